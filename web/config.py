@@ -72,7 +72,7 @@ class Data(Section):
 class Media(Section):
     """[media] the relay's UDP ports and the addresses that browsers are told."""
 
-    host: Annotated[str, Meta(min_length=1, description="an IP address to receive media on")] = "127.0.0.1"
+    host: Annotated[str, Meta(description='an IP address to receive media on, or "" for that of the pages')] = ""
     ports: Port = 0
     announce: Annotated[tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")] = ()
 
@@ -119,7 +119,7 @@ class Settings(Section):
 
     @property
     def origin(self) -> str:
-        """The scheme, host and port that people use, without a slash at the end; what Origin is compared with."""
+        """The scheme, host and port of the links that are given to people, without a slash at the end."""
         if self.server.public_url:
             return self.server.public_url.rstrip("/")
         scheme, standard = ("https", 443) if self.tls.certificate else ("http", 80)
@@ -295,7 +295,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": _is_origin,
     "server.trusted_proxies": lambda found: all(map(_is_network, found)),
     "redis.url": lambda url: not url or url.startswith(("redis://", "rediss://", "unix://")),
-    "media.host": _is_address,
+    "media.host": lambda host: not host or _is_address(host),
     "media.announce": lambda found: all(map(_is_address, found)),
 }
 """What a type and its bounds cannot say, by dotted key."""

@@ -1,0 +1,66 @@
+# `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
+# Other targets: check (style and types), bench, lock (new dependency locks), vendor (browser libraries), clean.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.PHONY: run test check bench lock vendor clean
+
+run: $(VENV)/.run
+	@exec $(BIN)/greenroom serve $(ARGS)
+
+test: $(VENV)/.test check
+	@.ci/chromium
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+
+bench: $(VENV)/.test
+	@$(BIN)/greenroom bench $(ARGS)
+
+# The virtual environment, by the newest Python of ours that this machine has.
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3.13 python3.12 python3.11 python3.14 python3; do \
+	    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && found=$$python && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+	    echo "Greenroom needs Python 3.11 or newer: install it (Debian, Ubuntu: apt install python3 python3-venv)." >&2; exit 1; \
+	fi; \
+	if ! $$found -c 'import ensurepip, venv' 2>/dev/null; then \
+	    version=$$($$found -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	    echo "This Python cannot make virtual environments: install $$version-venv (Debian, Ubuntu: apt install $$version-venv)." >&2; exit 1; \
+	fi; \
+	echo "Setting up $(VENV) ..."; $$found -m venv $(VENV)
+
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Locked packages with their hashes first, then Greenroom itself from this folder, which asks no registry for anything.
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what Greenroom needs ..."
+	@$(INSTALL) --require-hashes -r requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(VENV)/.test: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what Greenroom and its tests need ..."
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@ $(VENV)/.run
+
+# New locks for every supported Python and platform. LOCK=--upgrade takes newer versions too.
+COMPILE = $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(LOCK)
+
+lock:
+	@$(COMPILE) --group dev --output-file requirements/dev.txt
+	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
+
+vendor: $(VENV)/.test
+	@$(BIN)/python tests/vendor/refresh.py
+
+clean:
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
