@@ -36,7 +36,7 @@ $(VENV)/bin/python:
 	fi; \
 	echo "Setting up $(VENV) ..."; $$found -m venv $(VENV)
 
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL = $(BIN)/python -m pip install -qq --disable-pip-version-check
 
 # Locked packages with their hashes first, then Greenroom itself from this folder, which asks no registry for anything.
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
