@@ -1,0 +1,159 @@
+"""What is known of a visit and of those around it: the record as it is stored, the people, the organisation's limits.
+
+Pure data, no rule: what may happen to a visit stands in `visit.py`. Times are the store's, in ms since the epoch.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+
+class Status(StrEnum):
+    """Where a visit stands."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    LIVE = "live"
+    ENDED = "ended"
+
+
+class Outcome(StrEnum):
+    """How a visit ended."""
+
+    COMPLETED = "completed"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class Role(StrEnum):
+    """As whom somebody acts."""
+
+    PATIENT = "patient"
+    PROVIDER = "provider"
+    ADMIN = "admin"
+    FACILITY = "facility"
+    SYSTEM = "system"
+
+
+STAFF_ROLES = frozenset({Role.PROVIDER, Role.ADMIN})
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A name to show, and the id behind it."""
+
+    id: str
+    name: str
+
+
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who speaks: known from the session or token, never from the message. `visit` is a patient's own."""
+
+    organisation: str
+    id: str
+    name: str
+    role: Role
+    visit: str | None = None
+
+    @property
+    def person(self) -> Person:
+        """Return the actor as others see them."""
+        return Person(self.id, self.name)
+
+    @property
+    def is_staff(self) -> bool:
+        """Return whether this is a provider or an admin."""
+        return self.role in STAFF_ROLES
+
+
+class Staff(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's or admin's state, shared by all workers. `states`: where they are licensed, () = not recorded."""
+
+    id: str
+    name: str
+    role: Role
+    version: int = 0
+    on_call: bool = False
+    on_call_since_ms: int | None = None
+    states: tuple[str, ...] = ()
+
+
+class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the patient (or who fills it in for them) wrote on the patient information page."""
+
+    name: str
+    birth_date: str
+    phone: str
+    email: str
+    state: str
+    reason: str
+    language: str
+    filled_in_by: str | None = None
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a visit. `connections`: public connection id -> the worker that holds it."""
+
+    id: str
+    name: str
+    connections: dict[str, str] = {}
+    away_since_ms: int | None = None
+    started_ms: int | None = None
+
+    @property
+    def present(self) -> bool:
+        """Return whether a socket of theirs is on the visit's page."""
+        return bool(self.connections)
+
+
+class Visit(msgspec.Struct, frozen=True, kw_only=True):
+    """The record of one visit. `arrived_ms` is the entry of the setup guide and never changes."""
+
+    id: str
+    organisation: str
+    version: int
+    status: Status
+    outcome: Outcome | None = None
+    patient: PatientInformation
+    guide_version: int
+    steps: int
+    step: int = 1
+    typing: str | None = None
+    answers: dict[str, Any] = {}
+    guide_done_ms: int | None = None
+    arrived_ms: int
+    assignee: Person | None = None
+    assigned_ms: int | None = None
+    claimant: Person | None = None
+    claimed_ms: int | None = None
+    live_ms: int | None = None
+    talked_ms: int = 0
+    ended_ms: int | None = None
+    reason: str | None = None
+    returned: int = 0
+    parties: dict[str, Party] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether the visit has not ended."""
+        return self.status is not Status.ENDED
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An organisation's limits and choices. Durations in ms."""
+
+    grace_ms: int = 30_000  # away this long: its Start press is cleared, a live visit pauses
+    return_grace_ms: int = 120_000  # the claimant away this long: the visit returns to the queue
+    away_expiry_ms: int = 3_600_000  # a waiting patient away this long: the visit expires
+    assignment_ms: int = 120_000  # an assignment not taken up this long returns to all
+    reopen_ms: int = 1_800_000  # how long after its end a provider may reopen a visit
+    amber_ms: int = 600_000
+    red_ms: int = 1_800_000
+    claim_in_session: bool = True  # may someone in a live session claim another visit
+    block_unlicensed: bool = False  # a state outside the provider's licence blocks (else it warns)
+    needs_on_call: bool = False  # Meet Now is closed while nobody is on call
+    show_place: bool = True
+    show_wait: bool = True
