@@ -1,1 +1,1 @@
-"""Pages, sign-in, REST, set-up and the command line; the place where signalling and media are tied together."""
+"""Pages, sign-in, REST, set-up and the command line; here signalling and media are tied together."""

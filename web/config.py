@@ -1,8 +1,8 @@
 """Settings: what `config.toml` may say, checked before anything starts.
 
-Knows every key, its default, its bounds and the words that explain it; reads the file; says in one sentence what is wrong.
-Knows nothing of how a setting is used. Keys are documented for people in the `config.toml` of the root, which a test
-compares with this module.
+Knows every key, its default, its bounds and the words that explain it; reads the file; says in one sentence what
+is wrong. Knows nothing of how a setting is used. The `config.toml` of the root documents each key for people; a test
+compares it with this module.
 """
 
 import difflib
@@ -34,10 +34,12 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One [section] of the file: every key has a default, none may be invented."""
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     """[server] where people reach the pages."""
 
-    host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = "127.0.0.1"
+    host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
+        "127.0.0.1"
+    )
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")] = 1
     public_url: Annotated[str, Meta(description='"https://" and a host name, without a path, or ""')] = ""
@@ -47,53 +49,59 @@ class Server(Section):
     drain_s: Seconds = 20.0
 
 
-class Tls(Section):
+class Tls(Section, frozen=True):
     """[tls] the certificate; both keys or none."""
 
     certificate: File = ""
     key: File = ""
 
 
-class Redis(Section):
+class Redis(Section, frozen=True):
     """[redis] the store; an empty `url` is the embedded Valkey."""
 
     url: Annotated[
-        str, Meta(description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store')
+        str,
+        Meta(description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store'),
     ] = ""
     socket_timeout_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 2.0
 
 
-class Data(Section):
+class Data(Section, frozen=True):
     """[data] what is kept on this machine's disk."""
 
     folder: Annotated[str, Meta(min_length=1, description="the path of a folder")] = "data"
 
 
-class Media(Section):
+class Media(Section, frozen=True):
     """[media] the relay's UDP ports and the addresses that browsers are told."""
 
-    host: Annotated[str, Meta(description='an IP address to receive media on, or "" for that of the pages')] = ""
+    host: Annotated[
+        str, Meta(description='an IP address to receive media on, or "" for that of the pages')
+    ] = ""
     ports: Port = 0
-    announce: Annotated[tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")] = ()
+    announce: Annotated[
+        tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
+    ] = ()
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     """[log] what is written to standard error."""
 
     level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description='"debug", "info", "warning" or "error"')
+        Literal["debug", "info", "warning", "error"],
+        Meta(description='"debug", "info", "warning" or "error"'),
     ] = "info"
     format: Annotated[Literal["auto", "text", "json"], Meta(description='"auto", "text" or "json"')] = "auto"
 
 
-class Sessions(Section):
+class Sessions(Section, frozen=True):
     """[sessions] how long a signed-in browser stays signed in."""
 
     idle_s: Seconds = 1800.0
     absolute_s: Seconds = 43200.0
 
 
-class Limits(Section):
+class Limits(Section, frozen=True):
     """[limits] what one client may cost."""
 
     message_bytes: Annotated[
@@ -105,7 +113,7 @@ class Limits(Section):
     hello_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 5.0
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """Everything the server is told; immutable, and the same object in every worker."""
 
     server: Server = Server()
@@ -126,6 +134,16 @@ class Settings(Section):
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.server.host, self.server.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}://{host}" + ("" if self.server.port == standard else f":{self.server.port}")
+
+    @property
+    def media_host(self) -> str:
+        """The IP address that the relay receives on: its own setting, or the one that the pages are served on."""
+        if self.media.host:
+            return self.media.host
+        return {"localhost": "127.0.0.1"}.get(
+            self.server.host,
+            self.server.host if _is_address(self.server.host) else "0.0.0.0",  # noqa: S104
+        )
 
     @property
     def secure(self) -> bool:
@@ -151,9 +169,9 @@ MEANINGS: Mapping[str, str] = _meanings()
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of the file at `path` (None: defaults), with dotted `overrides` (`{"server.port": 9000}`) on top.
+    """The settings of the file at `path` (None: defaults), with dotted `overrides` (`{"server.port": 9}`) on top.
 
-    Paths in the file are relative to the file's folder. Raises ConfigError, naming the file, the key and what is expected.
+    Paths are relative to the file's folder. Raises ConfigError, naming the file, the key and what is expected.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -224,7 +242,9 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            raise ConfigError(f"{source}: {name}: expected a section, written [{name}]; found {_shown(table)}")
+            raise ConfigError(
+                f"{source}: {name}: expected a section, written [{name}]; found {_shown(table)}"
+            )
         keys = known[name].__struct_fields__
         for key in table:
             if key not in keys:
@@ -303,7 +323,9 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
 
 def _tls_pair(settings: Settings) -> str:
     missing = [key for key in ("certificate", "key") if not getattr(settings.tls, key)]
-    return f"tls.{missing[0]}: expected the path of a PEM file, as the other key of [tls] is set" * (len(missing) == 1)
+    return f"tls.{missing[0]}: expected the path of a PEM file, as the other key of [tls] is set" * (
+        len(missing) == 1
+    )
 
 
 def _ports_fit(settings: Settings) -> str:
@@ -314,6 +336,15 @@ def _ports_fit(settings: Settings) -> str:
 def _timeouts_nest(settings: Settings) -> str:
     nested = settings.sessions.idle_s <= settings.sessions.absolute_s
     return "sessions.idle_s: expected at most what sessions.absolute_s says" * (not nested)
+
+
+def refuse_plain_http(settings: Settings) -> None:
+    """Raises ConfigError when strangers could read along: plain http is for this machine alone."""
+    if not (settings.secure or is_loopback(settings.server.host)):
+        raise ConfigError(
+            f"server.host: {settings.server.host} can be reached from outside, which takes https: set tls.certificate "
+            "and tls.key, or server.public_url to the https:// address of your proxy, or start with --self-signed"
+        )
 
 
 RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _timeouts_nest)

@@ -1,6 +1,6 @@
-"""Takes the browser libraries of each `vendor.json` from npm again; with NAME VERSION, moves one to another version.
+"""Takes the browser libraries of each `vendor.json` from npm again; with NAME VERSION, moves one to that version.
 
-Knows how to fetch a package, check it against the recorded integrity and copy the recorded files as they ship.
+Knows how to fetch a package, check it against the recorded integrity and copy the recorded files unchanged.
 `make vendor` runs it; the tests only compare what is committed with what `vendor.json` records.
 """
 
@@ -28,7 +28,7 @@ def fetch(package: str, version: str, folder: Path) -> Path:
 
 
 def refresh(manifest: Path, move_to: str | None) -> None:
-    """Writes the files that `manifest` names; raises SystemExit when npm's package is not the one recorded."""
+    """Writes the files that `manifest` names; raises SystemExit when npm has another package than recorded."""
     record: dict[str, Any] = json.loads(manifest.read_text("utf-8"))
     version = move_to or record["version"]
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,9 @@ def refresh(manifest: Path, move_to: str | None) -> None:
         digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
         integrity = f"sha512-{digest}"
         if not move_to and integrity != record["integrity"]:
-            raise SystemExit(f"{record['package']} {version}: npm delivers another package than {manifest} records")
+            raise SystemExit(
+                f"{record['package']} {version}: npm delivers another package than {manifest} records"
+            )
         with tarfile.open(archive) as content:
             for name in record["files"]:
                 member = content.extractfile(f"package/{name}")

