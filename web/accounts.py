@@ -1,0 +1,242 @@
+"""Staff accounts of an organisation: who may sign in, as what, with which password.
+
+Knows records in the store and password hashes. Knows no cookie and no page. Each change of role, password or standing
+raises the account's generation, which ends every session begun before it, and is published, so that open sockets close.
+"""
+
+import asyncio
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from redis.asyncio import Redis
+
+from signalling.record import STAFF_ROLES, Role, Staff
+from web.security import Busy
+
+ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
+PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
+MAX_WAITING = 64
+"""More sign-ins than this waiting for the hasher are turned away with Busy."""
+
+EMAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)*", re.ASCII)
+
+CREATE = """
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return 1
+"""
+
+REPLACE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+
+class AccountError(Exception):
+    """An account cannot be added or changed like this; the text is a sentence for the person who tried."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One person of the staff. `states`: where they are licensed; `generation` rises when their sessions must end."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    states: tuple[str, ...] = ()
+    hash: str
+    generation: int = 1
+    disabled: bool = False
+
+    @property
+    def staff(self) -> Staff:
+        """The person as signalling knows them."""
+        return Staff(id=self.id, name=self.name, role=self.role, states=self.states)
+
+
+class Hasher:
+    """argon2id on a few threads of its own, so that a rush of sign-ins takes neither the loop nor the memory."""
+
+    def __init__(self, at_once: int = 2) -> None:
+        # OWASP's first choice of parameters: 46 MiB, one pass, one lane; about 40 ms of one core.
+        self._hasher = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep of a password. Raises Busy when too many are waiting."""
+        return str(await self._run(self._hasher.hash, _normal(password)))
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Whether this is the password of the `kept` hash. None (nobody) takes as long, and never matches."""
+        right = await self._run(self._verify, kept or self._nobody, _normal(password))
+        return bool(right) and kept is not None
+
+    def close(self) -> None:
+        """Ends the threads; what waits is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _run(self, work: Callable[..., Any], *args: str) -> Any:
+        if self._waiting >= MAX_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        finally:
+            self._waiting -= 1
+
+
+class Accounts:
+    """The accounts of all organisations. Names of organisations are taken as they come: check that they exist first."""
+
+    def __init__(self, redis: Redis, hasher: Hasher) -> None:
+        self._redis = redis
+        self._hasher = hasher
+        self._create = redis.register_script(CREATE)
+        self._replace = redis.register_script(REPLACE)
+
+    async def add(
+        self,
+        organisation: str,
+        *,
+        email: str,
+        name: str,
+        role: Role,
+        password: str,
+        states: tuple[str, ...] = (),
+        person: str | None = None,
+    ) -> Account:
+        """Adds an account and returns it; `person` is its id where it is not to be drawn. Raises AccountError."""
+        email, name = email.strip(), " ".join(name.split())
+        for wrong, sentence in (
+            (not EMAIL.fullmatch(email) or len(email) > 254, f"{email!r} is not an email address."),
+            (not 1 <= len(name) <= 100, "The name must have 1 to 100 characters."),
+            (role not in STAFF_ROLES, f"The role must be {' or '.join(ROLES)}."),
+        ):
+            if wrong:
+                raise AccountError(sentence)
+        check_password(password)
+        account = Account(
+            id=person or "u_" + secrets.token_urlsafe(9),
+            email=email,
+            name=name,
+            role=role,
+            states=states,
+            hash=await self._hasher.hash(password),
+        )
+        keys = [_emails(organisation), _accounts(organisation)]
+        if not await self._create(
+            keys=keys, args=[_address(email), account.id, msgspec.json.encode(account)]
+        ):
+            raise AccountError(f"There is an account for {email} already.")
+        return account
+
+    async def get(self, organisation: str, person: str) -> Account | None:
+        """The account with this id, disabled or not."""
+        kept = await self._redis.hget(_accounts(organisation), person)
+        return None if kept is None else msgspec.json.decode(kept, type=Account)
+
+    async def find(self, organisation: str, email: str) -> Account | None:
+        """The account with this email address, in any case of letters."""
+        person = await self._person(organisation, email)
+        return None if person is None else await self.get(organisation, person)
+
+    async def list(self, organisation: str) -> list[Account]:
+        """All accounts, disabled ones included, by name."""
+        kept = await self._redis.hvals(_accounts(organisation))
+        found = [msgspec.json.decode(record, type=Account) for record in kept]
+        return sorted(found, key=lambda account: (account.name.casefold(), account.id))
+
+    async def check(self, organisation: str, email: str, password: str) -> Account | None:
+        """The account that this email and password open, or None; both take the same time. Raises Busy."""
+        account = await self.find(organisation, email) if len(email) <= 254 else None
+        usable = account is not None and not account.disabled
+        kept = account.hash if account is not None and usable else None
+        return account if await self._hasher.matches(kept, password[: PASSWORD_LENGTHS.stop]) else None
+
+    async def disable(self, organisation: str, email: str) -> Account:
+        """The person can no longer sign in, and what they have open closes. Raises AccountError for an unknown one."""
+        return await self._change(organisation, email, disabled=True)
+
+    async def enable(self, organisation: str, email: str) -> Account:
+        """The person may sign in again. Raises AccountError for an unknown one."""
+        return await self._change(organisation, email, disabled=False)
+
+    async def set_password(self, organisation: str, email: str, password: str) -> Account:
+        """A new password; sessions begun with the old one end. Raises AccountError."""
+        check_password(password)
+        return await self._change(organisation, email, hash=await self._hasher.hash(password))
+
+    async def set_role(self, organisation: str, email: str, role: Role) -> Account:
+        """Another role; the person signs in anew to have it. Raises AccountError."""
+        if role not in STAFF_ROLES:
+            raise AccountError(f"The role must be {' or '.join(ROLES)}.")
+        return await self._change(organisation, email, role=role)
+
+    async def _person(self, organisation: str, email: str) -> str | None:
+        found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))
+        return None if found is None else found.decode()
+
+    async def _change(self, organisation: str, email: str, **changes: Any) -> Account:
+        for _ in range(20):
+            person = await self._person(organisation, email)
+            if person is None:
+                raise AccountError(f"There is no account for {email}.")
+            kept = cast(bytes, await self._redis.hget(_accounts(organisation), person))
+            old = msgspec.json.decode(kept, type=Account)
+            new = msgspec.structs.replace(old, generation=old.generation + 1, **changes)
+            args: list[str | bytes] = [person, kept, msgspec.json.encode(new)]
+            if await self._replace(keys=[_accounts(organisation)], args=args):
+                await publish(self._redis, organisation, new.id)
+                return new
+        raise AccountError("Others are changing this account too; try again.")
+
+
+async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
+    """Tells all workers that a person's sockets must close: those of one `session` (its store key), or all of them."""
+    message = msgspec.msgpack.encode({"person": person, "session": session})
+    await redis.publish(people_channel(organisation), message)
+
+
+def people_channel(organisation: str) -> str:
+    """Where `publish` speaks."""
+    return f"{{{organisation}}}:people"
+
+
+def check_password(password: str) -> None:
+    """Raises AccountError where a password cannot be one."""
+    if len(_normal(password)) not in PASSWORD_LENGTHS:
+        first, last = PASSWORD_LENGTHS.start, PASSWORD_LENGTHS.stop - 1
+        raise AccountError(f"The password must have {first} to {last} characters.")
+
+
+def _normal(password: str) -> str:
+    """The same password typed on another keyboard is the same (RFC 8265 §4.2.2: NFC)."""
+    return unicodedata.normalize("NFC", password)
+
+
+def _address(email: str) -> str:
+    return unicodedata.normalize("NFC", email.strip()).casefold()
+
+
+def _accounts(organisation: str) -> str:
+    return f"{{{organisation}}}:accounts"
+
+
+def _emails(organisation: str) -> str:
+    return f"{{{organisation}}}:emails"

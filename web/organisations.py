@@ -1,0 +1,200 @@
+"""An organisation's settings document: its name, hours, texts, limits, languages and setup guide.
+
+Knows what such a document may say, where the store keeps it, and when the doors are open. Knows no page and no account.
+Documents are small and read often, so a worker keeps each for two seconds.
+"""
+
+import itertools
+import re
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalling.guide import Guide, Kind
+from signalling.record import Policy
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
+ACCENT = re.compile(r"#[0-9a-f]{6}")
+KEEP_S = 2.0
+
+LANGUAGES: Mapping[str, str] = {
+    "en": "English",
+    "es": "Español",
+    "zh": "中文",
+    "vi": "Tiếng Việt",
+    "tl": "Tagalog",
+    "fr": "Français",
+    "ar": "العربية",
+    "ko": "한국어",
+    "ru": "Русский",
+    "pt": "Português",
+    "de": "Deutsch",
+    "ht": "Kreyòl ayisyen",
+    "hi": "हिन्दी",
+    "ase": "American Sign Language",
+}
+"""Languages that a patient may prefer, each in its own name, by BCP 47 code."""
+
+
+class OrganisationError(Exception):
+    """The document cannot be an organisation's; the text is a sentence that says where and why."""
+
+
+Span = tuple[str, str]
+"""From opening to closing, `HH:MM` in the organisation's own time; "24:00" is the end of the day."""
+
+
+class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The document. `hours` are seven days from Monday, each with its spans in order."""
+
+    id: str
+    name: str
+    timezone: str = "UTC"
+    accent: str | None = None
+    welcome: str = ""
+    hours: tuple[tuple[Span, ...], ...] = ((("00:00", "24:00"),),) * 7
+    languages: tuple[str, ...] = ("en",)
+    policy: Policy = Policy()
+    guide: Guide
+
+
+def validated(organisation: Organisation) -> Organisation:
+    """The same organisation. Raises OrganisationError, naming the field, for what its type cannot rule out."""
+    steps = organisation.guide.steps
+    ids = [step.id for step in steps]
+    spans = [span for day in organisation.hours for span in day]
+    for wrong, sentence in (
+        (not SLUG.fullmatch(organisation.id), "id: must be 1 to 40 letters a-z, digits or hyphens."),
+        (organisation.id in RESERVED, f"id: {organisation.id} is a name that the server itself uses."),
+        (not 1 <= len(organisation.name) <= 100, "name: must have 1 to 100 characters."),
+        (len(organisation.welcome) > 4000, "welcome: must have at most 4000 characters."),
+        (not _is_timezone(organisation.timezone), "timezone: must be a name such as America/Chicago."),
+        (
+            organisation.accent and not ACCENT.fullmatch(organisation.accent),
+            "accent: must look like #0a7f6b.",
+        ),
+        (len(organisation.hours) != 7, "hours: must list seven days, from Monday."),
+        (
+            not all(TIME.fullmatch(end) for span in spans for end in span),
+            "hours: times must look like 09:00.",
+        ),
+        (not all(map(_is_in_order, organisation.hours)), "hours: a day's spans must follow one another."),
+        (not organisation.languages, "languages: must name at least one."),
+        (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),
+        (not 1 <= len(steps) <= 50, "guide: must have 1 to 50 steps."),
+        (len(set(ids)) != len(ids), "guide: two steps have the same id."),
+        (
+            not all(SLUG.fullmatch(step.id) for step in steps),
+            "guide: a step's id is made like an organisation's.",
+        ),
+        (
+            not all(1 <= len(step.title) <= 200 for step in steps),
+            "guide: titles must have 1 to 200 characters.",
+        ),
+        (
+            any(step.kind is Kind.CHOICE and len(set(step.options)) < 2 for step in steps),
+            "guide: a choice needs two different options at least.",
+        ),
+        (
+            any(step.kind is Kind.CONSENT and not step.text.strip() for step in steps),
+            "guide: a consent needs its full text.",
+        ),
+        (
+            any(
+                value < 0 for value in msgspec.structs.astuple(organisation.policy) if isinstance(value, int)
+            ),
+            "policy: durations must not be negative.",
+        ),
+    ):
+        if wrong:
+            raise OrganisationError(sentence)
+    return organisation
+
+
+def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
+    """The organisation that a document (a map, or JSON) describes. Raises OrganisationError."""
+    try:
+        if isinstance(document, bytes):
+            return validated(msgspec.json.decode(document, type=Organisation))
+        return validated(msgspec.convert(document, Organisation))
+    except msgspec.DecodeError as error:
+        raise OrganisationError(f"{error}.") from None
+
+
+def is_open(organisation: Organisation, at: datetime) -> bool:
+    """Whether the aware time `at` lies within the opening hours."""
+    local = at.astimezone(ZoneInfo(organisation.timezone))
+    minute = f"{local:%H:%M}"
+    return any(opens <= minute < closes for opens, closes in organisation.hours[local.weekday()])
+
+
+def opens_next(organisation: Organisation, at: datetime) -> str | None:
+    """When the doors open after `at`, in words ("today at 09:00", "Monday at 09:00"); None if they never do."""
+    local = at.astimezone(ZoneInfo(organisation.timezone))
+    for ahead in range(8):
+        day = local + timedelta(days=ahead)
+        for opens, _ in organisation.hours[day.weekday()]:
+            if ahead or opens > f"{local:%H:%M}":
+                name = {0: "today", 1: "tomorrow"}.get(ahead, DAYS[day.weekday()])
+                return f"{name} at {opens}"
+    return None
+
+
+class Organisations:
+    """The documents in the store."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._kept: dict[str, tuple[float, Organisation | None]] = {}
+
+    async def get(self, organisation: str) -> Organisation | None:
+        """The organisation with this id, at most two seconds old, or None."""
+        if not SLUG.fullmatch(organisation):
+            return None
+        now = time.monotonic()
+        kept = self._kept.get(organisation)
+        if kept is not None and now - kept[0] < KEEP_S:
+            return kept[1]
+        document = await self._redis.get(_key(organisation))
+        found = None if document is None else msgspec.json.decode(document, type=Organisation)
+        if len(self._kept) > 1000:  # names that strangers try are kept too, but not for ever
+            self._kept.clear()
+        self._kept[organisation] = (now, found)
+        return found
+
+    async def list(self) -> list[str]:
+        """The ids of all organisations, in alphabetical order."""
+        names = cast(set[bytes], await self._redis.smembers("organisations"))
+        return sorted(name.decode() for name in names)
+
+    async def save(self, organisation: Organisation) -> None:
+        """Keeps a document. Raises OrganisationError where it is not valid."""
+        validated(organisation)
+        await self._redis.set(_key(organisation.id), msgspec.json.encode(organisation))
+        await self._redis.sadd("organisations", organisation.id)
+        self._kept.pop(organisation.id, None)
+
+
+def _key(organisation: str) -> str:
+    return f"{{{organisation}}}:organisation"
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return False
+    return True
+
+
+def _is_in_order(day: tuple[Span, ...]) -> bool:
+    ends = [end for span in day for end in span]
+    return all(before < after for before, after in itertools.pairwise(ends))

@@ -1,0 +1,272 @@
+"""What every answer and every request from a browser must satisfy, whatever page it is about.
+
+Knows response headers, which requests are a page's own, and how wrong guesses are slowed down and stopped. Knows no
+page, no account and no visit. The throttle counts in the store, so that all workers count together.
+"""
+
+import asyncio
+import ipaddress
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+POLICY: Mapping[str, str] = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "media-src": "'self' blob: mediastream:",
+    "font-src": "'self'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "base-uri": "'none'",
+    "manifest-src": "'self'",
+}
+
+HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), screen-wake-lock=(self), "
+    "geolocation=(), payment=(), usb=()",
+}
+"""On every answer, files and errors included."""
+
+HSTS = "max-age=31536000"
+
+
+def origin_of(request: web.Request, public: str) -> str:
+    """The origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
+
+    `public` is the origin that the settings name; it wins where it is given, as only a proxy's operator knows it.
+    """
+    return public or f"{request.scheme}://{request.host}"
+
+
+def is_own_origin(request: web.Request, public: str) -> bool:
+    """Whether the request's Origin header is present and this server's own."""
+    given = request.headers.get("Origin", "")
+    return bool(given) and _origin(given) == _origin(origin_of(request, public))
+
+
+def is_own_request(request: web.Request, public: str) -> bool:
+    """Whether an unsafe request was made by a page of this server, or typed by the person themselves.
+
+    Fetch metadata decides where a browser sends it; Origin does where it does not. A request with neither comes from no
+    browser of this decade and is refused.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    return is_own_origin(request, public)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def same_site_middleware(public: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1)."""
+
+    @web.middleware
+    async def same_site(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in SAFE_METHODS and not is_own_request(request, public):
+            raise web.HTTPForbidden(text="This request did not come from a page of this site.")
+        return await handler(request)
+
+    return same_site
+
+
+def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """An `on_response_prepare` handler that puts the security headers on every answer.
+
+    What a page shows may be about a patient, so nothing is stored by browsers unless its handler said otherwise.
+    """
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        socket = f"{'wss' if secure else 'ws'}://{request.host}"
+        # Safari before 15.4 does not count a WebSocket of the same host among 'self'.
+        policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(request.host) else "'self'"}
+        response.headers["Content-Security-Policy"] = "; ".join(
+            f"{key} {value}" for key, value in policy.items()
+        )
+        response.headers.update(HEADERS)
+        response.headers.setdefault("Cache-Control", "no-store")
+        if secure:
+            response.headers["Strict-Transport-Security"] = HSTS
+
+    return add
+
+
+def _is_plain_host(host: str) -> bool:
+    """Whether the Host header may be repeated in a policy: nothing in it that could end or add a directive."""
+    return all(char.isalnum() or char in ".-:[]_" for char in host)
+
+
+def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
+    """The address that a request came from, as far as it can be believed.
+
+    X-Forwarded-For is read from the right, and only while the address to the right is one of the trusted `proxies`
+    (addresses or networks); what a stranger wrote to the left of that counts for nothing.
+    """
+    networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
+    address = request.remote or ""
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    for hop in reversed(forwarded):
+        if not _is_in(address, networks) or not hop.strip():
+            break
+        address = hop.strip()
+    return address
+
+
+def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for network in networks)
+
+
+def neighbourhood(address: str) -> str:
+    """What one person at `address` can send from: the address itself, or the /64 of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+class Blocked(Exception):
+    """Too many wrong guesses; `retry_s` is when the next one is looked at."""
+
+    def __init__(self, retry_s: int) -> None:
+        super().__init__(retry_s)
+        self.retry_s = retry_s
+
+
+class Busy(Exception):
+    """Too much is being checked right now; trying again in a moment is all it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How guesses of one kind are slowed down and stopped. A `limit` of 0 slows down only."""
+
+    name: str
+    limit: int = 10
+    window_ms: int = 30 * 60_000
+    first_delay_ms: int = 100
+    longest_delay_ms: int = 25_000
+
+    def delay_ms(self, failed: int) -> int:
+        """How long the next guess waits after `failed` wrong ones."""
+        return min(self.first_delay_ms << min(failed - 1, 20), self.longest_delay_ms) if failed else 0
+
+
+SIGN_IN = Rule("sign_in")
+RESUME = Rule("resume")
+ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
+"""Guesses at one account from anywhere: slowed, never stopped, or anyone could lock a doctor out."""
+
+PENDING_MS = 60_000
+"""A guess that was begun and never settled (its worker died) is forgotten after this."""
+
+BEGIN = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local limit, window = tonumber(ARGV[2]), tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[4]))
+local failed, pending = redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[2])
+if limit > 0 and failed >= limit then
+  local oldest = redis.call('ZRANGE', KEYS[1], -limit, -limit, 'WITHSCORES')
+  return {'blocked', oldest[2] + window - now}
+end
+if limit > 0 and failed + pending >= limit then return {'busy', 0} end
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return {'go', failed}
+"""
+
+SETTLE = """
+local t = redis.call('TIME')
+redis.call('ZREM', KEYS[2], ARGV[1])
+if ARGV[2] == '1' then
+  redis.call('ZADD', KEYS[1], t[1] * 1000 + math.floor(t[2] / 1000), ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
+"""
+
+
+class Attempt:
+    """One guess in the making; it counts as wrong unless `succeeded` is called."""
+
+    def __init__(self) -> None:
+        self.failed = True
+
+    def succeeded(self) -> None:
+        """The guess was right and does not count."""
+        self.failed = False
+
+
+class Throttle:
+    """Slows down and stops guessing, by the store's clock, over all workers.
+
+    A guess is entered before it is checked, so that many at once do not slip through together: with `limit` guesses
+    open or failed, the next waits for one of them to be settled. What fails on our side counts for nobody.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._begin = redis.register_script(BEGIN)
+        self._settle = redis.register_script(SETTLE)
+
+    @asynccontextmanager
+    async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
+        """A guess by `who` (an address, an account) at something of `organisation`, after its delay.
+
+        Raises Blocked when there were too many wrong ones, Busy when ten seconds of waiting for a turn were not enough.
+        """
+        base = f"{{{organisation}}}:throttle:{rule.name}:{who}"
+        keys, member = [base, f"{base}:pending"], secrets.token_hex(8)
+        failed = await self._turn(rule, keys, member)
+        attempt = Attempt()
+        try:
+            await asyncio.sleep(rule.delay_ms(failed) / 1000)
+            yield attempt
+        except BaseException:
+            attempt.failed = False
+            raise
+        finally:
+            await self._settle(keys=keys, args=[member, int(attempt.failed), rule.window_ms])
+
+    async def _turn(self, rule: Rule, keys: list[str], member: str) -> int:
+        for _ in range(200):
+            answer, number = await self._begin(
+                keys=keys, args=[member, rule.limit, rule.window_ms, PENDING_MS]
+            )
+            if answer == b"go":
+                return int(number)
+            if answer == b"blocked":
+                raise Blocked(max(1, round(int(number) / 1000)))
+            await asyncio.sleep(0.05)
+        raise Busy

@@ -1,0 +1,219 @@
+"""Browser sessions: the cookie holds an id, the store holds what the id stands for.
+
+Knows cookies, identifiers, and when a staff sign-in is over (by the store's clock). Knows no password and no page. Each
+key of a session is a field of its own in the store, so that two requests of one browser at once do not undo each other;
+a session that was deleted is never written again.
+"""
+
+import hashlib
+import json
+import secrets
+from typing import Any
+
+import aiohttp_session
+from aiohttp import web
+from redis.asyncio import Redis
+
+from web.config import Sessions, Settings
+
+KEEP_MS = 7 * 24 * 3600_000
+"""A browser that was away for longer is a stranger; a patient's visit is over long before."""
+
+HOLD_MS = 60_000
+"""How long a live call keeps its staff session alive each time that it says so."""
+
+ID_BYTES = 24  # 192 random bits
+
+# Field names of a stored session: "k:<key>" holds the JSON of what is kept under <key>; the others are times in ms.
+LOAD = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local at, seen, hold = unpack(redis.call('HMGET', KEYS[1], 'at', 'seen', 'hold'))
+if redis.call('EXISTS', KEYS[1]) == 0 then return {now, 0, {}} end
+local ends = 0
+if at then
+  ends = math.max(math.min(seen + ARGV[1], at + ARGV[2]), tonumber(hold or '0'))
+  if ends > now and ARGV[4] == '1' then
+    redis.call('HSET', KEYS[1], 'seen', now)
+    ends = math.max(math.min(now + ARGV[1], at + ARGV[2]), tonumber(hold or '0'))
+  end
+end
+if ARGV[4] == '1' then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
+return {now, ends, redis.call('HGETALL', KEYS[1])}
+"""
+
+SAVE = """
+local exists = redis.call('EXISTS', KEYS[1])
+if ARGV[1] == 'new' and exists == 1 then return 0 end
+if ARGV[1] == 'old' and exists == 0 then return 0 end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+  if ARGV[i] == 'k:staff' then
+    if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], 'at', 'seen', 'hold')
+    else
+      local t = redis.call('TIME')
+      local now = t[1] * 1000 + math.floor(t[2] / 1000)
+      redis.call('HSET', KEYS[1], 'at', now, 'seen', now)
+    end
+  end
+end
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 1
+"""
+
+HOLD = """
+if redis.call('HEXISTS', KEYS[1], 'at') == 0 then return 0 end
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+redis.call('HSET', KEYS[1], 'seen', now, 'hold', now + ARGV[1])
+return 1
+"""
+
+
+class Session(aiohttp_session.Session):
+    """A session, with what it held when it was read. `ends_in_ms`: how long a staff sign-in lasts yet, or 0."""
+
+    def __init__(self, identity: str | None, kept: dict[str, Any], *, ends_in_ms: int = 0) -> None:
+        super().__init__(identity, data={"session": dict(kept)} if kept else None, new=identity is None)
+        self.read = {key: _json(value) for key, value in kept.items()}
+        self.replaces: str | None = None
+        self.ends_in_ms = ends_in_ms
+
+    @property
+    def key(self) -> str | None:
+        """What the store knows the session by; it may be told to other workers, the cookie may not."""
+        return _key(self.identity) if self.identity else None
+
+    def changes(self) -> dict[str, str]:
+        """What differs from the store: key -> JSON, or "" for a key that is gone."""
+        now = {key: _json(value) for key, value in self.items()}
+        gone = {key: "" for key in self.read if key not in now}
+        return gone | {key: value for key, value in now.items() if self.read.get(key) != value}
+
+
+class Storage(aiohttp_session.AbstractStorage):
+    """aiohttp-session's storage on the store that all workers share."""
+
+    def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool) -> None:
+        super().__init__(
+            cookie_name="__Host-greenroom" if secure else "greenroom",
+            max_age=KEEP_MS // 1000,
+            secure=secure,
+            httponly=True,
+            samesite="Lax",
+        )
+        self.redis = redis
+        self.limits = limits
+        self._load = redis.register_script(LOAD)
+        self._save = redis.register_script(SAVE)
+        self._hold = redis.register_script(HOLD)
+
+    async def new_session(self) -> Session:
+        """A session that nobody has yet."""
+        return Session(None, {})
+
+    async def load_session(self, request: web.Request) -> Session:
+        """The session of the request's cookie; an empty one where there is none, or none any more.
+
+        A staff sign-in that is over is not in it; the browser's visits still are. Reading counts as activity.
+        """
+        identity = self.load_cookie(request)
+        if not identity or not 16 <= len(identity) <= 64:
+            return await self.new_session()
+        return await self._read(identity, touch=True)
+
+    async def peek(self, identity: str) -> Session:
+        """As `load_session`, for the cookie's value, without counting as activity."""
+        return await self._read(identity, touch=False)
+
+    async def _read(self, identity: str, *, touch: bool) -> Session:
+        limits = [int(self.limits.idle_s * 1000), int(self.limits.absolute_s * 1000), KEEP_MS, int(touch)]
+        now, ends, flat = await self._load(keys=[_key(identity)], args=limits)
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        kept = {name[2:].decode(): json.loads(value) for name, value in fields.items() if name[:2] == b"k:"}
+        if not fields:
+            return await self.new_session()
+        left = max(0, ends - now)
+        if not left:
+            kept.pop("staff", None)
+        return Session(identity, kept, ends_in_ms=left)
+
+    async def hold(self, identity: str) -> None:
+        """A live call goes on: its sign-in does not end for another minute, whatever the limits say."""
+        await self._hold(keys=[_key(identity)], args=[HOLD_MS])
+
+    async def save_session(
+        self, request: web.Request, response: web.StreamResponse, session: aiohttp_session.Session
+    ) -> None:
+        """Writes what changed. A new session gets an id and the response its cookie; an emptied one is deleted."""
+        assert isinstance(session, Session)
+        changes = session.changes()
+        if session.identity is None:
+            if not session.empty:
+                identity = secrets.token_urlsafe(ID_BYTES)
+                await self._write("new", identity, changes)
+                self.save_cookie(response, identity, max_age=self.max_age)
+            if session.replaces is not None:
+                await self.redis.delete(_key(session.replaces))
+                if session.empty:
+                    self.save_cookie(response, "")
+        elif session.empty:
+            await self.redis.delete(_key(session.identity))
+            self.save_cookie(response, "")
+        elif changes:
+            await self._write("old", session.identity, changes)
+
+    async def _write(self, kind: str, identity: str, changes: dict[str, str]) -> None:
+        pairs = [part for key, value in changes.items() for part in (f"k:{key}", value)]
+        await self._save(keys=[_key(identity)], args=[kind, KEEP_MS, *pairs])
+
+    def save_cookie(
+        self, response: web.StreamResponse, cookie_data: str, *, max_age: int | None = None
+    ) -> None:
+        """Sets the cookie, or removes it where `cookie_data` is empty; a `__Host-` one goes only by its attributes."""
+        params = self.cookie_params
+        response.set_cookie(
+            self.cookie_name,
+            cookie_data,
+            max_age=max_age if cookie_data else 0,
+            path="/",
+            secure=params["secure"],
+            httponly=True,
+            samesite="Lax",
+        )
+
+
+STORAGE = web.AppKey("sessions", Storage)
+
+
+def storage(redis: "Redis", settings: Settings) -> Storage:
+    """The storage for a server with these settings."""
+    return Storage(redis, settings.sessions, secure=settings.secure)
+
+
+async def get(request: web.Request) -> Session:
+    """This request's session, read once a request."""
+    session = await aiohttp_session.get_session(request)
+    assert isinstance(session, Session)
+    return session
+
+
+async def renew(request: web.Request) -> Session:
+    """The same session under a new id, which the response will carry; the old id is dead from then on."""
+    old = await get(request)
+    new = await aiohttp_session.new_session(request)
+    assert isinstance(new, Session)
+    new.update(old)
+    new.replaces = old.identity
+    new.changed()
+    return new
+
+
+def _key(identity: str) -> str:
+    """Where the store keeps a session: under a hash, so that what the store shows opens nothing."""
+    return "session:" + hashlib.sha256(identity.encode()).hexdigest()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
