@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 import structlog
+from aiohttp import abc, web
 
 from web.config import Log
 
@@ -28,6 +29,8 @@ ALLOWED = frozenset(
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
 """Libraries whose message templates are known to be harmless; of all others only the place is logged."""
+
+ACCESS = logging.getLogger("web.access")
 
 Event = MutableMapping[str, Any]
 CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
@@ -125,3 +128,27 @@ def _text(_logger: object, _method: str, event: Event) -> str:
 
 def _quoted(value: str) -> str:
     return value if value and " " not in value and '"' not in value else '"' + value.replace('"', "'") + '"'
+
+
+class AccessLog(abc.AbstractAccessLogger):
+    """One line a request: its route's template, never its path, which may hold a token; debug unless it failed."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Logs one answered request; `time` is in seconds."""
+        resource = request.match_info.route.resource if isinstance(request, web.Request) else None
+        _access.log(
+            logging.WARNING if response.status >= 500 else logging.DEBUG,
+            "request",
+            method=request.method,
+            path_template=resource.canonical if resource else "unknown",
+            status=response.status,
+            duration_ms=round(time * 1000, 1),
+        )
+
+    @property
+    def enabled(self) -> bool:
+        """Always, since failures show at every level."""
+        return True
+
+
+_access = structlog.get_logger("web.access")

@@ -228,7 +228,7 @@ class EmbeddedStore:
                 env={"PATH": os.defpath},
                 pass_fds=(self._folder.descriptor,),
                 start_new_session=True,  # Ctrl-C at a terminal is for the master, which ends the workers first
-                preexec_fn=_dies_with(os.getpid()),  # noqa: PLW1509 - the master has one thread
+                preexec_fn=_dies_with(os.getpid()),  # safe: the master has one thread
             )
 
     def _last_words(self) -> str:

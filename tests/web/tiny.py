@@ -1,0 +1,46 @@
+"""The smallest app that the processes can run: it says which worker answered, and fails where a file tells it to.
+
+Stands for `web.app` in tests of what the processes do, so that these show nothing but the processes.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from web.config import ConfigError, Settings, load
+from web.serve import WORKER, serve
+
+
+def create_app(settings: Settings) -> web.Application:
+    """An app that answers /healthz with its worker, and /slow after the seconds it is asked for."""
+
+    async def healthz(request: web.Request) -> web.Response:
+        worker = request.app[WORKER]
+        return web.json_response(
+            {"index": worker.index, "id": worker.id, "pid": worker.pid, "store": settings.redis.url}
+        )
+
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(float(request.query["seconds"]))
+        return web.Response(text="done")
+
+    async def fail(request: web.Request) -> web.Response:
+        raise ValueError("Jane Doe")
+
+    folder = Path(settings.data.folder)
+    if (folder / "refuse").exists():
+        raise ConfigError("media.ports: no port is free")
+    if (folder / "break").exists():
+        raise RuntimeError("Jane Doe")
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/slow", slow), web.get("/fail/{token}", fail)])
+    return app
+
+
+if __name__ == "__main__":
+    try:
+        serve(load(Path(sys.argv[1])), application="tests.web.tiny:create_app")
+    except ConfigError as problem:
+        sys.exit(f"refused: {problem}")

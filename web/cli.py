@@ -1,0 +1,108 @@
+"""The command line: `greenroom serve`, `check-config`, `version`.
+
+Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
+are imported when they are called, so that each starts at once.
+"""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, load, refuse_plain_http
+
+DEFAULT_FILE = Path("config.toml")
+
+app = typer.Typer(
+    help="Greenroom: a waiting room and video visits for clinics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The settings file; without it, config.toml here if there is one."),
+]
+
+
+def settings_from(config: Path | None, **overrides: Any) -> Settings:
+    """The settings of `config`, or of ./config.toml, with options that were given (`server__port=9000`) on top.
+
+    Raises ConfigError.
+    """
+    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
+    path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    return load(path, given)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The TCP port; 0 takes any free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many worker processes.")] = None,
+    data: Annotated[str | None, typer.Option(help="The folder that keeps everything.")] = None,
+    self_signed: Annotated[
+        bool, typer.Option("--self-signed", help="Serve https on this network with a certificate made here.")
+    ] = False,
+) -> None:
+    """Start the server."""
+    if self_signed and host is None:
+        host = "0.0.0.0"  # noqa: S104 - a phone nearby is what the option is for
+    folder = str(Path(data).absolute()) if data else None
+    settings = settings_from(
+        config, server__host=host, server__port=port, server__workers=workers, data__folder=folder
+    )
+    from web.serve import serve as run
+
+    run(settings, self_signed, welcome)
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Check the settings file and say what it amounts to."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from web.tls import server_context
+
+    settings = settings_from(config)
+    refuse_plain_http(settings)
+    if settings.tls.certificate:
+        server_context(settings.tls.certificate, settings.tls.key)
+    table = Table("key", "value", box=None)
+    for section in settings.__struct_fields__:
+        values = getattr(settings, section)
+        for key in values.__struct_fields__:
+            dotted, value = f"{section}.{key}", getattr(values, key)
+            table.add_row(dotted, "[set]" if value and dotted == "redis.url" else str(value), style=None)
+    Console(markup=False).print(table)
+    typer.echo("The settings are good.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"greenroom {importlib.metadata.version('greenroom')}")
+
+
+def welcome(settings: Settings) -> str:
+    """What the person who started the server is told once it answers."""
+    from web.tls import lan_links
+
+    lines = [f"Greenroom answers at {settings.origin}"]
+    if settings.tls.certificate and not is_loopback(settings.server.host):
+        lines += [f"From a phone on this network: {link}" for link in lan_links(settings)]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The console script. Exits 2 with one sentence when the settings cannot be followed."""
+    try:
+        app()
+    except ConfigError as problem:
+        print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_CODE)

@@ -1,0 +1,277 @@
+"""The server's processes: a master that keeps the store and the workers running, and the workers that do the work.
+
+Knows sockets, signals and the order of starting and stopping; gunicorn keeps the workers. Knows nothing of what a
+worker answers: that is `web.app:create_app`. Master: bind, lock the folder, store, fork. Worker: loop, app, drain.
+"""
+
+import asyncio
+import errno
+import importlib
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from ssl import SSLContext
+from types import FrameType
+from typing import Any, NoReturn
+
+import structlog
+from aiohttp import web
+from aiohttp.worker import GunicornUVLoopWebWorker
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from msgspec.structs import replace
+
+from web import logs, tls
+from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
+from web.valkey import EmbeddedStore, LockedFolder, check_own_store
+
+BACKLOG = 2048
+FROZEN_S = 30
+"""A worker whose loop has not turned for this long is replaced."""
+REBOOT_PAUSE_S = 1.0
+IDLE_S = 15.0
+"""A connection without a whole request for this long is closed (a half-sent one, too)."""
+
+log = structlog.get_logger("web.serve")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Which process this is: `index` counts from 0 and is taken over by a replacement, `id` is never used again."""
+
+    index: int
+    id: str
+    pid: int
+
+
+WORKER = web.AppKey("worker", Worker)
+"""Every app finds its process here, from its start-up on."""
+
+AppFactory = Callable[[Settings], web.Application]
+
+
+def serve(
+    settings: Settings,
+    self_signed: bool = False,
+    welcome: Callable[[Settings], str] = lambda settings: settings.origin,
+    application: str = "web.app:create_app",
+) -> NoReturn:
+    """Runs the server until it is told to stop, then exits 0; what `welcome` says is printed once it answers.
+
+    `application` names the factory of each worker's app.
+    Raises ConfigError when it cannot start as it was told to.
+    """
+    logs.setup(settings.log)
+    listener = bind(settings.server.host, settings.server.port)
+    settings = replace(settings, server=replace(settings.server, port=listener.getsockname()[1]))
+    folder = LockedFolder(Path(settings.data.folder))
+    if self_signed:
+        certificate, key = tls.self_signed(folder.path, datetime.now(UTC))
+        settings = replace(settings, tls=replace(settings.tls, certificate=str(certificate), key=str(key)))
+    refuse_plain_http(settings)
+    if settings.tls.certificate:
+        tls.server_context(settings.tls.certificate, settings.tls.key)
+    store = None
+    if settings.redis.url:
+        check_own_store(settings.redis.url, settings.redis.socket_timeout_s)
+    else:
+        store = EmbeddedStore(folder)
+        settings = replace(settings, redis=replace(settings.redis, url=store.url))
+        store.start()
+    try:
+        # Before the workers are forked, so that they share what it takes in memory and start at once.
+        module, _, name = application.partition(":")
+        create_app: AppFactory = getattr(importlib.import_module(module), name)
+        log.info("listening", url=settings.origin, host=settings.server.host, port=settings.server.port)
+        Master(Processes(settings, create_app, listener, folder, welcome), store).run()
+    except SystemExit as exit_:
+        # gunicorn's code for an app that refuses its settings is ours for settings that cannot be followed.
+        raise SystemExit(EXIT_CODE if exit_.code == Arbiter.APP_LOAD_ERROR else exit_.code) from None
+    finally:
+        if store is not None:
+            store.stop()
+    raise SystemExit(0)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening TCP socket; both families for "::". Raises ConfigError when the address cannot be had."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            BIND_ERRORS.get(error.errno or 0, BIND_ERROR).format(host=host, port=port)
+        ) from None
+    return listener
+
+
+BIND_ERROR = "server.host: expected an address of this machine; found {host}"
+BIND_ERRORS = {
+    errno.EADDRINUSE: (
+        "server.port: port {port} on {host} is in use by another program; stop it, or choose another port with "
+        "server.port or --port"
+    ),
+    errno.EACCES: "server.port: this account may not use port {port}; choose one above 1023 with server.port or --port",
+}
+
+
+class Processes(BaseApplication):
+    """What gunicorn asks for: its own settings, derived from ours, and how a worker makes its app."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        create_app: AppFactory,
+        listener: socket.socket,
+        folder: LockedFolder,
+        welcome: Callable[[Settings], str],
+    ) -> None:
+        self.settings = settings
+        self.create_app = create_app
+        self.welcome = welcome
+        self.worker = Worker(0, "", 0)
+        self._descriptor = listener.detach()
+        self._folder = folder
+        super().__init__()
+
+    def load_config(self) -> None:
+        server = self.settings.server
+        options: dict[str, Any] = {
+            "bind": f"fd://{self._descriptor}",
+            "workers": server.workers,
+            "worker_class": WorkerProcess,
+            "logger_class": QuietLogger,
+            "timeout": FROZEN_S,
+            "graceful_timeout": max(1, round(server.drain_s)),
+            "control_socket_disable": True,
+            "certfile": self.settings.tls.certificate or None,
+            "keyfile": self.settings.tls.key or None,
+            "pre_fork": self._pre_fork,
+            "post_fork": self._post_fork,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The coroutine by which a worker makes its app, as aiohttp's gunicorn worker expects it."""
+        return self._make_runner
+
+    async def _make_runner(self) -> web.AppRunner:
+        app = self.create_app(self.settings)
+        app[WORKER] = self.worker
+        return web.AppRunner(
+            app,
+            access_log_class=logs.AccessLog,
+            access_log=logs.ACCESS,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=self.settings.server.drain_s * 0.9,
+        )
+
+    @staticmethod
+    def _pre_fork(master: Arbiter, worker: "WorkerProcess") -> None:
+        taken = {other.index for other in master.WORKERS.values() if isinstance(other, WorkerProcess)}
+        worker.index = next(index for index in range(len(taken) + 1) if index not in taken)
+
+    def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
+        self._folder.close()
+        self.worker = Worker(worker.index, secrets.token_hex(8), os.getpid())
+
+
+class WorkerProcess(GunicornUVLoopWebWorker):
+    """One worker: aiohttp on uvloop, as gunicorn's child."""
+
+    index = 0
+    app: Processes
+
+    def run(self) -> None:
+        """Serves until told to stop. What goes wrong at start-up ends the server only when the server itself starts."""
+        try:
+            super().run()
+        except ConfigError as refused:
+            print(f"greenroom: {refused}", file=sys.stderr, flush=True)  # noqa: T201
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+        except Exception:
+            log.exception("a worker failed", worker=self.index)
+            if not self.booted and self.age <= self.app.settings.server.workers:
+                sys.exit(Arbiter.WORKER_BOOT_ERROR)
+            time.sleep(REBOOT_PAUSE_S)  # calls on other workers go on; this one is tried again, not too often
+            sys.exit(1)
+
+    async def _run(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(_unhandled)
+        await super()._run()
+
+    def notify(self) -> None:
+        """Shows the master that the loop turns; the first time, the server answers, and its owner is told."""
+        super().notify()
+        if self.age == 1 and not self._welcomed:
+            self._welcomed = True
+            if text := self.app.welcome(self.app.settings):
+                print(text, flush=True)  # noqa: T201
+
+    _welcomed = False
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to drain, and goes on showing that the loop turns while it does."""
+        super().handle_quit(sig, frame)
+        self._beat()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM drains at once; gunicorn's own would wait for the next heartbeat."""
+        self.handle_quit(sig, frame)
+
+    def _beat(self) -> None:
+        super().notify()
+        self.loop.call_later(1.0, self._beat)
+
+    @staticmethod
+    def _create_ssl_context(cfg: Any) -> SSLContext:
+        return tls.server_context(cfg.certfile, cfg.keyfile)
+
+
+def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What no task or callback caught: asyncio's own report would quote it word for word."""
+    log.error(str(context.get("message", "")).partition("\n")[0], exc_info=context.get("exception"))
+
+
+class Master(Arbiter):
+    """gunicorn's master, which also keeps the store running."""
+
+    def __init__(self, app: Processes, store: EmbeddedStore | None) -> None:
+        self._store = store
+        super().__init__(app)
+
+    def manage_workers(self) -> None:
+        """Replaces what has died, the store first; called at every turn, at the latest after a second."""
+        if self._store is not None:
+            self._store.keep_running(time.monotonic())
+        super().manage_workers()
+
+    def handle_usr2(self) -> None:
+        """gunicorn would start a second master, which would find the data folder in use."""
+        log.warning("a signal was ignored", signal="SIGUSR2")
+
+
+class QuietLogger(Logger):
+    """gunicorn's messages on the one log, those about its routine at debug level."""
+
+    def setup(self, cfg: Config) -> None:
+        """Leaves all handling to `web.logs`."""
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel("WARNING")
