@@ -1,0 +1,58 @@
+"""The payload types, header extensions and codecs that every leg is offered.
+
+Knows the one table that SDP, RTP and RTCP share. Does not know a party, a packet or a socket. The server
+offers to everybody, so a payload type means the same on every leg and nothing has to be translated between
+two of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["audio", "video"]
+StreamKind = Literal["audio", "video", "rtx"]
+
+KINDS: Final[tuple[Kind, ...]] = ("audio", "video")
+STREAM_KINDS: Final[tuple[StreamKind, ...]] = ("audio", "video", "rtx")
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One payload type: its RTP name and clock (Hz), and what its `a=fmtp` and `a=rtcp-fb` lines say."""
+
+    payload_type: int
+    stream: StreamKind
+    encoding: str
+    clock_rate: int
+    channels: int = 1
+    parameters: str = ""
+    feedback: tuple[str, ...] = ()
+
+    @property
+    def media(self) -> Kind:
+        """The m-line it belongs to: a retransmission (RFC 4588) is video here."""
+        return "audio" if self.stream == "audio" else "video"
+
+    @property
+    def rtpmap(self) -> str:
+        """The value of its `a=rtpmap` line (RFC 8866 §6.6)."""
+        return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
+
+
+OPUS: Final = Codec(
+    111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("transport-cc",)
+)
+VP8: Final = Codec(96, "video", "VP8", 90_000, feedback=("nack", "nack pli", "ccm fir", "transport-cc"))
+VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
+
+CODECS: Final[tuple[Codec, ...]] = (OPUS, VP8, VP8_RTX)
+BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
+BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in CODECS}
+
+ABS_SEND_TIME_ID: Final = 2
+TRANSPORT_CC_ID: Final = 3
+EXTENSIONS: Final[dict[int, str]] = {
+    ABS_SEND_TIME_ID: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+    TRANSPORT_CC_ID: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+}

@@ -1,0 +1,152 @@
+"""ICE-lite (RFC 8445 §2.5): who may talk to a leg, from which address, and until when.
+
+Knows STUN binding requests, passwords, nomination and consent (RFC 7675). Sends nothing, binds nothing, reads
+no clock and draws no random number: `now_s` and secrets are handed in. A lite agent never dials a candidate,
+so the other side's are never even read.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from aioice import stun
+
+CONSENT_S: Final = 15.0
+ADDRESSES_MAX: Final = 8  # proven addresses remembered per leg; the oldest goes first
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+_COOKIE: Final = stun.COOKIE.to_bytes(4, "big")
+_BINDING_REQUEST: Final = b"\x00\x01"
+_USERNAME: Final = 0x0006
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The server's half of a leg's ICE credentials (RFC 8839 §5.4)."""
+
+    ufrag: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class BindingRequest:
+    """A binding request whose password has been checked."""
+
+    message: stun.Message
+    nominates: bool
+
+
+def local_ufrag(datagram: bytes) -> str | None:
+    """The ufrag a binding request is addressed to, or None if it is none. Cheap: nothing is verified here, so
+    that a flood of requests for nobody costs little."""
+    if (
+        len(datagram) < 28
+        or len(datagram) > 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
+        or not datagram.startswith(_BINDING_REQUEST)
+        or datagram[4:8] != _COOKIE
+        or int.from_bytes(datagram[2:4], "big") + 20 != len(datagram)
+    ):
+        return None
+    at = 20
+    while at + 4 <= len(datagram):
+        kind, length = struct.unpack_from("!HH", datagram, at)
+        if kind == _USERNAME:
+            value = datagram[at + 4 : at + 4 + length].partition(b":")[0]
+            return value.decode("ascii") if value.isascii() else None
+        at += 4 + length + (-length & 3)
+    return None
+
+
+def check(datagram: bytes, password: str) -> BindingRequest | None:
+    """The request, if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), else None: silence is
+    the answer to it."""
+    try:
+        message = stun.parse_message(datagram)
+    except (ValueError, struct.error, IndexError, KeyError):
+        return None
+    if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
+        return None
+    if not message.check_message_integrity(password.encode()):
+        return None
+    return BindingRequest(message, "USE-CANDIDATE" in message.attributes)
+
+
+def response(request: BindingRequest, address: Address, password: str) -> bytes:
+    """The success response, telling the browser the address it is seen at (RFC 8489 §6.3.1)."""
+    answer = stun.Message(
+        stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.message.transaction_id
+    )
+    answer.attributes["XOR-MAPPED-ADDRESS"] = (address[0].partition("%")[0], address[1])
+    answer.add_message_integrity(password.encode())
+    return bytes(answer)
+
+
+class Path:
+    """Where a leg is reached: the nominated address among those that have proven themselves."""
+
+    __slots__ = ("address", "heard_s", "proven")
+
+    def __init__(self) -> None:
+        self.address: Address | None = None
+        self.proven: list[Address] = []
+        self.heard_s = 0.0
+
+    def heard(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
+        """A checked request came from `address`: (whether the leg moved there, addresses that are forgotten
+        for it).
+
+        Before a nomination any proven address serves; after one, only another nomination moves the leg (RFC
+        8445 §8.1.1).
+        """
+        self.heard_s = now_s
+        forgotten: list[Address] = []
+        if address not in self.proven:
+            self.proven.append(address)
+            spare = [known for known in self.proven if known not in (self.address, address)]
+            if len(self.proven) > ADDRESSES_MAX:
+                forgotten.append(spare[0])
+                self.proven.remove(spare[0])
+        moved = address != self.address and (nominates or self.address is None)
+        if moved:
+            self.address = address
+        return moved, forgotten
+
+    def consented(self, now_s: float) -> bool:
+        """Whether the other side has been heard within the consent time (RFC 7675 §5.1)."""
+        return now_s - self.heard_s < CONSENT_S
+
+    def expire(self) -> list[Address]:
+        """Forget every address; returns them."""
+        gone, self.proven, self.address = self.proven, [], None
+        return gone
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A host candidate of the server: one UDP address and port."""
+
+    host: str
+    port: int
+
+
+def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
+    """`a=candidate` values, best first in the order given (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1)."""
+    lines = []
+    for place, candidate in enumerate(candidates):
+        priority = 126 << 24 | max(0, 0xFFFF - place) << 8 | 0xFF
+        lines.append(f"{place + 1} 1 udp {priority} {candidate.host} {candidate.port} typ host")
+    return lines
+
+
+def usable(host: str) -> bool:
+    """Whether an address found on an interface is worth announcing: link-local and multicast ones are not."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not (address.is_link_local or address.is_multicast or address.is_unspecified)

@@ -1,0 +1,275 @@
+"""One party of a room, as the rest of the program sees it: offer, answer, connected or not, what it may send,
+how good it is.
+
+Knows the life of one leg: ICE credentials, DTLS association, the certificate that the answer promised. Does
+not know the other party, the gate's reasons, or how an offer travels to its browser.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from media import ice, sdp
+from media.codecs import STREAM_KINDS, Kind
+from media.dtls import Association, DtlsError
+from media.ice import Address, Credentials
+from media.leg import Leg
+from media.quality import Quality
+
+if TYPE_CHECKING:
+    from media.room import Room
+
+logger = logging.getLogger(__name__)
+
+HANDSHAKE_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The party's browser is connected and has shown the certificate its answer promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The party is no longer connected: `reason` is one of the constants below. After CONSENT_EXPIRED it may
+    connect again by itself."""
+
+    reason: str
+
+
+PartyEvent = Connected | Disconnected
+Listener = Callable[[PartyEvent], None]
+
+CONSENT_EXPIRED: Final = "consent expired"
+CLOSED_BY_PARTY: Final = "closed by the party"
+DTLS_FAILED: Final = "dtls failed"
+WRONG_FINGERPRINT: Final = "wrong fingerprint"
+REPLACED: Final = "replaced"
+
+
+class PartyGone(RuntimeError):
+    """The party has left, or was replaced by a newer one."""
+
+
+class Party:
+    """Made by `Room.join`."""
+
+    def __init__(self, room: Room, party_id: str, listener: Listener) -> None:
+        self.party_id = party_id
+        self.room = room
+        self.leg = Leg(room.relay.new_ssrcs())
+        self.credentials = _new_credentials()
+        self.previous_credentials: Credentials | None = None
+        self.gone = False
+        self._listener = listener
+        self._identity = room.relay.identity()
+        self._association: Association | None = None
+        self._association_born_s = 0.0
+        self._answer: sdp.Answer | None = None
+        self._session_id = secrets.randbits(62)
+        self._version = 0
+        self._connected = False
+
+    # -- what signalling calls
+
+    @property
+    def connected(self) -> bool:
+        """Whether media can flow to this party."""
+        return self._connected
+
+    def offer(self) -> str:
+        """The SDP offer for this party's browser. Raises PartyGone."""
+        self._check_here()
+        self._version += 1
+        return sdp.offer(
+            self.credentials,
+            self._identity.fingerprint,
+            self.room.relay.candidates(),
+            {kind: self.leg.sinks[kind].ssrc for kind in STREAM_KINDS},
+            session_id=self._session_id,
+            version=self._version,
+        )
+
+    def accept(self, answer: str) -> None:
+        """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGone."""
+        self._check_here()
+        parsed = sdp.parse_answer(answer)
+        established = self._association.established if self._association is not None else None
+        if self._connected and established is not None and not established.shows(parsed.fingerprints):
+            # RFC 8842 §4: a new certificate means a new association, which only a new leg has here.
+            raise sdp.SdpError("fingerprint", "the certificate changed on a leg that is connected")
+        self._answer = parsed
+        for kind, ssrc in parsed.sources.items():
+            self.leg.learn(ssrc, kind)
+        self.room.reroute()
+        self._promote()
+
+    def restart_ice(self) -> str:
+        """A new offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). The old ones
+        serve until a request uses the new. Raises PartyGone."""
+        self._check_here()
+        if self.previous_credentials is not None:
+            self.room.relay.forget_ufrag(self.previous_credentials.ufrag)
+        self.previous_credentials, self.credentials = self.credentials, _new_credentials()
+        self.room.relay.know_ufrag(self.credentials.ufrag, self)
+        return self.offer()
+
+    def set_receiving(self, kind: Kind, allowed: bool) -> None:
+        """Whether what this party sends of a kind may cross. Idempotent; on by default."""
+        if allowed == (kind in self.leg.allowed):
+            return
+        if allowed:
+            self.leg.allowed.add(kind)
+        else:
+            self.leg.allowed.discard(kind)
+        self.room.reroute()
+
+    def quality(self) -> Quality:
+        """Loss, jitter, round trip and bit rate, as far as RTCP and the counters have told."""
+        peer = self.leg.peer
+        return self.leg.meter.quality(peer.meter if peer is not None else None)
+
+    def leave(self) -> None:
+        """Take the party out of its room. Idempotent; says goodbye to its browser and nothing to the
+        listener."""
+        if not self.gone:
+            self.room.remove(self)
+
+    # -- what the relay calls
+
+    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket, now_s: float) -> None:
+        """A binding request for one of this party's ufrags."""
+        request, used = None, self.credentials
+        for credentials in (self.credentials, self.previous_credentials):
+            if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
+                request, used = ice.check(datagram, credentials.password), credentials
+        if request is None or not self.room.relay.serves(address, self.leg):
+            return
+        if used is self.credentials and self.previous_credentials is not None:
+            self.room.relay.forget_ufrag(self.previous_credentials.ufrag)
+            self.previous_credentials = None
+        try:
+            sock.sendto(ice.response(request, address, used.password), address)
+        except OSError:
+            return
+        moved, forgotten = self.leg.path.heard(address, request.nominates, now_s)
+        self.room.relay.prove(self.leg, address, forgotten)
+        if moved:
+            self.leg.address, self.leg.sendto = address, sock.sendto
+            self.room.reroute()
+            self._promote()
+
+    def on_dtls(self, datagram: bytes, now_s: float) -> None:
+        """A DTLS record from a proven address."""
+        if self._association is None:
+            self._association = Association(self._identity, self._send)
+            self._association_born_s = now_s
+        try:
+            self._association.feed(datagram)
+        except DtlsError:
+            self._fail(DTLS_FAILED)
+            return
+        if self._association.closed:
+            self._fail(CLOSED_BY_PARTY)
+        else:
+            self._promote()
+
+    def tick(self, now_s: float) -> None:
+        """What time alone brings: a handshake's retransmission, consent that ran out."""
+        association = self._association
+        if association is not None and association.established is None:
+            try:
+                association.retransmit()
+            except DtlsError:
+                self._fail(DTLS_FAILED)
+                return
+            if now_s - self._association_born_s > HANDSHAKE_S:
+                self._fail(DTLS_FAILED)
+                return
+        if self.leg.address is not None and not self.leg.path.consented(now_s):
+            self._lose_path()
+            if self._connected:
+                self._connected = False
+                self.room.reroute()
+                self.tell(Disconnected(CONSENT_EXPIRED))
+
+    def end(self, reason: str | None) -> None:
+        """The room has taken the party out; with a `reason` its listener hears it."""
+        self.gone = True
+        if self._association is not None:
+            self._association.close()
+        self._lose_path()
+        self._silence()
+        self._connected = False
+        if reason is not None:
+            self.tell(Disconnected(reason))
+
+    def tell(self, event: PartyEvent) -> None:
+        """Call the listener. It must not raise; if it does, that is logged and the relay goes on."""
+        try:
+            self._listener(event)
+        except Exception:
+            logger.exception("media_listener_failed")
+
+    # -- inside
+
+    def _check_here(self) -> None:
+        if self.gone:
+            raise PartyGone(self.party_id)
+
+    def _promote(self) -> None:
+        """Open the leg once the handshake is done, the answer is known, and the two agree about the
+        certificate."""
+        established = self._association.established if self._association is not None else None
+        if self._connected or established is None or self._answer is None or self.leg.address is None:
+            return
+        if not established.shows(self._answer.fingerprints):
+            self._fail(WRONG_FINGERPRINT)
+            return
+        if self.leg.tx is None:
+            context = self.room.relay.binding.context
+            self.leg.rx = context(established.keys.inbound)
+            self.leg.tx = context(established.keys.outbound)
+        self._connected = True
+        self.room.reroute()
+        self.tell(Connected())
+
+    def _fail(self, reason: str) -> None:
+        """The leg is of no use any more; the room keeps its place until signalling joins again or leaves."""
+        if self._association is not None:
+            self._association.closed = True
+        self._lose_path()
+        self._silence()
+        self._forget_credentials()
+        self._connected = False
+        self.room.reroute()
+        self.tell(Disconnected(reason))
+
+    def _forget_credentials(self) -> None:
+        for credentials in (self.credentials, self.previous_credentials):
+            if credentials is not None:
+                self.room.relay.forget_ufrag(credentials.ufrag)
+
+    def _silence(self) -> None:
+        self.leg.rx = self.leg.tx = None
+
+    def _lose_path(self) -> None:
+        self.room.relay.disprove(self.leg.path.expire())
+        self.leg.address = self.leg.sendto = None
+
+    def _send(self, datagram: bytes) -> None:
+        if self.leg.address is not None and self.leg.sendto is not None:
+            try:
+                self.leg.sendto(datagram, self.leg.address)
+            except OSError:
+                return  # lost as on any wire; DTLS sends it again
+
+
+def _new_credentials() -> Credentials:
+    # RFC 8445 §5.3: at least 24 and 128 bits.
+    return Credentials(secrets.token_hex(6), secrets.token_hex(16))

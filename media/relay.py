@@ -1,0 +1,181 @@
+"""The relay of one worker: its sockets, its rooms, and the clock that ticks for all of them.
+
+Knows which datagram concerns which party. Does not know visits, people or Redis: a room is a name. It owns no
+task: the loop's reader and one timer, which runs only while there are parties, are all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import secrets
+import socket
+import time
+from typing import Final
+
+from media import ice, srtp
+from media import socket as sockets
+from media.codecs import STREAM_KINDS, StreamKind
+from media.dtls import Identity
+from media.forward import Counters, Forwarder
+from media.ice import Address, Candidate
+from media.leg import Leg
+from media.party import Party
+from media.room import Room
+from media.socket import RelaySettings
+
+logger = logging.getLogger(__name__)
+
+TICK_S: Final = 0.050  # how often the server answers transport-cc while it withholds; browsers do the same
+
+
+class Relay:
+    """Made by `Relay.open`, inside a running loop (asyncio's or uvloop's)."""
+
+    def __init__(self, settings: RelaySettings, bound: list[socket.socket], binding: srtp.Binding) -> None:
+        self.settings = settings
+        self.binding = binding
+        self.forwarder = Forwarder(binding, self)
+        self._sockets = bound
+        self._loop = asyncio.get_running_loop()
+        self._rooms: dict[str, Room] = {}
+        self._by_ufrag: dict[str, Party] = {}
+        self._by_leg: dict[Leg, Party] = {}
+        self._identity = Identity(time.monotonic())
+        self._timer: asyncio.TimerHandle | None = None
+        self._ticked_s = 0.0
+        self._closed = False
+
+    @classmethod
+    async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
+        """Bind and start reading. Raises PortsTaken (an OSError) when no port is free, OSError for an address
+        that is not this host's."""
+        relay = cls(settings, sockets.bind(settings), binding or srtp.best_binding())
+        for sock in relay._sockets:
+            relay._loop.add_reader(sock.fileno(), relay.forwarder.read, sock)
+        return relay
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The bound UDP ports, one per address family."""
+        return tuple(sock.getsockname()[1] for sock in self._sockets)
+
+    @property
+    def stats(self) -> Counters:
+        """A snapshot of the counters."""
+        return dataclasses.replace(self.forwarder.counters)
+
+    def room(self, room_id: str) -> Room:
+        """The room of this name; made when there is none."""
+        room = self._rooms.get(room_id)
+        if room is None:
+            room = self._rooms[room_id] = Room(self, room_id)
+        return room
+
+    async def close(self) -> None:
+        """Close every room, say goodbye to every browser, release the ports. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for room in list(self._rooms.values()):
+            room.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        for sock in self._sockets:
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
+
+    # -- for rooms and parties
+
+    def candidates(self) -> list[Candidate]:
+        """Where this relay is reached."""
+        return sockets.candidates(self.settings, self._sockets)
+
+    def identity(self) -> Identity:
+        """The certificate for a new leg."""
+        now_s = time.monotonic()
+        if not self._identity.fresh(now_s):
+            self._identity = Identity(now_s)
+        return self._identity
+
+    def new_ssrcs(self) -> dict[StreamKind, int]:
+        """Distinct SSRCs for what a leg will hear."""
+        chosen: set[int] = set()
+        while len(chosen) < len(STREAM_KINDS):
+            chosen.add(secrets.randbelow(0x7FFF_FFFF) + 1)
+        return dict(zip(STREAM_KINDS, chosen, strict=True))
+
+    def enter(self, party: Party) -> None:
+        """Know a new party, and start the clock with the first."""
+        self._by_leg[party.leg] = party
+        self.know_ufrag(party.credentials.ufrag, party)
+        if self._timer is None and not self._closed:
+            self._ticked_s = time.monotonic()
+            self._timer = self._loop.call_later(TICK_S, self._tick)
+
+    def exit(self, party: Party, reason: str | None) -> None:
+        """Forget a party and end its leg."""
+        self._by_leg.pop(party.leg, None)
+        self.forget_ufrag(party.credentials.ufrag)
+        if party.previous_credentials is not None:
+            self.forget_ufrag(party.previous_credentials.ufrag)
+        party.end(reason)
+
+    def forget_room(self, room: Room) -> None:
+        """A room has closed."""
+        if self._rooms.get(room.room_id) is room:
+            del self._rooms[room.room_id]
+
+    def know_ufrag(self, ufrag: str, party: Party) -> None:
+        """Requests with this ufrag are for this party."""
+        self._by_ufrag[ufrag] = party
+
+    def forget_ufrag(self, ufrag: str) -> None:
+        """Requests with this ufrag are for nobody any more."""
+        self._by_ufrag.pop(ufrag, None)
+
+    def serves(self, address: Address, leg: Leg) -> bool:
+        """Whether an address is free for a leg. A request with a forged sender must not take another leg's away."""
+        return self.forwarder.legs.get(address, leg) is leg
+
+    def prove(self, leg: Leg, address: Address, forgotten: list[Address]) -> None:
+        """An address has shown the leg's password; `forgotten` ones no longer count."""
+        self.disprove(forgotten)
+        self.forwarder.legs[address] = leg
+
+    def disprove(self, addresses: list[Address]) -> None:
+        """These addresses count for nobody any more."""
+        for address in addresses:
+            self.forwarder.legs.pop(address, None)
+
+    # -- for the forwarder
+
+    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None:
+        """A STUN datagram: answered only if it knows a party's password."""
+        ufrag = ice.local_ufrag(datagram)
+        party = self._by_ufrag.get(ufrag) if ufrag is not None else None
+        if party is not None:
+            party.on_stun(datagram, address, sock, time.monotonic())
+
+    def on_dtls(self, leg: Leg, datagram: bytes) -> None:
+        """A DTLS datagram from a proven address."""
+        party = self._by_leg.get(leg)
+        if party is not None:
+            party.on_dtls(datagram, time.monotonic())
+
+    def _tick(self) -> None:
+        now_s = time.monotonic()
+        passed_s, self._ticked_s = now_s - self._ticked_s, now_s
+        for leg, party in list(self._by_leg.items()):
+            try:
+                leg.refill(passed_s)
+                feedback = leg.feedback()
+                if feedback is not None:
+                    self.forwarder.say(leg, feedback)
+                leg.meter.sample(leg.current, now_s)
+                party.tick(now_s)
+            except Exception:
+                self.forwarder.counters.faults += 1
+                logger.exception("media_fault")
+        self._timer = self._loop.call_later(TICK_S, self._tick) if self._by_leg and not self._closed else None

@@ -1,0 +1,179 @@
+"""SRTP (RFC 3711, RFC 7714) in place: a packet is decrypted and encrypted again in the buffer it arrived in.
+
+Knows libsrtp through pylibsrtp's cffi binding, which is private: it is checked when a relay opens, and
+pylibsrtp's public API, slower by the copies it makes, takes over behind the same four functions. Does not
+know what a packet says.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import pylibsrtp
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80,
+    SRTPProtectionProfile,
+)
+from pylibsrtp import Policy, Session
+
+logger = logging.getLogger(__name__)
+
+# RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first: it is the cheapest to compute.
+PROFILES: Final[tuple[SRTPProtectionProfile, ...]] = (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    SRTP_AES128_CM_SHA1_80,
+)
+REPLAY_WINDOW: Final = 1024  # packets; a retransmission late by a second still counts
+BUFFER_BYTES: Final = 2048
+PACKET_MAX: Final = (
+    1600  # room for the trailer that encryption adds; libsrtp's public API takes 1500 less its trailer
+)
+PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
+
+OK: Final = 0
+REPLAYED: Final = frozenset((9, 10))  # libsrtp's "bad index" and "index too old": a duplicate, not an attack
+
+Context = Any
+InPlace = Callable[[Context, Any, Any], int]
+
+
+class Length(Protocol):
+    """One integer by reference: the packet's length before and after."""
+
+    def __getitem__(self, index: int, /) -> int: ...
+    def __setitem__(self, index: int, value: int, /) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """Four functions `(context, handle, length) -> status`, 0 for success, and how to make their
+    arguments."""
+
+    name: str
+    unprotect: InPlace
+    protect: InPlace
+    unprotect_rtcp: InPlace
+    protect_rtcp: InPlace
+    handle: Callable[[bytearray], Any]
+    length: Callable[[], Length]
+    context: Callable[[Session], Context]
+
+
+@dataclass(slots=True)
+class Keys:
+    """Both directions of one leg. The sessions own the memory that the contexts point to."""
+
+    inbound: Session
+    outbound: Session
+
+
+def derive(profile: SRTPProtectionProfile, material: bytes) -> Keys:
+    """The server's SRTP sessions from DTLS keying material (RFC 5764 §4.2): the browser is the DTLS
+    client."""
+    inbound = Policy(
+        key=profile.get_key_and_salt(material, 0),
+        ssrc_type=Policy.SSRC_ANY_INBOUND,
+        srtp_profile=profile.libsrtp_profile,
+    )
+    outbound = Policy(
+        key=profile.get_key_and_salt(material, 1),
+        ssrc_type=Policy.SSRC_ANY_OUTBOUND,
+        srtp_profile=profile.libsrtp_profile,
+    )
+    inbound.window_size = outbound.window_size = REPLAY_WINDOW
+    outbound.allow_repeat_tx = True
+    return Keys(Session(inbound), Session(outbound))
+
+
+def public_binding() -> Binding:
+    """pylibsrtp's documented API behind the in-place signature."""
+
+    def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
+        def call(session: Session, buffer: bytearray, length: list[int]) -> int:
+            try:
+                out = method(session, bytes(buffer[: length[0]]))
+            except pylibsrtp.Error as error:
+                return pylibsrtp.ERRORS.index(str(error)) if str(error) in pylibsrtp.ERRORS else 1
+            except ValueError:
+                return 1
+            buffer[: len(out)] = out
+            length[0] = len(out)
+            return OK
+
+        return call
+
+    return Binding(
+        name="pylibsrtp",
+        unprotect=in_place(Session.unprotect),
+        protect=in_place(Session.protect),
+        unprotect_rtcp=in_place(Session.unprotect_rtcp),
+        protect_rtcp=in_place(Session.protect_rtcp),
+        handle=lambda buffer: buffer,
+        length=lambda: [0],
+        context=lambda session: session,
+    )
+
+
+def native_binding() -> Binding:
+    """libsrtp itself, through the binding that pylibsrtp keeps private. Raises AttributeError or ImportError
+    where it changed."""
+    module = importlib.import_module("pylibsrtp._binding")
+    ffi, lib = module.ffi, module.lib
+
+    def context(session: Session) -> Context:
+        return session._srtp[0]
+
+    return Binding(
+        name="libsrtp",
+        unprotect=lib.srtp_unprotect,
+        protect=lib.srtp_protect,
+        unprotect_rtcp=lib.srtp_unprotect_rtcp,
+        protect_rtcp=lib.srtp_protect_rtcp,
+        handle=lambda buffer: ffi.from_buffer("char[]", buffer),
+        length=lambda: _length(ffi),
+        context=context,
+    )
+
+
+def _length(ffi: Any) -> Length:
+    length: Length = ffi.new("int *")
+    return length
+
+
+def works(binding: Binding) -> bool:
+    """Whether a binding encrypts to the same bytes as the public API and decrypts them again."""
+    material = bytes(range(2 * (SRTP_AEAD_AES_128_GCM.key_length + SRTP_AEAD_AES_128_GCM.salt_length)))
+    swapped = material[16:32] + material[:16] + material[44:56] + material[32:44]
+    here, reference = derive(SRTP_AEAD_AES_128_GCM, material), derive(SRTP_AEAD_AES_128_GCM, material)
+    there = derive(SRTP_AEAD_AES_128_GCM, swapped)
+    buffer = bytearray(BUFFER_BYTES)
+    buffer[: len(PROBE)] = PROBE
+    handle, length = binding.handle(buffer), binding.length()
+    length[0] = len(PROBE)
+    if binding.protect(binding.context(here.outbound), handle, length) != OK:
+        return False
+    if bytes(buffer[: length[0]]) != reference.outbound.protect(PROBE):
+        return False
+    if binding.unprotect(binding.context(there.inbound), handle, length) != OK:
+        return False
+    return bytes(buffer[: length[0]]) == PROBE
+
+
+def best_binding() -> Binding:
+    """The native binding where it works, else the public one, with a warning in the log."""
+    try:
+        native = native_binding()
+        if works(native):
+            return native
+    except (ImportError, AttributeError, TypeError) as error:
+        logger.warning("srtp_binding_changed", extra={"reason": type(error).__name__})
+    else:
+        logger.warning("srtp_binding_changed", extra={"reason": "wrong bytes"})
+    return public_binding()
