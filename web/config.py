@@ -322,20 +322,21 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
 
 
 def _tls_pair(settings: Settings) -> str:
-    missing = [key for key in ("certificate", "key") if not getattr(settings.tls, key)]
-    return f"tls.{missing[0]}: expected the path of a PEM file, as the other key of [tls] is set" * (
-        len(missing) == 1
-    )
+    certificate, key = settings.tls.certificate, settings.tls.key
+    if bool(certificate) == bool(key):
+        return ""
+    missing = "key" if certificate else "certificate"
+    return f"tls.{missing}: expected the path of a PEM file, as the other key of [tls] is set"
 
 
 def _ports_fit(settings: Settings) -> str:
-    last = settings.media.ports + settings.server.workers - 1
-    return "media.ports: expected a first port that leaves one for each worker below 65536" * (last > 65535)
+    fit = settings.media.ports + settings.server.workers <= 65536
+    return "" if fit else "media.ports: expected a first port that leaves one for each worker below 65536"
 
 
 def _timeouts_nest(settings: Settings) -> str:
-    nested = settings.sessions.idle_s <= settings.sessions.absolute_s
-    return "sessions.idle_s: expected at most what sessions.absolute_s says" * (not nested)
+    nest = settings.sessions.idle_s <= settings.sessions.absolute_s
+    return "" if nest else "sessions.idle_s: expected at most what sessions.absolute_s says"
 
 
 def refuse_plain_http(settings: Settings) -> None:

@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import secrets
+import signal
 import socket
 import sys
 import time
@@ -39,6 +40,7 @@ FROZEN_S = 30
 REBOOT_PAUSE_S = 1.0
 IDLE_S = 15.0
 """A connection without a whole request for this long is closed (a half-sent one, too)."""
+STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 
 log = structlog.get_logger("web.serve")
 
@@ -79,7 +81,7 @@ def serve(
     refuse_plain_http(settings)
     if settings.tls.certificate:
         tls.server_context(settings.tls.certificate, settings.tls.key)
-    store = None
+    master, store = os.getpid(), None
     if settings.redis.url:
         check_own_store(settings.redis.url, settings.redis.socket_timeout_s)
     else:
@@ -92,9 +94,11 @@ def serve(
         create_app: AppFactory = getattr(importlib.import_module(module), name)
         log.info("listening", url=settings.origin, host=settings.server.host, port=settings.server.port)
         Master(Processes(settings, create_app, listener, folder, welcome), store).run()
-    except SystemExit as exit_:
-        # gunicorn's code for an app that refuses its settings is ours for settings that cannot be followed.
-        raise SystemExit(EXIT_CODE if exit_.code == Arbiter.APP_LOAD_ERROR else exit_.code) from None
+    except SystemExit as end:
+        # gunicorn's code for an app that refuses its settings is ours for settings that cannot be followed; workers,
+        # which are forked in the middle of `run`, come by here too, and keep theirs.
+        refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
+        raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:
         if store is not None:
             store.stop()
@@ -213,6 +217,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
             sys.exit(1)
 
     async def _run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         asyncio.get_running_loop().set_exception_handler(_unhandled)
         await super()._run()
 
@@ -261,6 +266,15 @@ class Master(Arbiter):
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         super().manage_workers()
+
+    def spawn_worker(self) -> int:
+        """Forks a worker, which hears of a stop only once it can act on it; gunicorn's would lose an early one."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            return super().spawn_worker()
+        finally:
+            if os.getpid() == self.pid:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def handle_usr2(self) -> None:
         """gunicorn would start a second master, which would find the data folder in use."""

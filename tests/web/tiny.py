@@ -41,6 +41,6 @@ def create_app(settings: Settings) -> web.Application:
 
 if __name__ == "__main__":
     try:
-        serve(load(Path(sys.argv[1])), application="tests.web.tiny:create_app")
+        serve(load(Path(sys.argv[1])), "--self-signed" in sys.argv, application="tests.web.tiny:create_app")
     except ConfigError as problem:
         sys.exit(f"refused: {problem}")

@@ -1,0 +1,153 @@
+"""What all tests share: a real Valkey, the real server, a real Chromium, and a last word on what did not run.
+
+With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import redis
+import redis.asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.browsers import ARGUMENTS, find_chromium
+from tests.server import RunningServer
+from web.valkey import EmbeddedStore, LockedFolder
+
+NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
+NO_SKIP = "GREENROOM_NO_SKIP"
+
+hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("greenroom")
+
+StartServer = Callable[..., RunningServer]
+
+
+@pytest.fixture(scope="session")
+def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedStore]:
+    """One embedded Valkey for the whole run."""
+    folder = LockedFolder(tmp_path_factory.mktemp("store"))
+    store = EmbeddedStore(folder)
+    store.start()
+    yield store
+    store.stop()
+    folder.close()
+
+
+@pytest.fixture
+def valkey_url(embedded_store: EmbeddedStore) -> str:
+    """The URL of a real, empty Valkey."""
+    with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
+        client.flushall()
+    return embedded_store.url
+
+
+@pytest.fixture
+async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
+    """A client of a real, empty Valkey; answers are bytes."""
+    client = redis.asyncio.Redis.from_url(valkey_url, socket_timeout=5)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Starts servers, `start_server({"server": {...}}, command=..., options=...)`, and stops them after the test.
+
+    All of one test share a folder, so that a second one finds what the first one left.
+    """
+    servers: list[RunningServer] = []
+
+    def start(settings: dict[str, dict[str, Any]] | None = None, **how: Any) -> RunningServer:
+        merged = {name: dict(values) for name, values in (settings or {}).items()}
+        merged["server"] = {"port": 0, **merged.get("server", {})}
+        servers.append(RunningServer(tmp_path, merged, **how))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def greenroom_server(start_server: StartServer) -> StartServer:
+    """Starts the real server and returns once it answers: `greenroom_server(workers=2, limits={"hello_s": 1})`.
+
+    Keywords are sections of the settings; `workers` is short for that key of [server]. The result has `url`,
+    `process`, `data`, `log`, `stop()`.
+    """
+
+    def start(workers: int = 1, **sections: dict[str, Any]) -> RunningServer:
+        server = {"workers": workers, **sections.pop("server", {})}
+        return start_server({"server": server, **sections}).wait()
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; a test that asks for it does not run where there is none."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip(NO_BROWSER)
+    return path
+
+
+@pytest.fixture
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """A Chromium with fake devices, driven by Playwright's async API; each `new_context()` is another person."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks whatever needs a browser, and leaves it out where there is none."""
+    here = find_chromium() is not None
+    for item in items:
+        if {"chromium", "browser"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.browser)
+        if not here and item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(said).removeprefix("Skipped: ")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Where every test must run, one that is skipped has failed."""
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(NO_SKIP):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run here, and did not: {_reason(report)}"
+    return report  # type: ignore[return-value]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A file that was skipped whole is a failure too, where every test must run."""
+    if os.environ.get(NO_SKIP) and _not_run(session.config) and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last lines of a run: which tests did not run, and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and (left_out := _not_run(config)):
+        reporter.write_line(f"These {len(left_out)} did not run:", yellow=True)
+        for name, reason in left_out:
+            reporter.write_line(f"  {name}: {reason}")
+
+
+def _not_run(config: pytest.Config) -> list[tuple[str, str]]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter is not None else []
+    return [(report.nodeid, _reason(report)) for report in reports]

@@ -1,0 +1,118 @@
+"""The real server as a test starts it: the console script, a free port, a data folder of its own.
+
+Knows how to write settings, wait until the server answers, read its log and end it. Used by the `greenroom_server`
+fixture; a test may stop a server early and start another on the same folder.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+CONSOLE_SCRIPT = [str(Path(sys.executable).with_name("greenroom")), "serve", "--config"]
+READY_S = 20.0
+STOP_S = 30.0
+
+
+def toml(settings: dict[str, dict[str, Any]]) -> str:
+    """The settings as the text of a config.toml (JSON's scalars and lists are TOML's)."""
+    lines = []
+    for section, values in settings.items():
+        lines += [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+    return "\n".join(lines)
+
+
+class RunningServer:
+    """A server process and what a test asks of it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, dict[str, Any]],
+        command: list[str] | None = None,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        """Starts the server with `folder` for its settings, data and log; `wait` tells when it answers."""
+        self.folder = folder
+        self.data = folder / settings.get("data", {}).get("folder", "data")
+        self.config = folder / "config.toml"
+        self.config.write_text(toml(settings), "utf-8")
+        self._output = folder / "stdout.log"
+        self._log = folder / "stderr.log"
+        with self._output.open("ab") as out, self._log.open("ab") as err:
+            self._log_start = err.tell()
+            self.process = subprocess.Popen(
+                [*(command or CONSOLE_SCRIPT), str(self.config), *options],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+        self.url = ""
+
+    @property
+    def log(self) -> str:
+        """Everything written to standard error by this process and its workers."""
+        return self._log.read_bytes()[self._log_start :].decode("utf-8", "replace")
+
+    @property
+    def output(self) -> str:
+        """Everything written to standard output."""
+        return self._output.read_text("utf-8")
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The log's events, as they were logged in JSON."""
+        return [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+
+    @property
+    def pids(self) -> list[int]:
+        """The worker processes that the master has now (the store, a child too, is not among them)."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [int(pid) for pid in children if "valkey" not in Path(f"/proc/{pid}/comm").read_text()]
+
+    def wait(self) -> "RunningServer":
+        """Returns once /healthz answers 200; raises AssertionError with the log when it does not."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            listening = [event for event in self.events if event["event"] == "listening"]
+            if listening:
+                self.url = listening[0]["url"]
+                if self.status("/healthz") == 200:
+                    return self
+            time.sleep(0.02)
+        raise AssertionError(f"the server does not answer:\n{self.log[-4000:]}")
+
+    def get(self, path: str, timeout_s: float = 5.0) -> dict[str, Any]:
+        """The JSON that a GET of `path` answers."""
+        with urllib.request.urlopen(self.url + path, timeout=timeout_s) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+    def status(self, path: str) -> int:
+        """The status of a GET of `path`; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=2) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as refused:
+            return refused.code
+        except OSError:
+            return 0
+
+    def stop(self) -> int:
+        """Tells the server to stop and returns its exit code; kills it when it does not stop."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            return self.process.wait(5)
