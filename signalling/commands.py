@@ -64,9 +64,10 @@ class Enter(Command, frozen=True):
 
 
 class Leave(Command, frozen=True):
-    """A party's connection is gone."""
+    """A party's connection is gone from the worker that held it (not from another that it resumed on meanwhile)."""
 
     connection: str
+    worker: str
 
 
 class Start(Command, frozen=True):

@@ -468,7 +468,7 @@ TEXTS = {
     "bad_sdp": "The media description cannot be used.",
     "room_full": "There is no place left in this session.",
     "no_room": "Join the session's media first.",
-    "unavailable": "The server cannot save right now. Nothing was changed; please try again.",
+    "unavailable": "The server cannot save right now. Please try again in a moment.",
     "resume_expired": "The connection was gone for too long.",
     "resume_ended": "This connection was closed.",
     "resume_invalid": "There is no such connection.",
@@ -487,7 +487,9 @@ def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None
 
 
 class BadMessage(ValueError):
-    """Not a message of this protocol. `path` says where, as far as it can be told; `reply_to` is its id if it had one."""
+    """Not a message of this protocol. `path` says where, as far as it can be told; `reply_to` is its id if it
+    had one.
+    """
 
     def __init__(self, path: str, reply_to: int | None) -> None:
         super().__init__(path)

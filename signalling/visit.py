@@ -1,7 +1,8 @@
 """The visit's rules: which command, by whom, in which status, becomes what. All of them, and only here.
 
-`RULES` is the table of commands, `DEADLINES` that of things which happen by themselves; `decide` reads both. Pure: `now_ms` and
-all facts come in the `Context`. `python -m signalling.visit` prints the tables. Source: the design's VISIT.md.
+`RULES` is the table of commands, `DEADLINES` that of things which happen by themselves; `decide` reads both.
+Pure: `now_ms` and all facts come in the `Context`. `python -m signalling.visit` prints the tables. Source: the
+design's VISIT.md.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ from signalling.record import (
 PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties
 
 
-# --- what decide takes and gives ----------------------------------------------------------------------------------------
+# --- what decide takes and gives
+# ----------------------------------------------------------------------------------------
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +87,8 @@ class Refusal(msgspec.Struct, frozen=True):
     details: dict[str, Any] = {}
 
 
-# --- who somebody is to a visit -----------------------------------------------------------------------------------------
+# --- who somebody is to a visit
+# -----------------------------------------------------------------------------------------
 
 ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
     "on call",
@@ -99,7 +102,7 @@ ANYONE_STAFF = "staff"
 PARTIES = (PATIENT, CLAIMANT)
 
 
-def relations(visit: Visit | None, actor: Actor, context: Context) -> frozenset[str]:
+def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -> frozenset[str]:
     """Return what the actor is to the visit; nothing at all for one of another organisation."""
     found = set()
     if visit is not None and visit.organisation != actor.organisation:
@@ -113,7 +116,7 @@ def relations(visit: Visit | None, actor: Actor, context: Context) -> frozenset[
             found.add(PATIENT)
     elif actor.role in STAFF_ROLES:
         found.add(ANYONE_STAFF)
-        staff = context.staff.get(actor.id)
+        staff = on_duty.get(actor.id)
         if staff is not None and staff.on_call:
             found.add(ON_CALL)
         if actor.role is Role.ADMIN:
@@ -132,7 +135,8 @@ def party_key(visit: Visit, actor: Actor) -> str | None:
     return PROVIDER if visit.claimant is not None and visit.claimant.id == actor.id else None
 
 
-# --- effects: (visit, command, actor, context) -> visit ----------------------------------------------------------------
+# --- effects: (visit, command, actor, context) -> visit
+# ----------------------------------------------------------------
 
 
 def _party(visit: Visit, key: str, **changes: Any) -> Visit:
@@ -208,7 +212,7 @@ def _entered(visit: Visit, command: Enter, actor: Actor, _: Context) -> Visit:
 
 def _left(visit: Visit, command: Leave, _: Actor, context: Context) -> Visit:
     for key, party in visit.parties.items():
-        if command.connection in party.connections:
+        if party.connections.get(command.connection) == command.worker:
             rest = {c: w for c, w in party.connections.items() if c != command.connection}
             return _party(visit, key, connections=rest, away_since_ms=None if rest else context.now_ms)
     return visit
@@ -258,7 +262,8 @@ def _reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
 
 
-# --- guards: a refusal, or None to let through --------------------------------------------------------------------------
+# --- guards: a refusal, or None to let through
+# --------------------------------------------------------------------------
 
 
 def _answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusal | None:
@@ -299,7 +304,8 @@ def _within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refu
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# --- choosers: which of a command's rows, where several fit ----------------------------------------------------------------
+# --- choosers: which of a command's rows, where several fit
+# ----------------------------------------------------------------
 
 
 def _other_pressed(visit: Visit, actor: Actor) -> bool:
@@ -315,7 +321,8 @@ def _was_completed(visit: Visit, _: Actor) -> bool:
     return visit.outcome is Outcome.COMPLETED
 
 
-# --- the tables ---------------------------------------------------------------------------------------------------------
+# --- the tables
+# ---------------------------------------------------------------------------------------------------------
 
 Effect = Callable[[Any, Any, Actor, Context], Visit]
 Guard = Callable[[Any, Any, Actor, Context], "Refusal | None"]
@@ -462,7 +469,7 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
             return Refusal("not_found")
     elif not any(visit.status in rule.statuses for rule in rules):
         return _without_row(visit, command, actor, context)
-    known = relations(visit, actor, context)
+    known = relations(visit, actor, context.staff)
     for rule in rules:
         if visit is not None and visit.status not in rule.statuses:
             continue
@@ -504,11 +511,11 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 
 def _without_row(visit: Visit, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
     """A command in a status that has no row for it: done before, or refused with the reason."""
-    known = relations(visit, actor, context)
+    known = relations(visit, actor, context.staff)
     for row in DONE_BEFORE:
-        if isinstance(command, row.command) and visit.status in row.statuses and not known.isdisjoint(row.by):
-            if row.outcome is None or row.outcome is visit.outcome:
-                return Decided(visit, None)
+        said = isinstance(command, row.command) and visit.status in row.statuses
+        if said and not known.isdisjoint(row.by) and row.outcome in (None, visit.outcome):
+            return Decided(visit, None)
     if not known:
         return Refusal("not_allowed")
     if isinstance(command, Claim) and visit.claimant is not None and ANYONE_STAFF in known:
@@ -531,4 +538,4 @@ def tables() -> str:
 
 
 if __name__ == "__main__":
-    print(tables())
+    print(tables())  # noqa: T201

@@ -44,7 +44,9 @@ def test_every_message_type_has_an_example(union: object) -> None:
 
 def test_every_error_code_is_explained_and_has_a_text() -> None:
     table = DOCUMENT.split("## Errors")[1].split("## Close codes")[0]
-    assert set(re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line))) == set(TEXTS)
+    assert set(
+        re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    ) == set(TEXTS)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +64,9 @@ def test_every_error_code_is_explained_and_has_a_text() -> None:
         (b'{"type":"hello","id":1,"role":"system"}', 1),
     ],
 )
-def test_anything_else_is_a_bad_message_and_tells_which_request_it_was(data: bytes, reply_to: int | None) -> None:
+def test_anything_else_is_a_bad_message_and_tells_which_request_it_was(
+    data: bytes, reply_to: int | None
+) -> None:
     with pytest.raises(BadMessage) as bad:
         JSON.decode(data)
     assert bad.value.reply_to == reply_to
@@ -74,4 +78,7 @@ def test_deeply_nested_message_pack_is_a_bad_message() -> None:
 
 
 def test_a_refused_claim_says_who_has_it() -> None:
-    assert error(1, "already_claimed", {"by": {"id": "u", "name": "Dr Osei"}}).text == "Dr Osei has claimed this visit."
+    assert (
+        error(1, "already_claimed", {"by": {"id": "u", "name": "Dr Osei"}}).text
+        == "Dr Osei has claimed this visit."
+    )

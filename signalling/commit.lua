@@ -1,0 +1,17 @@
+-- One commit: the record, its indexes, the stream entry and the publication, or nothing.
+-- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list)
+-- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
+--       stream length, epoch to begin with, sealed history entry or ''
+-- Returns {1, seq, epoch} or {0, version that stands}.
+local held = redis.call('HGET', KEYS[1], 'version') or '0'
+if held ~= ARGV[1] then return {0, held} end
+redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3])
+if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[7], ARGV[6]) else redis.call('ZREM', KEYS[2], ARGV[6]) end
+if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[6]) else redis.call('ZREM', KEYS[3], ARGV[6]) end
+if ARGV[11] ~= '' then redis.call('RPUSH', KEYS[6], ARGV[11]) end
+local seq = redis.call('HINCRBY', KEYS[4], 'seq', 1)
+local epoch = redis.call('HGET', KEYS[4], 'epoch')
+if not epoch then epoch = ARGV[10]; redis.call('HSET', KEYS[4], 'epoch', epoch) end
+redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], seq .. '-0', 'e', ARGV[4])
+redis.call('PUBLISH', ARGV[5], seq .. ' ' .. epoch .. ' ' .. ARGV[4])
+return {1, seq, epoch}

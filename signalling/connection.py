@@ -1,0 +1,268 @@
+"""One WebSocket: hello, then requests in order until it closes; its identity may come back on another socket.
+
+Knows the transport and its limits. What a request does stands in `handlers.py`; fan-out in `hub.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from signalling import messages as m
+from signalling.commands import Leave
+from signalling.handlers import HANDLERS
+from signalling.hub import Socket
+from signalling.record import STAFF_ROLES, Actor
+from signalling.resume import Refused
+from signalling.service import new_id
+from signalling.store import Unavailable
+from signalling.sweep import system
+
+if TYPE_CHECKING:
+    from signalling.worker import Worker
+
+log = structlog.get_logger()
+HEARTBEAT_S = 25.0
+LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
+MOST_BAD = 10
+BURST, RATE = 200, 50.0  # messages at once, and per second after that
+
+Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
+"""Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
+
+
+class Flood:
+    """A token bucket of messages. `now` in seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._tokens = float(BURST)
+        self._at = now
+
+    def takes(self, now: float) -> bool:
+        """Return whether one more message is all right."""
+        self._tokens = min(BURST, self._tokens + (now - self._at) * RATE) - 1
+        self._at = now
+        return self._tokens >= 0
+
+
+class Connection:
+    """A client that said hello: who it is, its socket, and the visits whose page it is on."""
+
+    def __init__(self, worker: Worker, actor: Actor, connection_id: str, token: str, socket: Socket) -> None:
+        self.worker = worker
+        self.actor = actor
+        self.id = connection_id
+        self.token = token
+        self.socket = socket
+        self.entered: set[str] = set()
+        self.said_bye = False
+
+    async def left(self, visit: str) -> None:
+        """This connection is no longer on a visit's page. Raises `Unavailable`."""
+        self.entered.discard(visit)
+        await self.worker.rooms.leave(self.id)
+        leave = Leave(self.id, self.worker.id)
+        await self.worker.service.command(system(self.actor.organisation), visit, leave)
+
+
+async def serve(request: web.Request, worker: Worker, authenticate: Authenticate) -> web.WebSocketResponse:
+    """Serve one WebSocket until it closes. The origin has been checked before the upgrade."""
+    ws = web.WebSocketResponse(
+        protocols=m.SUBPROTOCOLS,
+        compress=False,
+        max_msg_size=worker.limits.message_bytes,
+        heartbeat=HEARTBEAT_S,
+        timeout=2.0,
+    )
+    await ws.prepare(request)
+    codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
+    try:
+        connection = await asyncio.wait_for(
+            _hello(request, ws, codec, worker, authenticate), worker.limits.hello_s
+        )
+    except TimeoutError:
+        await ws.close(code=4003, message=b"no hello")
+        return ws
+    if connection is None:
+        return ws
+    try:
+        await _requests(ws, codec, connection)
+    finally:
+        worker.hub.remove(connection.socket)
+        if worker.connections.get(connection.id) is connection:
+            del worker.connections[connection.id]
+            worker.spawn(_gone(connection))
+    return ws
+
+
+async def _receive(ws: web.WebSocketResponse, codec: m.Codec) -> m.ClientMessage | None:
+    """Return the next message, None at the end. Raises `BadMessage`."""
+    message = await ws.receive()
+    if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+        if (message.type is WSMsgType.TEXT) is not codec.text:
+            raise m.BadMessage("frame type", None)
+        return codec.decode(message.data)
+    return None
+
+
+async def _reply(ws: web.WebSocketResponse, codec: m.Codec, message: m.Message) -> None:
+    data = codec.encode(message)
+    await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
+
+
+async def _hello(
+    request: web.Request,
+    ws: web.WebSocketResponse,
+    codec: m.Codec,
+    worker: Worker,
+    authenticate: Authenticate,
+) -> Connection | None:
+    while True:
+        try:
+            hello = await _receive(ws, codec)
+        except m.BadMessage as bad:
+            await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
+            await ws.close(code=4003, message=b"hello first")
+            return None
+        if hello is None:
+            return None
+        if not isinstance(hello, m.Hello):
+            await _reply(ws, codec, m.error(hello.id, "hello_first"))
+            await ws.close(code=4003, message=b"hello first")
+            return None
+        try:
+            actor = await authenticate(request, hello.role)
+            if actor is None:
+                await _reply(ws, codec, m.error(hello.id, "not_signed_in"))
+                await ws.close(code=4202, message=b"not signed in")
+                return None
+            return await _welcome(request, ws, codec, worker, actor, hello)
+        except Refused as refused:
+            await _reply(ws, codec, m.error(hello.id, refused.code))
+        except Unavailable:
+            await _reply(ws, codec, m.error(hello.id, "unavailable"))
+
+
+async def _welcome(
+    request: web.Request,
+    ws: web.WebSocketResponse,
+    codec: m.Codec,
+    worker: Worker,
+    actor: Actor,
+    hello: m.Hello,
+) -> Connection:
+    resumed = hello.resume is not None
+    if hello.resume is not None:
+        held = await worker.tokens.redeem(hello.resume, actor)
+        connection_id, token = held.connection, hello.resume
+        if held.worker != worker.id:
+            await worker.supersede(held.worker, connection_id)
+    else:
+        connection_id = new_id("c")
+        token = await worker.tokens.issue(connection_id, actor)
+    mirror = await worker.service.mirrors.get(actor.organisation)
+    visit = actor.visit
+    if actor.role in STAFF_ROLES:
+        own = [v for v in mirror.visits.values() if v.claimant is not None and v.claimant.id == actor.id]
+        visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
+    transport = request.transport
+    assert isinstance(transport, asyncio.WriteTransport), "a socket that was upgraded has its transport"
+
+    def cut(code: int) -> None:
+        if code == 4002:
+            transport.abort()  # a close frame would wait behind all that it does not read
+        else:
+            worker.spawn(_close(ws, code))
+
+    socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, cut)
+    connection = Connection(worker, actor, connection_id, token, socket)
+    before = worker.connections.get(connection_id)
+    if before is not None:
+        connection.entered |= before.entered
+    worker.connections[connection_id] = connection
+    worker.hub.add(socket)
+    socket.send(
+        m.Welcome(
+            reply_to=hello.id,
+            connection=connection_id,
+            resume=token,
+            resumed=resumed,
+            worker=worker.id,
+            me=m.Me(id=actor.id, role=actor.role, name=actor.name),
+            visit=visit,
+            server_ms=worker.service.store.clock_ms(),
+        )
+    )
+    return connection
+
+
+async def _close(ws: web.WebSocketResponse, code: int) -> None:
+    await ws.close(code=code)
+
+
+async def _requests(ws: web.WebSocketResponse, codec: m.Codec, connection: Connection) -> None:
+    """Answer requests one after another: a client's own are never reordered."""
+    socket, flood, bad = connection.socket, Flood(time.monotonic()), 0
+    while socket.open:
+        try:
+            request = await _receive(ws, codec)
+        except m.BadMessage as problem:
+            bad += 1
+            socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
+            if bad >= MOST_BAD:
+                socket.close(4004)
+            continue
+        if request is None:
+            return
+        if not flood.takes(time.monotonic()):
+            socket.close(4005)
+            return
+        if isinstance(request, m.Bye):
+            connection.said_bye = True
+            socket.close(1000)
+            return
+        answer = await _answer(connection, request)
+        if answer is not None:
+            socket.send(answer)
+
+
+async def _answer(connection: Connection, request: m.ClientMessage) -> m.Message | None:
+    handler = HANDLERS.get(type(request))
+    if handler is None:
+        return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
+    try:
+        return await handler(connection, request)
+    except Unavailable:
+        return m.error(request.id, "unavailable")
+    except LookupError:
+        return m.error(request.id, "not_found")
+    except Exception:
+        # A fault of ours in one request must not take the socket, and must be seen by us.
+        log.exception("connection.request_failed", request=type(request).__name__)
+        return m.error(request.id, "unavailable")
+
+
+async def _gone(connection: Connection) -> None:
+    """The socket closed: the person goes at a bye, or when they have not come back soon."""
+    worker = connection.worker
+    try:
+        if connection.said_bye:
+            await worker.tokens.ended(connection.token, connection.id, connection.actor)
+        else:
+            await worker.tokens.lost(connection.token)
+            if not worker.draining:
+                await asyncio.sleep(LINGER_S)
+    except Unavailable:
+        log.info("connection.token_left")
+    if connection.id in worker.connections:
+        return  # it came back
+    for visit in list(connection.entered):
+        try:
+            await connection.left(visit)
+        except Unavailable:
+            log.info("connection.leave_left_to_sweep", connection=connection.id)

@@ -1,0 +1,133 @@
+"""What each message of a client does: one handler per type, found in the table at the end.
+
+A handler returns the answer, or None where another worker gives it. Knows no socket beyond the connection it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from signalling import commands as c
+from signalling import messages as m
+from signalling import wire
+from signalling.record import Visit
+from signalling.rooms import WITH_MEDIA
+from signalling.visit import Refusal, party_key
+
+if TYPE_CHECKING:
+    from signalling.connection import Connection
+
+Answer = m.Message | None
+Handler = Callable[["Connection", Any], Awaitable[Answer]]
+
+
+async def _command(connection: Connection, request: m.VisitRequest, command: c.Command) -> m.Message:
+    outcome = await connection.worker.service.command(connection.actor, request.visit, command)
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    return m.Done(reply_to=request.id, version=outcome.seq)
+
+
+def _simple(make: Callable[[Any], c.Command]) -> Handler:
+    async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
+        return await _command(connection, request, make(request))
+
+    return handler
+
+
+async def _ping(connection: Connection, request: m.Ping) -> Answer:
+    return m.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
+
+
+async def _subscribe(connection: Connection, request: m.Subscribe) -> Answer:
+    if len(connection.socket.topics) >= MOST_TOPICS:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.subscribe(connection.socket, request)
+
+
+async def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
+    connection.worker.topics.unsubscribe(connection.socket, request.topic)
+    return m.Done(reply_to=request.id, version=0)
+
+
+async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    seq = await connection.worker.service.set_on_call(connection.actor, request.on)
+    return m.Done(reply_to=request.id, version=seq)
+
+
+async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:
+    answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
+    if isinstance(answer, m.Done):
+        connection.entered.add(request.visit)
+    return answer
+
+
+async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
+    if request.visit in connection.entered:
+        await connection.left(request.visit)
+    return m.Done(reply_to=request.id, version=0)
+
+
+async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | m.Error:
+    """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
+    actor, visit = connection.actor, await _visit(connection, request.visit)
+    party = party_key(visit, actor) if visit is not None else None
+    if visit is None or visit.organisation != actor.organisation:
+        return m.error(request.id, "not_found")
+    if party is None:
+        return m.error(request.id, "not_allowed")
+    if visit.status not in WITH_MEDIA:
+        return m.error(request.id, "wrong_status", {"status": visit.status})
+    return wire.Seat(actor.organisation, visit.id, party, connection.id, connection.worker.id)
+
+
+async def _visit(connection: Connection, visit_id: str) -> Visit | None:
+    return await connection.worker.service.visit(connection.actor.organisation, visit_id)
+
+
+async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
+    seat = await _seat(connection, request)
+    if isinstance(seat, m.Error):
+        return seat
+    await connection.worker.rooms.join(seat, request.id)
+    return None
+
+
+def _media(make: Callable[[wire.Seat, Any], wire.RoomMessage]) -> Handler:
+    async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
+        seat = await _seat(connection, request)
+        if isinstance(seat, m.Error):
+            return seat
+        asked = await connection.worker.rooms.ask(
+            connection.id, request.visit, lambda held: make(held, request)
+        )
+        return None if asked else m.error(request.id, "no_room")
+
+    return handler
+
+
+MOST_TOPICS = 200
+HANDLERS: dict[type, Handler] = {
+    m.Ping: _ping,
+    m.Subscribe: _subscribe,
+    m.Unsubscribe: _unsubscribe,
+    m.OnCall: _on_call,
+    m.VisitSave: _simple(lambda r: c.Save(r.step, r.answer, r.left)),
+    m.VisitFinish: _simple(lambda _: c.Finish()),
+    m.VisitWithdraw: _simple(lambda _: c.Withdraw()),
+    m.VisitHangUp: _simple(lambda _: c.HangUp()),
+    m.VisitClaim: _simple(lambda _: c.Claim()),
+    m.VisitRelease: _simple(lambda _: c.Release()),
+    m.VisitEnd: _simple(lambda _: c.End()),
+    m.VisitStart: _simple(lambda _: c.Start()),
+    m.VisitEnter: _enter,
+    m.VisitLeave: _leave,
+    m.MediaJoin: _media_join,
+    m.MediaAnswer: _media(lambda seat, r: wire.Answer(seat, r.id, r.offer, r.sdp)),
+    m.MediaRestart: _media(lambda seat, r: wire.Restart(seat, r.id)),
+    m.MediaMute: _media(lambda seat, r: wire.Mute(seat, r.id, r.kind, r.muted)),
+}
+"""Every message of a client but `hello` and `bye`, which belong to the connection itself."""

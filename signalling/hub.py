@@ -1,0 +1,228 @@
+"""This worker's connections and their topics: a message is written once, and the same bytes go to every socket.
+
+Fan-out never awaits a client. A socket with too much unsent is cut off; at most 64 sockets are written per turn
+of the loop; queue news of 10 ms go out in one write, the first at once. Figures behind these: the design's
+ARCHITECTURE.md#fan-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from signalling.messages import CODECS, Codec, Message
+from signalling.record import Actor
+
+TICK_S = 0.010
+SOCKETS_PER_TURN = 64
+RING = 512  # queue news kept for those who come back
+
+log = structlog.get_logger()
+
+
+def frame(payload: bytes, *, text: bool) -> bytes:
+    """Return one unmasked, unfragmented WebSocket frame (RFC 6455 §5.2)."""
+    first, size = 0x81 if text else 0x82, len(payload)
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", first, 126, size) + payload
+    return struct.pack("!BBQ", first, 127, size) + payload
+
+
+class Encoded:
+    """A message and its frames, each built when the first socket needs it."""
+
+    __slots__ = ("_frames", "message")
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self._frames: dict[str, bytes] = {}
+
+    def frame(self, codec: Codec) -> bytes:
+        """Return the frame for a codec."""
+        found = self._frames.get(codec.subprotocol)
+        if found is None:
+            found = self._frames[codec.subprotocol] = frame(codec.encode(self.message), text=codec.text)
+        return found
+
+
+class Socket:
+    """One client's way out. `cut` is called once with a close code when it cannot keep up."""
+
+    __slots__ = ("_cut", "_transport", "actor", "codec", "connection", "limit", "open", "topics")
+
+    def __init__(
+        self,
+        transport: asyncio.WriteTransport,
+        codec: Codec,
+        actor: Actor,
+        connection: str,
+        limit: int,
+        cut: Callable[[int], None],
+    ) -> None:
+        self._transport = transport
+        self._cut = cut
+        self.codec = codec
+        self.actor = actor
+        self.connection = connection
+        self.limit = limit
+        self.topics: set[str] = set()
+        self.open = True
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for sending, or cut the client off where too much is unsent already."""
+        if not self.open:
+            return
+        if self._transport.get_write_buffer_size() > self.limit:
+            self.close(4002)
+            return
+        self._transport.write(data)
+
+    def send(self, message: Message) -> None:
+        """Send one message to this client alone."""
+        self.write(frame(self.codec.encode(message), text=self.codec.text))
+
+    def close(self, code: int) -> None:
+        """Close, once."""
+        if self.open:
+            self.open = False
+            self._cut(code)
+
+
+class Topic:
+    """Who hears a topic, what is waiting to go out, and the newest news for those who come back."""
+
+    __slots__ = ("floor", "pending", "ring", "sending", "sockets")
+
+    def __init__(self, floor: int) -> None:
+        self.sockets: dict[Socket, None] = {}
+        self.pending: list[Encoded] = []
+        self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
+        self.floor = floor  # the ring has everything above this version
+        self.sending: asyncio.Task[None] | None = None
+
+
+class Hub:
+    """Sockets by connection, person and topic."""
+
+    def __init__(self) -> None:
+        self.sockets: dict[str, Socket] = {}
+        self._topics: dict[str, Topic] = {}
+        self._last_tick: dict[str, float] = {}
+
+    def add(self, socket: Socket) -> None:
+        """Take a socket in, in the place of an older one of the same connection, which is closed with 4203."""
+        older = self.sockets.get(socket.connection)
+        self.sockets[socket.connection] = socket
+        if older is not None:
+            older.close(4203)
+
+    def remove(self, socket: Socket) -> None:
+        """Forget a socket."""
+        socket.open = False
+        for topic in list(socket.topics):
+            self.unsubscribe(socket, topic)
+        if self.sockets.get(socket.connection) is socket:
+            del self.sockets[socket.connection]
+
+    def has(self, topic: str) -> bool:
+        """Return whether anybody here hears a topic."""
+        return topic in self._topics
+
+    def subscribers(self, topic: str) -> Iterable[Socket]:
+        """Return who hears a topic."""
+        found = self._topics.get(topic)
+        return () if found is None else tuple(found.sockets)
+
+    def subscribe(self, socket: Socket, topic: str, version: int) -> None:
+        """Let a socket hear a topic that stands at `version`."""
+        self._topics.setdefault(topic, Topic(version)).sockets[socket] = None
+        socket.topics.add(topic)
+
+    def unsubscribe(self, socket: Socket, topic: str) -> None:
+        """Let a socket no longer hear a topic."""
+        socket.topics.discard(topic)
+        found = self._topics.get(topic)
+        if found is not None:
+            found.sockets.pop(socket, None)
+            # The queue's ring outlives its listeners for those who come back; nothing else has one.
+            if not found.sockets and not found.ring and not found.pending:
+                del self._topics[topic]
+                self._last_tick.pop(topic, None)
+
+    def since(self, topic: str, version: int) -> list[Encoded] | None:
+        """Return the news above a version, or None where some are no longer kept."""
+        found = self._topics.get(topic)
+        if found is None or version < found.floor:
+            return None
+        return [encoded for at, encoded in found.ring if at > version]
+
+    def tell(self, topic: str, message: Message) -> None:
+        """Send at once to the few who hear a topic (a visit's parties)."""
+        found = self._topics.get(topic)
+        if found is not None:
+            encoded = Encoded(message)
+            for socket in tuple(found.sockets):
+                socket.write(encoded.frame(socket.codec))
+
+    def publish(self, topic: str, version: int, message: Message) -> None:
+        """Send to the many who hear a topic (the queue): in order, joined per tick, a few sockets per turn."""
+        found = self._topics.get(topic)
+        if found is None:
+            return
+        encoded = Encoded(message)
+        if len(found.ring) == RING:
+            found.floor = found.ring[0][0]
+        found.ring.append((version, encoded))
+        found.pending.append(encoded)
+        if found.sending is None:
+            found.sending = asyncio.get_running_loop().create_task(self._send(topic, found))
+            found.sending.add_done_callback(_sent)
+
+    def forget(self, topic: str, version: int) -> None:
+        """Drop what was kept for those who come back; they take a snapshot."""
+        found = self._topics.get(topic)
+        if found is not None:
+            found.ring.clear()
+            found.floor = version
+
+    async def _send(self, name: str, topic: Topic) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while topic.pending:
+                wait = self._last_tick.get(name, 0.0) + TICK_S - loop.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                self._last_tick[name] = loop.time()
+                batch, topic.pending = topic.pending, []
+                joined = {
+                    codec: b"".join(encoded.frame(codec) for encoded in batch)
+                    for codec in CODECS.values()
+                    if any(socket.codec is codec for socket in topic.sockets)
+                }
+                sockets = tuple(topic.sockets)
+                for start in range(0, len(sockets), SOCKETS_PER_TURN):
+                    if start:
+                        await asyncio.sleep(0)
+                    for socket in sockets[start : start + SOCKETS_PER_TURN]:
+                        data = joined.get(socket.codec)
+                        if data is not None:
+                            socket.write(data)
+        finally:
+            topic.sending = None
+
+    def close_person(self, organisation: str, person: str, code: int) -> None:
+        """Close every socket of somebody who was signed out or changed."""
+        for socket in list(self.sockets.values()):
+            if socket.actor.organisation == organisation and socket.actor.id == person:
+                socket.close(code)
+
+
+def _sent(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("hub.fan_out_failed", exc_info=task.exception())

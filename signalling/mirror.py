@@ -1,0 +1,213 @@
+"""This worker's copy of what is open in an organisation, kept fresh by the bus and mended from the stream.
+
+Everything that is shown comes from here, so a screen costs the store nothing. `seq` counts the organisation's
+events; a gap in it is seen at once, and the missing events are fetched before anything later is shown: none
+lost, none twice, none out of order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+import structlog
+
+from signalling import waiting
+from signalling.record import Staff, Visit
+from signalling.seal import SealError
+from signalling.store import Committed, Entry, Store, Unavailable, decode_entry
+
+log = structlog.get_logger()
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One event as it took effect: the record before and after it. `before` is None for one that was not open."""
+
+    organisation: str
+    seq: int
+    kind: str
+    before: Visit | Staff | None
+    after: Visit | Staff
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """Events are missing for good (the stream was trimmed, or is another): everything must be shown anew."""
+
+    organisation: str
+
+
+Observer = Callable[[Change | Reset], None]
+
+
+class Mirror:
+    """One organisation. `visits` are the open ones."""
+
+    def __init__(self, organisation: str, store: Store, observers: list[Observer]) -> None:
+        self.organisation = organisation
+        self.epoch = ""
+        self.seq = 0
+        self.visits: dict[str, Visit] = {}
+        self.staff: dict[str, Staff] = {}
+        self.claims_ms: deque[int] = deque(maxlen=waiting.RECENT)
+        self._store = store
+        self._observers = observers
+        self._mending: asyncio.Task[None] | None = None
+        self._wanted = 0
+        self._loaded = False
+
+    async def open(self) -> None:
+        """Load for the first time, while the bus is heard already. Raises `Unavailable`."""
+        await self._load()
+        self._loaded = True
+        if self._wanted > self.seq:
+            self.mend(self._wanted)
+
+    async def _load(self) -> None:
+        self._wanted = 0
+        snapshot = await self._store.snapshot(self.organisation)
+        self.epoch, self.seq = snapshot.epoch, snapshot.seq
+        self.visits, self.staff = snapshot.visits, snapshot.staff
+        self.claims_ms.clear()
+        self.claims_ms.extend(snapshot.claims_ms)
+
+    def heard(self, data: bytes) -> None:
+        """Take an event from the bus: `seq epoch entry`."""
+        seq, epoch, entry = data.split(b" ", 2)
+        self._take(int(seq), epoch.decode(), decode_entry(entry))
+
+    def committed(self, commit: Committed) -> None:
+        """Take an event that this worker has just committed, without waiting for the bus to bring it."""
+        self._take(commit.seq, commit.epoch, commit.entry)
+
+    def _take(self, seq: int, epoch: str, entry: Entry) -> None:
+        if not self._loaded:
+            self._wanted = max(self._wanted, seq)
+        elif self.epoch in ("", epoch) and seq == self.seq + 1 and self._mending is None:
+            self.epoch = epoch
+            self._apply(seq, entry)
+        elif seq > self.seq or epoch != self.epoch:
+            self.mend(seq)
+
+    def _apply(self, seq: int, entry: Entry) -> None:
+        self.seq = seq
+        try:
+            record = self._store.unseal(self.organisation, entry.what, entry.member, entry.record)
+        except (SealError, msgspec.DecodeError):
+            log.error("mirror.unreadable_event", organisation=self.organisation, seq=seq)
+            return
+        if entry.kind == "claimed":
+            self.claims_ms.append(entry.at_ms)
+        before: Visit | Staff | None
+        if isinstance(record, Visit):
+            before = self.visits.get(record.id)
+            if before is not None and before.version >= record.version:
+                return  # the snapshot had it already
+            if record.is_open:
+                self.visits[record.id] = record
+            else:
+                self.visits.pop(record.id, None)
+        else:
+            before = self.staff.get(record.id)
+            if before is not None and before.version >= record.version:
+                return
+            self.staff[record.id] = record
+        self._tell(Change(self.organisation, seq, entry.kind, before, record))
+
+    def _tell(self, news: Change | Reset) -> None:
+        for observer in self._observers:
+            try:
+                observer(news)
+            except Exception:
+                # One screen that cannot be drawn must not keep the others from the news.
+                log.exception("mirror.observer_failed")
+
+    def mend(self, wanted: int = 0) -> None:
+        """Fetch what is missing, in the background. Called when a gap was seen or the bus was deaf."""
+        self._wanted = max(self._wanted, wanted)
+        if self._mending is None:
+            self._mending = asyncio.create_task(self._mend())
+            self._mending.add_done_callback(self._mended)
+
+    def _mended(self, task: asyncio.Task[None]) -> None:
+        self._mending = None
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            log.error("mirror.mend_failed", problem=type(problem).__name__)
+
+    async def _mend(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                epoch, seq = await self._store.head(self.organisation)
+                if epoch != self.epoch or seq < self.seq:
+                    await self._reload()
+                elif seq > self.seq:
+                    await self._fill()
+                if self.seq >= self._wanted:
+                    return
+            except Unavailable:
+                pass  # the tail check and the bus's return ask again; meanwhile what is known is shown
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def _fill(self) -> None:
+        events = await self._store.events(self.organisation, self.seq)
+        if not events or events[0][0] != self.seq + 1:
+            await self._reload()
+            return
+        for seq, entry in events:
+            if seq == self.seq + 1:
+                self._apply(seq, entry)
+
+    async def _reload(self) -> None:
+        await self._load()
+        self._tell(Reset(self.organisation))
+
+    async def check_tail(self) -> None:
+        """See whether the very last event was missed, which no later one can tell. Raises `Unavailable`."""
+        epoch, seq = await self._store.head(self.organisation)
+        if seq != self.seq or epoch != self.epoch:
+            self.mend(seq if epoch == self.epoch else 0)
+
+    async def close(self) -> None:
+        """Stop mending."""
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.gather(self._mending, return_exceptions=True)
+
+
+class Mirrors:
+    """The organisations that this worker has to do with, each loaded when it is first asked for."""
+
+    def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
+        self._store = store
+        self._subscribe = subscribe
+        self._mirrors: dict[str, Mirror] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self.observers: list[Observer] = []
+
+    def __iter__(self) -> Iterator[Mirror]:
+        return iter(list(self._mirrors.values()))
+
+    def known(self, organisation: str) -> Mirror | None:
+        """Return the mirror if it is loaded."""
+        return self._mirrors.get(organisation)
+
+    async def get(self, organisation: str) -> Mirror:
+        """Return the organisation's mirror, loaded. Raises `Unavailable`."""
+        mirror = self._mirrors.get(organisation)
+        if mirror is not None:
+            return mirror
+        async with self._locks.setdefault(organisation, asyncio.Lock()):
+            mirror = self._mirrors.get(organisation)
+            if mirror is None:
+                mirror = Mirror(organisation, self._store, self.observers)
+                await self._subscribe(mirror)
+                await mirror.open()
+                self._mirrors[organisation] = mirror
+        return mirror
+
+    async def close(self) -> None:
+        """Stop all of them."""
+        await asyncio.gather(*(mirror.close() for mirror in self))

@@ -1,0 +1,318 @@
+"""Which worker carries a visit's media, and who sits there: lease, take-over, offers and answers, the gate.
+
+One worker owns a room (a key in the store says which); the others pass their parties' requests on to it. The
+gate follows the visit's record and nothing else. Knows no packet: `MediaRelay` is what this file needs of a
+relay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol
+
+import msgspec
+import structlog
+
+from signalling import messages as m
+from signalling import wire
+from signalling.hub import Hub
+from signalling.liveness import Liveness
+from signalling.mirror import Change, Reset
+from signalling.record import Status, Visit
+from signalling.service import Service
+from signalling.store import Keys, Unavailable, answering
+from signalling.wire import Seat
+
+log = structlog.get_logger()
+WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
+_LEASE_S = 86_400
+# KEYS: lease; ARGV: the holder it is taken from ('' = none), the new one, seconds. Returns who holds it now.
+_TAKE = """local held = redis.call('GET', KEYS[1]) or ''
+if held == ARGV[1] or held == ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) return ARGV[2] end
+return held"""
+
+
+class MediaParty(Protocol):
+    """One party's leg."""
+
+    def offer(self) -> str: ...
+    def accept(self, answer: str) -> None: ...
+    def restart_ice(self) -> str: ...
+    def set_receiving(self, kind: m.MediaKind, allowed: bool) -> None: ...
+    def leave(self) -> None: ...
+
+
+class MediaRoom(Protocol):
+    """One visit's media."""
+
+    def join(self, party_id: str, listener: Callable[[Any], None]) -> MediaParty: ...
+    def set_gate(self, open: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class MediaRelay(Protocol):
+    """The worker's relay. `accept` raises ValueError for SDP that cannot be used, `join` where there is no place."""
+
+    def room(self, room_id: str) -> MediaRoom: ...
+
+
+class Occupant:
+    """Who sits on one side of a room, the number of the newest offer, and what is switched off."""
+
+    __slots__ = ("leg", "muted", "offer", "seat")
+
+    def __init__(self, seat: Seat, leg: MediaParty, offer: int, muted: dict[m.MediaKind, bool]) -> None:
+        self.seat = seat
+        self.leg = leg
+        self.offer = offer
+        self.muted = muted
+
+
+class Room:
+    """A room whose media this worker carries."""
+
+    __slots__ = ("media", "occupants", "organisation")
+
+    def __init__(self, organisation: str, media: MediaRoom) -> None:
+        self.organisation = organisation
+        self.media = media
+        self.occupants: dict[str, Occupant] = {}
+
+
+class Rooms:
+    """The rooms of this worker, and the seats that its connections have in rooms of others."""
+
+    def __init__(
+        self,
+        service: Service,
+        hub: Hub,
+        relay: MediaRelay,
+        liveness: Liveness,
+        worker: str,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._service = service
+        self._hub = hub
+        self._relay = relay
+        self._liveness = liveness
+        self._worker = worker
+        self._spawn = spawn
+        self._rooms: dict[str, Room] = {}
+        self._seats: dict[str, tuple[Seat, str]] = {}  # connection -> its seat, the worker that owns the room
+        self._take = service.store.redis.register_script(_TAKE)
+        service.mirrors.observers.append(self.news)
+
+    # --- this worker's connections ask
+
+    async def join(self, seat: Seat, request_id: int | None) -> None:
+        """Let a connection of this worker join; an offer follows. Raises `Unavailable`."""
+        owner = await self._owner(seat)
+        self._seats[seat.connection] = (seat, owner)
+        await self._pass_on(owner, wire.Join(seat, request_id))
+
+    async def ask(self, connection: str, visit: str, make: Callable[[Seat], wire.RoomMessage]) -> bool:
+        """Pass a request on to the room's worker; False where this connection has not joined. Raises `Unavailable`."""
+        held = self._seats.get(connection)
+        if held is None or held[0].visit != visit:
+            return False
+        await self._pass_on(held[1], make(held[0]))
+        return True
+
+    async def leave(self, connection: str) -> None:
+        """A connection of this worker is gone. Raises `Unavailable`."""
+        held = self._seats.pop(connection, None)
+        if held is not None:
+            await self._pass_on(held[1], wire.Leave(held[0]))
+
+    async def _owner(self, seat: Seat) -> str:
+        key = Keys(seat.organisation).record("room", seat.visit)
+        async with answering():
+            owner = (await self._take(keys=[key], args=["", self._worker, _LEASE_S])).decode()
+            if owner != self._worker and await self._liveness.is_dead(owner):
+                owner = (await self._take(keys=[key], args=[owner, self._worker, _LEASE_S])).decode()
+        return str(owner)
+
+    async def _pass_on(self, owner: str, message: wire.RoomMessage) -> None:
+        if owner == self._worker:
+            await self._room_message(message)
+        else:
+            await self._service.bus.publish(wire.channel(owner), wire.encode(message))
+
+    def owners(self) -> Iterator[str]:
+        """Yield the workers whose death would matter to this one's connections."""
+        yield from (owner for _, owner in self._seats.values())
+
+    def buried(self, dead: frozenset[str]) -> None:
+        """Rooms of dead workers move: their parties here join anew, and the first to do so decides where."""
+        for seat, owner in list(self._seats.values()):
+            if owner in dead:
+                log.info("room.moving", visit=seat.visit, worker=owner)
+                self._spawn(self._move(seat))
+
+    async def _move(self, seat: Seat) -> None:
+        try:
+            await self.join(seat, None)
+        except Unavailable:
+            self._tell(seat, m.MediaGone(visit=seat.visit))  # the client joins again, with its own patience
+
+    # --- this worker's rooms answer
+
+    async def heard(self, message: wire.RoomMessage) -> None:
+        """Take a request that another worker passed on."""
+        try:
+            await self._room_message(message)
+        except Unavailable:
+            request_id = getattr(message, "id", None)
+            if request_id is not None:
+                self._tell(message.seat, m.error(request_id, "unavailable"))
+
+    async def _room_message(self, message: wire.RoomMessage) -> None:
+        if isinstance(message, wire.Join):
+            await self._join(message)
+            return
+        room = self._rooms.get(message.seat.visit)
+        occupant = room.occupants.get(message.seat.party) if room is not None else None
+        if room is None or occupant is None or occupant.seat.connection != message.seat.connection:
+            if not isinstance(message, wire.Leave):
+                self._tell(message.seat, m.error(message.id, "no_room"))
+            return
+        if isinstance(message, wire.Leave):
+            del room.occupants[message.seat.party]
+            occupant.leg.leave()
+        elif isinstance(message, wire.Answer):
+            self._answer(occupant, message)
+        elif isinstance(message, wire.Restart):
+            self._offer(occupant, fresh=False, sdp=occupant.leg.restart_ice())
+            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+        else:
+            occupant.muted[message.kind] = message.muted
+            occupant.leg.set_receiving(message.kind, not message.muted)
+            for other in room.occupants.values():
+                if other is not occupant:
+                    self._tell_muted(other.seat, message.seat.party, message.kind, message.muted)
+            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+
+    async def _join(self, message: wire.Join) -> None:
+        seat = message.seat
+        visit = await self._service.visit(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA:
+            self._refuse(message, "wrong_status")
+            return
+        room = self._rooms.get(seat.visit)
+        if room is None:
+            room = self._rooms[seat.visit] = Room(seat.organisation, self._relay.room(seat.visit))
+        room.media.set_gate(visit.status is Status.LIVE)
+        before = room.occupants.get(seat.party)
+        try:
+            leg = room.media.join(
+                seat.party, lambda event: log.debug("media.event", event_type=type(event).__name__)
+            )
+        except ValueError:
+            self._refuse(message, "room_full")
+            return
+        if before is not None and before.seat.connection != seat.connection:
+            self._tell(before.seat, m.MediaTakenOver(visit=seat.visit))
+        occupant = Occupant(seat, leg, before.offer if before is not None else 0, {})
+        room.occupants[seat.party] = occupant
+        if message.id is not None:
+            self._tell(seat, m.Done(reply_to=message.id, version=0))
+        self._offer(occupant, fresh=True, sdp=leg.offer())
+        for party, other in room.occupants.items():
+            for kind, muted in other.muted.items():
+                if other is not occupant and muted:
+                    self._tell_muted(seat, party, kind, muted)
+
+    def _refuse(self, message: wire.Join, code: str) -> None:
+        if message.id is not None:
+            self._tell(message.seat, m.error(message.id, code))
+
+    def _offer(self, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
+        occupant.offer += 1
+        seat = occupant.seat
+        self._tell(seat, m.MediaOffer(visit=seat.visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
+
+    def _answer(self, occupant: Occupant, message: wire.Answer) -> None:
+        if message.offer != occupant.offer:
+            # The answer to an offer that a newer one has overtaken; the newer one's is on its way.
+            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+            return
+        try:
+            occupant.leg.accept(message.sdp)
+        except ValueError as problem:
+            details = {"problem": getattr(problem, "code", "unusable")}
+            self._tell(message.seat, m.error(message.id, "bad_sdp", details))
+        else:
+            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+
+    def _tell_muted(self, seat: Seat, party: str, kind: m.MediaKind, muted: bool) -> None:
+        self._tell(seat, m.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
+
+    def _tell(self, seat: Seat, message: m.Message) -> None:
+        if seat.worker == self._worker:
+            socket = self._hub.sockets.get(seat.connection)
+            if socket is not None:
+                socket.send(message)
+        else:
+            self._spawn(self._deliver(seat, message))
+
+    async def _deliver(self, seat: Seat, message: m.Message) -> None:
+        data = m.CODECS[m.MSGPACK_SUBPROTOCOL].encode(message)
+        try:
+            await self._service.bus.publish(
+                wire.channel(seat.worker), wire.encode(wire.Deliver(seat.connection, data))
+            )
+        except Unavailable:
+            log.warning("room.not_delivered", visit=seat.visit)
+
+    # --- the gate follows the record
+
+    def news(self, news: Change | Reset) -> None:
+        """Open and close gates as the visits' records say. Called by the mirrors, in order."""
+        if isinstance(news, Change):
+            if isinstance(news.after, Visit):
+                self._follow(news.after.id, news.after)
+            return
+        mirror = self._service.mirrors.known(news.organisation)
+        for visit_id, room in list(self._rooms.items()):
+            if room.organisation == news.organisation and mirror is not None:
+                self._follow(visit_id, mirror.visits.get(visit_id))
+
+    def _follow(self, visit_id: str, visit: Visit | None) -> None:
+        room = self._rooms.get(visit_id)
+        if room is None:
+            return
+        if visit is not None and visit.status in WITH_MEDIA:
+            room.media.set_gate(visit.status is Status.LIVE)
+            return
+        del self._rooms[visit_id]
+        room.media.close()
+        self._spawn(self._give_up(room.organisation, visit_id))
+
+    async def _give_up(self, organisation: str, visit_id: str) -> None:
+        """The room is closed; whoever joins first next time owns it."""
+        for connection, (seat, _) in list(self._seats.items()):
+            if seat.visit == visit_id:
+                del self._seats[connection]
+        try:
+            async with answering():
+                await self._service.store.redis.delete(Keys(organisation).record("room", visit_id))
+        except Unavailable:
+            log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
+
+    async def drain(self) -> None:
+        """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
+        for visit_id, room in list(self._rooms.items()):
+            async with answering():
+                await self._service.store.redis.delete(Keys(room.organisation).record("room", visit_id))
+            for occupant in room.occupants.values():
+                self._tell(occupant.seat, m.MediaGone(visit=visit_id))
+
+
+def delivered(message: wire.Deliver, hub: Hub) -> None:
+    """Hand a room's word to the connection that it is for."""
+    socket = hub.sockets.get(message.connection)
+    if socket is not None:
+        try:
+            socket.send(m.CODECS[m.MSGPACK_SUBPROTOCOL].decode_server(message.data))
+        except msgspec.DecodeError:
+            log.error("room.unreadable_delivery")

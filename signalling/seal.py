@@ -1,0 +1,46 @@
+"""Records at rest: AES-256-GCM, bound to the place they belong to, with keys that can be rotated.
+
+Pure but for the nonce. A ciphertext moved to another visit or organisation does not open (SECURITY.md row 23).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_NONCE = 12
+
+
+class SealError(ValueError):
+    """The bytes were not sealed for this place, with a key that is known, or were changed since."""
+
+
+class Seal:
+    """Seals with the newest key, opens with any. `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last."""
+
+    def __init__(self, keys: Mapping[bytes, bytes]) -> None:
+        if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
+            raise ValueError("keys: at least one, an id of 1 to 16 bytes and a key of 32 each")
+        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        newest = list(keys)[-1]
+        self._newest = self._keys[newest]
+        self._prefix = bytes((len(newest),)) + newest
+
+    def close(self, data: bytes, place: str) -> bytes:
+        """Return the data sealed for a place."""
+        nonce = os.urandom(_NONCE)
+        return self._prefix + nonce + self._newest.encrypt(nonce, data, place.encode())
+
+    def open(self, sealed: bytes, place: str) -> bytes:
+        """Return the data; raise `SealError` where it does not belong here."""
+        end = 1 + sealed[0] if sealed else 0
+        key = self._keys.get(sealed[1:end])
+        if key is None:
+            raise SealError("sealed with a key that this server does not have")
+        try:
+            return key.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place.encode())
+        except InvalidTag:
+            raise SealError("not sealed for this place, or changed since") from None

@@ -1,0 +1,154 @@
+"""What may be asked of visits, by whichever door: load, decide, commit, and again where somebody was faster.
+
+Ties the pure rules to the store and to this worker's mirrors. Knows no socket and no page. A `Refusal` is an
+answer, not an exception; `Unavailable` is raised where the store does not answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Protocol
+
+from signalling import views
+from signalling.bus import Bus
+from signalling.commands import Command, Open
+from signalling.guide import Guide
+from signalling.mirror import Mirror, Mirrors
+from signalling.record import Actor, PatientInformation, Policy, Staff, Visit
+from signalling.store import Keys, Store, Unavailable
+from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
+
+ATTEMPTS = 100  # commits that may be overtaken; each overtaking one was a success of somebody else's
+
+
+class Organisation(Protocol):
+    """What the rules need of an organisation's settings."""
+
+    @property
+    def policy(self) -> Policy: ...
+    @property
+    def guide(self) -> Guide: ...
+
+
+class Organisations(Protocol):
+    """Where the organisations' settings come from."""
+
+    async def get(self, organisation: str, /) -> Organisation | None: ...
+    async def list(self) -> list[str]: ...
+
+
+class Accepted(Decided, frozen=True):
+    """A command that was carried out; `seq` is where the organisation's topics show it, 0 where nothing changed."""
+
+    seq: int
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id that cannot be guessed (96 random bits)."""
+    return f"{prefix}_{secrets.token_urlsafe(12)}"
+
+
+class Service:
+    """One worker's way to the visits."""
+
+    def __init__(self, store: Store, bus: Bus, organisations: Organisations) -> None:
+        self.store = store
+        self.bus = bus
+        self.organisations = organisations
+        self.mirrors = Mirrors(store, self._hear)
+        self._guides: dict[tuple[str, int], Guide] = {}
+        bus.on_reconnected = self._bus_is_back
+
+    async def _hear(self, mirror: Mirror) -> None:
+        await self.bus.subscribe(Keys(mirror.organisation).stream, mirror.heard)
+
+    def _bus_is_back(self) -> None:
+        for mirror in self.mirrors:
+            mirror.mend()
+
+    async def organisation(self, organisation: str) -> Organisation:
+        """Return an organisation's settings; raise LookupError where there is none."""
+        found = await self.organisations.get(organisation)
+        if found is None:
+            raise LookupError(organisation)
+        return found
+
+    async def guide(self, organisation: str, version: int) -> Guide:
+        """Return the setup guide of that version; raise LookupError where it was never used."""
+        guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
+        if guide is None:
+            raise LookupError(f"guide {version}")
+        self._guides[organisation, version] = guide
+        return guide
+
+    def known_guide(self, organisation: str, version: int) -> Guide | None:
+        """Return a setup guide that this worker has had to do with already."""
+        return self._guides.get((organisation, version))
+
+    async def visit(self, organisation: str, visit_id: str) -> Visit | None:
+        """Return a visit, open (from the mirror) or ended (from the store)."""
+        mirror = await self.mirrors.get(organisation)
+        return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
+
+    async def open(self, actor: Actor, information: PatientInformation, visit_id: str) -> Accepted | Refusal:
+        """Begin a visit: the patient enters the setup guide and stands in the queue."""
+        await self.store.keep_guide(actor.organisation, (await self.organisation(actor.organisation)).guide)
+        return await self.command(actor, visit_id, Open(visit_id, information))
+
+    async def command(self, actor: Actor, visit_id: str, command: Command) -> Accepted | Refusal:
+        """Carry a command out, or say why not."""
+        organisation = actor.organisation
+        settings = await self.organisation(organisation)
+        mirror = await self.mirrors.get(organisation)
+        for _ in range(ATTEMPTS):
+            visit, now_ms = await self.store.load(organisation, Visit, visit_id)
+            guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
+            context = Context(
+                now_ms=now_ms,
+                policy=settings.policy,
+                guide=guide,
+                staff=mirror.staff,
+                in_session=views.in_session(mirror.visits),
+            )
+            decided = decide(visit, command, actor, context)
+            if isinstance(decided, Refusal):
+                return decided
+            if decided.event is None:
+                return Accepted(decided.visit, None, 0)
+            after = decided.visit
+            committed = await self.store.commit(
+                organisation,
+                after,
+                decided.event,
+                index_score=after.arrived_ms if after.is_open else None,
+                deadline_ms=next_deadline_ms(after, settings.policy),
+            )
+            if committed is not None:
+                mirror.committed(committed)
+                return Accepted(after, decided.event, committed.seq)
+        raise Unavailable("overtaken too often")
+
+    async def set_on_call(self, actor: Actor, on: bool) -> int:
+        """Turn somebody's On-Call switch; return where it is seen, 0 where it stood so already."""
+        organisation = actor.organisation
+        mirror = await self.mirrors.get(organisation)
+        for _ in range(ATTEMPTS):
+            held, now_ms = await self.store.load(organisation, Staff, actor.id)
+            before = held or Staff(id=actor.id, name=actor.name, role=actor.role)
+            if held is not None and held.on_call == on:
+                return 0
+            after = Staff(
+                id=actor.id,
+                name=actor.name,
+                role=actor.role,
+                version=before.version + 1,
+                on_call=on,
+                on_call_since_ms=now_ms if on else None,
+                states=before.states,
+            )
+            event = Event("on_call" if on else "off_call", now_ms, actor.person)
+            committed = await self.store.commit(organisation, after, event, index_score=0)
+            if committed is not None:
+                mirror.committed(committed)
+                return committed.seq
+        raise Unavailable("overtaken too often")

@@ -1,0 +1,281 @@
+"""What the topics of PROTOCOL.md show: changes of the mirror on the one side, messages to the hub on the other.
+
+Knows which topic a change concerns and who may hear it; what a state looks like stands in `views.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from signalling import messages as m
+from signalling import views, waiting
+from signalling.guide import Guide
+from signalling.hub import Hub, Socket
+from signalling.mirror import Change, Mirror, Reset
+from signalling.record import Policy, Staff, Status, Visit
+from signalling.service import Service
+from signalling.store import Unavailable
+from signalling.visit import ADMIN, CLAIMANT, ON_CALL, PATIENT, relations
+
+PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
+log = structlog.get_logger()
+
+Work = Callable[[Mirror], Awaitable[None]]
+
+# Who may hear what about one visit (PROTOCOL.md#topics), by what they are to it.
+VISIT_TOPICS: dict[str, frozenset[str]] = {
+    "visit": frozenset({PATIENT, CLAIMANT, ON_CALL, ADMIN}),
+    "case": frozenset({PATIENT, CLAIMANT, ON_CALL, ADMIN}),
+    "place": frozenset({PATIENT}),
+}
+
+
+def queue_topic(organisation: str) -> str:
+    """Return the hub's name for an organisation's queue."""
+    return f"{organisation}/queue"
+
+
+class Topics:
+    """Subscriptions of this worker's sockets, and the news they get."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        self._counting: dict[str, asyncio.Task[None]] = {}
+        service.mirrors.observers.append(self.news)
+
+    # --- subscribing
+
+    async def subscribe(self, socket: Socket, request: m.Subscribe) -> m.Subscribed | m.Error:
+        """Subscribe a socket, send it what it lacks, and return the answer. Raises `Unavailable`."""
+        mirror = await self._service.mirrors.get(socket.actor.organisation)
+        if request.topic == "queue":
+            return await self._subscribe_queue(socket, request, mirror)
+        room, _, visit_id = request.topic.partition("/")
+        visit = await self._service.visit(mirror.organisation, visit_id) if room in VISIT_TOPICS else None
+        if visit is None or VISIT_TOPICS[room].isdisjoint(relations(visit, socket.actor, mirror.staff)):
+            return m.error(request.id, "not_found")  # what one may not see does not exist
+        message = await self._state(room, mirror, visit)
+        self._hub.subscribe(socket, self._name(mirror, request.topic), message.version)
+        socket.send(message)
+        return m.Subscribed(
+            reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
+        )
+
+    async def _subscribe_queue(
+        self, socket: Socket, request: m.Subscribe, mirror: Mirror
+    ) -> m.Subscribed | m.Error:
+        if not socket.actor.is_staff:
+            return m.error(request.id, "not_allowed")
+        policy = (await self._service.organisation(mirror.organisation)).policy
+        # From here on without an await: the snapshot, the subscription and the news after it fit together.
+        topic = queue_topic(mirror.organisation)
+        self._hub.subscribe(socket, topic, mirror.seq)
+        missing = None
+        if request.epoch == mirror.epoch and request.version is not None:
+            missing = self._hub.since(topic, request.version)
+        if missing is None:
+            socket.send(self._queue(mirror, policy))
+        else:
+            for encoded in missing:
+                socket.write(encoded.frame(socket.codec))
+        return m.Subscribed(reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.seq)
+
+    def unsubscribe(self, socket: Socket, topic: str) -> None:
+        """Unsubscribe; nothing happens where there was no subscription."""
+        self._hub.unsubscribe(socket, f"{socket.actor.organisation}/{topic}")
+
+    @staticmethod
+    def _name(mirror: Mirror, topic: str) -> str:
+        return f"{mirror.organisation}/{topic}"
+
+    # --- states
+
+    def _queue(self, mirror: Mirror, policy: Policy) -> m.QueueSnapshot:
+        busy = views.in_session(mirror.visits)
+        return m.QueueSnapshot(
+            topic="queue",
+            epoch=mirror.epoch,
+            version=mirror.seq,
+            rows=tuple(views.row(v) for v in waiting.order(mirror.visits.values())),
+            staff=tuple(views.staff(s, s.id in busy) for s in mirror.staff.values()),
+            limits=m.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
+        )
+
+    async def _state(
+        self, room: str, mirror: Mirror, visit: Visit
+    ) -> m.VisitState | m.CaseState | m.PlaceState:
+        if room == "case":
+            guide = await self._service.guide(mirror.organisation, visit.guide_version)
+            newest = mirror.visits.get(visit.id, visit)
+            return self._case(mirror, newest, guide)
+        if room == "place":
+            policy = (await self._service.organisation(mirror.organisation)).policy
+            order = waiting.order(mirror.visits.values())
+            place = next((i for i, v in enumerate(order, 1) if v.id == visit.id), None)
+            return self._place(mirror, policy, visit.id, place, len(order))
+        return self._visit(mirror, mirror.visits.get(visit.id, visit))
+
+    @staticmethod
+    def _visit(mirror: Mirror, visit: Visit) -> m.VisitState:
+        return m.VisitState(
+            topic=f"visit/{visit.id}", epoch=mirror.epoch, version=mirror.seq, visit=views.visit_part(visit)
+        )
+
+    @staticmethod
+    def _case(mirror: Mirror, visit: Visit, guide: Guide) -> m.CaseState:
+        return m.CaseState(
+            topic=f"case/{visit.id}", epoch=mirror.epoch, version=mirror.seq, case=views.case(visit, guide)
+        )
+
+    def _place(
+        self, mirror: Mirror, policy: Policy, visit_id: str, place: int | None, waiting_now: int
+    ) -> m.PlaceState:
+        on_call = sum(s.on_call for s in mirror.staff.values())
+        wait = None
+        if place is not None and policy.show_wait:
+            wait = waiting.expected_wait(place, mirror.claims_ms, on_call, self._service.store.clock_ms())
+        low, high = wait if wait is not None else (None, None)
+        return m.PlaceState(
+            topic=f"place/{visit_id}",
+            epoch=mirror.epoch,
+            version=mirror.seq,
+            place=place if policy.show_place else None,
+            waiting=waiting_now if policy.show_place else None,
+            wait_low_ms=low,
+            wait_high_ms=high,
+            on_call=on_call,
+        )
+
+    # --- news
+
+    def news(self, news: Change | Reset) -> None:
+        """Show what changed to those who hear it. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        if mirror is None:
+            return
+        if isinstance(news, Reset):
+            self._reset(mirror)
+        elif isinstance(news.after, Staff):
+            self._staff_changed(mirror, news.after)
+        else:
+            before = news.before if isinstance(news.before, Visit) else None
+            self._visit_changed(mirror, before, news.after)
+
+    def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        name = f"{mirror.organisation}/visit/{after.id}"
+        if self._hub.has(name) and (before is None or views.visit_part(before) != views.visit_part(after)):
+            self._hub.tell(name, self._visit(mirror, after))
+        name = f"{mirror.organisation}/case/{after.id}"
+        if self._hub.has(name):
+            # A guide in use is known to this worker already, for somebody has subscribed to it.
+            guide = self._service.known_guide(mirror.organisation, after.guide_version)
+            if guide is not None and (
+                before is None or views.case(before, guide) != views.case(after, guide)
+            ):
+                self._hub.tell(name, self._case(mirror, after, guide))
+        self._queue_changed(mirror, before, after)
+
+    def _queue_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        topic = queue_topic(mirror.organisation)
+        was, is_ = (v is not None and v.status is Status.QUEUED for v in (before, after))
+        if is_:
+            row = views.row(after)
+            fresh = views.is_fresh(before, after)
+            if fresh or before is None or views.row(before) != row:
+                self._hub.publish(
+                    topic, mirror.seq, m.QueueRow(topic="queue", version=mirror.seq, fresh=fresh, row=row)
+                )
+        elif was:
+            gone = m.QueueGone(
+                topic="queue",
+                version=mirror.seq,
+                visit=after.id,
+                why=views.why_gone(after),
+                by=views.person(after.claimant),
+            )
+            self._hub.publish(topic, mirror.seq, gone)
+        if was != is_:
+            self._count_places(mirror)
+        self._sessions_changed(mirror, before, after)
+
+    def _sessions_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        """A visit that goes live or stops being so changes what its provider's colleagues see of them."""
+        busy = views.in_session(mirror.visits)
+        for visit in (before, after):
+            claimant = visit.claimant if visit is not None else None
+            live = [v is not None and v.status is Status.LIVE for v in (before, after)]
+            staff = mirror.staff.get(claimant.id) if claimant is not None else None
+            if staff is not None and live[0] != live[1]:
+                self._tell_staff(mirror, staff, staff.id in busy)
+                return
+
+    def _staff_changed(self, mirror: Mirror, staff: Staff) -> None:
+        self._tell_staff(mirror, staff, staff.id in views.in_session(mirror.visits))
+        self._count_places(mirror)
+
+    def _tell_staff(self, mirror: Mirror, staff: Staff, busy: bool) -> None:
+        message = m.QueueStaff(topic="queue", version=mirror.seq, staff=views.staff(staff, busy))
+        self._hub.publish(queue_topic(mirror.organisation), mirror.seq, message)
+
+    def _count_places(self, mirror: Mirror) -> None:
+        """Count the waiting patients' places anew, soon, and once for all that happens until then."""
+        self._once(mirror, "places", self._places, PLACE_TICK_S)
+
+    async def _places(self, mirror: Mirror) -> None:
+        policy = (await self._service.organisation(mirror.organisation)).policy
+        order = waiting.order(mirror.visits.values())
+        for place, visit in enumerate(order, 1):
+            name = f"{mirror.organisation}/place/{visit.id}"
+            if self._hub.has(name):
+                self._hub.tell(name, self._place(mirror, policy, visit.id, place, len(order)))
+
+    def _reset(self, mirror: Mirror) -> None:
+        self._once(mirror, "reset", self._show_anew, 0)
+
+    async def _show_anew(self, mirror: Mirror) -> None:
+        policy = (await self._service.organisation(mirror.organisation)).policy
+        topic = queue_topic(mirror.organisation)
+        self._hub.forget(topic, mirror.seq)
+        snapshot = self._queue(mirror, policy)
+        for socket in self._hub.subscribers(topic):
+            socket.send(snapshot)
+        for socket in list(self._hub.sockets.values()):
+            for name in list(socket.topics):
+                organisation, room, visit_id = (*name.split("/", 2), "")[:3]
+                if organisation == mirror.organisation and room in VISIT_TOPICS:
+                    visit = await self._service.visit(organisation, visit_id)
+                    if visit is not None:
+                        socket.send(await self._state(room, mirror, visit))
+
+    def _once(self, mirror: Mirror, what: str, work: Work, delay_s: float) -> None:
+        """Do something for an organisation after a delay, unless it is about to be done anyway."""
+        key = f"{mirror.organisation}/{what}"
+        if key in self._counting:
+            return
+
+        async def later() -> None:
+            await asyncio.sleep(delay_s)
+            del self._counting[key]
+            try:
+                await work(mirror)
+            except (Unavailable, LookupError) as problem:
+                log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
+
+        self._counting[key] = task = asyncio.get_running_loop().create_task(later())
+        task.add_done_callback(_done)
+
+    async def close(self) -> None:
+        """Stop what is about to be shown."""
+        tasks = list(self._counting.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _done(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("topics.failed", exc_info=task.exception())

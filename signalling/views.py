@@ -1,0 +1,111 @@
+"""How the state looks to those who may see it: a visit as a row, as its parties' page, as Case Information.
+
+Pure. What is not in a view never leaves the server: the patient's page learns no phone number, the list no answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from signalling import messages as m
+from signalling.guide import Guide
+from signalling.record import Person, Staff, Status, Visit
+from signalling.visit import PATIENT
+
+
+def person(of: Person | None) -> m.PersonPart | None:
+    """Return a person as a message's part."""
+    return None if of is None else m.PersonPart(id=of.id, name=of.name)
+
+
+def row(visit: Visit) -> m.Row:
+    """Return the visit as a row of On-Demand Requests."""
+    patient = visit.parties[PATIENT]
+    return m.Row(
+        visit=visit.id,
+        name=visit.patient.name,
+        arrived_ms=visit.arrived_ms,
+        state=visit.patient.state,
+        phone=visit.patient.phone,
+        language=visit.patient.language,
+        reason=visit.patient.reason,
+        step=visit.step,
+        steps=visit.steps,
+        guide_done=visit.guide_done_ms is not None,
+        online=patient.present,
+        away_since_ms=patient.away_since_ms,
+        returned=visit.returned,
+        assignee=person(visit.assignee),
+        filled_in_by=visit.patient.filled_in_by,
+    )
+
+
+def visit_part(visit: Visit) -> m.VisitPart:
+    """Return the visit as both its parties see it."""
+    return m.VisitPart(
+        id=visit.id,
+        status=visit.status,
+        outcome=visit.outcome,
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        live_ms=visit.live_ms,
+        ended_ms=visit.ended_ms,
+        talked_ms=visit.talked_ms,
+        guide_done=visit.guide_done_ms is not None,
+        reason=visit.reason,
+        claimant=person(visit.claimant),
+        parties={
+            key: m.PartyPart(
+                name=party.name,
+                present=party.present,
+                away_since_ms=party.away_since_ms,
+                started=party.started_ms is not None,
+            )
+            for key, party in visit.parties.items()
+        },
+    )
+
+
+def case(visit: Visit, guide: Guide) -> m.CasePart:
+    """Return everything collected in intake so far."""
+    patient = visit.patient
+    return m.CasePart(
+        visit=visit.id,
+        patient=m.PatientPart(
+            name=patient.name,
+            birth_date=patient.birth_date,
+            phone=patient.phone,
+            email=patient.email,
+            state=patient.state,
+            reason=patient.reason,
+            language=patient.language,
+            filled_in_by=patient.filled_in_by,
+        ),
+        steps=guide.steps,
+        answers=visit.answers,
+        typing=visit.typing,
+        step=visit.step,
+        guide_done=visit.guide_done_ms is not None,
+    )
+
+
+def staff(of: Staff, in_session: bool) -> m.StaffPart:
+    """Return a member of staff as their colleagues see them."""
+    return m.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
+
+
+def in_session(visits: Mapping[str, Visit]) -> frozenset[str]:
+    """Return the ids of the staff who are in a live visit."""
+    return frozenset(
+        v.claimant.id for v in visits.values() if v.status is Status.LIVE and v.claimant is not None
+    )
+
+
+def is_fresh(before: Visit | None, after: Visit) -> bool:
+    """Return whether the row is news to ring for: the patient has just arrived, or is back in the queue."""
+    return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
+
+
+def why_gone(visit: Visit) -> str:
+    """Return why a row has left the queue (PROTOCOL.md#queue)."""
+    return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"

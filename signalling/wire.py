@@ -1,0 +1,93 @@
+"""What workers say to each other, on a channel of each one's own: media requests on their way to the room's
+worker, and back.
+
+Pure: one frozen type per message, MessagePack.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from signalling.messages import MediaKind
+
+
+class Seat(msgspec.Struct, frozen=True):
+    """Where a party sits: its side of the visit, its connection, and the worker that holds it."""
+
+    organisation: str
+    visit: str
+    party: str
+    connection: str
+    worker: str
+
+
+class WorkerMessage(msgspec.Struct, frozen=True, tag=True):
+    """One worker to another."""
+
+
+class Join(WorkerMessage, frozen=True):
+    """A party wants the room's media; the answer goes to request `id`, None where the room moved by itself."""
+
+    seat: Seat
+    id: int | None
+
+
+class Answer(WorkerMessage, frozen=True):
+    """A party's SDP answer."""
+
+    seat: Seat
+    id: int
+    offer: int
+    sdp: str
+
+
+class Restart(WorkerMessage, frozen=True):
+    """A party lost its path."""
+
+    seat: Seat
+    id: int
+
+
+class Mute(WorkerMessage, frozen=True):
+    """A party switched a kind off or on."""
+
+    seat: Seat
+    id: int
+    kind: MediaKind
+    muted: bool
+
+
+class Leave(WorkerMessage, frozen=True):
+    """A party's connection is gone."""
+
+    seat: Seat
+
+
+class Deliver(WorkerMessage, frozen=True):
+    """A message for a connection of that worker: `data` is MessagePack of the protocol."""
+
+    connection: str
+    data: bytes
+
+
+class Supersede(WorkerMessage, frozen=True):
+    """The connection was resumed elsewhere."""
+
+    connection: str
+
+
+AnyMessage = Join | Answer | Restart | Mute | Leave | Deliver | Supersede
+RoomMessage = Join | Answer | Restart | Mute | Leave
+encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(AnyMessage)
+
+
+def decode(data: bytes) -> AnyMessage:
+    """Return a worker's message; raise `msgspec.DecodeError` for anything else."""
+    message: AnyMessage = _decoder.decode(data)
+    return message
+
+
+def channel(worker: str) -> str:
+    """Return the channel on which a worker listens."""
+    return f"worker:{worker}"

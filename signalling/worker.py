@@ -1,0 +1,152 @@
+"""One worker's signalling, put together: store, bus, mirrors, hub, topics, rooms, sweep; started and drained as one.
+
+The composition root of this package; `web` hands it the Redis client, the keys, the organisations and the relay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Coroutine, Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from signalling import wire
+from signalling.bus import Bus
+from signalling.connection import Connection
+from signalling.hub import Hub
+from signalling.liveness import Liveness
+from signalling.resume import Tokens
+from signalling.rooms import MediaRelay, Rooms, delivered
+from signalling.seal import Seal
+from signalling.service import Organisations, Service
+from signalling.store import Store, Unavailable
+from signalling.sweep import Sweep
+from signalling.topics import Topics
+
+log = structlog.get_logger()
+DRAIN_JITTER_S = 2.0
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one client may cost."""
+
+    message_bytes: int = 65_536
+    unsent_bytes: int = 1 << 20
+    hello_s: float = 5.0
+
+
+class Worker:
+    """`id` is new at every start, so that what a dead worker held can be told from what a living one holds."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Mapping[bytes, bytes],
+        organisations: Organisations,
+        relay: MediaRelay,
+        limits: Limits,
+        index: int,
+    ) -> None:
+        self.id = f"w{index}-{secrets.token_hex(4)}"
+        self.limits = limits
+        self.connections: dict[str, Connection] = {}
+        self.draining = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        store = Store(redis, Seal(keys))
+        self.bus = Bus(redis)
+        self.service = Service(store, self.bus, organisations)
+        self.hub = Hub()
+        self.topics = Topics(self.hub, self.service)
+        self.liveness = Liveness(store, self.id, self._watched)
+        self.rooms = Rooms(self.service, self.hub, relay, self.liveness, self.id, self.spawn)
+        self.sweep = Sweep(self.service, self.liveness)
+        # The oldest key, so that tokens outlive a rotation of the newest.
+        secret = sha256(b"greenroom resume" + next(iter(keys.values()))).digest()
+        self.tokens = Tokens(store, secret, self.id)
+        self._running: list[asyncio.Task[None]] = []
+
+    def _watched(self) -> set[str]:
+        return {*self.rooms.owners(), *self.sweep.holders()}
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run something beside; it is owned here, and a failure is seen."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("worker.task_failed", exc_info=task.exception())
+
+    async def start(self) -> None:
+        """Begin to hear the others. A store that is not there yet is waited for in the background."""
+        for channel, handler in ((wire.channel(self.id), self._heard), ("people", self._person)):
+            try:
+                await self.bus.subscribe(channel, handler)
+            except Unavailable:
+                log.warning("worker.store_unavailable")
+        self._running = [
+            self.spawn(self.bus.run()),
+            self.spawn(self.liveness.run(self.rooms.buried)),
+            self.spawn(self.sweep.run()),
+        ]
+
+    def _heard(self, data: bytes) -> None:
+        message = wire.decode(data)
+        if isinstance(message, wire.Deliver):
+            delivered(message, self.hub)
+        elif isinstance(message, wire.Supersede):
+            self._superseded(message.connection)
+        else:
+            self.spawn(self.rooms.heard(message))
+
+    def _superseded(self, connection: str) -> None:
+        held = self.connections.pop(connection, None)
+        if held is not None:
+            held.socket.close(4203)
+
+    async def supersede(self, worker: str, connection: str) -> None:
+        """Tell the worker that held a connection that it lives on here. Raises `Unavailable`."""
+        await self.bus.publish(wire.channel(worker), wire.encode(wire.Supersede(connection)))
+
+    def _person(self, data: bytes) -> None:
+        organisation, person, code = msgspec.msgpack.decode(data, type=tuple[str, str, int])
+        self.hub.close_person(organisation, person, code)
+
+    async def sign_out(self, organisation: str, person: str, code: int = 4201) -> None:
+        """Close somebody's sockets on every worker. Raises `Unavailable`."""
+        await self.bus.publish("people", msgspec.msgpack.encode((organisation, person, code)))
+
+    async def drain(self) -> None:
+        """Send everybody to other workers, jittered, before this one stops."""
+        self.draining = True
+        try:
+            await self.rooms.drain()
+            await self.liveness.resign()
+        except Unavailable:
+            log.warning("worker.drained_without_store")
+        for connection in list(self.connections.values()):
+            delay = random.uniform(0, DRAIN_JITTER_S)  # noqa: S311
+            asyncio.get_running_loop().call_later(delay, connection.socket.close, 1001)
+        while self.connections:  # noqa: ASYNC110 (they close one by one, at random times)
+            await asyncio.sleep(0.05)
+
+    async def close(self) -> None:
+        """Stop everything. Call `drain` before where people are connected."""
+        pending = set(self._tasks) - set(self._running)
+        if pending:
+            await asyncio.wait(pending, timeout=5)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.topics.close()
+        await self.service.mirrors.close()
+        await self.bus.close()
