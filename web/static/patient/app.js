@@ -1,0 +1,184 @@
+/* The patient's one page: setup guide, waiting room, video session page, after. Which of them is shown follows from the visit's state as
+   the server tells it, so being pulled in needs neither a reload nor a click. */
+import { Session } from "../session/session.js";
+import { tickBy } from "../shared/clock.js";
+import { html, nothing, render } from "../shared/lit.js";
+import { announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { SignallingClient } from "../signalling.js";
+import { guideStep } from "./guide.js";
+import { PatientVisit } from "./visit.js";
+import { afterVisit, placeLine, waitingRoom } from "./waiting.js";
+
+const boot = JSON.parse(document.querySelector("#boot").textContent);
+const { organisation } = boot;
+const root = document.querySelector("#app");
+const client = new SignallingClient(boot.ws, { role: "patient" });
+const state = new PatientVisit(client, boot.visit);
+const redraw = redrawing(draw);
+const connection = followConnection(client, redraw);
+const bar = {
+  kept: "Your place and your answers are kept.",
+  closed: {
+    4203: { text: "This visit is open in another tab.", label: "Use it here", act: () => client.connect() },
+    other: { text: "This browser has no open visit here any more.", label: `Go to ${organisation.name}`, act: () => location.assign(boot.home) },
+  },
+};
+
+let session = null;
+let shown = ""; // what was drawn last, so that the focus moves once when it changes
+let busy = false;
+let beside = null; // the step open beside the call
+
+const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
+const stepUrl = (step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
+
+/** What the page shows now. */
+function phase() {
+  if (state.gone) return "gone";
+  if (!state.visit || !state.info) return "loading";
+  if (state.visit.status === "ended") return "after";
+  if (state.visit.status !== "queued") return "session";
+  return state.info.guide_done && !hashStep() ? "waiting" : "guide";
+}
+
+/** Go from one step to another, on a page of its own or beside the call. */
+async function leave(step, to, { forward }, move) {
+  busy = true;
+  redraw();
+  try {
+    if (!(await state.leave(step, { forward }))) return focusProblem();
+    if (to !== "done") return move(to);
+    const missing = state.info.guide_done ? null : await state.finish();
+    return missing ? move(state.steps.find(({ id }) => id === missing)) : move(null);
+  } catch (error) {
+    return toast(`${error.message} Your answers are kept; please try again.`, { bad: true });
+  } finally {
+    busy = false;
+    redraw();
+  }
+}
+
+function focusProblem() {
+  redraw();
+  queueMicrotask(() => root.querySelector("[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]")?.focus());
+}
+
+function goTo(step) {
+  if (step) history.pushState(null, "", stepUrl(step));
+  else history.pushState(null, "", location.pathname);
+  redraw();
+}
+
+function guide() {
+  const step = hashStep() ?? state.firstOpenStep;
+  if (!hashStep()) history.replaceState(null, "", stepUrl(step));
+  const finished = state.info.guide_done;
+  return html`
+    <div class="inline"><span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span></div>
+    ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
+    <div class="row apart">
+      <p class="small quiet">Staff can see your request already. You may be taken in before you finish.</p>
+      ${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>Back to the waiting room</button>`
+        : html`<button type="button" class="btn plain" @click=${leaveLine}>Leave the line</button>`}
+    </div>`;
+}
+
+async function leaveLine() {
+  const sure = await ask({ title: "Leave the line?", text: "Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line.", yes: "Leave the line", no: "Stay in line", danger: true });
+  if (!sure) return;
+  try {
+    await state.withdraw();
+  } catch (error) {
+    toast(`${error.message} You are still in line.`, { bad: true });
+  }
+}
+
+/** What stands beside the call for a patient: the rest of the setup guide. */
+function asideOfCall() {
+  if (!state.steps.length || (state.info.guide_done && !beside)) return null;
+  const open = state.steps.filter((step) => state.info.answers[step.id] === undefined).length;
+  const step = beside ?? state.firstOpenStep;
+  return {
+    label: state.info.guide_done ? "Setup guide" : open ? `Setup guide · ${open} to answer` : "Setup guide · finish",
+    view: () => html`<div class="stack">${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done,
+      go: (to, how) => leave(step, to, how, (next) => {
+        beside = next;
+        if (!next) {
+          session.showAside(false);
+          toast("Thank you: the setup guide is complete.");
+        }
+      }) })}</div>`,
+  };
+}
+
+/** A session exists while the visit is claimed or live, and lets go of the camera when it no longer is. */
+function followVisit() {
+  const now = phase();
+  if (now === "session" && !session) {
+    session = new Session({ client, visit: boot.visit, role: "patient", redraw, aside: asideOfCall });
+    session.open();
+    navigator.vibrate?.(200);
+  } else if (now !== "session" && session) {
+    session.close();
+    session = null;
+    if (now === "waiting" || now === "guide") toast("You are back in line, at your old place. Nobody sees or hears you now.");
+  }
+  session?.update(state.visit);
+  redraw();
+}
+
+function header() {
+  return html`<header class="top">
+    <span class="home"><span class="mark" aria-hidden="true">${organisation.name[0].toUpperCase()}</span>${organisation.name}</span>
+    ${connection.status === "open" ? html`<span class="chip end"><span class="dot"></span>Connected</span>` : html`<span class="chip off end">${connection.status === "closed" ? "Not connected" : "Connecting…"}</span>`}
+  </header>`;
+}
+
+const VIEWS = {
+  loading: () => html`<h1>Your visit</h1><p class="quiet">Opening your visit…</p>`,
+  gone: () => html`<section class="card stack"><h1 tabindex="-1" data-focus>No visit is open here</h1>
+    <p>This browser has no open visit at ${organisation.name} any more.</p><p><a class="btn main" href=${boot.home}>Go to ${organisation.name}</a></p></section>`,
+  guide,
+  waiting: () => waitingRoom({ state, organisation, act: { leave: leaveLine, step: goTo } }),
+  after: () => afterVisit({ visit: state.visit, organisation, home: boot.home }),
+};
+
+const TITLES = {
+  loading: () => "Your visit",
+  gone: () => "No open visit",
+  guide: () => `${(hashStep() ?? state.firstOpenStep).title}: setup guide`,
+  waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}Waiting room`,
+  session: () => session?.title ?? "Your session",
+  after: () => "Your visit is over",
+};
+
+function draw() {
+  const now = phase();
+  const banner = connectionBar(connection, bar);
+  if (now === "session" && session) {
+    render(html`${banner}${session.view()}${nothing}`, root);
+  } else {
+    render(html`${banner}${header()}<main id="main" tabindex="-1" class="page stack" data-phase=${now}>${(VIEWS[now] ?? VIEWS.loading)()}</main>`, root);
+  }
+  document.title = `${TITLES[now]()} · ${organisation.name}`;
+  const key = now === "guide" ? `guide${location.hash}` : now;
+  if (key === shown) return;
+  const first = shown === "" || shown === "loading";
+  shown = key;
+  if (now === "session") announce(session?.title ?? "");
+  if (!first) {
+    scrollTo(0, 0);
+    root.querySelector("[data-focus]")?.focus({ preventScroll: true });
+  }
+}
+
+prepareRegions();
+tickBy(() => client.now());
+state.addEventListener("change", followVisit);
+addEventListener("popstate", redraw);
+addEventListener("pagehide", () => state.flush());
+document.addEventListener("visibilitychange", () => document.hidden && state.flush());
+addEventListener("beforeunload", (event) => state.saving === "waiting" && event.preventDefault());
+root.replaceChildren(); // the server's placeholder; lit draws from here on
+redraw();
+client.connect();

@@ -1,0 +1,126 @@
+/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves the device; what is kept is a
+   word for each part. An element of its own, because it holds the camera and must let go of it when it leaves the page. */
+import { MediaSession } from "../media.js";
+import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devices.js";
+import { html, nothing, render } from "../shared/lit.js";
+
+const PARTS = ["camera", "microphone", "speaker", "network"];
+const BAD = new Set(["poor", "not heard"]);
+
+class DeviceCheck extends HTMLElement {
+  client = null;
+  typed = () => {};
+  #answer = {};
+  #media = null;
+  #found = { video: null, audio: null };
+  #level = 0;
+  #stopLevel = () => {};
+  #speaker = "idle"; // idle, playing, asked, blocked
+
+  set answer(value) {
+    this.#answer = value ?? {};
+    if (this.isConnected) this.#draw();
+  }
+
+  connectedCallback() {
+    this.#draw();
+    this.#look();
+    networkWord(this.client).then((word) => this.#know({ network: word }));
+  }
+
+  disconnectedCallback() {
+    this.#stopLevel();
+    this.#media?.close();
+    this.#media = null;
+  }
+
+  async #look() {
+    this.#stopLevel();
+    this.#media?.close();
+    const media = new MediaSession({ sendAnswer: async () => {} });
+    this.#media = media;
+    media.addEventListener("devicechange", () => this.#media === media && (this.#found.video === "missing" || this.#found.audio === "missing") && this.#look());
+    this.#found = { video: null, audio: null };
+    this.#draw();
+    const found = await media.prepare({ audio: true, video: true });
+    if (this.#media !== media) return media.close();
+    this.#found = found;
+    this.#stopLevel = watchLevel(media.preview, (level) => {
+      this.#level = level;
+      const meter = this.querySelector("meter");
+      if (meter) meter.value = level;
+    });
+    return this.#know({ camera: found.video, microphone: found.audio });
+  }
+
+  #know(news) {
+    if (!this.isConnected) return;
+    this.#answer = { ...this.#answer, ...news };
+    this.typed(this.#answer);
+    this.#draw();
+  }
+
+  async #testSpeaker() {
+    this.#speaker = "playing";
+    this.#draw();
+    try {
+      await playNotes();
+      this.#speaker = "asked";
+    } catch {
+      this.#speaker = "blocked";
+    }
+    this.#draw();
+  }
+
+  #heard(yes) {
+    this.#speaker = "idle";
+    this.#know({ speaker: yes ? "on" : "not heard" });
+  }
+
+  #chip(part) {
+    const word = this.#answer[part];
+    if (!word) return html`<span class="chip off">${part === "speaker" ? "Not tested" : "Looking…"}</span>`;
+    if (word === "on") return html`<span class="chip"><span class="dot"></span>Works</span>`;
+    if (part === "network" && word !== "poor") return html`<span class="chip"><span class="dot"></span>${word === "good" ? "Good" : "Fair"}</span>`;
+    return html`<span class="chip amber">${BAD.has(word) ? word[0].toUpperCase() + word.slice(1) : "Does not work"}</span>`;
+  }
+
+  #draw() {
+    const troubles = ["video", "audio"].map((kind) => troubleWords(kind, this.#found[kind])).filter(Boolean);
+    const seen = this.#found.video === "on";
+    render(html`<div class="check">
+      <div class="mirror">
+        <video muted playsinline autoplay aria-label="Your own picture" ?hidden=${!seen} .srcObject=${this.#media?.preview ?? null}></video>
+        ${seen ? nothing : html`<p>${this.#found.video ? "No picture" : "Your browser may ask whether this page may use your camera and microphone. Please allow it."}</p>`}
+        <span class="tag">Only you see this</span>
+      </div>
+      <ul role="list" class="parts">
+        ${PARTS.map((part) => html`<li class="row apart">
+          <span class="name">${part[0].toUpperCase() + part.slice(1)}</span>${this.#chip(part)}
+          ${part === "microphone" && this.#found.audio === "on" ? html`<div class="level"><meter min="0" max="1" .value=${this.#level} aria-label="How loud your microphone hears you"></meter>
+            <span class="small quiet">Say something: the bar moves.</span></div>` : nothing}
+          ${part === "speaker" ? this.#speakerTest() : nothing}
+        </li>`)}
+      </ul>
+      ${troubles.length ? html`<div class="notice amber stack" role="status">
+        ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
+        <p>You can go on all the same: the visit works with what you have.</p>
+        <div><button type="button" class="btn" @click=${() => this.#look()}>Try again</button></div>
+      </div>` : nothing}
+    </div>`, this);
+  }
+
+  #speakerTest() {
+    if (this.#speaker === "asked") {
+      return html`<div class="level row" role="group" aria-label="Did you hear two notes?"><span>Did you hear two notes?</span>
+        <button type="button" class="btn" @click=${() => this.#heard(true)}>Yes</button>
+        <button type="button" class="btn" @click=${() => this.#heard(false)}>No</button></div>`;
+    }
+    const words = { playing: "Playing…", blocked: "The browser blocked the sound. Press again.", idle: nothing }[this.#speaker];
+    const advice = this.#answer.speaker === "not heard" ? "Turn up the volume, or check which speaker or headphones are chosen." : nothing;
+    return html`<div class="level row"><button type="button" class="btn" aria-disabled=${this.#speaker === "playing"} @click=${() => this.#speaker !== "playing" && this.#testSpeaker()}>Play a sound</button>
+      <span class="small quiet" role="status">${words === nothing ? advice : words}</span></div>`;
+  }
+}
+
+customElements.define("device-check", DeviceCheck);

@@ -1,0 +1,167 @@
+/* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is still to be saved.
+   Knows the signalling client, no DOM. */
+import { SignallingError } from "../signalling.js";
+import { problemOf } from "./answers.js";
+
+const SAVE_EVERY_MS = 400;
+const LEAVE_WITHIN_MS = 4_000; // an answer that is not confirmed by then is kept and sent again; the patient goes on
+const RETRY_MS = 2_000;
+
+/** Fires `change`. */
+export class PatientVisit extends EventTarget {
+  visit = null;
+  info = null;
+  place = null;
+  gone = null; // the server's refusal, where this browser has no such visit (any more)
+  problems = new Map(); // step id -> sentence
+  #client;
+  #drafts = new Map(); // step id -> what was typed and is not confirmed as left
+  #unsaved = new Set();
+  #timer = 0;
+  #lastSave_ms = 0;
+
+  constructor(client, id) {
+    super();
+    this.#client = client;
+    this.id = id;
+    client.addEventListener("welcome", ({ detail }) => {
+      if (!detail.resumed) this.#enter();
+      this.#flush();
+    });
+    const refused = (error) => {
+      this.gone = error;
+      this.#changed();
+    };
+    client.subscribe(`visit/${id}`, (message) => this.#set("visit", message.visit), refused);
+    client.subscribe(`case/${id}`, (message) => this.#set("info", message.case), refused);
+    client.subscribe(`place/${id}`, (message) => this.#set("place", message));
+  }
+
+  get steps() {
+    return this.info?.steps ?? [];
+  }
+
+  /** `saved`, `saving` or `waiting` (not connected: kept here, sent when the connection is back). */
+  get saving() {
+    if (!this.#unsaved.size) return "saved";
+    return this.#client.status === "open" ? "saving" : "waiting";
+  }
+
+  answer(id) {
+    return this.#drafts.has(id) ? this.#drafts.get(id) : this.info?.answers[id];
+  }
+
+  /** The first step without a good answer, or the last one. */
+  get firstOpenStep() {
+    return this.steps.find((step) => this.answer(step.id) === undefined) ?? this.steps.at(-1);
+  }
+
+  /** Something was typed or chosen: kept at once, sent within 400 ms, shown live to the staff. */
+  type(id, value) {
+    this.#drafts.set(id, value);
+    this.#unsaved.add(id);
+    this.problems.delete(id);
+    if (!this.#timer) {
+      const wait = Math.max(0, this.#lastSave_ms + SAVE_EVERY_MS - Date.now());
+      this.#timer = setTimeout(() => this.#flush(), wait);
+    }
+    this.#changed();
+  }
+
+  /** Leave a step. Returns false where its answer must be put right first (only asked for when going forward). */
+  async leave(step, { forward }) {
+    const answer = this.answer(step.id) ?? null;
+    const wrong = problemOf(step, answer);
+    if (wrong) {
+      if (forward) this.#wrong(step.id, wrong);
+      this.#flush();
+      return !forward;
+    }
+    this.#unsaved.delete(step.id);
+    const saved = this.#save(step.id, answer, true);
+    const late = new Promise((go) => setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true));
+    return Promise.race([saved, late]);
+  }
+
+  /** The last step was left. Returns the id of a step that is still missing, or null when the guide is complete. */
+  async finish() {
+    try {
+      await this.#client.request({ type: "visit.finish", visit: this.id }, { timeout_ms: 60_000 });
+      return null;
+    } catch (error) {
+      if (error.code !== "guide_incomplete") throw error;
+      const missing = error.details.steps ?? [];
+      for (const id of missing) this.problems.set(id, "This step still needs your answer.");
+      this.#changed();
+      return missing[0] ?? null;
+    }
+  }
+
+  /** Leave the line for good. */
+  withdraw() {
+    return this.#client.request({ type: "visit.withdraw", visit: this.id });
+  }
+
+  /** Send what is still here, now: the page is being hidden or closed. */
+  flush() {
+    this.#flush();
+  }
+
+  #enter() {
+    this.#client.request({ type: "visit.enter", visit: this.id }).catch((error) => {
+      if (error.code === "unavailable" || error.code === "timeout") setTimeout(() => this.#enter(), RETRY_MS);
+    });
+  }
+
+  #flush() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    if (this.#client.status !== "open") return;
+    this.#lastSave_ms = Date.now();
+    for (const id of this.#unsaved) this.#save(id, this.#drafts.get(id), false);
+    this.#unsaved.clear();
+  }
+
+  async #save(step, answer, left) {
+    try {
+      await this.#client.request({ type: "visit.save", visit: this.id, step, answer, left }, { timeout_ms: 60_000 });
+      if (left && this.#drafts.get(step) === answer) {
+        if (this.info) this.info = { ...this.info, answers: { ...this.info.answers, [step]: answer } };
+        this.#drafts.delete(step);
+      }
+      return true;
+    } catch (error) {
+      return this.#notSaved(error, step, left);
+    } finally {
+      this.#changed();
+    }
+  }
+
+  #notSaved(error, step, left) {
+    if (!(error instanceof SignallingError)) throw error;
+    if (error.code === "invalid_answer") {
+      if (left) this.#wrong(step, `This answer ${error.details?.problem ?? "cannot be used"}.`);
+      return false;
+    }
+    if (["unavailable", "timeout", "offline"].includes(error.code)) {
+      if (!this.#drafts.has(step)) this.#drafts.set(step, this.info?.answers[step] ?? null);
+      this.#unsaved.add(step);
+      setTimeout(() => this.#flush(), RETRY_MS);
+    }
+    return true; // ended meanwhile, or not ours any more: the topics say so
+  }
+
+  #wrong(id, sentence) {
+    this.problems.set(id, sentence);
+    this.#changed();
+  }
+
+  #set(key, value) {
+    this[key] = value;
+    this.#changed();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event("change"));
+  }
+}

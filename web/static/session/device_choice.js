@@ -1,0 +1,57 @@
+/* Choice of camera and microphone, a speaker test, and words for a device that does not work: the same before and during the call. */
+import { playNotes, troubleWords } from "../shared/devices.js";
+import { html, live, nothing } from "../shared/lit.js";
+import { toast } from "../shared/ui.js";
+
+const KINDS = [["video", "Camera"], ["audio", "Microphone"]];
+
+/** The devices of a MediaSession as {video: [...], audio: [...], chosen: {...}}, for `deviceChoice`. */
+export async function listDevices(media) {
+  const devices = await media.devices();
+  const of = (kind) => devices.filter((device) => device.kind === `${kind}input`);
+  const chosen = (tracks) => tracks[0]?.getSettings().deviceId ?? null;
+  const preview = media.preview;
+  return {
+    video: of("video"),
+    audio: of("audio"),
+    chosen: { video: chosen(preview?.getVideoTracks() ?? []), audio: chosen(preview?.getAudioTracks() ?? []) },
+  };
+}
+
+async function testSpeaker() {
+  try {
+    await playNotes();
+  } catch {
+    toast("The browser blocked the sound. Press once more.", { bad: true });
+  }
+}
+
+/** `devices` from listDevices; `choose(kind, deviceId)`. */
+export function deviceChoice({ devices, found, choose }) {
+  return html`<div class="devices">
+    ${KINDS.map(([kind, name]) => {
+      const list = devices?.[kind] ?? [];
+      if (found[kind] !== "on" || !list.length) return nothing;
+      return html`<label class="device"><span>${name}</span>
+        <select class="input" .value=${live(devices.chosen[kind] ?? "")} @change=${(event) => choose(kind, event.target.value)}>
+          ${list.map((device, index) => html`<option value=${device.deviceId} ?selected=${device.deviceId === devices.chosen[kind]}>${device.label || `${name} ${index + 1}`}</option>`)}
+        </select></label>`;
+    })}
+    <button type="button" class="btn" @click=${testSpeaker}>Test speaker</button>
+  </div>`;
+}
+
+/** What does not work, what to do, and that one can join all the same. */
+export function deviceTroubles({ found, again }) {
+  const troubles = ["video", "audio"].map((kind) => [kind, troubleWords(kind, found[kind])]).filter(([, words]) => words);
+  if (!troubles.length) return nothing;
+  const both = troubles.length === 2;
+  const joins = both ? "You can join all the same: you will see and hear the other side." : `You can join without a ${troubles[0][0] === "video" ? "camera" : "microphone"}.`;
+  const same = both && troubles[0][1].todo === troubles[1][1].todo;
+  return html`<div class="notice amber troubles" role="status">
+    ${same ? html`<p><b>This browser does not let the page use camera and microphone.</b> ${troubles[0][1].todo}</p>`
+      : troubles.map(([, { what, todo }]) => html`<p><b>${what}</b> ${todo}</p>`)}
+    <p>${joins}</p>
+    <button type="button" class="btn" @click=${again}>Try again</button>
+  </div>`;
+}

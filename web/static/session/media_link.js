@@ -1,0 +1,166 @@
+/* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over. Knows MediaSession and
+   SignallingClient, no DOM. */
+import { MediaSession } from "../media.js";
+
+const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
+const REJOIN_AFTER_MS = 6_000;
+const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
+const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]); // the visit's topic says what to show instead
+
+/** Fires `change`. `path` is joining, connected, reconnecting, taken_over or closed. */
+export class MediaLink extends EventTarget {
+  media = null;
+  path = "joining";
+  found = { audio: null, video: null }; // what prepare() said; null while it asks
+  muted = { audio: false, video: false };
+  otherMuted = { audio: false, video: false };
+  #client;
+  #visit;
+  #sending = false;
+  #timers = { join: 0, restart: 0, rejoin: 0 };
+  #attempt = 0;
+  #joining = false;
+  #stop = new AbortController();
+
+  constructor(client, visit) {
+    super();
+    this.#client = client;
+    this.#visit = visit;
+    const { signal } = this.#stop;
+    const mine = (handle) => ({ detail }) => detail.visit === visit && handle(detail);
+    client.addEventListener("media.offer", mine((offer) => this.#accept(offer)), { signal });
+    client.addEventListener("media.gone", mine(() => this.path !== "taken_over" && this.#join()), { signal });
+    client.addEventListener("media.taken_over", mine(() => this.#takenOver()), { signal });
+    client.addEventListener("media.muted", mine(({ kind, muted }) => this.#set({ otherMuted: { ...this.otherMuted, [kind]: muted } })), { signal });
+    client.addEventListener("welcome", ({ detail }) => {
+      if (this.path !== "taken_over" && (!detail.resumed || this.path !== "connected")) this.#join();
+    }, { signal });
+  }
+
+  /** Take camera and microphone for the preview, and join. Also takes the media back from another tab. */
+  async open() {
+    this.#begin();
+    this.#join();
+    await this.prepare();
+  }
+
+  /** Ask for the devices (again, after a permission was given). Never throws. */
+  async prepare() {
+    const { media } = this;
+    this.#set({ found: { audio: null, video: null } });
+    const found = await media.prepare({ audio: true, video: true });
+    if (this.media !== media) return;
+    this.#set({ found });
+    this.dispatchEvent(new Event("devices"));
+  }
+
+  /** Whether own picture and sound may leave this device: from one's own press of Start Session on. */
+  send(sending) {
+    if (sending === this.#sending) return;
+    this.#sending = sending;
+    if (sending) this.media?.start();
+    else this.media?.stop();
+  }
+
+  /** Camera (`video`) or microphone (`audio`) off or on; told to the server, which enforces it. */
+  mute(kind, muted) {
+    this.media?.setMuted(kind, muted);
+    this.#set({ muted: { ...this.muted, [kind]: muted } });
+    this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted }).catch(() => {});
+  }
+
+  close() {
+    this.#stop.abort();
+    this.#clear();
+    this.media?.close();
+    this.media = null;
+    this.#set({ path: "closed" });
+  }
+
+  #begin() {
+    this.media?.close();
+    const media = new MediaSession({
+      sendAnswer: (sdp, offer) => this.#client.request({ type: "media.answer", visit: this.#visit, offer, sdp }),
+    });
+    this.media = media;
+    this.#set({ path: "joining" });
+    media.addEventListener("state", () => this.media === media && this.#follow(media.state));
+    for (const name of ["remotetrack", "devicechange", "trackended"]) {
+      media.addEventListener(name, () => {
+        if (this.media !== media) return;
+        this.#set({});
+        this.dispatchEvent(new Event("devices"));
+      });
+    }
+    if (this.#sending) media.start();
+    for (const kind of ["audio", "video"]) if (this.muted[kind]) media.setMuted(kind, true);
+  }
+
+  async #join() {
+    clearTimeout(this.#timers.join);
+    if (this.#joining || !this.media || this.#client.status !== "open") return; // "welcome" joins
+    this.#joining = true;
+    try {
+      await this.#client.request({ type: "media.join", visit: this.#visit });
+      for (const kind of ["audio", "video"]) {
+        if (this.muted[kind]) this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted: true }).catch(() => {});
+      }
+    } catch (error) {
+      if (!FINAL.has(error.code)) this.#joinLater();
+    } finally {
+      this.#joining = false;
+    }
+  }
+
+  #joinLater() {
+    const wait = Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
+    clearTimeout(this.#timers.join);
+    this.#timers.join = setTimeout(() => this.path !== "taken_over" && this.#join(), wait);
+  }
+
+  async #accept(message) {
+    const { media } = this;
+    if (!media || this.path === "taken_over") return;
+    try {
+      await media.accept({ id: message.offer, sdp: message.sdp, fresh: message.fresh });
+    } catch {
+      if (this.media === media) this.#joinLater();
+    }
+  }
+
+  #follow(state) {
+    if (state === "connected") {
+      this.#clear();
+      this.#attempt = 0;
+      this.#set({ path: "connected" });
+    } else if (state === "reconnecting") {
+      this.#set({ path: "reconnecting" });
+      this.#timers.restart ||= setTimeout(() => {
+        this.#client.request({ type: "media.restart", visit: this.#visit }).catch(() => this.#joinLater());
+      }, RESTART_AFTER_MS);
+      this.#timers.rejoin ||= setTimeout(() => this.#join(), REJOIN_AFTER_MS);
+    } else if (state === "failed") {
+      this.#set({ path: "reconnecting" });
+      this.#joinLater();
+    }
+  }
+
+  #takenOver() {
+    this.#clear();
+    this.media?.close();
+    this.media = null;
+    this.#set({ path: "taken_over" });
+  }
+
+  #clear() {
+    for (const name of Object.keys(this.#timers)) {
+      clearTimeout(this.#timers[name]);
+      this.#timers[name] = 0;
+    }
+  }
+
+  #set(values) {
+    Object.assign(this, values);
+    this.dispatchEvent(new Event("change"));
+  }
+}

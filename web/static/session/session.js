@@ -1,0 +1,269 @@
+/* The video session page: the same on both sides. Before both have pressed Start Session it shows the own preview, the devices and the
+   other side's state; afterwards the call. Owns the visit's media while it stands; what may be sent follows from the visit's state. */
+import { html, nothing, ref } from "../shared/lit.js";
+import { announce, ask, toast } from "../shared/ui.js";
+import { initials } from "../shared/format.js";
+import { callButtons, startButtons } from "./controls.js";
+import { deviceChoice, deviceTroubles, listDevices } from "./device_choice.js";
+import { MediaLink } from "./media_link.js";
+import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
+
+const STATS_EVERY_MS = 2_000;
+const OTHER = { patient: "provider", provider: "patient" };
+
+/** `aside()` gives {label, view} for what stands beside the call (the role's own), or null; `leave` adds the role's header link. */
+export class Session {
+  #client;
+  #redraw;
+  #aside;
+  #back;
+  #link;
+  #visit = null;
+  #devices = null;
+  #quality = null;
+  #asideOpen;
+  #pressing = false;
+  #soundBlocked = false;
+  #wakeLock = null;
+  #timer = 0;
+  #stop = new AbortController();
+  #spoken = "";
+  #remote = null;
+  #stage = null;
+  #wasLive = false;
+
+  constructor({ client, visit, role, redraw, aside = () => null, back = null, asideOpen = false }) {
+    this.#client = client;
+    this.id = visit;
+    this.role = role;
+    this.#redraw = redraw;
+    this.#aside = aside;
+    this.#back = back;
+    this.#asideOpen = asideOpen;
+    this.#link = new MediaLink(client, visit);
+    this.#link.addEventListener("change", redraw);
+    this.#link.addEventListener("devices", () => this.#list());
+  }
+
+  /** Take the devices and join the media. */
+  open() {
+    const { signal } = this.#stop;
+    this.#link.open();
+    this.#timer = setInterval(() => this.#measure(), STATS_EVERY_MS);
+    document.addEventListener("visibilitychange", () => this.#keepAwake(), { signal });
+    document.addEventListener("fullscreenchange", this.#redraw, { signal });
+    this.#keepAwake();
+  }
+
+  /** The visit's newest state. */
+  update(visit) {
+    this.#visit = visit;
+    this.#link.send(this.#live || this.#me.started);
+    if (this.#live && !this.#wasLive) this.#listen();
+    this.#wasLive = this.#live;
+    const spoken = this.#live ? "The session has begun. You see and hear each other." : otherSpoken(this.#other);
+    if (spoken !== this.#spoken) announce((this.#spoken = spoken));
+  }
+
+  close() {
+    this.#stop.abort();
+    clearInterval(this.#timer);
+    this.#link.close();
+    this.#wakeLock?.release().catch(() => {});
+    this.#wakeLock = null;
+    if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+  }
+
+  showAside(open) {
+    this.#asideOpen = open;
+    this.#redraw();
+  }
+
+  get title() {
+    return this.#visit ? `Session with ${this.#other.name}` : "Your session";
+  }
+
+  get #live() {
+    return this.#visit?.status === "live";
+  }
+
+  get #me() {
+    return this.#visit.parties[this.role];
+  }
+
+  get #other() {
+    return this.#visit.parties[OTHER[this.role]];
+  }
+
+  async #start() {
+    if (this.#pressing) return;
+    this.#pressing = true;
+    this.#redraw();
+    this.#listen(); // a press is the moment at which browsers allow sound
+    this.#link.send(true);
+    try {
+      await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
+    } catch (error) {
+      if (!this.#live && !this.#me.started) this.#link.send(false);
+      toast(`${error.message} The session has not started; please press again.`, { bad: true });
+    } finally {
+      this.#pressing = false;
+      this.#redraw();
+    }
+  }
+
+  /** One of the ways out, each asked about first where others notice it. */
+  async #leave(type, question) {
+    if (question && !(await ask(question))) return;
+    try {
+      await this.#client.request({ type, visit: this.id });
+    } catch (error) {
+      if (error.code !== "wrong_status") toast(`${error.message} Nothing was changed; please try again.`, { bad: true });
+    }
+  }
+
+  async #list() {
+    const { media } = this.#link;
+    if (!media) return;
+    this.#devices = await listDevices(media);
+    this.#redraw();
+  }
+
+  async #choose(kind, deviceId) {
+    try {
+      await this.#link.media.useDevice(kind, deviceId);
+    } catch {
+      toast("That device could not be started. The one before is kept.", { bad: true });
+    }
+    await this.#list();
+  }
+
+  async #measure() {
+    if (!this.#live || !this.#link.media) return;
+    const stats = await this.#link.media.stats().catch(() => null);
+    if (stats?.words === this.#quality) return;
+    this.#quality = stats?.words ?? null;
+    this.#redraw();
+  }
+
+  async #listen() {
+    const video = this.#remote;
+    if (!video?.srcObject) return;
+    try {
+      await video.play();
+      this.#soundBlocked = false;
+    } catch (error) {
+      this.#soundBlocked = error.name === "NotAllowedError";
+    }
+    this.#redraw();
+  }
+
+  /** The screen stays on while a session stands; the system lets go of the lock whenever the page is hidden. */
+  async #keepAwake() {
+    if (document.hidden || !navigator.wakeLock) return;
+    try {
+      const lock = await navigator.wakeLock.request("screen");
+      if (this.#stop.signal.aborted) await lock.release();
+      else this.#wakeLock = lock;
+    } catch {
+      this.#wakeLock = null; // low battery, or not allowed: the session works without
+    }
+  }
+
+  #toggleFull() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (this.#stage?.requestFullscreen) this.#stage.requestFullscreen().catch(() => {});
+    else this.#remote?.webkitEnterFullscreen?.(); // iOS shows only a video full screen
+  }
+
+  view() {
+    if (!this.#visit) return html`<main id="main" tabindex="-1" class="session"><h1>Your session</h1></main>`;
+    if (this.#link.path === "taken_over") return this.#elsewhere();
+    const aside = this.#aside();
+    const open = aside && this.#asideOpen;
+    return html`<div class="session" data-phase=${this.#live ? "call" : "lobby"} ?data-aside=${open} ${ref((element) => (this.#stage = element))}>
+      ${this.#bar(aside, open)}
+      <main id="main" tabindex="-1" class="floor">
+        <div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>
+        ${this.#live ? nothing : this.#lobby()}
+      </main>
+      ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>Close</button>${aside.view()}</aside>` : nothing}
+      <footer class="controls">${this.#live ? this.#call() : startButtons({
+        role: this.role, started: this.#me.started, pressing: this.#pressing, other: this.#other.name,
+        start: () => this.#start(), leave: (...how) => this.#leave(...how),
+      })}</footer>
+    </div>`;
+  }
+
+  #bar(aside, open) {
+    const [quality, tone] = qualityWords(this.#link.path, this.#quality);
+    return html`<header class="bar">
+      ${this.#back ? this.#back() : nothing}
+      <h1 tabindex="-1" data-focus>${this.title}</h1>
+      <span class="marks">
+        ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
+        <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"><span class="dot"></span>${quality}</span>
+        ${aside ? html`<button type="button" class="btn" aria-expanded=${open ? "true" : "false"} @click=${() => this.showAside(!open)}>${aside.label}</button>` : nothing}
+      </span>
+    </header>`;
+  }
+
+  #otherTile() {
+    const { otherMuted, media } = this.#link;
+    const words = otherInWords(this.#other, { role: this.role });
+    const picture = this.#live && this.#other.present && !otherMuted.video;
+    return html`<section class="tile other" aria-label=${this.#other.name} ?data-picture=${picture}>
+      <video class="remote" autoplay playsinline aria-label="Picture of ${this.#other.name}" .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
+      ${picture ? nothing : html`<div class="who">
+        <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
+        <p class="name">${this.#live && this.#other.present ? this.#other.name : words.text}</p>
+        <p class="chip ${{ good: "", quiet: "off", amber: "amber" }[words.tone]}">${this.#live && this.#other.present ? "Camera is off" : words.detail}</p>
+        ${this.#live && !this.#other.present ? html`<p class="quiet small">The session goes on when they are back. Nobody needs to press again for a short break.</p>` : nothing}
+      </div>`}
+      ${this.#live ? html`<span class="tag"><span>${this.#other.name}</span>
+        ${otherMuted.audio ? html`<span class="chip amber">Microphone is off</span>` : nothing}</span>` : nothing}
+      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>Press to hear ${this.#other.name}</button>` : nothing}
+      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">Picture and sound are interrupted. Reconnecting by itself…</p>` : nothing}
+    </section>`;
+  }
+
+  #ownTile() {
+    const { found, media, muted } = this.#link;
+    const on = found.video === "on" && !muted.video;
+    const sent = this.#live ? "You" : this.#me.started ? "You · sent when both have pressed" : "You, as you will be seen · not sent yet";
+    const why = found.video === null ? "Waiting for the camera. Your browser may ask you to allow it." : muted.video ? "Your camera is off" : "No camera";
+    return html`<section class="tile self" aria-label="You" ?data-picture=${on}>
+      <video muted .muted=${true} autoplay playsinline aria-label="Your own picture" ?hidden=${!on} .srcObject=${media?.preview ?? null}></video>
+      ${on ? nothing : html`<p class="why">${why}</p>`}
+      <span class="tag"><span>${sent}</span>${muted.audio || (found.audio && found.audio !== "on") ? html`<span class="chip amber">${muted.audio ? "Muted" : "No microphone"}</span>` : nothing}</span>
+    </section>`;
+  }
+
+  #lobby() {
+    const { found, path } = this.#link;
+    return html`<div class="prepare">
+      ${deviceTroubles({ found, again: () => this.#link.prepare() })}
+      ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
+      <p class="promise" role="status">${ownWords({ me: this.#me, other: this.#other, path })}</p>
+    </div>`;
+  }
+
+  #call() {
+    return callButtons({
+      role: this.role, link: this.#link, other: this.#other.name, full: Boolean(document.fullscreenElement),
+      canFull: Boolean(document.fullscreenEnabled || this.#remote?.webkitEnterFullscreen),
+      toggleFull: () => this.#toggleFull(),
+      devices: () => deviceChoice({ devices: this.#devices, found: this.#link.found, choose: (kind, id) => this.#choose(kind, id) }),
+      leave: (...how) => this.#leave(...how),
+    });
+  }
+
+  #elsewhere() {
+    return html`<div class="session" data-phase="elsewhere"><main id="main" tabindex="-1" class="floor">
+      <section class="card stack">
+        <h1 tabindex="-1" data-focus>This session is open in another tab or device</h1>
+        <p>Picture and sound go there. Camera and microphone are off here.</p>
+        <p class="row"><button type="button" class="btn main big" @click=${() => this.#link.open()}>Use it here</button>${this.#back ? this.#back() : nothing}</p>
+      </section></main></div>`;
+  }
+}

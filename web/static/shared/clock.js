@@ -1,0 +1,62 @@
+/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them, counted against the server's
+   clock; they write their own text, so a tick draws nothing else anew. */
+import { duration } from "./format.js";
+
+let now = () => Date.now();
+const ticking = new Set();
+let timer = 0;
+
+/** Count from this clock (ms since 1970), the server's. */
+export function tickBy(clock) {
+  now = clock;
+}
+
+function tick() {
+  for (const element of ticking) element.tick();
+}
+
+class SinceClock extends HTMLElement {
+  static observedAttributes = ["since"];
+
+  connectedCallback() {
+    this.classList.add("num");
+    ticking.add(this);
+    if (!timer) timer = setInterval(tick, 1000);
+    this.tick();
+  }
+
+  disconnectedCallback() {
+    ticking.delete(this);
+    if (ticking.size) return;
+    clearInterval(timer);
+    timer = 0;
+  }
+
+  attributeChangedCallback() {
+    if (this.isConnected) this.tick();
+  }
+
+  get elapsed_ms() {
+    return now() - Number(this.getAttribute("since"));
+  }
+
+  tick() {
+    const text = duration(this.elapsed_ms);
+    if (this.textContent !== text) this.textContent = text;
+  }
+}
+
+/** A wait with the organisation's limits: it says so in words and colour once it is past one. */
+class WaitClock extends SinceClock {
+  static observedAttributes = ["since", "amber", "red"];
+
+  tick() {
+    super.tick();
+    const waited = this.elapsed_ms;
+    const level = ["red", "amber"].find((name) => waited >= Number(this.getAttribute(name) ?? Infinity)) ?? "calm";
+    if (this.dataset.level !== level) this.dataset.level = level;
+  }
+}
+
+customElements.define("since-clock", SinceClock);
+customElements.define("wait-clock", WaitClock);

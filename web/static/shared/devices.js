@@ -1,0 +1,85 @@
+/* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do, how loud it is,
+   whether the speaker can be heard. Knows no visit. */
+
+const PLACES = {
+  "Safari on iOS": "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page.",
+  Safari: "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page.",
+  Firefox: "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page.",
+  Chromium: "Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.",
+};
+
+const KINDS = { video: "camera", audio: "microphone" };
+
+/** Which family's words to use. */
+export function browserFamily(agent = navigator.userAgent, touches = navigator.maxTouchPoints) {
+  if (/iPhone|iPad|iPod/.test(agent) || (/Macintosh/.test(agent) && touches > 1)) return "Safari on iOS";
+  if (/Firefox\//.test(agent)) return "Firefox";
+  if (/Chrom(e|ium)\//.test(agent)) return "Chromium";
+  return /Safari\//.test(agent) ? "Safari" : "Chromium";
+}
+
+/** Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`, `failed`); null for `on`. */
+export function troubleWords(kind, reason, family = browserFamily()) {
+  const device = KINDS[kind];
+  const words = {
+    denied: [`This browser does not let the page use the ${device}.`, PLACES[family]],
+    missing: [`No ${device} was found.`, `Connect one if you have it: the page takes it by itself. You can also join without a ${device}.`],
+    busy: [`The ${device} is in use by another program.`, "Close other programs or tabs with video calls, then press Try again."],
+    insecure: ["This page was opened without encryption (http).", `Browsers give the ${device} only to https pages. Ask for the https link.`],
+    failed: [`The ${device} could not be started.`, "Unplug it and plug it in again, or choose another, then press Try again."],
+  }[reason];
+  return words ? { what: words[0], todo: words[1] } : null;
+}
+
+/** Loudness of a stream, 0..1, many times a second, until the function that is returned is called. */
+export function watchLevel(stream, heard) {
+  if (!stream?.getAudioTracks().length || !globalThis.AudioContext) return () => {};
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 1024;
+  context.createMediaStreamSource(stream).connect(analyser);
+  const samples = new Float32Array(analyser.fftSize);
+  const timer = setInterval(() => {
+    analyser.getFloatTimeDomainData(samples);
+    const power = Math.sqrt(samples.reduce((sum, s) => sum + s * s, 0) / samples.length);
+    heard(Math.min(1, Math.max(0, 1 + Math.log10(Math.max(power, 1e-5)) / 2.4)));
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    context.close();
+  };
+}
+
+/** Play two soft notes. Resolves when they are over; throws when the browser forbids sound. */
+export async function playNotes(notes = [523.25, 659.25], context = new AudioContext()) {
+  await context.resume();
+  const start = context.currentTime + 0.03;
+  notes.forEach((frequency, index) => {
+    const at = start + index * 0.22;
+    const tone = new OscillatorNode(context, { frequency, type: "sine" });
+    const volume = new GainNode(context, { gain: 0 });
+    volume.gain.setValueAtTime(0, at);
+    volume.gain.linearRampToValueAtTime(0.22, at + 0.02);
+    volume.gain.exponentialRampToValueAtTime(0.0008, at + 0.55);
+    tone.connect(volume).connect(context.destination);
+    tone.start(at);
+    tone.stop(at + 0.6);
+  });
+  await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
+}
+
+/** Median round trip of three pings, as a word: `good`, `fair` or `poor`. */
+export async function networkWord(client) {
+  const trips = [];
+  for (let i = 0; i < 3; i += 1) {
+    const sent = performance.now();
+    try {
+      await client.request({ type: "ping" }, { timeout_ms: 3_000 });
+      trips.push(performance.now() - sent);
+    } catch {
+      trips.push(Infinity);
+    }
+  }
+  const median = trips.sort((a, b) => a - b)[1];
+  return median < 200 ? "good" : median < 600 ? "fair" : "poor";
+}

@@ -1,0 +1,91 @@
+/* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is an argument. */
+
+const ORDINALS = ["", "next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+const STATES = Object.fromEntries((
+  "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware DC:District_of_Columbia FL:Florida " +
+  "GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland " +
+  "MA:Massachusetts MI:Michigan MN:Minnesota MS:Mississippi MO:Missouri MT:Montana NE:Nebraska NV:Nevada NH:New_Hampshire " +
+  "NJ:New_Jersey NM:New_Mexico NY:New_York NC:North_Carolina ND:North_Dakota OH:Ohio OK:Oklahoma OR:Oregon PA:Pennsylvania " +
+  "PR:Puerto_Rico RI:Rhode_Island SC:South_Carolina SD:South_Dakota TN:Tennessee TX:Texas UT:Utah VT:Vermont VA:Virginia " +
+  "WA:Washington WV:West_Virginia WI:Wisconsin WY:Wyoming GU:Guam VI:U.S._Virgin_Islands AS:American_Samoa MP:Northern_Mariana_Islands"
+).split(" ").map((pair) => pair.replaceAll("_", " ").split(":")));
+
+/** 31:07, or 1:02:07 from an hour on. */
+export function duration(ms) {
+  const s = Math.max(0, Math.floor(ms / 1000));
+  const two = (n) => String(n).padStart(2, "0");
+  const hours = Math.floor(s / 3600);
+  return `${hours ? `${hours}:${two(Math.floor(s / 60) % 60)}` : Math.floor(s / 60)}:${two(s % 60)}`;
+}
+
+/** "3 minutes", "less than a minute": for a visit that is over. */
+export function minutes(ms) {
+  const count = Math.round(ms / 60_000);
+  if (ms < 45_000) return "less than a minute";
+  return count <= 1 ? "1 minute" : `${count} minutes`;
+}
+
+/** 10:42, in the reader's own time and manner. */
+export function clock(ms) {
+  return new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(ms);
+}
+
+/** "You are second in line". `place` counts from 1; null when the organisation does not show it. */
+export function placeWords(place) {
+  if (place === null || place === undefined) return "You are in line";
+  if (place === 1) return "You are next";
+  return `You are ${ORDINALS[place] ?? `number ${place}`} in line`;
+}
+
+/** "Usually 4 to 9 minutes from here"; null when there is no data to tell it from. */
+export function waitWords(low_ms, high_ms) {
+  if (low_ms === null || high_ms === null || low_ms === undefined || high_ms === undefined) return null;
+  const low = Math.max(0, Math.floor(low_ms / 60_000));
+  const high = Math.max(1, Math.ceil(high_ms / 60_000));
+  if (high <= 1) return "Usually within a minute from here";
+  if (low === high) return `Usually about ${high} minutes from here`;
+  return `Usually ${Math.max(1, low)} to ${high} minutes from here`;
+}
+
+/** "Two clinicians are on call". */
+export function onCallWords(count) {
+  if (!count) return "Nobody is on call at this moment; your place is kept";
+  if (count === 1) return "One clinician is on call";
+  return `${["", "", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"][count] ?? count} clinicians are on call`;
+}
+
+/** "MO" for "Dr M. Osei". */
+export function initials(name) {
+  const words = name.replace(/^(dr|mr|mrs|ms|prof)\.?\s+/i, "").split(/\s+/).filter((word) => /\p{L}/u.test(word));
+  const letters = [words[0], words.length > 1 ? words.at(-1) : ""].map((word) => [...(word ?? "")][0] ?? "");
+  return letters.join("").toUpperCase() || "?";
+}
+
+export function stateName(code) {
+  return STATES[code] ?? code;
+}
+
+/** "Spanish" for "es". */
+export function languageName(code) {
+  try {
+    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
+
+/** "April 2, 1990" for "1990-04-02": a calendar date, the same in every time zone. */
+export function dateWords(iso) {
+  const parsed = new Date(`${iso}T00:00:00Z`);
+  if (Number.isNaN(parsed.getTime())) return iso;
+  return new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" }).format(parsed);
+}
+
+/** Whole years between a date of birth and `now_ms`. */
+export function age(iso, now_ms) {
+  const born = new Date(`${iso}T00:00:00Z`);
+  const now = new Date(now_ms);
+  if (Number.isNaN(born.getTime())) return null;
+  const before = [now.getUTCMonth() - born.getUTCMonth(), now.getUTCDate() - born.getUTCDate()];
+  return now.getUTCFullYear() - born.getUTCFullYear() - (before[0] < 0 || (before[0] === 0 && before[1] < 0) ? 1 : 0);
+}

@@ -1,0 +1,112 @@
+/* What every live page says to its reader: toasts, announcements for screen readers, a question before something that cannot be
+   undone, and the state of the connection. Knows no visit. */
+import { html, nothing, render } from "./lit.js";
+
+const TOAST_MS = 9_000;
+
+function region(className, role) {
+  let found = document.querySelector(`.${className}`);
+  if (!found) {
+    found = document.createElement("div");
+    found.className = className;
+    found.setAttribute("role", role);
+    document.body.append(found);
+  }
+  return found;
+}
+
+/** Make the live regions before they are needed: some screen readers miss a region that arrives with its text. */
+export function prepareRegions() {
+  region("toasts", "status");
+  region("announcer", "status").classList.add("sr");
+}
+
+/** Say it to a screen reader only. */
+export function announce(text) {
+  const place = region("announcer", "status");
+  place.textContent = place.textContent === text ? `${text}\u00a0` : text;
+}
+
+/** Show a sentence for a while; `bad` for what went wrong. It stays while it is pointed at or has the focus. */
+export function toast(text, { bad = false } = {}) {
+  const place = region("toasts", "status");
+  const box = document.createElement("div");
+  box.className = `toast arrive${bad ? " bad" : ""}`;
+  const close = () => box.remove();
+  const later = () => setTimeout(() => (box.matches(":hover, :focus-within") ? later() : close()), TOAST_MS);
+  render(html`<span>${text}</span><button type="button" aria-label="Close this message" @click=${close}>✕</button>`, box);
+  place.append(box);
+  while (place.children.length > 3) place.firstElementChild.remove();
+  later();
+}
+
+/** Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no. */
+export function ask({ title, text, yes, no, danger = false }) {
+  return new Promise((resolve) => {
+    const dialog = document.createElement("dialog");
+    const before = document.activeElement;
+    dialog.className = "ask";
+    dialog.setAttribute("aria-labelledby", "ask-title");
+    dialog.setAttribute("aria-describedby", "ask-text");
+    render(html`<form method="dialog">
+      <h2 id="ask-title">${title}</h2>
+      <p id="ask-text">${text}</p>
+      <div class="row">
+        <button class="btn" value="no" autofocus>${no}</button>
+        <button class="btn ${danger ? "danger" : "main"}" value="yes">${yes}</button>
+      </div>
+    </form>`, dialog);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (before?.isConnected) before.focus();
+      resolve(dialog.returnValue === "yes");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/**
+ * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this page; `closed`
+ * maps a close code to {text, label, act} for those that need the person.
+ */
+export function connectionBar(connection, { kept, closed }) {
+  const { status, code, slow } = connection;
+  let bar = nothing;
+  if (status === "retrying" || (status === "connecting" && slow)) {
+    bar = html`<div class="banner"><span>Connection lost. Trying again by itself. ${kept}</span></div>`;
+  } else if (status === "closed" && code !== 1000) {
+    const { text, label, act } = closed[code] ?? closed.other;
+    bar = html`<div class="banner closed"><span>${text}</span><button type="button" class="btn" @click=${act}>${label}</button></div>`;
+  }
+  return html`<div role="status">${bar}</div>`;
+}
+
+/** Follow a SignallingClient's status for `connectionBar`; call `redraw` at each change. */
+export function followConnection(client, redraw) {
+  const connection = { status: "connecting", code: null, slow: false };
+  client.addEventListener("status", ({ detail }) => {
+    connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";
+    connection.status = detail.status;
+    connection.code = detail.code ?? null;
+    redraw();
+  });
+  const wake = () => document.visibilityState === "visible" && client.wake();
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("online", wake);
+  addEventListener("pageshow", wake);
+  return connection;
+}
+
+/** Draw at the end of this turn of the loop, once, however often it is asked for. Not by animation frame: a hidden tab has none. */
+export function redrawing(draw) {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    queueMicrotask(() => {
+      asked = false;
+      draw();
+    });
+  };
+}

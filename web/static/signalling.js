@@ -1,0 +1,310 @@
+/* The Greenroom signalling protocol, version 1 (signalling/PROTOCOL.md), from the browser's side.
+
+   Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or worker can use it.
+   The page calls `wake()` when it has reason to think that the network is back or the device has woken. */
+
+const SUBPROTOCOL = "greenroom.v1.json";
+const RESUME_WITHIN_MS = 60_000;
+const BACKOFF_MS = { first: 500, most: 15_000 };
+const DRAIN_JITTER_MS = 2_000; // close code 1001: come back at once, but not all at once
+const PING_EVERY_MS = 20_000;
+const PONG_WITHIN_MS = 8_000;
+const OPEN_WITHIN_MS = 10_000;
+const PENDING_BEFORE_SNAPSHOT = 256;
+const MOST_PENDING = 200; // requests waiting for an answer; further ones are refused
+const STAY_AWAY_FROM = 4200;
+
+/** Requests that may be sent twice without harm: sent again when the socket was lost before their answer came. */
+const IDEMPOTENT = new Set([
+  "subscribe", "unsubscribe", "visit.save", "visit.enter", "visit.start", "visit.finish", "on_call", "media.mute",
+]);
+
+/** A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`, `closed`. */
+export class SignallingError extends Error {
+  constructor(code, text, details = {}) {
+    super(text);
+    this.name = "SignallingError";
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** One topic: who listens, and which version is held. */
+class Topic {
+  handlers = new Set();
+  epoch = null;
+  version = -1;
+  early = []; // changes that came before the first whole state
+
+  /** Return the messages to hand on, in order, for one that arrived: none when it is stale. */
+  accept(message) {
+    const whole = "epoch" in message;
+    if (whole) {
+      const snapshot = message.type.endsWith(".snapshot");
+      if (!snapshot && message.epoch === this.epoch && message.version <= this.version) return [];
+      this.epoch = message.epoch;
+      this.version = message.version;
+      const later = this.early.filter((change) => change.version > message.version);
+      this.early = [];
+      return [message, ...later.flatMap((change) => this.accept(change))];
+    }
+    if (this.epoch === null) {
+      if (this.early.length < PENDING_BEFORE_SNAPSHOT) this.early.push(message);
+      return [];
+    }
+    if (message.version <= this.version) return [];
+    this.version = message.version;
+    return [message];
+  }
+
+  forget() {
+    this.epoch = null;
+    this.version = -1;
+    this.early = [];
+  }
+}
+
+/**
+ * A connection that outlives its sockets.
+ *
+ * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms}), `welcome` (the message; `resumed` says whether
+ * the server kept this connection), and each message without a topic under its type (`media.offer`, ...), its detail the message.
+ */
+export class SignallingClient extends EventTarget {
+  #url;
+  #role;
+  #timeout;
+  #socket = null;
+  #next = 1;
+  #requests = new Map(); // id -> {message, resolve, reject, timer, sent}
+  #topics = new Map();
+  #resume = null;
+  #lostAt = 0;
+  #attempt = 0;
+  #timers = { retry: 0, ping: 0, pong: 0, open: 0 };
+  #offset = 0;
+  #left = false;
+
+  /** @param {string} url of the socket, also relative; role `patient` or `staff`; timeout_ms of a request. */
+  constructor(url, { role, timeout_ms = 10_000 }) {
+    super();
+    const absolute = new URL(url, globalThis.location?.href);
+    absolute.protocol = absolute.protocol.replace(/^http/, "ws");
+    this.#url = absolute.href;
+    this.#role = role;
+    this.#timeout = timeout_ms;
+    this.status = "closed";
+    this.me = null;
+    this.visit = null;
+  }
+
+  /** The server's clock, ms since 1970: what waits are counted against. */
+  now() {
+    return Date.now() + this.#offset;
+  }
+
+  /** Connect, or come back after the connection was closed for good. */
+  connect() {
+    this.#left = false;
+    if (!this.#socket) this.#open();
+  }
+
+  /** Try at once rather than at the end of the back-off; if a socket stands, see that it still answers. */
+  wake() {
+    if (this.#left || this.status === "closed") return;
+    if (this.status === "retrying") this.#open();
+    else if (this.status === "open") this.#ping(2_500);
+  }
+
+  /** Leave for good. */
+  bye() {
+    this.#left = true;
+    if (this.status === "open") this.#write({ type: "bye", id: this.#next++ });
+    this.#drop();
+    this.#resume = null;
+    this.#fail(() => true, new SignallingError("closed", "The connection was closed."));
+    this.#say("closed", { code: 1000 });
+  }
+
+  /**
+   * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`).
+   * Throws SignallingError: the server's refusal, `timeout`, or `offline` when it cannot be sent now and may not be sent later.
+   */
+  request(message, { timeout_ms = this.#timeout } = {}) {
+    return new Promise((resolve, reject) => {
+      const sendLater = IDEMPOTENT.has(message.type);
+      if ((this.status !== "open" && !sendLater) || this.#requests.size >= MOST_PENDING) {
+        return reject(new SignallingError("offline", "Not connected. Nothing was changed."));
+      }
+      if (this.status === "closed") return reject(new SignallingError("closed", "The connection was closed."));
+      const id = this.#next++;
+      const timer = setTimeout(() => {
+        this.#requests.delete(id);
+        reject(new SignallingError("timeout", "The server did not answer in time."));
+      }, timeout_ms);
+      const request = { message: { ...message, id }, resolve, reject, timer };
+      this.#requests.set(id, request);
+      if (this.status === "open") this.#write(request.message);
+    });
+  }
+
+  /**
+   * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none twice, also across lost
+   * sockets. `refused(error)` is called when the server does not allow it. Returns a function that lets go.
+   */
+  subscribe(name, handler, refused = () => {}) {
+    let topic = this.#topics.get(name);
+    if (!topic) this.#topics.set(name, (topic = new Topic()));
+    const listener = { handler, refused };
+    topic.handlers.add(listener);
+    topic.forget(); // a second listener needs the whole state too
+    if (this.status === "open") this.#ask(name, topic);
+    return () => {
+      topic.handlers.delete(listener);
+      if (topic.handlers.size || this.#topics.get(name) !== topic) return;
+      this.#topics.delete(name);
+      if (this.status === "open") this.request({ type: "unsubscribe", topic: name }).catch(() => {});
+    };
+  }
+
+  #ask(name, topic) {
+    const held = topic.epoch === null ? {} : { epoch: topic.epoch, version: topic.version };
+    this.request({ type: "subscribe", topic: name, ...held }).catch((error) => {
+      if (this.#topics.get(name) !== topic) return;
+      if (error.code === "unavailable" || error.code === "timeout") {
+        setTimeout(() => this.status === "open" && this.#topics.get(name) === topic && this.#ask(name, topic), this.#jitter(2_000));
+      } else if (!["closed", "offline"].includes(error.code)) {
+        for (const listener of topic.handlers) listener.refused(error);
+      }
+    });
+  }
+
+  #open() {
+    this.#drop();
+    this.#say("connecting");
+    const socket = new WebSocket(this.#url, SUBPROTOCOL);
+    this.#socket = socket;
+    this.#timers.open = setTimeout(() => this.#lost(socket, 1006), OPEN_WITHIN_MS);
+    socket.onopen = () => this.#hello();
+    socket.onmessage = (event) => this.#socket === socket && this.#receive(JSON.parse(event.data));
+    socket.onclose = (event) => this.#lost(socket, event.code);
+  }
+
+  #hello() {
+    const hello = { type: "hello", id: this.#next++, role: this.#role };
+    if (this.#resume && Date.now() - this.#lostAt < RESUME_WITHIN_MS) hello.resume = this.#resume;
+    this.#write(hello);
+  }
+
+  #welcome(message) {
+    clearTimeout(this.#timers.open);
+    this.#attempt = 0;
+    this.#resume = message.resume;
+    this.#offset = message.server_ms - Date.now();
+    this.me = message.me;
+    this.visit = message.visit;
+    for (const [id, request] of this.#requests) {
+      if (request.message.type === "subscribe" || request.message.type === "unsubscribe") {
+        clearTimeout(request.timer); // asked again below, with what is held now
+        this.#requests.delete(id);
+        request.reject(new SignallingError("offline", "Asked again on the new socket."));
+      }
+    }
+    this.status = "open";
+    for (const request of this.#requests.values()) this.#write(request.message);
+    for (const [name, topic] of this.#topics) this.#ask(name, topic);
+    this.#timers.ping = setInterval(() => this.#ping(PONG_WITHIN_MS), PING_EVERY_MS);
+    this.dispatchEvent(new CustomEvent("welcome", { detail: message }));
+    this.#say("open");
+  }
+
+  #receive(message) {
+    clearTimeout(this.#timers.pong); // whatever it says, the server is there
+    this.#timers.pong = 0;
+    if (message.type === "welcome") return this.#welcome(message);
+    if (message.topic && message.reply_to === undefined) {
+      const topic = this.#topics.get(message.topic);
+      for (const news of topic?.accept(message) ?? []) for (const listener of [...topic.handlers]) listener.handler(news);
+      return undefined;
+    }
+    if (message.reply_to === undefined) {
+      this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
+      return undefined;
+    }
+    const request = this.#requests.get(message.reply_to);
+    if (message.type !== "error") {
+      this.#settle(message.reply_to, () => request.resolve(message));
+    } else if (message.code.startsWith("resume_")) {
+      this.#resume = null;
+      this.#hello();
+    } else if (request) {
+      this.#settle(message.reply_to, () => request.reject(new SignallingError(message.code, message.text, message.details)));
+    } else {
+      this.dispatchEvent(new CustomEvent("refused", { detail: message })); // the hello itself; a close code follows
+    }
+    return undefined;
+  }
+
+  #settle(id, finish) {
+    const request = this.#requests.get(id);
+    if (!request) return;
+    clearTimeout(request.timer);
+    this.#requests.delete(id);
+    finish();
+  }
+
+  #fail(which, error) {
+    for (const [id, request] of this.#requests) if (which(request.message)) this.#settle(id, () => request.reject(error));
+  }
+
+  #ping(within_ms) {
+    if (this.#timers.pong || this.status !== "open") return;
+    const socket = this.#socket;
+    this.#write({ type: "ping", id: this.#next++ });
+    this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
+  }
+
+  #lost(socket, code) {
+    if (this.#socket !== socket) return; // an older socket: another has taken its place
+    const stood = this.status === "open";
+    this.#drop();
+    if (stood) this.#lostAt = Date.now();
+    if (this.#left) return;
+    if (code >= STAY_AWAY_FROM || code === 1000) {
+      this.#resume = null;
+      this.#fail(() => true, new SignallingError("closed", "The connection was closed."));
+      this.#say("closed", { code });
+      return;
+    }
+    const unsure = new SignallingError("offline", "The connection was lost before an answer came.");
+    this.#fail((message) => !IDEMPOTENT.has(message.type), unsure);
+    const ceiling = Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** this.#attempt++);
+    const wait_ms = code === 1001 ? this.#jitter(DRAIN_JITTER_MS) : ceiling / 2 + this.#jitter(ceiling / 2);
+    this.#timers.retry = setTimeout(() => this.#open(), wait_ms);
+    this.#say("retrying", { code, retry_at_ms: Date.now() + wait_ms });
+  }
+
+  #drop() {
+    const socket = this.#socket;
+    this.#socket = null;
+    for (const timer of ["retry", "pong", "open"]) clearTimeout(this.#timers[timer]);
+    clearInterval(this.#timers.ping);
+    this.#timers.pong = 0;
+    if (!socket) return;
+    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.close();
+  }
+
+  #write(message) {
+    if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
+  }
+
+  #say(status, detail = {}) {
+    this.status = status;
+    this.dispatchEvent(new CustomEvent("status", { detail: { status, ...detail } }));
+  }
+
+  #jitter(ms) {
+    return Math.random() * ms;
+  }
+}

@@ -1,0 +1,249 @@
+/* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page. Routed by pushState, so that
+   a claim needs no reload, and a session goes on while the list is looked at. */
+import { Session } from "../session/session.js";
+import { caseInformation } from "../shared/case.js";
+import { tickBy } from "../shared/clock.js";
+import { initials, minutes } from "../shared/format.js";
+import { html, nothing, render } from "../shared/lit.js";
+import { announce, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { SignallingClient } from "../signalling.js";
+import { Alerts } from "./alerts.js";
+import { Cases } from "./cases.js";
+import { Queue } from "./queue.js";
+import { requestsTab } from "./requests.js";
+
+const boot = JSON.parse(document.querySelector("#boot").textContent);
+const { me, organisation } = boot;
+const root = document.querySelector("#app");
+const client = new SignallingClient(boot.ws, { role: "staff" });
+const queue = new Queue();
+const claiming = new Set();
+const redraw = redrawing(draw);
+const cases = new Cases(client, redraw);
+const connection = followConnection(client, redraw);
+const alerts = new Alerts(organisation, () => go(boot.home));
+const ROLES = { provider: "Provider", admin: "Administrator" };
+const signIn = () => location.assign(`${boot.home}/sign-in`);
+const bar = {
+  kept: "The list is brought up to date as soon as it is back.",
+  closed: {
+    4203: { text: "These pages went on in another tab.", label: "Use them here", act: () => client.connect() },
+    other: { text: "You are signed out.", label: "Sign in", act: signIn },
+  },
+};
+
+let mine = null; // {id, visit, session, drop}: one's own current visit
+let over = null; // the visit that was shown and is over
+let switching = false;
+let shown = "";
+
+const routeVisit = () => /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
+const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
+
+function go(path) {
+  if (location.pathname !== path) history.pushState(null, "", path);
+  followRoute();
+}
+
+/** Open the session that the address names, if it is not open yet. */
+function followRoute() {
+  const id = routeVisit();
+  if (id && mine?.id !== id) hold(id);
+  if (id && mine && !mine.session) openSession();
+  redraw();
+}
+
+/** Follow one's own visit: for the link back to it, and for the session page. */
+function hold(id) {
+  letGo();
+  over = null;
+  const held = { id, visit: null, session: null, drops: [] };
+  mine = held;
+  held.drops.push(client.subscribe(`visit/${id}`, ({ visit }) => mine === held && follow(visit), (error) => mine === held && lost(error)));
+}
+
+function letGo() {
+  mine?.session?.close();
+  for (const drop of mine?.drops ?? []) drop();
+  cases.keepOnly(queue.rows.map(({ visit }) => visit));
+  mine = null;
+}
+
+function lost(error) {
+  letGo();
+  if (routeVisit()) {
+    toast(error.code === "not_found" ? "There is no such visit." : error.message, { bad: true });
+    history.replaceState(null, "", boot.home);
+  }
+  redraw();
+}
+
+/** What one's own visit has become. */
+function follow(visit) {
+  mine.visit = visit;
+  const taken = visit.status === "claimed" || visit.status === "live";
+  if (taken && visit.claimant?.id === me.id) {
+    if (routeVisit() === mine.id && !mine.session) openSession();
+    mine.session?.update(visit);
+    return redraw();
+  }
+  const atIt = routeVisit() === mine.id;
+  letGo();
+  if (atIt && visit.status === "ended") over = visit;
+  else if (atIt) {
+    toast(taken ? `${visit.claimant.name} has claimed this visit.` : `${visit.parties.patient.name} is back in the queue.`);
+    history.replaceState(null, "", boot.home);
+  }
+  return redraw();
+}
+
+function openSession() {
+  if (!mine?.visit || mine.visit.claimant?.id !== me.id) return;
+  const { id } = mine;
+  cases.open(id);
+  mine.session = new Session({
+    client, visit: id, role: "provider", redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
+    aside: () => ({ label: "Case Information", view: () => html`<h2>Case Information</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
+    back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>Sessions List</a>`,
+  });
+  mine.session.open();
+  mine.session.update(mine.visit);
+  enter();
+}
+
+function enter() {
+  if (!mine?.session) return;
+  client.request({ type: "visit.enter", visit: mine.id }).catch((error) => {
+    if (["unavailable", "timeout"].includes(error.code)) setTimeout(enter, 2_000);
+  });
+}
+
+/** A click that stays in the app; with a modifier key the browser opens a tab of its own. */
+function follows(path) {
+  return (event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    go(path);
+  };
+}
+
+async function claim(request) {
+  claiming.add(request.visit);
+  redraw();
+  try {
+    await client.request({ type: "visit.claim", visit: request.visit });
+    claimed(request.visit);
+  } catch (error) {
+    if (error.code === "already_claimed" && error.details?.by?.id === me.id) claimed(request.visit);
+    else toast(error.code === "already_claimed" ? `${error.details.by.name} has claimed ${request.name}.` : error.message, { bad: true });
+  } finally {
+    claiming.delete(request.visit);
+    redraw();
+  }
+}
+
+function claimed(visit) {
+  hold(visit);
+  go(`${boot.home}/visits/${visit}`);
+}
+
+async function switchOnCall() {
+  if (switching) return;
+  const on = !onCall();
+  switching = true;
+  alerts.unlock();
+  if (on) {
+    alerts.askToNotify();
+    go(boot.home);
+  } else {
+    alerts.hush();
+  }
+  redraw();
+  try {
+    await client.request({ type: "on_call", on });
+    announce(on ? "You are on call." : "You are off call.");
+  } catch (error) {
+    toast(`${error.message} You are still ${on ? "off" : "on"} call.`, { bad: true });
+  } finally {
+    switching = false;
+    redraw();
+  }
+}
+
+function takeQueue(message) {
+  const { fresh, gone } = queue.take(message);
+  cases.keepOnly([...queue.rows.map(({ visit }) => visit), mine?.id]);
+  if (fresh.length && onCall()) {
+    alerts.ring(queue.rows.length);
+    announce(fresh.length === 1 ? `New request: ${fresh[0].name}.` : `${fresh.length} new requests.`);
+  }
+  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id) announce(`${gone.by.name} has claimed ${gone.name}.`);
+  redraw();
+}
+
+function frame(content) {
+  const own = mine?.visit && ["claimed", "live"].includes(mine.visit.status) ? mine : null;
+  const path = own && `${boot.home}/visits/${own.id}`;
+  return html`<div class="staff">
+    <header class="side">
+      <div class="me">
+        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} @click=${switchOnCall}><i></i>On-Call</button>
+        <span class="face" aria-hidden="true">${initials(me.name)}</span>
+        <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES[me.role] ?? me.role} · ${organisation.name}</span></p>
+      </div>
+      <nav aria-label="Main"><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>Sessions List <span class="chip num">${queue.rows.length}<span class="sr"> waiting</span></span></a></nav>
+      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">Sign out</button></form>
+    </header>
+    <div class="content">
+      ${own ? html`<a class="notice own" href=${path} @click=${follows(path)}><span><b>Back to session with ${own.visit.parties.patient.name}</b></span><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>` : nothing}
+      <main id="main" tabindex="-1" class="stack">${content}</main>
+    </div>
+  </div>`;
+}
+
+function list() {
+  return requestsTab({
+    rows: queue.rows, staff: queue.staff, limits: queue.limits, loaded: queue.loaded, cases, claiming, me, home: boot.home, now_ms: client.now(),
+    onCall: onCall(), mayClaim: onCall() || me.role === "admin", silent: !alerts.audible,
+    act: { claim, toggleCase: (visit) => cases.toggle(visit) },
+  });
+}
+
+function afterSession() {
+  const { patient } = over.parties;
+  return html`<section class="card stack after"><h1 tabindex="-1" data-focus>Session with ${patient.name} has ended</h1>
+    <p>${over.talked_ms ? `You talked for ${minutes(over.talked_ms)}. ` : ""}Camera and microphone are off.</p>
+    <p><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>Back to On-Demand Requests</a></p></section>`;
+}
+
+function draw() {
+  const id = routeVisit();
+  if (!id) over = null;
+  const page = id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
+  const contents = { list, over: afterSession, opening: () => html`<h1>Your session</h1><p class="quiet">Opening…</p>`, session: () => nothing };
+  render(html`${connectionBar(connection, bar)}
+    ${page === "session" ? nothing : frame(contents[page]())}
+    ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`, root);
+  const count = queue.rows.length;
+  const titles = { session: mine?.session?.title, over: "Session ended", opening: "Your session", list: "On-Demand Requests" };
+  document.title = `${count && onCall() ? `(${count}) ` : ""}${titles[page]} · ${organisation.name}`;
+  if (page === shown) return;
+  const first = shown === "";
+  shown = page;
+  if (!first) {
+    scrollTo(0, 0);
+    root.querySelector("[data-focus]:not([hidden] *)")?.focus({ preventScroll: true });
+  }
+}
+
+prepareRegions();
+tickBy(() => client.now());
+client.subscribe("queue", takeQueue);
+client.addEventListener("welcome", ({ detail }) => {
+  if (detail.visit && !mine) hold(detail.visit);
+  if (!detail.resumed) enter();
+});
+addEventListener("popstate", followRoute);
+root.replaceChildren();
+followRoute();
+client.connect();

@@ -1,0 +1,54 @@
+/* The Case Informations that this browser has open, each live as long as it is open. No DOM. */
+
+const NO_CASE = { not_allowed: "Case Information can be opened while you are on call.", not_found: "This visit is no longer there." };
+
+export class Cases {
+  #client;
+  #changed;
+  #open = new Map(); // visit -> {info, refused, drop}
+
+  constructor(client, changed) {
+    this.#client = client;
+    this.#changed = changed;
+  }
+
+  has(visit) {
+    return this.#open.has(visit);
+  }
+
+  /** {info, refused}; `info` is undefined while it loads. */
+  get(visit) {
+    return this.#open.get(visit);
+  }
+
+  open(visit) {
+    if (this.#open.has(visit)) return;
+    const entry = { info: undefined, refused: null, drop: null };
+    this.#open.set(visit, entry);
+    entry.drop = this.#client.subscribe(`case/${visit}`, (message) => {
+      entry.info = message.case;
+      this.#changed();
+    }, (error) => {
+      entry.refused = NO_CASE[error.code] ?? error.message;
+      this.#changed();
+    });
+    this.#changed();
+  }
+
+  toggle(visit) {
+    if (this.#open.has(visit)) this.#close(visit);
+    else this.open(visit);
+    this.#changed();
+  }
+
+  /** Close those of visits that are on this screen no more. */
+  keepOnly(visits) {
+    const kept = new Set(visits);
+    for (const visit of [...this.#open.keys()]) if (!kept.has(visit)) this.#close(visit);
+  }
+
+  #close(visit) {
+    this.#open.get(visit).drop();
+    this.#open.delete(visit);
+  }
+}

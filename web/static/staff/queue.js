@@ -1,0 +1,56 @@
+/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are new. Pure state, no DOM. */
+
+const SEEN_AT_MOST = 2_000;
+
+/** A patient comes back to the queue as a new arrival: what is rung for once. */
+const arrival = (row) => `${row.visit}/${row.returned}`;
+
+export class Queue {
+  rows = [];
+  staff = new Map();
+  limits = { amber_ms: Infinity, red_ms: Infinity };
+  loaded = false;
+  #seen = new Set();
+
+  /** Take a message of the topic. Returns {fresh: [rows to ring for], gone: the queue.gone or null}. */
+  take(message) {
+    return this.#TAKERS[message.type]?.(message) ?? { fresh: [], gone: null };
+  }
+
+  #TAKERS = {
+    "queue.snapshot": (message) => {
+      const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : []; // missed while the connection was lost
+      this.rows = [...message.rows].sort(byWait);
+      this.staff = new Map(message.staff.map((person) => [person.id, person]));
+      this.limits = message.limits;
+      this.loaded = true;
+      message.rows.forEach((row) => this.#remember(row));
+      return { fresh, gone: null };
+    },
+    "queue.row": ({ row, fresh }) => {
+      const known = this.#seen.has(arrival(row));
+      this.#remember(row);
+      this.rows = [...this.rows.filter(({ visit }) => visit !== row.visit), row].sort(byWait);
+      return { fresh: fresh && !known ? [row] : [], gone: null };
+    },
+    "queue.gone": (message) => {
+      const row = this.rows.find(({ visit }) => visit === message.visit);
+      this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
+      return { fresh: [], gone: row ? { ...message, name: row.name } : null };
+    },
+    "queue.staff": ({ staff }) => {
+      this.staff = new Map(this.staff).set(staff.id, staff);
+      return { fresh: [], gone: null };
+    },
+  };
+
+  #remember(row) {
+    this.#seen.add(arrival(row));
+    if (this.#seen.size > SEEN_AT_MOST) this.#seen.delete(this.#seen.values().next().value);
+  }
+}
+
+/** Longest waiting first: the server's order, on every screen. */
+function byWait(a, b) {
+  return a.arrived_ms - b.arrived_ms || (a.visit < b.visit ? -1 : 1);
+}

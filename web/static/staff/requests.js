@@ -1,0 +1,73 @@
+/* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case Information in place. Draws what it is
+   given; lit-html touches only what changed, and the clocks tick by themselves. */
+import { caseInformation } from "../shared/case.js";
+import { languageName, stateName } from "../shared/format.js";
+import { html, nothing, repeat } from "../shared/lit.js";
+
+function progress(row) {
+  if (row.guide_done) return html`<span class="chip"><span class="dot"></span>In the waiting room</span>`;
+  return html`<span class="progress"><span class="num">Step ${row.step} of ${row.steps}</span>
+    <progress max=${row.steps} .value=${row.step} aria-label="Setup guide"></progress></span>`;
+}
+
+function presence(row) {
+  if (row.online) return html`<span class="online"><span class="dot"></span>Online</span>`;
+  return html`<span class="chip off">Offline ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
+}
+
+function row(request, view) {
+  const { limits, act } = view;
+  const open = view.cases.has(request.visit);
+  const claiming = view.claiming.has(request.visit);
+  const panel = `case-${request.visit}`;
+  return html`<li class="card req arrive" data-visit=${request.visit} ?data-open=${open}>
+    <div class="waited">
+      <wait-clock class="wait" since=${request.arrived_ms} amber=${limits.amber_ms} red=${limits.red_ms}></wait-clock>
+      <span class="sr"> waiting</span>
+      <span class="chip amber over amber-only">Over ${Math.round(limits.amber_ms / 60_000)} min</span>
+      <span class="chip red over red-only">Over ${Math.round(limits.red_ms / 60_000)} min</span>
+    </div>
+    <div class="who">
+      <div class="row"><h3>${request.name}</h3>${presence(request)}
+        ${request.returned ? html`<span class="chip amber">Returned${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
+        ${request.assignee ? html`<span class="chip">For ${request.assignee.id === view.me.id ? "you" : request.assignee.name}</span>` : nothing}
+      </div>
+      <p class="reason">${request.reason}</p>
+      <div class="meta">${progress(request)}<span>${stateName(request.state)}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
+        ${request.filled_in_by ? html`<span>By ${request.filled_in_by}</span>` : nothing}</div>
+    </div>
+    <div class="acts">
+      <button type="button" class="btn" aria-expanded=${open ? "true" : "false"} aria-controls=${open ? panel : nothing} ?disabled=${!view.mayClaim}
+        aria-label="Case Information of ${request.name}" @click=${() => act.toggleCase(request.visit)}>Case Information</button>
+      <button type="button" class="btn main" ?disabled=${!view.mayClaim} aria-disabled=${claiming ? "true" : nothing} aria-label="Claim ${request.name}"
+        @click=${() => !claiming && act.claim(request)}>${claiming ? "Claiming…" : "Claim"}</button>
+    </div>
+    ${open ? html`<section class="panel" id=${panel} aria-label="Case Information of ${request.name}">${
+      view.cases.get(request.visit).refused ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>` : caseInformation(view.cases.get(request.visit).info, view.now_ms)}</section>` : nothing}
+  </li>`;
+}
+
+function onCallList(view) {
+  const people = [...view.staff.values()].filter((person) => person.on_call || person.in_session).sort((a, b) => a.name.localeCompare(b.name));
+  if (!people.length) return html`<p class="quiet small">Nobody is on call: patients are told so on the calendar.</p>`;
+  return html`<ul role="list" class="people" aria-label="Staff on call">${repeat(people, ({ id }) => id, (person) => html`<li class="chip ${person.in_session ? "off" : ""}">
+    <span class="dot"></span>${person.name}${person.id === view.me.id ? " (you)" : ""}<span class="quiet">${person.in_session ? "in a session" : "on call"}</span></li>`)}</ul>`;
+}
+
+function empty(view) {
+  return html`<div class="card empty"><h3>Nobody is waiting</h3>
+    <p class="quiet">${view.onCall ? "A new request appears here by itself, with a chime. You may leave this page open in the background." : "Turn on On-Call, and a new request appears here with a chime."}</p></div>`;
+}
+
+/** `view` has rows, staff, limits, cases, claiming, me, onCall, mayClaim, now_ms, loaded, silent and act. */
+export function requestsTab(view) {
+  const count = view.rows.length;
+  return html`
+    <div class="head"><h1 tabindex="-1" data-focus>Sessions List</h1>${onCallList(view)}</div>
+    <nav class="tabs" aria-label="Sessions"><a href=${view.home} aria-current="page" @click=${(event) => event.preventDefault()}>On-Demand Requests · <span class="num">${count}</span></a></nav>
+    ${view.onCall ? nothing : html`<div class="notice"><p><b>You are off call.</b> Turn on On-Call to claim patients, open Case Information and hear new requests.</p></div>`}
+    ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>The chime is blocked by this browser</b> until you press a key or click anywhere on this page.</p></div>` : nothing}
+    ${view.loaded ? nothing : html`<p class="quiet">Opening the list…</p>`}
+    ${view.loaded && !count ? empty(view) : nothing}
+    <ul role="list" class="requests" aria-label="Patients, longest waiting first">${repeat(view.rows, ({ visit }) => visit, (request) => row(request, view))}</ul>`;
+}
