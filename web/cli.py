@@ -90,12 +90,13 @@ def version() -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """What the person who started the server is told once it answers."""
+    """What the person who started the server is told once it answers: the links, and how to sign in to the demo."""
+    from web import demo
     from web.tls import lan_links
 
-    lines = [f"Greenroom answers at {settings.origin}"]
+    lines = [demo.welcome(settings)]
     if settings.tls.certificate and not is_loopback(settings.server.host):
-        lines += [f"From a phone on this network: {link}" for link in lan_links(settings)]
+        lines += [f"  From a phone on this network: {link}" for link in lan_links(settings)]
     return "\n".join(lines)
 
 

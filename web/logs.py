@@ -57,7 +57,8 @@ def setup(settings: Log) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[_foreign, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, last]
+            pass_foreign_args=True,
+            processors=[_foreign, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, last],
         )
     )
     root = logging.getLogger()
@@ -73,11 +74,12 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
     Arguments are dropped but for numbers, since a library may be given anything, a request's path among it.
     """
     record: logging.LogRecord = event["_record"]
+    args = event.pop("positional_args", ())
     library = record.name.partition(".")[0]
     if library in (*PLAIN, *OWN):
         template = str(record.msg).partition("\n")[0]
-        numbers = isinstance(record.args, tuple) and all(isinstance(arg, int | float) for arg in record.args)
-        event["event"] = template % record.args if numbers and record.args else template
+        numbers = isinstance(args, tuple) and all(isinstance(arg, int | float) for arg in args)
+        event["event"] = template % args if numbers and args else template
     else:
         event["event"] = "a library has something to say"
     event.update(library=record.name, file=record.filename, line=record.lineno)

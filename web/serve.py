@@ -224,12 +224,16 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def notify(self) -> None:
         """Shows the master that the loop turns; the first time, the server answers, and its owner is told."""
         super().notify()
-        if self.age == 1 and not self._welcomed:
-            self._welcomed = True
-            if text := self.app.welcome(self.app.settings):
-                print(text, flush=True)  # noqa: T201
+        if self.age == 1 and self._greeting is None:
+            self._greeting = self.loop.run_in_executor(None, self._greet)
 
-    _welcomed = False
+    _greeting: "asyncio.Future[None] | None" = None
+
+    def _greet(self) -> None:
+        try:
+            print(self.app.welcome(self.app.settings), flush=True)  # noqa: T201
+        except Exception:
+            log.exception("the welcome could not be printed")
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Begins to drain, and goes on showing that the loop turns while it does."""

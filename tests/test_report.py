@@ -1,0 +1,73 @@
+"""The last lines of a test run: what did not run and why; and where everything must run, a failure instead."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TESTS = """\
+import pytest
+
+@pytest.mark.browser
+def test_two_people_see_each_other():
+    pass
+
+def test_a_page_is_read(chromium):
+    assert chromium
+
+def test_something_else():
+    pass
+"""
+
+
+def run(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A run of three tests, two of which need a Chromium, with no program on PATH."""
+    (tmp_path / "test_sample.py").write_text(TESTS, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    command += [
+        "--rootdir",
+        str(tmp_path),
+        "--confcutdir",
+        str(tmp_path),
+        "-p",
+        "tests.conftest",
+        str(tmp_path),
+    ]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GREENROOM_")}
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**kept, "PATH": str(tmp_path), "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_without_a_chromium_the_last_lines_say_which_tests_did_not_run_and_why(tmp_path: Path) -> None:
+    found = run(tmp_path)
+    assert found.returncode == 0, found.stdout
+    reason = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
+    assert found.stdout.splitlines()[-3:] == [
+        "These 2 did not run:",
+        f"  test_sample.py::test_two_people_see_each_other: {reason}",
+        f"  test_sample.py::test_a_page_is_read: {reason}",
+    ]
+
+
+def test_where_every_test_must_run_one_that_does_not_is_a_failure(tmp_path: Path) -> None:
+    found = run(tmp_path, GREENROOM_NO_SKIP="1")
+    assert found.returncode == 1
+    assert "1 passed, 2 errors" in found.stdout
+
+
+def test_a_chromium_that_is_named_is_taken(tmp_path: Path) -> None:
+    program = tmp_path / "mine"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    found = run(tmp_path, GREENROOM_CHROMIUM=str(program))
+    assert found.returncode == 0
+    assert "3 passed" in found.stdout
