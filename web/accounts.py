@@ -5,6 +5,7 @@ raises the account's generation, which ends every session begun before it, and i
 """
 
 import asyncio
+import hashlib
 import re
 import secrets
 import unicodedata
@@ -42,6 +43,18 @@ return 1
 
 class AccountError(Exception):
     """An account cannot be added or changed like this; the text is a sentence for the person who tried."""
+
+
+CHANNEL = "accounts"
+"""Where `publish` speaks to all workers."""
+
+
+class Changed(msgspec.Struct, frozen=True, array_like=True):
+    """A person's sockets must close: those of one `session` (its store key), or all of them."""
+
+    organisation: str
+    person: str
+    session: str | None
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -209,13 +222,12 @@ class Accounts:
 
 async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
     """Tells all workers that a person's sockets must close: those of one `session` (its store key), or all of them."""
-    message = msgspec.msgpack.encode({"person": person, "session": session})
-    await redis.publish(people_channel(organisation), message)
+    await redis.publish(CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
 
 
-def people_channel(organisation: str) -> str:
-    """Where `publish` speaks."""
-    return f"{{{organisation}}}:people"
+def pseudonym(email: str) -> str:
+    """A name for an email address that does not tell it, the same for each way to write it."""
+    return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
 
 
 def check_password(password: str) -> None:

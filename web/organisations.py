@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from signalling.guide import Guide, Kind
 from signalling.record import Policy
+from signalling.store import answering
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
@@ -149,7 +150,7 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
 
 
 class Organisations:
-    """The documents in the store."""
+    """The documents in the store. All methods raise `Unavailable` where the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -163,7 +164,8 @@ class Organisations:
         kept = self._kept.get(organisation)
         if kept is not None and now - kept[0] < KEEP_S:
             return kept[1]
-        document = await self._redis.get(_key(organisation))
+        async with answering():
+            document = await self._redis.get(_key(organisation))
         found = None if document is None else msgspec.json.decode(document, type=Organisation)
         if len(self._kept) > 1000:  # names that strangers try are kept too, but not for ever
             self._kept.clear()
@@ -172,14 +174,16 @@ class Organisations:
 
     async def list(self) -> list[str]:
         """The ids of all organisations, in alphabetical order."""
-        names = cast(set[bytes], await self._redis.smembers("organisations"))
+        async with answering():
+            names = cast(set[bytes], await self._redis.smembers("organisations"))
         return sorted(name.decode() for name in names)
 
     async def save(self, organisation: Organisation) -> None:
         """Keeps a document. Raises OrganisationError where it is not valid."""
         validated(organisation)
-        await self._redis.set(_key(organisation.id), msgspec.json.encode(organisation))
-        await self._redis.sadd("organisations", organisation.id)
+        async with answering():
+            await self._redis.set(_key(organisation.id), msgspec.json.encode(organisation))
+            await self._redis.sadd("organisations", organisation.id)
         self._kept.pop(organisation.id, None)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from redis.asyncio import Redis
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -81,7 +82,7 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def same_site_middleware(public: str) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def same_site_middleware(public: str) -> Middleware:
     """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1)."""
 
     @web.middleware
@@ -108,6 +109,7 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
         )
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.popall("Server", None)  # which versions run here is nobody's business
         if secure:
             response.headers["Strict-Transport-Security"] = HSTS
 
@@ -184,7 +186,6 @@ class Rule:
 
 
 SIGN_IN = Rule("sign_in")
-RESUME = Rule("resume")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
 """Guesses at one account from anywhere: slowed, never stopped, or anyone could lock a doctor out."""
 

@@ -118,18 +118,25 @@ class Storage(aiohttp_session.AbstractStorage):
 
         A staff sign-in that is over is not in it; the browser's visits still are. Reading counts as activity.
         """
-        identity = self.load_cookie(request)
+        return await self._read(self.load_cookie(request), touch=True)
+
+    async def look(self, request: web.Request) -> Session:
+        """As `load_session`, without counting as activity."""
+        return await self._read(self.load_cookie(request), touch=False)
+
+    async def ends_in_ms(self, key: str) -> int:
+        """How long the staff sign-in of the session with this `Session.key` lasts yet; 0 where it is over or gone."""
+        now, ends, _ = await self._load(keys=[key], args=[*self._limits, 0])
+        return max(0, int(ends) - int(now))
+
+    @property
+    def _limits(self) -> list[int]:
+        return [int(self.limits.idle_s * 1000), int(self.limits.absolute_s * 1000), KEEP_MS]
+
+    async def _read(self, identity: str | None, *, touch: bool) -> Session:
         if not identity or not 16 <= len(identity) <= 64:
             return await self.new_session()
-        return await self._read(identity, touch=True)
-
-    async def peek(self, identity: str) -> Session:
-        """As `load_session`, for the cookie's value, without counting as activity."""
-        return await self._read(identity, touch=False)
-
-    async def _read(self, identity: str, *, touch: bool) -> Session:
-        limits = [int(self.limits.idle_s * 1000), int(self.limits.absolute_s * 1000), KEEP_MS, int(touch)]
-        now, ends, flat = await self._load(keys=[_key(identity)], args=limits)
+        now, ends, flat = await self._load(keys=[_key(identity)], args=[*self._limits, int(touch)])
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         kept = {name[2:].decode(): json.loads(value) for name, value in fields.items() if name[:2] == b"k:"}
         if not fields:
@@ -139,9 +146,13 @@ class Storage(aiohttp_session.AbstractStorage):
             kept.pop("staff", None)
         return Session(identity, kept, ends_in_ms=left)
 
-    async def hold(self, identity: str) -> None:
-        """A live call goes on: its sign-in does not end for another minute, whatever the limits say."""
-        await self._hold(keys=[_key(identity)], args=[HOLD_MS])
+    async def hold(self, key: str) -> None:
+        """A live call goes on: the sign-in of this `Session.key` lasts another minute, whatever the limits say."""
+        await self._hold(keys=[key], args=[HOLD_MS])
+
+    async def delete(self, identity: str) -> None:
+        """The session is gone for every request, those in flight included."""
+        await self.redis.delete(_key(identity))
 
     async def save_session(
         self, request: web.Request, response: web.StreamResponse, session: aiohttp_session.Session

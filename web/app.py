@@ -1,0 +1,108 @@
+"""The composition root: one worker's app, made of the pages, the signalling and the media.
+
+Knows in which order things are opened and closed, and which path goes where. Everything else it only ties together: no
+rule of a visit, no sentence of a page.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp_session
+from aiohttp import web
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+from web import demo, secret, sessions
+from web.accounts import Accounts, Hasher
+from web.config import Settings
+from web.health import DRAINING, REDIS, healthz, readyz
+from web.organisations import Organisations
+from web.pages import public, rendering, staff
+from web.pages.errors import error_pages
+from web.pages.public import ORGANISATIONS
+from web.pages.staff import SETTINGS, THROTTLE
+from web.people import ACCOUNTS
+from web.security import Throttle, headers_signal, same_site_middleware
+from web.sockets import drain, signalling, socket
+
+BODY_BYTES = 64 * 1024
+STORE_CONNECTIONS = 64
+
+ROUTES = (
+    web.get("/", public.start),
+    web.get("/healthz", healthz),
+    web.get("/readyz", readyz),
+    web.get("/{organisation}", public.calendar),
+    web.get("/{organisation}/information", public.information),
+    web.post("/{organisation}/information", public.open_a_visit),
+    web.get("/{organisation}/visit", public.visit_page),
+    web.get("/{organisation}/staff", staff.shell),
+    web.get("/{organisation}/staff/visits/{visit}", staff.shell),
+    web.get("/{organisation}/staff/sign-in", staff.sign_in_page),
+    web.post("/{organisation}/staff/sign-in", staff.sign_in_form),
+    web.post("/{organisation}/staff/sign-out", staff.sign_out_form),
+    web.get("/{organisation}/staff/session", staff.session_left),
+    web.post("/{organisation}/staff/session", staff.session_prolonged),
+    web.get("/{organisation}/ws", socket),
+    web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
+)
+
+
+def create_app(settings: Settings) -> web.Application:
+    """One worker's app. Starting it raises ConfigError or a RedisError where it cannot work as it was told to."""
+    redis = connect(settings)
+    storage = sessions.storage(redis, settings)
+    app = web.Application(
+        client_max_size=BODY_BYTES,
+        middlewares=[
+            error_pages,
+            same_site_middleware(settings.server.public_url),
+            aiohttp_session.session_middleware(storage),
+        ],
+    )
+    app[SETTINGS] = settings
+    app[REDIS] = redis
+    app[sessions.STORAGE] = storage
+    app[ORGANISATIONS] = Organisations(redis)
+    app[THROTTLE] = Throttle(redis)
+    app[DRAINING] = asyncio.Event()
+    app.on_shutdown.append(drain)
+    app.on_response_prepare.append(headers_signal(settings.secure))
+    app.cleanup_ctx.extend([_store, _accounts, signalling])
+    rendering.setup(app)
+    app.add_routes(ROUTES)
+    return app
+
+
+def connect(settings: Settings) -> Redis:
+    """A client of the store that never waits longer than the settings allow, neither for an answer nor for a turn."""
+    patience = settings.redis.socket_timeout_s
+    pool = BlockingConnectionPool.from_url(
+        settings.redis.url,
+        max_connections=STORE_CONNECTIONS,
+        timeout=patience,
+        socket_timeout=patience,
+        socket_connect_timeout=patience,
+        # One more try mends a connection that the store closed while it was idle; more would only add up the waits.
+        retry=Retry(ConstantBackoff(0.05), 1),
+        health_check_interval=0,
+        client_name="greenroom",
+    )
+    return Redis.from_pool(pool)
+
+
+async def _store(app: web.Application) -> AsyncIterator[None]:
+    key = secret.data_key(Path(app[SETTINGS].data.folder))
+    await secret.check(app[REDIS], key)
+    yield
+    await app[REDIS].aclose()
+
+
+async def _accounts(app: web.Application) -> AsyncIterator[None]:
+    hasher = Hasher()
+    app[ACCOUNTS] = Accounts(app[REDIS], hasher)
+    await demo.seed(app[SETTINGS], app[ORGANISATIONS], app[ACCOUNTS])
+    yield
+    hasher.close()

@@ -1,0 +1,126 @@
+"""When something goes wrong, the page says what happened, what was kept and where to go; never how it happened inside.
+
+Knows which failures there are and their sentences. Knows no page that fails.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import structlog
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from signalling.store import Unavailable
+from web.pages.rendering import error_page
+from web.security import Busy
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+log = structlog.get_logger("web.errors")
+
+RETRY_S = 5
+BODY_S = 15.0
+
+
+class Words(NamedTuple):
+    """What a page says about a status."""
+
+    heading: str
+    text: str
+
+
+UNAVAILABLE = Words(
+    "Unavailable, retrying",
+    "We cannot reach our own records at the moment. Nothing that you sent before is lost. "
+    "This page tries again by itself every few seconds.",
+)
+UNAVAILABLE_FORM = Words(
+    "Unavailable at the moment",
+    "We cannot reach our own records, so what you just sent was not taken. Wait a little, go back and send it again.",
+)
+INTERNAL = Words("Something went wrong", "The mistake is ours, and we have a note of it. Please try again.")
+WORDS: dict[int, Words] = {
+    400: Words(
+        "We could not read that", "Your browser sent something that we do not understand. Please try again."
+    ),
+    403: Words(
+        "Not from here",
+        "This request did not come from a page of this site, so nothing was done. Open the page again and retry.",
+    ),
+    404: Words("There is no such page", "The address may be mistyped, or what was here is gone."),
+    405: Words("That does not work here", "This address cannot be used like that."),
+    408: Words("That took too long", "What you sent did not arrive in time. Please send it again."),
+    413: Words("That is too much", "What you sent is larger than we accept. Shorten it and send it again."),
+    415: Words("We could not read that", "Your browser sent a kind of content that we do not take."),
+    503: UNAVAILABLE,
+}
+
+
+@web.middleware
+async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns every failure into a page. Nothing of the request, and nothing that an exception says, reaches the log."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _page(request, error.status, WORDS.get(error.status, WORDS[400]), error)
+    except Busy:
+        return _unavailable(request)
+    except (Unavailable, RedisError, ConnectionError, TimeoutError) as error:
+        if isinstance(error, ConnectionResetError) or request.transport is None:
+            raise  # the browser left; nobody reads the page
+        log.warning("store unavailable", error=type(error).__name__)
+        return _unavailable(request)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        log.error("request failed", exc_info=error, path_template=_template(request))
+        return _page(request, 500, INTERNAL)
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of a posted form, the first of each name. Raises HTTP 408, 413 or 415."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise web.HTTPUnsupportedMediaType
+    try:
+        async with asyncio.timeout(BODY_S):
+            posted = await request.post()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except (UnicodeDecodeError, LookupError):
+        raise web.HTTPBadRequest from None
+    return {name: value for name, value in reversed(list(posted.items())) if isinstance(value, str)}
+
+
+def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:
+    """A 404 of one's own words."""
+    return error_page(request, 404, heading, text, links)
+
+
+def _unavailable(request: web.Request) -> web.Response:
+    words = UNAVAILABLE if request.method in ("GET", "HEAD") else UNAVAILABLE_FORM
+    response = _page(request, 503, words)
+    response.headers["Retry-After"] = str(RETRY_S)
+    if words is UNAVAILABLE:
+        response.headers["Refresh"] = str(RETRY_S)
+    return response
+
+
+def _page(
+    request: web.Request, status: int, words: Words, error: web.HTTPException | None = None
+) -> web.Response:
+    if request.path.startswith("/static/"):
+        response = web.Response(status=status, text=f"{words.heading}.")
+    else:
+        response = error_page(request, status, words.heading, words.text)
+    if error is not None and "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    if status in (408, 413, 415):
+        response.force_close()  # the rest of the body is not waited for
+    return response
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "" if resource is None else resource.canonical

@@ -1,0 +1,232 @@
+"""The pages of those who have no account: the public-facing calendar, patient information, the visit.
+
+Knows what these pages need and in which order they follow. What a visit may do stands in signalling; what a field may
+hold, in `patient_form`. The entry of the setup guide, where the wait begins, is the POST of the patient information.
+"""
+
+import base64
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from aiohttp import web
+
+from signalling import waiting
+from signalling.record import Actor, PatientInformation, Role, Visit
+from signalling.service import Service, new_id
+from signalling.visit import Refusal
+from web import sessions
+from web.organisations import DAYS, LANGUAGES, Organisation, Organisations, is_open, opens_next
+from web.pages import patient_form
+from web.pages.errors import not_found, read_form
+from web.pages.rendering import ORGANISATION, error_page, page
+from web.people import visit_key, visit_of
+
+ORGANISATIONS = web.AppKey("organisations", Organisations)
+SERVICE = web.AppKey("service", Service)
+
+FORM_AGE_S = 24 * 3600
+log = structlog.get_logger("web.public")
+
+
+async def organisation_of(request: web.Request) -> Organisation:
+    """The organisation that the path names. Raises HTTP 404, as a page that helps."""
+    found = await request.app[ORGANISATIONS].get(request.match_info["organisation"])
+    if found is None:
+        raise UnknownOrganisation
+    request[ORGANISATION] = found
+    return found
+
+
+class UnknownOrganisation(web.HTTPNotFound):
+    """The path names an organisation that is not here."""
+
+
+async def start(request: web.Request) -> web.Response:
+    """GET /: on to the organisation where there is one only; others' names are nobody's business."""
+    names = await request.app[ORGANISATIONS].list()
+    if len(names) == 1:
+        raise web.HTTPSeeOther(f"/{names[0]}")
+    text = "Use the link that your clinic gave you: its address goes on after the last slash."
+    if not names:
+        text = "No clinic is set up on this server yet."
+    return error_page(request, 200, "Which clinic?", text, [])
+
+
+async def calendar(request: web.Request) -> web.Response:
+    """GET /{organisation}: the public-facing calendar."""
+    organisation = await organisation_of(request)
+    visit = await open_visit(request, organisation)
+    local = datetime.now(ZoneInfo(organisation.timezone))
+    hours = [
+        {"day": name, "spans": list(spans), "today": day == local.weekday()}
+        for day, (name, spans) in enumerate(zip(DAYS, organisation.hours, strict=True))
+    ]
+    context = {
+        "hours": hours,
+        "meet_now": await meet_now(request.app[SERVICE], organisation),
+        "open_visit": visit is not None,
+        "welcome": organisation.welcome,
+        "private": False,
+    }
+    return page(request, "calendar.html", context, title=organisation.name)
+
+
+async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
+    """Whether Meet Now is to be had, why not, and how long it may take. Raises `Unavailable`."""
+    mirror = await service.mirrors.get(organisation.id)
+    on_call = sum(staff.on_call for staff in mirror.staff.values())
+    waits = len(waiting.order(mirror.visits.values()))
+    now_ms = service.store.clock_ms()
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    why = None
+    if not is_open(organisation, now):
+        why = "closed"
+    elif organisation.policy.needs_on_call and not on_call:
+        why = "nobody_on_call"
+    wait = waiting.expected_wait(waits + 1, list(mirror.claims_ms), on_call, now_ms)
+    low, high = wait or (0, 0)
+    minutes = {"low_min": max(1, low // 60_000), "high_min": max(1, -(-high // 60_000))}
+    return {
+        "available": why is None,
+        "why": why,
+        "opens": opens_next(organisation, now) if why == "closed" else None,
+        "on_call": on_call,
+        "waiting": waits,
+        "wait": minutes if wait and organisation.policy.show_wait else None,
+    }
+
+
+async def information(request: web.Request) -> web.Response:
+    """GET /{organisation}/information: the form; on to the visit where this browser has one open."""
+    organisation = await organisation_of(request)
+    if await open_visit(request, organisation) is not None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+        raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar says why
+    response = _form_page(request, organisation, patient_form.empty(organisation.languages), {})
+    if not request.cookies.get(_form_cookie(request)):
+        _set_form_cookie(request, response, secrets.token_urlsafe(24))
+    return response
+
+
+async def open_a_visit(request: web.Request) -> web.Response:
+    """POST /{organisation}/information: the patient enters the setup guide, and stands in the queue from now on.
+
+    Sent twice (a double click, a reload) it opens one visit: the form's cookie names the visit that it opens.
+    """
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    if await open_visit(request, organisation) is not None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+        raise web.HTTPSeeOther(f"/{organisation.id}")
+    # Where the patient is it may be tomorrow already.
+    today = (datetime.now(UTC) + timedelta(hours=14)).date()
+    form, errors, found = patient_form.check(posted, organisation.languages, today)
+    if found is None:
+        return _form_page(request, organisation, form, errors)
+    visit_id = await _opened(request, organisation, found)
+    session = await sessions.get(request)
+    session[visit_key(organisation.id)] = visit_id
+    response = web.Response(status=303, headers={"Location": f"/{organisation.id}/visit"})
+    _set_form_cookie(request, response, "")
+    return response
+
+
+async def _opened(request: web.Request, organisation: Organisation, found: PatientInformation) -> str:
+    service = request.app[SERVICE]
+    nonce = request.cookies.get(_form_cookie(request), "")
+    visit_id = _visit_id(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
+    kept = await service.visit(organisation.id, visit_id)
+    if kept is not None and not kept.is_open:
+        visit_id, kept = new_id("v"), None
+    if kept is None:
+        actor = patient(organisation.id, visit_id, found.name)
+        answer = await service.open(actor, found, visit_id)
+        # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+        if isinstance(answer, Refusal) and await service.visit(organisation.id, visit_id) is None:
+            raise RuntimeError(answer.code)
+    log.info("visit opened", organisation=organisation.id, visit=visit_id)
+    return visit_id
+
+
+async def visit_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/visit: the patient's one page, from the setup guide to the end."""
+    organisation = await organisation_of(request)
+    visit_id = visit_of(await sessions.get(request), organisation.id)
+    if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}")
+    boot = {
+        "organisation": {"id": organisation.id, "name": organisation.name},
+        "visit": visit_id,
+        "ws": f"/{organisation.id}/ws",
+        "home": f"/{organisation.id}",
+    }
+    return page(request, "visit.html", {"boot": boot}, title="Your visit")
+
+
+async def no_such_page(request: web.Request) -> web.Response:
+    """Anything else below an organisation: a 404 that knows where one was."""
+    organisation = await organisation_of(request)
+    if request.method not in ("GET", "HEAD"):
+        raise web.HTTPNotFound
+    links = [
+        (f"Go to {organisation.name}", f"/{organisation.id}"),
+        ("Staff: sign in", f"/{organisation.id}/staff"),
+    ]
+    return not_found(
+        request, "There is no such page", "The address may be mistyped, or what was here is gone.", links
+    )
+
+
+async def open_visit(request: web.Request, organisation: Organisation) -> Visit | None:
+    """The visit of this browser that has not ended."""
+    visit_id = visit_of(await sessions.get(request), organisation.id)
+    visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
+    return visit if visit is not None and visit.is_open else None
+
+
+def patient(organisation: str, visit_id: str, name: str) -> Actor:
+    """The patient of a visit, as signalling knows them."""
+    return Actor(
+        organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
+    )
+
+
+def _form_page(
+    request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
+) -> web.Response:
+    context = {
+        "form": form,
+        "errors": errors,
+        "states": sorted(patient_form.STATES.items(), key=lambda item: item[1]),
+        "languages": [(code, LANGUAGES[code]) for code in organisation.languages],
+    }
+    title = ("Please check: " if errors else "") + "Your information"
+    return page(request, "information.html", context, title=title, status=422 if errors else 200)
+
+
+def _visit_id(organisation: str, nonce: str) -> str:
+    digest = hashlib.sha256(f"{organisation}/{nonce}".encode()).digest()[:12]
+    return "v_" + base64.urlsafe_b64encode(digest).decode()
+
+
+def _form_cookie(request: web.Request) -> str:
+    return request.app[sessions.STORAGE].cookie_name + "-form"
+
+
+def _set_form_cookie(request: web.Request, response: web.Response, nonce: str) -> None:
+    secure = request.app[sessions.STORAGE].cookie_params["secure"]
+    response.set_cookie(
+        _form_cookie(request),
+        nonce,
+        max_age=FORM_AGE_S if nonce else 0,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,130 @@
+"""Drawing pages: templates, the links of static files, and what every template may use.
+
+Knows Jinja2 and the folders of templates and static files. Knows no visit, no account, no handler. `build` is a hash of
+all static files, so that a browser may keep each for a year and still never mixes two versions.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp_jinja2
+import jinja2
+import markupsafe
+from aiohttp import web
+
+from web.organisations import Organisation
+
+HERE = Path(__file__).parent.parent
+STATIC, TEMPLATES = HERE / "static", HERE / "templates"
+
+BUILD = web.AppKey("build", str)
+ORGANISATION = "organisation"
+"""Where a request keeps the organisation that its path names, once a handler has found it."""
+
+KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
+TYPES: Mapping[str, str] = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".ico": "image/x-icon",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".mp3": "audio/mpeg",
+    ".ogg": "audio/ogg",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".wav": "audio/wav",
+    ".webmanifest": "application/manifest+json",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+"""What is served as what; a file of another kind is not served. The machine's own table is not asked: it differs."""
+
+
+def setup(app: web.Application) -> None:
+    """Makes `page` work in the app, and serves /static/."""
+    app[BUILD] = build(STATIC)
+    environment = aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+    )
+    environment.filters["tojson"] = _tojson
+    app.router.add_get("/static/{path:.+}", static_file)
+
+
+def build(folder: Path) -> str:
+    """A hash of the names and contents of all files in the folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(
+                str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest()
+            )
+    return digest.hexdigest()[:12]
+
+
+def page(
+    request: web.Request, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
+) -> web.Response:
+    """The page that a template makes of the context; `title` is what the browser's tab says."""
+    shared = {
+        "org": request.get(ORGANISATION),
+        "request_path": request.path,
+        "static": _linker(request.app[BUILD]),
+        "title": title,
+    }
+    return aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
+
+
+def error_page(
+    request: web.Request, status: int, heading: str, text: str, links: list[tuple[str, str]] | None = None
+) -> web.Response:
+    """A page that says what happened and where to go from here."""
+    organisation: Organisation | None = request.get(ORGANISATION)
+    if links is None:
+        links = (
+            [(f"Go to {organisation.name}", f"/{organisation.id}")] if organisation else [("Start page", "/")]
+        )
+    context = {"status": status, "heading": heading, "text": text, "links": links}
+    return page(request, "error.html", context, title=heading, status=status)
+
+
+async def static_file(request: web.Request) -> web.StreamResponse:
+    """GET /static/{build}/…, kept by browsers for good where the build is today's; /static/… is asked for each time.
+
+    The build of yesterday gives today's file: a page that was open during an update still finds its parts.
+    """
+    parts = request.match_info["path"].split("/")
+    today = request.app[BUILD]
+    versioned = len(parts) > 1 and len(parts[0]) == len(today) and set(parts[0]) <= set("0123456789abcdef")
+    name = "/".join(parts[1:] if versioned else parts)
+    path = (STATIC / name.replace("\0", "")).resolve()
+    kind = TYPES.get(path.suffix)
+    if not path.is_relative_to(STATIC.resolve()) or kind is None or not path.is_file():
+        raise web.HTTPNotFound
+    current = versioned and parts[0] == today
+    headers = {"Cache-Control": KEEP_FOR_GOOD if current else "no-cache", "Content-Type": kind}
+    if kind.startswith("text/"):
+        headers["Content-Type"] += "; charset=utf-8"
+    return web.FileResponse(path, headers=headers)
+
+
+def _linker(version: str) -> Any:
+    def static(path: str) -> str:
+        """The link of a static file."""
+        return f"/static/{version}/{path}"
+
+    return static
+
+
+def _tojson(value: object) -> markupsafe.Markup:
+    """JSON that nothing in it can end the script element around it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for char in "<>&'\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return markupsafe.Markup(text)  # noqa: S704 - escaped above

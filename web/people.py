@@ -1,0 +1,83 @@
+"""Who a browser is: a member of staff by its sign-in, a patient by the visits it opened.
+
+Knows what a session may hold ("staff", "visit:{organisation}") and compares it with the account as it is now. Knows no
+page. A session that was begun before the account's last change is nobody's.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from signalling.record import Actor
+from signalling.service import Service
+from web import sessions
+from web.accounts import Account, Accounts, publish
+from web.sessions import Session
+
+ACCOUNTS = web.AppKey("accounts", Accounts)
+STAFF = "staff"
+
+
+class StaffActor(Actor, frozen=True, kw_only=True):
+    """A signed-in member of staff: the store's key of the session that says so, and the account's generation then."""
+
+    session: str
+    generation: int
+
+
+def visit_key(organisation: str) -> str:
+    """Under which name a session keeps the visit that this browser opened at an organisation."""
+    return f"visit:{organisation}"
+
+
+def visit_of(session: Session, organisation: str) -> str | None:
+    """The id of the visit that this browser opened at the organisation last."""
+    found = session.get(visit_key(organisation))
+    return found if isinstance(found, str) else None
+
+
+async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
+    """The account that is signed in to the organisation, as it is now; None where it changed or was closed since."""
+    entry: dict[str, Any] | None = session.get(STAFF)
+    if entry is None or entry["organisation"] != organisation:
+        return None
+    account = await accounts.get(organisation, entry["person"])
+    if account is None or account.disabled or account.generation != entry["generation"]:
+        return None
+    return account
+
+
+async def sign_in(request: web.Request, organisation: str, account: Account) -> None:
+    """This browser is the account's from now on, under a new session id; what it was signed in as before ends."""
+    old = await sessions.get(request)
+    before = old.get(STAFF)
+    session = await sessions.renew(request)
+    session[STAFF] = {
+        "organisation": organisation,
+        "person": account.id,
+        "generation": account.generation,
+    }
+    if before is not None:
+        await publish(request.app[sessions.STORAGE].redis, before["organisation"], before["person"], old.key)
+
+
+async def sign_out(request: web.Request) -> None:
+    """This browser is no staff member's any more; its old session id is dead, and its staff sockets close."""
+    old = await sessions.get(request)
+    before = old.get(STAFF)
+    session = await sessions.renew(request)
+    session.pop(STAFF, None)
+    if before is not None and old.identity is not None:
+        # Dead before anyone is told, so that a socket that closes cannot come back by the same cookie.
+        storage = request.app[sessions.STORAGE]
+        await storage.delete(old.identity)
+        await publish(storage.redis, before["organisation"], before["person"], old.key)
+
+
+async def off_call(service: Service, organisation: str, account: Account) -> None:
+    """Turns the person's On-Call switch off, where it is on. Raises `Unavailable`."""
+    mirror = await service.mirrors.get(organisation)
+    staff = mirror.staff.get(account.id)
+    if staff is not None and staff.on_call:
+        actor = Actor(organisation=organisation, id=account.id, name=account.name, role=account.role)
+        await service.set_on_call(actor, on=False)

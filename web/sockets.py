@@ -1,0 +1,197 @@
+"""The WebSocket's door: who may come in, as whom, and when they must leave.
+
+Knows Origin, cookies and sign-ins; what is said on a socket is signalling's. Signalling and the relay are opened here,
+and drained when the server stops. A watch closes the sockets of sign-ins that ended, whether or not anybody said so.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from media import Relay, RelaySettings
+from signalling.connection import serve
+from signalling.record import Actor, Status
+from signalling.store import Unavailable, answering
+from signalling.worker import Limits, Worker
+from web import sessions
+from web.accounts import CHANNEL, Changed
+from web.config import Settings
+from web.health import DRAINING, REDIS
+from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
+from web.pages.staff import SETTINGS
+from web.people import ACCOUNTS, StaffActor, account_of, off_call, visit_of
+from web.secret import data_key, key_id
+from web.security import is_own_origin
+from web.serve import WORKER
+
+SIGNALLING = web.AppKey("signalling", Worker)
+
+SIGNED_OUT = 4201
+WATCH_S = 5.0
+log = structlog.get_logger("web.sockets")
+
+
+async def socket(request: web.Request) -> web.StreamResponse:
+    """GET /{organisation}/ws: 403 to foreign pages, before the upgrade; then signalling/PROTOCOL.md."""
+    organisation = await organisation_of(request)
+    if not is_own_origin(request, request.app[SETTINGS].server.public_url):
+        raise web.HTTPForbidden
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise web.HTTPUpgradeRequired
+
+    async def authenticate(asking: web.Request, role: str) -> Actor | None:
+        """Who this browser is in that role, as it stands now: a socket may have been opened before the sign-in."""
+        async with answering():
+            session = await asking.app[sessions.STORAGE].look(asking)
+            return await IDENTIFIED[role](asking.app, session, organisation.id)
+
+    return await serve(request, request.app[SIGNALLING], authenticate)
+
+
+async def _staff(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    account = await account_of(session, organisation, app[ACCOUNTS])
+    if account is None or session.key is None:
+        return None
+    return StaffActor(
+        organisation=organisation,
+        id=account.id,
+        name=account.name,
+        role=account.role,
+        session=session.key,
+        generation=account.generation,
+    )
+
+
+async def _patient(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    visit_id = visit_of(session, organisation)
+    visit = None if visit_id is None else await app[SERVICE].visit(organisation, visit_id)
+    return None if visit is None else patient(organisation, visit.id, visit.patient.name)
+
+
+IDENTIFIED = {"staff": _staff, "patient": _patient}
+
+
+async def signalling(app: web.Application) -> AsyncIterator[None]:
+    """Opens the relay and this worker's signalling; drains and closes them at the end."""
+    settings, process = app[SETTINGS], app.get(WORKER)
+    index = process.index if process is not None else 0
+    key = data_key(Path(settings.data.folder))
+    relay = await Relay.open(relay_settings(settings, index))
+    limits = Limits(
+        message_bytes=settings.limits.message_bytes,
+        unsent_bytes=settings.limits.unsent_bytes,
+        hello_s=settings.limits.hello_s,
+    )
+    worker = Worker(app[REDIS], {key_id(key): key}, app[ORGANISATIONS], relay, limits, index)
+    app[SIGNALLING], app[SERVICE] = worker, worker.service
+    watch = Watch(app, worker)
+    await worker.start()
+    await watch.start()
+    yield
+    await watch.close()
+    await worker.close()
+    await relay.close()
+
+
+async def drain(app: web.Application) -> None:
+    """The server stops: no new people, and those who are here move to other workers."""
+    app[DRAINING].set()
+    await app[SIGNALLING].drain()
+
+
+def relay_settings(settings: Settings, index: int) -> RelaySettings:
+    """Where the worker with this index receives media: its own port of the range first, then its neighbours'."""
+    first, count = settings.media.ports, settings.server.workers
+    ports = [first + (index + step) % count for step in range(count)] if first else [0]
+    return RelaySettings(host=settings.media_host, ports=ports, announce=settings.media.announce)
+
+
+class Watch:
+    """Closes the staff sockets whose sign-in is over: at once when told, within `WATCH_S` in any case.
+
+    During a live visit a sign-in is held, however long the visit takes (SECURITY.md row 6).
+    """
+
+    def __init__(self, app: web.Application, worker: Worker) -> None:
+        self._app = app
+        self._worker = worker
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begins to listen and to look. A store that is not there yet is waited for."""
+        try:
+            await self._worker.bus.subscribe(CHANNEL, self._told)
+        except Unavailable:
+            log.warning("store unavailable")
+        self._task = self._worker.spawn(self._run())
+
+    async def close(self) -> None:
+        """Stops looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def _told(self, data: bytes) -> None:
+        changed = msgspec.msgpack.decode(data, type=Changed)
+        for actor in self._actors():
+            if (actor.organisation, actor.id) == (changed.organisation, changed.person) and (
+                changed.session in (None, actor.session)
+            ):
+                self._close(actor)
+        if changed.session is None:
+            self._worker.spawn(self._off_call_if_closed(changed))
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                async with answering():
+                    await self._look()
+            except Unavailable:
+                log.warning("store unavailable")  # whoever is here stays; commands are refused meanwhile
+            except Exception as error:
+                # One account that cannot be read must not keep all others signed in for ever.
+                log.error("watch failed", exc_info=error)
+
+    async def _look(self) -> None:
+        storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
+        for actor in self._actors():
+            account = await accounts.get(actor.organisation, actor.id)
+            if account is None or account.disabled or account.generation != actor.generation:
+                self._close(actor)
+                continue
+            mirror = self._worker.service.mirrors.known(actor.organisation)
+            visits = mirror.visits.values() if mirror is not None else ()
+            if any(
+                v.status is Status.LIVE and v.claimant is not None and v.claimant.id == actor.id
+                for v in visits
+            ):
+                await storage.hold(actor.session)
+                continue
+            if await storage.ends_in_ms(actor.session):
+                continue
+            self._close(actor)
+            if not any((a.organisation, a.id) == (actor.organisation, actor.id) for a in self._actors()):
+                await off_call(self._worker.service, actor.organisation, account)
+
+    def _actors(self) -> list[StaffActor]:
+        """The staff whose sockets are open on this worker, each socket's."""
+        found = [socket.actor for socket in self._worker.hub.sockets.values() if socket.open]
+        return [actor for actor in found if isinstance(actor, StaffActor)]
+
+    def _close(self, actor: StaffActor) -> None:
+        for open_socket in list(self._worker.hub.sockets.values()):
+            if open_socket.actor is actor:
+                open_socket.close(SIGNED_OUT)
+
+    async def _off_call_if_closed(self, changed: Changed) -> None:
+        try:
+            account = await self._app[ACCOUNTS].get(changed.organisation, changed.person)
+            if account is not None and account.disabled:
+                await off_call(self._worker.service, changed.organisation, account)
+        except Unavailable:
+            log.warning("store unavailable")
