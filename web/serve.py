@@ -87,11 +87,13 @@ def serve(
     else:
         store = EmbeddedStore(folder)
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
-        store.start()
+        store.begin()
     try:
-        # Before the workers are forked, so that they share what it takes in memory and start at once.
+        # While the store starts, and before the workers are forked, so that they share what it takes in memory.
         module, _, name = application.partition(":")
         create_app: AppFactory = getattr(importlib.import_module(module), name)
+        if store is not None:
+            store.wait()
         log.info("listening", url=settings.origin, host=settings.server.host, port=settings.server.port)
         Master(Processes(settings, create_app, listener, folder, welcome), store).run()
     except SystemExit as end:

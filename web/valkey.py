@@ -154,16 +154,24 @@ class EmbeddedStore:
         """The store's process, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
-    def start(self) -> None:
-        """Starts the store and returns once it answers; raises ConfigError with its last words if it does not."""
+    def begin(self) -> None:
+        """Starts the store's process; `wait` tells when it answers, so that there is time for something else."""
         self._log.unlink(missing_ok=True)
         self._spawn(time.monotonic())
+
+    def wait(self) -> None:
+        """Returns once the store answers; raises ConfigError with its last words if it does not."""
         deadline = self._started_s + START_S
         while not self.answers():
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
                 raise ConfigError(f"data.folder: the embedded Valkey did not start: {self._last_words()}")
             time.sleep(0.005)
+
+    def start(self) -> None:
+        """Both in one: starts the store and returns once it answers; raises ConfigError if it does not."""
+        self.begin()
+        self.wait()
 
     def answers(self, timeout_s: float = 1.0) -> bool:
         """Whether the store answers PING on its socket with PONG, not with an excuse such as LOADING."""

@@ -1,9 +1,11 @@
 """Logs: what reaches them, what never does, and that nothing from outside can forge a line."""
 
+import ast
 import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -11,7 +13,33 @@ import structlog
 from web import logs
 from web.config import Log
 
+ROOT = Path(__file__).resolve().parents[2]
 CANARY = "Jane Doe, 555-0100"
+
+
+METHODS = {"debug", "info", "warning", "error", "exception"}
+
+
+def logged_in(source: Path) -> Iterator[ast.Call]:
+    """The calls of structlog's methods in a source file, by the name that its logger has everywhere."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (
+                name in METHODS
+            ):
+                yield node
+
+
+@pytest.mark.parametrize("package", logs.OWN)
+def test_what_the_code_logs_is_a_constant_text_and_values_under_allowed_keys(package: str) -> None:
+    for source in (ROOT / package).rglob("*.py"):
+        for call in logged_in(source):
+            where = f"{source.relative_to(ROOT)}:{call.lineno}"
+            if (
+                source.name != "serve.py"
+            ):  # its report of what no task caught cuts asyncio's constant text out
+                assert isinstance(call.args[0], ast.Constant), where
+            assert {keyword.arg for keyword in call.keywords} <= logs.ALLOWED | {"exc_info"}, where
 
 
 @pytest.fixture(autouse=True)
