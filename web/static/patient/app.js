@@ -96,7 +96,7 @@ async function leaveLine() {
 /** What stands beside the call for a patient: the rest of the setup guide. */
 function asideOfCall() {
   if (!state.steps.length || (state.info.guide_done && !beside)) return null;
-  const open = state.steps.filter((step) => state.info.answers[step.id] === undefined).length;
+  const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   const step = beside ?? state.firstOpenStep;
   return {
     label: state.info.guide_done ? "Setup guide" : open ? `Setup guide · ${open} to answer` : "Setup guide · finish",

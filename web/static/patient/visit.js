@@ -51,9 +51,11 @@ export class PatientVisit extends EventTarget {
     return this.#drafts.has(id) ? this.#drafts.get(id) : this.info?.answers[id];
   }
 
-  /** The first step without a good answer, or the last one. */
+  /** Where the patient was: the first step without an answer, but for optional ones that were passed by; else the last. */
   get firstOpenStep() {
-    return this.steps.find((step) => this.answer(step.id) === undefined) ?? this.steps.at(-1);
+    const reached = (this.info?.step ?? 1) - 1;
+    const open = (step, index) => this.answer(step.id) === undefined && (step.required || index >= reached);
+    return this.steps.find(open) ?? this.steps.at(-1);
   }
 
   /** Something was typed or chosen: kept at once, sent within 400 ms, shown live to the staff. */

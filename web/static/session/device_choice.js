@@ -5,19 +5,6 @@ import { toast } from "../shared/ui.js";
 
 const KINDS = [["video", "Camera"], ["audio", "Microphone"]];
 
-/** The devices of a MediaSession as {video: [...], audio: [...], chosen: {...}}, for `deviceChoice`. */
-export async function listDevices(media) {
-  const devices = await media.devices();
-  const of = (kind) => devices.filter((device) => device.kind === `${kind}input`);
-  const chosen = (tracks) => tracks[0]?.getSettings().deviceId ?? null;
-  const preview = media.preview;
-  return {
-    video: of("video"),
-    audio: of("audio"),
-    chosen: { video: chosen(preview?.getVideoTracks() ?? []), audio: chosen(preview?.getAudioTracks() ?? []) },
-  };
-}
-
 async function testSpeaker() {
   try {
     await playNotes();
@@ -26,15 +13,16 @@ async function testSpeaker() {
   }
 }
 
-/** `devices` from listDevices; `choose(kind, deviceId)`. */
+/** `devices` from MediaSession.devices(); `choose(kind, id)`. */
 export function deviceChoice({ devices, found, choose }) {
   return html`<div class="devices">
     ${KINDS.map(([kind, name]) => {
-      const list = devices?.[kind] ?? [];
+      const list = devices.filter((device) => device.kind === kind);
       if (found[kind] !== "on" || !list.length) return nothing;
+      const chosen = list.find(({ selected }) => selected)?.id ?? "";
       return html`<label class="device"><span>${name}</span>
-        <select class="input" .value=${live(devices.chosen[kind] ?? "")} @change=${(event) => choose(kind, event.target.value)}>
-          ${list.map((device, index) => html`<option value=${device.deviceId} ?selected=${device.deviceId === devices.chosen[kind]}>${device.label || `${name} ${index + 1}`}</option>`)}
+        <select class="input" .value=${live(chosen)} @change=${(event) => choose(kind, event.target.value)}>
+          ${list.map(({ id, label }, index) => html`<option value=${id} ?selected=${id === chosen}>${label || `${name} ${index + 1}`}</option>`)}
         </select></label>`;
     })}
     <button type="button" class="btn" @click=${testSpeaker}>Test speaker</button>

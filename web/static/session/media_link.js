@@ -85,9 +85,17 @@ export class MediaLink extends EventTarget {
     this.media = media;
     this.#set({ path: "joining" });
     media.addEventListener("state", () => this.media === media && this.#follow(media.state));
-    for (const name of ["remotetrack", "devicechange", "trackended"]) {
-      media.addEventListener(name, () => {
+    const found = (kind, word) => this.#set({ found: { ...this.found, [kind]: word } });
+    const on = {
+      remotetrack: () => {},
+      devicechange: () => Object.values(this.found).includes("missing") && this.prepare(), // it was plugged in
+      trackended: ({ detail }) => found(detail, "busy"), // a phone call took it; the session tries to get it back
+      trackrestored: ({ detail }) => found(detail, "on"),
+    };
+    for (const [name, handle] of Object.entries(on)) {
+      media.addEventListener(name, (event) => {
         if (this.media !== media) return;
+        handle(event);
         this.#set({});
         this.dispatchEvent(new Event("devices"));
       });

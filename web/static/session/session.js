@@ -4,7 +4,7 @@ import { html, nothing, ref } from "../shared/lit.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { initials } from "../shared/format.js";
 import { callButtons, startButtons } from "./controls.js";
-import { deviceChoice, deviceTroubles, listDevices } from "./device_choice.js";
+import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
 import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
 
@@ -19,7 +19,7 @@ export class Session {
   #back;
   #link;
   #visit = null;
-  #devices = null;
+  #devices = [];
   #quality = null;
   #asideOpen;
   #pressing = false;
@@ -125,16 +125,13 @@ export class Session {
   async #list() {
     const { media } = this.#link;
     if (!media) return;
-    this.#devices = await listDevices(media);
+    this.#devices = await media.devices();
     this.#redraw();
   }
 
   async #choose(kind, deviceId) {
-    try {
-      await this.#link.media.useDevice(kind, deviceId);
-    } catch {
-      toast("That device could not be started. The one before is kept.", { bad: true });
-    }
+    const result = await this.#link.media.useDevice(kind, deviceId);
+    if (result !== "on") toast("That device could not be started. The one before is kept.", { bad: true });
     await this.#list();
   }
 

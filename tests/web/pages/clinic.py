@@ -1,0 +1,339 @@
+"""A clinic small enough for a test to hold in its hand: the real templates and static files, and one visit over the wire protocol.
+
+Speaks signalling/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any state, refuse any
+request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from copy import deepcopy
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jinja2
+from aiohttp import WSMsgType, web
+
+WEB = Path(__file__).parents[3] / "web"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob: mediastream:; connect-src 'self'; font-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
+)
+JSON = dict[str, Any]
+OSEI = {"id": "u_osei", "name": "Dr Maya Osei"}
+LIND = {"id": "u_lind", "name": "Dr Jonas Lind"}
+STEPS: list[JSON] = [
+    {"id": "how-bad", "kind": "choice", "title": "How are you right now?", "options": ["I can go about my day", "I cannot get up"]},
+    {"id": "pregnant", "kind": "yes_no", "title": "Are you pregnant, or could you be?"},
+    {"id": "allergies", "kind": "text", "title": "Allergies", "help": "Medicines, foods, latex."},
+    {"id": "since", "kind": "date", "title": "When did it begin?", "required": False},
+    {"id": "consent", "kind": "consent", "title": "Consent to a video visit", "text": "I ask for a video visit.\n\nNothing is recorded."},
+    {"id": "devices", "kind": "device_check", "title": "Camera, microphone and sound", "required": False},
+]
+for _step in STEPS:
+    for _key, _value in {"help": "", "required": True, "options": [], "text": ""}.items():
+        _step.setdefault(_key, _value)
+
+
+class Refusal(Exception):
+    """What an override of a request raises to have it refused."""
+
+    def __init__(self, code: str, text: str, **details: Any) -> None:
+        super().__init__(text)
+        self.code, self.text, self.details = code, text, details
+
+
+class Clinic:
+    """The state, the sockets and what was received. `url` is the origin once it runs."""
+
+    def __init__(self) -> None:
+        now = int(time.time() * 1000)
+        self.url = ""
+        self.version = 1
+        self.epoch = "e_1"
+        self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.hellos: list[JSON] = []
+        self.received: list[JSON] = []
+        self.refuse: dict[str, Callable[[JSON], None]] = {}
+        self.open_to_all = True  # false: new sockets get 503, as behind a worker that is gone
+        self.contexts: dict[str, JSON] = {}
+        self.current: str | None = None
+        self.visit: JSON = {
+            "id": "v_1", "status": "queued", "outcome": None, "arrived_ms": now - 65_000, "claimed_ms": None, "live_ms": None,
+            "ended_ms": None, "talked_ms": 0, "guide_done": False, "reason": None, "claimant": None,
+            "parties": {"patient": {"name": "Ana Ruiz", "present": True, "away_since_ms": None, "started": False}},
+        }  # fmt: skip
+        self.case: JSON = {
+            "visit": "v_1",
+            "patient": {
+                "name": "Ana Ruiz", "birth_date": "1990-04-02", "phone": "+1 512 555 0142", "email": "ana@example.org",
+                "state": "TX", "reason": "Rash, three days", "language": "es", "filled_in_by": None,
+            },
+            "steps": deepcopy(STEPS), "answers": {}, "typing": None, "step": 1, "guide_done": False,
+        }  # fmt: skip
+        self.place: JSON = {"place": 2, "waiting": 5, "wait_low_ms": 240_000, "wait_high_ms": 540_000, "on_call": 2}
+        self.rows: dict[str, JSON] = {}
+        self.staff: dict[str, JSON] = {
+            person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False} for person in (OSEI, LIND)
+        }
+
+    # What tests do to it
+
+    def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
+        """Put a patient into the queue (or change one) without telling anybody yet; returns the row."""
+        row = {
+            "visit": visit, "name": name, "arrived_ms": int(time.time() * 1000) - waited_s * 1000, "state": "TX", "phone": "+1 512 555 0142",
+            "language": "en", "reason": "Rash, three days", "step": 2, "steps": 6, "guide_done": False, "online": True,
+            "away_since_ms": None, "returned": 0, "assignee": None, "filled_in_by": None, **changes,
+        }  # fmt: skip
+        self.rows[visit] = row
+        return row
+
+    async def arrives(self, row: JSON, *, fresh: bool = True) -> None:
+        """Tell the staff about a row."""
+        await self.push("queue", {"type": "queue.row", "fresh": fresh, "row": row})
+
+    async def leaves(self, visit: str, why: str = "claimed", by: JSON | None = None) -> None:
+        """Take a row from the queue."""
+        self.rows.pop(visit, None)
+        await self.push("queue", {"type": "queue.gone", "visit": visit, "why": why, "by": by})
+
+    async def claimed_by(self, person: JSON = OSEI) -> None:
+        """The patient's visit is claimed."""
+        now = int(time.time() * 1000)
+        provider = {"name": person["name"], "present": True, "away_since_ms": None, "started": False}
+        self.visit |= {"status": "claimed", "claimed_ms": now, "claimant": person}
+        self.visit["parties"]["provider"] = provider
+        await self.tell_visit()
+
+    async def party(self, role: str, **changes: Any) -> None:
+        """Something about one side changes; when both have pressed, the visit goes live."""
+        self.visit["parties"][role] |= changes
+        if all(party["started"] for party in self.visit["parties"].values()) and self.visit["status"] == "claimed":
+            self.visit |= {"status": "live", "live_ms": int(time.time() * 1000)}
+        await self.tell_visit()
+
+    async def becomes(self, **changes: Any) -> None:
+        """The visit's own fields change."""
+        self.visit |= changes
+        await self.tell_visit()
+
+    async def tell_visit(self) -> None:
+        """Say what the visit is."""
+        await self.push("visit/v_1", self.whole("visit/v_1"))
+
+    async def tell_case(self) -> None:
+        """Say what the case is."""
+        await self.push("case/v_1", self.whole("case/v_1"))
+
+    async def push(self, topic: str, message: JSON) -> None:
+        """Send a change to those who hold the topic."""
+        self.version += 1
+        text = json.dumps({**message, "topic": topic, "version": self.version})
+        for socket, topics in list(self.sockets.items()):
+            if topic in topics and not socket.closed:
+                await socket.send_str(text)
+
+    async def send(self, message: JSON) -> None:
+        """Send a message without a topic to everyone."""
+        for socket in list(self.sockets):
+            await socket.send_str(json.dumps(message))
+
+    async def cut(self, code: int = 1012) -> None:
+        """Close every socket with a code."""
+        for socket in list(self.sockets):
+            await socket.close(code=code)
+
+    def got(self, kind: str) -> list[JSON]:
+        """The requests of a type, in the order they came."""
+        return [message for message in self.received if message["type"] == kind]
+
+    async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
+        """Wait until something holds."""
+        async with asyncio.timeout(within_s):
+            while not true():
+                await asyncio.sleep(0.01)
+
+    # What the pages see
+
+    def whole(self, topic: str) -> JSON:
+        """A topic's whole state as a message."""
+        kind = topic.split("/")[0]
+        state: dict[str, JSON] = {
+            "queue": {
+                "type": "queue.snapshot", "rows": list(self.rows.values()), "staff": list(self.staff.values()),
+                "limits": {"amber_ms": 600_000, "red_ms": 1_800_000},
+            },
+            "visit": {"type": "visit.state", "visit": self.visit},
+            "case": {"type": "case.state", "case": self.case},
+            "place": {"type": "place.state", **self.place},
+        }  # fmt: skip
+        return {**state[kind], "topic": topic, "epoch": self.epoch, "version": self.version}
+
+    async def answer(self, socket: web.WebSocketResponse, message: JSON) -> None:
+        """Do what a request asks and answer it."""
+        self.received.append(message)
+        reply: JSON = {"reply_to": message["id"]}
+        try:
+            if override := self.refuse.get(message["type"]):
+                override(message)
+            done = await self.COMMANDS.get(message["type"], Clinic._nothing)(self, message, socket)
+        except Refusal as refusal:
+            await socket.send_str(json.dumps({"type": "error", **reply, "code": refusal.code, "text": refusal.text, "details": refusal.details}))
+            return
+        await socket.send_str(json.dumps({"type": "done", "version": self.version, **reply, **(done or {})}))
+
+    async def _nothing(self, _: JSON, __: web.WebSocketResponse) -> None:
+        return None
+
+    async def _subscribe(self, message: JSON, socket: web.WebSocketResponse) -> JSON:
+        topic = message["topic"]
+        self.sockets[socket].add(topic)
+        if (message.get("epoch"), message.get("version")) != (self.epoch, self.version):
+            await socket.send_str(json.dumps(self.whole(topic)))
+        return {"type": "subscribed", "topic": topic, "epoch": self.epoch}
+
+    async def _unsubscribe(self, message: JSON, socket: web.WebSocketResponse) -> None:
+        self.sockets[socket].discard(message["topic"])
+
+    async def _ping(self, _: JSON, __: web.WebSocketResponse) -> JSON:
+        return {"type": "pong", "server_ms": int(time.time() * 1000)}
+
+    async def _save(self, message: JSON, _: web.WebSocketResponse) -> None:
+        index = next(i for i, step in enumerate(self.case["steps"]) if step["id"] == message["step"])
+        self.case["answers"][message["step"]] = message["answer"]
+        if message["answer"] is None:
+            del self.case["answers"][message["step"]]
+        self.case |= {"typing": None if message["left"] else message["step"], "step": index + (2 if message["left"] else 1)}
+        await self.tell_case()
+
+    async def _finish(self, _: JSON, __: web.WebSocketResponse) -> None:
+        missing = [step["id"] for step in self.case["steps"] if step["required"] and step["id"] not in self.case["answers"]]
+        if missing:
+            raise Refusal("guide_incomplete", "Steps are missing.", steps=missing)
+        self.case["guide_done"] = True
+        await self.tell_case()
+        await self.becomes(guide_done=True)
+
+    async def _withdraw(self, _: JSON, __: web.WebSocketResponse) -> None:
+        await self.becomes(status="ended", outcome="withdrawn", ended_ms=int(time.time() * 1000))
+
+    async def _start(self, _: JSON, socket: web.WebSocketResponse) -> None:
+        await self.party(socket["role"], started=True)
+
+    async def _claim(self, message: JSON, _: web.WebSocketResponse) -> None:
+        await self.leaves(message["visit"], by=OSEI)
+        await self.claimed_by()
+
+    async def _on_call(self, message: JSON, _: web.WebSocketResponse) -> None:
+        self.staff["u_osei"]["on_call"] = message["on"]
+        await self.push("queue", {"type": "queue.staff", "staff": self.staff["u_osei"]})
+
+    async def _release(self, _: JSON, __: web.WebSocketResponse) -> None:
+        self.visit["parties"].pop("provider", None)
+        self.visit["parties"]["patient"]["started"] = False
+        await self.becomes(status="queued", claimant=None, claimed_ms=None, live_ms=None)
+
+    async def _end(self, _: JSON, __: web.WebSocketResponse) -> None:
+        await self.becomes(status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000)
+
+    async def _hang_up(self, _: JSON, __: web.WebSocketResponse) -> None:
+        self.visit["parties"]["patient"]["started"] = False
+        await self.becomes(status="claimed", live_ms=None)
+
+    COMMANDS: dict[str, Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]] = {
+        "subscribe": _subscribe, "unsubscribe": _unsubscribe, "ping": _ping, "visit.save": _save, "visit.finish": _finish,
+        "visit.withdraw": _withdraw, "visit.start": _start, "visit.claim": _claim, "on_call": _on_call, "visit.release": _release,
+        "visit.end": _end, "visit.hang_up": _hang_up,
+    }  # fmt: skip
+
+
+async def _socket(request: web.Request) -> web.StreamResponse:
+    clinic = request.app[CLINIC]
+    if not clinic.open_to_all:
+        return web.Response(status=503)
+    socket = web.WebSocketResponse(protocols=["greenroom.v1.json"])
+    await socket.prepare(request)
+    async for frame in socket:
+        if frame.type is not WSMsgType.TEXT:
+            break
+        message = json.loads(frame.data)
+        if message["type"] != "hello":
+            await clinic.answer(socket, message)
+            continue
+        clinic.hellos.append(message)
+        staff = message["role"] == "staff"
+        socket["role"] = "provider" if staff else "patient"
+        clinic.sockets[socket] = set()
+        await socket.send_str(json.dumps({
+            "type": "welcome", "reply_to": message["id"], "connection": "c_1", "resume": "r_1", "resumed": "resume" in message,
+            "worker": "w1", "me": {**OSEI, "role": "provider"} if staff else {"id": "p_1", "role": "patient", "name": "Ana Ruiz"},
+            "visit": clinic.current if staff else "v_1", "server_ms": int(time.time() * 1000),
+        }))  # fmt: skip
+    clinic.sockets.pop(socket, None)
+    return socket
+
+
+CLINIC = web.AppKey("clinic", Clinic)
+ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, timezone="America/Chicago")
+PERSON = {"organisation": {"id": "demo", "name": "Riverside Clinic"}, "ws": "/demo/ws"}
+WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+HOURS: list[JSON] = [{"day": day, "spans": [("08:00", "12:00"), ("13:00", "18:00")], "today": day == "Tuesday"} for day in WEEK]
+HOURS += [{"day": "Saturday", "spans": [("09:00", "13:00")], "today": False}, {"day": "Sunday", "spans": [], "today": False}]
+FORM = dict.fromkeys(("name", "birth_date", "phone", "email", "state", "reason", "language", "filled_in_by"), "")
+PAGES: dict[str, tuple[str, str, JSON]] = {
+    "/demo": ("calendar.html", "Riverside Clinic", {
+        "hours": HOURS, "open_visit": False, "welcome": "See a clinician by video today, without an appointment.",
+        "meet_now": {"available": True, "why": None, "opens": None, "on_call": 2, "waiting": 3, "wait": {"low_min": 4, "high_min": 9}},
+    }),
+    "/demo/information": ("information.html", "Your information", {
+        "form": FORM, "errors": {}, "states": [("OH", "Ohio"), ("TX", "Texas")], "languages": [("en", "English"), ("es", "Español")],
+    }),
+    "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
+    "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
+    "/demo/staff": ("staff.html", "Sessions List", {
+        "boot": {**PERSON, "me": {**OSEI, "role": "provider"}, "home": "/demo/staff", "sign_out": "/demo/staff/sign-out"},
+    }),
+    "/demo/nowhere": ("error.html", "Not found", {
+        "status": 404, "heading": "There is no such page", "text": "The address may be mistyped.", "links": [("Go to Riverside Clinic", "/demo")],
+    }),
+}  # fmt: skip
+
+
+async def _page(request: web.Request) -> web.Response:
+    path = "/demo/staff" if request.path.startswith("/demo/staff/visits/") else request.path
+    if path not in PAGES:
+        raise web.HTTPNotFound
+    template, title, context = PAGES[path]
+    loader = jinja2.FileSystemLoader(WEB / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    values = {"org": ORGANISATION, "title": title, "request_path": request.path, "static": "/static/{}".format}
+    html = environment.get_template(template).render({**values, **context, **request.app[CLINIC].contexts.get(path, {})})
+    return web.Response(text=html, content_type="text/html")
+
+
+async def _headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Content-Security-Policy"] = CSP
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Clinic]:
+    """A clinic on a free port of the loopback interface."""
+    app = web.Application()
+    clinic = app[CLINIC] = Clinic()
+    app.on_response_prepare.append(_headers)
+    app.router.add_get("/demo/ws", _socket)
+    app.router.add_static("/static", WEB / "static")
+    app.router.add_get("/{path:.*}", _page)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    clinic.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield clinic
+    await clinic.cut(1001)
+    await runner.cleanup()
