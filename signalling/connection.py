@@ -255,8 +255,7 @@ async def _gone(connection: Connection) -> None:
             await worker.tokens.ended(connection.token, connection.id, connection.actor)
         else:
             await worker.tokens.lost(connection.token)
-            if not worker.draining:
-                await asyncio.sleep(LINGER_S)
+            await worker.lingered(LINGER_S)
     except Unavailable:
         log.info("connection.token_left")
     if connection.id in worker.connections:

@@ -6,6 +6,7 @@ The composition root of this package; `web` hands it the Redis client, the keys,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import secrets
 from collections.abc import Coroutine, Mapping
@@ -56,7 +57,7 @@ class Worker:
         self.id = f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
         self.connections: dict[str, Connection] = {}
-        self.draining = False
+        self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         store = Store(redis, Seal(keys))
         self.bus = Bus(redis)
@@ -99,6 +100,11 @@ class Worker:
             self.spawn(self.sweep.run()),
         ]
 
+    async def lingered(self, seconds: float) -> None:
+        """Return after a while, or at once when this worker stops."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
     def _heard(self, data: bytes) -> None:
         message = wire.decode(data)
         if isinstance(message, wire.Deliver):
@@ -127,7 +133,7 @@ class Worker:
 
     async def drain(self) -> None:
         """Send everybody to other workers, jittered, before this one stops."""
-        self.draining = True
+        self._stopping.set()
         try:
             await self.rooms.drain()
             await self.liveness.resign()
@@ -141,6 +147,7 @@ class Worker:
 
     async def close(self) -> None:
         """Stop everything. Call `drain` before where people are connected."""
+        self._stopping.set()
         pending = set(self._tasks) - set(self._running)
         if pending:
             await asyncio.wait(pending, timeout=5)

@@ -1,0 +1,159 @@
+"""A clinic of several workers on real sockets and a real store, with the people who use it.
+
+The pages' sign-in is replaced by a header that says who speaks; everything behind it is the product's own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from redis.asyncio import Redis
+
+from media import Relay, RelaySettings
+from signalling.client import MSGPACK, SignallingClient
+from signalling.connection import serve
+from signalling.guide import Guide, Kind, Step
+from signalling.record import Actor, PatientInformation, Policy, Role
+from signalling.service import Accepted, new_id
+from signalling.worker import Limits, Worker
+
+GUIDE = Guide(
+    version=1,
+    steps=(
+        Step(id="allergies", kind=Kind.TEXT, title="Allergies"),
+        Step(id="fever", kind=Kind.YES_NO, title="Do you have a fever?"),
+        Step(id="since", kind=Kind.DATE, title="Since when?", required=False),
+        Step(id="consent", kind=Kind.CONSENT, title="Consent", text="I agree to be seen by video."),
+    ),
+)
+ANA = PatientInformation(
+    name="Ana Ruiz",
+    birth_date="1990-04-02",
+    phone="+1 512 555 0142",
+    email="ana@example.org",
+    state="TX",
+    reason="Rash, three days",
+    language="es",
+)
+ORG = "riverside"
+
+
+class Settings:
+    """An organisation with short limits, so that a test waits for nothing."""
+
+    def __init__(self, **policy: Any) -> None:
+        self.policy = Policy(**policy)
+        self.guide = GUIDE
+
+
+class Organisations:
+    """Two organisations that know nothing of each other."""
+
+    def __init__(self, **policy: Any) -> None:
+        self._known = {ORG: Settings(**policy), "hillside": Settings()}
+
+    async def get(self, organisation: str, /) -> Settings | None:
+        return self._known.get(organisation)
+
+    async def list(self) -> list[str]:
+        return list(self._known)
+
+
+async def authenticate(request: web.Request, role: str) -> Actor | None:
+    """Believe the header."""
+    said = json.loads(request.headers.get("X-Person", "null"))
+    if said is None or (said["role"] == "patient") != (role == "patient"):
+        return None
+    return Actor(**{**said, "role": Role(said["role"])})
+
+
+class Clinic:
+    """Workers and people. `worker` arguments are indexes."""
+
+    def __init__(self, workers: list[Worker], servers: list[TestServer], http: aiohttp.ClientSession) -> None:
+        self.workers = workers
+        self.servers = servers
+        self.http = http
+
+    def url(self, worker: int) -> str:
+        """Return a worker's WebSocket URL."""
+        return str(self.servers[worker].make_url("/ws"))
+
+    async def arrive(
+        self, worker: int = 0, information: PatientInformation = ANA, organisation: str = ORG
+    ) -> Actor:
+        """A patient enters the setup guide; return who they are."""
+        visit_id = new_id("v")
+        patient = Actor(
+            organisation=organisation,
+            id=f"patient:{visit_id}",
+            name=information.name,
+            role=Role.PATIENT,
+            visit=visit_id,
+        )
+        opened = await self.workers[worker].service.open(patient, information, visit_id)
+        assert isinstance(opened, Accepted)
+        return patient
+
+    @staticmethod
+    def provider(name: str = "Dr M. Osei", role: Role = Role.PROVIDER, organisation: str = ORG) -> Actor:
+        """Return a member of staff."""
+        return Actor(organisation=organisation, id=f"u_{name.split()[-1].lower()}", name=name, role=role)
+
+    async def connect(self, actor: Actor, worker: int = 0, **how: Any) -> SignallingClient:
+        """Connect somebody to a worker."""
+        person = {
+            "organisation": actor.organisation,
+            "id": actor.id,
+            "name": actor.name,
+            "role": str(actor.role),
+        }
+        if actor.visit is not None:
+            person["visit"] = actor.visit
+        role = "patient" if actor.role is Role.PATIENT else "staff"
+        how = {"subprotocol": MSGPACK, **how}
+        return await SignallingClient.connect(
+            self.http, self.url(worker), role, headers={"X-Person": json.dumps(person)}, **how
+        )
+
+    async def on_call(self, actor: Actor, worker: int = 0) -> SignallingClient:
+        """Connect a provider who goes On-Call."""
+        client = await self.connect(actor, worker)
+        await client.request("on_call", on=True)
+        return client
+
+
+@asynccontextmanager
+async def clinic(
+    redis: Redis, workers: int = 2, limits: Limits | None = None, **policy: Any
+) -> AsyncIterator[Clinic]:
+    """Open a clinic; all is closed at the end."""
+    async with AsyncExitStack() as stack:
+        made, servers = [], []
+        for index in range(workers):
+            relay = await Relay.open(RelaySettings(host="127.0.0.1"))
+            stack.push_async_callback(relay.close)
+            worker = Worker(
+                redis, {b"1": b"k" * 32}, Organisations(**policy), relay, limits or Limits(), index
+            )
+            await worker.start()
+            stack.push_async_callback(worker.close)
+
+            async def handler(request: web.Request, worker: Worker = worker) -> web.StreamResponse:
+                return await serve(request, worker, authenticate)
+
+            app = web.Application()
+            app.router.add_get("/ws", handler)
+            server = TestServer(app)
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            made.append(worker)
+            servers.append(server)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Clinic(made, servers, http)

@@ -1,0 +1,204 @@
+"""The visit as its people live it, over two workers, real sockets and a real store."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.client import SignallingClient, SignallingError
+from signalling.record import Role
+from tests.signalling.clinic import Clinic, clinic
+
+
+@pytest.fixture
+async def two(valkey: Redis) -> AsyncIterator[Clinic]:
+    async with clinic(valkey) as opened:
+        yield opened
+
+
+async def in_line(two: Clinic, patient_worker: int = 0) -> tuple[str, SignallingClient]:
+    patient = await two.arrive(patient_worker)
+    assert patient.visit is not None
+    client = await two.connect(patient, patient_worker)
+    for room in ("visit", "case", "place"):
+        await client.request("subscribe", topic=f"{room}/{patient.visit}")
+    await client.request("visit.enter", visit=patient.visit)
+    return patient.visit, client
+
+
+async def test_a_patient_stands_in_the_queue_from_the_first_page_of_the_setup_guide(two: Clinic) -> None:
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("subscribe", topic="queue")
+    visit, _ = await in_line(two)
+    row = await provider.expect("queue.row", lambda m: m["row"]["visit"] == visit)
+    assert row["fresh"]
+    assert row["row"]["name"] == "Ana Ruiz"
+    online = await provider.expect("queue.row", lambda m: m["row"]["online"])
+    assert not online["fresh"]
+
+
+async def test_case_information_fills_in_while_the_patient_types(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("subscribe", topic=f"case/{visit}")
+    await patient.request("visit.save", visit=visit, step="allergies", answer="Peni", left=False)
+    typing = await provider.expect("case.state", lambda m: m["case"]["typing"] == "allergies")
+    assert typing["case"]["answers"] == {"allergies": "Peni"}
+    await patient.request("visit.save", visit=visit, step="allergies", answer="Penicillin", left=True)
+    kept = await provider.expect("case.state", lambda m: m["case"]["typing"] is None)
+    assert kept["case"]["answers"] == {"allergies": "Penicillin"}
+    with pytest.raises(SignallingError) as refused:
+        await patient.request("visit.save", visit=visit, step="fever", answer="perhaps", left=True)
+    assert refused.value.code == "invalid_answer"
+    with pytest.raises(SignallingError) as refused:
+        await patient.request("visit.finish", visit=visit)
+    assert refused.value.details == {"steps": ["fever", "consent"]}
+
+
+async def test_a_claim_pulls_the_patient_in_on_another_worker(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("visit.claim", visit=visit)
+    pulled = await patient.expect("visit.state", lambda m: m["visit"]["status"] == "claimed", timeout_s=1)
+    assert pulled["visit"]["claimant"]["name"] == "Dr M. Osei"
+
+
+async def test_of_fifty_who_claim_at_once_one_wins_and_all_others_are_told_who(two: Clinic) -> None:
+    visit, _ = await in_line(two)
+    claimers = [await two.on_call(two.provider(f"Dr {chr(65 + i // 26)}{i}"), i % 2) for i in range(50)]
+    for claimer in claimers:
+        await claimer.request("subscribe", topic="queue")
+    answers = await asyncio.gather(
+        *(c.request("visit.claim", visit=visit) for c in claimers), return_exceptions=True
+    )
+    winners = [c for c, a in zip(claimers, answers, strict=True) if isinstance(a, dict)]
+    assert len(winners) == 1
+    won = winners[0].welcome["me"]
+    for answer in answers:
+        if isinstance(answer, dict):
+            continue
+        assert isinstance(answer, SignallingError)
+        assert answer.code == "already_claimed"
+        assert answer.details["by"] == {"id": won["id"], "name": won["name"]}
+    for claimer in claimers:
+        gone = await claimer.expect("queue.gone")
+        assert (gone["visit"], gone["why"], gone["by"]["id"]) == (visit, "claimed", won["id"])
+
+
+async def test_the_visit_is_live_when_both_have_pressed_start_and_not_before(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("visit.claim", visit=visit)
+    await provider.request("subscribe", topic=f"visit/{visit}")
+    await provider.request("visit.enter", visit=visit)
+    await provider.request("visit.start", visit=visit)
+    seen = await patient.expect(
+        "visit.state", lambda m: m["visit"]["parties"].get("provider", {}).get("started")
+    )
+    assert seen["visit"]["status"] == "claimed"
+    await patient.request("visit.start", visit=visit)
+    for side in (patient, provider):
+        assert (await side.expect("visit.state", lambda m: m["visit"]["status"] == "live"))["visit"][
+            "live_ms"
+        ]
+    await patient.request("visit.hang_up", visit=visit)
+    hung_up = await provider.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
+    assert not hung_up["visit"]["parties"]["patient"]["started"]
+    await patient.request("visit.start", visit=visit)
+    await provider.expect("visit.state", lambda m: m["visit"]["status"] == "live")
+    await provider.request("visit.end", visit=visit)
+    assert (await patient.expect("visit.state", lambda m: m["visit"]["status"] == "ended"))["visit"][
+        "outcome"
+    ] == "completed"
+
+
+async def test_a_visit_put_back_has_its_original_place_and_rings_again(two: Clinic) -> None:
+    first, _ = await in_line(two)
+    second, waiting = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    colleague = await two.on_call(two.provider("Dr B. Lin"), 0)
+    await provider.request("visit.claim", visit=first)
+    await waiting.expect("place.state", lambda m: m["place"] == 1)
+    await colleague.request("subscribe", topic="queue")
+    await provider.request("visit.release", visit=first)
+    row = await colleague.expect("queue.row")
+    assert (row["fresh"], row["row"]["returned"]) == (True, 1)
+    await waiting.expect("place.state", lambda m: m["place"] == 2)
+    snapshot = await two.connect(two.provider("Dr C. Ray"), 1)
+    await snapshot.request("subscribe", topic="queue")
+    assert [r["visit"] for r in (await snapshot.expect("queue.snapshot"))["rows"]] == [first, second]
+
+
+async def test_a_lost_socket_that_resumes_on_another_worker_was_never_gone(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("subscribe", topic=f"visit/{visit}")
+    provider.backlog.clear()
+    await patient.close()
+    actor = two.provider()
+    person = await two.workers[0].service.visit(actor.organisation, visit)
+    assert person is not None
+    back = await two.connect(
+        type(actor)(
+            organisation=actor.organisation,
+            id=f"patient:{visit}",
+            name="Ana Ruiz",
+            role=Role.PATIENT,
+            visit=visit,
+        ),
+        1,
+        resume=patient.welcome["resume"],
+    )
+    assert back.welcome["resumed"]
+    assert back.welcome["connection"] == patient.welcome["connection"]
+    await back.request("visit.enter", visit=visit)
+    await asyncio.sleep(3.5)  # longer than a socket lingers on the worker that lost it
+    assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
+
+
+async def test_a_patient_whose_socket_stays_away_is_shown_offline(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("subscribe", topic="queue")
+    await patient.close()
+    row = await provider.expect("queue.row", lambda m: not m["row"]["online"])
+    assert row["row"]["visit"] == visit
+
+
+async def test_media_is_offered_by_whichever_worker_has_the_room(two: Clinic) -> None:
+    visit, patient = await in_line(two)
+    with pytest.raises(SignallingError) as refused:
+        await patient.request("media.join", visit=visit)
+    assert refused.value.code == "wrong_status"
+    provider = await two.on_call(two.provider(), 1)
+    await provider.request("visit.claim", visit=visit)
+    for side in (provider, patient):
+        await side.request("media.join", visit=visit)
+        offer = await side.expect("media.offer")
+        assert offer["fresh"]
+        assert "a=ice-lite" in offer["sdp"]
+    with pytest.raises(SignallingError) as refused:
+        await patient.request("media.answer", visit=visit, offer=1, sdp="v=0\r\nnonsense")
+    assert refused.value.code == "bad_sdp"
+    await patient.request("media.mute", visit=visit, kind="video", muted=True)
+    muted = await provider.expect("media.muted")
+    assert (muted["party"], muted["kind"], muted["muted"]) == ("patient", "video", True)
+    stranger = await two.on_call(two.provider("Dr B. Lin"), 0)
+    with pytest.raises(SignallingError) as refused:
+        await stranger.request("media.join", visit=visit)
+    assert refused.value.code == "not_allowed"
+
+
+async def test_another_organisation_sees_and_may_nothing(two: Clinic) -> None:
+    visit, _ = await in_line(two)
+    stranger = await two.on_call(two.provider("Dr X. Other", organisation="hillside"), 1)
+    await stranger.request("subscribe", topic="queue")
+    assert (await stranger.expect("queue.snapshot"))["rows"] == []
+    for request in ("visit.claim", "visit.enter", "visit.start", "visit.end", "media.join"):
+        with pytest.raises(SignallingError) as refused:
+            await stranger.request(request, visit=visit)
+        assert refused.value.code == "not_found"
+    with pytest.raises(SignallingError) as refused:
+        await stranger.request("subscribe", topic=f"case/{visit}")
+    assert refused.value.code == "not_found"
