@@ -89,7 +89,7 @@ class SignallingClient:
         try:
             await self.send({"type": message_type, "id": request_id, **fields})
             async with asyncio.timeout(self._timeout_s):
-                answer = await reply
+                answer: Received = await reply
         finally:
             del self._replies[request_id]
         if answer["type"] == "error":
