@@ -51,7 +51,8 @@ class MediaRoom(Protocol):
 
 
 class MediaRelay(Protocol):
-    """The worker's relay. `accept` raises ValueError for SDP that cannot be used, `join` where there is no place."""
+    """The worker's relay. `accept` raises ValueError for SDP that cannot be used, `join` RuntimeError
+    where there is no place."""
 
     def room(self, room_id: str) -> MediaRoom: ...
 
@@ -207,7 +208,7 @@ class Rooms:
             leg = room.media.join(
                 seat.party, lambda event: log.debug("media.event", event_type=type(event).__name__)
             )
-        except ValueError:
+        except RuntimeError:
             self._refuse(message, "room_full")
             return
         if before is not None and before.seat.connection != seat.connection:
