@@ -171,7 +171,7 @@ async def _welcome(
         own = [v for v in mirror.visits.values() if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
     transport = request.transport
-    assert isinstance(transport, asyncio.WriteTransport), "a socket that was upgraded has its transport"
+    assert transport is not None, "a socket that was just upgraded has its transport"
 
     def cut(code: int) -> None:
         if code == 4002:
