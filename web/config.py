@@ -145,6 +145,14 @@ class Settings(Section, frozen=True):
             self.server.host if _is_address(self.server.host) else "0.0.0.0",  # noqa: S104
         )
 
+    def media_ports(self, index: int) -> tuple[int, ...]:
+        """The UDP ports that the worker with this index may take, its own first, then its neighbours'; 0 is any.
+
+        There are twice as many as workers, since a worker that ends its calls has a successor already.
+        """
+        first, count = self.media.ports, 2 * self.server.workers
+        return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
+
     @property
     def secure(self) -> bool:
         """Whether people reach the pages by https, here or at a proxy in front; then cookies are `Secure`."""
@@ -330,8 +338,8 @@ def _tls_pair(settings: Settings) -> str:
 
 
 def _ports_fit(settings: Settings) -> str:
-    fit = settings.media.ports + settings.server.workers <= 65536
-    return "" if fit else "media.ports: expected a first port that leaves one for each worker below 65536"
+    fit = settings.media.ports + 2 * settings.server.workers <= 65536
+    return "" if fit else "media.ports: expected a first port that leaves two for each worker below 65536"
 
 
 def _timeouts_nest(settings: Settings) -> str:

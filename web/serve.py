@@ -205,18 +205,31 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     app: Processes
 
     def run(self) -> None:
-        """Serves until told to stop. What goes wrong at start-up ends the server only when the server itself starts."""
+        """Serves until told to stop.
+
+        What goes wrong at start-up ends the server only while the server itself starts; later the worker is tried
+        again, not too often, since calls on other workers go on.
+        """
         try:
             super().run()
-        except ConfigError as refused:
-            print(f"greenroom: {refused}", file=sys.stderr, flush=True)  # noqa: T201
-            sys.exit(Arbiter.APP_LOAD_ERROR)
-        except Exception:
-            log.exception("a worker failed", worker=self.index)
-            if not self.booted and self.age <= self.app.settings.server.workers:
-                sys.exit(Arbiter.WORKER_BOOT_ERROR)
-            time.sleep(REBOOT_PAUSE_S)  # calls on other workers go on; this one is tried again, not too often
-            sys.exit(1)
+            return
+        except Exception as error:
+            code = self._say(error)
+        if not self.booted and self.age <= self.app.settings.server.workers:
+            sys.exit(code)
+        time.sleep(REBOOT_PAUSE_S)
+        sys.exit(1)
+
+    def _say(self, error: Exception) -> int:
+        """Says what went wrong, to the owner in words where it is a setting, and returns gunicorn's code for it."""
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            # The master has bound the pages' port; the only ones that a worker binds are the relay's.
+            error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
+        if isinstance(error, ConfigError):
+            print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            return Arbiter.APP_LOAD_ERROR
+        log.error("a worker failed", worker=self.index, exc_info=error)
+        return Arbiter.WORKER_BOOT_ERROR
 
     async def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

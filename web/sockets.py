@@ -105,8 +105,7 @@ async def drain(app: web.Application) -> None:
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
     """Where the worker with this index receives media: its own port of the range first, then its neighbours'."""
-    first, count = settings.media.ports, settings.server.workers
-    ports = [first + (index + step) % count for step in range(count)] if first else [0]
+    ports = settings.media_ports(index)
     return RelaySettings(host=settings.media_host, ports=ports, announce=settings.media.announce)
 
 

@@ -103,7 +103,7 @@ def test_every_key_says_what_it_expects() -> None:
         ({"media": {"host": "localhost"}}, "media.host: expected an IP address"),
         (
             {"media": {"ports": 65535}, "server": {"workers": 2}},
-            "media.ports: expected a first port that leaves one",
+            "media.ports: expected a first port that leaves two",
         ),
         (
             {"log": {"level": "loud"}},
@@ -200,6 +200,13 @@ def test_links_and_the_relay_follow_from_the_settings(
     assert settings.origin == origin
     assert settings.secure == origin.startswith("https")
     assert settings.media_host == media_host
+
+
+def test_a_worker_and_its_successor_find_a_port_of_the_range_each() -> None:
+    settings = parse({"media": {"ports": 40000}, "server": {"workers": 2}}, "")
+    assert [settings.media_ports(index)[0] for index in range(4)] == [40000, 40001, 40002, 40003]
+    assert set(settings.media_ports(3)) == {40000, 40001, 40002, 40003}
+    assert Settings().media_ports(5) == (0,)
 
 
 def test_plain_http_is_for_this_machine_alone() -> None:

@@ -102,6 +102,15 @@ def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> 
     assert not [pid for pid in children if alive(pid)]
 
 
+def test_ctrl_c_at_a_terminal_stops_everything_in_order(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    children = [*both(server), store_pid(server)]
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(10) == 0
+    assert not [pid for pid in children if alive(pid)]
+    assert "Traceback" not in server.log
+
+
 def test_a_stop_without_work_takes_less_than_a_second(tiny: Tiny) -> None:
     server = tiny(server={"workers": 2}).wait()
     began = time.monotonic()
@@ -156,6 +165,16 @@ def test_a_worker_that_refuses_its_settings_ends_the_start_with_exit_code_2(
     server = tiny()
     assert server.process.wait(10) == 2
     assert "media.ports: no port is free" in server.log
+
+
+def test_a_media_port_in_use_ends_the_start_with_exit_code_2(start_server: StartServer) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as taken, socket.socket(type=socket.SOCK_DGRAM) as more:
+        more.bind(("127.0.0.1", 0))
+        first = more.getsockname()[1] - 1
+        taken.bind(("127.0.0.1", first))
+        server = start_server({"media": {"ports": first}})
+        assert server.process.wait(20) == 2
+    assert "greenroom: media.ports: no port is free there" in server.log
 
 
 def test_a_worker_that_cannot_start_later_does_not_end_the_server(tiny: Tiny) -> None:
