@@ -43,7 +43,18 @@ class Codec:
 OPUS: Final = Codec(
     111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("transport-cc",)
 )
-VP8: Final = Codec(96, "video", "VP8", 90_000, feedback=("nack", "nack pli", "ccm fir", "transport-cc"))
+# Chromium starts its bandwidth estimate at 300 kbit/s, and its pacer would then spread the first keyframe over 100 ms. While
+# only black frames flow the estimate rests where it started; what the network cannot carry lowers it within a second.
+START_KBPS: Final = 1000
+
+VP8: Final = Codec(
+    96,
+    "video",
+    "VP8",
+    90_000,
+    parameters=f"x-google-start-bitrate={START_KBPS}",
+    feedback=("nack", "nack pli", "ccm fir", "transport-cc"),
+)
 VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
 
 CODECS: Final[tuple[Codec, ...]] = (OPUS, VP8, VP8_RTX)

@@ -1,24 +1,33 @@
-// A page of its own signalling around media.js: what the tests of the relay look at.
+// A page with its own signalling around media.js: what the tests of the relay look at.
 import { MediaSession } from "/media.js";
 
 const query = new URLSearchParams(location.search);
 const now = () => performance.timeOrigin + performance.now();
-const canvas = new OffscreenCanvas(16, 16);
-const pen = canvas.getContext("2d", { willReadFrequently: true });
 const remote = document.getElementById("remote");
 
-/** Every decoded remote frame: [when it was presented, its brightest value 0-255]. */
+/** Every decoded remote frame: [when it was decoded, its brightest luma 0-255]. */
 const frames = [];
 const states = [];
 const seen = { loaded: now() };
 
-function watch() {
-  remote.requestVideoFrameCallback(() => {
+/** Looks at each frame of a track as it comes from the decoder, before anything is drawn. */
+async function watch(track) {
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
+  for (;;) {
+    const { done, value: frame } = await reader.read();
+    if (done) return;
     const at = now();
-    pen.drawImage(remote, 0, 0, 16, 16);
-    frames.push([at, Math.max(...pen.getImageData(0, 0, 16, 16).data.filter((_, index) => index % 4 !== 3))]);
-    watch();
-  });
+    const bytes = new Uint8Array(frame.allocationSize());
+    const [luma] = await frame.copyTo(bytes);
+    let brightest = 0;
+    for (let row = 0; row < frame.codedHeight; row += 16) {
+      for (let column = 0; column < frame.codedWidth; column += 16) {
+        brightest = Math.max(brightest, bytes[luma.offset + row * luma.stride + column]);
+      }
+    }
+    frame.close();
+    frames.push([at, brightest]);
+  }
 }
 
 const socket = new WebSocket(`ws://${location.host}/ws${location.search}`);
@@ -34,12 +43,12 @@ media.addEventListener("state", ({ detail }) => {
   states.push(detail);
   seen[detail] ??= now();
 });
+media.addEventListener("remotetrack", ({ detail }) => detail.kind === "video" && watch(detail));
 media.addEventListener("trackended", ({ detail }) => states.push(`ended ${detail}`));
 media.addEventListener("trackrestored", ({ detail }) => states.push(`restored ${detail}`));
 
 remote.srcObject = media.remote;
 document.getElementById("preview").srcObject = media.preview;
-watch();
 
 socket.onmessage = ({ data }) => media.accept(JSON.parse(data)).catch((error) => states.push(`refused ${error}`));
 
@@ -50,8 +59,7 @@ function press() {
   return seen.pressed;
 }
 
-const ask = (wanted) => media.prepare(wanted);
-const prepared = query.has("bare") ? Promise.resolve({}) : ask({ audio: true, video: true });
-if (query.has("started")) prepared.then(() => media.start());
+const prepared = query.has("bare") ? Promise.resolve({}) : media.prepare({ audio: true, video: true });
+if (query.has("started")) media.start();
 
-window.call = { media, frames, states, seen, press, ask, prepared, now, start: () => media.start() };
+window.call = { media, frames, states, seen, press, prepared, now };
