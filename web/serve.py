@@ -213,7 +213,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         try:
             super().run()
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the master is told by the exit code
             code = self._say(error)
         if not self.booted and self.age <= self.app.settings.server.workers:
             sys.exit(code)

@@ -105,6 +105,16 @@ def test_a_store_of_ones_own_that_does_not_answer_ends_with_exit_code_2(tmp_path
     assert "secret" not in found.stderr
 
 
+def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(greenroom_server: StartServer) -> None:
+    server = greenroom_server(workers=2)
+    while "Sign in" not in server.output:
+        assert server.process.poll() is None, server.log
+    assert f"{server.url}/demo" in server.output
+    assert f"{server.url}/demo/staff" in server.output
+    assert server.status("/demo") == 200
+    assert server.stop() == 0
+
+
 def test_self_signed_serves_https_to_the_network_and_says_where(
     start_server: StartServer, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """The processes: how the server starts, what it survives, how it stops, and what it says when it cannot start."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -167,12 +168,22 @@ def test_a_worker_that_refuses_its_settings_ends_the_start_with_exit_code_2(
     assert "media.ports: no port is free" in server.log
 
 
+def two_ports_in_a_row() -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on neighbouring ports."""
+    while True:
+        first, second = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        first.bind(("127.0.0.1", 0))
+        with contextlib.suppress(OSError, OverflowError):
+            second.bind(("127.0.0.1", first.getsockname()[1] + 1))
+            return first, second
+        first.close()
+        second.close()
+
+
 def test_a_media_port_in_use_ends_the_start_with_exit_code_2(start_server: StartServer) -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as taken, socket.socket(type=socket.SOCK_DGRAM) as more:
-        more.bind(("127.0.0.1", 0))
-        first = more.getsockname()[1] - 1
-        taken.bind(("127.0.0.1", first))
-        server = start_server({"media": {"ports": first}})
+    first, second = two_ports_in_a_row()
+    with first, second:
+        server = start_server({"media": {"ports": first.getsockname()[1]}})
         assert server.process.wait(20) == 2
     assert "greenroom: media.ports: no port is free there" in server.log
 
