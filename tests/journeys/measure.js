@@ -1,0 +1,49 @@
+// Runs in the pages before their own scripts: keeps every peer connection, for the numbers that only getStats knows,
+// and measures what a person would see and hear.
+window.__peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...args) {
+    super(...args);
+    window.__peers.push(this);
+  }
+};
+
+window.__received = async () => {
+  const seen = { frames: 0, energy: 0, freezes: 0, videoBytes: 0, audioBytes: 0 };
+  for (const peer of window.__peers) {
+    if (peer.connectionState === "closed") continue;
+    for (const stat of (await peer.getStats()).values()) {
+      if (stat.type !== "inbound-rtp") continue;
+      if (stat.kind === "video") {
+        seen.frames += stat.framesDecoded || 0;
+        seen.freezes += stat.freezeCount || 0;
+        seen.videoBytes += stat.bytesReceived || 0;
+      } else {
+        seen.energy += stat.totalAudioEnergy || 0;
+        seen.audioBytes += stat.bytesReceived || 0;
+      }
+    }
+  }
+  return seen;
+};
+
+// Mean brightness (0 to 255) of what the other side's picture shows, and how much of it moves within 400 ms.
+window.__picture = async () => {
+  const video = [...document.querySelectorAll("video")].find((v) => !v.muted && v.videoWidth);
+  if (!video) return null;
+  const context = new OffscreenCanvas(32, 24).getContext("2d", { willReadFrequently: true });
+  const grab = () => {
+    context.drawImage(video, 0, 0, 32, 24);
+    return context.getImageData(0, 0, 32, 24).data.slice();
+  };
+  const first = grab();
+  await new Promise((done) => setTimeout(done, 400));
+  const second = grab();
+  let light = 0;
+  let moved = 0;
+  for (let i = 0; i < second.length; i += 4) {
+    light += (second[i] + second[i + 1] + second[i + 2]) / 3;
+    moved += Math.abs(second[i + 1] - first[i + 1]);
+  }
+  return { light: (light * 4) / second.length, moved };
+};

@@ -1,0 +1,153 @@
+"""The people of a journey, each a real browser of their own: what they do, what they see, what reaches their
+eyes and ears.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Browser, Page, WebSocket, expect
+
+from tests.server import RunningServer
+
+SHOWN_MS = 10_000  # how long a loaded two-core machine may take to show something; every figure is measured elsewhere
+
+MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
+
+
+@dataclass
+class Person:
+    """One browser window. `problems` are the console's errors and uncaught exceptions: a journey ends with none."""
+
+    page: Page
+    server: RunningServer
+    problems: list[str] = field(default_factory=list)
+    worker: str = ""
+
+    def __post_init__(self) -> None:
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda e: self.problems.append(str(e)))
+        self.page.on("websocket", self._watch)
+
+    def _watch(self, ws: WebSocket) -> None:
+        ws.on("framereceived", self._heard)
+
+    def _heard(self, payload: str | bytes) -> None:
+        if isinstance(payload, str) and '"welcome"' in payload:
+            message = json.loads(payload)
+            if message.get("type") == "welcome":
+                self.worker = message["worker"]
+
+    async def go(self, path: str) -> None:
+        """Open a page of the server."""
+        await self.page.goto(self.server.url + path)
+
+    async def sees(self, text: str | re.Pattern[str], timeout_ms: float = SHOWN_MS) -> None:
+        """Fail unless the page comes to show a text."""
+        await expect(self.page.get_by_text(text).locator("visible=true").first).to_be_visible(
+            timeout=timeout_ms
+        )
+
+    async def press(self, name: str | re.Pattern[str]) -> None:
+        """Press the button with that name."""
+        await self.page.get_by_role("button", name=name).locator("visible=true").first.click(timeout=SHOWN_MS)
+
+    async def other_worker(self, than: str) -> None:
+        """Come back until another worker answers."""
+        for _ in range(40):
+            if self.worker and self.worker != than:
+                return
+            self.worker = ""
+            await self.page.reload()
+            await self.page.wait_for_function("() => true")
+            for _ in range(60):
+                if self.worker:
+                    break
+                await self.page.wait_for_timeout(50)
+        raise AssertionError("only one worker ever answered")
+
+    async def received(self) -> dict[str, Any]:
+        """Return what getStats counts of the other side's picture and sound."""
+        found: dict[str, Any] = await self.page.evaluate("__received()")
+        return found
+
+    async def sees_and_hears(self) -> None:
+        """Fail unless a moving, bright picture and sound with energy in it arrive from now on."""
+        before = await self.received()
+        for _ in range(40):
+            await self.page.wait_for_timeout(250)
+            now = await self.received()
+            if now["frames"] >= before["frames"] + 5 and now["energy"] > before["energy"] + 1e-6:
+                break
+        else:
+            raise AssertionError(f"no picture or no sound: {before} -> {now}")
+        for _ in range(10):
+            picture = await self.page.evaluate("__picture()")
+            if picture is not None and picture["light"] > 20 and picture["moved"] > 50:
+                return
+            await self.page.wait_for_timeout(200)
+        raise AssertionError(f"the picture is dark or stands still: {picture}")
+
+
+class Patient(Person):
+    """Somebody with a link."""
+
+    async def meet_now(self, **changes: str) -> None:
+        """From the public-facing calendar to the first page of the setup guide."""
+        await self.go("/demo")
+        await self.page.get_by_role("link", name="Meet Now").first.click()
+        answers = {
+            "name": "Ana Ruiz",
+            "birth_date": "1990-04-02",
+            "phone": "512 555 0142",
+            "email": "ana@example.org",
+            "reason": "Rash, three days",
+            **changes,
+        }
+        for name, value in answers.items():
+            await self.page.locator(f"[name={name}]").fill(value)
+        await self.page.locator("[name=state]").select_option("TX")
+        await self.page.locator("[name=language]").select_option("en")
+        await self.press("Get in line")
+        await self.page.wait_for_url("**/demo/visit**")
+        await self.sees(re.compile(r"Step 1 of \d"))
+
+
+class Staff(Person):
+    """A provider or an admin of the demo."""
+
+    async def sign_in(self, who: str) -> None:
+        """Sign in with the password that the server printed."""
+        found = re.search(rf"({who}@\S+)\s+(\S+)", self.server.output)
+        assert found is not None, self.server.output
+        await self.go("/demo/staff")
+        await self.page.locator("[name=email]").fill(found[1])
+        await self.page.locator("[name=password]").fill(found[2])
+        await self.press("Sign in")
+        await self.sees("Sessions List")
+
+    async def go_on_call(self) -> None:
+        """Turn the On-Call switch on."""
+        switch = self.page.get_by_role("switch", name=re.compile("On-Call"))
+        await switch.click()
+        await expect(switch).to_be_checked(timeout=SHOWN_MS)
+
+    async def claim(self, name: str = "Ana Ruiz") -> None:
+        """Claim a patient's request."""
+        row = (
+            self.page.get_by_role("listitem")
+            .filter(has_text=name)
+            .or_(self.page.get_by_role("article").filter(has_text=name))
+        )
+        await row.first.get_by_role("button", name=re.compile("Claim")).click(timeout=SHOWN_MS)
+
+
+async def person(browser: Browser, server: RunningServer, kind: type[Any], **how: Any) -> Any:
+    """Return a new person with a browser profile of their own."""
+    context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **how})
+    await context.add_init_script(MEASURE)
+    return kind(await context.new_page(), server)

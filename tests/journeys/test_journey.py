@@ -1,0 +1,191 @@
+"""From Meet Now to two people who see and hear each other, in real browsers, over our own relay."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.conftest import StartServer
+from tests.journeys.people import SHOWN_MS, Patient, Staff, person
+
+PHONE = {"viewport": {"width": 390, "height": 844}}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_patient_meets_a_provider(
+    browser: Browser, greenroom_server: StartServer, workers: int
+) -> None:
+    server = greenroom_server(workers=workers)
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    await provider.sees("Nobody is waiting")
+    patient: Patient = await person(browser, server, Patient, **PHONE)
+    await patient.meet_now()
+    # From the first page of the setup guide the patient stands in the queue, and each keystroke is seen.
+    await provider.sees("Ana Ruiz")
+    await provider.sees("Rash, three days")
+    if workers == 2:
+        await patient.other_worker(than=provider.worker)
+        assert patient.worker != provider.worker
+    await provider.press("Case Information")
+    await patient.page.locator("main input[type=date]").fill("2026-11-20")
+    await provider.sees(re.compile(r"November 20, 2026|2026-11-20|Nov 20"))
+    await patient.press("Next")
+    await patient.sees(re.compile(r"Step 2 of \d"))
+    await provider.sees(re.compile(r"Step 2 of \d"))
+    # The claim pulls the patient in: no reload, no click.
+    await patient.page.evaluate("window.__same = true")
+    await provider.claim()
+    await patient.sees("Start Session", timeout_ms=SHOWN_MS)
+    assert await patient.page.evaluate("window.__same === true")
+    assert "/staff/visits/" in provider.page.url
+    await patient.sees(re.compile("Maya Osei is here"))
+    await provider.sees(re.compile("Ana Ruiz is here"))
+    # One press is not enough for anything to cross.
+    await provider.press("Start Session")
+    await patient.sees(re.compile("Has pressed Start Session", re.IGNORECASE))
+    await asyncio.sleep(1)
+    for side in (patient, provider):
+        seen = await side.received()
+        assert (seen["frames"], seen["videoBytes"], seen["audioBytes"]) == (0, 0, 0)
+    await patient.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    # A reload is no end, and nobody presses again.
+    await patient.page.reload()
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    # The patient leaves the call and comes back to it.
+    await patient.press(re.compile("Leave"))
+    await confirm(patient)
+    await provider.sees(re.compile("Has not pressed Start Session", re.IGNORECASE))
+    before = await provider.received()
+    await asyncio.sleep(1)
+    assert (await provider.received())["frames"] <= before["frames"] + 1
+    await patient.press("Start Session")
+    await provider.sees_and_hears()
+    await patient.sees_and_hears()
+    # The end, for both.
+    await provider.press(re.compile("^End"))
+    await confirm(provider)
+    await patient.sees(re.compile("Maya Osei"))
+    await expect(patient.page.locator("video:visible")).to_have_count(0, timeout=SHOWN_MS)
+    assert [*patient.problems, *provider.problems] == []
+    for canary in ("Ana", "Ruiz", "555", "Rash", "ana@example.org"):
+        assert canary not in server.log, "patient data in the log"
+
+
+async def confirm(who: Patient | Staff) -> None:
+    """Say yes to the question in front, where there is one."""
+    dialog = who.page.locator("dialog[open]")
+    try:
+        await dialog.wait_for(timeout=1500)
+    except Exception:  # noqa: BLE001 (no question was asked)
+        return
+    await dialog.get_by_role("button").last.click()
+
+
+async def test_a_closed_tab_keeps_the_place_and_every_answer(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    patient: Patient = await person(browser, server, Patient, **PHONE)
+    await patient.meet_now()
+    await patient.page.locator("main input[type=date]").fill("2026-11-20")
+    await patient.press("Next")
+    await patient.sees(re.compile(r"Step 2 of \d"))
+    context = patient.page.context
+    await patient.page.close()
+    again = Patient(await context.new_page(), server)
+    await again.go("/demo")
+    await again.page.get_by_role("link", name=re.compile("Return to your visit")).click()
+    await again.sees(re.compile(r"Step 2 of \d"))
+    await again.page.go_back()
+    await again.go("/demo/visit#onset")
+    await again.page.reload()
+    first = again.page.locator("main input[type=date]")
+    if await first.count():
+        assert await first.input_value() == "2026-11-20"
+
+
+async def test_a_lost_claim_says_who_has_it(browser: Browser, greenroom_server: StartServer) -> None:
+    server = greenroom_server(workers=2)
+    first: Staff = await person(browser, server, Staff)
+    second: Staff = await person(browser, server, Staff)
+    for staff, who in ((first, "osei"), (second, "lind")):
+        await staff.sign_in(who)
+        await staff.go_on_call()
+    patient: Patient = await person(browser, server, Patient, **PHONE)
+    await patient.meet_now()
+    for staff in (first, second):
+        await staff.sees("Ana Ruiz")
+    # Both press in the same instant; the store decides.
+    buttons = [staff.page.get_by_role("button", name=re.compile("Claim")).first for staff in (first, second)]
+    await asyncio.gather(*(button.evaluate("button => button.click()") for button in buttons))
+    await patient.sees("Start Session")
+    for _ in range(100):
+        winners = [staff for staff in (first, second) if "/visits/" in staff.page.url]
+        if winners:
+            break
+        await asyncio.sleep(0.1)
+    assert len(winners) == 1
+    loser = second if winners[0] is first else first
+    name = "Maya Osei" if winners[0] is first else "Jonas Lind"
+    await loser.sees(re.compile(f"{name} (has|claimed)"))
+    await loser.sees("Nobody is waiting")
+
+
+async def test_a_patient_without_camera_and_microphone_can_still_be_seen_to_be_there(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient, **PHONE)
+    await patient.page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError') };"
+    )
+    await patient.meet_now()
+    await provider.claim()
+    await patient.sees(re.compile("camera", re.IGNORECASE))
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    before = await patient.received()
+    for _ in range(40):
+        await asyncio.sleep(0.25)
+        if (await patient.received())["frames"] > before["frames"] + 5:
+            break
+    else:
+        raise AssertionError("the patient does not see the provider")
+    assert patient.problems == []
+
+
+async def test_when_the_worker_that_carries_the_media_dies_the_call_comes_back_by_itself(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server(workers=2)
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient)
+    await patient.meet_now()
+    await patient.other_worker(than=provider.worker)
+    await provider.claim()
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    for pid in server.pids:
+        # Whichever of the two carries it: the first is killed, and its successor is up before the second is.
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        await patient.sees_and_hears()
+        await provider.sees_and_hears()
+        await asyncio.sleep(2)
