@@ -10,9 +10,6 @@ from pathlib import Path
 
 import aiohttp_session
 from aiohttp import web
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
 
 from web import demo, secret, sessions
 from web.accounts import Accounts, Hasher
@@ -26,9 +23,9 @@ from web.pages.staff import SETTINGS, THROTTLE
 from web.people import ACCOUNTS
 from web.security import Throttle, headers_signal, same_site_middleware
 from web.sockets import drain, signalling, socket
+from web.store import connect
 
 BODY_BYTES = 64 * 1024
-STORE_CONNECTIONS = 64
 
 ROUTES = (
     web.get("/", public.start),
@@ -74,23 +71,6 @@ def create_app(settings: Settings) -> web.Application:
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app
-
-
-def connect(settings: Settings) -> Redis:
-    """A client of the store that never waits longer than the settings allow, neither for an answer nor for a turn."""
-    patience = settings.redis.socket_timeout_s
-    pool = BlockingConnectionPool.from_url(
-        settings.redis.url,
-        max_connections=STORE_CONNECTIONS,
-        timeout=patience,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        # One more try mends a connection that the store closed while it was idle; more would only add up the waits.
-        retry=Retry(ConstantBackoff(0.05), 1),
-        health_check_interval=0,
-        client_name="greenroom",
-    )
-    return Redis.from_pool(pool)
 
 
 async def _store(app: web.Application) -> AsyncIterator[None]:

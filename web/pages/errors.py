@@ -39,7 +39,17 @@ UNAVAILABLE_FORM = Words(
     "We cannot reach our own records, so what you just sent was not taken. Wait a little, go back and send it again.",
 )
 INTERNAL = Words("Something went wrong", "The mistake is ours, and we have a note of it. Please try again.")
-WORDS: dict[int, Words] = {
+
+
+class UnknownOrganisation(web.HTTPNotFound):
+    """The path names an organisation that is not here."""
+
+
+WORDS: dict[int | type[web.HTTPException], Words] = {
+    UnknownOrganisation: Words(
+        "There is no clinic at this address",
+        "Check the link that your clinic gave you, above all the part after the last slash.",
+    ),
     400: Words(
         "We could not read that", "Your browser sent something that we do not understand. Please try again."
     ),
@@ -64,7 +74,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _page(request, error.status, WORDS.get(error.status, WORDS[400]), error)
+        return _page(request, error.status, _words(error), error)
     except Busy:
         return _unavailable(request)
     except (Unavailable, RedisError, ConnectionError, TimeoutError) as error:
@@ -119,6 +129,10 @@ def _page(
     if status in (408, 413, 415):
         response.force_close()  # the rest of the body is not waited for
     return response
+
+
+def _words(error: web.HTTPException) -> Words:
+    return WORDS.get(type(error)) or WORDS.get(error.status) or WORDS[400]
 
 
 def _template(request: web.Request) -> str:

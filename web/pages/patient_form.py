@@ -78,10 +78,11 @@ def normal_phone(text: str) -> str | None:
         return None
     if not international and len(digits) == 10:
         digits, international = "1" + digits, True
-    if digits.startswith("1") and len(digits) == 11:
+    if digits.startswith("1"):
         # Neither an area code nor an exchange begins with 0 or 1.
         area, exchange, line = digits[1:4], digits[4:7], digits[7:]
-        return f"+1 {area} {exchange} {line}" if area[0] > "1" and exchange[0] > "1" else None
+        fits = len(digits) == 11 and area[0] > "1" and exchange[0] > "1"
+        return f"+1 {area} {exchange} {line}" if fits else None
     return f"+{digits}" if international and 7 <= len(digits) <= 15 and digits[0] != "0" else None
 
 

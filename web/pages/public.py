@@ -21,9 +21,10 @@ from signalling.visit import Refusal
 from web import sessions
 from web.organisations import DAYS, LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
-from web.pages.errors import not_found, read_form
+from web.pages.errors import UnknownOrganisation, not_found, read_form
 from web.pages.rendering import ORGANISATION, error_page, page
 from web.people import visit_key, visit_of
+from web.security import SAFE_METHODS
 
 ORGANISATIONS = web.AppKey("organisations", Organisations)
 SERVICE = web.AppKey("service", Service)
@@ -39,10 +40,6 @@ async def organisation_of(request: web.Request) -> Organisation:
         raise UnknownOrganisation
     request[ORGANISATION] = found
     return found
-
-
-class UnknownOrganisation(web.HTTPNotFound):
-    """The path names an organisation that is not here."""
 
 
 async def start(request: web.Request) -> web.Response:
@@ -172,8 +169,10 @@ async def visit_page(request: web.Request) -> web.Response:
 async def no_such_page(request: web.Request) -> web.Response:
     """Anything else below an organisation: a 404 that knows where one was."""
     organisation = await organisation_of(request)
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in SAFE_METHODS:
         raise web.HTTPNotFound
+    if request.path.endswith("/"):
+        raise web.HTTPPermanentRedirect(request.path.rstrip("/"))
     links = [
         (f"Go to {organisation.name}", f"/{organisation.id}"),
         ("Staff: sign in", f"/{organisation.id}/staff"),

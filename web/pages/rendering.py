@@ -21,7 +21,7 @@ HERE = Path(__file__).parent.parent
 STATIC, TEMPLATES = HERE / "static", HERE / "templates"
 
 BUILD = web.AppKey("build", str)
-ORGANISATION = "organisation"
+ORGANISATION = web.RequestKey("organisation", Organisation)
 """Where a request keeps the organisation that its path names, once a handler has found it."""
 
 KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
@@ -52,6 +52,8 @@ def setup(app: web.Application) -> None:
         app,
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["tojson"] = _tojson
     app.router.add_get("/static/{path:.+}", static_file)

@@ -1,0 +1,108 @@
+"""A site in this process for tests of pages and sockets: the whole app on a real Valkey, and people who use it.
+
+A `Person` is a browser: its cookies, its Origin, the forms it sends. Not a test.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientResponse, ClientWebSocketResponse, CookieJar, TCPConnector
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from web import demo
+from web.app import create_app
+from web.config import Settings, parse
+
+FORM = {
+    "name": "Ana Ruiz",
+    "birth_date": "1990-04-02",
+    "phone": "(512) 555-0142",
+    "email": "ana@example.org",
+    "state": "TX",
+    "reason": "Rash, three days",
+    "language": "es",
+    "filled_in_by": "",
+}
+OSEI, LIND, ADMIN = "osei@riverside.example", "lind@riverside.example", "admin@riverside.example"
+
+
+def settings_for(valkey_url: str, folder: Path, **sections: dict[str, Any]) -> Settings:
+    """Settings on this store with a data folder of its own; keywords are sections."""
+    return parse({"redis": {"url": valkey_url}, "data": {"folder": str(folder)}, **sections}, "test")
+
+
+class Site:
+    """A started app; `people` are closed with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.app: Application = create_app(settings)
+        self.server = TestServer(self.app)
+        self.people: list[Person] = []
+
+    async def __aenter__(self) -> "Site":
+        await self.server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for person in self.people:
+            await person.client.session.close()
+        await self.server.close()
+
+    def person(self, **headers: str) -> "Person":
+        """Somebody with a browser of their own."""
+        self.people.append(Person(self, headers))
+        return self.people[-1]
+
+
+class Person:
+    """A browser: keeps cookies, and says where its requests come from."""
+
+    def __init__(self, site: Site, headers: dict[str, str]) -> None:
+        self.site = site
+        # A connection each, as browsers have: nobody waits behind somebody else's delayed answer.
+        self.client: TestClient[Request, Application] = TestClient(
+            site.server, cookie_jar=CookieJar(unsafe=True), connector=TCPConnector(), headers=headers
+        )
+
+    @property
+    def origin(self) -> str:
+        """What this site's pages have as their Origin."""
+        return str(self.site.server.make_url("")).rstrip("/")
+
+    @property
+    def cookie(self) -> str:
+        """The session cookie's value, or an empty text."""
+        return next((c.value for c in self.client.session.cookie_jar if c.key == "greenroom"), "")
+
+    def take_cookie(self, value: str) -> None:
+        """Somebody else's cookie in this browser."""
+        self.client.session.cookie_jar.update_cookies({"greenroom": value}, self.site.server.make_url("/"))
+
+    async def get(self, path: str) -> ClientResponse:
+        """GET, without following redirects."""
+        return await self.client.get(path, allow_redirects=False)
+
+    async def post(self, path: str, data: Any = None, **headers: str) -> ClientResponse:
+        """POST from a page of this site, without following redirects."""
+        headers = {"Origin": self.origin, **headers}
+        return await self.client.post(path, data=data, headers=headers, allow_redirects=False)
+
+    async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
+        """Fills in the patient information and sends it."""
+        await self.get("/demo/information")
+        return await self.post("/demo/information", {**FORM, **fields})
+
+    async def sign_in(self, email: str, password: str | None = None) -> ClientResponse:
+        """Signs in to the demo, with its password unless another is given."""
+        password = demo.password(self.site.settings, email) if password is None else password
+        return await self.post("/demo/staff/sign-in", {"email": email, "password": password})
+
+    async def socket(self, role: str) -> ClientWebSocketResponse:
+        """A WebSocket that has said hello; its first message is the answer to that."""
+        ws = await self.client.ws_connect(
+            "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": self.origin}
+        )
+        await ws.send_json({"type": "hello", "id": 1, "role": role})
+        return ws

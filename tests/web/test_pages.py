@@ -1,0 +1,300 @@
+"""The server-rendered pages, over HTTP against the whole app on a real Valkey."""
+
+import asyncio
+import json
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse
+
+from signalling.record import Policy, Visit
+from tests.web.site import FORM, OSEI, Site
+from web import demo
+from web.organisations import Organisation
+from web.pages import patient_form
+from web.pages.public import ORGANISATIONS, SERVICE
+
+
+async def boot(response: ClientResponse) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="boot">(.*?)</script>', await response.text())
+    assert found
+    told: dict[str, Any] = json.loads(found[1])
+    return told
+
+
+async def visits(site: Site) -> list[Visit]:
+    return list((await site.app[SERVICE].mirrors.get("demo")).visits.values())
+
+
+async def change(site: Site, **fields: Any) -> None:
+    import msgspec
+
+    changed: Organisation = msgspec.structs.replace(demo.ORGANISATION, **fields)
+    await site.app[ORGANISATIONS].save(changed)
+
+
+# --- the public-facing calendar
+
+
+async def test_the_start_page_goes_on_to_the_only_organisation(site: Site) -> None:
+    response = await site.person().get("/")
+    assert (response.status, response.headers["Location"]) == (303, "/demo")
+
+
+async def test_the_start_page_names_no_organisation_where_there_are_several(site: Site) -> None:
+    await change(site, id="lakeside", name="Lakeside Clinic")
+    response = await site.person().get("/")
+    assert response.status == 200
+    assert "Lakeside" not in await response.text()
+
+
+async def test_the_calendar_offers_meet_now_and_shows_the_week(site: Site) -> None:
+    response = await site.person().get("/demo")
+    text = await response.text()
+    assert response.status == 200
+    assert "Riverside Clinic" in text
+    assert 'href="/demo/information"' in text
+    assert all(day in text for day in ("Monday", "Sunday"))
+
+
+async def test_a_closed_organisation_says_when_it_opens_and_takes_nobody_in(site: Site) -> None:
+    await change(site, hours=((("00:00", "00:01"),),) * 7)
+    ana = site.person()
+    assert "We are closed." in await (await ana.get("/demo")).text()
+    assert (await ana.get("/demo/information")).headers["Location"] == "/demo"
+    assert (await ana.post("/demo/information", FORM)).headers["Location"] == "/demo"
+    assert await visits(site) == []
+
+
+async def test_an_organisation_may_close_meet_now_while_nobody_is_on_call(site: Site) -> None:
+    await change(site, policy=Policy(needs_on_call=True))
+    assert "No clinician is on call" in await (await site.person().get("/demo")).text()
+
+
+# --- patient information
+
+
+async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> None:
+    ana = site.person()
+    response = await ana.ask_for_a_visit()
+    assert (response.status, response.headers["Location"]) == (303, "/demo/visit")
+    (visit,) = await visits(site)
+    assert visit.patient.name == "Ana Ruiz"
+    assert visit.patient.phone == "+1 512 555 0142"
+    told = await boot(await ana.get("/demo/visit"))
+    assert told == {
+        "organisation": {"id": "demo", "name": "Riverside Clinic"},
+        "visit": visit.id,
+        "ws": "/demo/ws",
+        "home": "/demo",
+    }
+
+
+async def test_a_form_that_fails_says_which_field_and_keeps_the_rest(site: Site) -> None:
+    response = await site.person().ask_for_a_visit(email="ana at example", reason="Rash <b>")
+    text = await response.text()
+    assert response.status == 422
+    assert "Write an email address such as ana@example.org." in text
+    assert "ana at example" in text
+    assert "Rash &lt;b&gt;" in text
+    assert await visits(site) == []
+
+
+async def test_a_form_sent_twice_at_once_opens_one_visit(site: Site) -> None:
+    ana = site.person()
+    await ana.get("/demo/information")
+    answers = await asyncio.gather(*(ana.post("/demo/information", FORM) for _ in range(5)))
+    assert {answer.status for answer in answers} == {303}
+    assert len(await visits(site)) == 1
+    assert (await ana.get("/demo/visit")).status == 200
+
+
+async def test_a_browser_with_an_open_visit_comes_back_to_it(site: Site) -> None:
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    assert (await ana.get("/demo/information")).headers["Location"] == "/demo/visit"
+    assert (await ana.post("/demo/information", FORM)).headers["Location"] == "/demo/visit"
+    assert len(await visits(site)) == 1
+    assert "Return to your visit" in await (await ana.get("/demo")).text()
+
+
+async def test_a_stranger_finds_no_visit_behind_the_address(site: Site) -> None:
+    await site.person().ask_for_a_visit()
+    response = await site.person().get("/demo/visit")
+    assert (response.status, response.headers["Location"]) == (303, "/demo")
+
+
+async def test_no_get_opens_a_visit_or_signs_anybody_in(site: Site) -> None:
+    ana = site.person()
+    for path in ("/demo", "/demo/information?name=Ana", "/demo/visit", "/demo/staff", "/demo/staff/sign-in"):
+        await ana.get(path)
+    assert await visits(site) == []
+    assert ana.cookie == ""
+
+
+async def test_a_form_over_the_limit_is_refused_whole(site: Site) -> None:
+    response = await site.person().post("/demo/information", {**FORM, "reason": "x" * 70_000})
+    assert response.status == 413
+    assert "That is too much" in await response.text()
+
+
+async def test_a_form_of_another_kind_is_refused(site: Site) -> None:
+    response = await site.person().post(
+        "/demo/information", json.dumps(FORM), **{"Content-Type": "application/json"}
+    )
+    assert response.status == 415
+
+
+# --- what each field may hold
+
+TODAY = date(2026, 11, 23)
+
+
+def checked(**fields: object) -> patient_form.Checked:
+    return patient_form.check({**FORM, **fields}, ("en", "es"), TODAY)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "12345"),
+        ("name", "x" * 101),
+        ("birth_date", "2026-11-24"),
+        ("birth_date", "1890-01-01"),
+        ("birth_date", "2026-02-30"),
+        ("birth_date", "20260101"),
+        ("phone", "555 0142"),
+        ("phone", "112 555 0142"),
+        ("phone", "call me"),
+        ("email", "ana@"),
+        ("email", "ana@@example.org"),
+        ("state", "ZZ"),
+        ("state", "Texas"),
+        ("language", "tlh"),
+        ("reason", " \r\n\t "),
+        ("filled_in_by", "x" * 101),
+        ("name", None),
+        ("name", ["Ana"]),
+    ],
+)
+def test_each_wrong_field_is_named_alone(field: str, value: object) -> None:
+    found = checked(**{field: value})
+    assert set(found.errors) == {field}
+    assert found.errors[field].endswith(".")
+    assert found.information is None
+    assert found.form["reason" if field != "reason" else "name"]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("512 555 0142", "+1 512 555 0142"),
+        ("1-512-555-0142", "+1 512 555 0142"),
+        ("+1 (512) 555.0142", "+1 512 555 0142"),
+        ("+44 20 7946 0958", "+442079460958"),
+        ("0049 30 901820", "+4930901820"),
+        ("+1 512 555", None),
+        ("+1234567890123456", None),
+        ("٠١٢٣٤٥٦٧٨٩", None),
+    ],
+)
+def test_phone_numbers_are_kept_in_one_form(written: str, kept: str | None) -> None:
+    assert patient_form.normal_phone(written) == kept
+
+
+def test_line_breaks_and_control_characters_do_not_get_in() -> None:
+    found = checked(name="Ana\r\nSet-Cookie: x\u202e\x00 Ruiz", filled_in_by="Rosa\nRuiz").information
+    assert found is not None
+    assert found.name == "Ana Set-Cookie: x Ruiz"
+    assert found.filled_in_by == "Rosa Ruiz"
+
+
+# --- staff
+
+
+async def test_staff_sign_in_and_are_told_who_they_are(site: Site) -> None:
+    osei = site.person()
+    assert (await osei.get("/demo/staff")).headers["Location"] == "/demo/staff/sign-in"
+    response = await osei.sign_in(OSEI)
+    assert (response.status, response.headers["Location"]) == (303, "/demo/staff")
+    told = await boot(await osei.get("/demo/staff"))
+    assert told["me"] == {"id": "u_osei", "name": "Dr Maya Osei", "role": "provider"}
+    assert (told["ws"], told["home"]) == ("/demo/ws", "/demo/staff")
+    assert (await osei.get("/demo/staff/sign-in")).headers["Location"] == "/demo/staff"
+
+
+async def test_an_unknown_email_and_a_wrong_password_are_answered_alike(site: Site) -> None:
+    someone = site.person()
+    wrong = await someone.sign_in(OSEI, "not the password")
+    unknown = await someone.sign_in("nobody@riverside.example", "not the password")
+    assert wrong.status == unknown.status == 422
+    texts = [(await answer.text()).replace("nobody@", "osei@") for answer in (wrong, unknown)]
+    assert texts[0] == texts[1]
+    assert "do not belong together" in texts[0]
+    assert someone.cookie == ""
+
+
+async def test_a_link_to_a_session_that_is_not_there_leads_back_to_the_list(site: Site) -> None:
+    osei, ana = site.person(), site.person()
+    await osei.sign_in(OSEI)
+    await ana.ask_for_a_visit()
+    (visit,) = await visits(site)
+    assert (await osei.get(f"/demo/staff/visits/{visit.id}")).status == 200
+    missing = await osei.get("/demo/staff/visits/v_nothing")
+    assert missing.status == 404
+    assert 'href="/demo/staff"' in await missing.text()
+
+
+async def test_one_browser_may_be_staff_and_a_patient_at_once(site: Site) -> None:
+    both = site.person()
+    await both.ask_for_a_visit()
+    await both.sign_in(OSEI)
+    assert (await both.get("/demo/visit")).status == 200
+    assert (await both.get("/demo/staff")).status == 200
+    await both.post("/demo/staff/sign-out")
+    assert (await both.get("/demo/visit")).status == 200
+    assert (await both.get("/demo/staff")).status == 303
+
+
+async def test_an_organisation_sees_nothing_of_another(site: Site) -> None:
+    await change(site, id="lakeside", name="Lakeside Clinic")
+    osei, ana = site.person(), site.person()
+    await osei.sign_in(OSEI)
+    await ana.ask_for_a_visit()
+    (visit,) = await visits(site)
+    assert (await osei.get("/lakeside/staff")).headers["Location"] == "/lakeside/staff/sign-in"
+    assert (await osei.get(f"/lakeside/staff/visits/{visit.id}")).status == 303
+    assert (await ana.get("/lakeside/visit")).headers["Location"] == "/lakeside"
+    lakeside = await osei.post(
+        "/lakeside/staff/sign-in", {"email": OSEI, "password": demo.password(site.settings, OSEI)}
+    )
+    assert lakeside.status == 422
+
+
+# --- what is not there
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("/nowhere", "There is no clinic at this address"),
+        ("/nowhere/visit", "There is no clinic at this address"),
+        ("/DEMO%0d%0aX", "There is no clinic at this address"),
+        ("/demo/nothing", "There is no such page"),
+        ("/demo/staff/nothing", "There is no such page"),
+    ],
+)
+async def test_what_is_not_there_is_answered_helpfully(site: Site, path: str, words: str) -> None:
+    response = await site.person().get(path)
+    text = await response.text()
+    assert response.status == 404
+    assert words in text
+    assert "href=" in text
+
+
+async def test_a_slash_too_many_is_forgiven(site: Site) -> None:
+    response = await site.person().get("/demo/")
+    assert (response.status, response.headers["Location"]) == (308, "/demo")
