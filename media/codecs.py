@@ -43,8 +43,9 @@ class Codec:
 OPUS: Final = Codec(
     111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("transport-cc",)
 )
-# Chromium starts its bandwidth estimate at 300 kbit/s, and its pacer would then spread the first keyframe over 100 ms. While
-# only black frames flow the estimate rests where it started; what the network cannot carry lowers it within a second.
+# Chromium starts its bandwidth estimate at 300 kbit/s, and its pacer would then spread the first keyframe over
+# 100 ms. While only black frames flow the estimate rests where it started; what the network cannot carry lowers
+# it within a second.
 START_KBPS: Final = 1000
 
 VP8: Final = Codec(

@@ -1,4 +1,4 @@
-"""One DTLS server association (RFC 5764): a handshake over somebody else's datagrams, ending in SRTP keys.
+"""One DTLS association (RFC 5764): a handshake over somebody else's datagrams, ending in SRTP keys.
 
 Knows pyOpenSSL's memory buffers, retransmission times and the certificate the other side showed. Does not
 know sockets, streams or whose certificate it ought to be: the caller compares `digest` before it uses the
@@ -60,10 +60,14 @@ class Established:
 class Association:
     """Feed it datagrams; it sends through `send` and says once, by `established`, that the keys are there."""
 
-    def __init__(self, identity: Identity, send: Callable[[bytes], None]) -> None:
+    def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
         self._connection = SSL.Connection(identity.context, None)
         self._connection.set_ciphertext_mtu(MTU)
-        self._connection.set_accept_state()
+        if client:
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
+        self._client = client
         self._send = send
         self.established: Established | None = None
         self.closed = False
@@ -88,6 +92,13 @@ class Association:
                 raise DtlsError("handshake failed") from error
             self.closed = True  # a fatal alert over the encrypted association
         self._flush()
+
+    def begin(self) -> None:
+        """A client's first flight. Raises DtlsError."""
+        try:
+            self._handshake()
+        except SSL.WantReadError:
+            self._flush()
 
     def retransmit(self) -> None:
         """Send the last flight again if its time has come (RFC 6347 §4.2.4). Call now and then until
@@ -123,7 +134,9 @@ class Association:
             raise DtlsError("no certificate or no SRTP profile")
         size = 2 * (profile.key_length + profile.salt_length)
         material = self._connection.export_keying_material(EXPORTER, size)
-        self.established = Established(srtp.derive(profile, material), certificate, name.decode("ascii"))
+        self.established = Established(
+            srtp.derive(profile, material, self._client), certificate, name.decode("ascii")
+        )
 
     def _flush(self) -> None:
         while True:

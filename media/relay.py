@@ -136,7 +136,8 @@ class Relay:
         self._by_ufrag.pop(ufrag, None)
 
     def serves(self, address: Address, leg: Leg) -> bool:
-        """Whether an address is free for a leg. A request with a forged sender must not take another leg's away."""
+        """Whether an address is free for a leg. A request with a forged sender must not take another leg's
+        away."""
         return self.forwarder.legs.get(address, leg) is leg
 
     def prove(self, leg: Leg, address: Address, forgotten: list[Address]) -> None:

@@ -1,0 +1,305 @@
+"""What a relayed packet costs: CPU of the relay process, added latency, and packets that cross before the
+gate opens.
+
+The relay runs in a child process; this one plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
+loopback, 320 packets a second and call, as a 1:1 video call has. `run` returns the figures; `python -m
+media.bench` prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import heapq
+import itertools
+import json
+import multiprocessing
+import os
+import random
+import select
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from struct import Struct
+from typing import Final
+
+import uvloop
+
+from media import rtp
+from media.codecs import OPUS, VP8
+from media.dtls import Identity
+from media.probe import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.relay import Relay
+from media.socket import RelaySettings
+from media.srtp import best_binding
+
+VIDEO_PER_S: Final = 110
+AUDIO_PER_S: Final = 50
+FRAMES_PER_S: Final = 30
+VIDEO_BYTES: Final = 1188
+AUDIO_BYTES: Final = 108
+RTCP_S: Final = 0.1
+TICK_S: Final = 0.5
+SETTLE_S: Final = 1.0
+ANSWER_S: Final = 10.0
+_STAMP = Struct("!Q")
+_STAMP_AT: Final = 4
+_REPORT = Struct("!BBHIIIIII")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run. CPU is the relay process's, user and system."""
+
+    calls: int
+    packets: int
+    packets_per_s: float
+    cpu_us_per_packet: float
+    cpu_share_of_core: float
+    lost_share: float
+    setup_ms_per_party: float
+    packets_before_gate: int
+    latency_p50_ms: float
+    latency_p99_ms: float
+    binding: str
+
+
+class Speaker(Probe):
+    """A probe with something to say: packets of a call's sizes, the time of sending inside each video
+    packet."""
+
+    def __init__(self, identity: Identity) -> None:
+        super().__init__(best_binding(), identity)
+        self.latencies_ns: list[int] = []
+        self._sequence = itertools.count(random.getrandbits(14))
+        self._audio_sequence = itertools.count(random.getrandbits(14))
+        self._noise = os.urandom(VIDEO_BYTES)
+        self._owed = 0.0
+        self._frames = 0
+
+    def frame(self, at_s: float) -> None:
+        """One video frame: three or four packets, the first of each second a keyframe."""
+        self._owed += VIDEO_PER_S / FRAMES_PER_S
+        count, self._owed = int(self._owed), self._owed % 1
+        key = self._frames % FRAMES_PER_S == 0
+        self._frames += 1
+        for place in range(count):
+            stamp = _STAMP.pack(time.monotonic_ns())
+            head = VP8_KEYFRAME if key and place == 0 else VP8_DELTA
+            payload = head + bytes(_STAMP_AT - len(head)) + stamp + self._noise[_STAMP_AT + 8 :]
+            timestamp, last = int(at_s * VP8.clock_rate), place == count - 1
+            packet = rtp.build(
+                VP8.payload_type, next(self._sequence), timestamp, self.video_ssrc, payload, marker=last
+            )
+            self.send_rtp(packet)
+
+    def sound(self, at_s: float) -> None:
+        """20 ms of audio."""
+        timestamp = int(at_s * OPUS.clock_rate)
+        payload = self._noise[:AUDIO_BYTES]
+        self.send_rtp(
+            rtp.build(OPUS.payload_type, next(self._audio_sequence), timestamp, self.audio_ssrc, payload)
+        )
+
+    def report(self) -> None:
+        """A sender report."""
+        self.send_rtcp(
+            _REPORT.pack(0x80, 200, 6, self.video_ssrc, int(time.time()) & 0xFFFFFFFF, 0, 0, self.sent, 0)
+        )
+
+    def heard(self, packet: Heard) -> None:
+        """Note how long a video packet took."""
+        if packet.payload_type == VP8.payload_type:
+            sent_ns = _STAMP.unpack_from(packet.payload, _STAMP_AT)[0]
+            self.latencies_ns.append(packet.received_ns - sent_ns)
+
+
+class Load:
+    """All speakers of a run, on one poll."""
+
+    def __init__(self) -> None:
+        self.poll = select.epoll()
+        self.speakers: dict[int, Speaker] = {}
+
+    def add(self, speaker: Speaker) -> None:
+        """Watch a speaker's socket."""
+        self.poll.register(speaker.sock.fileno(), select.EPOLLIN)
+        self.speakers[speaker.sock.fileno()] = speaker
+
+    def close(self) -> None:
+        """Release everything."""
+        self.poll.close()
+        for speaker in self.speakers.values():
+            speaker.close()
+
+    def wait(self, timeout_s: float) -> None:
+        """Read what comes within the time."""
+        for descriptor, _ in self.poll.poll(max(0.0, min(timeout_s, 0.05))):
+            self.speakers[descriptor].readable()
+
+    def connect(self, speakers: Sequence[Speaker], limit_s: float = 10.0) -> None:
+        """Until all are connected. Raises TimeoutError."""
+        end_s = time.monotonic() + limit_s
+        while not all(speaker.ready for speaker in speakers):
+            if time.monotonic() > end_s:
+                raise TimeoutError("the relay did not answer")
+            for speaker in speakers:
+                speaker.tick(time.monotonic())
+            self.wait(0.01)
+
+    def talk(self, duration_s: float) -> None:
+        """Everybody sends for this long."""
+        now_s = time.monotonic()
+        end_s = now_s + duration_s
+        due: list[tuple[float, int, int]] = []
+        intervals = (1 / FRAMES_PER_S, 1 / AUDIO_PER_S, RTCP_S, TICK_S)
+        for descriptor in self.speakers:
+            for what, interval_s in enumerate(intervals):
+                heapq.heappush(due, (now_s + random.random() * interval_s, descriptor, what))
+        while (now_s := time.monotonic()) < end_s:
+            while due[0][0] <= now_s:
+                at_s, descriptor, what = heapq.heappop(due)
+                speaker = self.speakers[descriptor]
+                if what == 0:
+                    speaker.frame(at_s)
+                elif what == 1:
+                    speaker.sound(at_s)
+                elif what == 2:
+                    speaker.report()
+                else:
+                    speaker.tick(now_s)
+                heapq.heappush(due, (at_s + intervals[what], descriptor, what))
+            self.wait(due[0][0] - time.monotonic())
+        self.wait(0.05)
+
+
+async def _serve(control: Connection) -> None:
+    """The relay process: does what `control` says until it says stop."""
+    relay = await Relay.open(RelaySettings())
+    loop = asyncio.get_running_loop()
+    stopped = loop.create_future()
+
+    def command() -> None:
+        what, name, value = control.recv()
+        room = relay.room(name) if name else None
+        if what == "join" and room is not None:
+            control.send(room.join(value, lambda event: None).offer())
+        elif what == "accept" and room is not None:
+            party, answer = value
+            room.parties[party].accept(answer)
+            control.send(None)
+        elif what == "gate" and room is not None:
+            room.set_gate(value)
+            control.send(None)
+        elif what == "stats":
+            control.send((relay.stats, relay.binding.name))
+        elif not stopped.done():
+            stopped.set_result(None)
+
+    loop.add_reader(control.fileno(), command)
+    await stopped
+    await relay.close()
+
+
+def _serve_in_child(control: Connection) -> None:
+    uvloop.run(_serve(control))
+
+
+@contextmanager
+def _child() -> Iterator[tuple[int, Connection]]:
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(there,), daemon=True)
+    process.start()
+    assert process.pid is not None
+    try:
+        yield process.pid, here
+        here.send(("stop", "", None))
+    finally:
+        process.join(5)
+        if process.is_alive():
+            process.kill()
+
+
+def _cpu_ns(pid: int) -> int:
+    """Nanoseconds of CPU a process's threads have had."""
+    return sum(
+        int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
+    )
+
+
+def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Figures:
+    """Measure. CPU first, with the load as cheap as it can be; then, if `latency`, two more seconds in which
+    every packet is decrypted and its time taken."""
+    load = Load()
+    identity = Identity(0.0)
+    with _child() as (pid, control):
+
+        def ask(what: str, room: str = "", value: object = None) -> object:
+            control.send((what, room, value))
+            if not control.poll(ANSWER_S):
+                raise TimeoutError("the relay process does not answer")
+            return control.recv()
+
+        try:
+            ask("stats")
+            cpu_ns = _cpu_ns(pid)
+            for call in range(calls):
+                pair = {name: Speaker(identity) for name in "ab"}
+                for name, speaker in pair.items():
+                    load.add(speaker)
+                    offer = ask("join", f"call-{call}", name)
+                    ask("accept", f"call-{call}", (name, speaker.answer(str(offer))))
+                load.connect(list(pair.values()))
+            setup_ns = _cpu_ns(pid) - cpu_ns
+            everyone = list(load.speakers.values())
+            load.talk(SETTLE_S)
+            before_gate = sum(speaker.received for speaker in everyone)
+            for call in range(calls):
+                ask("gate", f"call-{call}", True)
+            load.talk(SETTLE_S)
+            sent, received = sum(s.sent for s in everyone), sum(s.received for s in everyone)
+            cpu_ns, began_s = _cpu_ns(pid), time.monotonic()
+            load.talk(duration_s)
+            cpu_ns, took_s = _cpu_ns(pid) - cpu_ns, time.monotonic() - began_s
+            sent = sum(s.sent for s in everyone) - sent
+            received = sum(s.received for s in everyone) - received
+            latencies_ns = [0]
+            if latency:
+                for speaker in everyone:
+                    speaker.on_rtp = speaker.heard
+                load.talk(2.0)
+                latencies_ns = sorted(itertools.chain.from_iterable(s.latencies_ns for s in everyone)) or [0]
+            binding = ask("stats")
+            assert isinstance(binding, tuple)
+        finally:
+            load.close()
+    return Figures(
+        calls=calls,
+        packets=received,
+        packets_per_s=round(received / took_s),
+        cpu_us_per_packet=round(cpu_ns / 1000 / max(received, 1), 2),
+        cpu_share_of_core=round(cpu_ns / 1e9 / took_s, 3),
+        lost_share=round(max(0.0, 1 - received / max(sent, 1)), 4),
+        setup_ms_per_party=round(setup_ns / 1e6 / (2 * calls), 2),
+        packets_before_gate=before_gate,
+        latency_p50_ms=round(latencies_ns[len(latencies_ns) // 2] / 1e6, 3),
+        latency_p99_ms=round(latencies_ns[int(len(latencies_ns) * 0.99)] / 1e6, 3),
+        binding=binding[1],
+    )
+
+
+def main() -> None:
+    """`python -m media.bench`: one line of JSON for each number of calls."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, nargs="+", default=[20, 60])
+    parser.add_argument("--seconds", type=float, default=5.0)
+    arguments = parser.parse_args()
+    for calls in arguments.calls:
+        print(json.dumps(asdict(run(calls, arguments.seconds))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""A party that is no browser: an aiortc peer that answers the server's offer, sends what it makes up, and
+watches what it gets.
+
+For tests and load testers. Knows aiortc and PyAV. Does not know signalling: the offer comes in and the answer
+goes out as text. Like a browser it sends black and silence until `start()`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fractions
+import math
+import re
+import struct
+import time
+from array import array
+from collections.abc import Callable
+from typing import Final
+
+from aiortc import (
+    MediaStreamError,
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import VIDEO_CLOCK_RATE, VIDEO_TIME_BASE
+from av import AudioFrame, VideoFrame
+
+WIDTH: Final = 320
+HEIGHT: Final = 240
+FRAME_S: Final = 1 / 15
+SAMPLE_RATE: Final = 48_000
+AUDIO_FRAME_S: Final = 0.020
+TONE_HZ: Final = 440
+BLACK: Final = 16  # luma of black in limited range
+WHITE: Final = 235
+PICTURE_LUMA: Final = 40  # brighter than this is no black, even after coding
+SAMPLING: Final = 61  # every so-manieth pixel and sample is looked at
+
+_CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
+_TONE: Final = struct.pack(
+    f"<{SAMPLE_RATE // TONE_HZ * TONE_HZ // 10}h",
+    *(
+        int(9000 * math.sin(2 * math.pi * TONE_HZ * n / SAMPLE_RATE))
+        for n in range(SAMPLE_RATE // TONE_HZ * TONE_HZ // 10)
+    ),
+)
+
+
+class _Paced(MediaStreamTrack):
+    """A track whose frames come at their own time."""
+
+    def __init__(self, interval_s: float) -> None:
+        super().__init__()
+        self.enabled = False
+        self._interval_s = interval_s
+        self._began_s: float | None = None
+        self._count = 0
+
+    async def next_count(self) -> int:
+        """Wait for the next frame's time; returns its number. Raises MediaStreamError once the track has
+        ended."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+        self._count += 1
+        wait_s = self._began_s + self._count * self._interval_s - time.monotonic()
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+        return self._count
+
+
+class PictureTrack(_Paced):
+    """A bright bar that wanders over grey, or black while not `enabled`."""
+
+    kind = "video"
+
+    def __init__(self) -> None:
+        super().__init__(FRAME_S)
+
+    async def recv(self) -> VideoFrame:
+        """The next frame, at its time."""
+        count = await self.next_count()
+        frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
+        row = bytearray([BLACK]) * frame.planes[0].line_size
+        if self.enabled:
+            row = bytearray([WHITE // 2]) * frame.planes[0].line_size
+            at = count * 8 % (WIDTH - 32)
+            row[at : at + 32] = bytes([WHITE]) * 32
+        frame.planes[0].update(bytes(row) * HEIGHT)
+        for plane in frame.planes[1:]:
+            plane.update(bytes([128]) * plane.buffer_size)
+        frame.pts = int(count * FRAME_S * VIDEO_CLOCK_RATE)
+        frame.time_base = VIDEO_TIME_BASE
+        return frame
+
+
+class ToneTrack(_Paced):
+    """A steady tone, or silence while not `enabled`."""
+
+    kind = "audio"
+
+    def __init__(self) -> None:
+        super().__init__(AUDIO_FRAME_S)
+
+    async def recv(self) -> AudioFrame:
+        """The next 20 ms, at their time."""
+        count = await self.next_count()
+        samples = int(SAMPLE_RATE * AUDIO_FRAME_S)
+        frame = AudioFrame(format="s16", layout="mono", samples=samples)
+        frame.planes[0].update(_TONE[: samples * 2] if self.enabled else bytes(samples * 2))
+        frame.pts = count * samples
+        frame.sample_rate = SAMPLE_RATE
+        frame.time_base = fractions.Fraction(1, SAMPLE_RATE)
+        return frame
+
+
+class SyntheticParty:
+    """See the module. Counters: `frames_decoded`, `pictures_decoded` (frames that are not black),
+    `audio_energy` (sum of squares of samples in the range -1 to 1, one in SAMPLING looked at),
+    `audio_frames`."""
+
+    def __init__(self) -> None:
+        self.frames_decoded = 0
+        self.pictures_decoded = 0
+        self.audio_frames = 0
+        self.audio_energy = 0.0
+        self.first_frame_was_picture: bool | None = None
+        self._picture, self._tone = PictureTrack(), ToneTrack()
+        self._connection: RTCPeerConnection | None = None
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+
+    async def answer(self, offer: str) -> str:
+        """The SDP answer to an offer; a second offer gets a new connection, like a `fresh` one in the
+        browser."""
+        await self._drop_connection()
+        connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection.on("connectionstatechange", self._changed.set)
+        connection.on("track", self._watch)
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        for transceiver in connection.getTransceivers():
+            transceiver.sender.replaceTrack(self._picture if transceiver.kind == "video" else self._tone)
+            transceiver.direction = "sendrecv"
+        if all(host.startswith("127.") for host in _CANDIDATE_HOST.findall(offer)):
+            await self._gather_on_loopback(connection)
+        await connection.setLocalDescription(await connection.createAnswer())
+        return connection.localDescription.sdp
+
+    def start(self) -> None:
+        """Send picture and tone instead of black and silence."""
+        self._picture.enabled = self._tone.enabled = True
+
+    def stop(self) -> None:
+        """Back to black and silence."""
+        self._picture.enabled = self._tone.enabled = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether the peer connection is up."""
+        return self._connection is not None and self._connection.connectionState == "connected"
+
+    async def wait_connected(self, timeout_s: float = 10.0) -> None:
+        """Return once connected. Raises TimeoutError."""
+        await self.wait_for(lambda: self.connected, timeout_s)
+
+    async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+        """Return once `condition()` holds; it is asked whenever a frame came or the connection changed.
+        Raises TimeoutError."""
+        async with asyncio.timeout(timeout_s):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def close(self) -> None:
+        """Close the connection and end the tracks."""
+        await self._drop_connection()
+        self._picture.stop()
+        self._tone.stop()
+
+    async def _drop_connection(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+        for watcher in list(self._watchers):
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+    @staticmethod
+    async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
+        """aioice leaves 127.0.0.1 out, which is all that a relay on this machine may have announced."""
+        for transceiver in connection.getTransceivers():
+            ice = transceiver.receiver.transport.transport.iceGatherer._connection
+            if not ice._local_candidates_start:
+                ice._local_candidates_start = True
+                ice._local_candidates += await ice.get_component_candidates(
+                    component=1, addresses=["127.0.0.1"]
+                )
+                ice._local_candidates_end = True
+
+    def _watch(self, track: MediaStreamTrack) -> None:
+        watcher = asyncio.ensure_future(self._consume(track))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+
+    async def _consume(self, track: MediaStreamTrack) -> None:
+        while True:
+            try:
+                frame = await track.recv()
+            except MediaStreamError:
+                return
+            if isinstance(frame, VideoFrame):
+                self._saw(frame)
+            elif isinstance(frame, AudioFrame):
+                self._heard(frame)
+            self._changed.set()
+
+    def _saw(self, frame: VideoFrame) -> None:
+        is_picture = max(bytes(frame.planes[0])[::SAMPLING]) > PICTURE_LUMA
+        if self.first_frame_was_picture is None:
+            self.first_frame_was_picture = is_picture
+        self.frames_decoded += 1
+        self.pictures_decoded += is_picture
+
+    def _heard(self, frame: AudioFrame) -> None:
+        samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
+        self.audio_frames += 1
+        self.audio_energy += sum((sample / 32768) ** 2 for sample in samples[::SAMPLING])
