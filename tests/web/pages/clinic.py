@@ -56,6 +56,7 @@ class Clinic:
         self.version = 1
         self.epoch = "e_1"
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
+        self.roles: dict[web.WebSocketResponse, str] = {}
         self.hellos: list[JSON] = []
         self.received: list[JSON] = []
         self.refuse: dict[str, Callable[[JSON], None]] = {}
@@ -223,7 +224,7 @@ class Clinic:
         await self.becomes(status="ended", outcome="withdrawn", ended_ms=int(time.time() * 1000))
 
     async def _start(self, _: JSON, socket: web.WebSocketResponse) -> None:
-        await self.party(socket["role"], started=True)
+        await self.party(self.roles[socket], started=True)
 
     async def _claim(self, message: JSON, _: web.WebSocketResponse) -> None:
         await self.leaves(message["visit"], by=OSEI)
@@ -267,7 +268,7 @@ async def _socket(request: web.Request) -> web.StreamResponse:
             continue
         clinic.hellos.append(message)
         staff = message["role"] == "staff"
-        socket["role"] = "provider" if staff else "patient"
+        clinic.roles[socket] = "provider" if staff else "patient"
         clinic.sockets[socket] = set()
         await socket.send_str(json.dumps({
             "type": "welcome", "reply_to": message["id"], "connection": "c_1", "resume": "r_1", "resumed": "resume" in message,

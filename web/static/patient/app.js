@@ -76,10 +76,10 @@ function guide() {
   return html`
     <div class="inline"><span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span></div>
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
-    <div class="row apart">
+    <div class="stack moves-out">
       <p class="small quiet">Staff can see your request already. You may be taken in before you finish.</p>
-      ${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>Back to the waiting room</button>`
-        : html`<button type="button" class="btn plain" @click=${leaveLine}>Leave the line</button>`}
+      <div>${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>Back to the waiting room</button>`
+        : html`<button type="button" class="btn plain" @click=${leaveLine}>Leave the line</button>`}</div>
     </div>`;
 }
 

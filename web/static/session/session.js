@@ -30,6 +30,7 @@ export class Session {
   #spoken = "";
   #remote = null;
   #stage = null;
+  #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
   constructor({ client, visit, role, redraw, aside = () => null, back = null, asideOpen = false }) {
@@ -155,6 +156,13 @@ export class Session {
     this.#redraw();
   }
 
+  #look() {
+    const seen = this.#remote?.videoWidth > 0;
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    this.#redraw();
+  }
+
   /** The screen stays on while a session stands; the system lets go of the lock whenever the page is hidden. */
   async #keepAwake() {
     if (document.hidden || !navigator.wakeLock) return;
@@ -208,13 +216,14 @@ export class Session {
   #otherTile() {
     const { otherMuted, media } = this.#link;
     const words = otherInWords(this.#other, { role: this.role });
-    const picture = this.#live && this.#other.present && !otherMuted.video;
+    const here = this.#live && this.#other.present;
+    const picture = here && !otherMuted.video && this.#seen;
     return html`<section class="tile other" aria-label=${this.#other.name} ?data-picture=${picture}>
-      <video class="remote" autoplay playsinline aria-label="Picture of ${this.#other.name}" .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
+      <video class="remote" autoplay playsinline @resize=${() => this.#look()} aria-label="Picture of ${this.#other.name}" .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
       ${picture ? nothing : html`<div class="who">
         <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
-        <p class="name">${this.#live && this.#other.present ? this.#other.name : words.text}</p>
-        <p class="chip ${{ good: "", quiet: "off", amber: "amber" }[words.tone]}">${this.#live && this.#other.present ? "Camera is off" : words.detail}</p>
+        <p class="name">${here ? this.#other.name : words.text}</p>
+        <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">${here ? (otherMuted.video ? "Camera is off" : "No picture yet") : words.detail}</p>
         ${this.#live && !this.#other.present ? html`<p class="quiet small">The session goes on when they are back. Nobody needs to press again for a short break.</p>` : nothing}
       </div>`}
       ${this.#live ? html`<span class="tag"><span>${this.#other.name}</span>

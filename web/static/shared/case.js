@@ -44,14 +44,14 @@ export function caseInformation(info, now_ms) {
   const years = age(patient.birth_date, now_ms);
   return html`<dl class="case">
     ${item("Patient", patient.name)}
-    ${item("Reason", patient.reason, "broad")}
+    ${item("Reason", patient.reason)}
     ${item("Date of birth", html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${years} years)</span>`}`)}
     ${item("State", stateName(patient.state))}
     ${item("Phone", patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
     ${item("Email", patient.email)}
     ${item("Language", languageName(patient.language))}
     ${item("Filled in by", patient.filled_in_by)}
-    ${repeat(info.steps, (step) => step.id, (step) => answer(step, info))}
   </dl>
-  <p class="small quiet">${info.guide_done ? "Setup guide complete." : `Setup guide: step ${Math.min(info.step || 1, info.steps.length)} of ${info.steps.length}.`}</p>`;
+  <h3 class="of-case">Setup guide <span class="quiet num">${info.guide_done ? "· complete" : `· step ${Math.min(info.step || 1, info.steps.length)} of ${info.steps.length}`}</span></h3>
+  <dl class="case">${repeat(info.steps, (step) => step.id, (step) => answer(step, info))}</dl>`;
 }

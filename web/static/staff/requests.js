@@ -28,7 +28,7 @@ function row(request, view) {
       <span class="chip red over red-only">Over ${Math.round(limits.red_ms / 60_000)} min</span>
     </div>
     <div class="who">
-      <div class="row"><h3>${request.name}</h3>${presence(request)}
+      <div class="row"><h2>${request.name}</h2>${presence(request)}
         ${request.returned ? html`<span class="chip amber">Returned${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
         ${request.assignee ? html`<span class="chip">For ${request.assignee.id === view.me.id ? "you" : request.assignee.name}</span>` : nothing}
       </div>
@@ -55,7 +55,7 @@ function onCallList(view) {
 }
 
 function empty(view) {
-  return html`<div class="card empty"><h3>Nobody is waiting</h3>
+  return html`<div class="card empty"><h2>Nobody is waiting</h2>
     <p class="quiet">${view.onCall ? "A new request appears here by itself, with a chime. You may leave this page open in the background." : "Turn on On-Call, and a new request appears here with a chime."}</p></div>`;
 }
 

@@ -1,0 +1,72 @@
+"""Fixtures of the page tests: a clinic, and people in front of its pages. No page may log an error or break its own policy."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+from tests.browsers import ARGUMENTS
+from tests.web.pages.clinic import Clinic, running
+
+HERE = Path(__file__).parent
+OpenPage = Callable[..., Awaitable[Page]]
+# A socket that is lost on purpose is no fault of the page.
+EXPECTED = ("WebSocket connection to",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder share a loop, and so a browser: each page has a context of its own all the same."""
+    for item in items:
+        if item.path.parent == HERE and isinstance(item, pytest.Function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(chromium: str) -> AsyncIterator[Browser]:
+    """One Chromium with fake devices for all tests of the pages."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield launched
+        await launched.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def clinic() -> AsyncIterator[Clinic]:
+    """A clinic with one visit."""
+    async with running() as clinic:
+        yield clinic
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
+    """Opens a path in a browser of its own: `open_page("/demo/staff", width=320, dark=True)`; further keywords go to the context."""
+    wrong: list[str] = []
+    contexts = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(EXPECTED):
+            wrong.append(message.text)
+
+    async def open_page(path: str, *, width: int = 1280, height: int = 860, dark: bool = False, **how: Any) -> Page:
+        context = await browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",
+            locale="en-US",
+            **how,
+        )
+        contexts.append(context)
+        context.set_default_timeout(8_000)
+        page = await context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        await page.goto(clinic.url + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert not wrong

@@ -1,0 +1,86 @@
+"""Pages that the server draws whole: they work without JavaScript."""
+
+from types import SimpleNamespace
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.pages.clinic import FORM, PAGES, Clinic
+from tests.web.pages.conftest import OpenPage
+
+MEET_NOW = PAGES["/demo"][2]["meet_now"]
+
+
+async def test_meet_now_leads_to_the_information_form_without_javascript(open_page: OpenPage) -> None:
+    page = await open_page("/demo", java_script_enabled=False)
+    await expect(page.get_by_text("Usually 4 to 9 minutes")).to_be_visible()
+    await page.get_by_role("link", name="Meet Now").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your information")
+    await expect(page.get_by_label("Date of birth")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"why": "closed", "opens": "tomorrow at 8:00 AM"}, "Meet Now opens tomorrow at 8:00 AM"),
+        ({"why": "nobody_on_call", "opens": None}, "No clinician is on call right now"),
+    ],
+)
+async def test_the_calendar_says_why_meet_now_is_not_available(
+    clinic: Clinic, open_page: OpenPage, changes: dict[str, str], sentence: str
+) -> None:
+    clinic.contexts["/demo"] = {"meet_now": {**MEET_NOW, "available": False, **changes}}
+    page = await open_page("/demo")
+    await expect(page.get_by_text(sentence)).to_be_visible()
+    await expect(page.get_by_role("link", name="Meet Now")).to_have_count(0)
+
+
+async def test_a_browser_with_an_open_visit_is_offered_the_way_back(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.contexts["/demo"] = {"open_visit": True}
+    page = await open_page("/demo")
+    await expect(page.get_by_role("link", name="Return to your visit")).to_have_attribute("href", "/demo/visit")
+
+
+async def test_a_form_that_failed_keeps_what_was_right_and_leads_to_what_was_wrong(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.contexts["/demo/information"] = {
+        "form": {**FORM, "name": "Ana <Ruiz>", "state": "TX", "phone": "12"},
+        "errors": {"phone": "This does not look like a phone number."},
+    }
+    page = await open_page("/demo/information")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page.get_by_label("Full name")).to_have_value("Ana <Ruiz>")
+    await expect(page.get_by_label("Where are you now?")).to_have_value("TX")
+    phone = page.get_by_label("Phone")
+    await expect(phone).to_have_attribute("aria-invalid", "true")
+    await expect(phone).to_have_accessible_description("We call it if the video fails This does not look like a phone number.")
+    await page.get_by_role("link", name="This does not look like a phone number.").click()
+    await expect(phone).to_be_focused()
+
+
+async def test_a_form_pressed_twice_is_sent_once(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await open_page("/demo/information")
+    await page.evaluate(
+        """() => {
+            window.sent = 0;
+            document.addEventListener('submit', (event) => {
+                if (!event.defaultPrevented) window.sent += 1;
+                event.preventDefault();  // not really: the page is still needed
+            });
+        }"""
+    )
+    await page.get_by_role("button", name="Get in line").dblclick()
+    await expect(page.get_by_role("button", name="One moment…")).to_be_visible()
+    assert await page.evaluate("window.sent") == 1
+
+
+async def test_an_accent_too_light_for_white_text_is_darkened(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.contexts["/demo"] = {
+        "org": SimpleNamespace(id="demo", name="Riverside Clinic", accent="#7fd3ff", timezone="UTC")
+    }
+    page = await open_page("/demo")
+    accent = await page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--accent')")
+    red, green, blue = (int(part) for part in accent.removeprefix("rgb(").removesuffix(")").split())
+    assert (red, green, blue) < (0x7F, 0xD3, 0xFF)
+    assert blue > green > red

@@ -1,0 +1,187 @@
+"""The staff's pages: On-Call, On-Demand Requests, Case Information, claims."""
+
+import time
+
+from playwright.async_api import Page, expect
+
+from tests.web.pages.clinic import LIND, Clinic, Refusal
+from tests.web.pages.conftest import OpenPage
+
+
+async def on_call(clinic: Clinic, open_page: OpenPage, path: str = "/demo/staff", **how: object) -> Page:
+    """A provider on call, in front of the list."""
+    clinic.staff["u_osei"]["on_call"] = True
+    page = await open_page(path, **how)
+    await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()
+    return page
+
+
+async def test_the_on_call_switch_opens_the_requests_and_can_be_turned_by_keyboard(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
+    page = await open_page("/demo/staff")
+    await expect(page.get_by_text("You are off call.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_disabled()
+    switch = page.get_by_role("switch", name="On-Call")
+    await switch.press("Space")
+    await expect(switch).to_be_checked()
+    await expect(page.get_by_text("You are off call.")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_enabled()
+    await expect(page.get_by_role("list", name="Staff on call")).to_contain_text("Dr Maya Osei (you)")
+    await switch.press("Enter")
+    await expect(switch).not_to_be_checked()
+    assert [message["on"] for message in clinic.got("on_call")] == [True, False]
+
+
+async def test_the_longest_waiting_patient_stands_first_with_everything_at_a_glance(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    now = int(time.time() * 1000)
+    clinic.row("v_1", "Ana Ruiz", 118, language="es", step=2)
+    clinic.row("v_2", "Jon Bell", 1_900, state="OH", online=False, away_since_ms=now - 40_000, returned=1)
+    clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND)
+    page = await on_call(clinic, open_page)
+    rows = page.get_by_role("list", name="Patients, longest waiting first").get_by_role("heading")
+    await expect(rows).to_have_text(["Jon Bell", "Mei Lin", "Ana Ruiz"])
+    jon, mei, ana = (page.locator(f"[data-visit={visit}]") for visit in ("v_2", "v_3", "v_1"))
+    for words in ("31:4", "Over 30 min", "Offline 0:4", "Returned", "Ohio", "+1 512 555 0142"):
+        await expect(jon).to_contain_text(words)
+    for words in ("Over 10 min", "In the waiting room", "For Dr Jonas Lind"):
+        await expect(mei).to_contain_text(words)
+    for words in ("Online", "Step 2 of 6", "Spanish", "Texas", "Rash, three days"):
+        await expect(ana).to_contain_text(words)
+    assert await page.title() == "(3) On-Demand Requests · Riverside Clinic"
+
+
+async def test_only_the_row_that_changed_is_drawn_anew_and_waits_tick(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.row("v_1", "Ana Ruiz", 10)
+    clinic.row("v_2", "Jon Bell", 20)
+    page = await on_call(clinic, open_page)
+    await page.evaluate(
+        """() => {
+            for (const row of document.querySelectorAll('[data-visit]')) {
+                const watch = (changes) => changes.forEach(({ target }) => {
+                    const element = target.closest ? target : target.parentElement;
+                    const part = element?.closest('wait-clock') ? 'ticked' : 'drawn';
+                    row.dataset[part] = 'yes';
+                });
+                const options = { subtree: true, childList: true, characterData: true };
+                new MutationObserver(watch).observe(row, options);
+            }
+        }"""
+    )
+    ana, jon = page.locator("[data-visit=v_1]"), page.locator("[data-visit=v_2]")
+    await clinic.arrives(clinic.row("v_1", "Ana Ruiz", 10, step=4), fresh=False)
+    await expect(ana).to_contain_text("Step 4 of 6")
+    await expect(ana).to_have_attribute("data-drawn", "yes")
+    await expect(jon).to_have_attribute("data-ticked", "yes")
+    assert await jon.get_attribute("data-drawn") is None
+
+
+async def test_each_new_request_rings_once_also_when_it_came_while_the_connection_was_lost(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
+    page = await on_call(clinic, open_page)
+    document = page.locator("html")
+    await page.mouse.click(600, 700)
+    assert await document.get_attribute("data-rung") is None, "who was there already does not ring"
+    jon = clinic.row("v_2", "Jon Bell", 1)
+    await clinic.arrives(jon)
+    await expect(document).to_have_attribute("data-rung", "1")
+    await expect(page.locator(".announcer")).to_have_text("New request: Jon Bell.")
+    await clinic.arrives(jon)  # the same arrival again
+    await page.evaluate("const now = performance.now(); performance.now = () => now + 60_000 + Date.now() % 1000")
+    clinic.open_to_all = False
+    await clinic.cut()
+    clinic.row("v_3", "Mei Lin", 0)
+    clinic.version += 1
+    clinic.open_to_all = True
+    await expect(page.get_by_role("button", name="Claim Mei Lin")).to_be_visible()
+    await expect(document).to_have_attribute("data-rung", "2")
+    await expect(page.locator(".announcer")).to_have_text("New request: Mei Lin.")
+
+
+async def test_a_crowd_of_arrivals_is_no_flood_of_chimes(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await on_call(clinic, open_page)
+    for number in range(12):
+        await clinic.arrives(clinic.row(f"v_{number}", f"Patient {number}", 0))
+    await expect(page.get_by_role("button", name="Claim Patient 11")).to_be_visible()
+    assert await page.evaluate("document.documentElement.dataset.rung") == "1"
+
+
+async def test_case_information_fills_in_while_the_patient_types(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
+    page = await on_call(clinic, open_page)
+    button = page.get_by_role("button", name="Case Information of Ana Ruiz")
+    await button.click()
+    await expect(button).to_have_attribute("aria-expanded", "true")
+    case = page.get_by_role("region", name="Case Information of Ana Ruiz")
+    await expect(case).to_contain_text("April 2, 1990")
+    await expect(case.locator("[data-step=allergies]")).to_contain_text("not yet")
+    clinic.case |= {"answers": {"allergies": "Penicil"}, "typing": "allergies"}
+    await clinic.tell_case()
+    await expect(case.locator("[data-step=allergies]")).to_contain_text("being filled in")
+    await expect(case.locator("[data-step=allergies]")).to_contain_text("Penicil")
+    clinic.case |= {"answers": {"consent": {"agreed": True, "signature": "Ana Ruiz"}, "pregnant": False}, "typing": None}
+    await clinic.tell_case()
+    await expect(case.locator("[data-step=consent]")).to_contain_text("Agreed, signed “Ana Ruiz”")
+    await expect(case.locator("[data-step=pregnant]")).to_contain_text("No")
+    await button.click()
+    await expect(case).to_have_count(0)
+    await clinic.until(lambda: clinic.got("unsubscribe"))
+
+
+async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
+    page = await on_call(clinic, open_page)
+    await page.evaluate("window.same = true")
+    await page.get_by_role("button", name="Claim Ana Ruiz").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
+    await expect(page).to_have_url(f"{clinic.url}/demo/staff/visits/v_1")
+    assert await page.evaluate("window.same")
+    await expect(page.get_by_role("complementary", name="Case Information")).to_contain_text("Rash, three days")
+    await clinic.until(lambda: clinic.got("visit.enter") and clinic.got("media.join"))
+    await page.get_by_role("link", name="Sessions List").click()
+    await page.get_by_role("link", name="Back to session with Ana Ruiz").click()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
+
+
+async def test_a_lost_claim_says_who_has_it_and_the_row_leaves(clinic: Clinic, open_page: OpenPage) -> None:
+    def refuse(_: dict[str, object]) -> None:
+        raise Refusal("already_claimed", "Taken.", by=LIND)
+
+    clinic.refuse["visit.claim"] = refuse
+    clinic.row("v_1", "Ana Ruiz", 60)
+    page = await on_call(clinic, open_page)
+    await page.get_by_role("button", name="Claim Ana Ruiz").click()
+    await expect(page.get_by_role("status").filter(has_text="Dr Jonas Lind has claimed Ana Ruiz.")).to_be_visible()
+    await clinic.leaves("v_1", by=LIND)
+    await expect(page.get_by_text("Nobody is waiting")).to_be_visible()
+    await expect(page).to_have_url(f"{clinic.url}/demo/staff")
+
+
+async def test_a_provider_comes_back_to_their_session_from_another_tab(clinic: Clinic, open_page: OpenPage) -> None:
+    clinic.current = "v_1"
+    await clinic.claimed_by()
+    page = await on_call(clinic, open_page)
+    await page.get_by_role("link", name="Back to session with Ana Ruiz").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
+
+
+async def test_a_session_that_is_someone_elses_is_not_opened(clinic: Clinic, open_page: OpenPage) -> None:
+    await clinic.claimed_by(LIND)
+    page = await on_call(clinic, open_page, "/demo/staff/visits/v_1")
+    await expect(page.get_by_text("Dr Jonas Lind has claimed this visit.")).to_be_visible()
+    await expect(page).to_have_url(f"{clinic.url}/demo/staff")
+
+
+async def test_who_is_signed_out_elsewhere_is_told_and_led_to_sign_in(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await on_call(clinic, open_page)
+    await clinic.cut(4201)
+    await expect(page.get_by_text("You are signed out.")).to_be_visible()
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(f"{clinic.url}/demo/staff/sign-in")
