@@ -117,7 +117,7 @@ function followVisit() {
   if (now === "session" && !session) {
     session = new Session({ client, visit: boot.visit, role: "patient", redraw, aside: asideOfCall });
     session.open();
-    navigator.vibrate?.(200);
+    if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(200);
   } else if (now !== "session" && session) {
     session.close();
     session = null;

@@ -187,7 +187,7 @@ function frame(content) {
   return html`<div class="staff">
     <header class="side">
       <div class="me">
-        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} @click=${switchOnCall}><i></i>On-Call</button>
+        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} ?disabled=${!queue.loaded} @click=${switchOnCall}><i></i>On-Call</button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
         <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES[me.role] ?? me.role} · ${organisation.name}</span></p>
       </div>
