@@ -522,11 +522,11 @@ class Codec:
         """Return a client's message; raise `BadMessage` for anything else."""
         try:
             decoded: ClientMessage = self._client(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
             # The id is worth a second look, so that a client learns which of its requests was wrong.
             try:
                 reply_to = self._head(data).id
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
                 reply_to = None
             raise BadMessage(_path(problem), reply_to) from None
         return decoded
@@ -540,6 +540,8 @@ class Codec:
 def _path(problem: Exception) -> str:
     """Say where a message is wrong without quoting what it says."""
     text = str(problem)
+    if text.startswith("Object contains unknown field"):
+        return "$"  # its name is the sender's own
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

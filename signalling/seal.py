@@ -42,5 +42,5 @@ class Seal:
             raise SealError("sealed with a key that this server does not have")
         try:
             return key.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # changed, or too short to be anything
             raise SealError("not sealed for this place, or changed since") from None

@@ -151,7 +151,8 @@ def _own(visit: Visit, actor: Actor) -> str:
 
 def _paused(visit: Visit, now_ms: int) -> Visit:
     """The visit with its running stretch of `live` added up and closed."""
-    talked = visit.talked_ms + (now_ms - visit.live_ms if visit.live_ms is not None else 0)
+    # A clock that was set back must not take away what was talked.
+    talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
 
 
@@ -459,10 +460,10 @@ def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
 
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
     """Return the visit as the command makes it, or the refusal. `visit` is None for one that does not exist."""
-    if isinstance(command, Due):
-        return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     if visit is not None and visit.organisation != actor.organisation:
         return Refusal("not_found")  # another organisation's visit does not exist here
+    if isinstance(command, Due):
+        return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     rules = _RULES_OF[type(command)]
     if visit is None:
         if not isinstance(command, Open):

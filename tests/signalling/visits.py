@@ -1,0 +1,132 @@
+"""Visits without a store or a loop: people, organisations, and a visit in any status, made by its own commands.
+
+Knows the pure rules only; what the tests of `visit.py` share.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signalling import commands as c
+from signalling.guide import Guide, Kind, Step
+from signalling.record import Actor, PatientInformation, Policy, Role, Staff, Status, Visit
+from signalling.visit import Context, Decided, Refusal, decide
+
+T0 = 1_790_000_000_000
+VISIT, ORG, OTHER = "v_1", "riverside", "hillside"
+GUIDE = Guide(
+    version=1,
+    steps=(
+        Step(id="allergies", kind=Kind.TEXT, title="Allergies"),
+        Step(id="since", kind=Kind.DATE, title="Since when?", required=False),
+    ),
+)
+ANA = PatientInformation(
+    name="Ana Ruiz",
+    birth_date="1990-04-02",
+    phone="+1 512 555 0142",
+    email="ana@example.org",
+    state="TX",
+    reason="Rash, three days",
+    language="es",
+)
+
+
+def person(name: str, role: Role, organisation: str = ORG, visit: str | None = None) -> Actor:
+    """Return somebody; their id is their name."""
+    return Actor(organisation=organisation, id=name, name=name.title(), role=role, visit=visit)
+
+
+def people(organisation: str = ORG) -> dict[str, Actor]:
+    """Return one of each who may have to do with the visit `VISIT`."""
+    return {
+        "patient": person("ana", Role.PATIENT, organisation, VISIT),
+        "other patient": person("ben", Role.PATIENT, organisation, "v_2"),
+        "claimant": person("osei", Role.PROVIDER, organisation),
+        "assignee": person("lin", Role.PROVIDER, organisation),
+        "on call": person("ray", Role.PROVIDER, organisation),
+        "off call": person("kim", Role.PROVIDER, organisation),
+        "admin": person("zoe", Role.ADMIN, organisation),
+        "facility": person("desk", Role.FACILITY, organisation),
+        "system": person("system", Role.SYSTEM, organisation),
+    }
+
+
+PEOPLE = people()
+PATIENT, CLAIMANT, ADMIN, SYSTEM = (PEOPLE[who] for who in ("patient", "claimant", "admin", "system"))
+COLLEAGUE = PEOPLE["on call"]
+STAFF = {
+    a.id: Staff(id=a.id, name=a.name, role=a.role, on_call=who == "on call")
+    for who, a in PEOPLE.items()
+    if a.is_staff
+}
+
+
+def context(now_ms: int = T0, **facts: Any) -> Context:
+    """Return the facts of a decision; `policy` fields and `staff` may be given."""
+    staff = facts.pop("staff", STAFF)
+    in_session = frozenset(facts.pop("in_session", ()))
+    return Context(now_ms=now_ms, policy=Policy(**facts), guide=GUIDE, staff=staff, in_session=in_session)
+
+
+def on_call(*ids: str) -> dict[str, Staff]:
+    """Return the staff with these on call."""
+    return {
+        i: Staff(id=s.id, name=s.name, role=s.role, on_call=s.on_call or i in ids) for i, s in STAFF.items()
+    }
+
+
+def does(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Visit:
+    """Return the visit after a command that is allowed."""
+    decided = decide(visit, command, actor, context(now_ms, **facts))
+    assert isinstance(decided, Decided), f"{command}: {decided}"
+    return decided.visit
+
+
+def refused(visit: Visit | None, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> Refusal:
+    """Return why a command is refused."""
+    decided = decide(visit, command, actor, context(now_ms, **facts))
+    assert isinstance(decided, Refusal), f"{command} was allowed: {decided}"
+    return decided
+
+
+def event_of(visit: Visit, command: c.Command, actor: Actor, now_ms: int = T0, **facts: Any) -> str | None:
+    """Return the kind of the event of a command that is allowed; None where it changes nothing."""
+    decided = decide(visit, command, actor, context(now_ms, **facts))
+    assert isinstance(decided, Decided), f"{command}: {decided}"
+    return decided.event.kind if decided.event is not None else None
+
+
+def queued() -> Visit:
+    """Return a visit whose patient is in the setup guide and online."""
+    visit = does(None, c.Open(VISIT, ANA), PATIENT)
+    return does(visit, c.Enter("c_ana", "w1"), PATIENT)
+
+
+def assigned() -> Visit:
+    """Return a visit assigned to the assignee."""
+    return does(queued(), c.Assign("lin"), ADMIN, staff=on_call("lin"))
+
+
+def claimed() -> Visit:
+    """Return a visit with both on its page, nobody having pressed Start."""
+    visit = does(queued(), c.Claim(), CLAIMANT, staff=on_call("osei"))
+    return does(visit, c.Enter("c_osei", "w2"), CLAIMANT)
+
+
+def live() -> Visit:
+    """Return a visit that is live."""
+    return does(does(claimed(), c.Start(), PATIENT), c.Start(), CLAIMANT)
+
+
+def ended() -> Visit:
+    """Return a visit that its provider ended."""
+    return does(live(), c.End(), CLAIMANT, T0 + 60_000)
+
+
+IN_STATUS = {
+    Status.QUEUED: assigned,
+    Status.CLAIMED: claimed,
+    Status.LIVE: live,
+    Status.ENDED: ended,
+}

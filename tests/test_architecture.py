@@ -1,0 +1,97 @@
+"""Imports run one way: media and signalling know nothing of each other or of the pages, and what is pure does no I/O.
+
+Reads the sources; runs nothing of them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("media", "signalling", "web")
+MAY_NOT: dict[str, frozenset[str]] = {
+    "media": frozenset({"signalling", "web", "redis", "aiohttp"}),
+    "signalling": frozenset({"media", "web"}),
+    "web": frozenset(),
+}
+IMPURE = frozenset(
+    "aiohttp asyncio redis socket selectors ssl subprocess threading time random secrets uuid os pathlib "
+    "tempfile structlog logging".split()
+)
+PURE = {
+    "signalling": "commands guide messages record views visit waiting wire".split(),
+    "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
+}
+PURE_FILES = [(package, name) for package, names in PURE.items() for name in names]
+
+
+def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
+    """Yield (line, dotted name) of every import, those inside functions too; `of_types`: those for the type checker."""
+    tree = ast.parse(path.read_text("utf-8"))
+    only_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in only_types and not of_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def sources(package: str) -> list[Path]:
+    """Return a package's files."""
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_in_the_allowed_direction(package: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sources(package)
+        for line, name in imports(path)
+        if name.split(".")[0] in MAY_NOT[package]
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(("package", "name"), PURE_FILES)
+def test_what_is_pure_does_no_io_and_reads_no_clock(package: str, name: str) -> None:
+    path = ROOT / package / f"{name}.py"
+    found = [f"{path.name}:{line} {what}" for line, what in imports(path) if what.split(".")[0] in IMPURE]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(("package", "name"), PURE_FILES)
+def test_what_is_pure_imports_only_what_is_pure(package: str, name: str) -> None:
+    pure = {f"{owner}.{module}" for owner, module in PURE_FILES}
+    path = ROOT / package / f"{name}.py"
+    found = []
+    for line, what in imports(path, of_types=False):
+        if what.split(".")[0] not in PACKAGES:
+            continue
+        parts = what.split(".")
+        module = ".".join(parts[:2])
+        if module not in pure:
+            found.append(f"{path.name}:{line} {what}")
+    assert not found, "\n".join(found)
+
+
+def test_tests_are_no_part_of_the_product() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for package in PACKAGES
+        for path in sources(package)
+        for line, name in imports(path)
+        if name.split(".")[0] in {"tests", "pytest", "hypothesis"}
+    ]
+    assert not wrong, "\n".join(wrong)
