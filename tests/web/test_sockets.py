@@ -23,9 +23,11 @@ async def told(ws: ClientWebSocketResponse) -> dict[str, Any]:
 
 async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int | None:
     async with asyncio.timeout(within_s):
-        while (await ws.receive()).type is not WSMsgType.CLOSE:
+        while (message := await ws.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
             pass
-    return ws.close_code
+    # The code that was sent; how the connection itself ended is the transport's affair.
+    code: int | None = message.data
+    return code
 
 
 async def ask(ws: ClientWebSocketResponse, **message: Any) -> dict[str, Any]:
