@@ -4,6 +4,7 @@ eyes and ears.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass, field
@@ -93,6 +94,16 @@ class Person:
         raise AssertionError(f"the picture is dark or stands still: {picture}")
 
 
+async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
+    """Return a demo account's email and password, as the server prints them once it answers."""
+    for _ in range(200):
+        found = re.search(rf"({who}@\S+)\s+(\S+)", server.output)
+        if found is not None:
+            return found[1], found[2]
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{who} was not printed: {server.output}")
+
+
 class Patient(Person):
     """Somebody with a link."""
 
@@ -122,11 +133,10 @@ class Staff(Person):
 
     async def sign_in(self, who: str) -> None:
         """Sign in with the password that the server printed."""
-        found = re.search(rf"({who}@\S+)\s+(\S+)", self.server.output)
-        assert found is not None, self.server.output
+        email, password = await credentials(self.server, who)
         await self.go("/demo/staff")
-        await self.page.locator("[name=email]").fill(found[1])
-        await self.page.locator("[name=password]").fill(found[2])
+        await self.page.locator("[name=email]").fill(email)
+        await self.page.locator("[name=password]").fill(password)
         await self.press("Sign in")
         await self.sees("Sessions List")
 

@@ -1,0 +1,159 @@
+"""Nothing crosses before both have pressed Start Session, nor after End: the whole server against peers that cheat.
+
+The pages are left out on purpose: these peers speak the protocol and send packets as they like.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from media import rtp
+from media.codecs import OPUS, VP8
+from media.probe import VP8_DELTA, VP8_KEYFRAME, Probe
+from media.rtcp import picture_loss
+from media.srtp import best_binding
+from signalling.client import SignallingClient, SignallingError
+from tests.conftest import StartServer
+from tests.journeys.people import credentials
+from tests.server import RunningServer
+
+FORM = {
+    "name": "Ana Ruiz",
+    "birth_date": "1990-04-02",
+    "phone": "512 555 0142",
+    "email": "ana@example.org",
+    "state": "TX",
+    "reason": "Rash, three days",
+    "language": "en",
+    "filled_in_by": "",
+}
+
+
+class Cheat:
+    """A peer that sends picture and sound from the moment it is connected, whatever anybody has pressed."""
+
+    def __init__(self, client: SignallingClient, visit: str) -> None:
+        self.client = client
+        self.visit = visit
+        self.probe = Probe(best_binding())
+        self.sequence = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def join(self) -> None:
+        """Join the media and flood."""
+        await self.client.request("media.join", visit=self.visit)
+        offer = await self.client.expect("media.offer")
+        answer = self.probe.answer(offer["sdp"])
+        asyncio.get_running_loop().add_reader(self.probe.sock.fileno(), self.probe.readable)
+        await self.client.request("media.answer", visit=self.visit, offer=offer["offer"], sdp=answer)
+        self._tasks = [asyncio.create_task(self._flood())]
+        async with asyncio.timeout(10):
+            while not self.probe.ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    async def _flood(self) -> None:
+        while True:
+            self.probe.tick(time.monotonic())
+            if self.probe.ready:
+                self.sequence = (self.sequence + 1) & 0xFFFF
+                for codec, ssrc, payload in (
+                    (OPUS, self.probe.audio_ssrc, b"sound"),
+                    (VP8, self.probe.video_ssrc, VP8_KEYFRAME if self.sequence % 10 == 0 else VP8_DELTA),
+                ):
+                    packet = rtp.build(
+                        codec.payload_type, self.sequence, self.sequence * 960, ssrc, payload * 20
+                    )
+                    self.probe.send_rtp(packet)
+                self.probe.send_rtcp(picture_loss(self.probe.video_ssrc, self.probe.video_ssrc))
+            await asyncio.sleep(0.02)
+
+    async def close(self) -> None:
+        """Stop."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        asyncio.get_running_loop().remove_reader(self.probe.sock.fileno())
+        self.probe.close()
+
+
+@asynccontextmanager
+async def browser(server: RunningServer) -> AsyncIterator[aiohttp.ClientSession]:
+    """A cookie jar and an Origin, without the pages."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(server.url, cookie_jar=jar, headers={"Origin": server.url}) as http:
+        yield http
+
+
+async def connected(http: aiohttp.ClientSession, server: RunningServer, role: str) -> SignallingClient:
+    """Say hello as that browser."""
+    return await SignallingClient.connect(http, f"{server.url}/demo/ws", role)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
+    greenroom_server: StartServer, workers: int
+) -> None:
+    server = greenroom_server(workers=workers)
+    email, password = await credentials(server, "osei")
+    async with browser(server) as patients, browser(server) as providers:
+        page = await (await patients.get("/demo/information")).text()
+        hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+        answer = await patients.post("/demo/information", data={**FORM, **hidden}, allow_redirects=False)
+        assert answer.status == 303, await answer.text()
+        sign_in = {"email": email, "password": password}
+        answer = await providers.post("/demo/staff/sign-in", data=sign_in, allow_redirects=False)
+        assert answer.status == 303, await answer.text()
+        patient = await connected(patients, server, "patient")
+        visit = patient.welcome["visit"]
+        provider = await connected(providers, server, "staff")
+        for _ in range(20):
+            if workers == 1 or provider.welcome["worker"] != patient.welcome["worker"]:
+                break
+            await provider.close()
+            provider = await connected(providers, server, "staff")
+
+        # A waiting patient has no media at all (SECURITY.md row 9).
+        for request, fields in (("media.join", {}), ("media.answer", {"offer": 1, "sdp": "v=0\r\n"})):
+            with pytest.raises(SignallingError) as refused:
+                await patient.request(request, visit=visit, **fields)
+            assert refused.value.code == "wrong_status"
+
+        await provider.request("on_call", on=True)
+        await provider.request("visit.claim", visit=visit)
+        sides = [Cheat(patient, visit), Cheat(provider, visit)]
+        for side in sides:
+            await side.client.request("visit.enter", visit=visit)
+            await side.join()
+
+        async def crossing(seconds: float) -> list[int]:
+            before = [side.probe.received for side in sides]
+            await asyncio.sleep(seconds)
+            return [side.probe.received - b for side, b in zip(sides, before, strict=True)]
+
+        assert await crossing(0.7) == [0, 0]
+        await provider.request("visit.start", visit=visit)
+        assert await crossing(0.7) == [0, 0], "one press is not two"
+        await patient.request("visit.start", visit=visit)
+        assert all(count > 20 for count in await crossing(1.0)), "both have pressed"
+        await patient.request("media.mute", visit=visit, kind="video", muted=True)
+        heard: list[int] = []
+        sides[1].probe.on_rtp = lambda packet: heard.append(packet.payload_type)
+        await crossing(0.5)
+        assert set(heard) == {OPUS.payload_type}, "a kind that is switched off does not cross"
+        await patient.request("visit.hang_up", visit=visit)
+        assert await crossing(0.7) == [0, 0]
+        await patient.request("visit.start", visit=visit)
+        assert (await crossing(0.7))[1] > 20
+        await provider.request("visit.end", visit=visit)
+        await asyncio.sleep(0.05)
+        assert await crossing(0.7) == [0, 0]
+        for side in sides:
+            await side.close()
+            await side.client.close()
