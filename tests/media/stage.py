@@ -1,6 +1,8 @@
-"""A small server around a real relay: the test page, its signalling over one WebSocket, and a bad network when one is wanted.
+"""A small server around a real relay: the test page, its signalling over one WebSocket, and a bad network
+when one is wanted.
 
-Knows rooms of two and the wish to start. Does not know visits or people: the product's own signalling is tested elsewhere.
+Knows rooms of two and the wish to start. Does not know visits or people: the product's own signalling is
+tested elsewhere.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ class LossyLink:
             sock.close()
 
     def rebind(self) -> None:
-        """The network changes: from now on every browser comes to the relay from another port (a NAT that forgot)."""
+        """The network changes: from now on every browser comes to the relay from another port (a NAT that
+        forgot)."""
         for sock in self._backs.values():
             self._loop.remove_reader(sock.fileno())
             sock.close()

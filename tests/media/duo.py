@@ -1,0 +1,145 @@
+"""Two probes in one room of a real relay, over real UDP, on the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from media import Party, PartyEvent, Relay, RelaySettings, Room, rtp
+from media.codecs import OPUS, VP8, VP8_RTX
+from media.dtls import Identity
+from media.probe import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.srtp import Binding, native_binding
+
+IDENTITY = Identity(0.0)
+QUIET_S = 0.15  # how long a test listens before it believes that nothing comes
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    """Return once the condition holds. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - a test asks about plain counters
+            await asyncio.sleep(0.002)
+
+
+class Speaker(Probe):
+    """A probe on the test's loop that remembers what it heard."""
+
+    def __init__(self, host: str = "127.0.0.1", identity: Identity = IDENTITY) -> None:
+        super().__init__(native_binding(), identity, host)
+        self.heard: list[Heard] = []
+        self.control: list[tuple[int, int, bytes]] = []
+        self.on_rtp = self.heard.append
+        self.on_rtcp = lambda count, kind, packet: self.control.append((count, kind, packet))
+        self.events: list[PartyEvent] = []
+        asyncio.get_running_loop().add_reader(self.sock.fileno(), self.readable)
+
+    def close(self) -> None:
+        """Off the loop, and the socket released."""
+        asyncio.get_running_loop().remove_reader(self.sock.fileno())
+        super().close()
+
+    async def connect(self, timeout_s: float = 5.0) -> None:
+        """ICE and DTLS until SRTP packets can be sent."""
+        async with asyncio.timeout(timeout_s):
+            while not self.ready:
+                self.tick(time.monotonic())
+                await asyncio.sleep(0.005)
+
+    def video(
+        self,
+        sequence: int,
+        *,
+        key: bool = False,
+        timestamp: int = 0,
+        text: bytes = b"",
+        cc: int | None = None,
+    ) -> None:
+        """One video packet, whose payload ends with `text`."""
+        payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
+        self.send_rtp(
+            rtp.build(VP8.payload_type, sequence, timestamp, self.video_ssrc, payload, transport_cc=cc)
+        )
+
+    def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:
+        """A retransmission of the video packet `original`."""
+        payload = original.to_bytes(2, "big") + VP8_DELTA + text
+        self.send_rtp(rtp.build(VP8_RTX.payload_type, sequence, timestamp, self.rtx_ssrc, payload))
+
+    def audio(self, sequence: int, timestamp: int = 0, text: bytes = b"", cc: int | None = None) -> None:
+        """One audio packet."""
+        self.send_rtp(
+            rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
+        )
+
+    def of(self, payload_type: int) -> list[Heard]:
+        """What was heard of one payload type."""
+        return [packet for packet in self.heard if packet.payload_type == payload_type]
+
+    def said(self, packet_type: int, count: int) -> list[bytes]:
+        """The RTCP packets heard of one kind."""
+        return [packet for got, kind, packet in self.control if kind == packet_type and got == count]
+
+
+class Duo:
+    """A relay, a room, and two speakers: a and b."""
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.room: Room = relay.room("room")
+        self.parties: dict[str, Party] = {}
+        self.speakers: list[Speaker] = []
+
+    async def join(self, name: str, *, sources: bool = True, host: str = "127.0.0.1") -> Speaker:
+        """A new speaker with a leg of its own, connected."""
+        speaker = Speaker(host)
+        self.speakers.append(speaker)
+        party = self.parties[name] = self.room.join(name, speaker.events.append)
+        party.accept(speaker.answer(party.offer(), sources=sources))
+        await speaker.connect()
+        await until(lambda: party.connected)
+        return speaker
+
+    async def settle(self) -> None:
+        """Both have a keyframe and a sound across."""
+        for speaker in self.speakers:
+            speaker.video(1, key=True)
+            speaker.audio(1)
+        await until(
+            lambda: all(
+                speaker.of(VP8.payload_type) and speaker.of(OPUS.payload_type) for speaker in self.speakers
+            )
+        )
+
+    async def handled(self, count: int) -> None:
+        """The relay has seen this many RTP packets."""
+        await until(lambda: self.relay.stats.received >= count)
+
+    async def quiet(self) -> None:
+        """Give whatever wrongly crosses the time to arrive."""
+        await asyncio.sleep(QUIET_S)
+
+
+@asynccontextmanager
+async def duo(settings: RelaySettings | None = None, binding: Binding | None = None) -> AsyncIterator[Duo]:
+    """A relay with an empty room, and the end of everything in it."""
+    relay = await Relay.open(settings or RelaySettings(), binding)
+    stage = Duo(relay)
+    try:
+        yield stage
+    finally:
+        for speaker in stage.speakers:
+            speaker.close()
+        await relay.close()
+
+
+@asynccontextmanager
+async def call(binding: Binding | None = None) -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
+    """Two connected speakers, the gate open, picture and sound flowing."""
+    async with duo(binding=binding) as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        await stage.settle()
+        yield stage, a, b

@@ -1,0 +1,412 @@
+"""The relay over real UDP: what crosses, how its numbers read on the other side, and who is told."""
+
+import asyncio
+import socket
+import struct
+import time
+
+import pytest
+
+from media import Connected, Disconnected, PartyGone, PortsTaken, Relay, RelaySettings, RoomClosed, RoomFull
+from media.codecs import OPUS, VP8, VP8_RTX
+from media.party import CLOSED_BY_PARTY, CONSENT_EXPIRED, REPLACED
+from media.srtp import Binding, native_binding, public_binding
+from tests.media.duo import Speaker, call, duo, until
+
+AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
+BINDINGS = [native_binding(), public_binding()]
+
+
+@pytest.mark.parametrize("binding", BINDINGS, ids=lambda binding: binding.name)
+async def test_sound_and_picture_cross_both_ways_once_the_gate_is_open(binding: Binding) -> None:
+    async with call(binding) as (stage, a, b):
+        a.video(2, text=b"from a")
+        b.audio(2, text=b"from b")
+        await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(AUDIO)) == 2)
+        assert b.of(VIDEO)[-1].payload.endswith(b"from a")
+        assert a.of(AUDIO)[-1].payload == b"from b"
+        assert a.unauthentic == b.unauthentic == 0
+        assert a.events == b.events == [Connected()]
+        assert stage.relay.stats.faults == 0
+
+
+async def test_what_arrives_has_the_ssrc_that_the_server_offered() -> None:
+    async with call() as (stage, _a, b):
+        sinks = stage.parties["b"].leg.sinks
+        assert {packet.ssrc for packet in b.of(VIDEO)} == {sinks["video"].ssrc}
+        assert {packet.ssrc for packet in b.of(AUDIO)} == {sinks["audio"].ssrc}
+
+
+async def test_nothing_crosses_while_the_gate_is_closed_and_all_does_after_it_opens() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        for number in range(1, 31):
+            a.video(number, key=number == 1)
+            a.audio(number)
+        await stage.handled(60)
+        await stage.quiet()
+        assert b.received == 0
+        stage.room.set_gate(True)
+        a.video(31, key=True)
+        a.audio(31)
+        await until(lambda: b.received == 2)
+
+
+async def test_the_gate_closes_again_and_nothing_more_crosses() -> None:
+    async with call() as (stage, a, b):
+        stage.room.set_gate(False)
+        received = b.received, b.received_rtcp
+        a.video(2, key=True)
+        a.audio(2)
+        a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 1, 0, 0, 1, 1))
+        await stage.handled(6)
+        await stage.quiet()
+        assert (b.received, b.received_rtcp) == received
+        assert not stage.room.gate
+
+
+async def test_opening_twice_is_opening_once() -> None:
+    async with call() as (stage, a, b):
+        asked = len(a.said(206, 1))
+        stage.room.set_gate(True)
+        a.video(2)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        assert len(a.said(206, 1)) == asked
+
+
+async def test_both_are_asked_for_a_keyframe_when_the_gate_opens() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        await until(lambda: bool(a.said(206, 1) and b.said(206, 1)))
+        (about,) = struct.unpack_from("!I", a.said(206, 1)[0], 8)
+        assert about == a.video_ssrc
+
+
+async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_comes() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        began_s, number = time.monotonic(), 0
+        while time.monotonic() - began_s < 0.4:
+            number += 1
+            a.video(number)
+            await asyncio.sleep(0.02)
+        assert not b.of(VIDEO)
+        assert 2 <= len(a.said(206, 1)) <= 5  # once on opening, then every 150 ms
+        a.video(number + 1, key=True, text=b"key")
+        a.video(number + 2, text=b"delta")
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        assert [packet.payload[2:] for packet in b.of(VIDEO)] == [b"key", b"delta"]
+
+
+async def test_sound_does_not_wait_for_a_picture() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        a.audio(1)
+        await until(lambda: len(b.of(AUDIO)) == 1)
+
+
+async def test_the_roll_over_of_sequence_numbers_behind_a_closed_gate_does_no_harm() -> None:
+    async with call() as (stage, a, b):
+        stage.room.set_gate(False)
+        for number in range(1, 3 * 65536, 97):
+            a.audio(2 + number)
+            if number % 2000 < 97:
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        stage.room.set_gate(True)
+        heard = len(b.of(AUDIO))
+        a.audio(2 + 3 * 65536 + 10)
+        await until(lambda: len(b.of(AUDIO)) == heard + 1)
+        assert stage.relay.stats.unauthentic == 0
+
+
+async def test_a_reload_is_invisible_in_the_numbers_of_the_other_side() -> None:
+    async with call() as (stage, a, b):
+        a.video(1000, timestamp=90_000)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        before = b.of(VIDEO)[-1]
+        again = await stage.join("a")
+        assert a.events == [Connected(), Disconnected(REPLACED)]
+        again.video(30_000, key=True, timestamp=7)
+        again.video(30_001, timestamp=7 + 3000)
+        await until(lambda: len(b.of(VIDEO)) == 4)
+        first, second = b.of(VIDEO)[-2:]
+        assert first.ssrc == before.ssrc
+        assert (first.sequence, second.sequence) == (
+            (before.sequence + 1) & 0xFFFF,
+            (before.sequence + 2) & 0xFFFF,
+        )
+        passed_s = (first.timestamp - before.timestamp) / 90_000
+        assert 0 < passed_s < 5
+        assert second.timestamp - first.timestamp == 3000
+
+
+async def test_retransmissions_after_a_reload_name_the_packet_as_the_receiver_knows_it() -> None:
+    async with call() as (stage, _a, b):
+        again = await stage.join("a")
+        again.video(500, key=True, timestamp=1)
+        again.video(502, timestamp=2)
+        await until(lambda: len(b.of(VIDEO)) == 3)
+        key, delta = b.of(VIDEO)[-2:]
+        again.rtx(9, 501, b"missing", timestamp=2)
+        await until(lambda: len(b.of(RTX)) == 1)
+        resent = b.of(RTX)[0]
+        assert int.from_bytes(resent.payload[:2], "big") == (key.sequence + 1) & 0xFFFF
+        assert resent.timestamp == delta.timestamp
+
+
+async def test_a_request_for_lost_packets_reaches_the_sender_in_its_own_numbers() -> None:
+    async with call() as (stage, _a, b):
+        again = await stage.join("a")
+        again.video(500, key=True)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        key = b.of(VIDEO)[-1]
+        lost = (key.sequence + 4) & 0xFFFF
+        b.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, key.ssrc, lost, 5))
+        await until(lambda: bool(again.said(205, 1)))
+        _, about, number, mask = struct.unpack_from("!IIHH", again.said(205, 1)[0], 4)
+        assert (about, number, mask) == (again.video_ssrc, 504, 5)
+
+
+async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_comes_back() -> None:
+    async with call() as (stage, a, b):
+        b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(VIDEO)[0].ssrc, 4_000, 10) + bytes(8))
+        await until(lambda: bool(a.said(205, 15)))
+        again = await stage.join("a")
+        again.audio(1, cc=77)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        packet = b.of(AUDIO)[-1].packet
+        shown = int.from_bytes(packet[17:19], "big")
+        assert 4_010 < shown < 4_200
+        assert await _after_answering(stage.relay)
+        b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
+        await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.said(205, 15)))
+
+
+async def _after_answering(relay: Relay) -> bool:
+    """The server has stopped to answer transport-cc itself, some ticks after it let the last packet
+    through."""
+    await asyncio.sleep(0.2)
+    return relay.stats.faults == 0
+
+
+async def test_the_server_answers_transport_cc_while_the_gate_is_closed() -> None:
+    async with duo() as stage:
+        a = await stage.join("a")
+        for number in range(10):
+            a.audio(number + 1, cc=(65_530 + number) & 0xFFFF)
+        await until(lambda: bool(a.said(205, 15)))
+        base, statuses = struct.unpack_from("!HH", a.said(205, 15)[0], 12)
+        assert (base, statuses) == (65_530, 10)
+
+
+async def test_a_kind_that_is_switched_off_does_not_cross_and_the_other_one_does() -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].set_receiving("video", False)
+        a.video(2, key=True)
+        a.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        await stage.quiet()
+        assert len(b.of(VIDEO)) == 1
+        stage.parties["a"].set_receiving("video", True)
+        a.video(3)
+        a.video(4, key=True)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        before, after = b.of(VIDEO)
+        assert after.sequence == (before.sequence + 1) & 0xFFFF
+
+
+async def test_sound_keeps_its_timestamps_when_it_is_switched_on_again() -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].set_receiving("audio", False)
+        stage.parties["a"].set_receiving("audio", True)
+        a.audio(50, timestamp=96_000)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        assert b.of(AUDIO)[-1].timestamp - b.of(AUDIO)[0].timestamp == 96_000
+
+
+async def test_an_ssrc_nobody_announced_is_learned_from_its_packets() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a", sources=False), await stage.join("b", sources=False)
+        stage.room.set_gate(True)
+        a.audio(1)
+        a.video(1, key=True)
+        await until(lambda: bool(b.of(AUDIO) and b.of(VIDEO)))
+
+
+async def test_learning_the_same_source_again_changes_nothing() -> None:
+    async with call() as (stage, a, b):
+        offer = stage.parties["a"].restart_ice()
+        stage.parties["a"].accept(a.answer(offer))
+        a.video(2)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+
+
+async def test_an_ice_restart_keeps_the_call_and_retires_the_old_password() -> None:
+    async with call() as (stage, a, b):
+        old = a.remote_ufrag, a.remote_password
+        stage.parties["a"].accept(a.answer(stage.parties["a"].restart_ice()))
+        answered = a.answered_checks
+        a.check(ufrag=old[0], password=old[1])
+        await until(lambda: a.answered_checks == answered + 1)
+        a.check()
+        await until(lambda: a.answered_checks == answered + 2)
+        a.check(ufrag=old[0], password=old[1])
+        a.video(2)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        assert a.answered_checks == answered + 2
+        assert a.events == [Connected()]
+
+
+async def test_a_party_that_changes_its_network_is_followed() -> None:
+    async with call() as (_stage, a, b):
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(a.sock.fileno())
+        a.sock.close()
+        a.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        a.sock.setblocking(False)
+        a.sock.bind(("127.0.0.1", 0))
+        loop.add_reader(a.sock.fileno(), a.readable)
+        answered = a.answered_checks
+        a.check()
+        await until(lambda: a.answered_checks == answered + 1)
+        a.video(2)
+        b.video(2)
+        await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(VIDEO)) == 2)
+
+
+async def test_both_hear_each_other_over_ipv6_where_there_is_ipv6() -> None:
+    async with duo(RelaySettings(host="::1")) as stage:
+        _a, _b = await stage.join("a", host="::1"), await stage.join("b", host="::1")
+        stage.room.set_gate(True)
+        await stage.settle()
+
+
+async def test_a_party_that_says_goodbye_is_gone_at_once() -> None:
+    async with call() as (stage, a, b):
+        assert a.association is not None
+        a.association.close()
+        await until(lambda: a.events == [Connected(), Disconnected(CLOSED_BY_PARTY)])
+        assert not stage.parties["a"].connected
+        assert b.events == [Connected()]
+
+
+async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("media.ice.CONSENT_S", 0.2)
+    async with duo() as stage:
+        a = await stage.join("a")
+        await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
+        assert not stage.parties["a"].connected
+        a.check()
+        await until(lambda: a.events[-1] == Connected())
+
+
+async def test_another_worker_takes_the_room_over_with_fresh_offers() -> None:
+    async with call() as (stage, _a, _b):
+        relay = await Relay.open(RelaySettings())
+        room = relay.room("room")
+        room.set_gate(True)
+        fresh = []
+        for name in "ab":
+            speaker = Speaker()
+            stage.speakers.append(speaker)
+            party = room.join(name, speaker.events.append)
+            party.accept(speaker.answer(party.offer()))
+            await speaker.connect()
+            fresh.append(speaker)
+        await until(lambda: all(speaker.events for speaker in fresh))
+        fresh[0].video(1, key=True)
+        await until(lambda: bool(fresh[1].of(VIDEO)))
+        await relay.close()
+
+
+async def test_a_third_party_does_not_fit_and_a_second_leg_of_one_does() -> None:
+    async with duo() as stage:
+        for name in "ab":
+            stage.room.join(name, lambda event: None)
+        with pytest.raises(RoomFull):
+            stage.room.join("c", lambda event: None)
+        stage.room.join("a", lambda event: None)
+
+
+async def test_a_party_that_left_makes_no_more_offers() -> None:
+    async with duo() as stage:
+        party = stage.room.join("a", lambda event: None)
+        party.leave()
+        party.leave()
+        for forbidden in (party.offer, party.restart_ice, lambda: party.accept("")):
+            with pytest.raises(PartyGone):
+                forbidden()
+
+
+async def test_a_closed_room_lets_nobody_in_and_nothing_across() -> None:
+    async with call() as (stage, a, b):
+        stage.room.close()
+        received = b.received
+        a.audio(2)
+        await stage.quiet()
+        assert b.received == received
+        stage.room.set_gate(True)
+        assert not stage.room.gate
+        with pytest.raises(RoomClosed):
+            stage.room.join("a", lambda event: None)
+        assert stage.relay.room("room") is not stage.room
+
+
+async def test_quality_is_known_in_both_directions() -> None:
+    async with call() as (stage, a, b):
+        a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 0x11112222, 0x33334444, 0, 1, 1))
+        await until(lambda: bool(b.said(200, 0)))
+        sink = stage.parties["b"].leg.sinks["audio"].ssrc
+        block = struct.pack("!IIIIII", sink, 64 << 24 | 3, 1, 480, 0x22223333, 0)
+        b.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, b.audio_ssrc) + block)
+        await until(lambda: stage.parties["b"].quality().rtt_ms is not None)
+        quality = stage.parties["b"].quality()
+        assert quality.received["audio"].loss == 0.25
+        assert quality.received["audio"].jitter_ms == 10.0
+        assert quality.rtt_ms is not None
+        assert 0 <= quality.rtt_ms < 1000
+        assert stage.parties["a"].quality().sent["audio"].jitter_ms == 10.0
+
+
+async def test_a_listener_that_raises_is_the_only_one_to_suffer() -> None:
+    async with duo() as stage:
+        speaker = Speaker()
+        stage.speakers.append(speaker)
+
+        def broken(event: object) -> None:
+            raise RuntimeError("a listener's own fault")
+
+        party = stage.room.join("a", broken)
+        party.accept(speaker.answer(party.offer()))
+        await speaker.connect()
+        await until(lambda: party.connected)
+        assert stage.relay.stats.faults == 0
+
+
+async def test_the_first_free_port_of_a_range_is_taken() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(PortsTaken):
+            await Relay.open(RelaySettings(ports=(port,)))
+        relay = await Relay.open(RelaySettings(ports=(port, 0)))
+        assert relay.ports[0] != port
+        await relay.close()
+
+
+async def test_a_relay_on_every_address_announces_them_all_and_this_machine() -> None:
+    relay = await Relay.open(RelaySettings(host="0.0.0.0"))
+    hosts = [candidate.host for candidate in relay.candidates()]
+    assert hosts[-1] == "127.0.0.1"
+    assert len(set(hosts)) == len(hosts)
+    await relay.close()
+    announced = await Relay.open(RelaySettings(announce=("198.51.100.7",)))
+    assert [candidate.host for candidate in announced.candidates()] == ["198.51.100.7"]
+    await announced.close()
