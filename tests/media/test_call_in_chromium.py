@@ -1,0 +1,331 @@
+"""Two real Chromium pages with fake devices, media.js and the relay between them: what a person sees and
+hears, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from media import Connected, Disconnected, Relay, RelaySettings
+from tests.browsers import ARGUMENTS
+from tests.media.stage import LossyLink, Stage, staged
+
+CAMERA = "--use-fake-device-for-media-stream"
+SWITCHES = [
+    *(f"{switch}=fps=30" if switch == CAMERA else switch for switch in ARGUMENTS),
+    "--autoplay-policy=no-user-gesture-required",  # the remote sound plays without a click
+]
+PICTURE = 60  # luma: the fake camera's green is far above, black far below
+PATIENCE_MS = 15_000
+
+
+@pytest.fixture
+async def camera_browser(chromium: str) -> AsyncIterator[Browser]:
+    """A Chromium whose fake camera has 30 frames a second, as real ones have."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=chromium, args=SWITCHES)
+        yield launched
+        await launched.close()
+
+
+@dataclass(slots=True)
+class Person:
+    """One page of a room."""
+
+    page: Page
+    name: str
+
+    async def ask(self, expression: str) -> Any:
+        """Evaluate in the page."""
+        return await self.page.evaluate(expression)
+
+    async def until(self, expression: str) -> None:
+        """Wait until it is true in the page."""
+        await self.page.wait_for_function(expression, timeout=PATIENCE_MS, polling=20)
+
+    async def press(self) -> float:
+        """Start Session; returns the page's time in ms."""
+        pressed: float = await self.ask("call.press()")
+        return pressed
+
+    async def frames(self) -> list[tuple[float, int]]:
+        """Every decoded remote frame: (when, brightest luma)."""
+        return [(at, brightest) for at, brightest in await self.ask("call.frames")]
+
+    async def stats(self) -> dict[str, Any]:
+        """media.js's own figures."""
+        figures: dict[str, Any] = await self.ask("call.media.stats()")
+        return figures
+
+
+async def enter(browser: Browser, stage: Stage, room: str, name: str, extra: str = "") -> Person:
+    """Open the page in a context of its own, and wait until it is connected and its devices are there."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    person = Person(page, name)
+    await load(person, stage, room, extra)
+    return person
+
+
+async def load(person: Person, stage: Stage, room: str, extra: str = "") -> None:
+    """(Re)load the page. Not to its load event: a video element whose stream is silent holds that back."""
+    url = f"{stage.url}?room={room}&party={person.name}{extra}"
+    await person.page.goto(url, wait_until="domcontentloaded")
+    await person.ask("call.prepared")
+    await person.until("call.media.state === 'connected'")
+
+
+@asynccontextmanager
+async def pair(browser: Browser, stage: Stage, room: str = "room") -> AsyncIterator[tuple[Person, Person]]:
+    """Two connected people, nobody has pressed."""
+    a, b = await asyncio.gather(enter(browser, stage, room, "a"), enter(browser, stage, room, "b"))
+    yield a, b
+    await asyncio.gather(a.page.context.close(), b.page.context.close())
+    stage.room(room).close()
+
+
+async def talking(a: Person, b: Person) -> None:
+    """Both press, and both have a picture."""
+    await a.press()
+    await b.press()
+    for person in (a, b):
+        await person.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+
+
+async def decoded(person: Person, frames: int) -> None:
+    """Wait for this many more decoded frames."""
+    seen = await person.ask("call.frames.length")
+    await person.until(f"call.frames.length >= {seen + frames}")
+
+
+async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browser: Browser) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        for person in (a, b):
+            await decoded(person, 20)
+            await person.page.wait_for_function(
+                "call.media.stats().then(({ audioEnergy }) => audioEnergy > 0.001)", timeout=PATIENCE_MS
+            )
+            figures = await person.stats()
+            assert figures["words"] in ("good", "fair")
+            assert figures["framesDecoded"] > 20
+        assert stage.seats["room", "a"].events == [Connected()]
+        quality = stage.seats["room", "a"].party.quality()
+        assert quality.sent["video"].kbps > 50
+
+
+async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_comes_at_once(
+    camera_browser: Browser, record_property: pytest.RecordProperty
+) -> None:
+    waits: dict[str, list[float]] = {"first": [], "second": []}
+    async with staged() as stage:
+        for run in range(5):
+            async with pair(camera_browser, stage, f"room-{run}") as (a, b):
+                forwarded = stage.relay.stats.forwarded
+                await a.press()
+                await asyncio.sleep(0.8)  # a person's pause: a's picture flows into the closed gate
+                assert stage.relay.stats.forwarded == forwarded
+                assert [(await person.stats())["packetsReceived"] for person in (a, b)] == [0, 0]
+                pressed = await b.press()
+                for person, name in ((a, "first"), (b, "second")):
+                    await person.until("call.frames.length > 3")
+                    frames = await person.frames()
+                    assert frames[0][1] > PICTURE
+                    waits[name].append(frames[0][0] - pressed)
+    medians = {name: round(statistics.median(times), 1) for name, times in waits.items()}
+    record_property("second_press_to_first_frame_ms", json.dumps(medians))
+    print("second press to first frame, ms:", {name: [round(time) for time in waits[name]] for name in waits})
+    # The target is 60 ms on a machine of its own; a shared one may be three times as slow.
+    assert max(medians.values()) <= 180, waits
+
+
+async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(camera_browser: Browser) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        stage.room("room").set_gate(
+            True
+        )  # as if a hostile server opened early: the device itself must protect
+        for person in (a, b):
+            await person.until("call.frames.length > 15")
+            assert max(brightest for _, brightest in await person.frames()) < PICTURE
+            figures = await person.stats()
+            assert figures["packetsReceived"] > 15
+            assert figures["audioEnergy"] < 1e-6
+        await a.press()
+        await b.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+        assert max(brightest for _, brightest in await a.frames()) < PICTURE
+        await a.ask("call.media.stop()")
+        await b.until(f"call.frames.slice(-5).every(([, luma]) => luma < {PICTURE})")
+
+
+async def test_muting_the_camera_blackens_it_for_the_other_side_and_outlives_a_device_switch(
+    camera_browser: Browser,
+) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        await a.ask("call.media.setMuted('video', true)")
+        await b.until(f"call.frames.slice(-5).every(([, luma]) => luma < {PICTURE})")
+        devices = await a.ask("call.media.devices()")
+        camera = next(device for device in devices if device["kind"] == "video")
+        assert camera["selected"]
+        assert await a.ask(f"call.media.useDevice('video', {json.dumps(camera['id'])})") == "on"
+        seen = await b.ask("call.frames.length")
+        await decoded(b, 10)
+        assert max(brightest for _, brightest in (await b.frames())[seen:]) < PICTURE
+        await a.ask("call.media.setMuted('video', false)")
+        await b.until(f"call.frames.at(-1)[1] > {PICTURE}")
+
+
+async def test_a_kind_that_the_server_switches_off_stops_and_comes_back(camera_browser: Browser) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        party = stage.seats["room", "a"].party
+        party.set_receiving("video", False)
+        await asyncio.sleep(0.3)
+        before = await b.ask("call.frames.length")
+        await asyncio.sleep(0.5)
+        assert await b.ask("call.frames.length") == before
+        party.set_receiving("video", True)
+        await decoded(b, 10)
+
+
+async def test_when_one_side_reloads_the_other_side_misses_little_and_needs_nothing(
+    camera_browser: Browser, record_property: pytest.RecordProperty
+) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        await decoded(b, 30)
+        gaps = []
+        for _ in range(3):
+            seen = len(await b.frames())
+            await load(a, stage, "room", "&started=1")
+            await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+            await decoded(b, 15)
+            times = [at for at, _ in (await b.frames())[seen - 1 :]]
+            gaps.append(round(max(after - before for before, after in zip(times, times[1:], strict=False))))
+        record_property("reload_gap_ms", json.dumps(gaps))
+        print("gap on the other side while one side reloads, ms:", gaps)
+        assert min(gaps) <= 600, gaps  # the target is 300 ms on a machine of its own
+        assert await b.ask("call.states") == ["connecting", "connected"]
+        assert (await b.stats())["words"] != "lost"
+
+
+async def test_a_call_lives_with_five_percent_loss(
+    camera_browser: Browser, record_property: pytest.RecordProperty
+) -> None:
+    async with staged() as stage:
+        stage.link = LossyLink(stage.relay.ports[0])
+        async with pair(camera_browser, stage) as (a, b):
+            await talking(a, b)
+            await decoded(b, 60)
+            rates = {}
+            for loss in (0.0, 0.05):
+                stage.link.loss = loss
+                before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
+                await asyncio.sleep(4)
+                rates[loss] = (await b.ask("call.frames.length") - before) / 4
+                figures = await b.stats()
+            record_property("frames_per_s_at_5_percent_loss", json.dumps(rates))
+            print(
+                "frames a second without and with 5 % loss:", rates, "freezes", figures["freezes"] - freezes
+            )
+            assert stage.link.lost > 20
+            assert rates[0.05] > 0.7 * rates[0.0]
+
+
+async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Browser) -> None:
+    async with staged() as stage:
+        stage.link = LossyLink(stage.relay.ports[0])
+        async with pair(camera_browser, stage) as (a, b):
+            await talking(a, b)
+            stage.link.rebind()
+            await decoded(a, 15)
+            await decoded(b, 15)
+            seat = stage.seats["room", "a"]
+            await stage.offer(seat, seat.party.restart_ice(), fresh=False)
+            await decoded(b, 15)
+            assert await a.ask("call.states") == ["connecting", "connected"]
+
+
+async def test_another_worker_takes_over_a_live_call_without_anybody_pressing(
+    camera_browser: Browser,
+) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        old = stage.relay
+        await stage.move("room", await Relay.open(RelaySettings()))
+        await old.close()
+        for person in (a, b):
+            await decoded(person, 15)
+            assert (await person.frames())[-1][1] > PICTURE
+            assert "reconnecting" in await person.ask("call.states")
+
+
+async def test_a_closed_tab_is_noticed_at_once(camera_browser: Browser) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        await a.page.close()
+        seat = stage.seats["room", "a"]
+        async with asyncio.timeout(3):
+            while len(seat.events) < 2:
+                await asyncio.sleep(0.01)
+        assert isinstance(seat.events[1], Disconnected)
+
+
+async def test_a_person_without_camera_or_microphone_still_sees_and_hears(camera_browser: Browser) -> None:
+    async with staged() as stage:
+        a = await enter(camera_browser, stage, "room", "a", "&bare=1")
+        b = await enter(camera_browser, stage, "room", "b")
+        await a.press()
+        await b.press()
+        await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+        assert (await b.stats())["packetsReceived"] == 0
+        # A camera that is allowed later needs no new connection.
+        assert await a.ask("call.media.prepare()") == {"audio": "on", "video": "on"}
+        await b.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+        assert await a.ask("call.states") == ["connecting", "connected"]
+
+
+async def test_why_a_device_is_not_there_is_said_and_never_thrown(camera_browser: Browser) -> None:
+    async with staged() as stage:
+        page = await (await camera_browser.new_context()).new_page()
+        await page.add_init_script(
+            """navigator.mediaDevices.getUserMedia = async ({ audio, video }) => { throw new DOMException("",
+            video && audio ? "NotFoundError" : video ? "NotFoundError" : "NotAllowedError"); }"""
+        )
+        await page.goto(f"{stage.url}?room=room&party=a&bare=1", wait_until="domcontentloaded")
+        assert await page.evaluate("call.media.prepare()") == {"audio": "denied", "video": "missing"}
+        assert await page.evaluate("call.media.prepare({ audio: false, video: true })") == {
+            "audio": "off",
+            "video": "missing",
+        }
+        assert (await page.evaluate("call.media.stats()"))["words"] == "lost"
+
+
+async def test_a_device_that_is_taken_away_is_told_and_taken_back(camera_browser: Browser) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        await a.ask(
+            "(() => { const [track] = call.media.preview.getVideoTracks(); track.stop(); track.dispatchEvent(new Event('ended')) })()"
+        )
+        await a.until("call.states.includes('ended video') && call.states.includes('restored video')")
+        await decoded(b, 10)
+
+
+async def test_an_offer_that_makes_no_sense_is_refused_and_the_next_one_taken(
+    camera_browser: Browser,
+) -> None:
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        seat = stage.seats["room", "a"]
+        await stage.offer(seat, "v=0\r\nnonsense", fresh=False)
+        await a.until("call.states.some((state) => state.startsWith('refused'))")
+        await stage.sit(("room", "a"), seat.ws)
+        await a.until("call.media.state === 'connected'")
+        await talking(a, b)

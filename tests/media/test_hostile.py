@@ -1,0 +1,291 @@
+"""A peer that means harm: early, late, forged or unasked-for packets. Nothing crosses, nothing is amplified,
+the relay lives."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import struct
+
+import pytest
+
+from media import Connected, Disconnected, rtcp, rtp
+from media.codecs import OPUS, VP8, VP8_RTX
+from media.dtls import Identity
+from media.leg import BUDGET_MAX, SOURCES_MAX
+from media.party import WRONG_FINGERPRINT
+from media.probe import VP8_DELTA, VP8_KEYFRAME
+from tests.media.duo import Duo, Speaker, call, duo, until
+
+AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
+
+
+def everything(speaker: Speaker, start: int = 100) -> None:
+    """One of each thing a party can send."""
+    for number in range(start, start + 20):
+        speaker.video(number, key=number == start)
+        speaker.audio(number)
+        speaker.rtx(number, number)
+    speaker.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, speaker.audio_ssrc, 1, 1, 1, 1, 1))
+    for about in (speaker.audio_ssrc, speaker.video_ssrc, 1):
+        speaker.send_rtcp(rtcp.picture_loss(speaker.video_ssrc, about))
+        speaker.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, about, 1, 0xFFFF))
+    speaker.send_rtcp(struct.pack("!BBHI", 0x81, 203, 1, speaker.audio_ssrc))  # BYE
+    speaker.send_rtcp(struct.pack("!BBHI4s", 0x80, 204, 2, speaker.audio_ssrc, b"HACK"))  # APP
+
+
+async def crosses_nothing(stage: Duo, to: Speaker) -> None:
+    """Nothing but the server's own words reaches `to`."""
+    await stage.quiet()
+    assert to.received == 0
+    assert {kind for _, kind, _ in to.control} <= {205, 206}
+    assert stage.relay.stats.forwarded == 0
+    assert stage.relay.stats.faults == 0
+
+
+async def test_nothing_sent_early_crosses() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        everything(a)
+        await crosses_nothing(stage, b)
+        assert not b.control
+
+
+async def test_nothing_sent_after_the_end_crosses() -> None:
+    async with call() as (stage, a, b):
+        before = b.received, b.received_rtcp
+        stage.room.close()
+        everything(a)
+        await stage.quiet()
+        assert (b.received, b.received_rtcp) == before
+
+
+async def test_nothing_of_a_party_that_left_crosses() -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].leave()
+        before = b.received, b.received_rtcp
+        everything(a)
+        await stage.quiet()
+        assert (b.received, b.received_rtcp) == before
+
+
+@pytest.mark.parametrize(("kind", "payload_types"), [("video", {VIDEO, RTX}), ("audio", {AUDIO})])
+async def test_nothing_of_a_kind_that_is_switched_off_crosses(kind: str, payload_types: set[int]) -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].set_receiving(kind, False)  # type: ignore[arg-type]
+        heard = len(b.heard)
+        everything(a)
+        await until(lambda: len(b.heard) > heard)
+        await stage.quiet()
+        assert not {packet.payload_type for packet in b.heard[heard:]} & payload_types
+
+
+async def test_a_kind_that_is_switched_off_does_not_cross_in_another_ones_clothes() -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].set_receiving("video", False)
+        heard = len(b.heard)
+        for number in range(2, 12):
+            a.send_rtp(rtp.build(VIDEO, number, 0, a.audio_ssrc, VP8_KEYFRAME))
+            a.send_rtp(rtp.build(VIDEO, number, 0, 777, VP8_KEYFRAME))
+        await stage.quiet()
+        assert len(b.heard) == heard
+
+
+async def test_what_was_sent_before_the_gate_opened_does_not_cross_as_a_retransmission() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        for number in range(1, 50):
+            a.video(number, key=number == 1)
+        await stage.handled(49)
+        stage.room.set_gate(True)
+        for number in range(1, 50):
+            a.rtx(number, number, b"from before")
+        a.video(50, key=True)
+        a.video(52)
+        for number in range(1, 50):
+            a.rtx(50 + number, number, b"from before")
+        a.rtx(200, 51, b"from after")
+        await until(lambda: len(b.of(RTX)) == 1)
+        await stage.quiet()
+        assert [packet.payload[-10:] for packet in b.of(RTX)] == [b"from after"]
+
+
+async def test_plain_rtp_does_not_cross() -> None:
+    async with call() as (stage, a, b):
+        received = b.received
+        for number in range(2, 20):
+            a.send(rtp.build(VIDEO, number, 0, a.video_ssrc, VP8_KEYFRAME))
+            a.send(rtp.build(AUDIO, number, 0, a.audio_ssrc, b"plain"))
+            a.send(rtcp.picture_loss(1, 2))
+        await until(lambda: stage.relay.stats.unauthentic >= 36)
+        assert b.received == received
+
+
+async def test_packets_from_an_address_that_has_not_proven_itself_are_not_even_decrypted() -> None:
+    async with call() as (stage, a, b):
+        received = b.received
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            stranger.setblocking(False)
+            for _ in range(20):
+                stranger.sendto(rtp.build(VIDEO, 9, 0, a.video_ssrc, VP8_KEYFRAME) + bytes(16), a.remote)
+                stranger.sendto(b"\x16\xfe\xff" + bytes(8) + b"\x00\x04" + bytes(4), a.remote)
+            await until(lambda: stage.relay.stats.strays >= 40)
+            with pytest.raises(BlockingIOError):
+                stranger.recv(2048)
+        assert b.received == received
+
+
+async def test_a_wrong_fingerprint_is_refused_and_told() -> None:
+    async with duo() as stage:
+        a, b = Speaker(), await stage.join("b")
+        stage.speakers.append(a)
+        party = stage.room.join("a", a.events.append)
+        party.accept(a.answer(party.offer(), fingerprint=Identity(0.0).fingerprint.value))
+        stage.room.set_gate(True)
+        await a.connect()
+        await until(lambda: a.events == [Disconnected(WRONG_FINGERPRINT)])
+        everything(a)
+        await crosses_nothing(stage, b)
+        assert not party.connected
+
+
+async def test_no_media_is_taken_before_the_answer_has_said_whose_certificate_it_is() -> None:
+    async with duo() as stage:
+        a, b = Speaker(), await stage.join("b")
+        stage.speakers.append(a)
+        party = stage.room.join("a", a.events.append)
+        answer = a.answer(party.offer())
+        stage.room.set_gate(True)
+        await a.connect()
+        everything(a)
+        await crosses_nothing(stage, b)
+        party.accept(answer)
+        await until(lambda: a.events == [Connected()])
+
+
+@pytest.mark.parametrize("wrong", [{"password": "0" * 32}, {"ufrag": "nobody"}])
+async def test_a_request_with_wrong_credentials_gets_silence(wrong: dict[str, str]) -> None:
+    async with duo() as stage:
+        a = Speaker()
+        stage.speakers.append(a)
+        party = stage.room.join("a", a.events.append)
+        party.accept(a.answer(party.offer()))
+        for _ in range(20):
+            a.check(password=wrong.get("password"), ufrag=wrong.get("ufrag"))
+        await until(lambda: stage.relay.stats.stun >= 20)
+        await stage.quiet()
+        assert a.received_octets == 0
+
+
+async def test_an_unproven_address_gets_less_than_it_sends() -> None:
+    async with duo() as stage:
+        a = Speaker()
+        stage.speakers.append(a)
+        party = stage.room.join("a", a.events.append)
+        a.answer(party.offer())
+        for size in (1, 12, 20, 28, 100, 600, 1200, 2000):
+            for first in (0, 1, 2, 20, 22, 25, 63, 64, 100, 128, 191, 200, 255):
+                a.send(bytes((first,)) + os.urandom(size - 1))
+        await stage.quiet()
+        assert a.received_octets == 0
+        assert stage.relay.stats.faults == 0
+
+
+async def test_candidates_in_an_answer_are_never_dialled() -> None:
+    async with duo() as stage:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as victim:
+            victim.bind(("127.0.0.1", 0))
+            victim.setblocking(False)
+            a = Speaker()
+            stage.speakers.append(a)
+            party = stage.room.join("a", a.events.append)
+            line = f"a=candidate:1 1 udp 2130706431 127.0.0.1 {victim.getsockname()[1]} typ host\r\n"
+            party.accept(a.answer(party.offer()) + line * 200)
+            await a.connect()
+            await stage.quiet()
+            with pytest.raises(BlockingIOError):
+                victim.recv(2048)
+
+
+async def test_a_forged_sender_does_not_take_another_ones_address_away() -> None:
+    async with call() as (stage, a, b):
+        address = a.sock.getsockname()
+        thief = stage.relay.room("elsewhere").join("thief", lambda event: None)
+        forged = Speaker()
+        stage.speakers.append(forged)
+        forged.answer(thief.offer())
+        sent: list[bytes] = []
+        forged.send = lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]
+        forged.check()
+        stage.relay.on_stun(sent[0], address, stage.relay._sockets[0])
+        a.audio(2)
+        b.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2 and len(a.of(AUDIO)) == 2)
+
+
+async def test_one_browser_cannot_fill_the_memory_with_sources() -> None:
+    async with call() as (stage, a, b):
+        for _ in range(10 * SOURCES_MAX):
+            a.send_rtp(rtp.build(AUDIO, 1, 0, secrets.randbits(32), b"spray"))
+            a.send_rtp(rtp.build(5, 1, 0, secrets.randbits(32), b"unknown type"))
+        await stage.quiet()
+        assert len(stage.parties["a"].leg.sources) <= SOURCES_MAX
+        b.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2)
+
+
+async def test_a_flood_is_cut_at_the_budget_and_the_other_direction_goes_on() -> None:
+    async with call() as (stage, a, b):
+        stage.parties["a"].leg.budget = 20_000
+        before = stage.relay.stats.forwarded_octets
+        for number in range(2, 500):
+            a.video(number, text=bytes(1000))
+            if number % 50 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: stage.relay.stats.dropped > 0)
+        await stage.quiet()
+        assert stage.relay.stats.forwarded_octets - before < BUDGET_MAX
+        b.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2)
+
+
+async def test_a_replayed_packet_crosses_once() -> None:
+    async with call() as (stage, a, b):
+        sent: list[bytes] = []
+        forward = a.send
+
+        def remember(datagram: bytes | memoryview) -> None:
+            sent.append(bytes(datagram))
+            forward(datagram)
+
+        a.send = remember  # type: ignore[method-assign]
+        a.audio(2, text=b"once")
+        for _ in range(5):
+            forward(sent[0])
+        await until(lambda: stage.relay.stats.replayed == 5)
+        assert len([packet for packet in b.of(AUDIO) if packet.payload == b"once"]) == 1
+
+
+async def test_noise_on_every_port_of_entry_leaves_a_call_alone() -> None:
+    async with call() as (stage, a, b):
+        for size in (12, 13, 20, 28, 60, 300, 1400, 1700):
+            for first in range(0, 256, 5):
+                a.send(bytes((first,)) + os.urandom(size - 1))
+        for number in range(2, 60):
+            a.send_rtcp(bytes((0x80, 200 + number % 8)) + os.urandom(6 + number % 50))
+            a.send_rtp(
+                bytes((0x90,))
+                + bytes((VIDEO,))
+                + os.urandom(6)
+                + struct.pack("!I", a.video_ssrc)
+                + os.urandom(40)
+            )
+        await stage.quiet()
+        a.video(5000, key=True, text=VP8_DELTA)
+        b.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2)
+        assert stage.relay.stats.faults == 0
+        assert a.events == [Connected()]
