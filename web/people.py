@@ -7,9 +7,11 @@ page. A session that was begun before the account's last change is nobody's.
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 
-from signalling.record import Actor
+from signalling.record import Actor, Person, Staff
 from signalling.service import Service
+from signalling.visit import Event
 from web import sessions
 from web.accounts import Account, Accounts, publish
 from web.sessions import Session
@@ -81,3 +83,22 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
     if staff is not None and staff.on_call:
         actor = Actor(organisation=organisation, id=account.id, name=account.name, role=account.role)
         await service.set_on_call(actor, on=False)
+
+
+async def enrol(service: Service, organisation: str, account: Account) -> None:
+    """Makes the record by which signalling decides (name, role, states of licence) say what the account says.
+
+    Raises `Unavailable`.
+    """
+    mirror = await service.mirrors.get(organisation)
+    committed = None
+    while committed is None:  # each failed turn is another writer's success, and there are few
+        held, now_ms = await service.store.load(organisation, Staff, account.id)
+        before = held or account.staff
+        after = replace(before, name=account.name, role=account.role, states=account.states)
+        if after == held:
+            return
+        after = replace(after, version=before.version + 1)
+        event = Event("enrolled", now_ms, Person(account.id, account.name))
+        committed = await service.store.commit(organisation, after, event, index_score=0)
+    mirror.committed(committed)

@@ -91,6 +91,16 @@ async def test_a_socket_to_another_organisation_is_a_strangers(site: Site) -> No
     assert (await told(ws))["code"] == "not_signed_in"
 
 
+async def test_signalling_knows_a_providers_states_from_their_account(site: Site) -> None:
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.socket("staff")
+    assert (await ask(ws, type="on_call", on=True))["type"] == "done"
+    await osei.sign_in(OSEI)
+    (staff,) = (await site.app[SERVICE].mirrors.get("demo")).staff.values()
+    assert (staff.name, staff.states, staff.on_call) == ("Dr Maya Osei", ("TX", "NM", "OK"), True)
+
+
 # --- until when (SECURITY.md rows 4 and 6)
 
 

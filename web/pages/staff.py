@@ -16,7 +16,7 @@ from web.organisations import Organisation
 from web.pages.errors import RETRY_S, not_found, read_form
 from web.pages.public import SERVICE, organisation_of
 from web.pages.rendering import page
-from web.people import ACCOUNTS, account_of, off_call, sign_in, sign_out
+from web.people import ACCOUNTS, account_of, enrol, off_call, sign_in, sign_out
 from web.security import ACCOUNT, SIGN_IN, Blocked, Busy, Throttle, neighbourhood, remote_of
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -51,6 +51,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
         return _sign_in_page(request, email, BUSY, status=503, retry_s=RETRY_S)
     if account is None:
         return _sign_in_page(request, email, WRONG, status=422)
+    await enrol(request.app[SERVICE], organisation.id, account)
     await sign_in(request, organisation.id, account)
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
 

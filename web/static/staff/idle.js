@@ -1,0 +1,65 @@
+/* How long the sign-in lasts: what the person does here prolongs it, and before it ends they are asked, in time to answer (WCAG 2.2.1).
+   Knows the address that tells and prolongs it (boot.session), and nothing of what is on the page. Signals of life of the connection are
+   no activity; a live call is, which the server knows by itself. */
+const boot = JSON.parse(document.querySelector("#boot").textContent);
+const WARN_MS = 60_000;
+const TELL_MS = 30_000; // activity is told at most this often
+const ASK_MS = 5_000; // while it is near its end, another tab may have prolonged it
+
+let endsAt = Infinity;
+let warnMs = WARN_MS;
+let active = false;
+let asking = false;
+let heardAt = -Infinity;
+
+const dialog = document.createElement("dialog");
+dialog.className = "ask";
+dialog.setAttribute("role", "alertdialog");
+dialog.setAttribute("aria-labelledby", "idle-heading");
+dialog.setAttribute("aria-describedby", "idle-text");
+dialog.innerHTML = `<h2 id="idle-heading">Are you still here?</h2>
+  <p id="idle-text">To keep patients’ information safe you will be signed out, and off call, in <b class="num"></b>.</p>
+  <p class="row"><button class="btn main" type="button">Stay signed in</button></p>`;
+const [left, stay] = [dialog.querySelector("b"), dialog.querySelector("button")];
+document.body.append(dialog);
+
+async function hear(method) {
+  if (asking) return;
+  asking = true;
+  heardAt = performance.now();
+  try {
+    const answer = await fetch(boot.session, { method, headers: { Accept: "application/json" } });
+    if (!answer.ok) return;
+    const { ends_in_ms: ms } = await answer.json();
+    if (!ms) return location.assign(`${boot.home}/sign-in`);
+    if (endsAt === Infinity) warnMs = Math.min(WARN_MS, ms / 2);
+    endsAt = performance.now() + ms;
+  } catch {
+    // Offline: the page says so elsewhere, and the next second asks again.
+  } finally {
+    asking = false;
+  }
+}
+
+function look() {
+  const now = performance.now();
+  const leftMs = endsAt - now;
+  const near = leftMs < warnMs;
+  if (active && !dialog.open && now - heardAt > Math.min(TELL_MS, warnMs)) {
+    active = false;
+    hear("POST");
+  } else if ((near || endsAt === Infinity) && now - heardAt > Math.min(ASK_MS, warnMs / 4)) hear("GET");
+  if (near && !dialog.open && leftMs > 0) dialog.showModal();
+  if (!near && dialog.open) dialog.close();
+  const seconds = Math.max(0, Math.ceil(leftMs / 1000));
+  if (near) left.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => (active = true), { capture: true, passive: true });
+stay.addEventListener("click", () => hear("POST").then(look));
+dialog.addEventListener("cancel", (event) => { // Escape is an answer too: the person is here
+  event.preventDefault();
+  stay.click();
+});
+setInterval(look, 1000);
+hear("GET");
