@@ -297,7 +297,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
     "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
     "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
     "/demo/staff": ("staff.html", "Sessions List", {
-        "boot": {**PERSON, "me": {**OSEI, "role": "provider"}, "home": "/demo/staff", "sign_out": "/demo/staff/sign-out"},
+        "boot": {**PERSON, "me": {**OSEI, "role": "provider"}, "home": "/demo/staff", "sign_out": "/demo/staff/sign-out", "session": "/demo/staff/session"},
     }),
     "/demo/nowhere": ("error.html", "Not found", {
         "status": 404, "heading": "There is no such page", "text": "The address may be mistyped.", "links": [("Go to Riverside Clinic", "/demo")],
@@ -317,6 +317,10 @@ async def _page(request: web.Request) -> web.Response:
     return web.Response(text=html, content_type="text/html")
 
 
+async def _signed_in(_: web.Request) -> web.Response:
+    return web.json_response({"ends_in_ms": 1_800_000})
+
+
 async def _headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Content-Security-Policy"] = CSP
 
@@ -328,6 +332,7 @@ async def running() -> AsyncIterator[Clinic]:
     clinic = app[CLINIC] = Clinic()
     app.on_response_prepare.append(_headers)
     app.router.add_get("/demo/ws", _socket)
+    app.router.add_route("*", "/demo/staff/session", _signed_in)
     app.router.add_static("/static", WEB / "static")
     app.router.add_get("/{path:.*}", _page)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

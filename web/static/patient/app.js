@@ -2,7 +2,8 @@
    the server tells it, so being pulled in needs neither a reload nor a click. */
 import { Session } from "../session/session.js";
 import { tickBy } from "../shared/clock.js";
-import { html, nothing, render } from "../shared/lit.js";
+import { playNotes } from "../shared/devices.js";
+import { html, render } from "../shared/lit.js";
 import { announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
@@ -117,7 +118,10 @@ function followVisit() {
   if (now === "session" && !session) {
     session = new Session({ client, visit: boot.visit, role: "patient", redraw, aside: asideOfCall });
     session.open();
-    if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(200);
+    if (navigator.userActivation?.hasBeenActive) {
+      navigator.vibrate?.(200);
+      playNotes([523.25, 783.99]).catch(() => {});
+    }
   } else if (now !== "session" && session) {
     session.close();
     session = null;
@@ -156,7 +160,7 @@ function draw() {
   const now = phase();
   const banner = connectionBar(connection, bar);
   if (now === "session" && session) {
-    render(html`${banner}${session.view()}${nothing}`, root);
+    render(html`${banner}${session.view()}`, root);
   } else {
     render(html`${banner}${header()}<main id="main" tabindex="-1" class="page stack" data-phase=${now}>${(VIEWS[now] ?? VIEWS.loading)()}</main>`, root);
   }

@@ -236,12 +236,13 @@ export class Session {
   #ownTile() {
     const { found, media, muted } = this.#link;
     const on = found.video === "on" && !muted.video;
-    const sent = this.#live ? "You" : this.#me.started ? "You · sent when both have pressed" : "You, as you will be seen · not sent yet";
-    const why = found.video === null ? "Waiting for the camera. Your browser may ask you to allow it." : muted.video ? "Your camera is off" : "No camera";
+    const sent = this.#live ? (on ? "You" : null) : this.#me.started ? "You · sent when both have pressed" : "You, as you will be seen · not sent yet";
+    const why = found.video === null ? "Waiting for the camera. Your browser may ask you to allow it." : muted.video ? "Camera is off" : "No camera";
+    const quiet = muted.audio ? "Muted" : found.audio && found.audio !== "on" ? "No microphone" : null;
     return html`<section class="tile self" aria-label="You" ?data-picture=${on}>
       <video muted .muted=${true} autoplay playsinline aria-label="Your own picture" ?hidden=${!on} .srcObject=${media?.preview ?? null}></video>
       ${on ? nothing : html`<p class="why">${why}</p>`}
-      <span class="tag"><span>${sent}</span>${muted.audio || (found.audio && found.audio !== "on") ? html`<span class="chip amber">${muted.audio ? "Muted" : "No microphone"}</span>` : nothing}</span>
+      ${sent || quiet ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${quiet ? html`<span class="chip amber">${quiet}</span>` : nothing}</span>` : nothing}
     </section>`;
   }
 

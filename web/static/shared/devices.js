@@ -51,7 +51,9 @@ export function watchLevel(stream, heard) {
 }
 
 /** Play two soft notes. Resolves when they are over; throws when the browser forbids sound. */
-export async function playNotes(notes = [523.25, 659.25], context = new AudioContext()) {
+export async function playNotes(notes = [523.25, 659.25], given = null) {
+  const own = given === null;
+  const context = given ?? new AudioContext();
   await context.resume();
   const start = context.currentTime + 0.03;
   notes.forEach((frequency, index) => {
@@ -66,6 +68,7 @@ export async function playNotes(notes = [523.25, 659.25], context = new AudioCon
     tone.stop(at + 0.6);
   });
   await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
+  if (own) await context.close();
 }
 
 /** Median round trip of three pings, as a word: `good`, `fair` or `poor`. */

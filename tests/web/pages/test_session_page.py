@@ -1,0 +1,207 @@
+"""The video session page, the same on both sides. The media themselves are tested with the relay; here what the page says and asks."""
+
+import asyncio
+import time
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.web.pages.clinic import Clinic, Refusal
+from tests.web.pages.conftest import OpenPage
+
+DENIED = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+
+
+async def in_the_call(clinic: Clinic) -> None:
+    """Both have pressed Start Session."""
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+
+
+async def patients_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
+    """The page of a patient who has been pulled in."""
+    await clinic.claimed_by()
+    page = await open_page("/demo/visit", **how)
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    return page
+
+
+async def providers_page(clinic: Clinic, open_page: OpenPage, **how: object) -> Page:
+    """The page of the provider who has claimed."""
+    clinic.staff["u_osei"]["on_call"] = True
+    await clinic.claimed_by()
+    page = await open_page("/demo/staff/visits/v_1", **how)
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    return page
+
+
+async def test_the_other_sides_state_stands_there_in_words(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await patients_page(clinic, open_page)
+    other = page.get_by_role("region", name="Dr Maya Osei")
+    await expect(other).to_contain_text("Dr Maya Osei is here")
+    await expect(other).to_contain_text("Has not pressed Start Session yet")
+    await expect(page.get_by_text("Neither side sees or hears the other until both have pressed")).to_be_visible()
+    await clinic.party("provider", started=True)
+    await expect(other).to_contain_text("Has pressed Start Session")
+    await expect(page.locator(".announcer")).to_have_text("Dr Maya Osei is here and has pressed Start Session.")
+    await clinic.party("provider", present=False, away_since_ms=int(time.time() * 1000) - 40_000)
+    await expect(other).to_contain_text("Dr Maya Osei is away")
+    await expect(other).to_contain_text("Away since 0:4")
+
+
+async def test_start_session_waits_for_the_other_side_and_says_so(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await patients_page(clinic, open_page)
+    await expect(page.get_by_text("not sent yet")).to_be_visible()
+    await page.get_by_role("button", name="Start Session").click()
+    await expect(page.get_by_role("button", name="Waiting for Dr Maya Osei")).to_be_visible()
+    await expect(page.get_by_text("It begins as soon as Dr Maya Osei presses too.")).to_be_visible()
+    await clinic.party("provider", started=True)
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    assert len(clinic.got("visit.start")) == 1
+
+
+async def test_a_start_that_failed_is_said_and_may_be_pressed_again(clinic: Clinic, open_page: OpenPage) -> None:
+    def refuse(_: dict[str, object]) -> None:
+        raise Refusal("unavailable", "The store does not answer.")
+
+    clinic.refuse["visit.start"] = refuse
+    page = await patients_page(clinic, open_page)
+    await page.get_by_role("button", name="Start Session").click()
+    await expect(page.get_by_text("The session has not started; please press again.")).to_be_visible()
+    await expect(page.get_by_text("not sent yet")).to_be_visible()
+    clinic.refuse.clear()
+    await page.get_by_role("button", name="Start Session").click()
+    await expect(page.get_by_role("button", name="Waiting for Dr Maya Osei")).to_be_visible()
+
+
+async def test_a_patient_who_leaves_the_call_comes_back_by_start_session(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await patients_page(clinic, open_page)
+    await in_the_call(clinic)
+    await page.get_by_role("button", name="Leave the call").click()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    await expect(page.get_by_text("not sent yet")).to_be_visible()
+    assert clinic.got("visit.hang_up")
+    await page.get_by_role("button", name="Start Session").click()
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+
+
+async def test_the_other_side_is_told_of_a_muted_microphone_and_a_camera_that_is_off(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    await in_the_call(clinic)
+    other = page.get_by_role("region", name="Dr Maya Osei")
+    for kind in ("audio", "video"):
+        await clinic.send({"type": "media.muted", "visit": "v_1", "party": "provider", "kind": kind, "muted": True})
+    await expect(other).to_contain_text("Microphone is off")
+    await expect(other).to_contain_text("Camera is off")
+    await page.get_by_role("button", name="Mute").click()
+    await page.get_by_role("button", name="Camera off").click()
+    own = page.get_by_role("region", name="You")
+    await expect(own).to_contain_text("Muted")
+    await expect(own).to_contain_text("Camera is off")
+    await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
+    assert {(message["kind"], message["muted"]) for message in clinic.got("media.mute")} == {("audio", True), ("video", True)}
+
+
+async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await providers_page(clinic, open_page)
+    await in_the_call(clinic)
+    await page.get_by_role("button", name="To queue").click()
+    dialog = page.get_by_role("dialog", name="Return to the queue?")
+    await expect(dialog.get_by_role("button", name="Stay in the session")).to_be_focused()
+    await dialog.get_by_role("button", name="Stay in the session").click()
+    await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("dialog", name="End the session?").get_by_role("button", name="End session").click()
+    await expect(page.get_by_role("heading", name="Session with Ana Ruiz has ended")).to_be_visible()
+    await expect(page.get_by_text("You talked for 3 minutes.")).to_be_visible()
+    assert not clinic.got("visit.release")
+    await page.get_by_role("link", name="Back to On-Demand Requests").click()
+    await expect(page.get_by_role("heading", name="Sessions List")).to_be_visible()
+
+
+async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await providers_page(clinic, open_page)
+    await page.get_by_role("button", name="Return to queue").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Return to queue").click()
+    await expect(page.get_by_role("heading", name="Sessions List")).to_be_visible()
+    await expect(page.get_by_text("Ana Ruiz is back in the queue.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        (None, "Click the icon at the left of the address"),
+        (FIREFOX, "Click the crossed-out camera or microphone"),
+        (IPHONE, "Open Settings, then Apps, then Safari"),
+    ],
+)
+async def test_a_denied_permission_is_explained_for_this_browser_and_one_can_join_all_the_same(
+    clinic: Clinic, open_page: OpenPage, agent: str | None, words: str
+) -> None:
+    page = await open_page("/demo", user_agent=agent)
+    await page.add_init_script(DENIED)
+    await clinic.claimed_by()
+    await page.goto(f"{clinic.url}/demo/visit")
+    await expect(page.get_by_text(words)).to_be_visible()
+    await expect(page.get_by_text("You can join all the same")).to_be_visible()
+    await page.get_by_role("button", name="Start Session").click()
+    await clinic.party("provider", started=True)
+    await expect(page.get_by_role("button", name="No camera")).to_be_visible()
+    await expect(page.get_by_role("button", name="No microphone")).to_be_visible()
+
+
+async def test_a_session_taken_over_elsewhere_lets_go_of_the_camera_and_can_be_taken_back(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    own = page.get_by_label("Your own picture")
+    await expect(own).to_be_visible()
+    track = await own.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
+    await clinic.send({"type": "media.taken_over", "visit": "v_1"})
+    await expect(page.get_by_role("heading", name="This session is open in another tab or device")).to_be_visible()
+    assert await track.evaluate("(track) => track.readyState") == "ended"
+    joined = len(clinic.got("media.join"))
+    await page.get_by_role("button", name="Use it here").click()
+    await expect(own).to_be_visible()
+    await clinic.until(lambda: len(clinic.got("media.join")) == joined + 1)
+
+
+async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only_where_it_must(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await patients_page(clinic, open_page)
+    await clinic.until(lambda: clinic.got("media.join"))
+    await clinic.send({"type": "media.gone", "visit": "v_1"})
+    await clinic.until(lambda: len(clinic.got("media.join")) == 2)
+    await clinic.send({"type": "media.gone", "visit": "v_other"})
+    await clinic.cut()
+    await clinic.until(lambda: len(clinic.got("media.join")) == 3)  # no picture had come yet, so it is asked for
+
+
+async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:
+    refused: list[float] = []
+
+    def refuse(_: dict[str, object]) -> None:
+        refused.append(asyncio.get_running_loop().time())
+        if len(refused) < 3:
+            raise Refusal("unavailable", "Not now.")
+
+    clinic.refuse["media.join"] = refuse
+    await patients_page(clinic, open_page)
+    await clinic.until(lambda: len(refused) == 3)
+    assert refused[2] - refused[1] > refused[1] - refused[0] > 0.25
+
+
+async def test_the_camera_is_off_after_the_session(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await patients_page(clinic, open_page)
+    own = page.get_by_label("Your own picture")
+    await expect(own).to_be_visible()
+    track = await own.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
+    await clinic.becomes(status="ended", outcome="completed", ended_ms=1_790_000_000_000)
+    await expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
+    assert await track.evaluate("(track) => track.readyState") == "ended"
