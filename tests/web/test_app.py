@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, CookieJar
+from aiohttp import ClientSession, CookieJar, WSMsgType
 from redis.exceptions import ConnectionError
 
 from tests.conftest import StartServer
@@ -215,3 +215,20 @@ async def test_no_patient_no_token_and_no_password_reaches_the_log(greenroom_ser
     assert "visit opened" in server.log
     for canary in ("anary", "Nightingale", "forged", demo.password(settings, OSEI), *filter(None, cookies)):
         assert canary not in server.log
+
+
+async def test_a_server_that_stops_sends_people_on_and_exits_0(greenroom_server: StartServer) -> None:
+    server = greenroom_server(workers=2)
+    async with ClientSession(
+        server.url, cookie_jar=CookieJar(unsafe=True), headers={"Origin": server.url}
+    ) as someone:
+        await someone.post("/demo/information", data=FORM)
+        ws = await someone.ws_connect("/demo/ws", protocols=("greenroom.v1.json",))
+        await ws.send_json({"type": "hello", "id": 1, "role": "patient"})
+        welcome = await ws.receive_json()
+        await ws.send_json({"type": "visit.enter", "id": 2, "visit": welcome["visit"]})
+        stopped = asyncio.get_running_loop().run_in_executor(None, server.stop)
+        while (message := await ws.receive(timeout=10)).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
+            pass
+        assert message.data == 1001
+        assert await stopped == 0
