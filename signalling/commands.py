@@ -88,6 +88,20 @@ class Transfer(Command, frozen=True):
     to: str
 
 
+class Invite(Command, frozen=True):
+    """The provider asks a guest in; `guest` is the key of the party that they will be."""
+
+    guest: str
+    name: str
+    relation: str
+
+
+class Dismiss(Command, frozen=True):
+    """The provider sends a guest away."""
+
+    guest: str
+
+
 class End(Command, frozen=True):
     """The provider ends the visit."""
 

@@ -26,7 +26,7 @@ async def _command(connection: Connection, request: m.VisitRequest, command: c.C
     outcome = await connection.worker.service.command(connection.actor, request.visit, command)
     if isinstance(outcome, Refusal):
         return m.error(request.id, outcome.code, outcome.details)
-    return m.Done(reply_to=request.id, version=outcome.seq)
+    return m.Done(reply_to=request.id, version=outcome.version)
 
 
 def _simple(make: Callable[[Any], c.Command]) -> Handler:
@@ -54,8 +54,8 @@ async def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer
 async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
     if not connection.actor.is_staff:
         return m.error(request.id, "not_allowed")
-    seq = await connection.worker.service.set_on_call(connection.actor, request.on)
-    return m.Done(reply_to=request.id, version=seq)
+    version = await connection.worker.service.set_on_call(connection.actor, request.on)
+    return m.Done(reply_to=request.id, version=version)
 
 
 async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:

@@ -190,6 +190,11 @@ class Hub:
         if found is not None:
             found.ring.clear()
             found.floor = version
+            # What has not gone out yet is older than the snapshot, and may be of another epoch.
+            found.pending.clear()
+            if found.sending is not None:
+                found.sending.cancel()
+                found.sending = None
 
     async def _send(self, name: str, topic: Topic) -> None:
         loop = asyncio.get_running_loop()
@@ -214,7 +219,8 @@ class Hub:
                         if data is not None:
                             socket.write(data)
         finally:
-            topic.sending = None
+            if topic.sending is asyncio.current_task():
+                topic.sending = None
 
     def close_person(self, organisation: str, person: str, code: int) -> None:
         """Close every socket of somebody who was signed out or changed."""

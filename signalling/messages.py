@@ -21,6 +21,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=80)]
 Topic = Annotated[str, Meta(min_length=1, max_length=120)]
 Sdp = Annotated[str, Meta(max_length=32_768)]
 MediaKind = Literal["audio", "video"]
+Relation = Literal["interpreter", "family", "specialist", "trainee"]
 
 
 def tag(name: str) -> str:
@@ -33,9 +34,13 @@ _TAGS = {
     **{
         f"{room}{word}": f"{room.lower()}.{snake}"
         for room, words in {
-            "Visit": "Save Finish Withdraw HangUp Claim Release End Enter Leave Start State",
+            "Visit": "Save Finish Withdraw HangUp Claim Release End Enter Leave Start State "
+            "Assign Unassign Decline Transfer Reopen Invite Dismiss History",
             "Media": "Join Answer Restart Mute Offer Muted TakenOver Gone",
             "Queue": "Snapshot Row Gone Staff",
+            "Sessions": "Snapshot Row Gone Past",
+            "Bell": "Snapshot Item Mark Marked",
+            "Chat": "Snapshot Line Send",
             "Case": "State",
             "Place": "State",
         }.items()
@@ -54,7 +59,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Hello(Request, frozen=True, kw_only=True):
     """PROTOCOL.md#hello-and-welcome."""
 
-    role: Literal["patient", "staff"]
+    role: Literal["patient", "staff", "guest"]
     resume: Id | None = None
 
 
@@ -124,6 +129,71 @@ class VisitEnd(VisitRequest, frozen=True, kw_only=True):
     """End."""
 
 
+class VisitAssign(VisitRequest, frozen=True, kw_only=True):
+    """Assign, to somebody on call."""
+
+    to: Id
+
+
+class VisitUnassign(VisitRequest, frozen=True, kw_only=True):
+    """Take the assignment back."""
+
+
+class VisitDecline(VisitRequest, frozen=True, kw_only=True):
+    """Decline."""
+
+    reason: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+class VisitTransfer(VisitRequest, frozen=True, kw_only=True):
+    """Hand a claimed visit to somebody else on call."""
+
+    to: Id
+
+
+class VisitReopen(VisitRequest, frozen=True, kw_only=True):
+    """Take an ended visit up again."""
+
+
+class VisitInvite(VisitRequest, frozen=True, kw_only=True):
+    """Invite a guest by a one-time link."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    relation: Relation
+
+
+class VisitDismiss(VisitRequest, frozen=True, kw_only=True):
+    """Send a guest away."""
+
+    guest: Id
+
+
+class VisitHistory(VisitRequest, frozen=True, kw_only=True):
+    """PROTOCOL.md#what-was."""
+
+
+class SessionsPast(Request, frozen=True, kw_only=True):
+    """PROTOCOL.md#what-was."""
+
+    text: Annotated[str, Meta(max_length=100)] | None = None
+    provider: Id | None = None
+    outcome: Literal["completed", "declined", "withdrawn", "expired"] | None = None
+    since_ms: int | None = None
+    before_ms: int | None = None
+
+
+class BellMark(Request, frozen=True, kw_only=True):
+    """PROTOCOL.md#bell."""
+
+    until_ms: int
+
+
+class ChatSend(VisitRequest, frozen=True, kw_only=True):
+    """PROTOCOL.md#chat."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+
+
 class VisitEnter(VisitRequest, frozen=True, kw_only=True):
     """This connection's person is on the visit's page."""
 
@@ -172,6 +242,17 @@ ClientMessage = (
     | VisitClaim
     | VisitRelease
     | VisitEnd
+    | VisitAssign
+    | VisitUnassign
+    | VisitDecline
+    | VisitTransfer
+    | VisitReopen
+    | VisitInvite
+    | VisitDismiss
+    | VisitHistory
+    | SessionsPast
+    | BellMark
+    | ChatSend
     | VisitEnter
     | VisitLeave
     | VisitStart
@@ -227,7 +308,10 @@ class Row(Part, frozen=True, kw_only=True):
     away_since_ms: int | None
     returned: int
     assignee: PersonPart | None
+    assigned_ms: int | None
     filled_in_by: str | None
+    facility: str | None
+    admins_until_ms: int | None
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
@@ -241,6 +325,7 @@ class PartyPart(Part, frozen=True, kw_only=True):
     """One side of the visit, as the other sees it."""
 
     name: str
+    relation: str | None
     present: bool
     away_since_ms: int | None
     started: bool
@@ -261,6 +346,65 @@ class VisitPart(Part, frozen=True, kw_only=True):
     reason: str | None
     claimant: PersonPart | None
     parties: dict[str, PartyPart]
+
+
+class SessionRow(Part, frozen=True, kw_only=True):
+    """A visit that is claimed or live. `present`: the keys of the parties who are there."""
+
+    visit: str
+    name: str
+    status: str
+    claimant: PersonPart | None
+    arrived_ms: int
+    claimed_ms: int | None
+    live_ms: int | None
+    present: tuple[str, ...]
+
+
+class PastRow(Part, frozen=True, kw_only=True):
+    """A visit that has ended. `reopen_until_ms` is None where nobody may reopen it."""
+
+    visit: str
+    name: str
+    outcome: str | None
+    reason: str | None
+    claimant: PersonPart | None
+    arrived_ms: int
+    claimed_ms: int | None
+    ended_ms: int | None
+    talked_ms: int
+    reopen_until_ms: int | None
+
+
+class HistoryPart(Part, frozen=True, kw_only=True):
+    """Something that happened to a visit."""
+
+    kind: str
+    at_ms: int
+    by: PersonPart | None
+    note: str | None
+
+
+class BellPart(Part, frozen=True, kw_only=True):
+    """A notification. `name` is the patient's."""
+
+    id: str
+    kind: str
+    at_ms: int
+    visit: str | None
+    name: str | None
+    by: str | None
+    note: str | None
+
+
+class LinePart(Part, frozen=True, kw_only=True):
+    """Something written in a visit."""
+
+    id: str
+    at_ms: int
+    party: str
+    name: str
+    text: str
 
 
 class PatientPart(Part, frozen=True, kw_only=True):
@@ -377,6 +521,85 @@ class QueueStaff(TopicMessage, frozen=True, kw_only=True):
     staff: StaffPart
 
 
+class SessionsSnapshot(TopicMessage, frozen=True, kw_only=True):
+    """All that is claimed or live."""
+
+    epoch: str
+    rows: tuple[SessionRow, ...]
+
+
+class SessionsRow(TopicMessage, frozen=True, kw_only=True):
+    """A row appeared or changed."""
+
+    row: SessionRow
+
+
+class SessionsGone(TopicMessage, frozen=True, kw_only=True):
+    """A row left."""
+
+    visit: str
+
+
+class BellSnapshot(TopicMessage, frozen=True, kw_only=True):
+    """PROTOCOL.md#bell."""
+
+    epoch: str
+    unread: int
+    items: tuple[BellPart, ...]
+
+
+class BellItem(TopicMessage, frozen=True, kw_only=True):
+    """A new notification."""
+
+    unread: int
+    item: BellPart
+
+
+class BellMarked(TopicMessage, frozen=True, kw_only=True):
+    """Read, up to there."""
+
+    until_ms: int
+    unread: int
+
+
+class ChatSnapshot(TopicMessage, frozen=True, kw_only=True):
+    """PROTOCOL.md#chat."""
+
+    epoch: str
+    lines: tuple[LinePart, ...]
+
+
+class ChatLine(TopicMessage, frozen=True, kw_only=True):
+    """Somebody wrote."""
+
+    line: LinePart
+
+
+class Invited(Message, frozen=True, kw_only=True):
+    """The one-time link of a guest: a path on this server."""
+
+    reply_to: int
+    guest: str
+    path: str
+    expires_ms: int
+
+
+class History(Message, frozen=True, kw_only=True):
+    """A visit's story, oldest first."""
+
+    reply_to: int
+    visit: str
+    events: tuple[HistoryPart, ...]
+
+
+class Past(Message, frozen=True, kw_only=True):
+    """Ended visits, newest first."""
+
+    reply_to: int
+    more: bool
+    rows: tuple[PastRow, ...]
+
+
 class VisitState(TopicMessage, frozen=True, kw_only=True):
     """PROTOCOL.md#visit."""
 
@@ -442,6 +665,17 @@ ServerMessage = (
     | QueueRow
     | QueueGone
     | QueueStaff
+    | SessionsSnapshot
+    | SessionsRow
+    | SessionsGone
+    | BellSnapshot
+    | BellItem
+    | BellMarked
+    | ChatSnapshot
+    | ChatLine
+    | Invited
+    | History
+    | Past
     | VisitState
     | CaseState
     | PlaceState
@@ -462,6 +696,7 @@ TEXTS = {
     "already_claimed": "Someone else has claimed this visit.",
     "not_on_call": "Go On-Call first.",
     "in_session": "End or return your live session first.",
+    "front_desk": "The front desk looks at this request first.",
     "not_licensed": "You are not licensed in this patient's state.",
     "invalid_answer": "This answer cannot be kept.",
     "guide_incomplete": "Some steps of the setup guide are still open.",

@@ -41,6 +41,11 @@ class Reset(msgspec.Struct, frozen=True):
 Observer = Callable[[Change | Reset], None]
 
 
+def version_of(seq: int) -> int:
+    """Return the topics' version at which an event is seen whole; the one below is the first of two messages'."""
+    return 2 * seq
+
+
 class Mirror:
     """One organisation. `visits` are the open ones."""
 
@@ -57,6 +62,11 @@ class Mirror:
         self._wanted = 0
         self._loaded = False
 
+    @property
+    def version(self) -> int:
+        """The version of the topics that are shown from here."""
+        return version_of(self.seq)
+
     async def open(self) -> None:
         """Load for the first time, while the bus is heard already. Raises `Unavailable`."""
         await self._load()
@@ -65,7 +75,6 @@ class Mirror:
             self.mend(self._wanted)
 
     async def _load(self) -> None:
-        self._wanted = 0
         snapshot = await self._store.snapshot(self.organisation)
         self.epoch, self.seq = snapshot.epoch, snapshot.seq
         self.visits, self.staff = snapshot.visits, snapshot.staff
@@ -88,7 +97,8 @@ class Mirror:
             self.epoch = epoch
             self._apply(seq, entry)
         elif seq > self.seq or epoch != self.epoch:
-            self.mend(seq)
+            # Another epoch's number says nothing here; the head tells which of the two is over.
+            self.mend(seq if epoch == self.epoch else 0)
 
     def _apply(self, seq: int, entry: Entry) -> None:
         self.seq = seq
@@ -132,13 +142,19 @@ class Mirror:
 
     def _mended(self, task: asyncio.Task[None]) -> None:
         self._mending = None
-        if not task.cancelled() and (problem := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (problem := task.exception()) is not None:
             log.error("mirror.mend_failed", problem=type(problem).__name__)
+        elif self._wanted > self.seq:
+            self.mend()  # heard in the moment between the last look and now
 
     async def _mend(self) -> None:
         pause = 0.05
         while True:
             try:
+                # A commit is heard only after it stands in the head, so this look covers all that was wanted before it.
+                self._wanted = 0
                 epoch, seq = await self._store.head(self.organisation)
                 if epoch != self.epoch or seq < self.seq:
                     await self._reload()

@@ -36,6 +36,7 @@ class Role(StrEnum):
     PROVIDER = "provider"
     ADMIN = "admin"
     FACILITY = "facility"
+    GUEST = "guest"
     SYSTEM = "system"
 
 
@@ -70,7 +71,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's or admin's state, shared by all workers. `states`: where they are licensed, () = not recorded."""
+    """A provider's or admin's state, shared by all workers, and their open tabs (connection -> worker). `states`: where they are licensed, () = not recorded."""
 
     id: str
     name: str
@@ -79,6 +80,8 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
     on_call: bool = False
     on_call_since_ms: int | None = None
     states: tuple[str, ...] = ()
+    connections: dict[str, str] = {}
+    away_since_ms: int | None = None
 
 
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     name: str
+    relation: str | None = None
     connections: dict[str, str] = {}
     away_since_ms: int | None = None
     started_ms: int | None = None
@@ -127,6 +131,9 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     arrived_ms: int
     assignee: Person | None = None
     assigned_ms: int | None = None
+    assigned_by: Person | None = None
+    facility: str | None = None
+    admins_until_ms: int | None = None
     claimant: Person | None = None
     claimed_ms: int | None = None
     live_ms: int | None = None
@@ -150,6 +157,9 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     away_expiry_ms: int = 3_600_000  # a waiting patient away this long: the visit expires
     assignment_ms: int = 120_000  # an assignment not taken up this long returns to all
     reopen_ms: int = 1_800_000  # how long after its end a provider may reopen a visit
+    front_desk_ms: int = 0  # so long after the arrival only admins and the assignee may claim
+    off_call_ms: int = 300_000  # the last tab gone this long turns On-Call off
+    invite_ms: int = 900_000  # how long a guest's link opens
     amber_ms: int = 600_000
     red_ms: int = 1_800_000
     claim_in_session: bool = True  # may someone in a live session claim another visit

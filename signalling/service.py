@@ -13,7 +13,7 @@ from signalling import views
 from signalling.bus import Bus
 from signalling.commands import Command, Open
 from signalling.guide import Guide
-from signalling.mirror import Mirror, Mirrors
+from signalling.mirror import Mirror, Mirrors, version_of
 from signalling.record import Actor, PatientInformation, Policy, Staff, Visit
 from signalling.store import Keys, Store, Unavailable
 from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
@@ -38,9 +38,9 @@ class Organisations(Protocol):
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out; `seq` is where the organisation's topics show it, 0 where nothing changed."""
+    """A command that was carried out; `version` is where the topics show it, 0 where nothing changed."""
 
-    seq: int
+    version: int
 
 
 def new_id(prefix: str) -> str:
@@ -125,11 +125,11 @@ class Service:
             )
             if committed is not None:
                 mirror.committed(committed)
-                return Accepted(after, decided.event, committed.seq)
+                return Accepted(after, decided.event, version_of(committed.seq))
         raise Unavailable("overtaken too often")
 
     async def set_on_call(self, actor: Actor, on: bool) -> int:
-        """Turn somebody's On-Call switch; return where it is seen, 0 where it stood so already."""
+        """Turn somebody's On-Call switch; return the version where it is seen, 0 where it stood so already."""
         organisation = actor.organisation
         mirror = await self.mirrors.get(organisation)
         for _ in range(ATTEMPTS):
@@ -150,5 +150,5 @@ class Service:
             committed = await self.store.commit(organisation, after, event, index_score=0)
             if committed is not None:
                 mirror.committed(committed)
-                return committed.seq
+                return version_of(committed.seq)
         raise Unavailable("overtaken too often")

@@ -73,7 +73,7 @@ class Topics:
         policy = (await self._service.organisation(mirror.organisation)).policy
         # From here on without an await: the snapshot, the subscription and the news after it fit together.
         topic = queue_topic(mirror.organisation)
-        self._hub.subscribe(socket, topic, mirror.seq)
+        self._hub.subscribe(socket, topic, mirror.version)
         missing = None
         if request.epoch == mirror.epoch and request.version is not None:
             missing = self._hub.since(topic, request.version)
@@ -82,7 +82,7 @@ class Topics:
         else:
             for encoded in missing:
                 socket.write(encoded.frame(socket.codec))
-        return m.Subscribed(reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.seq)
+        return m.Subscribed(reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.version)
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
         """Unsubscribe; nothing happens where there was no subscription."""
@@ -99,7 +99,7 @@ class Topics:
         return m.QueueSnapshot(
             topic="queue",
             epoch=mirror.epoch,
-            version=mirror.seq,
+            version=mirror.version,
             rows=tuple(views.row(v) for v in waiting.order(mirror.visits.values())),
             staff=tuple(views.staff(s, s.id in busy) for s in mirror.staff.values()),
             limits=m.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
@@ -122,13 +122,19 @@ class Topics:
     @staticmethod
     def _visit(mirror: Mirror, visit: Visit) -> m.VisitState:
         return m.VisitState(
-            topic=f"visit/{visit.id}", epoch=mirror.epoch, version=mirror.seq, visit=views.visit_part(visit)
+            topic=f"visit/{visit.id}",
+            epoch=mirror.epoch,
+            version=mirror.version,
+            visit=views.visit_part(visit),
         )
 
     @staticmethod
     def _case(mirror: Mirror, visit: Visit, guide: Guide) -> m.CaseState:
         return m.CaseState(
-            topic=f"case/{visit.id}", epoch=mirror.epoch, version=mirror.seq, case=views.case(visit, guide)
+            topic=f"case/{visit.id}",
+            epoch=mirror.epoch,
+            version=mirror.version,
+            case=views.case(visit, guide),
         )
 
     def _place(
@@ -142,7 +148,7 @@ class Topics:
         return m.PlaceState(
             topic=f"place/{visit_id}",
             epoch=mirror.epoch,
-            version=mirror.seq,
+            version=mirror.version,
             place=place if policy.show_place else None,
             waiting=waiting_now if policy.show_place else None,
             wait_low_ms=low,
@@ -180,46 +186,45 @@ class Topics:
         self._queue_changed(mirror, before, after)
 
     def _queue_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        topic = queue_topic(mirror.organisation)
+        staff = self._session_changed(mirror, before, after)
+        # Two messages of one event have a version each, or the second would be taken for a repetition.
+        version = mirror.version - (staff is not None)
         was, is_ = (v is not None and v.status is Status.QUEUED for v in (before, after))
         if is_:
             row = views.row(after)
             fresh = views.is_fresh(before, after)
             if fresh or before is None or views.row(before) != row:
-                self._hub.publish(
-                    topic, mirror.seq, m.QueueRow(topic="queue", version=mirror.seq, fresh=fresh, row=row)
-                )
+                self._tell_queue(mirror, m.QueueRow(topic="queue", version=version, fresh=fresh, row=row))
         elif was:
             gone = m.QueueGone(
                 topic="queue",
-                version=mirror.seq,
+                version=version,
                 visit=after.id,
                 why=views.why_gone(after),
                 by=views.person(after.claimant),
             )
-            self._hub.publish(topic, mirror.seq, gone)
+            self._tell_queue(mirror, gone)
+        if staff is not None:
+            self._tell_queue(mirror, staff)
         if was != is_:
             self._count_places(mirror)
-        self._sessions_changed(mirror, before, after)
 
-    def _sessions_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+    @staticmethod
+    def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> m.QueueStaff | None:
         """A visit that goes live or stops being so changes what its provider's colleagues see of them."""
-        busy = views.in_session(mirror.visits)
-        for visit in (before, after):
-            claimant = visit.claimant if visit is not None else None
-            live = [v is not None and v.status is Status.LIVE for v in (before, after)]
-            staff = mirror.staff.get(claimant.id) if claimant is not None else None
-            if staff is not None and live[0] != live[1]:
-                self._tell_staff(mirror, staff, staff.id in busy)
-                return
+        was, is_ = (v is not None and v.status is Status.LIVE for v in (before, after))
+        if was == is_:
+            return None
+        claimant = after.claimant if is_ or before is None else before.claimant
+        staff = mirror.staff.get(claimant.id) if claimant is not None else None
+        return None if staff is None else _staff_news(mirror, staff)
 
     def _staff_changed(self, mirror: Mirror, staff: Staff) -> None:
-        self._tell_staff(mirror, staff, staff.id in views.in_session(mirror.visits))
+        self._tell_queue(mirror, _staff_news(mirror, staff))
         self._count_places(mirror)
 
-    def _tell_staff(self, mirror: Mirror, staff: Staff, busy: bool) -> None:
-        message = m.QueueStaff(topic="queue", version=mirror.seq, staff=views.staff(staff, busy))
-        self._hub.publish(queue_topic(mirror.organisation), mirror.seq, message)
+    def _tell_queue(self, mirror: Mirror, message: m.QueueRow | m.QueueGone | m.QueueStaff) -> None:
+        self._hub.publish(queue_topic(mirror.organisation), message.version, message)
 
     def _count_places(self, mirror: Mirror) -> None:
         """Count the waiting patients' places anew, soon, and once for all that happens until then."""
@@ -239,7 +244,7 @@ class Topics:
     async def _show_anew(self, mirror: Mirror) -> None:
         policy = (await self._service.organisation(mirror.organisation)).policy
         topic = queue_topic(mirror.organisation)
-        self._hub.forget(topic, mirror.seq)
+        self._hub.forget(topic, mirror.version)
         snapshot = self._queue(mirror, policy)
         for socket in self._hub.subscribers(topic):
             socket.send(snapshot)
@@ -274,6 +279,11 @@ class Topics:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _staff_news(mirror: Mirror, staff: Staff) -> m.QueueStaff:
+    busy = staff.id in views.in_session(mirror.visits)
+    return m.QueueStaff(topic="queue", version=mirror.version, staff=views.staff(staff, busy))
 
 
 def _done(task: asyncio.Task[None]) -> None:

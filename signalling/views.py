@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from signalling import messages as m
 from signalling.guide import Guide
-from signalling.record import Person, Staff, Status, Visit
+from signalling.record import Outcome, Person, Policy, Staff, Status, Visit
 from signalling.visit import PATIENT
 
 
@@ -36,7 +36,41 @@ def row(visit: Visit) -> m.Row:
         away_since_ms=patient.away_since_ms,
         returned=visit.returned,
         assignee=person(visit.assignee),
+        assigned_ms=visit.assigned_ms,
         filled_in_by=visit.patient.filled_in_by,
+        facility=visit.facility,
+        admins_until_ms=visit.admins_until_ms,
+    )
+
+
+def session_row(visit: Visit) -> m.SessionRow:
+    """Return a claimed or live visit as a row of the Sessions List."""
+    return m.SessionRow(
+        visit=visit.id,
+        name=visit.patient.name,
+        status=visit.status,
+        claimant=person(visit.claimant),
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        live_ms=visit.live_ms,
+        present=tuple(key for key, party in visit.parties.items() if party.present),
+    )
+
+
+def past_row(visit: Visit, policy: Policy) -> m.PastRow:
+    """Return an ended visit as a row of the Sessions List."""
+    reopens = visit.outcome is Outcome.COMPLETED and visit.ended_ms is not None
+    return m.PastRow(
+        visit=visit.id,
+        name=visit.patient.name,
+        outcome=visit.outcome,
+        reason=visit.reason,
+        claimant=person(visit.claimant),
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        ended_ms=visit.ended_ms,
+        talked_ms=visit.talked_ms,
+        reopen_until_ms=(visit.ended_ms or 0) + policy.reopen_ms if reopens else None,
     )
 
 
@@ -57,6 +91,7 @@ def visit_part(visit: Visit) -> m.VisitPart:
         parties={
             key: m.PartyPart(
                 name=party.name,
+                relation=party.relation,
                 present=party.present,
                 away_since_ms=party.away_since_ms,
                 started=party.started_ms is not None,

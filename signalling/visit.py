@@ -19,11 +19,13 @@ from signalling.commands import (
     Claim,
     Command,
     Decline,
+    Dismiss,
     Due,
     End,
     Enter,
     Finish,
     HangUp,
+    Invite,
     Leave,
     Open,
     Release,
@@ -47,7 +49,9 @@ from signalling.record import (
     Visit,
 )
 
-PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties
+PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties; guests' begin with GUEST_PREFIX
+GUEST_PREFIX = "guest-"
+MOST_GUESTS = 4
 
 
 # --- what decide takes and gives
@@ -98,7 +102,7 @@ ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
     "system",
     "facility",
 )
-ANYONE_STAFF = "staff"
+ANYONE_STAFF, GUEST = "staff", "guest"
 PARTIES = (PATIENT, CLAIMANT)
 
 
@@ -114,6 +118,9 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
     elif actor.role is Role.PATIENT:
         if visit is None or actor.visit == visit.id:
             found.add(PATIENT)
+    elif actor.role is Role.GUEST:
+        if visit is not None and actor.visit == visit.id and actor.id in visit.parties:
+            found.add(GUEST)
     elif actor.role in STAFF_ROLES:
         found.add(ANYONE_STAFF)
         staff = on_duty.get(actor.id)
@@ -129,7 +136,9 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:
-    """Return which side of the visit the actor is ("patient", "provider"), or None."""
+    """Return which party of the visit the actor is ("patient", "provider", a guest's key), or None."""
+    if actor.role is Role.GUEST:
+        return actor.id if actor.visit == visit.id and actor.id in visit.parties else None
     if actor.role is Role.PATIENT:
         return PATIENT if actor.visit == visit.id else None
     return PROVIDER if visit.claimant is not None and visit.claimant.id == actor.id else None
@@ -158,6 +167,7 @@ def _paused(visit: Visit, now_ms: int) -> Visit:
 
 def _opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> Visit:
     patient = Party(id=f"patient:{command.id}", name=command.patient.name, away_since_ms=context.now_ms)
+    desk_ms = context.policy.front_desk_ms
     return Visit(
         id=command.id,
         organisation=actor.organisation,
@@ -167,6 +177,8 @@ def _opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> V
         guide_version=context.guide.version,
         steps=len(context.guide.steps),
         arrived_ms=context.now_ms,
+        admins_until_ms=context.now_ms + desk_ms if desk_ms else None,
+        facility=actor.name if actor.role is Role.FACILITY else None,
         parties={PATIENT: patient},
     )
 
@@ -186,13 +198,14 @@ def _finished(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, guide_done_ms=visit.guide_done_ms or context.now_ms, typing=None, step=visit.steps)
 
 
-def _assigned(visit: Visit, command: Assign | Transfer, _: Actor, context: Context) -> Visit:
+def _assigned(visit: Visit, command: Assign | Transfer, actor: Actor, context: Context) -> Visit:
     staff = context.staff[command.to]
-    return replace(visit, assignee=Person(staff.id, staff.name), assigned_ms=context.now_ms)
+    assignee = Person(staff.id, staff.name)
+    return replace(visit, assignee=assignee, assigned_ms=context.now_ms, assigned_by=actor.person)
 
 
 def _unassigned(visit: Visit, *_: Any) -> Visit:
-    return replace(visit, assignee=None, assigned_ms=None)
+    return replace(visit, assignee=None, assigned_ms=None, assigned_by=None)
 
 
 def _claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
@@ -201,7 +214,7 @@ def _claimed(visit: Visit, _: Command, actor: Actor, context: Context) -> Visit:
         _unassigned(visit),
         claimant=actor.person,
         claimed_ms=context.now_ms,
-        parties={PATIENT: visit.parties[PATIENT], PROVIDER: provider},
+        parties={**visit.parties, PROVIDER: provider},
     )
 
 
@@ -235,18 +248,30 @@ def _hung_up(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
 
 
 def _released(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
-    patient = replace(visit.parties[PATIENT], started_ms=None)
+    staying = {k: replace(p, started_ms=None) for k, p in visit.parties.items() if k != PROVIDER}
     return replace(
         _paused(visit, context.now_ms),
         claimant=None,
         claimed_ms=None,
+        admins_until_ms=None,
         returned=visit.returned + 1,
-        parties={PATIENT: patient},
+        parties=staying,
     )
 
 
 def _transferred(visit: Visit, command: Transfer, actor: Actor, context: Context) -> Visit:
     return _assigned(_released(visit, command, actor, context), command, actor, context)
+
+
+def _invited(visit: Visit, command: Invite, _: Actor, context: Context) -> Visit:
+    guest = Party(
+        id=command.guest, name=command.name, relation=command.relation, away_since_ms=context.now_ms
+    )
+    return replace(visit, parties={**visit.parties, command.guest: guest})
+
+
+def _dismissed(visit: Visit, command: Dismiss, _: Actor, __: Context) -> Visit:
+    return replace(visit, parties={k: p for k, p in visit.parties.items() if k != command.guest})
 
 
 def _ended(outcome: Outcome) -> Effect:
@@ -279,6 +304,23 @@ def _answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusa
 def _guide_complete(visit: Visit, _: Command, __: Actor, context: Context) -> Refusal | None:
     steps = guides.missing(context.guide, visit.answers)
     return Refusal("guide_incomplete", {"steps": list(steps)}) if steps else None
+
+
+def _front_desk(visit: Visit, _: Command, actor: Actor, context: Context) -> Refusal | None:
+    early = visit.admins_until_ms is not None and context.now_ms < visit.admins_until_ms
+    known = relations(visit, actor, context.staff)
+    return Refusal("front_desk") if early and known.isdisjoint({ADMIN, ASSIGNEE}) else None
+
+
+def _room_for_guest(visit: Visit, command: Invite, __: Actor, ___: Context) -> Refusal | None:
+    guests = [key for key in visit.parties if key.startswith(GUEST_PREFIX)]
+    well_named = command.guest.startswith(GUEST_PREFIX) and command.guest not in visit.parties
+    return None if well_named and len(guests) < MOST_GUESTS else Refusal("room_full")
+
+
+def _is_guest(visit: Visit, command: Dismiss, __: Actor, ___: Context) -> Refusal | None:
+    found = command.guest.startswith(GUEST_PREFIX) and command.guest in visit.parties
+    return None if found else Refusal("not_found", {"guest": command.guest})
 
 
 def _may_claim(visit: Visit, _: Command, actor: Actor, context: Context) -> Refusal | None:
@@ -355,10 +397,21 @@ RULES: tuple[Rule, ...] = (
     Rule(QUEUED, Withdraw, (PATIENT,), Status.ENDED, "withdrawn", _ended(Outcome.WITHDRAWN)),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", _assigned, (_available,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", _unassigned),
-    Rule(QUEUED, Claim, (ON_CALL, ASSIGNEE, ADMIN), Status.CLAIMED, "claimed", _claimed, (_may_claim,)),
+    Rule(
+        QUEUED,
+        Claim,
+        (ON_CALL, ASSIGNEE, ADMIN),
+        Status.CLAIMED,
+        "claimed",
+        _claimed,
+        (_front_desk, _may_claim),
+    ),
     Rule(QUEUED, Decline, (ADMIN,), Status.ENDED, "declined", _ended(Outcome.DECLINED)),
-    Rule(OPEN, Enter, PARTIES, SAME, "entered", _entered),
-    Rule(OPEN, Leave, (*PARTIES, SYSTEM), SAME, "left", _left),
+    Rule(OPEN, Enter, (*PARTIES, GUEST), SAME, "entered", _entered),
+    Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", _left),
+    Rule(TAKEN, Invite, (CLAIMANT,), SAME, "invited", _invited, (_room_for_guest,)),
+    Rule(TAKEN, Dismiss, (CLAIMANT,), SAME, "dismissed", _dismissed, (_is_guest,)),
+    Rule(TAKEN, Start, (GUEST,), SAME, "guest_started", _pressed),
     Rule((Status.CLAIMED,), Start, PARTIES, SAME, "started", _pressed, when=_other_has_not_pressed),
     Rule((Status.CLAIMED,), Start, PARTIES, Status.LIVE, "went_live", _went_live, when=_other_pressed),
     Rule((Status.LIVE,), HangUp, (PATIENT,), Status.CLAIMED, "hung_up", _hung_up),
@@ -440,7 +493,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(Claim, TAKEN, (CLAIMANT,)),
     DoneBefore(Start, (Status.LIVE,), PARTIES),
     DoneBefore(HangUp, (Status.CLAIMED,), (PATIENT,)),
-    DoneBefore(Leave, (Status.ENDED,), (*PARTIES, SYSTEM)),
+    DoneBefore(Leave, (Status.ENDED,), (*PARTIES, GUEST, SYSTEM)),
     DoneBefore(End, (Status.ENDED,), (CLAIMANT,), Outcome.COMPLETED),
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT,), Outcome.WITHDRAWN),
 )
@@ -464,30 +517,22 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
         return Refusal("not_found")  # another organisation's visit does not exist here
     if isinstance(command, Due):
         return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
-    rules = _RULES_OF[type(command)]
-    if visit is None:
-        if not isinstance(command, Open):
-            return Refusal("not_found")
-    elif not any(visit.status in rule.statuses for rule in rules):
-        return _without_row(visit, command, actor, context)
+    if visit is None and not isinstance(command, Open):
+        return Refusal("not_found")
     known = relations(visit, actor, context.staff)
-    for rule in rules:
-        if visit is not None and visit.status not in rule.statuses:
-            continue
-        if known.isdisjoint(rule.by):
-            return Refusal("not_on_call" if ON_CALL in rule.by and ANYONE_STAFF in known else "not_allowed")
-        if rule.when is not None and visit is not None and not rule.when(visit, actor):
-            continue
-        for guard in rule.guards:
-            refusal = guard(visit, command, actor, context)
-            if refusal is not None:
-                return refusal
-        by = None if actor.role is Role.SYSTEM else actor.person
-        return _become(
-            visit, rule.effect(visit, command, actor, context), rule, Event(rule.event, context.now_ms, by)
-        )
-    assert visit is not None
-    return Refusal("wrong_status", {"status": str(visit.status)})
+    fitting = [r for r in _RULES_OF[type(command)] if visit is None or visit.status in r.statuses]
+    allowed = [r for r in fitting if not known.isdisjoint(r.by)]
+    rule = next((r for r in allowed if visit is None or r.when is None or r.when(visit, actor)), None)
+    if rule is None:
+        return _without_row(visit, command, known, fitting)
+    for guard in rule.guards:
+        refusal = guard(visit, command, actor, context)
+        if refusal is not None:
+            return refusal
+    by = None if actor.role is Role.SYSTEM else actor.person
+    note = command.reason if isinstance(command, Decline) else None
+    event = Event(rule.event, context.now_ms, by, note)
+    return _become(visit, rule.effect(visit, command, actor, context), rule, event)
 
 
 def _become(before: Visit | None, after: Visit, row: Rule | Deadline, event: Event) -> Decided:
@@ -510,18 +555,22 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
     return Decided(visit, None)
 
 
-def _without_row(visit: Visit, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
-    """A command in a status that has no row for it: done before, or refused with the reason."""
-    known = relations(visit, actor, context.staff)
+def _without_row(
+    visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
+) -> Decided | Refusal:
+    """A command that no row lets this person do now: done before, or refused with the reason."""
+    if visit is None:
+        return Refusal("not_allowed")
     for row in DONE_BEFORE:
         said = isinstance(command, row.command) and visit.status in row.statuses
         if said and not known.isdisjoint(row.by) and row.outcome in (None, visit.outcome):
             return Decided(visit, None)
-    if not known:
-        return Refusal("not_allowed")
     if isinstance(command, Claim) and visit.claimant is not None and ANYONE_STAFF in known:
         return Refusal("already_claimed", {"by": {"id": visit.claimant.id, "name": visit.claimant.name}})
-    return Refusal("wrong_status", {"status": str(visit.status)})
+    if known and all(known.isdisjoint(rule.by) for rule in fitting) and fitting:
+        wants_on_call = ANYONE_STAFF in known and any(ON_CALL in rule.by for rule in fitting)
+        return Refusal("not_on_call" if wants_on_call else "not_allowed")
+    return Refusal("wrong_status", {"status": str(visit.status)}) if known else Refusal("not_allowed")
 
 
 def tables() -> str:
