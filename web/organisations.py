@@ -8,7 +8,7 @@ import itertools
 import re
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
 ACCENT = re.compile(r"#[0-9a-f]{6}")
+SLOT_MIN, LEAD_H, HORIZON_DAYS, CAPACITY = range(5, 241), range(337), range(1, 181), range(1, 101)
 KEEP_S = 2.0
 
 LANGUAGES: Mapping[str, str] = {
@@ -53,8 +54,18 @@ Span = tuple[str, str]
 """From opening to closing, `HH:MM` in the organisation's own time; "24:00" is the end of the day."""
 
 
+class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether and how times can be booked ahead, within the opening hours."""
+
+    enabled: bool = False
+    slot_min: int = 30  # how long a booked visit is, and how far apart its times begin
+    lead_h: int = 2  # the soonest time that can be booked, from now
+    horizon_days: int = 28  # how far ahead times can be booked
+    capacity: int = 1  # visits at the same time: the providers who take booked ones
+
+
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `hours` are seven days from Monday, each with its spans in order."""
+    """The document. `hours` are seven days from Monday, each with its spans in order; `closed` are dates, YYYY-MM-DD."""
 
     id: str
     name: str
@@ -62,6 +73,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     accent: str | None = None
     welcome: str = ""
     hours: tuple[tuple[Span, ...], ...] = ((("00:00", "24:00"),),) * 7
+    closed: tuple[str, ...] = ()
+    booking: Booking = Booking()
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
@@ -88,6 +101,12 @@ def validated(organisation: Organisation) -> Organisation:
             "hours: times must look like 09:00.",
         ),
         (not all(map(_is_in_order, organisation.hours)), "hours: a day's spans must follow one another."),
+        (not all(map(_is_date, organisation.closed)), "closed: dates must look like 2026-12-25."),
+        (len(organisation.closed) > 400, "closed: must have at most 400 dates."),
+        (organisation.booking.slot_min not in SLOT_MIN, "booking: a visit must be 5 to 240 minutes long."),
+        (organisation.booking.lead_h not in LEAD_H, "booking: the lead must be 0 to 336 hours."),
+        (organisation.booking.horizon_days not in HORIZON_DAYS, "booking: must open 1 to 180 days ahead."),
+        (organisation.booking.capacity not in CAPACITY, "booking: must allow 1 to 100 visits at a time."),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),
         (not 1 <= len(steps) <= 50, "guide: must have 1 to 50 steps."),
@@ -130,11 +149,16 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
         raise OrganisationError(f"{error}.") from None
 
 
+def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
+    """The opening hours of one date; none on a closed day."""
+    return () if day.isoformat() in organisation.closed else organisation.hours[day.weekday()]
+
+
 def is_open(organisation: Organisation, at: datetime) -> bool:
     """Whether the aware time `at` lies within the opening hours."""
     local = at.astimezone(ZoneInfo(organisation.timezone))
     minute = f"{local:%H:%M}"
-    return any(opens <= minute < closes for opens, closes in organisation.hours[local.weekday()])
+    return any(opens <= minute < closes for opens, closes in spans_on(organisation, local.date()))
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
@@ -142,7 +166,7 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
     local = at.astimezone(ZoneInfo(organisation.timezone))
     for ahead in range(8):
         day = local + timedelta(days=ahead)
-        for opens, _ in organisation.hours[day.weekday()]:
+        for opens, _ in spans_on(organisation, day.date()):
             if ahead or opens > f"{local:%H:%M}":
                 name = {0: "today", 1: "tomorrow"}.get(ahead, DAYS[day.weekday()])
                 return f"{name} at {opens}"
@@ -197,6 +221,13 @@ def _is_timezone(name: str) -> bool:
     except (ValueError, OSError, KeyError):
         return False
     return True
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _is_in_order(day: tuple[Span, ...]) -> bool:
