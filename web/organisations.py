@@ -65,7 +65,7 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `hours` are seven days from Monday, each with its spans in order; `closed` are dates, YYYY-MM-DD."""
+    """The document. `hours` are seven days from Monday, each with its spans in order; `closed` are dates (ISO 8601)."""
 
     id: str
     name: str
