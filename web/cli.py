@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `check-config`, `version`.
+"""The command line: `greenroom serve`, `check-config`, `version`, `bench`.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -87,6 +87,30 @@ def check_config(config: ConfigOption = None) -> None:
 def version() -> None:
     """Print the version."""
     typer.echo(f"greenroom {importlib.metadata.version('greenroom')}")
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Less of everything, in under a minute.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a target is missed.")] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="The figures of the call in Chromium too.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this: claim, idle, fanout or relay; may be repeated.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, max=20, help="How often; medians are shown.")] = 1,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file as JSON.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the figures to this file as Markdown.")] = None,
+) -> None:
+    """Measure what this machine makes of Greenroom, against the figures that it promises."""
+    from web.bench.run import run
+
+    report = run(
+        only=only or (), quick=quick, runs=runs, with_browser=browser, json_file=json, markdown_file=markdown
+    )
+    if check and (report.missed or report.skipped):
+        raise typer.Exit(1)
 
 
 def welcome(settings: Settings) -> str:

@@ -1,0 +1,93 @@
+"""The figures that only a browser can tell: measured by the tests of the call in Chromium, and read from their report.
+
+Knows by which property a test says what it found (`record_property(name, JSON)`). A list or map of numbers is one
+figure: its median, or the worst of its parts.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+from web.bench.figures import Figure, Skipped
+
+ROOT = Path(__file__).resolve().parents[2]
+TESTS = ROOT / "tests"
+LIMIT_S = 180.0
+PROPERTIES: dict[str, tuple[str, str, float | None]] = {
+    "second_press_to_first_frame_ms": (
+        "second Start Session to the first picture, slower screen",
+        "ms",
+        60.0,
+    ),
+    "reload_gap_ms": ("gap on the other screen while one side reloads", "ms", 300.0),
+    "frames_per_s_at_5_percent_loss": ("pictures a second with 5 % of packets lost", "/s", None),
+}
+"""By property: name, unit and target."""
+
+SKIPPED = "browser figures"
+TEST = re.compile(
+    r"^(?:async )?def (test_\w+)\(.*?(?=^\S|\Z)(?:\) -> None:.*?(?=^\S|\Z))?", re.MULTILINE | re.DOTALL
+)
+"""A test function with its body."""
+
+
+def measure() -> list[Figure] | Skipped:
+    """Plays the tests that measure. Skipped where there are no tests, no Chromium, or they fail."""
+    if not TESTS.is_dir():
+        return Skipped(SKIPPED, "the tests are not installed; run it in a checkout")
+    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
+        report = Path(folder) / "report.xml"
+        try:
+            played = subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *_tests()],
+                cwd=ROOT,
+                env={key: value for key, value in os.environ.items() if key != "GREENROOM_NO_SKIP"},
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=LIMIT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Skipped(SKIPPED, f"the tests took longer than {LIMIT_S:.0f} s")
+        figures = read(report) if report.exists() else []
+        if not figures:
+            return Skipped(
+                SKIPPED, f"no test said one (pytest ended with {played.returncode}; is there a Chromium?)"
+            )
+    return figures
+
+
+def _tests() -> list[str]:
+    """The tests that say a figure, as pytest names them."""
+    found = []
+    for file in sorted(TESTS.rglob("test_*.py")):
+        for test in TEST.finditer(file.read_text("utf-8")):
+            if any(f'"{name}"' in test.group() for name in PROPERTIES):
+                found.append(f"{file}::{test.group(1)}")
+    return found
+
+
+def read(report: Path) -> list[Figure]:
+    """The figures in a JUnit report of ours."""
+    said = {
+        element.attrib["name"]: json.loads(element.attrib["value"])
+        for element in ElementTree.parse(report).iter("property")
+        if element.attrib["name"] in PROPERTIES
+    }
+    return [
+        Figure(name, PROPERTIES[name][0], _one(value), PROPERTIES[name][1], PROPERTIES[name][2])
+        for name, value in said.items()
+    ]
+
+
+def _one(value: Any) -> float:
+    if isinstance(value, dict):
+        return max(map(_one, value.values()))
+    return float(statistics.median(value)) if isinstance(value, list) else float(value)

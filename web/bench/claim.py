@@ -1,0 +1,146 @@
+"""The claim race: fifty providers claim one patient at once, again and again, over two workers.
+
+Measured is the time from the winner's press being sent to the patient's page knowing it, where that page is served by
+the other worker. Each round must have one winner, and everybody else must be told who it was.
+"""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import uvloop
+
+from web.bench.figures import Figure, percentile
+from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from web.bench.process import Child
+from web.bench.stage import Stage
+
+PROVIDERS = 50
+ROUNDS = 300
+WARM_UP = 20
+PAUSE_S = 0.01
+LIMIT_S = 120.0
+Tell = Callable[[float], None]
+
+
+class Round(NamedTuple):
+    """One race. `version` is where the patient's topic shows it; `sent_ns` when the winner's press was sent."""
+
+    winners: int
+    refused: int
+    version: int
+    worker: str
+    sent_ns: int
+
+
+Seen = dict[int, dict[str, int]]
+"""By version of the patient's topic: when the page on each worker knew it, monotonic ns."""
+
+
+def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
+    """Plays the races. Raises ChildFailed."""
+    staff = stage.staff(PROVIDERS, PROVIDERS * 4)
+    patient, visit = stage.patient()
+    page = Child(watch, stage.door, patient, visit, rounds + WARM_UP)
+    try:
+        page.wait_for(0.0, 30)
+        races: list[Round] = Child(race, stage.door, staff, visit, rounds + WARM_UP).result(LIMIT_S, progress)
+        seen: Seen = page.result(10)
+    finally:
+        page.stop()
+    return judge(races[WARM_UP:], seen)
+
+
+def judge(races: list[Round], seen: Seen) -> list[Figure]:
+    """The figures from what the providers and the patient's pages saw."""
+    late_ms = [
+        (at - played.sent_ns) / 1e6
+        for played in races
+        for worker, at in seen.get(played.version, {}).items()
+        if worker != played.worker
+    ]
+    wrong = sum(played.winners != 1 or played.refused != PROVIDERS - 1 for played in races)
+    unseen = len(races) - len(late_ms)
+    note = f"{len(races)} rounds of {PROVIDERS} providers, two workers"
+    name = "claim to the patient’s page on the other worker"
+    return [
+        Figure("claim_p50_ms", f"{name}, p50", percentile(late_ms, 50), "ms", note=note),
+        Figure("claim_p95_ms", f"{name}, p95", percentile(late_ms, 95), "ms"),
+        Figure("claim_p99_ms", f"{name}, p99", percentile(late_ms, 99), "ms", 5.0),
+        Figure("claim_wrong", "rounds without one winner and 49 told who", wrong, "", 0, f"of {len(races)}"),
+        Figure("claim_unseen", "claims that the page never knew", unseen, "", 0, f"of {len(races)}"),
+    ]
+
+
+def race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> list[Round]:
+    """The providers' process."""
+    return uvloop.run(_race(tell, door, seats, visit, rounds))
+
+
+async def _race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> list[Round]:
+    # One browser of each person first; the others stand in where one came to the worker that was full.
+    providers = await enter_evenly(door, itertools.cycle(seats[:PROVIDERS]), PROVIDERS)
+    for answer in await answers([provider.ask("on_call", on=True) for provider in providers]):
+        refuse_errors(answer)
+    providers = _alternating(providers)
+    played = []
+    for number in range(rounds):
+        start = number % PROVIDERS
+        played.append(await _round(providers[start:] + providers[:start], visit))
+        tell((number + 1) / rounds)
+        await asyncio.sleep(PAUSE_S)
+    return played
+
+
+async def _round(providers: list[Peer], visit: str) -> Round:
+    sent_ns, asked = [], []
+    for provider in providers:
+        sent_ns.append(time.monotonic_ns())
+        asked.append(provider.ask("visit.claim", visit=visit))
+    found = await answers(asked)
+    winners = [at for at, answer in enumerate(found) if answer["type"] == "done"]
+    if not winners:
+        return Round(0, 0, 0, "", 0)
+    winner = winners[0]
+    told = [
+        answer
+        for answer in found
+        if answer["type"] == "error"
+        and answer["code"] == "already_claimed"
+        and answer["details"]["by"]["id"] == providers[winner].me
+    ]
+    refuse_errors((await answers([providers[winner].ask("visit.release", visit=visit)]))[0])
+    return Round(len(winners), len(told), found[winner]["version"], providers[winner].worker, sent_ns[winner])
+
+
+def _alternating(providers: list[Peer]) -> list[Peer]:
+    first = [provider for provider in providers if provider.worker == providers[0].worker]
+    second = [provider for provider in providers if provider.worker != providers[0].worker]
+    return [provider for pair in zip(first, second, strict=True) for provider in pair]
+
+
+def watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) -> Seen:
+    """The patient's process: one page on each worker. Says 0.0 once both hear of the visit."""
+    return uvloop.run(_watch(tell, door, seat, visit, rounds))
+
+
+async def _watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) -> Seen:
+    seen: Seen = {}
+    complete = asyncio.Event()
+
+    def news(page: Peer, payload: bytes, now: int) -> None:
+        message = decode(payload)
+        if message["type"] == "visit.state" and message["visit"]["status"] == "claimed":
+            seen.setdefault(message["version"], {})[page.worker] = now
+            if len(seen) >= rounds and all(len(workers) == 2 for workers in seen.values()):
+                complete.set()
+
+    pages = await enter_evenly(door, itertools.repeat(seat), 2, news)
+    for answer in await answers([page.ask("subscribe", topic=f"visit/{visit}") for page in pages]):
+        refuse_errors(answer)
+    tell(0.0)
+    async with asyncio.timeout(LIMIT_S):
+        await complete.wait()
+    return seen

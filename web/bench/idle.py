@@ -1,0 +1,79 @@
+"""What an idle socket takes in memory: a thousand people on one worker who said hello, and then nothing.
+
+Half of them are staff, half a patient's pages. Measured is the growth of the worker's resident memory, right after
+hello and again once each hears a topic (staff the queue, the patient the visit).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import uvloop
+
+from web.bench.figures import Figure
+from web.bench.peers import Door, Peer, Seat, answers, enter_all, refuse_errors
+from web.bench.process import Child, cpu_ns, resident_bytes
+from web.bench.stage import Stage
+
+SOCKETS = 1000
+WARM_UP = 100
+PEOPLE = 20
+SETTLE_S = 1.0
+QUIET_S = 5.0
+LIMIT_S = 120.0
+Tell = Callable[[float], None]
+
+
+def measure(stage: Stage, sockets: int, progress: Tell) -> list[Figure]:
+    """Connects everybody and looks at the worker. Raises ChildFailed."""
+    staff = stage.staff(PEOPLE, sockets // 2 + WARM_UP)
+    patient, visit = stage.patient()
+    silent, subscribed, busy = Child(
+        wait_about, stage.door, staff, patient, visit, sockets, stage.workers
+    ).result(LIMIT_S, progress)
+    note = f"{sockets} on one worker"
+    return [
+        Figure("idle_kb", "memory of an idle socket", silent / 1024, "KB", 16.0, note),
+        Figure("idle_subscribed_kb", "memory of an idle socket that hears a topic", subscribed / 1024, "KB"),
+        Figure("idle_cpu_percent", f"CPU of a worker with {sockets} idle sockets", busy * 100, "%"),
+    ]
+
+
+def wait_about(
+    tell: Tell, door: Door, staff: list[Seat], patient: Seat, visit: str, sockets: int, workers: list[int]
+) -> tuple[float, float, float]:
+    """The people's process: bytes a socket after hello, and after subscribing; the share of a core that quiet takes."""
+    return uvloop.run(_wait_about(tell, door, staff, patient, visit, sockets, workers))
+
+
+async def _wait_about(
+    tell: Tell, door: Door, staff: list[Seat], patient: Seat, visit: str, sockets: int, workers: list[int]
+) -> tuple[float, float, float]:
+    # What a worker takes once, whoever comes, is no socket's: some come, hear a topic, and go before it counts.
+    early = await enter_all(door, [*staff[:WARM_UP], patient])
+    await _subscribe(early, visit)
+    for peer in early:
+        peer.close()
+    await asyncio.sleep(SETTLE_S)
+    before = resident_bytes(workers)
+    half = sockets // 2
+    peers = await enter_all(
+        door, [*staff[WARM_UP:], *[patient] * (sockets - half)], tell=lambda part: tell(part * 0.7)
+    )
+    await asyncio.sleep(SETTLE_S)
+    silent = resident_bytes(workers)
+    await _subscribe(peers, visit)
+    await asyncio.sleep(SETTLE_S)
+    subscribed = resident_bytes(workers)
+    tell(0.9)
+    used = cpu_ns(workers)
+    await asyncio.sleep(QUIET_S)
+    busy = (cpu_ns(workers) - used) / 1e9 / QUIET_S
+    return (silent - before) / len(peers), (subscribed - before) / len(peers), busy
+
+
+async def _subscribe(peers: list[Peer], visit: str) -> None:
+    topics = {"staff": "queue", "patient": f"visit/{visit}"}
+    for start in range(0, len(peers), 100):
+        asked = [peer.ask("subscribe", topic=topics[peer.seat.role]) for peer in peers[start : start + 100]]
+        for answer in await answers(asked):
+            refuse_errors(answer)

@@ -1,0 +1,115 @@
+"""Processes as the kernel sees them, and work that is done in one of its own. Linux only.
+
+Knows /proc and child processes with a pipe. Knows nothing of what is measured.
+"""
+
+import multiprocessing
+import platform
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+PROC = Path("/proc")
+PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "gunicorn", "pylibsrtp")
+
+
+def cpu_ns(pids: Iterable[int]) -> int:
+    """The CPU time of all threads of these processes since they began, in ns (proc_pid_schedstat: the first field)."""
+    total = 0
+    for pid in pids:
+        for thread in (PROC / str(pid) / "task").iterdir():
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """The memory that these processes have in RAM, what they share included."""
+    return sum(
+        int(line.split()[1]) * 1024
+        for pid in pids
+        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+        if line.startswith("Rss:")
+    )
+
+
+def children(pid: int) -> dict[int, str]:
+    """The processes that a process has started, and their names."""
+    found = (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()
+    return {int(child): (PROC / child / "comm").read_text().strip() for child in found}
+
+
+def cpu_name() -> str:
+    """What this machine's CPU calls itself."""
+    for line in (PROC / "cpuinfo").read_text().splitlines():
+        if line.startswith(("model name", "Model")):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """What it was measured with."""
+    return {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+class ChildFailed(Exception):
+    """What a child could not do; the text is its own last words."""
+
+
+class Child:
+    """A function in a process of its own. It is called with `tell`, by which it says how far it is (0.0 to 1.0)."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(target=_work, args=(theirs, function, args), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
+        """What the function returned. Raises ChildFailed where it raised, died, or took too long."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                if self._pipe.poll(min(left, 1.0)):
+                    kind, value = self._pipe.recv()
+                    if kind == "result":
+                        return value
+                    if kind == "failed":
+                        raise ChildFailed(value)
+                    progress(value)
+        except EOFError:
+            raise ChildFailed("the load generator died") from None
+        finally:
+            self.stop()
+        raise ChildFailed(f"no result after {timeout_s:.0f} s")
+
+    def wait_for(self, fraction: float, timeout_s: float) -> None:
+        """Returns once the function has said that it is so far. Raises ChildFailed."""
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                if self._pipe.poll(left):
+                    kind, value = self._pipe.recv()
+                    if kind == "failed":
+                        raise ChildFailed(value)
+                    if kind == "progress" and value >= fraction:
+                        return
+            except EOFError:
+                raise ChildFailed("the load generator died") from None
+        raise ChildFailed(f"not ready after {timeout_s:.0f} s")
+
+    def stop(self) -> None:
+        """Ends the process, if it still runs."""
+        self._process.terminate()
+        self._process.join(5)
+        self._pipe.close()
+
+
+def _work(pipe: Connection, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    try:
+        pipe.send(("result", function(lambda fraction: pipe.send(("progress", fraction)), *args)))
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the parent says it
+        pipe.send(("failed", f"{type(problem).__name__}: {problem}"))

@@ -1,0 +1,218 @@
+"""The real server, its store and the people who will be connected, made ready for a measurement.
+
+Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own, and how people get their
+cookies: staff by accounts and sessions as the product keeps them, a patient by the product's own form.
+"""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+import redis.asyncio
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from signalling.record import Role
+from web import demo, sessions
+from web.accounts import Account, Accounts, Hasher
+from web.bench import process
+from web.bench.peers import Door, Seat
+from web.config import Settings, parse
+from web.organisations import Organisations
+from web.people import STAFF, visit_key
+from web.valkey import EmbeddedStore, LockedFolder
+
+ORGANISATION = "bench"
+READY_S = 30.0
+STOP_S = 30.0
+WORDS = "a password of nobody"
+SERVE = [sys.executable, "-c", "from web.cli import main; main()", "serve", "--config"]
+FORM = {
+    "name": "Bench Patient",
+    "birth_date": "1990-04-02",
+    "phone": "+1 512 555 0142",
+    "email": "patient@example.org",
+    "state": "TX",
+    "reason": "A benchmark",
+    "language": "en",
+}
+
+
+class NotReady(Exception):
+    """The server did not start; the text is the end of its log."""
+
+
+class Stage:
+    """A server that runs. `workers` and `store` are the processes of each."""
+
+    def __init__(self, settings: Settings, url: str, workers: list[int], store: int) -> None:
+        self.settings = settings
+        self.url = url
+        self.workers = workers
+        self.store = store
+        address = urlsplit(url)
+        assert address.hostname is not None
+        assert address.port is not None
+        self.door = Door(address.hostname, address.port, ORGANISATION)
+
+    def staff(self, people: int, seats: int) -> list[Seat]:
+        """Seats of `people` members of staff, each seat in a browser of its own, person after person in turn."""
+        return asyncio.run(self._staff(people, seats))
+
+    async def _staff(self, people: int, seats: int) -> list[Seat]:
+        client = redis.asyncio.Redis.from_url(self.settings.redis.url, socket_timeout=5)
+        hasher = Hasher()
+        try:
+            organisation = msgspec.structs.replace(demo.ORGANISATION, id=ORGANISATION, name="Bench Clinic")
+            await Organisations(client).save(organisation)
+            accounts = Accounts(client, hasher)
+            staff = await asyncio.gather(*(self._account(accounts, number) for number in range(people)))
+            storage = sessions.storage(client, self.settings)
+            return [await self._browser(storage, staff[number % people]) for number in range(seats)]
+        finally:
+            hasher.close()
+            await client.aclose()
+
+    @staticmethod
+    async def _account(accounts: Accounts, number: int) -> Account:
+        return await accounts.add(
+            ORGANISATION,
+            email=f"staff{number}@bench.example",
+            name=f"Dr Bench {number}",
+            role=Role.PROVIDER,
+            password=WORDS,
+        )
+
+    @staticmethod
+    async def _browser(storage: sessions.Storage, account: Account) -> Seat:
+        session, response = await storage.new_session(), web.Response()
+        session[STAFF] = {
+            "organisation": ORGANISATION,
+            "person": account.id,
+            "generation": account.generation,
+        }
+        await storage.save_session(make_mocked_request("GET", "/"), response, session)
+        return Seat(f"{storage.cookie_name}={response.cookies[storage.cookie_name].value}", "staff")
+
+    def patient(self) -> tuple[Seat, str]:
+        """Somebody who has entered the setup guide, and their visit. The organisation must have its staff already."""
+        return asyncio.run(self._patient())
+
+    async def _patient(self) -> tuple[Seat, str]:
+        form = f"{self.url}/{ORGANISATION}/information"
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=timeout
+        ) as browser:
+            async with browser.get(form) as page:
+                page.raise_for_status()
+            async with browser.post(
+                form, data=FORM, headers={"Origin": self.url}, allow_redirects=False
+            ) as answer:
+                if answer.status != 303:
+                    raise NotReady(f"the patient's form was answered with {answer.status}")
+            cookie = next(c.value for c in browser.cookie_jar if c.key == "greenroom")
+        client = redis.asyncio.Redis.from_url(self.settings.redis.url, socket_timeout=5)
+        try:
+            storage = sessions.storage(client, self.settings)
+            request = make_mocked_request("GET", "/", headers={"Cookie": f"greenroom={cookie}"})
+            visit = (await storage.look(request))[visit_key(ORGANISATION)]
+        finally:
+            await client.aclose()
+        return Seat(f"greenroom={cookie}", "patient"), str(visit)
+
+
+@contextmanager
+def stage(workers: int) -> Iterator[Stage]:
+    """The server with so many workers and an empty store; all is stopped and removed at the end. Raises NotReady."""
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
+    lock = LockedFolder(folder / "store")
+    store = EmbeddedStore(lock)
+    try:
+        store.start()
+        assert store.pid is not None
+        sections: dict[str, dict[str, Any]] = {
+            "server": {"port": 0, "workers": workers},
+            "redis": {"url": store.url},
+            "data": {"folder": str(folder / "data")},
+            "log": {"format": "json"},
+        }
+        with _server(folder, sections) as (url, found):
+            yield Stage(parse(sections, "bench"), url, found, store.pid)
+    finally:
+        store.stop()
+        lock.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple[str, list[int]]]:
+    config, log = folder / "config.toml", folder / "log"
+    config.write_text(
+        "\n".join(
+            f"[{section}]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
+            for section, values in sections.items()
+        ),
+        "utf-8",
+    )
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*SERVE, str(config)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        yield _ready(server, log, sections["server"]["workers"])
+    finally:
+        server.terminate()
+        try:
+            server.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait(STOP_S)
+
+
+def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[str, list[int]]:
+    """The server's address and its worker processes, once each has opened its app (and so has a socket for media)."""
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and server.poll() is None:
+        url = _listening(log)
+        found = list(process.children(server.pid))
+        if url and len(found) == workers and all(map(_has_udp, found)):
+            return url, found
+        time.sleep(0.05)
+    raise NotReady(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _listening(log: Path) -> str | None:
+    for line in log.read_text("utf-8", "replace").splitlines():
+        with suppress(json.JSONDecodeError):
+            event = json.loads(line)
+            if event.get("event") == "listening":
+                return str(event["url"])
+    return None
+
+
+def _has_udp(pid: int) -> bool:
+    """Whether a process has a UDP socket open."""
+    with suppress(OSError):
+        udp = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
+        udp |= {line.split()[9] for line in Path("/proc/net/udp6").read_text().splitlines()[1:]}
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):
+                if str(descriptor.readlink()).removeprefix("socket:[").rstrip("]") in udp:
+                    return True
+    return False
