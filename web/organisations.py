@@ -25,7 +25,20 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
 ACCENT = re.compile(r"#[0-9a-f]{6}")
 SLOT_MIN, LEAD_H, HORIZON_DAYS, CAPACITY = range(5, 241), range(337), range(1, 181), range(1, 101)
+LOGO = re.compile(r"[0-9a-f]{16}")
+RETENTION_DAYS = range(1, 36526)
 KEEP_S = 2.0
+EDITS_KEPT = 200
+
+REPLACE = """
+local kept = redis.call('GET', KEYS[1])
+if not kept or (cjson.decode(kept).revision or 0) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('HSETNX', KEYS[2], ARGV[1], ARGV[3])
+redis.call('HSET', KEYS[2], ARGV[1] + 1, ARGV[4])
+redis.call('HDEL', KEYS[2], ARGV[1] - ARGV[5])
+return 1
+"""
 
 LANGUAGES: Mapping[str, str] = {
     "en": "English",
@@ -78,6 +91,19 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
+    notice: str = ""
+    logo: str | None = None
+    retention_days: int = 2555
+    checked: tuple[str, ...] = ()
+    revision: int = 0
+
+
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """One saving of a document: by whom (a name), when, and what it said from then on."""
+
+    by: str
+    at_ms: int
+    document: Organisation
 
 
 def validated(organisation: Organisation) -> Organisation:
@@ -90,6 +116,12 @@ def validated(organisation: Organisation) -> Organisation:
         (organisation.id in RESERVED, f"id: {organisation.id} is a name that the server itself uses."),
         (not 1 <= len(organisation.name) <= 100, "name: must have 1 to 100 characters."),
         (len(organisation.welcome) > 4000, "welcome: must have at most 4000 characters."),
+        (len(organisation.notice) > 1000, "notice: must have at most 1000 characters."),
+        (organisation.logo and not LOGO.fullmatch(organisation.logo), "logo: must be a hash."),
+        (
+            organisation.retention_days not in RETENTION_DAYS,
+            "retention_days: must be 1 to 36525 days.",
+        ),
         (not _is_timezone(organisation.timezone), "timezone: must be a name such as America/Chicago."),
         (
             organisation.accent and not ACCENT.fullmatch(organisation.accent),
@@ -178,6 +210,7 @@ class Organisations:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._replace = redis.register_script(REPLACE)
         self._kept: dict[str, tuple[float, Organisation | None]] = {}
 
     async def get(self, organisation: str) -> Organisation | None:
@@ -188,13 +221,19 @@ class Organisations:
         kept = self._kept.get(organisation)
         if kept is not None and now - kept[0] < KEEP_S:
             return kept[1]
-        async with answering():
-            document = await self._redis.get(_key(organisation))
-        found = None if document is None else msgspec.json.decode(document, type=Organisation)
+        found = await self.read(organisation)
         if len(self._kept) > 1000:  # names that strangers try are kept too, but not for ever
             self._kept.clear()
         self._kept[organisation] = (now, found)
         return found
+
+    async def read(self, organisation: str) -> Organisation | None:
+        """The organisation as it stands now, for somebody who is about to change it, or None."""
+        if not SLUG.fullmatch(organisation):
+            return None
+        async with answering():
+            document = await self._redis.get(_key(organisation))
+        return None if document is None else msgspec.json.decode(document, type=Organisation)
 
     async def list(self) -> list[str]:
         """The ids of all organisations, in alphabetical order."""
@@ -210,9 +249,46 @@ class Organisations:
             await self._redis.sadd("organisations", organisation.id)
         self._kept.pop(organisation.id, None)
 
+    async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
+        """Keeps `after` in the place of `before`, as its next revision; False where somebody was faster.
+
+        Raises OrganisationError where it is not valid.
+        """
+        validated(after)
+        after = msgspec.structs.replace(after, revision=before.revision + 1)
+        async with answering():
+            seconds, micros = await self._redis.time()
+            edit = Edit(by=by, at_ms=seconds * 1000 + micros // 1000, document=after)
+            first = Edit(by="", at_ms=0, document=before)
+            documents = [msgspec.json.encode(document) for document in (after, first, edit)]
+            args: list[bytes | int] = [before.revision, *documents, EDITS_KEPT]
+            done = await self._replace(keys=[_key(after.id), _edits(after.id)], args=args)
+        self._kept.pop(after.id, None)
+        return bool(done)
+
+    async def edit(self, organisation: str, revision: int) -> Edit | None:
+        """The saving that made this revision; None where it is longer ago than `EDITS_KEPT` savings, or never was."""
+        async with answering():
+            found = cast(bytes | None, await self._redis.hget(_edits(organisation), str(revision)))
+        return None if found is None else msgspec.json.decode(found, type=Edit)
+
+    async def add(self, organisation: Organisation) -> bool:
+        """Keeps a new organisation; False where there is one with this id. Raises OrganisationError."""
+        validated(organisation)
+        async with answering():
+            added = await self._redis.setnx(_key(organisation.id), msgspec.json.encode(organisation))
+            if added:
+                await self._redis.sadd("organisations", organisation.id)
+        self._kept.pop(organisation.id, None)
+        return bool(added)
+
 
 def _key(organisation: str) -> str:
     return f"{{{organisation}}}:organisation"
+
+
+def _edits(organisation: str) -> str:
+    return f"{{{organisation}}}:edits"
 
 
 def _is_timezone(name: str) -> bool:
