@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from signalling.record import Actor, Person, Staff
+from signalling.record import Actor, Person, Role, Staff
 from signalling.service import Service
 from signalling.visit import Event
 from web import sessions
@@ -25,6 +25,10 @@ class StaffActor(Actor, frozen=True, kw_only=True):
 
     session: str
     generation: int
+
+
+class NotForYou(web.HTTPForbidden):
+    """Signed in, but not as somebody who may see or do this."""
 
 
 def visit_key(organisation: str) -> str:
@@ -46,6 +50,19 @@ async def account_of(session: Session, organisation: str, accounts: Accounts) ->
     account = await accounts.get(organisation, entry["person"])
     if account is None or account.disabled or account.generation != entry["generation"]:
         return None
+    return account
+
+
+async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
+    """The account that is signed in to the organisation, in one of these roles (any, where none is named).
+
+    Raises HTTP 303 to the sign-in where nobody is, NotForYou where the account has another role.
+    """
+    account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
+    if account is None:
+        raise web.HTTPSeeOther(f"/{organisation}/staff/sign-in")
+    if roles and account.role not in roles:
+        raise NotForYou
     return account
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from signalling.store import Unavailable
 from web.pages.rendering import error_page
+from web.people import NotForYou
 from web.security import Busy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -50,6 +51,10 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
     UnknownOrganisation: Words(
         "There is no clinic at this address",
         "Check the link that your clinic gave you, above all the part after the last slash.",
+    ),
+    NotForYou: Words(
+        "This page is for administrators",
+        "Your account does not open it. Ask an administrator of your clinic to do it, or to change your role.",
     ),
     400: Words(
         "We could not read that", "Your browser sent something that we do not understand. Please try again."
