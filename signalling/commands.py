@@ -18,6 +18,7 @@ class Open(Command, frozen=True):
 
     id: str
     patient: PatientInformation
+    booked_ms: int | None = None  # the time that was booked for it, if any
 
 
 class Save(Command, frozen=True):

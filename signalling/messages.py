@@ -311,6 +311,7 @@ class Row(Part, frozen=True, kw_only=True):
     assigned_ms: int | None
     filled_in_by: str | None
     facility: str | None
+    booked_ms: int | None
     admins_until_ms: int | None
 
 

@@ -133,6 +133,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     assigned_ms: int | None = None
     assigned_by: Person | None = None
     facility: str | None = None
+    booked_ms: int | None = None
     admins_until_ms: int | None = None
     claimant: Person | None = None
     claimed_ms: int | None = None

@@ -90,10 +90,12 @@ class Service:
         mirror = await self.mirrors.get(organisation)
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
-    async def open(self, actor: Actor, information: PatientInformation, visit_id: str) -> Accepted | Refusal:
-        """Begin a visit: the patient enters the setup guide and stands in the queue."""
+    async def open(
+        self, actor: Actor, information: PatientInformation, visit_id: str, booked_ms: int | None = None
+    ) -> Accepted | Refusal:
+        """Begin a visit: the patient enters the setup guide and stands in the queue. `booked_ms`: for that time."""
         await self.store.keep_guide(actor.organisation, (await self.organisation(actor.organisation)).guide)
-        return await self.command(actor, visit_id, Open(visit_id, information))
+        return await self.command(actor, visit_id, Open(visit_id, information, booked_ms))
 
     async def command(self, actor: Actor, visit_id: str, command: Command) -> Accepted | Refusal:
         """Carry a command out, or say why not."""

@@ -39,6 +39,7 @@ def row(visit: Visit) -> m.Row:
         assigned_ms=visit.assigned_ms,
         filled_in_by=visit.patient.filled_in_by,
         facility=visit.facility,
+        booked_ms=visit.booked_ms,
         admins_until_ms=visit.admins_until_ms,
     )
 

@@ -179,6 +179,7 @@ def _opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> V
         arrived_ms=context.now_ms,
         admins_until_ms=context.now_ms + desk_ms if desk_ms else None,
         facility=actor.name if actor.role is Role.FACILITY else None,
+        booked_ms=command.booked_ms,
         parties={PATIENT: patient},
     )
 
