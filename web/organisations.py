@@ -75,6 +75,8 @@ class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lead_h: int = 2  # the soonest time that can be booked, from now
     horizon_days: int = 28  # how far ahead times can be booked
     capacity: int = 1  # visits at the same time: the providers who take booked ones
+    opens: str = "00:00"  # of the opening hours, only those from here ...
+    closes: str = "24:00"  # ... to here can be booked
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,6 +140,11 @@ def validated(organisation: Organisation) -> Organisation:
         (organisation.booking.slot_min not in SLOT_MIN, "booking: a visit must be 5 to 240 minutes long."),
         (organisation.booking.lead_h not in LEAD_H, "booking: the lead must be 0 to 336 hours."),
         (organisation.booking.horizon_days not in HORIZON_DAYS, "booking: must open 1 to 180 days ahead."),
+        (
+            not (TIME.fullmatch(organisation.booking.opens) and TIME.fullmatch(organisation.booking.closes))
+            or organisation.booking.opens >= organisation.booking.closes,
+            "booking: the bookable hours must look like 09:00 to 17:00.",
+        ),
         (organisation.booking.capacity not in CAPACITY, "booking: must allow 1 to 100 visits at a time."),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),

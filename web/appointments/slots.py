@@ -1,0 +1,131 @@
+"""Which times can be booked: an organisation's hours cut into slots, less what is taken.
+
+Pure: `now_ms` is an argument. Slots are cut in elapsed time from each opening on, so that a day on which the clocks change
+has the slots that its real hours hold. Knows nothing of who has taken a time. Times are in ms since the epoch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from web.organisations import SLOT_MIN, Organisation, is_open, spans_on
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+LONGEST_MS = (SLOT_MIN.stop - 1) * MINUTE_MS
+WEEK = 7
+
+
+class Taken(NamedTuple):
+    """A stretch of time that somebody has booked, or holds for a moment."""
+
+    starts_ms: int
+    ends_ms: int
+
+
+class Slot(NamedTuple):
+    """A time that can be booked; `free` providers are to be had for it, at least one."""
+
+    starts_ms: int
+    ends_ms: int
+    free: int
+
+
+def at_ms(moment: datetime) -> int:
+    """An aware time in ms since the epoch."""
+    return round(moment.timestamp() * 1000)
+
+
+def local(organisation: Organisation, moment_ms: int) -> datetime:
+    """A moment as the organisation's clocks show it."""
+    return datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(organisation.timezone))
+
+
+def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
+    """The first and the last date, by the organisation's calendar, on which a time might be booked."""
+    today = local(organisation, now_ms).date()
+    first = local(organisation, now_ms + organisation.booking.lead_h * HOUR_MS).date()
+    return first, max(first, today + timedelta(days=organisation.booking.horizon_days))
+
+
+def slots(
+    organisation: Organisation, taken: Iterable[Taken], now_ms: int, days: Iterable[date]
+) -> list[Slot]:
+    """The free slots that begin on `days` (by the organisation's calendar), in order; none where booking is off."""
+    return list(_free(organisation, sorted(taken), now_ms, days))
+
+
+def first_free(organisation: Organisation, taken: Iterable[Taken], now_ms: int) -> Slot | None:
+    """The next free slot, or None where everything is taken as far as one can book."""
+    first, last = bookable_days(organisation, now_ms)
+    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+    return next(_free(organisation, sorted(taken), now_ms, days), None)
+
+
+def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
+    """The slot that begins exactly then, were nothing taken; None where no time can be booked then."""
+    if not abs(starts_ms - now_ms) < 400 * DAY_MS:
+        return None
+    found = slots(organisation, (), now_ms, [local(organisation, starts_ms).date()])
+    return next((slot for slot in found if slot.starts_ms == starts_ms), None)
+
+
+def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
+    """How many of `taken` (sorted) run at the same moment within the stretch, at its fullest."""
+    first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
+    over: list[Taken] = []
+    for one in taken[first:]:
+        if one.starts_ms >= ends_ms:
+            break
+        if one.ends_ms > starts_ms:
+            over.append(one)
+    moments = [starts_ms, *(one.starts_ms for one in over if one.starts_ms > starts_ms)]
+    return max(sum(one.starts_ms <= at < one.ends_ms for one in over) for at in moments)
+
+
+def _free(
+    organisation: Organisation, taken: list[Taken], now_ms: int, days: Iterable[date]
+) -> Iterator[Slot]:
+    booking = organisation.booking
+    if not booking.enabled:
+        return
+    soonest_ms = now_ms + booking.lead_h * HOUR_MS
+    first, last = bookable_days(organisation, now_ms)
+    for day in days:
+        if not first <= day <= last:
+            continue
+        for starts_ms in _starts(organisation, day):
+            ends_ms = starts_ms + booking.slot_min * MINUTE_MS
+            if starts_ms < soonest_ms:
+                continue
+            free = booking.capacity - most_at_once(taken, starts_ms, ends_ms)
+            if free > 0:
+                yield Slot(starts_ms, ends_ms, free)
+
+
+def _starts(organisation: Organisation, day: date) -> Iterator[int]:
+    """When the slots of a date begin; each lies within the hours whole."""
+    length_ms = organisation.booking.slot_min * MINUTE_MS
+    for opens, closes in spans_on(organisation, day):
+        start_ms = _moment_ms(organisation, day, max(opens, organisation.booking.opens))
+        end_ms = _moment_ms(organisation, day, min(closes, organisation.booking.closes))
+        while start_ms + length_ms <= end_ms:
+            # A clock that was put back shows an hour twice, and the doors may be closed in between.
+            if _open(organisation, start_ms) and _open(organisation, start_ms + length_ms - MINUTE_MS):
+                yield start_ms
+            start_ms += length_ms
+
+
+def _open(organisation: Organisation, moment_ms: int) -> bool:
+    return is_open(organisation, datetime.fromtimestamp(moment_ms / 1000, UTC))
+
+
+def _moment_ms(organisation: Organisation, day: date, clock: str) -> int:
+    if clock == "24:00":
+        day, clock = day + timedelta(days=1), "00:00"
+    return at_ms(datetime.combine(day, time.fromisoformat(clock), ZoneInfo(organisation.timezone)))
