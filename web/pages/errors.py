@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 from aiohttp import web
+from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
 from signalling.store import Unavailable
@@ -95,8 +96,8 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _page(request, 500, INTERNAL)
 
 
-async def read_form(request: web.Request) -> dict[str, str]:
-    """The fields of a posted form, the first of each name. Raises HTTP 408, 413 or 415."""
+async def read_fields(request: web.Request) -> MultiDictProxy[str]:
+    """The fields of a posted form, names that repeat included; no file. Raises HTTP 400, 408, 413 or 415."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPUnsupportedMediaType
     try:
@@ -107,7 +108,14 @@ async def read_form(request: web.Request) -> dict[str, str]:
         raise web.HTTPRequestTimeout from None
     except (UnicodeDecodeError, LookupError):
         raise web.HTTPBadRequest from None
-    return {name: value for name, value in reversed(list(posted.items())) if isinstance(value, str)}
+    return MultiDictProxy(
+        MultiDict((name, value) for name, value in posted.items() if isinstance(value, str))
+    )
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The fields of a posted form, the first of each name. Raises HTTP 400, 408, 413 or 415."""
+    return dict(reversed(list((await read_fields(request)).items())))
 
 
 def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:
