@@ -15,7 +15,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from signalling.store import answering
+from signalling.store import Unavailable, answering
 
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
@@ -29,14 +29,20 @@ class Bus:
         self._pubsub = redis.pubsub(ignore_subscribe_messages=True)
         self._handlers: dict[bytes, Handler] = {}
         self._listening = asyncio.Event()
+        self._lost = False
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
         """Hear a channel from now on. Raises `Unavailable`; the channel is then heard as soon as the store is back."""
         self._handlers[channel.encode()] = handler
-        async with answering():
-            await self._pubsub.subscribe(channel)
-        self._listening.set()
+        try:
+            async with answering():
+                await self._pubsub.subscribe(channel)
+        except Unavailable:
+            self._lost = True  # the next round subscribes to everything anew
+            raise
+        finally:
+            self._listening.set()
 
     async def publish(self, channel: str, data: bytes) -> int:
         """Say something on a channel; return how many workers heard it. Raises `Unavailable`."""
@@ -47,20 +53,20 @@ class Bus:
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""
         await self._listening.wait()
-        lost, pause = False, 0.05
+        pause = 0.05
         while True:
             try:
-                if lost:
+                if self._lost:
                     await self._pubsub.aclose()  # type: ignore[no-untyped-call]
                     self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
                     await self._pubsub.subscribe(*self._handlers)
-                    lost, pause = False, 0.05
+                    self._lost, pause = False, 0.05
                     self.on_reconnected()
                 message = await self._pubsub.get_message(timeout=5)
             except (RedisError, OSError, TimeoutError) as problem:
-                if not lost:
+                if not self._lost:
                     log.warning("bus.lost", problem=type(problem).__name__)
-                lost = True
+                self._lost = True
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue

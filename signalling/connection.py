@@ -14,14 +14,17 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from signalling import messages as m
-from signalling.commands import Leave
+from signalling.commands import Enter, Leave
 from signalling.handlers import HANDLERS
 from signalling.hub import Socket
-from signalling.record import STAFF_ROLES, Actor
+from signalling.record import STAFF_ROLES, Actor, Visit
 from signalling.resume import Refused
+from signalling.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.store import Unavailable
 from signalling.sweep import system
+from signalling.visit import party_key
+from signalling.wire import Seat
 
 if TYPE_CHECKING:
     from signalling.worker import Worker
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 HEARTBEAT_S = 25.0
 LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
+CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second after that
 
@@ -61,6 +65,7 @@ class Connection:
         self.socket = socket
         self.entered: set[str] = set()
         self.said_bye = False
+        self.closing: asyncio.Task[None] | None = None
 
     async def left(self, visit: str) -> None:
         """This connection is no longer on a visit's page. Raises `Unavailable`."""
@@ -97,6 +102,9 @@ async def serve(request: web.Request, worker: Worker, authenticate: Authenticate
         if worker.connections.get(connection.id) is connection:
             del worker.connections[connection.id]
             worker.spawn(_gone(connection))
+        if connection.closing is not None:
+            # Without this wait the server would end the socket itself, with a code that says nothing.
+            await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
 
 
@@ -177,7 +185,7 @@ async def _welcome(
         if code == 4002:
             transport.abort()  # a close frame would wait behind all that it does not read
         else:
-            worker.spawn(_close(ws, code))
+            connection.closing = worker.spawn(_close(ws, code))
 
     socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, cut)
     connection = Connection(worker, actor, connection_id, token, socket)
@@ -186,6 +194,8 @@ async def _welcome(
         connection.entered |= before.entered
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
+    if resumed:
+        worker.spawn(_settle(connection))
     socket.send(
         m.Welcome(
             reply_to=hello.id,
@@ -247,6 +257,46 @@ async def _answer(connection: Connection, request: m.ClientMessage) -> m.Message
         return m.error(request.id, "unavailable")
 
 
+async def _settle(connection: Connection) -> None:
+    """A resumed connection is where it was: on its visits' pages, and in their media (PROTOCOL.md#resume)."""
+    worker, actor = connection.worker, connection.actor
+    mirror = worker.service.mirrors.known(actor.organisation)
+    visits = set() if actor.visit is None else {actor.visit}
+    visits |= {
+        v.id
+        for v in (mirror.visits.values() if mirror is not None else ())
+        if any(connection.id in party.connections for party in v.parties.values())
+    }
+    try:
+        for visit_id in visits:
+            # From the store, for this worker's mirror may not have heard yet where the connection was a moment ago.
+            visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
+            side = party_key(visit, actor) if visit is not None else None
+            if visit is None or side is None or connection.id not in visit.parties[side].connections:
+                continue
+            connection.entered.add(visit_id)
+            await worker.service.command(actor, visit_id, Enter(connection.id, worker.id))
+            if visit.status in WITH_MEDIA:
+                await worker.rooms.settle(Seat(actor.organisation, visit_id, side, connection.id, worker.id))
+    except Unavailable:
+        log.info("connection.settling_left_to_sweep", connection=connection.id)
+
+
+async def left_behind(connection: Connection) -> None:
+    """The connection was resumed on another worker: there it is where it was, or it is gone from here too."""
+    await _linger(connection)
+    await _leave_all(connection)
+
+
+async def _linger(connection: Connection) -> None:
+    worker = connection.worker
+    worker.lingering.add(connection.id)
+    try:
+        await worker.lingered(LINGER_S)
+    finally:
+        worker.lingering.discard(connection.id)
+
+
 async def _gone(connection: Connection) -> None:
     """The socket closed: the person goes at a bye, or when they have not come back soon."""
     worker = connection.worker
@@ -254,11 +304,16 @@ async def _gone(connection: Connection) -> None:
         if connection.said_bye:
             await worker.tokens.ended(connection.token, connection.id, connection.actor)
         else:
+            lost = worker.spawn(_linger(connection))
             await worker.tokens.lost(connection.token)
-            await worker.lingered(LINGER_S)
+            await lost
     except Unavailable:
         log.info("connection.token_left")
-    if connection.id in worker.connections:
+    await _leave_all(connection)
+
+
+async def _leave_all(connection: Connection) -> None:
+    if connection.id in connection.worker.connections:
         return  # it came back
     for visit in list(connection.entered):
         try:

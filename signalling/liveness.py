@@ -29,6 +29,7 @@ class Liveness:
         self._silent: frozenset[str] = frozenset()
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self.healthy = False
+        self._resigned = False
 
     @property
     def dead(self) -> frozenset[str]:
@@ -42,8 +43,7 @@ class Liveness:
         return not sign and time.monotonic() >= self._distrusted_until
 
     async def run(self, changed: Callable[[frozenset[str]], None]) -> None:
-        """Keep fresh until cancelled; `changed` is called with the dead whenever somebody is found to be."""
-        told: frozenset[str] = frozenset()
+        """Keep fresh until cancelled; `changed` is called with the dead, again and again while there are any."""
         while True:
             try:
                 await self._once()
@@ -52,9 +52,8 @@ class Liveness:
                     log.warning("store.unavailable")
                 self.healthy = False
                 self._distrusted_until = time.monotonic() + DISTRUST_S
-            if self.dead - told:
+            if self.dead:
                 changed(self.dead)
-            told = self.dead
             await asyncio.sleep(PERIOD_S)
 
     async def _once(self) -> None:
@@ -62,9 +61,10 @@ class Liveness:
         async with answering():
             pipe = self._store.redis.pipeline(transaction=False)
             pipe.exists(_key(self._worker))
-            pipe.set(_key(self._worker), b"1", px=SIGN_MS)
+            if not self._resigned:
+                pipe.set(_key(self._worker), b"1", px=SIGN_MS)
             pipe.mget([_key(worker) for worker in watched] or [_key(self._worker)])
-            mine, _, signs = await pipe.execute()
+            mine, *_, signs = await pipe.execute()
         if not mine:
             # This worker or the store was away for longer than a sign lasts, so the others' signs prove nothing yet.
             self._distrusted_until = time.monotonic() + DISTRUST_S
@@ -75,6 +75,7 @@ class Liveness:
 
     async def resign(self) -> None:
         """Say that this worker goes, so that nobody waits for its sign to run out."""
+        self._resigned = True
         async with answering():
             await self._store.redis.delete(_key(self._worker))
 

@@ -30,6 +30,8 @@ _LEASE_S = 86_400
 _TAKE = """local held = redis.call('GET', KEYS[1]) or ''
 if held == ARGV[1] or held == ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) return ARGV[2] end
 return held"""
+# KEYS: lease; ARGV: the holder that gives it back.
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
 
 
 class MediaParty(Protocol):
@@ -98,15 +100,20 @@ class Rooms:
         self._liveness = liveness
         self._worker = worker
         self._spawn = spawn
+        self._draining = False
         self._rooms: dict[str, Room] = {}
         self._seats: dict[str, tuple[Seat, str]] = {}  # connection -> its seat, the worker that owns the room
+        self._moving: set[str] = set()  # connections that are joining anew, because their room's worker died
         self._take = service.store.redis.register_script(_TAKE)
+        self._give_back = service.store.redis.register_script(_GIVE_BACK)
         service.mirrors.observers.append(self.news)
 
     # --- this worker's connections ask
 
     async def join(self, seat: Seat, request_id: int | None) -> None:
         """Let a connection of this worker join; an offer follows. Raises `Unavailable`."""
+        if self._draining:
+            raise Unavailable("draining")  # the client comes back to another worker in a moment
         owner = await self._owner(seat)
         self._seats[seat.connection] = (seat, owner)
         await self._pass_on(owner, wire.Join(seat, request_id))
@@ -124,6 +131,23 @@ class Rooms:
         held = self._seats.pop(connection, None)
         if held is not None:
             await self._pass_on(held[1], wire.Leave(held[0]))
+
+    async def settle(self, seat: Seat) -> None:
+        """A connection that was resumed here sits where it sat. Raises `Unavailable`."""
+        async with answering():
+            held = await self._service.store.redis.get(Keys(seat.organisation).record("room", seat.visit))
+        if held is None:
+            return
+        owner = held.decode()
+        if await self._liveness.is_dead(owner):
+            await self.join(seat, None)
+            return
+        self._seats[seat.connection] = (seat, owner)
+        await self._pass_on(owner, wire.Settle(seat))
+
+    def superseded(self, connection: str) -> None:
+        """A connection of this worker is held by another one now, which has its seat."""
+        self._seats.pop(connection, None)
 
     async def _owner(self, seat: Seat) -> str:
         key = Keys(seat.organisation).record("room", seat.visit)
@@ -146,7 +170,8 @@ class Rooms:
     def buried(self, dead: frozenset[str]) -> None:
         """Rooms of dead workers move: their parties here join anew, and the first to do so decides where."""
         for seat, owner in list(self._seats.values()):
-            if owner in dead:
+            if owner in dead and seat.connection not in self._moving:
+                self._moving.add(seat.connection)
                 log.info("room.moving", visit=seat.visit, worker=owner)
                 self._spawn(self._move(seat))
 
@@ -154,7 +179,10 @@ class Rooms:
         try:
             await self.join(seat, None)
         except Unavailable:
+            self._seats.pop(seat.connection, None)
             self._tell(seat, m.MediaGone(visit=seat.visit))  # the client joins again, with its own patience
+        finally:
+            self._moving.discard(seat.connection)
 
     # --- this worker's rooms answer
 
@@ -173,13 +201,15 @@ class Rooms:
             return
         room = self._rooms.get(message.seat.visit)
         occupant = room.occupants.get(message.seat.party) if room is not None else None
-        if room is None or occupant is None or occupant.seat.connection != message.seat.connection:
-            if not isinstance(message, wire.Leave):
+        if room is None or occupant is None or not _may_speak(occupant.seat, message):
+            if not isinstance(message, wire.Leave | wire.Settle):
                 self._tell(message.seat, m.error(message.id, "no_room"))
             return
         if isinstance(message, wire.Leave):
             del room.occupants[message.seat.party]
             occupant.leg.leave()
+        elif isinstance(message, wire.Settle):
+            occupant.seat = message.seat
         elif isinstance(message, wire.Answer):
             self._answer(occupant, message)
         elif isinstance(message, wire.Restart):
@@ -226,6 +256,10 @@ class Rooms:
     def _refuse(self, message: wire.Join, code: str) -> None:
         if message.id is not None:
             self._tell(message.seat, m.error(message.id, code))
+        else:
+            self._tell(
+                message.seat, m.MediaGone(visit=message.seat.visit)
+            )  # it may have been too early: join again
 
     def _offer(self, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
         occupant.offer += 1
@@ -250,9 +284,7 @@ class Rooms:
 
     def _tell(self, seat: Seat, message: m.Message) -> None:
         if seat.worker == self._worker:
-            socket = self._hub.sockets.get(seat.connection)
-            if socket is not None:
-                socket.send(message)
+            self._hand(seat.connection, message)
         else:
             self._spawn(self._deliver(seat, message))
 
@@ -264,6 +296,22 @@ class Rooms:
             )
         except Unavailable:
             log.warning("room.not_delivered", visit=seat.visit)
+
+    def delivered(self, message: wire.Deliver) -> None:
+        """Hand a room's word to the connection that it is for."""
+        try:
+            word = m.CODECS[m.MSGPACK_SUBPROTOCOL].decode_server(message.data)
+        except msgspec.DecodeError:
+            log.error("room.unreadable_delivery")
+        else:
+            self._hand(message.connection, word)
+
+    def _hand(self, connection: str, message: m.Message) -> None:
+        if isinstance(message, m.MediaTakenOver):
+            self._seats.pop(connection, None)  # it has no seat any more, and must not take one back by itself
+        socket = self._hub.sockets.get(connection)
+        if socket is not None:
+            socket.send(message)
 
     # --- the gate follows the record
 
@@ -294,26 +342,31 @@ class Rooms:
         for connection, (seat, _) in list(self._seats.items()):
             if seat.visit == visit_id:
                 del self._seats[connection]
+        if visit_id in self._rooms:
+            return  # taken up again already, and here
         try:
-            async with answering():
-                await self._service.store.redis.delete(Keys(organisation).record("room", visit_id))
+            await self._let_go(organisation, visit_id)
         except Unavailable:
             log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
 
+    async def _let_go(self, organisation: str, visit_id: str) -> None:
+        async with answering():
+            key = Keys(organisation).record("room", visit_id)
+            await self._give_back(keys=[key], args=[self._worker])
+
     async def drain(self) -> None:
         """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
+        self._draining = True
         for visit_id, room in list(self._rooms.items()):
-            async with answering():
-                await self._service.store.redis.delete(Keys(room.organisation).record("room", visit_id))
+            await self._let_go(room.organisation, visit_id)
             for occupant in room.occupants.values():
                 self._tell(occupant.seat, m.MediaGone(visit=visit_id))
 
 
-def delivered(message: wire.Deliver, hub: Hub) -> None:
-    """Hand a room's word to the connection that it is for."""
-    socket = hub.sockets.get(message.connection)
-    if socket is not None:
-        try:
-            socket.send(m.CODECS[m.MSGPACK_SUBPROTOCOL].decode_server(message.data))
-        except msgspec.DecodeError:
-            log.error("room.unreadable_delivery")
+def _may_speak(holder: Seat, message: wire.RoomMessage) -> bool:
+    """Return whether a request comes from who sits there; a connection that moved is heard from its new worker only,
+    so that what the old one says late (`Leave`) does not unseat it.
+    """
+    if isinstance(message, wire.Settle):
+        return holder.connection == message.seat.connection
+    return holder == message.seat

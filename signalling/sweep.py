@@ -7,15 +7,18 @@ from the records.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import Protocol
 
 import structlog
 
-from signalling.commands import Due, Leave
+from signalling.commands import Due, Enter, Leave
 from signalling.liveness import Liveness
+from signalling.mirror import Mirror
 from signalling.record import Actor, Role
 from signalling.service import Service
-from signalling.store import Unavailable
+from signalling.store import Keys, Unavailable, answering
+from signalling.visit import party_key
 
 PERIOD_S = 0.5
 log = structlog.get_logger()
@@ -26,23 +29,43 @@ def system(organisation: str) -> Actor:
     return Actor(organisation=organisation, id="system", name="", role=Role.SYSTEM)
 
 
+class Present(Protocol):
+    """A connection that is here, and the visits whose page it is on."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def entered(self) -> set[str]: ...
+
+
+class Here(Protocol):
+    """This worker's connections, as they are and not as the records say."""
+
+    @property
+    def id(self) -> str: ...
+    def present(self) -> Iterable[Present]: ...
+    def holds(self, connection: str, /) -> bool: ...
+
+
 class Sweep:
     """Goes over all organisations, again and again."""
 
-    def __init__(self, service: Service, liveness: Liveness) -> None:
+    def __init__(self, service: Service, liveness: Liveness, here: Here) -> None:
         self._service = service
         self._liveness = liveness
+        self._here = here
 
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
             try:
                 for organisation in await self._service.organisations.list():
-                    await self.once(organisation)
+                    await _alone(self.once(organisation))
             except Unavailable:
                 log.debug("sweep.unavailable")  # said once by the liveness
             except Exception:
-                # A record that cannot be read must not stop the clock of all the others.
                 log.exception("sweep.failed")
             await asyncio.sleep(PERIOD_S)
 
@@ -51,11 +74,49 @@ class Sweep:
         mirror = await self._service.mirrors.get(organisation)
         await mirror.check_tail()
         for visit_id in await self._service.store.due(organisation):
-            await self._service.command(system(organisation), visit_id, Due())
+            await _alone(self._service.command(system(organisation), visit_id, Due()))
+        await self._off_call(mirror)
         dead = self._liveness.dead
         for visit_id, connection, worker in self._held(organisation):
-            if worker in dead:
-                await self._service.command(system(organisation), visit_id, Leave(connection, worker))
+            if worker in dead or (worker == self._here.id and not self._here.holds(connection)):
+                leave = Leave(connection, worker)
+                await _alone(self._service.command(system(organisation), visit_id, leave))
+        for connection_id, actor, visit_id in self._forgotten(organisation):
+            enter = Enter(connection_id, self._here.id)
+            await _alone(self._service.command(actor, visit_id, enter))
+
+    def _forgotten(self, organisation: str) -> Iterator[tuple[str, Actor, str]]:
+        """Yield who is here and not in the record: this worker was taken for dead, or the visit was taken up again."""
+        mirror = self._service.mirrors.known(organisation)
+        for connection in list(self._here.present()):
+            if mirror is None or connection.actor.organisation != organisation:
+                continue
+            for visit_id in list(connection.entered):
+                visit = mirror.visits.get(visit_id)
+                side = party_key(visit, connection.actor) if visit is not None else None
+                if visit is not None and side is not None:
+                    party = visit.parties.get(side)
+                    if party is not None and connection.id not in party.connections:
+                        yield connection.id, connection.actor, visit_id
+
+    async def _off_call(self, mirror: Mirror) -> None:
+        """Who is on call without an open page on any worker for the organisation's limit is so no more."""
+        service, organisation = self._service, mirror.organisation
+        key, now_ms = Keys(organisation).here, service.store.clock_ms()
+        here = {
+            p.actor.id
+            for p in self._here.present()
+            if p.actor.organisation == organisation and p.actor.is_staff
+        }
+        limit_ms = (await service.organisation(organisation)).policy.off_call_ms
+        async with answering():
+            if here:
+                await service.store.redis.zadd(key, dict.fromkeys(here, now_ms))
+            for staff in [s for s in mirror.staff.values() if s.on_call and s.id not in here]:
+                seen_ms = await service.store.redis.zscore(key, staff.id)
+                if now_ms - max(seen_ms or 0, staff.on_call_since_ms or now_ms) >= limit_ms:
+                    actor = Actor(organisation=organisation, id=staff.id, name=staff.name, role=staff.role)
+                    await service.set_on_call(actor, on=False, notice=True)
 
     def _held(self, organisation: str) -> list[tuple[str, str, str]]:
         mirror = self._service.mirrors.known(organisation)
@@ -70,3 +131,13 @@ class Sweep:
         """Yield the workers that hold a party's connection: those whose death would matter."""
         for mirror in self._service.mirrors:
             yield from (worker for _, _, worker in self._held(mirror.organisation))
+
+
+async def _alone(work: Awaitable[object]) -> None:
+    """Do one piece of the sweep; one that cannot be done must not stop the clock of all the others."""
+    try:
+        await work
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("sweep.failed")

@@ -63,6 +63,12 @@ class Leave(WorkerMessage, frozen=True):
     seat: Seat
 
 
+class Settle(WorkerMessage, frozen=True):
+    """A party's connection is held by another worker now: what was said to it is said there."""
+
+    seat: Seat
+
+
 class Deliver(WorkerMessage, frozen=True):
     """A message for a connection of that worker: `data` is MessagePack of the protocol."""
 
@@ -76,8 +82,8 @@ class Supersede(WorkerMessage, frozen=True):
     connection: str
 
 
-AnyMessage = Join | Answer | Restart | Mute | Leave | Deliver | Supersede
-RoomMessage = Join | Answer | Restart | Mute | Leave
+RoomMessage = Join | Answer | Restart | Mute | Leave | Settle
+AnyMessage = RoomMessage | Deliver | Supersede
 encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(AnyMessage)
 

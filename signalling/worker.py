@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -19,11 +19,12 @@ from redis.asyncio import Redis
 
 from signalling import wire
 from signalling.bus import Bus
-from signalling.connection import Connection
+from signalling.connection import Connection, left_behind
 from signalling.hub import Hub
+from signalling.invites import Invites
 from signalling.liveness import Liveness
 from signalling.resume import Tokens
-from signalling.rooms import MediaRelay, Rooms, delivered
+from signalling.rooms import MediaRelay, Rooms
 from signalling.seal import Seal
 from signalling.service import Organisations, Service
 from signalling.store import Store, Unavailable
@@ -57,6 +58,7 @@ class Worker:
         self.id = f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
         self.connections: dict[str, Connection] = {}
+        self.lingering: set[str] = set()  # connections that may come back in a moment
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         store = Store(redis, Seal(keys))
@@ -66,14 +68,23 @@ class Worker:
         self.topics = Topics(self.hub, self.service)
         self.liveness = Liveness(store, self.id, self._watched)
         self.rooms = Rooms(self.service, self.hub, relay, self.liveness, self.id, self.spawn)
-        self.sweep = Sweep(self.service, self.liveness)
+        self.sweep = Sweep(self.service, self.liveness, self)
         # The oldest key, so that tokens outlive a rotation of the newest.
         secret = sha256(b"greenroom resume" + next(iter(keys.values()))).digest()
+        self.invites = Invites(store)
         self.tokens = Tokens(store, secret, self.id)
         self._running: list[asyncio.Task[None]] = []
 
     def _watched(self) -> set[str]:
         return {*self.rooms.owners(), *self.sweep.holders()}
+
+    def present(self) -> Iterable[Connection]:
+        """Return the connections whose socket is here."""
+        return self.connections.values()
+
+    def holds(self, connection: str) -> bool:
+        """Return whether this worker has a connection, or lost it only a moment ago."""
+        return connection in self.connections or connection in self.lingering
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run something beside; it is owned here, and a failure is seen."""
@@ -108,7 +119,7 @@ class Worker:
     def _heard(self, data: bytes) -> None:
         message = wire.decode(data)
         if isinstance(message, wire.Deliver):
-            delivered(message, self.hub)
+            self.rooms.delivered(message)
         elif isinstance(message, wire.Supersede):
             self._superseded(message.connection)
         else:
@@ -116,8 +127,10 @@ class Worker:
 
     def _superseded(self, connection: str) -> None:
         held = self.connections.pop(connection, None)
+        self.rooms.superseded(connection)
         if held is not None:
             held.socket.close(4203)
+            self.spawn(left_behind(held))
 
     async def supersede(self, worker: str, connection: str) -> None:
         """Tell the worker that held a connection that it lives on here. Raises `Unavailable`."""

@@ -1,0 +1,11 @@
+"""What the tests of signalling share: logs in plain lines, for drawing a traceback with all its locals takes seconds."""
+
+import structlog
+
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["event"]),
+    ]
+)
