@@ -273,8 +273,9 @@ class Forwarder:
             return
         leg.reporters.add(reporter)
         self.counters.rtcp += 1
+        leg.budget -= size
         peer = leg.peer
-        if peer is None:
+        if peer is None or leg.budget < 0:
             return
         try:
             crossing = rtcp.translate(

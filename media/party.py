@@ -53,7 +53,7 @@ REPLACED: Final = "replaced"
 
 
 class PartyGone(RuntimeError):
-    """The party has left, or was replaced by a newer one."""
+    """The party has left, was replaced by a newer one, or its leg failed for good: join again."""
 
 
 class Party:
@@ -66,6 +66,7 @@ class Party:
         self.credentials = _new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
+        self._failed = False
         self._listener = listener
         self._identity = room.relay.identity()
         self._association: Association | None = None
@@ -219,7 +220,7 @@ class Party:
     # -- inside
 
     def _check_here(self) -> None:
-        if self.gone:
+        if self.gone or self._failed:
             raise PartyGone(self.party_id)
 
     def _promote(self) -> None:
@@ -243,10 +244,11 @@ class Party:
         """The leg is of no use any more; the room keeps its place until signalling joins again or leaves."""
         if self._association is not None:
             self._association.closed = True
+        self._failed = True
+        self._connected = False
         self._lose_path()
         self._silence()
         self._forget_credentials()
-        self._connected = False
         self.room.reroute()
         self.tell(Disconnected(reason))
 

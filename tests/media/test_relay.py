@@ -293,6 +293,11 @@ async def test_a_party_that_says_goodbye_is_gone_at_once() -> None:
         await until(lambda: a.events == [Connected(), Disconnected(CLOSED_BY_PARTY)])
         assert not stage.parties["a"].connected
         assert b.events == [Connected()]
+        with pytest.raises(PartyGone):
+            stage.parties["a"].offer()
+        again = await stage.join("a")
+        again.audio(1)
+        await until(lambda: len(b.of(AUDIO)) == 2)
 
 
 async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
