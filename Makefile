@@ -1,11 +1,12 @@
 # `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
-# Other targets: check (style and types), bench, lock (new dependency locks), vendor (browser libraries), clean.
+# Other targets: check (style and types), bench, lock (new dependency locks), vendor (browser libraries),
+# messages (what there is to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock vendor clean
+.PHONY: run test check bench lock vendor messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -61,6 +62,9 @@ lock:
 
 vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
+
+messages: $(VENV)/.run
+	@$(BIN)/python -m web.messages $(ARGS)
 
 clean:
 	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

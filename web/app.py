@@ -15,6 +15,7 @@ from web import demo, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
+from web.i18n import keep_choice, language_middleware
 from web.organisations import Organisations
 from web.pages import public, rendering, staff
 from web.pages.errors import error_pages
@@ -51,9 +52,11 @@ def create_app(settings: Settings) -> web.Application:
     """One worker's app. Starting it raises ConfigError or a RedisError where it cannot work as it was told to."""
     redis = connect(settings)
     storage = sessions.storage(redis, settings)
+    language = storage.cookie_name + "-lang"
     app = web.Application(
         client_max_size=BODY_BYTES,
         middlewares=[
+            language_middleware(language),
             error_pages,
             same_site_middleware(settings.server.public_url),
             aiohttp_session.session_middleware(storage),
@@ -67,6 +70,7 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
+    app.on_response_prepare.append(keep_choice(language, settings.secure))
     app.cleanup_ctx.extend([_store, _accounts, signalling])
     rendering.setup(app)
     app.add_routes(ROUTES)

@@ -19,6 +19,7 @@ from signalling.record import Actor, PatientInformation, Role, Visit
 from signalling.service import Service, new_id
 from signalling.visit import Refusal
 from web import sessions
+from web.i18n import organisation_language
 from web.organisations import DAYS, LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
 from web.pages.errors import UnknownOrganisation, not_found, read_form
@@ -39,6 +40,7 @@ async def organisation_of(request: web.Request) -> Organisation:
     if found is None:
         raise UnknownOrganisation
     request[ORGANISATION] = found
+    organisation_language(request, found.languages)
     return found
 
 

@@ -15,6 +15,7 @@ import jinja2
 import markupsafe
 from aiohttp import web
 
+from web import i18n
 from web.organisations import Organisation
 
 HERE = Path(__file__).parent.parent
@@ -47,7 +48,7 @@ TYPES: Mapping[str, str] = {
 
 def setup(app: web.Application) -> None:
     """Makes `page` work in the app, and serves /static/."""
-    app[BUILD] = build(STATIC)
+    app[BUILD] = build(STATIC, i18n.FOLDER)
     environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -56,17 +57,19 @@ def setup(app: web.Application) -> None:
         lstrip_blocks=True,
     )
     environment.filters["tojson"] = _tojson
+    i18n.install(environment)
+    app.router.add_get("/static/{build:[0-9a-f]{12}}/locale/{language}.js", i18n.script)
     app.router.add_get("/static/{path:.+}", static_file)
 
 
-def build(folder: Path) -> str:
-    """A hash of the names and contents of all files in the folder."""
+def build(*folders: Path) -> str:
+    """A hash of the names and contents of all files in the folders."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            digest.update(
-                str(path.relative_to(folder)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest()
-            )
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                name = str(path.relative_to(folder)).encode()
+                digest.update(name + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 
@@ -79,6 +82,8 @@ def page(
         "request_path": request.path,
         "static": _linker(request.app[BUILD]),
         "title": title,
+        "lang": i18n.current(),
+        "language_links": i18n.choices(request),
     }
     return aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
 
