@@ -1,6 +1,6 @@
 """Which times can be booked: an organisation's hours cut into slots, less what is taken.
 
-Pure: `now_ms` is an argument. Slots are cut in elapsed time from each opening on, so that a day on which the clocks change
+Pure: `now_ms` is an argument. Slots are cut in elapsed time from each opening on, so that a day on which clocks change
 has the slots that its real hours hold. Knows nothing of who has taken a time. Times are in ms since the epoch.
 """
 

@@ -1,0 +1,122 @@
+"""One booked visit: its record, and what may become of it.
+
+Pure: `now_ms` is an argument. Knows nothing of who else wants the time, of the store or of a page. Each function that
+changes it returns the record as it is afterwards, one version on, or raises `TooLate` where it may not be any more.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from enum import StrEnum
+
+import msgspec
+
+from signalling.record import PatientInformation
+from web.appointments.slots import DAY_MS, HOUR_MS, MINUTE_MS, Slot, Taken
+
+EARLY_MS = 15 * MINUTE_MS
+"""Check In opens this long before the time that was booked ..."""
+LATE_MS = HOUR_MS
+"""... and closes this long after it."""
+KEEP_MS = 90 * DAY_MS
+"""The record is erased this long after its time; the visit itself is kept as visits are."""
+
+
+class Status(StrEnum):
+    """Where a booked visit stands."""
+
+    BOOKED = "booked"
+    CHECKED_IN = "checked_in"
+    CANCELLED = "cancelled"
+
+
+class TooLate(Exception):
+    """What was asked for cannot be done any more: the time has come, or the visit was cancelled."""
+
+
+class Appointment(msgspec.Struct, frozen=True, kw_only=True):
+    """The record. `zone` is the patient's time zone, "" for the organisation's; `language` is that of their letters."""
+
+    id: str
+    organisation: str
+    version: int = 1
+    status: Status = Status.BOOKED
+    starts_ms: int
+    ends_ms: int
+    patient: PatientInformation
+    language: str
+    zone: str = ""
+    booked_ms: int
+    moved: int = 0
+    cancelled_ms: int | None = None
+    cancelled_by: str | None = None  # the name of a member of staff; None for the patient
+    checked_in_ms: int | None = None
+    visit: str | None = None
+
+    @property
+    def taken(self) -> Taken | None:
+        """The time that it takes from others."""
+        return None if self.status is Status.CANCELLED else Taken(self.starts_ms, self.ends_ms)
+
+    @property
+    def sequence(self) -> int:
+        """How many times its letters' calendar entry has changed (RFC 5545 §3.8.7.4)."""
+        return self.moved + (self.status is Status.CANCELLED)
+
+
+def may_change(appointment: Appointment, now_ms: int) -> bool:
+    """Whether it may be moved or cancelled: until its time, or until the patient has checked in."""
+    return appointment.status is Status.BOOKED and now_ms < appointment.starts_ms
+
+
+def may_check_in(appointment: Appointment, now_ms: int) -> bool:
+    """Whether the patient may check in: from 15 minutes before the time, for an hour after it."""
+    on_time = appointment.starts_ms - EARLY_MS <= now_ms < appointment.starts_ms + LATE_MS
+    return appointment.status is not Status.CANCELLED and on_time
+
+
+def missed(appointment: Appointment, now_ms: int) -> bool:
+    """Whether the time has gone by and nobody checked in."""
+    return appointment.status is Status.BOOKED and now_ms >= appointment.starts_ms + LATE_MS
+
+
+def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
+    """At another time. Raises TooLate."""
+    if not may_change(appointment, now_ms):
+        raise TooLate
+    return msgspec.structs.replace(
+        appointment,
+        version=appointment.version + 1,
+        starts_ms=slot.starts_ms,
+        ends_ms=slot.ends_ms,
+        moved=appointment.moved + 1,
+    )
+
+
+def cancelled(appointment: Appointment, by: str | None, now_ms: int) -> Appointment:
+    """Cancelled, by a member of staff with that name or (None) by the patient. Raises TooLate."""
+    if not may_change(appointment, now_ms):
+        raise TooLate
+    return msgspec.structs.replace(
+        appointment,
+        version=appointment.version + 1,
+        status=Status.CANCELLED,
+        cancelled_ms=now_ms,
+        cancelled_by=by,
+    )
+
+
+def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
+    """Checked in, with the id of the visit that is to be opened; a second time begins another visit. Raises TooLate."""
+    if not may_check_in(appointment, now_ms):
+        raise TooLate
+    version = appointment.version + 1
+    digest = hashlib.sha256(f"{appointment.organisation}/{appointment.id}/{version}".encode()).digest()[:12]
+    return msgspec.structs.replace(
+        appointment,
+        version=version,
+        status=Status.CHECKED_IN,
+        checked_in_ms=appointment.checked_in_ms or now_ms,
+        visit="v_" + base64.urlsafe_b64encode(digest).decode(),
+    )

@@ -1,0 +1,233 @@
+"""The book of booked visits in the store: who has which time, and nobody has one that is taken.
+
+Every change is one call of `book.lua`, which takes effect whole or not at all. A time may be held for a moment while
+its visitor fills in a form. Records are sealed. All methods raise `Unavailable` where the store does not answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalling.seal import Seal
+from signalling.store import Unavailable, answering
+from web.appointments.appointment import KEEP_MS, Appointment
+from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
+
+HOLD_MS = 10 * MINUTE_MS
+"""How long a time is kept for somebody who fills in the form."""
+HOLDS_AT_MOST = 8
+"""So many times may be held from one address at once; behind one address may be a whole clinic."""
+
+ATTEMPTS = 20
+SCRIPT = (Path(__file__).parent / "book.lua").read_text()
+_decoder = msgspec.msgpack.Decoder(Appointment)
+
+JobEntry = tuple[int, bytes]
+"""A job as the store keeps it: when it is due (ms) and its sealed bytes."""
+
+
+class Full(Exception):
+    """Somebody else has the time by now."""
+
+
+class TooMany(Exception):
+    """This visitor holds as many times as anybody may."""
+
+
+class Book:
+    """One worker's way to the book."""
+
+    def __init__(self, redis: Redis, seal: Seal) -> None:
+        self._redis: Any = redis
+        self._seal = seal
+        self._change: Any = redis.register_script(SCRIPT)
+
+    async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
+        """What is booked or held between the two moments; without the one whose id is `but`."""
+        keys = _Keys(organisation)
+        async with answering():
+            seconds, micros = await self._redis.time()
+            near = await self._redis.zrangebyscore(
+                keys.taken, since_ms - LONGEST_MS, until_ms, withscores=True
+            )
+            names = [name for name, _ in near]
+            spans = await self._redis.hmget(keys.spans, names) if names else []
+        now_ms = seconds * 1000 + micros // 1000
+        found = []
+        for (name, starts_ms), span in zip(near, spans, strict=True):
+            ends_ms, expires_ms = (int(part) for part in (span or b"0 1").split())
+            if name.decode() != but and (expires_ms == 0 or expires_ms > now_ms):
+                found.append(Taken(int(starts_ms), ends_ms))
+        return found
+
+    async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
+        """Keeps the time under the id `hold` for ten minutes; returns until when, in ms.
+
+        `holder` is where the visitor comes from. Raises Full, TooMany.
+        """
+        return await self._run(
+            organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS
+        )
+
+    async def book(
+        self,
+        appointment: Appointment,
+        capacity: int,
+        *,
+        hold: str = "",
+        holder: str = "",
+        jobs: Sequence[JobEntry] = (),
+    ) -> None:
+        """Writes a new appointment, or one that takes the place of its last version. Raises Full, Overtaken.
+
+        The time that was held as `hold` for `holder` becomes its own.
+        """
+        taken = appointment.taken
+        slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
+        await self._run(
+            appointment.organisation,
+            slot=slot,
+            capacity=capacity,
+            member=appointment.id,
+            hold=hold,
+            holder=holder,
+            record=appointment,
+            jobs=jobs,
+        )
+
+    async def change(
+        self,
+        organisation: str,
+        appointment_id: str,
+        how: Callable[[Appointment], Appointment],
+        capacity: int,
+        jobs: Callable[[Appointment], Sequence[JobEntry]] = lambda _: (),
+    ) -> Appointment:
+        """Changes an appointment; `how` is asked again where somebody was faster, and its exceptions pass.
+
+        Raises LookupError where there is no such appointment, Full.
+        """
+        for _ in range(ATTEMPTS):
+            before = await self.get(organisation, appointment_id)
+            if before is None:
+                raise LookupError(appointment_id)
+            after = how(before)
+            if after == before:
+                return before
+            try:
+                # What holds its time already is not asked whether there is room: the limits may have changed since.
+                room = capacity if after.taken != before.taken else 1_000_000
+                await self.book(after, room, jobs=jobs(after))
+                return after
+            except Overtaken:
+                continue
+        raise Unavailable("overtaken too often")
+
+    async def get(self, organisation: str, appointment_id: str) -> Appointment | None:
+        """The appointment with this id, or None."""
+        async with answering():
+            sealed = await self._redis.hget(_Keys(organisation).record(appointment_id), "record")
+        return None if sealed is None else self._open(organisation, appointment_id, sealed)
+
+    async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
+        """All appointments that begin within the stretch, cancelled ones too, in order."""
+        keys = _Keys(organisation)
+        async with answering():
+            found = await self._redis.zrangebyscore(keys.index, since_ms, f"({until_ms}")
+            pipe = self._redis.pipeline(transaction=False)
+            for name in found:
+                pipe.hget(keys.record(name.decode()), "record")
+            records = await pipe.execute()
+        appointments = [
+            self._open(organisation, name.decode(), sealed)
+            for name, sealed in zip(found, records, strict=True)
+            if sealed is not None
+        ]
+        return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
+
+    def _open(self, organisation: str, appointment_id: str, sealed: bytes) -> Appointment:
+        return _decoder.decode(self._seal.open(sealed, f"{organisation}/appointment/{appointment_id}"))
+
+    async def _run(
+        self,
+        organisation: str,
+        *,
+        slot: Slot | None,
+        capacity: int,
+        member: str,
+        hold: str = "",
+        holder: str = "",
+        hold_ms: int = 0,
+        record: Appointment | None = None,
+        jobs: Sequence[JobEntry] = (),
+    ) -> int:
+        keys = _Keys(organisation)
+        args: list[Any] = [
+            member,
+            hold,
+            "" if slot is None else slot.starts_ms,
+            "" if slot is None else slot.ends_ms,
+            capacity,
+            hold_ms,
+            LONGEST_MS,
+            HOLDS_AT_MOST,
+        ]
+        if record is None:
+            args.append("")
+        else:
+            place = f"{organisation}/appointment/{record.id}"
+            sealed = self._seal.close(msgspec.msgpack.encode(record), place)
+            erased_ms = record.ends_ms + KEEP_MS
+            args += [record.version - 1, record.version, sealed, erased_ms]
+            args += [record.starts_ms, record.booked_ms - 2 * KEEP_MS]
+            args += [part for job in jobs for part in job]
+        async with answering():
+            said, *more = await self._change(
+                keys=[
+                    keys.taken,
+                    keys.spans,
+                    keys.record(member),
+                    keys.index,
+                    keys.jobs,
+                    keys.holder(holder),
+                ],
+                args=args,
+            )
+        if said in _REFUSALS:
+            raise _REFUSALS[said]
+        return int(more[0])
+
+
+class Overtaken(Exception):
+    """The record has changed since it was read."""
+
+
+_REFUSALS = {b"full": Full, b"many": TooMany, b"overtaken": Overtaken}
+
+
+def new_id(prefix: str) -> str:
+    """A fresh id that cannot be guessed (96 random bits)."""
+    return f"{prefix}_{secrets.token_urlsafe(12)}"
+
+
+class _Keys:
+    """The names of an organisation's keys; the hash tag keeps them in one slot of a cluster."""
+
+    def __init__(self, organisation: str) -> None:
+        self._prefix = f"{{{organisation}}}:"
+        self.taken, self.spans = f"{self._prefix}slots", f"{self._prefix}slots:spans"
+        self.index, self.jobs = f"{self._prefix}appointments", f"{self._prefix}jobs"
+
+    def record(self, appointment_id: str) -> str:
+        return f"{self._prefix}appointment:{appointment_id}"
+
+    def holder(self, holder: str) -> str:
+        """An address tells who somebody is, so it is kept as a hash."""
+        return f"{self._prefix}holds:{hashlib.sha256(holder.encode()).hexdigest()[:16]}"

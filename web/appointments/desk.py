@@ -1,0 +1,190 @@
+"""What may be asked of booked visits, by whichever door: hold, book, move, cancel, check in; each with its letters.
+
+Ties the book to the letters and to the visits. Knows no page. All methods raise `Unavailable` where the store does not
+answer, and the exceptions of `book` and `appointment` where what is asked for cannot be.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from signalling.record import Actor, PatientInformation, Role, Status, Visit
+from signalling.service import Service
+from signalling.visit import Refusal
+from web.appointments import appointment as rules
+from web.appointments.appointment import Appointment, TooLate
+from web.appointments.book import Book, Full, JobEntry, Overtaken
+from web.appointments.links import Links
+from web.appointments.slots import DAY_MS, Slot, Taken, bookable_days, slot_at
+from web.organisations import Organisation
+
+AGAIN = frozenset({"withdrawn", "expired"})
+"""How a visit may have ended for its patient to check in once more."""
+
+
+class Letters(Protocol):
+    """Who writes to patients."""
+
+    def about(self, appointment: Appointment, kind: str, now_ms: int) -> Sequence[JobEntry]:
+        """The jobs that send the letter "booked", "moved" or "cancelled", and the reminders that belong to it."""
+
+
+class Desk:
+    """One worker's way to booked visits."""
+
+    def __init__(self, book: Book, links: Links, service: Service, letters: Letters) -> None:
+        self.book = book
+        self.links = links
+        self._service = service
+        self._letters = letters
+
+    def now_ms(self) -> int:
+        """The store's time, in ms."""
+        return self._service.store.clock_ms()
+
+    async def taken(self, organisation: Organisation, *, but: str = "") -> list[Taken]:
+        """What is taken as far as one can book; without the appointment whose id is `but`."""
+        now_ms = self.now_ms()
+        first, last = bookable_days(organisation, now_ms)
+        until_ms = now_ms + ((last - first) + timedelta(days=3)).days * DAY_MS
+        return await self.book.taken(organisation.id, now_ms, until_ms, but=but)
+
+    async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
+        """Keeps a time for ten minutes; returns until when, in ms. Raises Full, TooMany."""
+        slot = self._slot(organisation, starts_ms)
+        return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
+
+    async def make(
+        self,
+        organisation: Organisation,
+        starts_ms: int,
+        patient: PatientInformation,
+        *,
+        hold: str,
+        holder: str,
+        language: str,
+        zone: str,
+    ) -> Appointment:
+        """Books a time. The same hold books once, however often it is sent. Raises Full."""
+        appointment_id = _appointment_id(organisation.id, hold)
+        kept = await self.book.get(organisation.id, appointment_id)
+        if kept is not None:
+            return kept
+        slot = self._slot(organisation, starts_ms)
+        now_ms = self.now_ms()
+        made = Appointment(
+            id=appointment_id,
+            organisation=organisation.id,
+            starts_ms=slot.starts_ms,
+            ends_ms=slot.ends_ms,
+            patient=patient,
+            language=language,
+            zone=zone,
+            booked_ms=now_ms,
+        )
+        jobs = self._letters.about(made, "booked", now_ms)
+        try:
+            await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
+        except Overtaken:  # by the same form, sent a moment ago
+            kept = await self.book.get(organisation.id, appointment_id)
+            assert kept is not None, "what overtook it is there"
+            return kept
+        return made
+
+    async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
+        """Another time for it. Raises Full, TooLate, LookupError."""
+        slot = self._slot(organisation, starts_ms)
+
+        def how(before: Appointment) -> Appointment:
+            if before.starts_ms == slot.starts_ms and before.status is rules.Status.BOOKED:
+                return before
+            return rules.moved(before, slot, self.now_ms())
+
+        return await self._change(organisation, appointment_id, how, "moved")
+
+    async def cancel(
+        self, organisation: Organisation, appointment_id: str, by: str | None = None
+    ) -> Appointment:
+        """Gives the time back; `by` names a member of staff. Raises TooLate, LookupError."""
+
+        def how(before: Appointment) -> Appointment:
+            if before.status is rules.Status.CANCELLED:
+                return before
+            return rules.cancelled(before, by, self.now_ms())
+
+        return await self._change(organisation, appointment_id, how, "cancelled")
+
+    async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
+        """The patient is here: their visit, in the queue with all others, marked as booked. Raises TooLate, LookupError."""
+        kept = await self.book.get(organisation.id, appointment_id)
+        if kept is None:
+            raise LookupError(appointment_id)
+        visit = await self.visit(kept)
+        if visit is not None and visit.is_open:
+            return visit
+        if visit is not None and visit.outcome not in AGAIN:
+            raise TooLate
+        if kept.visit is None or visit is not None:
+
+            def how(before: Appointment) -> Appointment:
+                # Whoever pressed at the same moment has opened the visit already.
+                return before if before.visit != kept.visit else rules.checked_in(before, self.now_ms())
+
+            kept = await self.book.change(organisation.id, appointment_id, how, 0)
+        elif not rules.may_check_in(kept, self.now_ms()):
+            raise TooLate
+        assert kept.visit is not None, "checked in"
+        actor = Actor(
+            organisation=organisation.id,
+            id=f"patient:{kept.visit}",
+            name=kept.patient.name,
+            role=Role.PATIENT,
+            visit=kept.visit,
+        )
+        answer = await self._service.open(actor, kept.patient, kept.visit, booked_ms=kept.starts_ms)
+        opened = await self.visit(kept)
+        if opened is None:
+            raise RuntimeError(answer.code if isinstance(answer, Refusal) else "the visit is not there")
+        return opened
+
+    async def visit(self, appointment: Appointment) -> Visit | None:
+        """The visit that its patient has checked in to last."""
+        if appointment.visit is None:
+            return None
+        return await self._service.visit(appointment.organisation, appointment.visit)
+
+    async def may_check_in(self, appointment: Appointment) -> bool:
+        """Whether Check In is to be had now."""
+        visit = await self.visit(appointment)
+        over = visit is not None and visit.status is Status.ENDED and visit.outcome not in AGAIN
+        return rules.may_check_in(appointment, self.now_ms()) and not over
+
+    async def _change(
+        self,
+        organisation: Organisation,
+        appointment_id: str,
+        how: Callable[[Appointment], Appointment],
+        kind: str,
+    ) -> Appointment:
+        return await self.book.change(
+            organisation.id,
+            appointment_id,
+            how,
+            organisation.booking.capacity,
+            lambda after: self._letters.about(after, kind, self.now_ms()),
+        )
+
+    def _slot(self, organisation: Organisation, starts_ms: int) -> Slot:
+        slot = slot_at(organisation, self.now_ms(), starts_ms)
+        if slot is None:
+            raise Full
+        return slot
+
+
+def _appointment_id(organisation: str, hold: str) -> str:
+    digest = hashlib.sha256(f"{organisation}/{hold}".encode()).digest()[:12]
+    return "a_" + base64.urlsafe_b64encode(digest).decode()

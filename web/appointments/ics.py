@@ -1,0 +1,70 @@
+"""The calendar entry of a booked visit, as it is mailed and downloaded: iCalendar (RFC 5545), iTIP methods (RFC 5546).
+
+Pure. Times are in UTC, so that no calendar needs our idea of a time zone. What stands in it is read by mail servers and
+shared calendars: the organisation's name and the link, nothing that the patient wrote.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from icalendar import Alarm, Calendar, Event, vCalAddress, vText
+
+from web.appointments.appointment import Appointment, Status
+
+REQUEST, CANCEL, PUBLISH = "REQUEST", "CANCEL", "PUBLISH"
+ALARM_MIN = 15
+
+
+class Words(NamedTuple):
+    """What the entry says, in the patient's language."""
+
+    summary: str
+    description: str
+
+
+def entry(
+    appointment: Appointment, words: Words, *, link: str, sender: str, method: str, now_ms: int
+) -> bytes:
+    """The .ics file. `method` is REQUEST or CANCEL in a mail from the address `sender`, PUBLISH in a download.
+
+    The UID stays the same whatever becomes of the visit, and SEQUENCE counts its changes, so that calendars move or
+    remove the entry that they have.
+    """
+    calendar = Calendar()
+    calendar.add("prodid", "-//Greenroom//Booked visits//EN")
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    event = Event()
+    event.add("uid", f"{appointment.id}@{urlsplit(link).hostname or 'greenroom'}")
+    event.add("sequence", appointment.sequence)
+    event.add("dtstamp", _utc(now_ms))
+    event.add("dtstart", _utc(appointment.starts_ms))
+    event.add("dtend", _utc(appointment.ends_ms))
+    event.add("summary", words.summary)
+    event.add("description", f"{words.description}\n{link}")
+    event.add("location", vText(link))
+    event.add("url", link)
+    event.add("class", "PRIVATE")
+    gone = appointment.status is Status.CANCELLED
+    event.add("status", "CANCELLED" if gone else "CONFIRMED")
+    if method != PUBLISH:  # a download is nobody's invitation (RFC 5546 §3.2.1)
+        event.add("organizer", vCalAddress(f"mailto:{sender}"))
+        attendee = vCalAddress(f"mailto:{appointment.patient.email}")
+        attendee.params["PARTSTAT"] = vText("ACCEPTED")
+        event.add("attendee", attendee)
+    if not gone:
+        alarm = Alarm()
+        alarm.add("action", "DISPLAY")
+        alarm.add("description", words.summary)
+        alarm.add("trigger", timedelta(minutes=-ALARM_MIN))
+        event.add_component(alarm)
+    calendar.add_component(event)
+    return bytes(calendar.to_ical())
+
+
+def _utc(moment_ms: int) -> datetime:
+    """iCalendar knows whole seconds."""
+    return datetime.fromtimestamp(moment_ms // 1000, UTC)
