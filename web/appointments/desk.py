@@ -119,7 +119,10 @@ class Desk:
         return await self._change(organisation, appointment_id, how, "cancelled")
 
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
-        """The patient is here: their visit, in the queue with all others, marked as booked. Raises TooLate, LookupError."""
+        """The patient is here: their visit, in the queue with all others, marked as booked.
+
+        Raises TooLate, LookupError.
+        """
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is None:
             raise LookupError(appointment_id)
@@ -128,11 +131,12 @@ class Desk:
             return visit
         if visit is not None and visit.outcome not in AGAIN:
             raise TooLate
-        if kept.visit is None or visit is not None:
+        last = kept.visit
+        if last is None or visit is not None:
 
             def how(before: Appointment) -> Appointment:
                 # Whoever pressed at the same moment has opened the visit already.
-                return before if before.visit != kept.visit else rules.checked_in(before, self.now_ms())
+                return before if before.visit != last else rules.checked_in(before, self.now_ms())
 
             kept = await self.book.change(organisation.id, appointment_id, how, 0)
         elif not rules.may_check_in(kept, self.now_ms()):

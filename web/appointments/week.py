@@ -1,6 +1,6 @@
-"""A week of bookable times as pages show it: seven days, and the free times of one of them, by the organisation's clock.
+"""A week of bookable times as pages show it: seven days, and the free times of one, by the organisation's clock.
 
-Pure but for the language it writes in. A browser of another time zone draws the same times anew (static/calendar/week.js).
+Pure but for the language it writes in. A browser of another time zone draws the same times anew (calendar/week.js).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from web.organisations import Organisation, spans_on
 
 
 def week(organisation: Organisation, taken: Sequence[Taken], now_ms: int, wanted: str) -> dict[str, Any]:
-    """What the template calendar/week.html needs. `wanted` is a date (ISO 8601) to show, or anything else for the next free.
+    """What the template calendar/week.html needs. `wanted` is a date (ISO 8601); anything else shows the next free one.
 
     Weeks begin at the first day on which one can book.
     """

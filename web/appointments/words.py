@@ -1,4 +1,4 @@
-"""Times in words: a moment as a patient's or the organisation's clocks show it, in the language that is being written in.
+"""Times in words: a moment as a patient's or the organisation's clocks show it, in the language being written in.
 
 Knows CLDR by Babel, and which language is current by `web.i18n`. Knows no page and no letter.
 """
