@@ -20,6 +20,7 @@ from web.organisations import Organisations
 from web.pages import public, rendering, staff
 from web.pages.errors import error_pages
 from web.pages.public import ORGANISATIONS
+from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import SETTINGS, THROTTLE
 from web.people import ACCOUNTS
 from web.security import Throttle, headers_signal, same_site_middleware
@@ -43,6 +44,7 @@ ROUTES = (
     web.post("/{organisation}/staff/sign-out", staff.sign_out_form),
     web.get("/{organisation}/staff/session", staff.session_left),
     web.post("/{organisation}/staff/session", staff.session_prolonged),
+    *SETUP,
     web.get("/{organisation}/ws", socket),
     web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
 )

@@ -1,0 +1,156 @@
+"""The set-up's forms over HTTP: who may open them, what is saved, what is refused and kept, and two admins at once."""
+
+import asyncio
+
+import msgspec
+import pytest
+
+from signalling.record import Policy
+from tests.web.setup.desk import changed, desk
+from tests.web.site import OSEI, Site
+from web.organisations import Organisation
+from web.pages.public import ORGANISATIONS
+from web.pages.setup import policy_form
+
+SECTIONS = ("", "/calendar", "/policy", "/links")
+
+
+async def stored(site: Site, organisation: str = "demo") -> Organisation:
+    found = await site.app[ORGANISATIONS].read(organisation)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+async def test_the_set_up_is_for_administrators(site: Site, section: str) -> None:
+    path = f"/demo/staff/setup{section}"
+    nobody = site.person()
+    assert (await nobody.get(path)).headers["Location"] == "/demo/staff/sign-in"
+    provider = (await desk(site, OSEI)).person
+    refused = await provider.get(path)
+    assert refused.status == 403
+    assert "for administrators" in await refused.text()
+    assert (await (await desk(site)).person.get(path)).status == 200
+
+
+@pytest.mark.parametrize("section", ["calendar", "policy"])
+async def test_a_form_that_is_saved_as_it_is_changes_nothing(site: Site, section: str) -> None:
+    before = await stored(site)
+    answer = await (await desk(site)).change(section)
+    assert (answer.status, answer.headers["Location"]) == (303, f"/demo/staff/setup/{section}?saved")
+    after = await stored(site)
+    assert after == msgspec.structs.replace(before, revision=1, checked=(section,))
+
+
+async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) -> None:
+    admin = await desk(site)
+    answer = await admin.change(
+        "calendar",
+        name="Lakeside Clinic",
+        timezone="America/New_York",
+        notice="Short of staff today.",
+        opens__0="09:00",
+        closes__0="12:00",
+        closed="2031-12-25",
+    )
+    assert answer.status == 303, await answer.text()
+    answer = await admin.save(
+        "calendar", [*await admin.fields("calendar"), ("opens-0", "13:00"), ("closes-0", "00:00")]
+    )
+    assert answer.status == 303
+    found = await stored(site)
+    assert found.hours[0] == (("09:00", "12:00"), ("13:00", "24:00"))
+    assert found.closed == ("2031-12-25",)
+    await asyncio.sleep(0)
+    text = await (await site.person().get("/demo")).text()
+    assert "Lakeside Clinic" in text
+    assert "New York" in text
+    assert "09:00–12:00" in text
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "said"),
+    [
+        ("calendar", {"name": " "}, "Write the clinic’s name."),
+        ("calendar", {"timezone": "Mars/Olympus"}, "Choose a time zone"),
+        ("calendar", {"opens__2": "17:00", "closes__2": "09:00"}, "later than its opening time"),
+        ("calendar", {"opens__2": "17:00", "closes__2": ""}, "both an opening and a closing time"),
+        ("calendar", {"closed": "2031-02-30"}, "whole date"),
+        ("calendar", {"slot_min": "soon"}, "whole number from 5 to 240"),
+        ("calendar", {"accent": "teal"}, "as # and six digits"),
+        ("policy", {"amber_ms": "a while"}, "number of minutes from 1 to 1440"),
+        ("policy", {"red_ms": "1"}, "Red must come later than amber."),
+        ("policy", {"grace_ms": "2"}, "number of seconds from 5 to 600"),
+    ],
+)
+async def test_a_setting_that_cannot_be_saved_says_why_and_keeps_what_was_typed(
+    site: Site, section: str, wrong: dict[str, str], said: str
+) -> None:
+    admin = await desk(site)
+    fields = changed(await admin.fields(section), **wrong, welcome="Typed by hand")
+    answer = await admin.save(section, fields)
+    text = await answer.text()
+    assert answer.status == 422
+    assert said in text
+    kept = await admin.fields(section, text)
+    for name, value in wrong.items():
+        assert (name.replace("__", "-"), value.strip()) in kept
+    assert section != "calendar" or ("welcome", "Typed by hand") in kept
+    assert (await stored(site)).revision == 0
+
+
+async def test_two_admins_who_save_the_same_page_do_not_overwrite_each_other(site: Site) -> None:
+    one, other = await desk(site), await desk(site)
+    early = await other.fields("calendar")
+    assert (await one.change("calendar", name="Lakeside Clinic")).status == 303
+    answer = await other.save("calendar", changed(early, welcome="Come in."))
+    text = await answer.text()
+    assert answer.status == 409
+    assert "Robin Hale saved this page while you were writing" in text
+    assert "Lakeside Clinic" in text
+    assert (await stored(site)).name == "Lakeside Clinic"
+    kept = await other.fields("calendar", text)
+    assert ("welcome", "Come in.") in kept
+    # Having seen it, the second may put theirs in its place.
+    assert (await other.save("calendar", kept)).status == 303
+    found = await stored(site)
+    assert (found.name, found.welcome) == ("Riverside Clinic", "Come in.")
+
+
+async def test_a_conflict_is_not_forgotten_while_a_mistake_is_put_right(site: Site) -> None:
+    one, other = await desk(site), await desk(site)
+    early = await other.fields("policy")
+    assert (await one.change("policy", amber_ms="5")).status == 303
+    answer = await other.save("policy", changed(early, grace_ms="no"))
+    assert answer.status == 422
+    kept = await other.fields("policy", await answer.text())
+    assert (await other.save("policy", changed(kept, grace_ms="20"))).status == 409
+
+
+async def test_two_admins_on_different_pages_both_save(site: Site) -> None:
+    one, other = await desk(site), await desk(site)
+    early = await other.fields("policy")
+    assert (await one.change("calendar", name="Lakeside Clinic")).status == 303
+    assert (await other.save("policy", changed(early, amber_ms="5"))).status == 303
+    found = await stored(site)
+    assert (found.name, found.policy.amber_ms) == ("Lakeside Clinic", 300_000)
+
+
+async def test_of_many_at_once_one_saves_and_the_others_are_told(site: Site) -> None:
+    admin = await desk(site)
+    fields = await admin.fields("calendar")
+    answers = await asyncio.gather(
+        *(admin.save("calendar", changed(fields, name=f"Clinic {i}")) for i in range(6))
+    )
+    assert sorted(answer.status for answer in answers) == [303] + [409] * 5
+    assert (await stored(site)).revision == 1
+
+
+def test_every_rule_of_the_policy_is_within_an_administrators_reach() -> None:
+    asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *policy_form.IN_CALENDAR}
+    assert asked == set(Policy.__struct_fields__)
+
+
+def test_every_rule_as_delivered_is_one_that_can_be_saved() -> None:
+    for name, row in policy_form.DURATIONS.items():
+        assert row.least <= getattr(Policy(), name) / row.unit_ms <= row.most, name

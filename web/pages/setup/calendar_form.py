@@ -1,0 +1,244 @@
+"""The form of the public-facing calendar: names, texts, hours with their breaks, closed days, bookable times, colours.
+
+Pure. Knows which sentence belongs to which field, and how the part of the document reads in words. A midnight at which
+a day's hours end is "24:00" in the document and 00:00 in the form, as clocks and browsers write it.
+"""
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import NamedTuple
+from zoneinfo import available_timezones
+
+from msgspec.structs import replace
+
+from web.i18n import N_, day_names, gettext
+from web.organisations import (
+    ACCENT,
+    CAPACITY,
+    HORIZON_DAYS,
+    LANGUAGES,
+    LEAD_H,
+    SLOT_MIN,
+    Organisation,
+    Span,
+)
+from web.pages.setup.frame import Form, Parsed, Posted
+
+TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
+MOST_SPANS = 8
+MOST_CLOSED = 400
+MIDNIGHT = "24:00"
+
+
+class Text(NamedTuple):
+    """A text of the document: how long it may be, and what is said where it must not be empty."""
+
+    label: str
+    longest: int
+    required: str = ""
+
+
+TEXTS: Mapping[str, Text] = {
+    "name": Text(N_("Name of the clinic"), 100, N_("Write the clinic’s name.")),
+    "welcome": Text(N_("Welcome text"), 4000),
+    "notice": Text(N_("Notice"), 1000),
+}
+
+
+class Number(NamedTuple):
+    """A number of the booking settings and its bounds, the upper one excluded as in a range."""
+
+    label: str
+    unit: str
+    bounds: range
+
+
+NUMBERS: Mapping[str, Number] = {
+    "slot_min": Number(N_("Length of a booked visit"), N_("minutes"), SLOT_MIN),
+    "lead_h": Number(N_("Can be booked until this long before"), N_("hours"), LEAD_H),
+    "horizon_days": Number(N_("Can be booked this far ahead"), N_("days"), HORIZON_DAYS),
+    "capacity": Number(N_("Booked visits at the same time"), N_("visits"), CAPACITY),
+}
+CHOICES: Mapping[str, str] = {
+    "show_place": N_("Patients see their place in line"),
+    "show_wait": N_("Patients see the expected wait"),
+}
+
+
+class Calendar:
+    """The section "Calendar"."""
+
+    name = "calendar"
+    template = "setup/calendar.html"
+
+    def form(self, organisation: Organisation) -> Form:
+        """The form as the document fills it in."""
+        return {
+            **{name: getattr(organisation, name) for name in TEXTS},
+            "timezone": organisation.timezone,
+            "accent": organisation.accent or "",
+            "hours": [
+                [(opens, _as_clock(closes)) for opens, closes in spans] for spans in organisation.hours
+            ],
+            "closed": list(organisation.closed),
+            "languages": list(organisation.languages),
+            "enabled": organisation.booking.enabled,
+            **{name: str(getattr(organisation.booking, name)) for name in NUMBERS},
+            **{name: getattr(organisation.policy, name) for name in CHOICES},
+        }
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """What was posted; sentences for what cannot be saved."""
+        form = _typed(posted)
+        errors = {
+            **_wrong_texts(form),
+            **{f"hours-{day}": said for day in range(7) if (said := _wrong_day(form["hours"][day]))},
+            **{
+                name: _wrong_number(number)
+                for name, number in NUMBERS.items()
+                if _number(form[name]) not in number.bounds
+            },
+        }
+        if any(_date(text) is None for text in form["closed"]):
+            errors["closed"] = gettext("Write each closed day as a whole date.")
+        elif len(form["closed"]) > MOST_CLOSED:
+            errors["closed"] = gettext("These are too many closed days.")
+        if not form["languages"]:
+            errors["languages"] = gettext("Choose one language at least.")
+
+        def apply(document: Organisation) -> Organisation:
+            return replace(
+                document,
+                **{name: form[name] for name in TEXTS},
+                timezone=form["timezone"],
+                accent=form["accent"] or None,
+                hours=tuple(_spans(day) for day in form["hours"]),
+                closed=tuple(sorted(set(form["closed"]))),
+                languages=tuple(form["languages"]),
+                booking=replace(
+                    document.booking, enabled=form["enabled"], **{name: int(form[name]) for name in NUMBERS}
+                ),
+                policy=replace(document.policy, **{name: form[name] for name in CHOICES}),
+            )
+
+        return Parsed(form, errors, apply)
+
+    def shown(self, organisation: Organisation) -> dict[str, str]:
+        """The section in words, by label."""
+        yes = {True: gettext("Yes"), False: gettext("No")}
+        booking = organisation.booking
+        return {
+            **{gettext(text.label): getattr(organisation, name) for name, text in TEXTS.items()},
+            gettext("Time zone"): organisation.timezone,
+            gettext("Colour"): organisation.accent or "",
+            **dict(zip(day_names(), map(_day_words, organisation.hours), strict=True)),
+            gettext("Closed days"): ", ".join(organisation.closed),
+            gettext("Languages"): ", ".join(LANGUAGES[code] for code in organisation.languages),
+            gettext("Times can be booked"): yes[booking.enabled],
+            **{
+                gettext(number.label): f"{getattr(booking, name)} {gettext(number.unit)}"
+                for name, number in NUMBERS.items()
+            },
+            **{gettext(label): yes[getattr(organisation.policy, name)] for name, label in CHOICES.items()},
+        }
+
+
+def zones() -> list[str]:
+    """The time zones that can be chosen, those with a city before the technical ones."""
+    return sorted(available_timezones(), key=lambda name: ("/" not in name or name.startswith("Etc/"), name))
+
+
+def _typed(posted: Posted) -> Form:
+    """The form as it was filled in: nothing judged, only empty rows left out."""
+    days = []
+    for day in range(7):
+        opens, closes = posted.getall(f"opens-{day}", []), posted.getall(f"closes-{day}", [])
+        pairs = [(a.strip()[:5], b.strip()[:5]) for a, b in zip(opens, closes, strict=False)]
+        days.append([pair for pair in pairs if any(pair)][: MOST_SPANS + 1])
+    return {
+        **{name: _tidy(posted.get(name, ""), text.longest + 1) for name, text in TEXTS.items()},
+        "timezone": posted.get("timezone", "").strip()[:60],
+        "accent": posted.get("accent", "").strip().lower()[:7],
+        "hours": days,
+        "closed": [text.strip()[:10] for text in posted.getall("closed", []) if text.strip()][
+            : MOST_CLOSED + 1
+        ],
+        "languages": [code for code in LANGUAGES if code in posted.getall("languages", [])],
+        "enabled": "enabled" in posted,
+        **{name: posted.get(name, "").strip()[:8] for name in NUMBERS},
+        **{name: name in posted for name in CHOICES},
+    }
+
+
+def _wrong_texts(form: Form) -> dict[str, str]:
+    found = {}
+    for name, text in TEXTS.items():
+        if text.required and not form[name]:
+            found[name] = gettext(text.required)
+        elif len(form[name]) > text.longest:
+            found[name] = gettext("This is too long; at most %(most)s characters, please.") % {
+                "most": text.longest
+            }
+    if form["timezone"] not in available_timezones():
+        found["timezone"] = gettext("Choose a time zone from the list, such as America/Chicago.")
+    if form["accent"] and not ACCENT.fullmatch(form["accent"]):
+        found["accent"] = gettext("Write the colour as # and six digits or letters a to f, such as #0a7f6b.")
+    return found
+
+
+def _wrong_day(pairs: Sequence[Span]) -> str:
+    if len(pairs) > MOST_SPANS:
+        return gettext("These are too many opening times for one day.")
+    if not all(TIME.fullmatch(end) for pair in pairs for end in pair):
+        return gettext("Write both an opening and a closing time, such as 09:00 and 17:00.")
+    spans = _spans(pairs)
+    if any(opens >= closes for opens, closes in spans):
+        return gettext("A closing time must be later than its opening time; 00:00 closes at midnight.")
+    if any(before[1] > after[0] for before, after in itertools.pairwise(spans)):
+        return gettext("Two opening times overlap.")
+    return ""
+
+
+def _spans(pairs: Sequence[Span]) -> tuple[Span, ...]:
+    """The day's spans in order, those that touch made one."""
+    found: list[Span] = []
+    for opens, closes in sorted(
+        (opens, MIDNIGHT if closes == "00:00" else closes) for opens, closes in pairs
+    ):
+        if found and found[-1][1] == opens:
+            found[-1] = (found[-1][0], closes)
+        else:
+            found.append((opens, closes))
+    return tuple(found)
+
+
+def _as_clock(closes: str) -> str:
+    return "00:00" if closes == MIDNIGHT else closes
+
+
+def _wrong_number(number: Number) -> str:
+    return gettext("Write a whole number from %(least)s to %(most)s.") % {
+        "least": number.bounds.start,
+        "most": number.bounds.stop - 1,
+    }
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else -1
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _tidy(text: str, longest: int) -> str:
+    return text.replace("\r\n", "\n").replace("\0", "").strip()[:longest]
+
+
+def _day_words(spans: Sequence[Span]) -> str:
+    return ", ".join(f"{opens}–{closes}" for opens, closes in spans) or gettext("Closed")

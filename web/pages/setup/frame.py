@@ -1,0 +1,214 @@
+"""What the pages of the set-up share: the guard, the frame of a section, and saving that overwrites nobody silently.
+
+A form carries the revision of the document that it was drawn from. Where the same section was saved by somebody else
+since, nothing is written: the page comes back with what was typed and what has changed meanwhile (HTTP 409). Knows no
+section's fields.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from msgspec.structs import replace
+from multidict import MultiDictProxy
+
+from signalling.record import Role
+from web.accounts import Account
+from web.i18n import N_, date_words, gettext, time_words
+from web.organisations import Organisation, OrganisationError
+from web.pages.errors import UnknownOrganisation, read_fields
+from web.pages.public import ORGANISATIONS
+from web.pages.rendering import ORGANISATION, page
+from web.people import require
+
+BODY_BYTES = 1024 * 1024
+ATTEMPTS = 20
+
+Posted = MultiDictProxy[str]
+Form = dict[str, Any]
+
+
+class Parsed(NamedTuple):
+    """A posted form: how it is shown again, a sentence for each wrong field, and what it makes of a document."""
+
+    form: Form
+    errors: dict[str, str]
+    apply: Callable[[Organisation], Organisation]
+
+
+class Section(Protocol):
+    """One page of the set-up that is a form over a part of the document."""
+
+    name: str
+    template: str
+
+    def form(self, organisation: Organisation) -> Form:
+        """The form as the document fills it in."""
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """What was posted; `organisation` is the document as it is now."""
+
+    def shown(self, organisation: Organisation) -> Mapping[str, str]:
+        """The section's part of the document in words, by label: what two savings of it can differ in."""
+
+
+class Change(NamedTuple):
+    """What somebody else has changed since a form was drawn."""
+
+    label: str
+    before: str
+    now: str
+
+
+class Conflict(NamedTuple):
+    """Somebody else saved the section meanwhile: who ("" where that is not known any more), when, and what."""
+
+    by: str
+    at: str
+    changes: list[Change]
+
+
+PAGES: tuple[tuple[str, str], ...] = (
+    ("", N_("First set-up")),
+    ("calendar", N_("Calendar")),
+    ("guide", N_("Setup guide")),
+    ("people", N_("People")),
+    ("policy", N_("Rules and limits")),
+    ("links", N_("Entry links")),
+)
+"""The pages by the last part of their path, in the order of the navigation."""
+
+
+async def admin(request: web.Request) -> tuple[Organisation, Account]:
+    """The organisation as it is now, and the administrator who asks. Raises HTTP 404, 303 or 403."""
+    name = request.match_info["organisation"]
+    organisation = await request.app[ORGANISATIONS].read(name)
+    if organisation is None:
+        raise UnknownOrganisation
+    request[ORGANISATION] = organisation
+    return organisation, await require(request, name, Role.ADMIN)
+
+
+async def posted_to(request: web.Request) -> Posted:
+    """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415."""
+    return await read_fields(request.clone(client_max_size=BODY_BYTES))
+
+
+def path_of(organisation: Organisation, name: str = "") -> str:
+    """Where a page of the set-up is."""
+    return f"/{organisation.id}/staff/setup" + (f"/{name}" if name else "")
+
+
+def draw(
+    request: web.Request,
+    organisation: Organisation,
+    name: str,
+    template: str,
+    context: Mapping[str, Any],
+    status: int = 200,
+) -> web.Response:
+    """A page of the set-up in its frame."""
+    title = gettext(dict(PAGES)[name])
+    home = f"/{organisation.id}/staff"
+    frame = {
+        "here": name,
+        "pages": [(path_of(organisation, part), gettext(label), part) for part, label in PAGES],
+        "heading": title,
+        "staff_home": home,
+        "boot": {"home": home, "session": f"{home}/session"},
+        "errors": {},
+        "conflict": None,
+        "saved": "saved" in request.query and status == 200,
+        "form_path": path_of(organisation, name),
+        "revision": organisation.revision,
+    }
+    wrong = gettext("Please check:") + " " if context.get("errors") else ""
+    return page(request, template, {**frame, **context}, title=wrong + title, status=status)
+
+
+def show(
+    request: web.Request,
+    organisation: Organisation,
+    section: Section,
+    parsed: Parsed | None = None,
+    conflict: Conflict | None = None,
+    status: int = 200,
+    **more: Any,
+) -> web.Response:
+    """A section's page: as the document says, or as it was posted."""
+    form = section.form(organisation) if parsed is None else parsed.form
+    context = {"form": form, "errors": parsed.errors if parsed else {}, "conflict": conflict, **more}
+    return draw(request, organisation, section.name, section.template, context, status)
+
+
+async def save(
+    request: web.Request,
+    organisation: Organisation,
+    account: Account,
+    section: Section,
+    posted: Posted,
+    **more: Any,
+) -> web.Response:
+    """Saves a posted section and goes back to its page; 409 or 422 with what was typed where it cannot be saved."""
+    organisations = request.app[ORGANISATIONS]
+    for _ in range(ATTEMPTS):
+        parsed = section.parse(posted, organisation)
+        if parsed.errors:
+            return show(request, _drawn_from(organisation, posted), section, parsed, status=422, **more)
+        conflict = await _conflict(request, organisation, section, posted)
+        if conflict is not None:
+            return show(request, organisation, section, parsed, conflict, status=409, **more)
+        after = parsed.apply(organisation)
+        if section.name not in after.checked:
+            after = replace(after, checked=(*after.checked, section.name))
+        try:
+            if await organisations.replace(organisation, after, account.name):
+                raise web.HTTPSeeOther(path_of(organisation, section.name) + "?saved")
+        except OrganisationError as error:
+            wrong = Parsed(parsed.form, {"": str(error)}, parsed.apply)
+            return show(request, _drawn_from(organisation, posted), section, wrong, status=422, **more)
+        newest = await organisations.read(organisation.id)
+        if newest is None:
+            raise UnknownOrganisation
+        organisation = newest
+    raise web.HTTPServiceUnavailable
+
+
+def revision_of(posted: Posted) -> int:
+    """The revision that a form was drawn from; -1 where it does not say."""
+    text = posted.get("revision", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
+
+
+def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
+    """The document under the revision that the form goes on with, so that a conflict is seen at the next try too."""
+    return replace(organisation, revision=revision_of(posted))
+
+
+async def _conflict(
+    request: web.Request, organisation: Organisation, section: Section, posted: Posted
+) -> Conflict | None:
+    revision = revision_of(posted)
+    if revision == organisation.revision:
+        return None
+    organisations = request.app[ORGANISATIONS]
+    drawn = await organisations.edit(organisation.id, revision)
+    newest = await organisations.edit(organisation.id, organisation.revision)
+    before = section.shown(drawn.document) if drawn is not None else {}
+    now = section.shown(organisation)
+    changes = [
+        Change(label, before.get(label, ""), now.get(label, ""))
+        for label in dict.fromkeys((*before, *now))
+        if before.get(label, "") != now.get(label, "")
+    ]
+    if not changes:
+        return None  # what was saved meanwhile lies elsewhere in the document, and stays
+    by, at = ("", "") if newest is None else (newest.by, _when(newest.at_ms, organisation))
+    return Conflict(by, at, changes)
+
+
+def _when(at_ms: int, organisation: Organisation) -> str:
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
+    return f"{date_words(local, 'medium')}, {time_words(local)}"

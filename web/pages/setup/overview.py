@@ -1,0 +1,164 @@
+"""The pages of the set-up that are no form of their own kind: first set-up, calendar, rules and limits, entry links.
+
+Knows which steps a first set-up has and when each is done. What may stand in a form is its form module's.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from signalling.record import Role
+from web.accounts import Account
+from web.i18n import N_, day_names, gettext
+from web.organisations import LANGUAGES, Organisation
+from web.pages.setup import calendar_form, policy_form
+from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
+from web.pages.staff import SETTINGS
+from web.people import ACCOUNTS
+from web.security import origin_of
+
+CALENDAR = calendar_form.Calendar()
+POLICY = policy_form.PolicySection()
+
+
+class Step(NamedTuple):
+    """A step of the first set-up: the page it is done on, and when it is done."""
+
+    page: str
+    label: str
+    help: str
+    done: Callable[[Organisation, Sequence[Account]], bool]
+
+
+def _checked(name: str) -> Callable[[Organisation, Sequence[Account]], bool]:
+    return lambda organisation, _: name in organisation.checked
+
+
+STEPS: tuple[Step, ...] = (
+    Step(
+        "calendar",
+        N_("Set up the public-facing calendar"),
+        N_("Name, time zone, opening hours, closed days, texts and colour."),
+        _checked("calendar"),
+    ),
+    Step(
+        "guide",
+        N_("Build the setup guide"),
+        N_("What patients answer while they wait: questions, consents, the device check."),
+        _checked("guide"),
+    ),
+    Step(
+        "people",
+        N_("Add the people who will see patients"),
+        N_("Providers with the states they are licensed in, and at least one more administrator."),
+        lambda _, accounts: any(a.role is Role.PROVIDER and not a.disabled for a in accounts),
+    ),
+    Step(
+        "policy",
+        N_("Look at the rules and limits"),
+        N_("Who may claim, how long things may take, when waits turn amber and red."),
+        _checked("policy"),
+    ),
+    Step(
+        "links",
+        N_("Give patients their link"),
+        N_("Then try it: Meet Now in one window, On-Call in another."),
+        lambda organisation, _: {"calendar", "guide", "policy"} <= set(organisation.checked),
+    ),
+)
+
+
+class Link(NamedTuple):
+    """A way in: its path below the organisation's own ("" is the organisation's)."""
+
+    path: str
+    label: str
+    help: str
+
+
+LINKS: tuple[Link, ...] = (
+    Link("", N_("Patients"), N_("The public-facing calendar with Meet Now.")),
+    Link("/staff", N_("Staff"), N_("Sign-in, Sessions List and the set-up.")),
+)
+
+
+async def overview(request: web.Request) -> web.Response:
+    """GET …/setup: the checklist of the first set-up."""
+    organisation, _ = await admin(request)
+    accounts = await request.app[ACCOUNTS].list(organisation.id)
+    steps = [
+        {
+            "href": path_of(organisation, step.page),
+            "label": gettext(step.label),
+            "help": gettext(step.help),
+            "done": step.done(organisation, accounts),
+        }
+        for step in STEPS
+    ]
+    return draw(request, organisation, "", "setup/overview.html", {"steps": steps})
+
+
+async def calendar(request: web.Request) -> web.Response:
+    """GET …/setup/calendar."""
+    organisation, _ = await admin(request)
+    return show(request, organisation, CALENDAR, **_calendar_context())
+
+
+async def save_calendar(request: web.Request) -> web.Response:
+    """POST …/setup/calendar."""
+    return await _save(request, CALENDAR, **_calendar_context())
+
+
+async def policy(request: web.Request) -> web.Response:
+    """GET …/setup/policy."""
+    organisation, _ = await admin(request)
+    return show(request, organisation, POLICY, **_policy_context())
+
+
+async def save_policy(request: web.Request) -> web.Response:
+    """POST …/setup/policy."""
+    return await _save(request, POLICY, **_policy_context())
+
+
+async def links(request: web.Request) -> web.Response:
+    """GET …/setup/links: where people come in."""
+    organisation, _ = await admin(request)
+    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+    found = [
+        {
+            "label": gettext(link.label),
+            "help": gettext(link.help),
+            "path": f"/{organisation.id}{link.path}",
+            "url": f"{origin}/{organisation.id}{link.path}",
+        }
+        for link in LINKS
+    ]
+    return draw(request, organisation, "links", "setup/links.html", {"links": found})
+
+
+async def _save(request: web.Request, section: Section, **more: Any) -> web.Response:
+    organisation, account = await admin(request)
+    return await save(request, organisation, account, section, await posted_to(request), **more)
+
+
+def _calendar_context() -> dict[str, Any]:
+    return {
+        "languages": list(LANGUAGES.items()),
+        "zones": calendar_form.zones(),
+        "day_names": day_names(),
+        "choices": [(name, gettext(label)) for name, label in calendar_form.CHOICES.items()],
+        "numbers": [
+            (name, gettext(row.label), gettext(row.unit)) for name, row in calendar_form.NUMBERS.items()
+        ],
+    }
+
+
+def _policy_context() -> dict[str, Any]:
+    return {
+        "choices": list(policy_form.CHOICES.items()),
+        "durations": [
+            (name, row, gettext(policy_form.UNITS[row.unit_ms]))
+            for name, row in policy_form.DURATIONS.items()
+        ],
+    }
