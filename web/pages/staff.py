@@ -8,6 +8,7 @@ import contextlib
 
 from aiohttp import web
 
+from signalling.record import Role
 from signalling.store import Unavailable
 from web import sessions
 from web.accounts import Account, pseudonym
@@ -105,6 +106,8 @@ async def shell(request: web.Request) -> web.Response:
         "sign_out": f"/{organisation.id}/staff/sign-out",
         "session": f"/{organisation.id}/staff/session",
     }
+    if account.role is Role.ADMIN:
+        boot["setup"] = f"/{organisation.id}/staff/setup"
     return page(request, "staff.html", {"boot": boot}, title="Sessions List")
 
 
