@@ -1,42 +1,45 @@
-"""A clinic small enough for a test to hold in its hand: the real templates and static files, and one visit over the wire protocol.
+"""A clinic small enough for a test to hold in its hand: one visit and a queue, over the wire protocol.
 
-Speaks signalling/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any state, refuse any
-request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
+Speaks signalling/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any state,
+refuse any request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from copy import deepcopy
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-import jinja2
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
-WEB = Path(__file__).parents[3] / "web"
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "media-src 'self' blob: mediastream:; connect-src 'self'; font-src 'self'; form-action 'self'; "
-    "frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
-)
 JSON = dict[str, Any]
 OSEI = {"id": "u_osei", "name": "Dr Maya Osei"}
 LIND = {"id": "u_lind", "name": "Dr Jonas Lind"}
 STEPS: list[JSON] = [
-    {"id": "how-bad", "kind": "choice", "title": "How are you right now?", "options": ["I can go about my day", "I cannot get up"]},
+    {
+        "id": "how-bad",
+        "kind": "choice",
+        "title": "How are you right now?",
+        "options": ["I can go about my day", "I cannot get up"],
+    },
     {"id": "pregnant", "kind": "yes_no", "title": "Are you pregnant, or could you be?"},
     {"id": "allergies", "kind": "text", "title": "Allergies", "help": "Medicines, foods, latex."},
     {"id": "since", "kind": "date", "title": "When did it begin?", "required": False},
-    {"id": "consent", "kind": "consent", "title": "Consent to a video visit", "text": "I ask for a video visit.\n\nNothing is recorded."},
+    {
+        "id": "consent",
+        "kind": "consent",
+        "title": "Consent to a video visit",
+        "text": "I ask for a video visit.\n\nNothing is recorded.",
+    },
     {"id": "devices", "kind": "device_check", "title": "Camera, microphone and sound", "required": False},
 ]
 for _step in STEPS:
     for _key, _value in {"help": "", "required": True, "options": [], "text": ""}.items():
         _step.setdefault(_key, _value)
+
+
+Command = Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]
 
 
 class Refusal(Exception):
@@ -60,26 +63,56 @@ class Clinic:
         self.hellos: list[JSON] = []
         self.received: list[JSON] = []
         self.refuse: dict[str, Callable[[JSON], None]] = {}
+        self.silent: set[str] = set()  # types of requests that get no answer
+        self.refuse_resume: str | None = None
         self.open_to_all = True  # false: new sockets get 503, as behind a worker that is gone
         self.contexts: dict[str, JSON] = {}
         self.current: str | None = None
         self.visit: JSON = {
-            "id": "v_1", "status": "queued", "outcome": None, "arrived_ms": now - 65_000, "claimed_ms": None, "live_ms": None,
-            "ended_ms": None, "talked_ms": 0, "guide_done": False, "reason": None, "claimant": None,
-            "parties": {"patient": {"name": "Ana Ruiz", "present": True, "away_since_ms": None, "started": False}},
-        }  # fmt: skip
+            "id": "v_1",
+            "status": "queued",
+            "outcome": None,
+            "arrived_ms": now - 65_000,
+            "claimed_ms": None,
+            "live_ms": None,
+            "ended_ms": None,
+            "talked_ms": 0,
+            "guide_done": False,
+            "reason": None,
+            "claimant": None,
+            "parties": {
+                "patient": {"name": "Ana Ruiz", "present": True, "away_since_ms": None, "started": False}
+            },
+        }
         self.case: JSON = {
             "visit": "v_1",
             "patient": {
-                "name": "Ana Ruiz", "birth_date": "1990-04-02", "phone": "+1 512 555 0142", "email": "ana@example.org",
-                "state": "TX", "reason": "Rash, three days", "language": "es", "filled_in_by": None,
+                "name": "Ana Ruiz",
+                "birth_date": "1990-04-02",
+                "phone": "+1 512 555 0142",
+                "email": "ana@example.org",
+                "state": "TX",
+                "reason": "Rash, three days",
+                "language": "es",
+                "filled_in_by": None,
             },
-            "steps": deepcopy(STEPS), "answers": {}, "typing": None, "step": 1, "guide_done": False,
-        }  # fmt: skip
-        self.place: JSON = {"place": 2, "waiting": 5, "wait_low_ms": 240_000, "wait_high_ms": 540_000, "on_call": 2}
+            "steps": deepcopy(STEPS),
+            "answers": {},
+            "typing": None,
+            "step": 1,
+            "guide_done": False,
+        }
+        self.place: JSON = {
+            "place": 2,
+            "waiting": 5,
+            "wait_low_ms": 240_000,
+            "wait_high_ms": 540_000,
+            "on_call": 2,
+        }
         self.rows: dict[str, JSON] = {}
         self.staff: dict[str, JSON] = {
-            person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False} for person in (OSEI, LIND)
+            person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False}
+            for person in (OSEI, LIND)
         }
 
     # What tests do to it
@@ -87,10 +120,23 @@ class Clinic:
     def row(self, visit: str, name: str, waited_s: int, **changes: Any) -> JSON:
         """Put a patient into the queue (or change one) without telling anybody yet; returns the row."""
         row = {
-            "visit": visit, "name": name, "arrived_ms": int(time.time() * 1000) - waited_s * 1000, "state": "TX", "phone": "+1 512 555 0142",
-            "language": "en", "reason": "Rash, three days", "step": 2, "steps": 6, "guide_done": False, "online": True,
-            "away_since_ms": None, "returned": 0, "assignee": None, "filled_in_by": None, **changes,
-        }  # fmt: skip
+            "visit": visit,
+            "name": name,
+            "arrived_ms": int(time.time() * 1000) - waited_s * 1000,
+            "state": "TX",
+            "phone": "+1 512 555 0142",
+            "language": "en",
+            "reason": "Rash, three days",
+            "step": 2,
+            "steps": 6,
+            "guide_done": False,
+            "online": True,
+            "away_since_ms": None,
+            "returned": 0,
+            "assignee": None,
+            "filled_in_by": None,
+            **changes,
+        }
         self.rows[visit] = row
         return row
 
@@ -114,7 +160,10 @@ class Clinic:
     async def party(self, role: str, **changes: Any) -> None:
         """Something about one side changes; when both have pressed, the visit goes live."""
         self.visit["parties"][role] |= changes
-        if all(party["started"] for party in self.visit["parties"].values()) and self.visit["status"] == "claimed":
+        if (
+            all(party["started"] for party in self.visit["parties"].values())
+            and self.visit["status"] == "claimed"
+        ):
             self.visit |= {"status": "live", "live_ms": int(time.time() * 1000)}
         await self.tell_visit()
 
@@ -156,7 +205,7 @@ class Clinic:
     async def until(self, true: Callable[[], Any], within_s: float = 8.0) -> None:
         """Wait until something holds."""
         async with asyncio.timeout(within_s):
-            while not true():
+            while not true():  # noqa: ASYNC110 - what is awaited is any condition at all
                 await asyncio.sleep(0.01)
 
     # What the pages see
@@ -166,25 +215,39 @@ class Clinic:
         kind = topic.split("/")[0]
         state: dict[str, JSON] = {
             "queue": {
-                "type": "queue.snapshot", "rows": list(self.rows.values()), "staff": list(self.staff.values()),
+                "type": "queue.snapshot",
+                "rows": list(self.rows.values()),
+                "staff": list(self.staff.values()),
                 "limits": {"amber_ms": 600_000, "red_ms": 1_800_000},
             },
             "visit": {"type": "visit.state", "visit": self.visit},
             "case": {"type": "case.state", "case": self.case},
             "place": {"type": "place.state", **self.place},
-        }  # fmt: skip
+        }
         return {**state[kind], "topic": topic, "epoch": self.epoch, "version": self.version}
 
     async def answer(self, socket: web.WebSocketResponse, message: JSON) -> None:
         """Do what a request asks and answer it."""
         self.received.append(message)
+        if message["type"] in self.silent:
+            return
         reply: JSON = {"reply_to": message["id"]}
         try:
             if override := self.refuse.get(message["type"]):
                 override(message)
             done = await self.COMMANDS.get(message["type"], Clinic._nothing)(self, message, socket)
         except Refusal as refusal:
-            await socket.send_str(json.dumps({"type": "error", **reply, "code": refusal.code, "text": refusal.text, "details": refusal.details}))
+            await socket.send_str(
+                json.dumps(
+                    {
+                        "type": "error",
+                        **reply,
+                        "code": refusal.code,
+                        "text": refusal.text,
+                        "details": refusal.details,
+                    }
+                )
+            )
             return
         await socket.send_str(json.dumps({"type": "done", "version": self.version, **reply, **(done or {})}))
 
@@ -209,11 +272,18 @@ class Clinic:
         self.case["answers"][message["step"]] = message["answer"]
         if message["answer"] is None:
             del self.case["answers"][message["step"]]
-        self.case |= {"typing": None if message["left"] else message["step"], "step": index + (2 if message["left"] else 1)}
+        self.case |= {
+            "typing": None if message["left"] else message["step"],
+            "step": index + (2 if message["left"] else 1),
+        }
         await self.tell_case()
 
     async def _finish(self, _: JSON, __: web.WebSocketResponse) -> None:
-        missing = [step["id"] for step in self.case["steps"] if step["required"] and step["id"] not in self.case["answers"]]
+        missing = [
+            step["id"]
+            for step in self.case["steps"]
+            if step["required"] and step["id"] not in self.case["answers"]
+        ]
         if missing:
             raise Refusal("guide_incomplete", "Steps are missing.", steps=missing)
         self.case["guide_done"] = True
@@ -240,106 +310,25 @@ class Clinic:
         await self.becomes(status="queued", claimant=None, claimed_ms=None, live_ms=None)
 
     async def _end(self, _: JSON, __: web.WebSocketResponse) -> None:
-        await self.becomes(status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000)
+        await self.becomes(
+            status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000
+        )
 
     async def _hang_up(self, _: JSON, __: web.WebSocketResponse) -> None:
         self.visit["parties"]["patient"]["started"] = False
         await self.becomes(status="claimed", live_ms=None)
 
-    COMMANDS: dict[str, Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]] = {
-        "subscribe": _subscribe, "unsubscribe": _unsubscribe, "ping": _ping, "visit.save": _save, "visit.finish": _finish,
-        "visit.withdraw": _withdraw, "visit.start": _start, "visit.claim": _claim, "on_call": _on_call, "visit.release": _release,
-        "visit.end": _end, "visit.hang_up": _hang_up,
-    }  # fmt: skip
-
-
-async def _socket(request: web.Request) -> web.StreamResponse:
-    clinic = request.app[CLINIC]
-    if not clinic.open_to_all:
-        return web.Response(status=503)
-    socket = web.WebSocketResponse(protocols=["greenroom.v1.json"])
-    await socket.prepare(request)
-    async for frame in socket:
-        if frame.type is not WSMsgType.TEXT:
-            break
-        message = json.loads(frame.data)
-        if message["type"] != "hello":
-            await clinic.answer(socket, message)
-            continue
-        clinic.hellos.append(message)
-        staff = message["role"] == "staff"
-        clinic.roles[socket] = "provider" if staff else "patient"
-        clinic.sockets[socket] = set()
-        await socket.send_str(json.dumps({
-            "type": "welcome", "reply_to": message["id"], "connection": "c_1", "resume": "r_1", "resumed": "resume" in message,
-            "worker": "w1", "me": {**OSEI, "role": "provider"} if staff else {"id": "p_1", "role": "patient", "name": "Ana Ruiz"},
-            "visit": clinic.current if staff else "v_1", "server_ms": int(time.time() * 1000),
-        }))  # fmt: skip
-    clinic.sockets.pop(socket, None)
-    return socket
-
-
-CLINIC = web.AppKey("clinic", Clinic)
-ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, timezone="America/Chicago")
-PERSON = {"organisation": {"id": "demo", "name": "Riverside Clinic"}, "ws": "/demo/ws"}
-WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-HOURS: list[JSON] = [{"day": day, "spans": [("08:00", "12:00"), ("13:00", "18:00")], "today": day == "Tuesday"} for day in WEEK]
-HOURS += [{"day": "Saturday", "spans": [("09:00", "13:00")], "today": False}, {"day": "Sunday", "spans": [], "today": False}]
-FORM = dict.fromkeys(("name", "birth_date", "phone", "email", "state", "reason", "language", "filled_in_by"), "")
-PAGES: dict[str, tuple[str, str, JSON]] = {
-    "/demo": ("calendar.html", "Riverside Clinic", {
-        "hours": HOURS, "open_visit": False, "welcome": "See a clinician by video today, without an appointment.",
-        "meet_now": {"available": True, "why": None, "opens": None, "on_call": 2, "waiting": 3, "wait": {"low_min": 4, "high_min": 9}},
-    }),
-    "/demo/information": ("information.html", "Your information", {
-        "form": FORM, "errors": {}, "states": [("OH", "Ohio"), ("TX", "Texas")], "languages": [("en", "English"), ("es", "Español")],
-    }),
-    "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
-    "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
-    "/demo/staff": ("staff.html", "Sessions List", {
-        "boot": {**PERSON, "me": {**OSEI, "role": "provider"}, "home": "/demo/staff", "sign_out": "/demo/staff/sign-out", "session": "/demo/staff/session"},
-    }),
-    "/demo/nowhere": ("error.html", "Not found", {
-        "status": 404, "heading": "There is no such page", "text": "The address may be mistyped.", "links": [("Go to Riverside Clinic", "/demo")],
-    }),
-}  # fmt: skip
-
-
-async def _page(request: web.Request) -> web.Response:
-    path = "/demo/staff" if request.path.startswith("/demo/staff/visits/") else request.path
-    if path not in PAGES:
-        raise web.HTTPNotFound
-    template, title, context = PAGES[path]
-    loader = jinja2.FileSystemLoader(WEB / "templates")
-    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    values = {"org": ORGANISATION, "title": title, "request_path": request.path, "static": "/static/{}".format}
-    html = environment.get_template(template).render({**values, **context, **request.app[CLINIC].contexts.get(path, {})})
-    return web.Response(text=html, content_type="text/html")
-
-
-async def _signed_in(_: web.Request) -> web.Response:
-    return web.json_response({"ends_in_ms": 1_800_000})
-
-
-async def _headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Content-Security-Policy"] = CSP
-
-
-@asynccontextmanager
-async def running() -> AsyncIterator[Clinic]:
-    """A clinic on a free port of the loopback interface."""
-    app = web.Application()
-    clinic = app[CLINIC] = Clinic()
-    app.on_response_prepare.append(_headers)
-    app.router.add_get("/demo/ws", _socket)
-    app.router.add_route("*", "/demo/staff/session", _signed_in)
-    app.router.add_static("/static", WEB / "static")
-    app.router.add_get("/{path:.*}", _page)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    clinic.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield clinic
-    await clinic.cut(1001)
-    await runner.cleanup()
+    COMMANDS: ClassVar[dict[str, Command]] = {
+        "subscribe": _subscribe,
+        "unsubscribe": _unsubscribe,
+        "ping": _ping,
+        "visit.save": _save,
+        "visit.finish": _finish,
+        "visit.withdraw": _withdraw,
+        "visit.start": _start,
+        "visit.claim": _claim,
+        "on_call": _on_call,
+        "visit.release": _release,
+        "visit.end": _end,
+        "visit.hang_up": _hang_up,
+    }

@@ -1,4 +1,7 @@
-"""Fixtures of the page tests: a clinic, and people in front of its pages. No page may log an error or break its own policy."""
+"""Fixtures of the page tests: a clinic, and people in front of its pages.
+
+No page may log an error or break its own policy.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -9,7 +12,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from tests.browsers import ARGUMENTS
-from tests.web.pages.clinic import Clinic, running
+from tests.web.pages.clinic import Clinic
+from tests.web.pages.reception import running
 
 HERE = Path(__file__).parent
 OpenPage = Callable[..., Awaitable[Page]]
@@ -42,7 +46,10 @@ async def clinic() -> AsyncIterator[Clinic]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path in a browser of its own: `open_page("/demo/staff", width=320, dark=True)`; further keywords go to the context."""
+    """Opens a path as somebody else: `open_page("/demo/staff", width=320, dark=True)`.
+
+    Further keywords go to the browser's context.
+    """
     wrong: list[str] = []
     contexts = []
 
@@ -50,7 +57,9 @@ async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]
         if message.type in {"error", "warning"} and not message.text.startswith(EXPECTED):
             wrong.append(message.text)
 
-    async def open_page(path: str, *, width: int = 1280, height: int = 860, dark: bool = False, **how: Any) -> Page:
+    async def open_page(
+        path: str, *, width: int = 1280, height: int = 860, dark: bool = False, **how: Any
+    ) -> Page:
         context = await browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",

@@ -33,7 +33,9 @@ async def is_accessible(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
-async def test_the_public_pages_are_accessible(clinic: Clinic, open_page: OpenPage, width: int, dark: bool) -> None:
+async def test_the_public_pages_are_accessible(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
     clinic.contexts["/demo/staff/sign-in"] = {"error": "Email or password is wrong."}
     page = await open_page("/demo", width=width, dark=dark)
     for path in ("/demo", "/demo/information", "/demo/staff/sign-in", "/demo/nowhere"):
@@ -42,7 +44,9 @@ async def test_the_public_pages_are_accessible(clinic: Clinic, open_page: OpenPa
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
-async def test_the_patients_pages_are_accessible(clinic: Clinic, open_page: OpenPage, width: int, dark: bool) -> None:
+async def test_the_patients_pages_are_accessible(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
     page = await open_page("/demo/visit", width=width, dark=dark)
     for step in clinic.case["steps"]:
         await page.goto(f"{clinic.url}/demo/visit#{step['id']}")
@@ -51,7 +55,10 @@ async def test_the_patients_pages_are_accessible(clinic: Clinic, open_page: Open
             await page.get_by_role("button", name="Next").click()
             await page.locator(".wrong").wait_for()
         await is_accessible(page)
-    clinic.case |= {"guide_done": True, "answers": {"devices": {"camera": "denied", "microphone": "on", "network": "good"}}}
+    clinic.case |= {
+        "guide_done": True,
+        "answers": {"devices": {"camera": "denied", "microphone": "on", "network": "good"}},
+    }
     await clinic.tell_case()
     await page.goto(f"{clinic.url}/demo/visit")
     await page.get_by_role("heading", name="You are second in line").wait_for()
@@ -63,13 +70,17 @@ async def test_the_patients_pages_are_accessible(clinic: Clinic, open_page: Open
         await clinic.party(role, started=True)
     await page.get_by_role("button", name="Leave the call").wait_for()
     await is_accessible(page)
-    await clinic.becomes(status="ended", outcome="declined", reason="Please come in: this needs an examination.")
+    await clinic.becomes(
+        status="ended", outcome="declined", reason="Please come in: this needs an examination."
+    )
     await page.get_by_text("Please come in").wait_for()
     await is_accessible(page)
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
-async def test_the_staffs_pages_are_accessible(clinic: Clinic, open_page: OpenPage, width: int, dark: bool) -> None:
+async def test_the_staffs_pages_are_accessible(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
     clinic.row("v_2", "Jon Bell", 1_900, online=False, away_since_ms=1, returned=1)
     clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND, filled_in_by="Hua Lin, daughter")
     clinic.row("v_1", "Ana Ruiz", 60, language="es")

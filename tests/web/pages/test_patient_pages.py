@@ -1,14 +1,14 @@
 """The patient's one page: setup guide, waiting room, pulled in, after."""
 
-import asyncio
-
 from playwright.async_api import expect
 
 from tests.web.pages.clinic import Clinic, Refusal
 from tests.web.pages.conftest import OpenPage
 
 
-async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await open_page("/demo/visit")
     title = page.get_by_role("heading", level=1)
     following = page.get_by_role("button", name="Next")
@@ -31,7 +31,9 @@ async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(clinic:
     await expect(page.get_by_role("listitem").filter(has_text="Network")).to_contain_text("Good")
     await page.get_by_role("button", name="Finish").click()
     await expect(title).to_have_text("You are second in line")
-    await expect(page.get_by_text("Usually 4 to 9 minutes from here. Two clinicians are on call.")).to_be_visible()
+    await expect(
+        page.get_by_text("Usually 4 to 9 minutes from here. Two clinicians are on call.")
+    ).to_be_visible()
     assert clinic.case["answers"] == {
         "how-bad": "I can go about my day",
         "pregnant": False,
@@ -70,16 +72,22 @@ async def test_back_and_the_browsers_back_lose_nothing(clinic: Clinic, open_page
     await expect(page.get_by_label("Allergies")).to_have_value("None")
 
 
-async def test_the_same_address_opens_the_first_step_that_is_not_answered(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_same_address_opens_the_first_step_that_is_not_answered(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.case |= {"answers": {"how-bad": "I cannot get up", "pregnant": False}, "step": 3}
     page = await open_page("/demo/visit")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Allergies")
 
 
-async def test_a_missing_answer_is_said_at_its_field_and_the_patient_stays(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_missing_answer_is_said_at_its_field_and_the_patient_stays(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await open_page("/demo/visit#allergies")
     await page.get_by_role("button", name="Next").click()
-    await expect(page.get_by_role("alert")).to_have_text("Please write something here. “None” is an answer too.")
+    await expect(page.get_by_role("alert")).to_have_text(
+        "Please write something here. “None” is an answer too."
+    )
     await expect(page.get_by_label("Allergies")).to_be_focused()
     await expect(page.get_by_label("Allergies")).to_have_attribute("aria-invalid", "true")
     assert not clinic.got("visit.save")
@@ -137,11 +145,23 @@ async def test_a_patient_whose_visit_is_returned_stands_in_line_again_and_is_tol
     await expect(page.get_by_text("You are back in line, at your old place.")).to_be_visible()
 
 
-async def test_the_place_in_line_moves_by_itself_and_may_be_hidden(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_place_in_line_moves_by_itself_and_may_be_hidden(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.case["guide_done"] = True
     page = await open_page("/demo/visit")
     await clinic.until(lambda: clinic.got("visit.enter"))
-    await clinic.push("place/v_1", {"type": "place.state", "epoch": "e_1", **clinic.place, "place": 1, "wait_high_ms": 60_000, "wait_low_ms": 0})
+    await clinic.push(
+        "place/v_1",
+        {
+            "type": "place.state",
+            "epoch": "e_1",
+            **clinic.place,
+            "place": 1,
+            "wait_high_ms": 60_000,
+            "wait_low_ms": 0,
+        },
+    )
     await expect(page.get_by_role("heading", name="You are next")).to_be_visible()
     await expect(page.get_by_text("Usually within a minute")).to_be_visible()
     hidden = {"place": None, "waiting": 0, "wait_low_ms": None, "wait_high_ms": None, "on_call": 1}
@@ -168,7 +188,9 @@ async def test_leaving_the_line_is_asked_about_and_told(clinic: Clinic, open_pag
 async def test_a_patient_who_is_declined_reads_why(clinic: Clinic, open_page: OpenPage) -> None:
     page = await open_page("/demo/visit")
     await clinic.until(lambda: clinic.got("visit.enter"))
-    await clinic.becomes(status="ended", outcome="declined", reason="Please come in today.", ended_ms=1_790_000_000_000)
+    await clinic.becomes(
+        status="ended", outcome="declined", reason="Please come in today.", ended_ms=1_790_000_000_000
+    )
     await expect(page.get_by_role("heading", name="This visit could not take place")).to_be_visible()
     await expect(page.get_by_text("Please come in today.")).to_be_visible()
 
@@ -187,7 +209,9 @@ async def test_answers_typed_while_the_connection_is_lost_are_sent_when_it_is_ba
     await expect(page.get_by_text("All answers are saved")).to_be_visible()
     clinic.open_to_all = False
     await clinic.cut()
-    await expect(page.get_by_text("Connection lost. Trying again by itself. Your place and your answers are kept.")).to_be_visible()
+    await expect(
+        page.get_by_text("Connection lost. Trying again by itself. Your place and your answers are kept.")
+    ).to_be_visible()
     await page.get_by_label("Allergies").fill("Latex")
     await expect(page.get_by_text("Not connected: your answers are kept here")).to_be_visible()
     await page.get_by_role("button", name="Next").click()
@@ -221,7 +245,9 @@ async def test_a_browser_without_this_visit_is_shown_the_way_on(clinic: Clinic, 
     await expect(page.get_by_role("link", name="Go to Riverside Clinic")).to_have_attribute("href", "/demo")
 
 
-async def test_the_device_check_says_what_to_do_about_a_denied_camera(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_device_check_says_what_to_do_about_a_denied_camera(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await open_page("/demo")
     await page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
@@ -233,13 +259,13 @@ async def test_the_device_check_says_what_to_do_about_a_denied_camera(clinic: Cl
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("camera") == "denied")
 
 
-async def test_the_camera_is_let_go_of_when_the_device_check_is_left(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_camera_is_let_go_of_when_the_device_check_is_left(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await open_page("/demo/visit#devices")
     video = page.get_by_label("Your own picture")
     await expect(video).to_be_visible()
     track = await video.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
     assert await track.evaluate("(track) => track.readyState") == "live"
     await page.get_by_role("button", name="Back").click()
-    async with asyncio.timeout(5):
-        while await track.evaluate("(track) => track.readyState") != "ended":
-            await asyncio.sleep(0.02)
+    await page.wait_for_function("(track) => track.readyState === 'ended'", arg=track)

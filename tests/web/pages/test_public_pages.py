@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 from playwright.async_api import expect
 
-from tests.web.pages.clinic import FORM, PAGES, Clinic
+from tests.web.pages.clinic import Clinic
 from tests.web.pages.conftest import OpenPage
+from tests.web.pages.reception import FORM, PAGES
 
 MEET_NOW = PAGES["/demo"][2]["meet_now"]
 
@@ -35,10 +36,14 @@ async def test_the_calendar_says_why_meet_now_is_not_available(
     await expect(page.get_by_role("link", name="Meet Now")).to_have_count(0)
 
 
-async def test_a_browser_with_an_open_visit_is_offered_the_way_back(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_browser_with_an_open_visit_is_offered_the_way_back(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.contexts["/demo"] = {"open_visit": True}
     page = await open_page("/demo")
-    await expect(page.get_by_role("link", name="Return to your visit")).to_have_attribute("href", "/demo/visit")
+    await expect(page.get_by_role("link", name="Return to your visit")).to_have_attribute(
+        "href", "/demo/visit"
+    )
 
 
 async def test_a_form_that_failed_keeps_what_was_right_and_leads_to_what_was_wrong(
@@ -54,7 +59,9 @@ async def test_a_form_that_failed_keeps_what_was_right_and_leads_to_what_was_wro
     await expect(page.get_by_label("Where are you now?")).to_have_value("TX")
     phone = page.get_by_label("Phone")
     await expect(phone).to_have_attribute("aria-invalid", "true")
-    await expect(phone).to_have_accessible_description("We call it if the video fails This does not look like a phone number.")
+    await expect(phone).to_have_accessible_description(
+        "We call it if the video fails This does not look like a phone number."
+    )
     await page.get_by_role("link", name="This does not look like a phone number.").click()
     await expect(phone).to_be_focused()
 

@@ -1,4 +1,7 @@
-"""The video session page, the same on both sides. The media themselves are tested with the relay; here what the page says and asks."""
+"""The video session page, the same on both sides.
+
+The media themselves are tested with the relay; here what the page says and asks.
+"""
 
 import asyncio
 import time
@@ -9,9 +12,14 @@ from playwright.async_api import Page, expect
 from tests.web.pages.clinic import Clinic, Refusal
 from tests.web.pages.conftest import OpenPage
 
-DENIED = "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
+DENIED = (
+    "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
+)
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/18.5 Mobile/15E148 Safari/604.1"
+)
 
 
 async def in_the_call(clinic: Clinic) -> None:
@@ -42,16 +50,22 @@ async def test_the_other_sides_state_stands_there_in_words(clinic: Clinic, open_
     other = page.get_by_role("region", name="Dr Maya Osei")
     await expect(other).to_contain_text("Dr Maya Osei is here")
     await expect(other).to_contain_text("Has not pressed Start Session yet")
-    await expect(page.get_by_text("Neither side sees or hears the other until both have pressed")).to_be_visible()
+    await expect(
+        page.get_by_text("Neither side sees or hears the other until both have pressed")
+    ).to_be_visible()
     await clinic.party("provider", started=True)
     await expect(other).to_contain_text("Has pressed Start Session")
-    await expect(page.locator(".announcer")).to_have_text("Dr Maya Osei is here and has pressed Start Session.")
+    await expect(page.locator(".announcer")).to_have_text(
+        "Dr Maya Osei is here and has pressed Start Session."
+    )
     await clinic.party("provider", present=False, away_since_ms=int(time.time() * 1000) - 40_000)
     await expect(other).to_contain_text("Dr Maya Osei is away")
     await expect(other).to_contain_text("Away since 0:4")
 
 
-async def test_start_session_waits_for_the_other_side_and_says_so(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_start_session_waits_for_the_other_side_and_says_so(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await patients_page(clinic, open_page)
     await expect(page.get_by_text("not sent yet")).to_be_visible()
     await page.get_by_role("button", name="Start Session").click()
@@ -62,7 +76,9 @@ async def test_start_session_waits_for_the_other_side_and_says_so(clinic: Clinic
     assert len(clinic.got("visit.start")) == 1
 
 
-async def test_a_start_that_failed_is_said_and_may_be_pressed_again(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_start_that_failed_is_said_and_may_be_pressed_again(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     def refuse(_: dict[str, object]) -> None:
         raise Refusal("unavailable", "The store does not answer.")
 
@@ -76,7 +92,9 @@ async def test_a_start_that_failed_is_said_and_may_be_pressed_again(clinic: Clin
     await expect(page.get_by_role("button", name="Waiting for Dr Maya Osei")).to_be_visible()
 
 
-async def test_a_patient_who_leaves_the_call_comes_back_by_start_session(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_patient_who_leaves_the_call_comes_back_by_start_session(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await patients_page(clinic, open_page)
     await in_the_call(clinic)
     await page.get_by_role("button", name="Leave the call").click()
@@ -94,7 +112,9 @@ async def test_the_other_side_is_told_of_a_muted_microphone_and_a_camera_that_is
     await in_the_call(clinic)
     other = page.get_by_role("region", name="Dr Maya Osei")
     for kind in ("audio", "video"):
-        await clinic.send({"type": "media.muted", "visit": "v_1", "party": "provider", "kind": kind, "muted": True})
+        await clinic.send(
+            {"type": "media.muted", "visit": "v_1", "party": "provider", "kind": kind, "muted": True}
+        )
     await expect(other).to_contain_text("Microphone is off")
     await expect(other).to_contain_text("Camera is off")
     await page.get_by_role("button", name="Mute").click()
@@ -103,7 +123,10 @@ async def test_the_other_side_is_told_of_a_muted_microphone_and_a_camera_that_is
     await expect(own).to_contain_text("Muted")
     await expect(own).to_contain_text("Camera is off")
     await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
-    assert {(message["kind"], message["muted"]) for message in clinic.got("media.mute")} == {("audio", True), ("video", True)}
+    assert {(message["kind"], message["muted"]) for message in clinic.got("media.mute")} == {
+        ("audio", True),
+        ("video", True),
+    }
 
 
 async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue(
@@ -116,7 +139,9 @@ async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue
     await expect(dialog.get_by_role("button", name="Stay in the session")).to_be_focused()
     await dialog.get_by_role("button", name="Stay in the session").click()
     await page.get_by_role("button", name="End", exact=True).click()
-    await page.get_by_role("dialog", name="End the session?").get_by_role("button", name="End session").click()
+    await (
+        page.get_by_role("dialog", name="End the session?").get_by_role("button", name="End session").click()
+    )
     await expect(page.get_by_role("heading", name="Session with Ana Ruiz has ended")).to_be_visible()
     await expect(page.get_by_text("You talked for 3 minutes.")).to_be_visible()
     assert not clinic.got("visit.release")
@@ -124,7 +149,9 @@ async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue
     await expect(page.get_by_role("heading", name="Sessions List")).to_be_visible()
 
 
-async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await providers_page(clinic, open_page)
     await page.get_by_role("button", name="Return to queue").click()
     await page.get_by_role("dialog").get_by_role("button", name="Return to queue").click()
@@ -163,7 +190,9 @@ async def test_a_session_taken_over_elsewhere_lets_go_of_the_camera_and_can_be_t
     await expect(own).to_be_visible()
     track = await own.evaluate_handle("(video) => video.srcObject.getVideoTracks()[0]")
     await clinic.send({"type": "media.taken_over", "visit": "v_1"})
-    await expect(page.get_by_role("heading", name="This session is open in another tab or device")).to_be_visible()
+    await expect(
+        page.get_by_role("heading", name="This session is open in another tab or device")
+    ).to_be_visible()
     assert await track.evaluate("(track) => track.readyState") == "ended"
     joined = len(clinic.got("media.join"))
     await page.get_by_role("button", name="Use it here").click()
@@ -180,7 +209,9 @@ async def test_media_that_are_gone_are_joined_again_and_a_lost_socket_joins_only
     await clinic.until(lambda: len(clinic.got("media.join")) == 2)
     await clinic.send({"type": "media.gone", "visit": "v_other"})
     await clinic.cut()
-    await clinic.until(lambda: len(clinic.got("media.join")) == 3)  # no picture had come yet, so it is asked for
+    await clinic.until(
+        lambda: len(clinic.got("media.join")) == 3
+    )  # no picture had come yet, so it is asked for
 
 
 async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, open_page: OpenPage) -> None:

@@ -54,7 +54,9 @@ async def test_the_longest_waiting_patient_stands_first_with_everything_at_a_gla
     assert await page.title() == "(3) On-Demand Requests · Riverside Clinic"
 
 
-async def test_only_the_row_that_changed_is_drawn_anew_and_waits_tick(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_only_the_row_that_changed_is_drawn_anew_and_waits_tick(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.row("v_1", "Ana Ruiz", 10)
     clinic.row("v_2", "Jon Bell", 20)
     page = await on_call(clinic, open_page)
@@ -92,7 +94,9 @@ async def test_each_new_request_rings_once_also_when_it_came_while_the_connectio
     await expect(document).to_have_attribute("data-rung", "1")
     await expect(page.locator(".announcer")).to_have_text("New request: Jon Bell.")
     await clinic.arrives(jon)  # the same arrival again
-    await page.evaluate("const now = performance.now(); performance.now = () => now + 60_000 + Date.now() % 1000")
+    await page.evaluate(
+        "const now = performance.now(); performance.now = () => now + 60_000 + Date.now() % 1000"
+    )
     clinic.open_to_all = False
     await clinic.cut()
     clinic.row("v_3", "Mei Lin", 0)
@@ -124,7 +128,10 @@ async def test_case_information_fills_in_while_the_patient_types(clinic: Clinic,
     await clinic.tell_case()
     await expect(case.locator("[data-step=allergies]")).to_contain_text("being filled in")
     await expect(case.locator("[data-step=allergies]")).to_contain_text("Penicil")
-    clinic.case |= {"answers": {"consent": {"agreed": True, "signature": "Ana Ruiz"}, "pregnant": False}, "typing": None}
+    clinic.case |= {
+        "answers": {"consent": {"agreed": True, "signature": "Ana Ruiz"}, "pregnant": False},
+        "typing": None,
+    }
     await clinic.tell_case()
     await expect(case.locator("[data-step=consent]")).to_contain_text("Agreed, signed “Ana Ruiz”")
     await expect(case.locator("[data-step=pregnant]")).to_contain_text("No")
@@ -133,7 +140,9 @@ async def test_case_information_fills_in_while_the_patient_types(clinic: Clinic,
     await clinic.until(lambda: clinic.got("unsubscribe"))
 
 
-async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.row("v_1", "Ana Ruiz", 60)
     page = await on_call(clinic, open_page)
     await page.evaluate("window.same = true")
@@ -141,7 +150,9 @@ async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(clinic
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Ana Ruiz")
     await expect(page).to_have_url(f"{clinic.url}/demo/staff/visits/v_1")
     assert await page.evaluate("window.same")
-    await expect(page.get_by_role("complementary", name="Case Information")).to_contain_text("Rash, three days")
+    await expect(page.get_by_role("complementary", name="Case Information")).to_contain_text(
+        "Rash, three days"
+    )
     await clinic.until(lambda: clinic.got("visit.enter") and clinic.got("media.join"))
     await page.get_by_role("link", name="Sessions List").click()
     await page.get_by_role("link", name="Back to session with Ana Ruiz").click()
@@ -158,13 +169,17 @@ async def test_a_lost_claim_says_who_has_it_and_the_row_leaves(clinic: Clinic, o
     clinic.row("v_1", "Ana Ruiz", 60)
     page = await on_call(clinic, open_page)
     await page.get_by_role("button", name="Claim Ana Ruiz").click()
-    await expect(page.get_by_role("status").filter(has_text="Dr Jonas Lind has claimed Ana Ruiz.")).to_be_visible()
+    await expect(
+        page.get_by_role("status").filter(has_text="Dr Jonas Lind has claimed Ana Ruiz.")
+    ).to_be_visible()
     await clinic.leaves("v_1", by=LIND)
     await expect(page.get_by_text("Nobody is waiting")).to_be_visible()
     await expect(page).to_have_url(f"{clinic.url}/demo/staff")
 
 
-async def test_a_provider_comes_back_to_their_session_from_another_tab(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_provider_comes_back_to_their_session_from_another_tab(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.current = "v_1"
     await clinic.claimed_by()
     page = await on_call(clinic, open_page)
@@ -179,7 +194,9 @@ async def test_a_session_that_is_someone_elses_is_not_opened(clinic: Clinic, ope
     await expect(page).to_have_url(f"{clinic.url}/demo/staff")
 
 
-async def test_who_is_signed_out_elsewhere_is_told_and_led_to_sign_in(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_who_is_signed_out_elsewhere_is_told_and_led_to_sign_in(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await on_call(clinic, open_page)
     await clinic.cut(4201)
     await expect(page.get_by_text("You are signed out.")).to_be_visible()

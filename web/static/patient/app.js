@@ -10,6 +10,7 @@ import { guideStep } from "./guide.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, placeLine, waitingRoom } from "./waiting.js";
 
+const SLOW_MS = 4_000;
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const { organisation } = boot;
 const root = document.querySelector("#app");
@@ -28,6 +29,7 @@ const bar = {
 let session = null;
 let shown = ""; // what was drawn last, so that the focus moves once when it changes
 let busy = false;
+let slow = false; // opening takes long: say so
 let beside = null; // the step open beside the call
 
 const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
@@ -94,21 +96,25 @@ async function leaveLine() {
   }
 }
 
+function restOfTheGuide() {
+  beside ??= state.firstOpenStep; // it stays until it is left, also once it is answered
+  const step = beside;
+  const move = (next) => {
+    beside = next;
+    if (next) return;
+    session.showAside(false);
+    toast("Thank you: the setup guide is complete.");
+  };
+  return html`<div class="stack">${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done, go: (to, how) => leave(step, to, how, move) })}</div>`;
+}
+
 /** What stands beside the call for a patient: the rest of the setup guide. */
 function asideOfCall() {
   if (!state.steps.length || (state.info.guide_done && !beside)) return null;
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
-  const step = beside ?? state.firstOpenStep;
   return {
     label: state.info.guide_done ? "Setup guide" : open ? `Setup guide · ${open} to answer` : "Setup guide · finish",
-    view: () => html`<div class="stack">${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done,
-      go: (to, how) => leave(step, to, how, (next) => {
-        beside = next;
-        if (!next) {
-          session.showAside(false);
-          toast("Thank you: the setup guide is complete.");
-        }
-      }) })}</div>`,
+    view: restOfTheGuide,
   };
 }
 
@@ -139,7 +145,7 @@ function header() {
 }
 
 const VIEWS = {
-  loading: () => html`<h1>Your visit</h1><p class="quiet">Opening your visit…</p>`,
+  loading: () => html`<h1>Your visit</h1><p class="quiet" role="status">${slow ? "This takes longer than usual. Your place in line is kept, and this page goes on trying by itself." : "Opening your visit…"}</p>`,
   gone: () => html`<section class="card stack"><h1 tabindex="-1" data-focus>No visit is open here</h1>
     <p>This browser has no open visit at ${organisation.name} any more.</p><p><a class="btn main" href=${boot.home}>Go to ${organisation.name}</a></p></section>`,
   guide,
@@ -184,5 +190,9 @@ addEventListener("pagehide", () => state.flush());
 document.addEventListener("visibilitychange", () => document.hidden && state.flush());
 addEventListener("beforeunload", (event) => state.saving === "waiting" && event.preventDefault());
 root.replaceChildren(); // the server's placeholder; lit draws from here on
+setTimeout(() => {
+  slow = true;
+  redraw();
+}, SLOW_MS);
 redraw();
 client.connect();

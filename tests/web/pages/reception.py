@@ -1,0 +1,192 @@
+"""The front door of a test's clinic: the real templates and static files, and the socket, on a free port.
+
+Knows what each template is given when a test says nothing else. What is said over the socket is `clinic.py`'s.
+"""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import jinja2
+from aiohttp import WSMsgType, web
+
+from tests.web.pages.clinic import JSON, OSEI, Clinic
+from web import i18n
+
+WEB = Path(__file__).parents[3] / "web"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "media-src 'self' blob: mediastream:; connect-src 'self'; font-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
+)
+
+
+async def _socket(request: web.Request) -> web.StreamResponse:
+    clinic = request.app[CLINIC]
+    if not clinic.open_to_all:
+        return web.Response(status=503)
+    socket = web.WebSocketResponse(protocols=["greenroom.v1.json"])
+    await socket.prepare(request)
+    async for frame in socket:
+        if frame.type is not WSMsgType.TEXT:
+            break
+        message = json.loads(frame.data)
+        if message["type"] != "hello":
+            await clinic.answer(socket, message)
+            continue
+        clinic.hellos.append(message)
+        if "resume" in message and clinic.refuse_resume:
+            refusal = {
+                "type": "error",
+                "reply_to": message["id"],
+                "code": clinic.refuse_resume,
+                "text": "No.",
+                "details": {},
+            }
+            await socket.send_str(json.dumps(refusal))
+            continue
+        staff = message["role"] == "staff"
+        clinic.roles[socket] = "provider" if staff else "patient"
+        clinic.sockets[socket] = set()
+        await socket.send_str(
+            json.dumps(
+                {
+                    "type": "welcome",
+                    "reply_to": message["id"],
+                    "connection": "c_1",
+                    "resume": "r_1",
+                    "resumed": "resume" in message,
+                    "worker": "w1",
+                    "me": {**OSEI, "role": "provider"}
+                    if staff
+                    else {"id": "p_1", "role": "patient", "name": "Ana Ruiz"},
+                    "visit": clinic.current if staff else "v_1",
+                    "server_ms": int(time.time() * 1000),
+                }
+            )
+        )
+    clinic.sockets.pop(socket, None)
+    return socket
+
+
+CLINIC = web.AppKey("clinic", Clinic)
+ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, timezone="America/Chicago")
+PERSON = {"organisation": {"id": "demo", "name": "Riverside Clinic"}, "ws": "/demo/ws"}
+WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+HOURS: list[JSON] = [
+    {"day": day, "spans": [("08:00", "12:00"), ("13:00", "18:00")], "today": day == "Tuesday"} for day in WEEK
+]
+HOURS += [
+    {"day": "Saturday", "spans": [("09:00", "13:00")], "today": False},
+    {"day": "Sunday", "spans": [], "today": False},
+]
+FORM = dict.fromkeys(
+    ("name", "birth_date", "phone", "email", "state", "reason", "language", "filled_in_by"), ""
+)
+PAGES: dict[str, tuple[str, str, JSON]] = {
+    "/demo": (
+        "calendar.html",
+        "Riverside Clinic",
+        {
+            "hours": HOURS,
+            "open_visit": False,
+            "welcome": "See a clinician by video today, without an appointment.",
+            "meet_now": {
+                "available": True,
+                "why": None,
+                "opens": None,
+                "on_call": 2,
+                "waiting": 3,
+                "wait": {"low_min": 4, "high_min": 9},
+            },
+        },
+    ),
+    "/demo/information": (
+        "information.html",
+        "Your information",
+        {
+            "form": FORM,
+            "errors": {},
+            "states": [("OH", "Ohio"), ("TX", "Texas")],
+            "languages": [("en", "English"), ("es", "Español")],
+        },
+    ),
+    "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
+    "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
+    "/demo/staff": (
+        "staff.html",
+        "Sessions List",
+        {
+            "boot": {
+                **PERSON,
+                "me": {**OSEI, "role": "provider"},
+                "home": "/demo/staff",
+                "sign_out": "/demo/staff/sign-out",
+                "session": "/demo/staff/session",
+            },
+        },
+    ),
+    "/demo/nowhere": (
+        "error.html",
+        "Not found",
+        {
+            "status": 404,
+            "heading": "There is no such page",
+            "text": "The address may be mistyped.",
+            "links": [("Go to Riverside Clinic", "/demo")],
+        },
+    ),
+}
+
+
+async def _page(request: web.Request) -> web.Response:
+    path = "/demo/staff" if request.path.startswith("/demo/staff/visits/") else request.path
+    if path not in PAGES:
+        raise web.HTTPNotFound
+    template, title, context = PAGES[path]
+    loader = jinja2.FileSystemLoader(WEB / "templates")
+    environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    i18n.install(environment)
+    values = {
+        "org": ORGANISATION,
+        "title": title,
+        "request_path": request.path,
+        "static": "/static/{}".format,
+        "lang": "en",
+        "language_links": [("en", "English", "?lang=en", True), ("es", "Español", "?lang=es", False)],
+    }
+    html = environment.get_template(template).render(
+        {**values, **context, **request.app[CLINIC].contexts.get(path, {})}
+    )
+    return web.Response(text=html, content_type="text/html")
+
+
+async def _signed_in(_: web.Request) -> web.Response:
+    return web.json_response({"ends_in_ms": 1_800_000})
+
+
+async def _headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Content-Security-Policy"] = CSP
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Clinic]:
+    """A clinic on a free port of the loopback interface."""
+    app = web.Application()
+    clinic = app[CLINIC] = Clinic()
+    app.on_response_prepare.append(_headers)
+    app.router.add_get("/demo/ws", _socket)
+    app.router.add_route("*", "/demo/staff/session", _signed_in)
+    app.router.add_static("/static", WEB / "static")
+    app.router.add_get("/{path:.*}", _page)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    clinic.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield clinic
+    await clinic.cut(1001)
+    await runner.cleanup()

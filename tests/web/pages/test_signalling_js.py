@@ -1,0 +1,217 @@
+"""The wire protocol's browser side as a stranger's page would use it: resume, topics, requests, close codes."""
+
+import time
+from typing import Any
+
+import pytest
+from playwright.async_api import Page
+
+from tests.web.pages.clinic import Clinic, Refusal
+from tests.web.pages.conftest import OpenPage
+
+CONNECT = """async (topics) => {
+    const { SignallingClient } = await import('/static/signalling.js');
+    const client = new SignallingClient('/demo/ws', { role: 'staff', timeout_ms: 1500 });
+    Object.assign(window, { client, heard: [], statuses: [] });
+    client.addEventListener('status', ({ detail }) => statuses.push(detail));
+    for (const topic of topics) client.subscribe(topic, (message) => heard.push(message));
+    const open = new Promise((done) => client.addEventListener('welcome', done, { once: true }));
+    client.connect();
+    await open;
+}"""
+NEXT_WAIT = """() => new Promise((done) => {
+    const hear = ({ detail }) => {
+        if (detail.status !== 'retrying') return;
+        client.removeEventListener('status', hear);
+        done(detail.retry_at_ms - Date.now());
+    };
+    client.addEventListener('status', hear);
+})"""
+REQUEST = """(message) => client.request(message).then((answer) => answer.type, (error) => error.code)"""
+
+
+async def connected(open_page: OpenPage, *topics: str) -> Page:
+    """A page with a connected client that holds topics."""
+    page = await open_page("/demo/nowhere")
+    await page.evaluate(CONNECT, list(topics))
+    return page
+
+
+async def heard(page: Page, clinic: Clinic, count: int) -> list[dict[str, Any]]:
+    """What the topics' handlers got, once it is so many."""
+    found: list[dict[str, Any]] = []
+
+    for _ in range(400):
+        found = await page.evaluate("heard")
+        if len(found) >= count:
+            break
+        await page.evaluate("new Promise((later) => setTimeout(later, 10))")
+    assert len(found) == count, found
+    return found
+
+
+async def test_a_lost_socket_is_resumed_and_nothing_is_heard_twice(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await connected(open_page, "queue")
+    await clinic.arrives(clinic.row("v_1", "Ana", 1))
+    await heard(page, clinic, 2)
+    await clinic.cut()
+    await clinic.until(lambda: len(clinic.hellos) == 2 and len(clinic.got("subscribe")) == 2)
+    assert clinic.hellos[1]["resume"] == "r_1"
+    again = clinic.got("subscribe")[1]
+    assert (again["epoch"], again["version"]) == ("e_1", clinic.version)
+    await clinic.arrives(clinic.row("v_2", "Ben", 0))
+    messages = await heard(page, clinic, 3)
+    assert [message["type"] for message in messages] == ["queue.snapshot", "queue.row", "queue.row"]
+
+
+async def test_stale_messages_are_dropped_and_a_new_epoch_is_taken(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await connected(open_page, "queue", "visit/v_1")
+    await heard(page, clinic, 2)
+    clinic.version = 40
+    await clinic.push("queue", {"type": "queue.gone", "visit": "v_9", "why": "claimed", "by": None})
+    await heard(page, clinic, 3)
+    clinic.version = 20
+    await clinic.push("queue", {"type": "queue.gone", "visit": "v_8", "why": "claimed", "by": None})
+    clinic.version, clinic.epoch = 3, "e_2"
+    await clinic.tell_visit()
+    messages = await heard(page, clinic, 4)
+    assert messages[-1]["epoch"] == "e_2"
+    assert messages[-1]["visit"]["id"] == "v_1"
+
+
+async def test_a_change_that_overtakes_the_snapshot_is_kept_for_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.silent.add("subscribe")
+    page = await connected(open_page, "queue")
+    await clinic.until(lambda: clinic.got("subscribe"))
+    for topics in clinic.sockets.values():
+        topics.add("queue")
+    clinic.version = 10
+    await clinic.push("queue", {"type": "queue.gone", "visit": "v_1", "why": "claimed", "by": None})
+    await clinic.push("queue", {"type": "queue.gone", "visit": "v_2", "why": "claimed", "by": None})
+    clinic.version = 11
+    await clinic.send(clinic.whole("queue"))
+    messages = await heard(page, clinic, 2)
+    assert [message["version"] for message in messages] == [11, 12]
+
+
+@pytest.mark.parametrize("code", ["resume_expired", "resume_ended", "resume_invalid"])
+async def test_a_resume_that_is_refused_begins_anew_on_the_same_socket(
+    clinic: Clinic, open_page: OpenPage, code: str
+) -> None:
+    await connected(open_page)
+    clinic.refuse_resume = code
+    await clinic.cut()
+    await clinic.until(lambda: len(clinic.hellos) == 3)
+    assert "resume" in clinic.hellos[1]
+    assert "resume" not in clinic.hellos[2]
+    assert len(clinic.sockets) == 1
+
+
+async def test_writes_in_flight_are_sent_again_where_that_does_no_harm(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await connected(open_page)
+    clinic.silent |= {"visit.save", "visit.claim"}
+    save = {"type": "visit.save", "visit": "v_1", "step": "allergies", "answer": "Latex", "left": True}
+    await page.evaluate(
+        """(messages) => {
+            const send = (message) => client.request(message).then((answer) => answer.type, (error) => error.code);
+            window.answers = Promise.all(messages.map(send));
+        }""",
+        [save, {"type": "visit.claim", "visit": "v_1"}],
+    )
+    await clinic.until(lambda: clinic.got("visit.claim"))
+    clinic.silent.clear()
+    await clinic.cut()
+    assert await page.evaluate("answers") == ["done", "offline"]
+    assert len(clinic.got("visit.save")) == 2
+    assert len(clinic.got("visit.claim")) == 1
+    assert clinic.case["answers"] == {"allergies": "Latex"}
+
+
+async def test_a_refusal_has_the_servers_code_and_a_silent_server_a_timeout(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refusal("not_on_call", "Go On-Call first.")
+
+    clinic.refuse["visit.claim"] = refuse
+    clinic.silent.add("on_call")
+    page = await connected(open_page)
+    assert await page.evaluate(REQUEST, {"type": "visit.claim", "visit": "v_1"}) == "not_on_call"
+    assert await page.evaluate(REQUEST, {"type": "on_call", "on": True}) == "timeout"
+
+
+async def test_nothing_that_could_do_harm_later_is_kept_while_not_connected(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await connected(open_page)
+    clinic.open_to_all = False
+    await clinic.cut()
+    await clinic.until(lambda: not clinic.sockets)
+    assert await page.evaluate(REQUEST, {"type": "visit.claim", "visit": "v_1"}) == "offline"
+    assert not clinic.got("visit.claim")
+
+
+@pytest.mark.parametrize("code", [4201, 4202, 4203, 1000])
+async def test_some_close_codes_mean_stay_away_until_the_person_acts(
+    clinic: Clinic, open_page: OpenPage, code: int
+) -> None:
+    page = await connected(open_page)
+    await clinic.cut(code)
+    await page.evaluate("new Promise((later) => setTimeout(later, 900))")  # longer than the first back-off
+    assert len(clinic.hellos) == 1
+    assert await page.evaluate("statuses.at(-1)") == {"status": "closed", "code": code}
+    assert await page.evaluate(REQUEST, {"type": "visit.save", "visit": "v_1"}) == "closed"
+    await page.evaluate("client.connect()")
+    await clinic.until(lambda: len(clinic.hellos) == 2)
+    assert "resume" not in clinic.hellos[1]
+
+
+async def test_a_draining_worker_is_left_for_another_within_two_seconds(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await connected(open_page)
+    await clinic.cut(1001)
+    await clinic.until(lambda: len(clinic.hellos) == 2, within_s=2.5)
+
+
+async def test_waits_between_attempts_grow_and_vary(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await connected(open_page)
+    clinic.open_to_all = False
+    await clinic.cut()
+    await clinic.until(lambda: not clinic.sockets)
+    waits = [await page.evaluate(NEXT_WAIT) for _ in range(3)]
+    for number, wait in enumerate(waits, start=1):  # the first attempt, at 0.25 to 0.5 s, has failed already
+        assert 0.5 * 500 * 2**number - 50 <= wait <= 500 * 2**number
+    clinic.open_to_all = True
+
+
+async def test_a_socket_that_no_longer_answers_is_given_up_when_the_device_wakes(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await connected(open_page)
+    clinic.silent.add("ping")
+    await page.evaluate("client.wake()")
+    await clinic.until(lambda: len(clinic.hellos) == 2, within_s=6)
+    assert clinic.hellos[1]["resume"] == "r_1"
+
+
+async def test_waits_are_counted_against_the_servers_clock(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await open_page("/demo/nowhere")
+    await page.clock.install(time=time.time() - 3_600)  # a device that is an hour late
+    await page.evaluate(CONNECT, [])
+    assert abs(await page.evaluate("client.now()") - time.time() * 1000) < 2_000
+
+
+async def test_bye_leaves_for_good(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await connected(open_page)
+    await page.evaluate("client.bye()")
+    await clinic.until(lambda: clinic.got("bye") and not clinic.sockets)
+    assert len(clinic.hellos) == 1
