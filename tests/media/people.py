@@ -1,0 +1,184 @@
+"""People in Chromium pages around media.js, and what they see measured: press to picture, gap at a reload,
+frames under loss.
+
+`python -m tests.media.people` measures on a machine that should have nothing else to do, and prints one line
+of JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import statistics
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.browsers import ARGUMENTS, find_chromium
+from tests.media.stage import LossyLink, Stage, staged
+
+CAMERA = "--use-fake-device-for-media-stream"
+SWITCHES = [
+    *(f"{switch}=fps=30" if switch == CAMERA else switch for switch in ARGUMENTS),
+    "--autoplay-policy=no-user-gesture-required",  # the remote sound plays without a click
+]
+PICTURE = 60  # luma: the fake camera's green is far above, black far below
+PATIENCE_MS = 15_000
+
+
+@asynccontextmanager
+async def chromium_with_camera(path: str | None = None) -> AsyncIterator[Browser]:
+    """A Chromium whose fake camera has 30 frames a second, as real ones have."""
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=path or find_chromium(), args=SWITCHES)
+        yield launched
+        await launched.close()
+
+
+@dataclass(slots=True)
+class Person:
+    """One page of a room."""
+
+    page: Page
+    name: str
+
+    async def ask(self, expression: str) -> Any:
+        """Evaluate in the page."""
+        return await self.page.evaluate(expression)
+
+    async def until(self, expression: str) -> None:
+        """Wait until it is true in the page."""
+        await self.page.wait_for_function(expression, timeout=PATIENCE_MS, polling=20)
+
+    async def press(self) -> float:
+        """Start Session; returns the page's time in ms."""
+        pressed: float = await self.ask("call.press()")
+        return pressed
+
+    async def frames(self) -> list[tuple[float, int]]:
+        """Every decoded remote frame: (when, brightest luma)."""
+        return [(at, brightest) for at, brightest in await self.ask("call.frames")]
+
+    async def stats(self) -> dict[str, Any]:
+        """media.js's own figures."""
+        figures: dict[str, Any] = await self.ask("call.media.stats()")
+        return figures
+
+
+async def enter(browser: Browser, stage: Stage, room: str, name: str, extra: str = "") -> Person:
+    """Open the page in a context of its own, and wait until it is connected and its devices are there."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    person = Person(page, name)
+    await load(person, stage, room, extra)
+    return person
+
+
+async def load(person: Person, stage: Stage, room: str, extra: str = "") -> None:
+    """(Re)load the page. Not to its load event: a video element whose stream is silent holds that back."""
+    url = f"{stage.url}?room={room}&party={person.name}{extra}"
+    await person.page.goto(url, wait_until="domcontentloaded")
+    await person.ask("call.prepared")
+    await person.until("call.media.state === 'connected'")
+
+
+@asynccontextmanager
+async def pair(browser: Browser, stage: Stage, room: str = "room") -> AsyncIterator[tuple[Person, Person]]:
+    """Two connected people, nobody has pressed."""
+    a, b = await asyncio.gather(enter(browser, stage, room, "a"), enter(browser, stage, room, "b"))
+    yield a, b
+    await asyncio.gather(a.page.context.close(), b.page.context.close())
+    stage.room(room).close()
+
+
+async def talking(a: Person, b: Person) -> None:
+    """Both press, and both have a picture."""
+    await a.press()
+    await b.press()
+    for person in (a, b):
+        await person.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+
+
+async def decoded(person: Person, frames: int) -> None:
+    """Wait for this many more decoded frames."""
+    seen = await person.ask("call.frames.length")
+    await person.until(f"call.frames.length >= {seen + frames}")
+
+
+async def press_to_picture(browser: Browser, stage: Stage, runs: int) -> list[dict[str, float]]:
+    """For each run, on the first and the second presser's screen: ms from the second press to the first
+    decoded frame, and that frame's brightest luma; and how many packets had crossed before it."""
+    rows = []
+    for run in range(runs):
+        async with pair(browser, stage, f"press-{run}") as (a, b):
+            forwarded = stage.relay.stats.forwarded
+            await a.press()
+            await asyncio.sleep(0.8)  # a person's pause: a's picture flows into the closed gate
+            early = stage.relay.stats.forwarded - forwarded
+            early += sum([(await person.stats())["packetsReceived"] for person in (a, b)])
+            pressed_ms = await b.press()
+            row: dict[str, float] = {"early": early}
+            for person, name in ((a, "first"), (b, "second")):
+                await person.until("call.frames.length > 3")
+                at_ms, brightest = (await person.frames())[0]
+                row |= {name: round(at_ms - pressed_ms, 1), f"{name}_luma": brightest}
+            rows.append(row)
+    return rows
+
+
+async def reload_gaps(stage: Stage, a: Person, b: Person, room: str, times: int) -> list[int]:
+    """ms without a frame on b's screen while a reloads, `times` times."""
+    gaps = []
+    for _ in range(times):
+        seen = len(await b.frames())
+        await load(a, stage, room, "&started=1")
+        await a.until(f"call.frames.some(([, luma]) => luma > {PICTURE})")
+        await decoded(b, 15)
+        moments = [at for at, _ in (await b.frames())[seen - 1 :]]
+        gaps.append(round(max(after - before for before, after in itertools.pairwise(moments))))
+    return gaps
+
+
+async def frames_under_loss(stage: Stage, b: Person, loss: float, seconds: float) -> tuple[float, int]:
+    """(frames a second, freezes) on b's screen while a share of the packets is lost between a and b, and
+    between b and a."""
+    assert stage.link is not None
+    stage.link.loss = loss / 2  # each packet passes the link twice: up and down
+    before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
+    await asyncio.sleep(seconds)
+    frames = await b.ask("call.frames.length") - before
+    return round(frames / seconds, 1), (await b.stats())["freezes"] - freezes
+
+
+async def measure() -> dict[str, Any]:
+    """All three."""
+    async with chromium_with_camera() as browser:
+        async with staged() as stage:
+            rows = await press_to_picture(browser, stage, 8)
+            async with pair(browser, stage) as (a, b):
+                await talking(a, b)
+                await decoded(b, 60)
+                gaps = await reload_gaps(stage, a, b, "room", 5)
+        async with staged() as stage:
+            stage.link = LossyLink(stage.relay.ports[0])
+            async with pair(browser, stage) as (a, b):
+                await talking(a, b)
+                await decoded(b, 90)
+                under = {loss: await frames_under_loss(stage, b, loss, 6) for loss in (0.0, 0.05)}
+    return {
+        "second_press_to_first_frame_ms": {
+            name: statistics.median(row[name] for row in rows) for name in ("first", "second")
+        },
+        "first_frame_was_real": all(min(row["first_luma"], row["second_luma"]) > PICTURE for row in rows),
+        "packets_before_gate": sum(row["early"] for row in rows),
+        "reload_gap_ms": {"median": statistics.median(gaps), "all": gaps},
+        "frames_per_s_and_freezes_by_loss": under,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(measure())))
