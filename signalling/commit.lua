@@ -1,7 +1,7 @@
 -- One commit: the record, its indexes, the stream entry and the publication, or nothing.
--- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list)
+-- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list), and sorted sets to add to
 -- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
---       stream length, epoch to begin with, sealed history entry or ''
+--       stream length, epoch to begin with, sealed history entry or '', and for each sorted set a score and a member
 -- Returns {1, seq, epoch} or {0, version that stands}.
 local held = redis.call('HGET', KEYS[1], 'version') or '0'
 if held ~= ARGV[1] then return {0, held} end
@@ -12,6 +12,7 @@ if ARGV[11] ~= '' then redis.call('RPUSH', KEYS[6], ARGV[11]) end
 local seq = redis.call('HINCRBY', KEYS[4], 'seq', 1)
 local epoch = redis.call('HGET', KEYS[4], 'epoch')
 if not epoch then epoch = ARGV[10]; redis.call('HSET', KEYS[4], 'epoch', epoch) end
+for i = 7, #KEYS do redis.call('ZADD', KEYS[i], ARGV[12 + (i - 7) * 2], ARGV[13 + (i - 7) * 2]) end
 redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], seq .. '-0', 'e', ARGV[4])
 redis.call('PUBLISH', ARGV[5], seq .. ' ' .. epoch .. ' ' .. ARGV[4])
 return {1, seq, epoch}

@@ -5,15 +5,17 @@ A handler returns the answer, or None where another worker gives it. Knows no so
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from signalling import commands as c
 from signalling import messages as m
 from signalling import wire
+from signalling.invites import Invite
 from signalling.record import Visit
 from signalling.rooms import WITH_MEDIA
-from signalling.visit import Refusal, party_key
+from signalling.visit import GUEST_PREFIX, Refusal, party_key
 
 if TYPE_CHECKING:
     from signalling.connection import Connection
@@ -109,6 +111,48 @@ def _media(make: Callable[[wire.Seat, Any], wire.RoomMessage]) -> Handler:
     return handler
 
 
+async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
+    actor, service = connection.actor, connection.worker.service
+    guest = GUEST_PREFIX + secrets.token_hex(4)
+    outcome = await service.command(actor, request.visit, c.Invite(guest, request.name, request.relation))
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
+    token = await connection.worker.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
+    return m.Invited(
+        reply_to=request.id,
+        guest=guest,
+        path=f"/{actor.organisation}/join/{token}",
+        expires_ms=service.store.clock_ms() + for_ms,
+    )
+
+
+async def _bell_mark(connection: Connection, request: m.BellMark) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms)
+    return m.Done(reply_to=request.id, version=version)
+
+
+async def _chat_send(connection: Connection, request: m.ChatSend) -> Answer:
+    outcome = await connection.worker.topics.chat.send(connection.actor, request)
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    return m.Done(reply_to=request.id, version=outcome)
+
+
+async def _past(connection: Connection, request: m.SessionsPast) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.sessions.past(connection.actor, request)
+
+
+async def _history(connection: Connection, request: m.VisitHistory) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.sessions.history(connection.actor, request)
+
+
 MOST_TOPICS = 200
 HANDLERS: dict[type, Handler] = {
     m.Ping: _ping,
@@ -123,6 +167,17 @@ HANDLERS: dict[type, Handler] = {
     m.VisitRelease: _simple(lambda _: c.Release()),
     m.VisitEnd: _simple(lambda _: c.End()),
     m.VisitStart: _simple(lambda _: c.Start()),
+    m.VisitAssign: _simple(lambda r: c.Assign(r.to)),
+    m.VisitUnassign: _simple(lambda _: c.Unassign()),
+    m.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
+    m.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
+    m.VisitReopen: _simple(lambda _: c.Reopen()),
+    m.VisitInvite: _invite,
+    m.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
+    m.VisitHistory: _history,
+    m.SessionsPast: _past,
+    m.BellMark: _bell_mark,
+    m.ChatSend: _chat_send,
     m.VisitEnter: _enter,
     m.VisitLeave: _leave,
     m.MediaJoin: _media_join,

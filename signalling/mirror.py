@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from signalling import waiting
-from signalling.record import Staff, Visit
+from signalling.record import Record, Staff, Visit
 from signalling.seal import SealError
 from signalling.store import Committed, Entry, Store, Unavailable, decode_entry
 
@@ -29,7 +29,8 @@ class Change(msgspec.Struct, frozen=True):
     seq: int
     kind: str
     before: Visit | Staff | None
-    after: Visit | Staff
+    after: Record
+    told: tuple[tuple[str, bytes], ...] = ()
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -118,12 +119,14 @@ class Mirror:
                 self.visits[record.id] = record
             else:
                 self.visits.pop(record.id, None)
-        else:
+        elif isinstance(record, Staff):
             before = self.staff.get(record.id)
             if before is not None and before.version >= record.version:
                 return
             self.staff[record.id] = record
-        self._tell(Change(self.organisation, seq, entry.kind, before, record))
+        else:
+            before = None
+        self._tell(Change(self.organisation, seq, entry.kind, before, record, entry.told))
 
     def _tell(self, news: Change | Reset) -> None:
         for observer in self._observers:
@@ -156,6 +159,7 @@ class Mirror:
                 # A commit is heard only after it stands in the head, so this look covers all that was wanted before it.
                 self._wanted = 0
                 epoch, seq = await self._store.head(self.organisation)
+                self.epoch = self.epoch or epoch  # nothing had ever happened when this was loaded
                 if epoch != self.epoch or seq < self.seq:
                     await self._reload()
                 elif seq > self.seq:

@@ -71,7 +71,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's or admin's state, shared by all workers, and their open tabs (connection -> worker). `states`: where they are licensed, () = not recorded."""
+    """A provider's or admin's state, shared by all workers. `states`: where they are licensed, () = not recorded."""
 
     id: str
     name: str
@@ -80,8 +80,6 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
     on_call: bool = False
     on_call_since_ms: int | None = None
     states: tuple[str, ...] = ()
-    connections: dict[str, str] = {}
-    away_since_ms: int | None = None
 
 
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +146,41 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """Return whether the visit has not ended."""
         return self.status is not Status.ENDED
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Something written in a visit; `party` is the key of who wrote it, "staff" for one who is no party."""
+
+    id: str
+    version: int = 1
+    visit: str
+    at_ms: int
+    party: str
+    name: str
+    text: str
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A notification under somebody's bell. `name` is the patient's, `by` who caused it."""
+
+    id: str
+    kind: str
+    at_ms: int
+    visit: str | None = None
+    name: str | None = None
+    by: str | None = None
+    note: str | None = None
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """Up to when somebody has read their notifications; `id` is the person's."""
+
+    id: str
+    version: int
+    until_ms: int
+
+
+Record = Visit | Staff | Line | Mark
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

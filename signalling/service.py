@@ -7,15 +7,19 @@ answer, not an exception; `Unavailable` is raised where the store does not answe
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from signalling import views
 from signalling.bus import Bus
 from signalling.commands import Command, Open
 from signalling.guide import Guide
 from signalling.mirror import Mirror, Mirrors, version_of
-from signalling.record import Actor, PatientInformation, Policy, Staff, Visit
-from signalling.store import Keys, Store, Unavailable
+from signalling.notices import notices
+from signalling.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
+from signalling.store import Extra, Keys, Store, Unavailable
 from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
 
 ATTEMPTS = 100  # commits that may be overtaken; each overtaking one was a success of somebody else's
@@ -37,6 +41,10 @@ class Organisations(Protocol):
     async def list(self) -> list[str]: ...
 
 
+Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
+"""What else an event brings about (mail, webhooks), as entries of queues that are written in the same commit."""
+
+
 class Accepted(Decided, frozen=True):
     """A command that was carried out; `version` is where the topics show it, 0 where nothing changed."""
 
@@ -56,6 +64,7 @@ class Service:
         self.bus = bus
         self.organisations = organisations
         self.mirrors = Mirrors(store, self._hear)
+        self.consequences: Consequences = lambda settings, before, after, event: ()
         self._guides: dict[tuple[str, int], Guide] = {}
         bus.on_reconnected = self._bus_is_back
 
@@ -124,14 +133,19 @@ class Service:
                 decided.event,
                 index_score=after.arrived_ms if after.is_open else None,
                 deadline_ms=next_deadline_ms(after, settings.policy),
+                notices=notices(visit, after, decided.event, mirror.staff, new_id("n")),
+                extras=self.consequences(settings, visit, after, decided.event),
             )
             if committed is not None:
                 mirror.committed(committed)
                 return Accepted(after, decided.event, version_of(committed.seq))
         raise Unavailable("overtaken too often")
 
-    async def set_on_call(self, actor: Actor, on: bool) -> int:
-        """Turn somebody's On-Call switch; return the version where it is seen, 0 where it stood so already."""
+    async def set_on_call(self, actor: Actor, on: bool, *, notice: bool = False) -> int:
+        """Turn somebody's On-Call switch; return the version where it is seen, 0 where it stood so already.
+
+        With `notice` they find it under their bell: it was not they who did it.
+        """
         organisation = actor.organisation
         mirror = await self.mirrors.get(organisation)
         for _ in range(ATTEMPTS):
@@ -139,17 +153,12 @@ class Service:
             before = held or Staff(id=actor.id, name=actor.name, role=actor.role)
             if held is not None and held.on_call == on:
                 return 0
-            after = Staff(
-                id=actor.id,
-                name=actor.name,
-                role=actor.role,
-                version=before.version + 1,
-                on_call=on,
-                on_call_since_ms=now_ms if on else None,
-                states=before.states,
+            after = replace(
+                before, version=before.version + 1, on_call=on, on_call_since_ms=now_ms if on else None
             )
             event = Event("on_call" if on else "off_call", now_ms, actor.person)
-            committed = await self.store.commit(organisation, after, event, index_score=0)
+            told = [(actor.id, Notice(id=new_id("n"), kind="off_call", at_ms=now_ms))] if notice else []
+            committed = await self.store.commit(organisation, after, event, index_score=0, notices=told)
             if committed is not None:
                 mirror.committed(committed)
                 return version_of(committed.seq)

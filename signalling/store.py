@@ -15,20 +15,28 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from signalling.guide import Guide
-from signalling.record import Staff, Visit
-from signalling.seal import Seal
+from signalling.record import Line, Mark, Notice, Record, Staff, Visit
+from signalling.seal import Seal, SealError
 from signalling.visit import QUIET, Event
 
 STREAM_LENGTH = 4096  # events kept for those who missed some; whoever missed more takes a snapshot
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
-_RECORD: dict[str, Any] = {"visit": msgspec.msgpack.Decoder(Visit), "staff": msgspec.msgpack.Decoder(Staff)}
+_RECORD: dict[str, Any] = {
+    kind.__name__.lower(): msgspec.msgpack.Decoder(kind) for kind in (Visit, Staff, Line, Mark)
+}
+_NOTICE = msgspec.msgpack.Decoder(Notice)
 _encode = msgspec.msgpack.Encoder().encode
 
-R = TypeVar("R", Visit, Staff)
+BELL_MS = 90 * 86_400_000  # how long a notification is kept
+
+log = structlog.get_logger()
+R = TypeVar("R", Visit, Staff, Mark)
+Extra = tuple[str, int, bytes]  # what goes into a sorted set with the commit: key, score, member
 
 
 class Unavailable(Exception):
@@ -44,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     at_ms: int
     record: bytes
+    told: tuple[tuple[str, bytes], ...] = ()
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -78,11 +87,24 @@ class Keys:
     def __init__(self, organisation: str) -> None:
         self.prefix = prefix = f"{{{organisation}}}:"
         self.visits, self.staff = f"{prefix}open", f"{prefix}staff"
+        self.ended, self.here = f"{prefix}ended", f"{prefix}here"
         self.deadlines, self.head, self.stream = f"{prefix}deadlines", f"{prefix}head", f"{prefix}events"
 
     def record(self, what: str, member: str) -> str:
         """Return the key of a record."""
         return f"{self.prefix}{what}:{member}"
+
+    def bell(self, person: str) -> str:
+        """Return the key of somebody's notifications."""
+        return f"{self.prefix}bell:{person}"
+
+    def index(self, record: Record) -> str:
+        """Return the key of the index that a record stands in."""
+        if isinstance(record, Visit):
+            return self.visits
+        if isinstance(record, Line):
+            return f"{self.prefix}chat:{record.visit}"
+        return self.staff if isinstance(record, Staff) else f"{self.prefix}marks"
 
     def history(self, member: str) -> str:
         """Return the key of a visit's history."""
@@ -136,16 +158,26 @@ class Store:
     async def commit(
         self,
         organisation: str,
-        record: Visit | Staff,
+        record: Record,
         event: Event,
         *,
         index_score: int | None,
         deadline_ms: int | None = None,
+        notices: Iterable[tuple[str, Notice]] = (),
+        extras: Iterable[Extra] = (),
     ) -> Committed | None:
         """Write the record whose `version` is one above the one it was decided on; None where somebody was faster."""
         what, keys = type(record).__name__.lower(), Keys(organisation)
         sealed = self._seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
-        entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed)
+        told = tuple(
+            (person, self._seal.close(_encode(notice), f"{organisation}/bell/{person}"))
+            for person, notice in notices
+        )
+        entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
+        put = [(keys.bell(person), event.at_ms, notice) for person, notice in told]
+        put += extras
+        if isinstance(record, Visit) and not record.is_open:
+            put.append((keys.ended, record.ended_ms or event.at_ms, record.id.encode()))
         history = b""
         if what == "visit" and event.kind not in QUIET:
             history = self._seal.close(_encode(event), f"{organisation}/history/{record.id}")
@@ -153,11 +185,12 @@ class Store:
             answer: list[Any] = await self._commit(
                 keys=[
                     keys.record(what, record.id),
-                    keys.visits if what == "visit" else keys.staff,
+                    keys.index(record),
                     keys.deadlines,
                     keys.head,
                     keys.stream,
                     keys.history(record.id),
+                    *(key for key, _, _ in put),
                 ],
                 args=[
                     record.version - 1,
@@ -171,6 +204,7 @@ class Store:
                     STREAM_LENGTH,
                     "e_" + secrets.token_hex(6),
                     history,
+                    *(part for _, score, member in put for part in (score, member)),
                 ],
             )
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
@@ -213,11 +247,14 @@ class Store:
                 for name in part:
                     pipe.hget(Keys(organisation).record(what, name), "record")
                 sealed = await pipe.execute()
-            found |= {
-                name: self.unseal(organisation, what, name, data)
-                for name, data in zip(part, sealed, strict=True)
-                if data is not None
-            }
+            for name, data in zip(part, sealed, strict=True):
+                if data is None:
+                    continue
+                try:
+                    found[name] = self.unseal(organisation, what, name, data)
+                except (SealError, msgspec.DecodeError):
+                    # One record that cannot be read must not close the whole organisation.
+                    log.error("store.unreadable_record", organisation=organisation, what=what)
         return found
 
     async def due(self, organisation: str, limit: int = 200) -> list[str]:
@@ -227,6 +264,42 @@ class Store:
                 Keys(organisation).deadlines, "-inf", self.clock_ms(), start=0, num=limit
             )
         return [member.decode() for member in found]
+
+    def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
+        """Return a notification; raise `SealError` where it is not this person's."""
+        return _NOTICE.decode(self._seal.open(sealed, f"{organisation}/bell/{person}"))
+
+    async def bell(self, organisation: str, person: str, limit: int = 100) -> tuple[list[Notice], int]:
+        """Return somebody's newest notifications, newest first, and how many are unread."""
+        key = Keys(organisation).bell(person)
+        mark, now_ms = await self.load(organisation, Mark, person)
+        async with answering():
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.zremrangebyscore(key, "-inf", now_ms - BELL_MS)
+            pipe.zrange(key, 0, limit - 1, desc=True)
+            pipe.zcount(key, f"({mark.until_ms if mark is not None else 0}", "+inf")
+            _, sealed, unread = await pipe.execute()
+        return [self.notice(organisation, person, data) for data in sealed], unread
+
+    async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
+        """Return what was written in a visit, oldest first."""
+        async with answering():
+            found = await self.redis.zrange(f"{Keys(organisation).prefix}chat:{visit_id}", -limit, -1)
+        lines: dict[str, Line] = await self._many(organisation, "line", found)
+        return list(lines.values())
+
+    async def past(
+        self, organisation: str, since_ms: int | None, before_ms: int | None, offset: int, limit: int
+    ) -> list[Visit]:
+        """Return ended visits, newest first (reopened ones are left out)."""
+        highest = "+inf" if before_ms is None else f"({before_ms}"
+        lowest = "-inf" if since_ms is None else since_ms
+        async with answering():
+            found = await self.redis.zrange(
+                Keys(organisation).ended, highest, lowest, byscore=True, desc=True, offset=offset, num=limit
+            )
+        visits: dict[str, Visit] = await self._many(organisation, "visit", found)
+        return [visit for visit in visits.values() if not visit.is_open]
 
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
         """Keep a version of the setup guide for the visits that begin with it; a version never changes."""

@@ -12,13 +12,16 @@ import structlog
 
 from signalling import messages as m
 from signalling import views, waiting
+from signalling.bell import Bell
+from signalling.chat import Chat
 from signalling.guide import Guide
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Policy, Staff, Status, Visit
 from signalling.service import Service
+from signalling.sessions import Sessions
 from signalling.store import Unavailable
-from signalling.visit import ADMIN, CLAIMANT, ON_CALL, PATIENT, relations
+from signalling.visit import ADMIN, ASSIGNEE, CLAIMANT, GUEST, ON_CALL, PATIENT, relations
 
 PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
 log = structlog.get_logger()
@@ -27,8 +30,8 @@ Work = Callable[[Mirror], Awaitable[None]]
 
 # Who may hear what about one visit (PROTOCOL.md#topics), by what they are to it.
 VISIT_TOPICS: dict[str, frozenset[str]] = {
-    "visit": frozenset({PATIENT, CLAIMANT, ON_CALL, ADMIN}),
-    "case": frozenset({PATIENT, CLAIMANT, ON_CALL, ADMIN}),
+    "visit": frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN}),
+    "case": frozenset({PATIENT, CLAIMANT, ON_CALL, ASSIGNEE, ADMIN}),
     "place": frozenset({PATIENT}),
 }
 
@@ -45,6 +48,9 @@ class Topics:
         self._hub = hub
         self._service = service
         self._counting: dict[str, asyncio.Task[None]] = {}
+        self.bell = Bell(hub, service)
+        self.chat = Chat(hub, service)
+        self.sessions = Sessions(hub, service)
         service.mirrors.observers.append(self.news)
 
     # --- subscribing
@@ -52,10 +58,18 @@ class Topics:
     async def subscribe(self, socket: Socket, request: m.Subscribe) -> m.Subscribed | m.Error:
         """Subscribe a socket, send it what it lacks, and return the answer. Raises `Unavailable`."""
         mirror = await self._service.mirrors.get(socket.actor.organisation)
-        if request.topic == "queue":
-            return await self._subscribe_queue(socket, request, mirror)
+        staffs = {
+            "queue": self._subscribe_queue,
+            "sessions": self.sessions.subscribe,
+            "bell": self.bell.subscribe,
+        }.get(request.topic)
+        if staffs is not None:
+            return await staffs(socket, request, mirror)
         room, _, visit_id = request.topic.partition("/")
-        visit = await self._service.visit(mirror.organisation, visit_id) if room in VISIT_TOPICS else None
+        known = room in VISIT_TOPICS or room == "chat"
+        visit = await self._service.visit(mirror.organisation, visit_id) if known else None
+        if room == "chat":
+            return await self.chat.subscribe(socket, request, mirror, visit)
         if visit is None or VISIT_TOPICS[room].isdisjoint(relations(visit, socket.actor, mirror.staff)):
             return m.error(request.id, "not_found")  # what one may not see does not exist
         message = await self._state(room, mirror, visit)
@@ -86,6 +100,8 @@ class Topics:
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
         """Unsubscribe; nothing happens where there was no subscription."""
+        if topic == "bell":
+            self.bell.unsubscribe(socket)
         self._hub.unsubscribe(socket, f"{socket.actor.organisation}/{topic}")
 
     @staticmethod
@@ -166,8 +182,9 @@ class Topics:
         if isinstance(news, Reset):
             self._reset(mirror)
         elif isinstance(news.after, Staff):
-            self._staff_changed(mirror, news.after)
-        else:
+            colleague = news.before if isinstance(news.before, Staff) else None
+            self._staff_changed(mirror, colleague, news.after)
+        elif isinstance(news.after, Visit):
             before = news.before if isinstance(news.before, Visit) else None
             self._visit_changed(mirror, before, news.after)
 
@@ -219,7 +236,11 @@ class Topics:
         staff = mirror.staff.get(claimant.id) if claimant is not None else None
         return None if staff is None else _staff_news(mirror, staff)
 
-    def _staff_changed(self, mirror: Mirror, staff: Staff) -> None:
+    def _staff_changed(self, mirror: Mirror, before: Staff | None, staff: Staff) -> None:
+        if before is not None and views.staff(before, in_session=False) == views.staff(
+            staff, in_session=False
+        ):
+            return
         self._tell_queue(mirror, _staff_news(mirror, staff))
         self._count_places(mirror)
 

@@ -164,9 +164,11 @@ class Worker:
         pending = set(self._tasks) - set(self._running)
         if pending:
             await asyncio.wait(pending, timeout=5)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            # Again until they are done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=0.5)
         await self.topics.close()
         await self.service.mirrors.close()
         await self.bus.close()

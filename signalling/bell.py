@@ -1,0 +1,106 @@
+"""The bell: one's own notifications, on all of one's tabs and workers (PROTOCOL.md#bell).
+
+Knows how notices are shown and marked as read; who is told of what stands in `notices.py`.
+"""
+
+from __future__ import annotations
+
+from signalling import messages as m
+from signalling.hub import Hub, Socket
+from signalling.mirror import Change, Mirror, Reset
+from signalling.record import Actor, Mark, Notice
+from signalling.service import Service
+from signalling.store import Unavailable
+from signalling.visit import Event
+
+TOPIC = "bell"
+
+
+def _part(notice: Notice) -> m.BellPart:
+    return m.BellPart(
+        id=notice.id,
+        kind=notice.kind,
+        at_ms=notice.at_ms,
+        visit=notice.visit,
+        name=notice.name,
+        by=notice.by,
+        note=notice.note,
+    )
+
+
+class Bell:
+    """The topic `bell` of this worker's staff."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        self._unread: dict[str, int] = {}  # of those who hear their bell here
+        service.mirrors.observers.append(self.news)
+
+    @staticmethod
+    def _name(organisation: str, person: str) -> str:
+        return f"{organisation}/bell:{person}"
+
+    async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
+        """Subscribe somebody to their own bell. Raises `Unavailable`."""
+        actor = socket.actor
+        if not actor.is_staff:
+            return m.error(request.id, "not_allowed")
+        name = self._name(actor.organisation, actor.id)
+        self._hub.subscribe(socket, name, mirror.version)  # first, so that nothing is missed meanwhile
+        version = mirror.version
+        notices, unread = await self._service.store.bell(actor.organisation, actor.id)
+        self._unread[name] = unread
+        socket.send(
+            m.BellSnapshot(
+                topic=TOPIC,
+                epoch=mirror.epoch,
+                version=version,
+                unread=unread,
+                items=tuple(_part(notice) for notice in notices),
+            )
+        )
+        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=version)
+
+    def unsubscribe(self, socket: Socket) -> None:
+        """Unsubscribe."""
+        self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
+
+    async def mark(self, actor: Actor, until_ms: int) -> int:
+        """Everything up to there has been read. Raises `Unavailable`."""
+        store = self._service.store
+        mirror = await self._service.mirrors.get(actor.organisation)
+        for _ in range(10):
+            held, now_ms = await store.load(actor.organisation, Mark, actor.id)
+            until_ms = min(until_ms, now_ms)
+            if held is not None and held.until_ms >= until_ms:
+                return 0
+            mark = Mark(id=actor.id, version=(held.version if held is not None else 0) + 1, until_ms=until_ms)
+            committed = await store.commit(
+                actor.organisation, mark, Event("bell_marked", now_ms), index_score=0
+            )
+            if committed is not None:
+                mirror.committed(committed)
+                return mirror.version
+        raise Unavailable("overtaken too often")
+
+    def news(self, news: Change | Reset) -> None:
+        """Ring. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        if mirror is None or isinstance(news, Reset):
+            return  # whoever was away asks for a snapshot, and an unread count comes with the next notice
+        for person, sealed in news.told:
+            name = self._name(news.organisation, person)
+            if self._hub.has(name):
+                notice = self._service.store.notice(news.organisation, person, sealed)
+                self._unread[name] = unread = self._unread.get(name, 0) + 1
+                item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
+                self._hub.tell(name, item)
+        if isinstance(news.after, Mark):
+            name = self._name(news.organisation, news.after.id)
+            self._unread[name] = 0
+            if self._hub.has(name):
+                marked = m.BellMarked(
+                    topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=0
+                )
+                self._hub.tell(name, marked)

@@ -1,0 +1,93 @@
+"""What is written in a visit: by its parties to each other, by staff to a patient who waits (PROTOCOL.md#chat)."""
+
+from __future__ import annotations
+
+from signalling import messages as m
+from signalling.hub import Hub, Socket
+from signalling.mirror import Change, Mirror, Reset
+from signalling.record import Actor, Line, Status, Visit
+from signalling.service import Service, new_id
+from signalling.visit import (
+    ADMIN,
+    ASSIGNEE,
+    CLAIMANT,
+    GUEST,
+    ON_CALL,
+    PATIENT,
+    Event,
+    Refusal,
+    party_key,
+    relations,
+)
+
+STAFF = "staff"
+# status -> who may write then, and who may read
+WRITES: dict[Status, frozenset[str]] = {
+    Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
+    Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
+    Status.LIVE: frozenset({PATIENT, CLAIMANT, GUEST}),
+    Status.ENDED: frozenset(),
+}
+READS = frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN})
+
+
+def _part(line: Line) -> m.LinePart:
+    return m.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
+
+
+class Chat:
+    """The topics `chat/{id}` of this worker's people."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        service.mirrors.observers.append(self.news)
+
+    async def subscribe(
+        self, socket: Socket, request: m.Subscribe, mirror: Mirror, visit: Visit | None
+    ) -> m.Subscribed | m.Error:
+        """Subscribe somebody to a visit's lines. Raises `Unavailable`."""
+        if visit is None or READS.isdisjoint(relations(visit, socket.actor, mirror.staff)):
+            return m.error(request.id, "not_found")
+        self._hub.subscribe(socket, f"{mirror.organisation}/{request.topic}", mirror.version)
+        version = mirror.version
+        lines = await self._service.store.lines(mirror.organisation, visit.id)
+        snapshot = m.ChatSnapshot(
+            topic=request.topic, epoch=mirror.epoch, version=version, lines=tuple(_part(x) for x in lines)
+        )
+        socket.send(snapshot)
+        return m.Subscribed(reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=version)
+
+    async def send(self, actor: Actor, request: m.ChatSend) -> int | Refusal:
+        """Write a line; return the version at which it is seen, or why not. Raises `Unavailable`."""
+        mirror = await self._service.mirrors.get(actor.organisation)
+        visit = await self._service.visit(actor.organisation, request.visit)
+        if visit is None:
+            return Refusal("not_found")
+        known = relations(visit, actor, mirror.staff)
+        if known.isdisjoint(WRITES[visit.status]):
+            once = any(not known.isdisjoint(who) for who in WRITES.values())
+            return Refusal("wrong_status", {"status": str(visit.status)}) if once else Refusal("not_allowed")
+        now_ms = self._service.store.clock_ms()
+        line = Line(
+            id=new_id("m"),
+            visit=visit.id,
+            at_ms=now_ms,
+            party=party_key(visit, actor) or STAFF,
+            name=actor.name,
+            text=request.text,
+        )
+        event = Event("wrote", now_ms, actor.person)
+        committed = await self._service.store.commit(actor.organisation, line, event, index_score=now_ms)
+        if committed is None:
+            return Refusal("unavailable")  # another line has the same random id
+        mirror.committed(committed)
+        return mirror.version
+
+    def news(self, news: Change | Reset) -> None:
+        """Show a new line. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
+            topic = f"chat/{news.after.visit}"
+            line = m.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
+            self._hub.tell(f"{news.organisation}/{topic}", line)

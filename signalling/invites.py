@@ -1,0 +1,41 @@
+"""One-time links for guests: a secret that opens one visit as one party, once, for a while (SECURITY.md row 8)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+
+from signalling.store import Keys, Store, answering
+
+
+class Invite(msgspec.Struct, frozen=True):
+    """What a link opens."""
+
+    visit: str
+    guest: str
+
+
+class Invites:
+    """Issues and redeems. Of two who redeem at once, one wins; replayed, expired and forged look alike."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
+        """Return a fresh token. Raises `Unavailable`."""
+        token = secrets.token_urlsafe(24)
+        async with answering():
+            await self._store.redis.set(_key(organisation, token), msgspec.msgpack.encode(invite), px=for_ms)
+        return token
+
+    async def redeem(self, organisation: str, token: str) -> Invite | None:
+        """Return what the token opens, and void it; None where it opens nothing (any more). Raises `Unavailable`."""
+        async with answering():
+            data = await self._store.redis.getdel(_key(organisation, token))
+        return None if data is None else msgspec.msgpack.decode(data, type=Invite)
+
+
+def _key(organisation: str, token: str) -> str:
+    return Keys(organisation).record("invite", hashlib.sha256(token.encode()).hexdigest())

@@ -1,0 +1,29 @@
+-- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts and first attempt by the job's
+-- digest), dead (zset: given up). ARGV: the step, then what it takes. Times in ms, by the store's clock.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local due, tries, dead = KEYS[1], KEYS[2], KEYS[3]
+local step, member = ARGV[1], ARGV[2]
+local function forget(m)
+  local digest = redis.sha1hex(m)
+  redis.call('HDEL', tries, digest .. ':n', digest .. ':at')
+  return redis.call('ZREM', due, m)
+end
+if step == 'take' then
+  local found = {}
+  for _, m in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, ARGV[2])) do
+    local digest = redis.sha1hex(m)
+    redis.call('HSETNX', tries, digest .. ':at', now)
+    local n = redis.call('HINCRBY', tries, digest .. ':n', 1)
+    redis.call('ZADD', due, now + ARGV[3], m)
+    found[#found + 1] = {m, n, tonumber(redis.call('HGET', tries, digest .. ':at'))}
+  end
+  return {now, found}
+end
+if step == 'later' then return redis.call('ZADD', due, 'XX', ARGV[3], member) end
+if step == 'done' then return forget(member) end
+if step == 'dead' and forget(member) == 1 then
+  redis.call('ZADD', dead, now, member)
+  redis.call('ZREMRANGEBYRANK', dead, 0, -1 - ARGV[3])
+end
+return 0

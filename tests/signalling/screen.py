@@ -1,0 +1,58 @@
+"""A provider's screen as PROTOCOL.md tells clients to keep it: what it holds is all that it was sent, and no more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signalling.client import SignallingClient
+
+
+class Screen:
+    """On-Demand Requests as one client sees them. `drained` takes in what has arrived."""
+
+    def __init__(self, client: SignallingClient) -> None:
+        self.client = client
+        self.version = -1
+        self.epoch = ""
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.staff: dict[str, dict[str, Any]] = {}
+        self.snapshots = 0
+        self.shown: list[int] = []
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Show one message; one whose version is not above what is held is dropped."""
+        if message["type"] == "queue.snapshot":
+            self.snapshots += 1
+            self.epoch, self.version = message["epoch"], message["version"]
+            self.rows = {row["visit"]: row for row in message["rows"]}
+            self.staff = {person["id"]: person for person in message["staff"]}
+            return
+        if message["version"] <= self.version:
+            return
+        self.version = message["version"]
+        self.shown.append(self.version)
+        if message["type"] == "queue.row":
+            self.rows[message["row"]["visit"]] = message["row"]
+        elif message["type"] == "queue.gone":
+            self.rows.pop(message["visit"], None)
+        elif message["type"] == "queue.staff":
+            self.staff[message["staff"]["id"]] = message["staff"]
+
+    def drained(self) -> Screen:
+        """Take in all that has arrived by now."""
+        while self.client.backlog:
+            message = self.client.backlog.popleft()
+            if message.get("topic") == "queue":
+                self.take(message)
+        return self
+
+    def same_as(self, other: Screen) -> bool:
+        """Return whether both show the same."""
+        return (self.rows, self.staff) == (other.rows, other.staff)
+
+
+async def screen(client: SignallingClient, **held: Any) -> Screen:
+    """Subscribe to the queue and return the screen."""
+    shown = Screen(client)
+    await client.request("subscribe", topic="queue", **held)
+    return shown.drained()

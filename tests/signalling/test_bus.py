@@ -1,0 +1,83 @@
+"""The bus hears again by itself: after its connection was cut, after a store that was not there, after a bad word."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from signalling.bus import Bus
+from signalling.store import Unavailable
+from tests.signalling.waits import until
+from web.valkey import EmbeddedStore, LockedFolder
+
+
+async def test_a_bus_whose_connection_is_cut_hears_again_and_says_that_something_may_be_missing(
+    valkey: Redis,
+) -> None:
+    heard: list[bytes] = []
+    back: list[int] = []
+    bus = Bus(valkey, lambda: back.append(1))
+    await bus.subscribe("news", heard.append)
+    await bus.subscribe("others", heard.append)
+    running = asyncio.create_task(bus.run())
+    for cut in range(1, 4):
+        await valkey.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+        await until(lambda cut=cut: len(back) >= cut)
+        heard.clear()
+        for channel in ("news", "others"):
+            assert await bus.publish(channel, channel.encode()) == 1
+        await until(lambda: heard == [b"news", b"others"])
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await bus.close()
+
+
+async def test_a_word_that_cannot_be_read_deafens_nobody(valkey: Redis) -> None:
+    heard: list[bytes] = []
+
+    def touchy(data: bytes) -> None:
+        if data == b"bad":
+            raise ValueError(data)
+        heard.append(data)
+
+    bus = Bus(valkey)
+    await bus.subscribe("news", touchy)
+    running = asyncio.create_task(bus.run())
+    for word in (b"one", b"bad", b"two"):
+        await bus.publish("news", word)
+    await until(lambda: heard == [b"one", b"two"])
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await bus.close()
+
+
+async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is_there(
+    tmp_path: Path,
+) -> None:
+    folder = LockedFolder(tmp_path)
+    store = EmbeddedStore(folder)
+    redis = Redis.from_url(store.url, socket_timeout=1, socket_connect_timeout=1)
+    bus = Bus(redis)
+    heard: list[bytes] = []
+    running = asyncio.create_task(bus.run())
+    for channel in ("one", "two"):
+        try:
+            await bus.subscribe(channel, heard.append)
+        except Unavailable:
+            continue
+        raise AssertionError("there is no store yet")
+    store.start()
+
+    async def both_heard() -> bool:
+        return [await bus.publish(channel, channel.encode()) for channel in ("one", "two")] == [1, 1]
+
+    await until(both_heard)
+    await until(lambda: {b"one", b"two"} <= set(heard))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await bus.close()
+    await redis.aclose()
+    store.stop()
+    folder.close()

@@ -1,0 +1,198 @@
+"""The clinic's side over two workers: assign, decline, bell, chat, transfer, reopen, guests, what was."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.client import SignallingClient, SignallingError
+from signalling.record import Actor, Role
+from tests.signalling.clinic import Clinic, clinic
+
+OSEI, LIN, HALE = "Dr M. Osei", "Dr B. Lin", "Robin Hale"
+
+
+@pytest.fixture
+async def two(valkey: Redis) -> AsyncIterator[Clinic]:
+    async with clinic(valkey) as opened:
+        yield opened
+
+
+async def staff(two: Clinic, name: str, worker: int, role: Role = Role.PROVIDER) -> SignallingClient:
+    client = await two.on_call(two.provider(name, role), worker)
+    await client.request("subscribe", topic="bell")
+    await client.request("subscribe", topic="queue")
+    return client
+
+
+async def waiting(two: Clinic, worker: int = 0) -> tuple[str, SignallingClient]:
+    actor = await two.arrive(worker)
+    assert actor.visit is not None
+    client = await two.connect(actor, worker)
+    await client.request("subscribe", topic=f"visit/{actor.visit}")
+    await client.request("visit.enter", visit=actor.visit)
+    return actor.visit, client
+
+
+def me(client: SignallingClient) -> str:
+    found: str = client.welcome["me"]["id"]
+    return found
+
+
+async def refused(client: SignallingClient, request: str, **fields: Any) -> str:
+    with pytest.raises(SignallingError) as problem:
+        await client.request(request, **fields)
+    return problem.value.code
+
+
+async def test_an_assigned_provider_hears_their_bell_on_another_worker_and_claims(two: Clinic) -> None:
+    admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
+    visit, _ = await waiting(two)
+    await admin.request("visit.assign", visit=visit, to=me(provider))
+    bell = await provider.expect("bell.item")
+    assert (bell["unread"], bell["item"]["kind"], bell["item"]["visit"]) == (1, "assigned", visit)
+    assert (bell["item"]["name"], bell["item"]["by"]) == ("Ana Ruiz", HALE)
+    row = await admin.expect("queue.row", lambda m: m["row"]["assignee"] is not None)
+    assert row["row"]["assignee"]["id"] == me(provider)
+    await provider.request("bell.mark", until_ms=bell["item"]["at_ms"])
+    assert (await provider.expect("bell.marked"))["unread"] == 0
+    again = await two.connect(two.provider(OSEI), 0)
+    await again.request("subscribe", topic="bell")
+    snapshot = await again.expect("bell.snapshot")
+    assert (snapshot["unread"], len(snapshot["items"])) == (0, 1)
+    assert await refused(provider, "visit.assign", visit=visit, to=me(provider)) == "not_allowed"
+    await provider.request("visit.claim", visit=visit)
+
+
+async def test_an_assignment_not_taken_up_is_everybodys_again_and_the_admin_hears_of_it(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, assignment_ms=700) as two:
+        admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
+        visit, _ = await waiting(two)
+        await admin.request("visit.assign", visit=visit, to=me(provider))
+        lapsed = await admin.expect("bell.item", lambda m: m["item"]["kind"] == "assignment_lapsed")
+        assert lapsed["item"]["visit"] == visit
+        await provider.expect("queue.row", lambda m: m["row"]["assignee"] is None)
+
+
+async def test_a_declined_patient_is_told_at_once_with_the_reason(two: Clinic) -> None:
+    admin, colleague = await staff(two, HALE, 0, Role.ADMIN), await staff(two, "Kim Doe", 1, Role.ADMIN)
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two, 1)
+    assert await refused(provider, "visit.decline", visit=visit, reason="no") == "not_allowed"
+    await admin.request("visit.decline", visit=visit, reason="Please call 911.")
+    told = await patient.expect("visit.state", lambda m: m["visit"]["status"] == "ended")
+    assert (told["visit"]["outcome"], told["visit"]["reason"]) == ("declined", "Please call 911.")
+    assert (await colleague.expect("bell.item"))["item"]["note"] == "Please call 911."
+    gone = await provider.expect("queue.gone")
+    assert gone["why"] == "declined"
+
+
+async def test_while_the_front_desk_looks_only_admins_claim(valkey: Redis) -> None:
+    async with clinic(valkey, front_desk_ms=60_000) as two:
+        admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
+        visit, _ = await waiting(two)
+        row = await provider.expect("queue.row")
+        assert row["row"]["admins_until_ms"] == row["row"]["arrived_ms"] + 60_000
+        assert await refused(provider, "visit.claim", visit=visit) == "front_desk"
+        await admin.request("visit.assign", visit=visit, to=me(provider))
+        await provider.request("visit.claim", visit=visit)
+
+
+async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    await patient.request("subscribe", topic=f"chat/{visit}")
+    await provider.request("chat.send", visit=visit, text="Please have your pen beside you.")
+    line = (await patient.expect("chat.line"))["line"]
+    assert (line["party"], line["name"], line["text"]) == ("staff", OSEI, "Please have your pen beside you.")
+    assert await refused(patient, "chat.send", visit=visit, text="I have it") == "wrong_status"
+    await provider.request("visit.claim", visit=visit)
+    await provider.request("subscribe", topic=f"chat/{visit}")
+    assert len((await provider.expect("chat.snapshot"))["lines"]) == 1
+    await patient.request("chat.send", visit=visit, text="I have it")
+    assert (await provider.expect("chat.line"))["line"]["party"] == "patient"
+    colleague = await staff(two, LIN, 0)
+    assert await refused(colleague, "chat.send", visit=visit, text="hello") == "wrong_status"
+
+
+async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two: Clinic) -> None:
+    provider, colleague = await staff(two, OSEI, 1), await staff(two, LIN, 0)
+    visit, patient = await waiting(two)
+    await provider.request("visit.claim", visit=visit)
+    await provider.request("visit.transfer", visit=visit, to=me(colleague))
+    assert (await colleague.expect("bell.item"))["item"]["kind"] == "transferred"
+    row = await colleague.expect("queue.row", lambda m: m["row"]["returned"] == 1)
+    assert row["row"]["assignee"]["id"] == me(colleague)
+    await patient.expect("visit.state", lambda m: m["visit"]["status"] == "queued")
+    await colleague.request("visit.claim", visit=visit)
+
+
+async def test_what_was_is_found_again_with_its_story_and_can_be_reopened(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    await provider.request("subscribe", topic="sessions")
+    visit, patient = await waiting(two)
+    await provider.request("visit.claim", visit=visit)
+    await provider.expect("sessions.row", lambda m: m["row"]["visit"] == visit)
+    await provider.request("visit.end", visit=visit)
+    await provider.expect("sessions.gone")
+    past = await provider.request("sessions.past", text="RUIZ", outcome="completed", provider=me(provider))
+    assert [row["visit"] for row in past["rows"]] == [visit]
+    assert (await provider.request("sessions.past", text="nobody"))["rows"] == []
+    assert (await provider.request("sessions.past", since_ms=past["rows"][0]["ended_ms"] + 1))["rows"] == []
+    story = await provider.request("visit.history", visit=visit)
+    assert [event["kind"] for event in story["events"]] == ["opened", "claimed", "ended"]
+    await provider.request("visit.reopen", visit=visit)
+    await patient.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
+    assert (await provider.request("sessions.past"))["rows"] == []
+    assert await refused(patient, "sessions.past") == "not_allowed"
+    assert await refused(patient, "visit.history", visit=visit) == "not_allowed"
+
+
+async def test_a_guest_enters_by_a_link_once_and_is_shown_by_name(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    assert (
+        await refused(provider, "visit.invite", visit=visit, name="Rosa", relation="interpreter")
+        == "wrong_status"
+    )
+    await provider.request("visit.claim", visit=visit)
+    invited = await provider.request("visit.invite", visit=visit, name="Rosa Diaz", relation="interpreter")
+    guest = invited["guest"]
+    seen = await patient.expect("visit.state", lambda m: guest in m["visit"]["parties"])
+    assert seen["visit"]["parties"][guest]["relation"] == "interpreter"
+    token = invited["path"].rsplit("/", 1)[1]
+    invites = two.workers[0].invites
+    redeemed = await invites.redeem("riverside", token)
+    assert redeemed is not None
+    assert (redeemed.visit, redeemed.guest) == (visit, guest)
+    assert await invites.redeem("riverside", token) is None
+    rosa = Actor(organisation="riverside", id=guest, name="Rosa Diaz", role=Role.GUEST, visit=visit)
+    client = await two.connect(rosa, 0)
+    await client.request("subscribe", topic=f"visit/{visit}")
+    await client.request("visit.enter", visit=visit)
+    await patient.expect("visit.state", lambda m: m["visit"]["parties"][guest]["present"])
+    assert await refused(client, "subscribe", topic=f"case/{visit}") == "not_found"
+    for request in ("visit.end", "visit.release", "visit.hang_up", "visit.withdraw"):
+        assert await refused(client, request, visit=visit) in ("not_allowed", "wrong_status")
+    await provider.request("visit.dismiss", visit=visit, guest=guest)
+    await patient.expect("visit.state", lambda m: guest not in m["visit"]["parties"])
+    assert await refused(client, "visit.enter", visit=visit) == "not_allowed"
+
+
+async def test_on_call_ends_when_the_last_page_has_been_gone_for_the_limit_and_the_bell_says_so(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, off_call_ms=1500) as two:
+        colleague, provider = await staff(two, LIN, 0), await staff(two, OSEI, 1)
+        who = me(provider)
+        await provider.close()
+        off = await colleague.expect(
+            "queue.staff", lambda m: m["staff"]["id"] == who and not m["staff"]["on_call"]
+        )
+        assert off["staff"]["name"] == OSEI
+        back = await two.connect(two.provider(OSEI), 1)
+        await back.request("subscribe", topic="bell")
+        assert [item["kind"] for item in (await back.expect("bell.snapshot"))["items"]] == ["off_call"]

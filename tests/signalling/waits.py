@@ -1,0 +1,23 @@
+"""Waiting for what must come: a condition, looked at again and again until it holds or its time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+
+
+async def until(condition: Callable[[], object | Awaitable[object]], within_s: float = 5.0) -> float:
+    """Return after how many seconds the condition held; raise AssertionError where it does not in time."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while True:
+        held = condition()
+        if inspect.isawaitable(held):
+            held = await held
+        if held:
+            return loop.time() - start
+        assert loop.time() - start < within_s, (
+            f"not within {within_s} s: {inspect.getsource(condition).strip()}"
+        )
+        await asyncio.sleep(0.01)
