@@ -7,7 +7,7 @@ hold, in `patient_form`. The entry of the setup guide, where the wait begins, is
 import base64
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -123,9 +123,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:
         raise web.HTTPSeeOther(f"/{organisation.id}")
-    # Where the patient is it may be tomorrow already.
-    today = (datetime.now(UTC) + timedelta(hours=14)).date()
-    form, errors, found = patient_form.check(posted, organisation.languages, today)
+    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
     if found is None:
         return _form_page(request, organisation, form, errors)
     visit_id = await _opened(request, organisation, found)
@@ -198,15 +196,25 @@ def patient(organisation: str, visit_id: str, name: str) -> Actor:
     )
 
 
-def _form_page(
-    request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
-) -> web.Response:
-    context = {
+def today_anywhere() -> date:
+    """The latest date that it is anywhere: where the patient is it may be tomorrow already."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date()
+
+
+def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
+    """What the patient information form needs."""
+    return {
         "form": form,
         "errors": errors,
         "states": sorted(patient_form.STATES.items(), key=lambda item: item[1]),
         "languages": [(code, LANGUAGES[code]) for code in organisation.languages],
     }
+
+
+def _form_page(
+    request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
+) -> web.Response:
+    context = form_context(organisation, form, errors)
     title = ("Please check: " if errors else "") + "Your information"
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
 
