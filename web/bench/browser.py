@@ -66,12 +66,12 @@ def measure() -> list[Figure] | Skipped:
 
 def _tests() -> list[str]:
     """The tests that say a figure, as pytest names them."""
-    found = []
-    for file in sorted(TESTS.rglob("test_*.py")):
-        for test in TEST.finditer(file.read_text("utf-8")):
-            if any(f'"{name}"' in test.group() for name in PROPERTIES):
-                found.append(f"{file}::{test.group(1)}")
-    return found
+    return [
+        f"{file}::{test.group(1)}"
+        for file in sorted(TESTS.rglob("test_*.py"))
+        for test in TEST.finditer(file.read_text("utf-8"))
+        if any(f'"{name}"' in test.group() for name in PROPERTIES)
+    ]
 
 
 def read(report: Path) -> list[Figure]:

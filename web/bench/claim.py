@@ -5,7 +5,6 @@ the other worker. Each round must have one winner, and everybody else must be to
 """
 
 import asyncio
-import itertools
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -41,7 +40,7 @@ Seen = dict[int, dict[str, int]]
 
 def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
     """Plays the races. Raises ChildFailed."""
-    staff = stage.staff(PROVIDERS, PROVIDERS * 4)
+    staff = stage.staff(PROVIDERS, PROVIDERS)
     patient, visit = stage.patient()
     page = Child(watch, stage.door, patient, visit, rounds + WARM_UP)
     try:
@@ -80,8 +79,7 @@ def race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> 
 
 
 async def _race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> list[Round]:
-    # One browser of each person first; the others stand in where one came to the worker that was full.
-    providers = await enter_evenly(door, itertools.cycle(seats[:PROVIDERS]), PROVIDERS)
+    providers = await enter_evenly(door, seats)
     for answer in await answers([provider.ask("on_call", on=True) for provider in providers]):
         refuse_errors(answer)
     providers = _alternating(providers)
@@ -137,7 +135,7 @@ async def _watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) ->
             if len(seen) >= rounds and all(len(workers) == 2 for workers in seen.values()):
                 complete.set()
 
-    pages = await enter_evenly(door, itertools.repeat(seat), 2, news)
+    pages = await enter_evenly(door, [seat, seat], news)
     for answer in await answers([page.ask("subscribe", topic=f"visit/{visit}") for page in pages]):
         refuse_errors(answer)
     tell(0.0)

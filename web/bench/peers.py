@@ -7,7 +7,8 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -73,6 +74,13 @@ class Peer(asyncio.Protocol):
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
         self._send(0x82, encode({"type": kind, "id": request, **fields}))
         return answer
+
+    async def bye(self) -> None:
+        """Leaves for good, and returns once the server has closed. Raises PeerError, TimeoutError."""
+        async with asyncio.timeout(ANSWER_S):
+            with suppress(PeerError):
+                await self.ask("bye")
+        self.close()
 
     def close(self) -> None:
         """Lets go of the socket."""
@@ -188,22 +196,21 @@ async def enter_all(
     return peers
 
 
-async def enter_evenly(door: Door, seats: Iterator[Seat], total: int, news: News = no_news) -> list[Peer]:
-    """`total` peers, as many on each of two workers. Raises PeerError where one worker takes them all."""
+async def enter_evenly(door: Door, seats: Sequence[Seat], news: News = no_news) -> list[Peer]:
+    """A peer for each seat, half of them on each of two workers. Raises PeerError where one worker takes them all."""
     kept: list[Peer] = []
     share: Counter[str] = Counter()
-    waiting: list[Seat] = []
+    missing = list(seats)
     for _ in range(ROUNDS):
-        while len(waiting) < max(2, total - len(kept)):
-            waiting.append(next(seats))
-        for peer in await enter_all(door, waiting, news):
-            if share[peer.worker] < total // 2 and peer.seat in waiting:
+        tried = list(itertools.islice(itertools.cycle(missing), max(4, len(missing))))
+        for peer in await enter_all(door, tried, news):
+            if peer.seat in missing and share[peer.worker] < len(seats) // 2:
                 share[peer.worker] += 1
                 kept.append(peer)
-                waiting.remove(peer.seat)
+                missing.remove(peer.seat)
             else:
                 peer.close()
-        if len(kept) == total:
+        if not missing:
             return kept
     raise PeerError(f"the workers share connections too unevenly: {dict(share)}")
 
