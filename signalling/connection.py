@@ -43,6 +43,8 @@ Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 class Flood:
     """A token bucket of messages. `now` in seconds."""
 
+    __slots__ = ("_at", "_tokens")
+
     def __init__(self, now: float) -> None:
         self._tokens = float(BURST)
         self._at = now
@@ -56,6 +58,8 @@ class Flood:
 
 class Connection:
     """A client that said hello: who it is, its socket, and the visits whose page it is on."""
+
+    __slots__ = ("actor", "closing", "entered", "id", "said_bye", "socket", "token", "worker")
 
     def __init__(self, worker: Worker, actor: Actor, connection_id: str, token: str, socket: Socket) -> None:
         self.worker = worker
@@ -85,6 +89,7 @@ async def serve(request: web.Request, worker: Worker, authenticate: Authenticate
         timeout=2.0,
     )
     await ws.prepare(request)
+    ws.headers.clear()  # they are sent; a quiet socket need not keep them for hours
     codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
     try:
         connection = await asyncio.wait_for(
