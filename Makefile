@@ -60,6 +60,11 @@ lock:
 	@$(COMPILE) --group dev --output-file requirements/dev.txt
 	@$(COMPILE) --group build --constraints requirements/dev.txt --output-file requirements/run.txt
 
+# The README's pictures, taken anew from a real visit.
+pictures: $(VENV)/.test
+	@.ci/chromium
+	@$(BIN)/python -m tests.pictures.take
+
 vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
 
