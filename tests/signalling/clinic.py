@@ -73,6 +73,14 @@ async def authenticate(request: web.Request, role: str) -> Actor | None:
     return Actor(**{**said, "role": Role(said["role"])})
 
 
+def headers(actor: Actor) -> dict[str, str]:
+    """Return what says who speaks."""
+    person = {"organisation": actor.organisation, "id": actor.id, "name": actor.name, "role": str(actor.role)}
+    if actor.visit is not None:
+        person["visit"] = actor.visit
+    return {"X-Person": json.dumps(person)}
+
+
 class Clinic:
     """Workers and people. `worker` arguments are indexes."""
 
@@ -81,8 +89,10 @@ class Clinic:
         self.servers = servers
         self.http = http
 
-    def url(self, worker: int) -> str:
-        """Return a worker's WebSocket URL."""
+    def url(self, worker: int | str) -> str:
+        """Return a worker's WebSocket URL; that of a process of its own is its URL already."""
+        if isinstance(worker, str):
+            return worker
         return str(self.servers[worker].make_url("/ws"))
 
     async def arrive(
@@ -106,27 +116,42 @@ class Clinic:
         """Return a member of staff."""
         return Actor(organisation=organisation, id=f"u_{name.split()[-1].lower()}", name=name, role=role)
 
-    async def connect(self, actor: Actor, worker: int = 0, **how: Any) -> SignallingClient:
+    async def connect(self, actor: Actor, worker: int | str = 0, **how: Any) -> SignallingClient:
         """Connect somebody to a worker."""
-        person = {
-            "organisation": actor.organisation,
-            "id": actor.id,
-            "name": actor.name,
-            "role": str(actor.role),
-        }
-        if actor.visit is not None:
-            person["visit"] = actor.visit
         role = "staff" if actor.is_staff else str(actor.role)
         how = {"subprotocol": MSGPACK, **how}
         return await SignallingClient.connect(
-            self.http, self.url(worker), role, headers={"X-Person": json.dumps(person)}, **how
+            self.http, self.url(worker), role, headers=headers(actor), **how
         )
 
-    async def on_call(self, actor: Actor, worker: int = 0) -> SignallingClient:
+    async def on_call(self, actor: Actor, worker: int | str = 0) -> SignallingClient:
         """Connect a provider who goes On-Call."""
         client = await self.connect(actor, worker)
         await client.request("on_call", on=True)
         return client
+
+
+@asynccontextmanager
+async def open_worker(
+    redis: Redis, index: int, limits: Limits | None = None, **policy: Any
+) -> AsyncIterator[tuple[Worker, TestServer]]:
+    """Open one worker with its relay and its socket's door; all is closed at the end."""
+    async with AsyncExitStack() as stack:
+        relay = await Relay.open(RelaySettings(host="127.0.0.1"))
+        stack.push_async_callback(relay.close)
+        worker = Worker(redis, {b"1": b"k" * 32}, Organisations(**policy), relay, limits or Limits(), index)
+        await worker.start()
+        stack.push_async_callback(worker.close)
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            return await serve(request, worker, authenticate)
+
+        app = web.Application()
+        app.router.add_get("/ws", handler)
+        server = TestServer(app)
+        await server.start_server()
+        stack.push_async_callback(server.close)
+        yield worker, server
 
 
 @asynccontextmanager
@@ -135,25 +160,9 @@ async def clinic(
 ) -> AsyncIterator[Clinic]:
     """Open a clinic; all is closed at the end."""
     async with AsyncExitStack() as stack:
-        made, servers = [], []
-        for index in range(workers):
-            relay = await Relay.open(RelaySettings(host="127.0.0.1"))
-            stack.push_async_callback(relay.close)
-            worker = Worker(
-                redis, {b"1": b"k" * 32}, Organisations(**policy), relay, limits or Limits(), index
-            )
-            await worker.start()
-            stack.push_async_callback(worker.close)
-
-            async def handler(request: web.Request, worker: Worker = worker) -> web.StreamResponse:
-                return await serve(request, worker, authenticate)
-
-            app = web.Application()
-            app.router.add_get("/ws", handler)
-            server = TestServer(app)
-            await server.start_server()
-            stack.push_async_callback(server.close)
-            made.append(worker)
-            servers.append(server)
+        opened = [
+            await stack.enter_async_context(open_worker(redis, index, limits, **policy))
+            for index in range(workers)
+        ]
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        yield Clinic(made, servers, http)
+        yield Clinic([worker for worker, _ in opened], [server for _, server in opened], http)

@@ -1,4 +1,4 @@
-"""What the tests of signalling share: logs in plain lines, for drawing a traceback with all its locals takes seconds."""
+"""What the tests of signalling share: logs in plain lines, for a traceback drawn with all its locals takes seconds."""
 
 import structlog
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from signalling.client import SignallingClient
+from tests.signalling.waits import until
 
 
 class Screen:
@@ -45,6 +46,10 @@ class Screen:
             if message.get("topic") == "queue":
                 self.take(message)
         return self
+
+    async def reaches(self, version: int, within_s: float = 5.0) -> float:
+        """Return after how many seconds the screen stood at a version."""
+        return await until(lambda: self.drained().version == version, within_s)
 
     def same_as(self, other: Screen) -> bool:
         """Return whether both show the same."""

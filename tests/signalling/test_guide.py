@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalling.guide import MAX_TEXT, Guide, Kind, Step, draft_problem, missing, problem
+from signalling.guide import (
+    MAX_TEXT,
+    Condition,
+    Guide,
+    Kind,
+    Step,
+    condition_problem,
+    draft_problem,
+    missing,
+    problem,
+    visible,
+)
 
 OPTIONS = ("never", "sometimes")
 JSON = st.recursive(
@@ -101,3 +112,62 @@ def test_what_is_missing_is_told_in_the_guides_order() -> None:
     assert missing(guide, {"text": "None", "date": "soon"}) == ("date", "yes_no")
     assert guide.position("yes_no") == 2
     assert guide.position("nowhere") is None
+
+
+FEVER = Step(id="fever", kind=Kind.YES_NO, title="Do you have a fever?")
+SINCE = Step(
+    id="since",
+    kind=Kind.CHOICE,
+    title="Since when?",
+    options=("today", "longer"),
+    only_if=Condition(step="fever", answer=True),
+)
+TAKEN = Step(
+    id="taken",
+    kind=Kind.TEXT,
+    title="What have you taken?",
+    only_if=Condition(step="since", answer="longer"),
+)
+BRANCHING = Guide(version=1, steps=(FEVER, SINCE, TAKEN))
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "open_ones"),
+    [
+        ({}, ["fever"], ("fever",)),
+        ({"fever": False}, ["fever"], ()),
+        ({"fever": True}, ["fever", "since"], ("since",)),
+        ({"fever": 1}, ["fever"], ("fever",)),
+        ({"fever": True, "since": "longer"}, ["fever", "since", "taken"], ("taken",)),
+        ({"fever": False, "since": "longer"}, ["fever"], ()),
+    ],
+)
+def test_a_step_is_asked_only_of_those_who_gave_the_answer_that_it_hangs_on(
+    answers: dict[str, Any], asked: list[str], open_ones: tuple[str, ...]
+) -> None:
+    assert [step.id for step in visible(BRANCHING, answers)] == asked
+    assert missing(BRANCHING, answers) == open_ones
+
+
+@pytest.mark.parametrize(
+    ("steps", "index", "said"),
+    [
+        ((FEVER, SINCE, TAKEN), 2, None),
+        ((SINCE, FEVER), 0, "depends on a step that does not come before it"),
+        ((TAKEN,), 0, "depends on a step that does not come before it"),
+        (
+            (FEVER, Step(id="x", kind=Kind.DATE, title="?", only_if=Condition(step="fever", answer="yes"))),
+            1,
+            "depends on an answer that the step does not have",
+        ),
+    ],
+)
+def test_a_condition_names_an_answer_of_an_earlier_step(
+    steps: tuple[Step, ...], index: int, said: str | None
+) -> None:
+    assert condition_problem(steps, index) == said
+
+
+@given(st.dictionaries(st.sampled_from(["fever", "since", "taken"]), JSON))
+def test_whatever_was_answered_the_first_step_is_asked(answers: dict[str, Any]) -> None:
+    assert visible(BRANCHING, answers)[0] is FEVER

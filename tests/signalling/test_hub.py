@@ -70,11 +70,11 @@ async def test_a_client_that_stops_reading_is_cut_off_and_the_others_lose_nothin
                 hub.publish(queue_topic(ORG), start + count, news(start + count, 20_000))
                 await asyncio.sleep(0)
                 if count % 20 == 0:
-                    await until(lambda: healthy[0].drained().version == start + count, 5)
+                    await healthy[0].reaches(start + count)
             for number in range(count + 1, count + 51):
                 hub.publish(queue_topic(ORG), start + number, news(start + number))
             for shown in healthy:
-                took = await until(lambda shown=shown: shown.drained().version == start + count + 50, 5)
+                took = await shown.reaches(start + count + 50)
                 assert took < 2
                 assert shown.shown == list(range(start + 1, start + count + 51))
             assert f"{deaf.id}" not in {s.actor.id for s in hub.sockets.values()}
@@ -103,7 +103,7 @@ async def test_a_burst_is_joined_and_keeps_its_order_in_both_codecs(valkey: Redi
             if version % 7 == 0:
                 await asyncio.sleep(0.001)
         for one_shown in shown:
-            await until(lambda one_shown=one_shown: one_shown.drained().version == start + 200)
+            await one_shown.reaches(start + 200)
             assert one_shown.shown == list(range(start + 1, start + 201))
         assert shown[0].same_as(shown[1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 from redis.asyncio import Redis
@@ -46,6 +47,11 @@ async def caught_up(seen: Seen, store: Store) -> bool:
     return (seen.mirror.epoch, seen.mirror.seq) == await store.head(ORG)
 
 
+def shows(shown: Screen, other: Screen) -> bool:
+    """Return whether a screen shows the same as another by now."""
+    return shown.drained().same_as(other)
+
+
 async def live_through(open_: Clinic, rounds: int) -> None:
     """Some patients arrive, type, are claimed and given back, by both workers in turn."""
     provider = open_.provider()
@@ -86,7 +92,7 @@ async def test_a_bus_that_is_cut_again_and_again_loses_nobody_anything(valkey: R
         assert await cutting > 10
         store = two.workers[0].service.store
         for one in seen:
-            await until(lambda one=one: caught_up(one, store))
+            await until(partial(caught_up, one, store))
         snapshot = await store.snapshot(ORG)
         for one in seen:
             assert not any(isinstance(news, Reset) for news in one.news), "the stream had all of it"
@@ -97,7 +103,7 @@ async def test_a_bus_that_is_cut_again_and_again_loses_nobody_anything(valkey: R
             assert (one.mirror.visits, one.mirror.staff) == (snapshot.visits, snapshot.staff)
         fresh = await screen(await two.connect(two.provider("Dr C. Ray"), 1))
         for shown in screens:
-            await until(lambda shown=shown: shown.drained().same_as(fresh))
+            await until(partial(shows, shown, fresh))
             assert shown.shown == sorted(set(shown.shown)), "versions rise"
             assert shown.snapshots == 1
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -67,6 +68,16 @@ async def commit(store: Store, record: Visit) -> Committed | None:
     return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
 
 
+async def members(client: Any, key: str) -> list[str]:
+    """Return the members of a sorted set."""
+    return [member.decode() for member in await client.zrange(key, 0, -1)]
+
+
+def all_of(folder: Path) -> bytes:
+    """Return every byte that is kept in a folder."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 async def test_of_two_who_write_on_one_version_one_wins(valkey: Redis) -> None:
     store = store_of(valkey)
     for version in range(1, 6):
@@ -117,15 +128,15 @@ async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
     await asyncio.gather(*writers)
     own.start()
     total = 0
-    for name in await client.zrange(Keys(ORG).visits, 0, -1):
-        record, _ = await store.load(ORG, Visit, name.decode())
+    for name in await members(client, Keys(ORG).visits):
+        record, _ = await store.load(ORG, Visit, name)
         assert record is not None
         assert record.version >= acknowledged.get(record.id, 0), "what was acknowledged is there"
         assert len(await store.history(ORG, record.id)) == record.version
         total += record.version
     _, seq = await store.head(ORG)
     assert seq == total == await client.xlen(Keys(ORG).stream)
-    assert set(acknowledged) <= {v.decode() for v in await client.zrange(Keys(ORG).deadlines, 0, -1)}
+    assert set(acknowledged) <= set(await members(client, Keys(ORG).deadlines))
 
 
 async def test_nothing_of_a_patient_shows_in_the_stores_keys_or_files(
@@ -138,7 +149,7 @@ async def test_nothing_of_a_patient_shows_in_the_stores_keys_or_files(
         ORG, replace(answered, version=2), Event("declined", T0, note="canary-note"), index_score=None
     )
     own.stop()
-    written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    written = all_of(tmp_path)
     assert b"v_1" in written, "this is where it is kept"
     for canary in (*CANARIES, b"canary-answer", b"canary-note"):
         assert canary not in written

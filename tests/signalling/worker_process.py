@@ -1,0 +1,71 @@
+"""A worker in a process of its own, for tests that kill one: `python -m tests.signalling.worker_process URL INDEX`.
+
+Prints its WebSocket's URL and its id, and serves until it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from tests.signalling.clinic import open_worker
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Process:
+    """A worker that can be killed as the kernel kills: without a word. `url` is its WebSocket's, `id` the worker's."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str, worker_id: str) -> None:
+        self._process = process
+        self.url = url
+        self.id = worker_id
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._process.kill()
+
+
+@asynccontextmanager
+async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
+    """Start a worker's process; it is gone at the end."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.signalling.worker_process",
+        redis_url,
+        str(index),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert started.stdout is not None
+    try:
+        said = json.loads(await asyncio.wait_for(started.stdout.readline(), 20))
+        yield Process(started, said["url"], said["id"])
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await started.wait()
+
+
+async def main(redis_url: str, index: int) -> None:
+    """Serve until killed."""
+    redis = Redis.from_url(redis_url, socket_timeout=5)
+    async with open_worker(redis, index) as (worker, server):
+        print(json.dumps({"url": str(server.make_url("/ws")), "id": worker.id}), flush=True)
+        parent = os.getppid()
+        while os.getppid() == parent:  # noqa: ASYNC110 (a parent's end is no event)
+            await asyncio.sleep(1)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
