@@ -20,7 +20,7 @@ from media.ice import Address
 from media.leg import REPORTERS_MAX, SOURCES_MAX, Leg
 from media.rtp import FIXED_HEADER, KEYFRAME_START, SSRC_AT, original_sequence_at, transport_cc_at
 from media.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
-from media.streams import KEYFRAME_RETRY_S, Source
+from media.streams import BLANK_PATIENCE_S, KEYFRAME_RETRY_S, Source
 
 logger = logging.getLogger(__name__)
 
@@ -222,13 +222,24 @@ class Forwarder:
         """Fit a source's first packet to its sink; False while its video has not come to a keyframe."""
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
-        if starts is not None and not starts(buffer, length):
+        if starts is not None and not (starts(buffer, length) and self._worth_showing(source, now)):
             leg.withhold(buffer, length)
             if now >= source.keyframe_due_s:
                 self.ask_for_keyframe(leg, source, now)
             return False
         source.settle(sequence, timestamp, now)
         return True
+
+    def _worth_showing(self, source: Source, now: float) -> bool:
+        """Whether a keyframe may be the first thing seen.
+
+        A busy browser may still have a black frame in its encoder when its person presses. Black is a
+        keyframe of a single packet, a real scene's is not: wait a little for a better one. After that it is a
+        picture that really is that plain.
+        """
+        if not source.waiting_s:
+            source.waiting_s = now
+        return not self._buffer[1] & 0x80 or now - source.waiting_s > BLANK_PATIENCE_S
 
     def _special(self, leg: Leg, source: Source) -> bool:
         """Rewrite what lies behind the fixed header; False for a retransmission of something that must stay

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from media.leg import Leg
 
 KEYFRAME_RETRY_S: Final = 0.150
+BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
 TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
@@ -54,6 +55,7 @@ class Source:
         "special",
         "ssrc",
         "timestamp_shift",
+        "waiting_s",
     )
 
     def __init__(self, kind: StreamKind, ssrc: int) -> None:
@@ -70,6 +72,7 @@ class Source:
         self.octets = 0
         self.first_forwarded = 0  # `packets` when it last settled
         self.keyframe_due_s = 0.0
+        self.waiting_s = 0.0  # when its first packet came after it was unsettled
         self.reports: dict[
             int, float
         ] = {}  # middle 32 bits of a sender report's NTP time -> when it was forwarded
@@ -77,6 +80,7 @@ class Source:
     def unsettle(self) -> None:
         """The next packet must fit the sink anew (and start a keyframe, if it is video)."""
         self.settled = False
+        self.waiting_s = 0.0
 
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
         """Let the sink's numbers continue with this packet; `sequence` and `timestamp` are the source's own.

@@ -56,11 +56,20 @@ class Speaker(Probe):
         timestamp: int = 0,
         text: bytes = b"",
         cc: int | None = None,
+        marker: bool = False,
     ) -> None:
         """One video packet, whose payload ends with `text`."""
         payload = (VP8_KEYFRAME if key else VP8_DELTA) + text
         self.send_rtp(
-            rtp.build(VP8.payload_type, sequence, timestamp, self.video_ssrc, payload, transport_cc=cc)
+            rtp.build(
+                VP8.payload_type,
+                sequence,
+                timestamp,
+                self.video_ssrc,
+                payload,
+                transport_cc=cc,
+                marker=marker,
+            )
         )
 
     def rtx(self, sequence: int, original: int, text: bytes = b"", timestamp: int = 0) -> None:

@@ -100,6 +100,31 @@ async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_come
         assert [packet.payload[2:] for packet in b.of(VIDEO)] == [b"key", b"delta"]
 
 
+async def test_a_black_frame_left_in_the_encoder_is_not_the_first_thing_seen() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        a.video(1, key=True, marker=True, text=b"black")
+        await stage.handled(1)
+        await until(lambda: len(a.said(206, 1)) == 1)
+        a.video(2, key=True, text=b"real")
+        a.video(3, marker=True)
+        await until(lambda: len(b.of(VIDEO)) == 2)
+        assert b.of(VIDEO)[0].payload.endswith(b"real")
+
+
+async def test_a_picture_that_stays_plain_is_shown_all_the_same() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a"), await stage.join("b")
+        stage.room.set_gate(True)
+        number = 0
+        while not b.of(VIDEO) and number < 60:
+            number += 1
+            a.video(number, key=True, marker=True)
+            await asyncio.sleep(0.03)
+        assert 10 < number < 60
+
+
 async def test_sound_does_not_wait_for_a_picture() -> None:
     async with duo() as stage:
         a, b = await stage.join("a"), await stage.join("b")
