@@ -51,6 +51,7 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
     moved: int = 0
     cancelled_ms: int | None = None
     cancelled_by: str | None = None  # the name of a member of staff; None for the patient
+    reason: str = ""  # why it was cancelled
     checked_in_ms: int | None = None
     visit: str | None = None
 
@@ -94,7 +95,7 @@ def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
     )
 
 
-def cancelled(appointment: Appointment, by: str | None, now_ms: int) -> Appointment:
+def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
     """Cancelled, by a member of staff with that name or (None) by the patient. Raises TooLate."""
     if not may_change(appointment, now_ms):
         raise TooLate
@@ -104,6 +105,7 @@ def cancelled(appointment: Appointment, by: str | None, now_ms: int) -> Appointm
         status=Status.CANCELLED,
         cancelled_ms=now_ms,
         cancelled_by=by,
+        reason=reason,
     )
 
 

@@ -30,7 +30,7 @@ SCRIPT = (Path(__file__).parent / "book.lua").read_text()
 _decoder = msgspec.msgpack.Decoder(Appointment)
 
 JobEntry = tuple[int, bytes]
-"""A job as the store keeps it: when it is due (ms) and its sealed bytes."""
+"""A job as the store keeps it: when it is due (ms) and its sealed bytes (signalling.jobs)."""
 
 
 class Full(Exception):
@@ -108,7 +108,7 @@ class Book:
         appointment_id: str,
         how: Callable[[Appointment], Appointment],
         capacity: int,
-        jobs: Callable[[Appointment], Sequence[JobEntry]] = lambda _: (),
+        jobs: Callable[[Appointment, Appointment], Sequence[JobEntry]] = lambda *_: (),
     ) -> Appointment:
         """Changes an appointment; `how` is asked again where somebody was faster, and its exceptions pass.
 
@@ -124,7 +124,7 @@ class Book:
             try:
                 # What holds its time already is not asked whether there is room: the limits may have changed since.
                 room = capacity if after.taken != before.taken else 1_000_000
-                await self.book(after, room, jobs=jobs(after))
+                await self.book(after, room, jobs=jobs(before, after))
                 return after
             except Overtaken:
                 continue

@@ -29,8 +29,8 @@ AGAIN = frozenset({"withdrawn", "expired"})
 class Letters(Protocol):
     """Who writes to patients."""
 
-    def about(self, appointment: Appointment, kind: str, now_ms: int) -> Sequence[JobEntry]:
-        """The jobs that send the letter "booked", "moved" or "cancelled", and the reminders that belong to it."""
+    def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
+        """The letters that the change brings about, as entries of its commit."""
 
 
 class Desk:
@@ -86,7 +86,7 @@ class Desk:
             zone=zone,
             booked_ms=now_ms,
         )
-        jobs = self._letters.about(made, "booked", now_ms)
+        jobs = self._letters.about(None, made, now_ms)
         try:
             await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
         except Overtaken:  # by the same form, sent a moment ago
@@ -104,19 +104,19 @@ class Desk:
                 return before
             return rules.moved(before, slot, self.now_ms())
 
-        return await self._change(organisation, appointment_id, how, "moved")
+        return await self._change(organisation, appointment_id, how)
 
     async def cancel(
-        self, organisation: Organisation, appointment_id: str, by: str | None = None
+        self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Gives the time back; `by` names a member of staff. Raises TooLate, LookupError."""
+        """Gives the time back; `by` names a member of staff, who may say why. Raises TooLate, LookupError."""
 
         def how(before: Appointment) -> Appointment:
             if before.status is rules.Status.CANCELLED:
                 return before
-            return rules.cancelled(before, by, self.now_ms())
+            return rules.cancelled(before, by, reason, self.now_ms())
 
-        return await self._change(organisation, appointment_id, how, "cancelled")
+        return await self._change(organisation, appointment_id, how)
 
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
         """The patient is here: their visit, in the queue with all others, marked as booked.
@@ -172,14 +172,13 @@ class Desk:
         organisation: Organisation,
         appointment_id: str,
         how: Callable[[Appointment], Appointment],
-        kind: str,
     ) -> Appointment:
         return await self.book.change(
             organisation.id,
             appointment_id,
             how,
             organisation.booking.capacity,
-            lambda after: self._letters.about(after, kind, self.now_ms()),
+            lambda before, after: self._letters.about(before, after, self.now_ms()),
         )
 
     def _slot(self, organisation: Organisation, starts_ms: int) -> Slot:

@@ -1,0 +1,156 @@
+"""The letters about booked visits: which are promised when, and how one is written when its time has come.
+
+A letter is promised in the same commit as what it tells of. The promise names the appointment; what the letter says is
+read when it is sent, so that it says what is true then, and nothing about a patient waits in a queue. Knows no server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from signalling.store import Extra
+from web.appointments import ics
+from web.appointments.appointment import Appointment, Status
+from web.appointments.book import JobEntry
+from web.appointments.slots import HOUR_MS
+from web.i18n import gettext, using
+from web.mail.letters import Attachment, Letter
+from web.organisations import Organisation
+
+REMINDERS_H = (24, 1)
+
+
+class Promises(Protocol):
+    """Where letters are promised."""
+
+    def promise(
+        self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
+    ) -> Extra:
+        """A letter that is written when it is due, as an entry of a commit."""
+
+
+class Promised:
+    """The letters that a change of an appointment brings about."""
+
+    def __init__(self, promises: Promises) -> None:
+        self._promises = promises
+
+    def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
+        """The entries of the letter about the change, if it is one to tell of, and of the reminders."""
+        name = _name(before, after)
+        if name is None:
+            return ()
+        payload = {
+            "version": after.version,
+            "was_ms": after.starts_ms if before is None else before.starts_ms,
+        }
+        found = [self._entry(after, name, payload, now_ms, now_ms)]
+        if after.status is Status.BOOKED:
+            for hours in REMINDERS_H:
+                due_ms = after.starts_ms - hours * HOUR_MS
+                if due_ms > now_ms + HOUR_MS // 2:  # who books at the last moment has just been told
+                    payload = {"starts_ms": after.starts_ms, "hours": hours}
+                    found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
+        return found
+
+    def _entry(
+        self, appointment: Appointment, name: str, payload: dict[str, Any], now_ms: int, due_ms: int
+    ) -> JobEntry:
+        payload = {"appointment": appointment.id, **payload}
+        _, score, member = self._promises.promise(
+            appointment.organisation, name, payload, now_ms=now_ms, due_ms=due_ms
+        )
+        return score, member
+
+
+def _name(before: Appointment | None, after: Appointment) -> str | None:
+    if before is None:
+        return "booked"
+    if after.status is Status.CANCELLED:
+        return "cancelled"
+    return "moved" if after.starts_ms != before.starts_ms else None
+
+
+def entry_words(organisation: Organisation) -> ics.Words:
+    """What the calendar entry says, in the current language."""
+    return ics.Words(
+        gettext("Video visit with {clinic}").format(clinic=organisation.name),
+        gettext("Check in, move or cancel:"),
+    )
+
+
+def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
+    """Whether a promised letter has nothing to tell any more: a later one does, or its time is not this one."""
+    if name == "reminder":
+        moved = appointment.starts_ms != payload["starts_ms"]
+        return moved or appointment.status is not Status.BOOKED or now_ms >= appointment.starts_ms
+    return appointment.version > payload["version"] and appointment.status is not Status.CHECKED_IN
+
+
+def letter(
+    name: str,
+    appointment: Appointment,
+    payload: Mapping[str, Any],
+    organisation: Organisation,
+    *,
+    url: str,
+    sender: str,
+    now_ms: int,
+) -> Letter:
+    """The letter, with the visit's calendar entry in its newest state."""
+    cancelled = appointment.status is Status.CANCELLED
+    method = ics.CANCEL if cancelled else ics.REQUEST
+    with using(appointment.language):
+        words = entry_words(organisation)
+    entry = ics.entry(appointment, words, link=url, sender=sender, method=method, now_ms=now_ms)
+    context: dict[str, Any] = {
+        "name": appointment.patient.name,
+        "starts_ms": appointment.starts_ms,
+        "timezone": appointment.zone or organisation.timezone,
+        "url": url,
+    }
+    own: dict[str, dict[str, Any]] = {
+        "moved": {"was_ms": payload.get("was_ms", appointment.starts_ms)},
+        "cancelled": {"by_clinic": appointment.cancelled_by is not None, "reason": appointment.reason},
+        "reminder": {"hours": payload.get("hours", 1)},
+    }
+    return Letter(
+        name=name,
+        to=appointment.patient.email,
+        language=appointment.language,
+        context=context | own.get(name, {}),
+        # The calendar has it already when a reminder comes.
+        attachments=() if name == "reminder" else (_attachment(entry, method),),
+    )
+
+
+def _attachment(entry: bytes, method: str) -> Attachment:
+    return Attachment("visit.ics", f"text/calendar; method={method}; charset=utf-8", entry)
+
+
+NAMES = ("booked", "moved", "cancelled", "reminder")
+Found = Callable[[str, str], Awaitable[Appointment | None]]
+"""Reads an appointment: its organisation's id and its own."""
+Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
+
+
+def resolver(
+    name: str,
+    found: Found,
+    url: Callable[[str, str], str],
+    sender: Callable[[Organisation], str],
+    clock_ms: Callable[[], int],
+) -> Resolver:
+    """What writes the letter of that name when it is due; nothing where it has nothing to tell any more."""
+
+    async def resolve(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
+        appointment = await found(organisation.id, payload["appointment"])
+        if appointment is None or stale(name, appointment, payload, clock_ms()):
+            return None
+        link = url(organisation.id, appointment.id)
+        return letter(
+            name, appointment, payload, organisation, url=link, sender=sender(organisation), now_ms=clock_ms()
+        )
+
+    return resolve

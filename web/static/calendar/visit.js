@@ -1,0 +1,20 @@
+/* The page of a booked visit: when Check In opens, the page says so without a reload by hand. Works without this. */
+const early = document.querySelector("#early");
+const LONGEST_MS = 2 ** 31 - 1;
+
+if (early) {
+  const opens = performance.now() + Number(early.dataset.waitMs);
+  const look = () => {
+    const left = opens - performance.now();
+    if (left <= 0) location.reload();
+    else setTimeout(look, Math.min(left + 500, LONGEST_MS));
+  };
+  look();
+  // A phone that slept has let its timers and this clock stand still.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+  let hidden = 0;
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "hidden") hidden = Date.now();
+    else if (hidden && Date.now() - hidden > 60_000) location.reload();
+  });
+}
