@@ -15,7 +15,7 @@ from signalling.guide import Guide, Kind, Step
 from signalling.record import Role
 from web.accounts import Account, AccountError, Accounts
 from web.config import Settings
-from web.organisations import Organisation, Organisations
+from web.organisations import Booking, Organisation, Organisations
 from web.secret import data_key, derived
 
 ID = "demo"
@@ -52,6 +52,7 @@ ORGANISATION = Organisation(
     timezone="America/Chicago",
     welcome="See a clinician by video today, without an appointment. Most visits take ten to fifteen minutes.",
     languages=("en", "es", "vi", "ase"),
+    booking=Booking(enabled=True, opens="08:00", closes="18:00", capacity=2),
     guide=Guide(
         version=1,
         steps=(
