@@ -5,7 +5,7 @@ Pure. Knows no visit and no page; `visit.py` keeps the answers, the pages draw t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -26,8 +26,22 @@ class Kind(StrEnum):
     DEVICE_CHECK = "device_check"
 
 
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer to an earlier step, a choice's option or yes or no, on which a step is asked at all."""
+
+    step: str
+    answer: str | bool
+
+
+BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
+"""The kinds of step on whose answer others can depend."""
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One page of the setup guide. `options` belong to a choice, `text` to a consent (its full wording)."""
+    """One page of the setup guide. `options` belong to a choice, `text` to a consent (its full wording).
+
+    A step with `only_if` is asked only of those who gave that answer.
+    """
 
     id: str
     kind: Kind
@@ -36,6 +50,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     required: bool = True
     options: tuple[str, ...] = ()
     text: str = ""
+    only_if: Condition | None = None
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,6 +141,37 @@ def draft_problem(answer: Any) -> str | None:
     return "is not an answer"
 
 
-def missing(guide: Guide, answers: dict[str, Any]) -> tuple[str, ...]:
-    """Return the ids of the steps whose answer is missing or wrong, in the guide's order."""
-    return tuple(step.id for step in guide.steps if problem(step, answers.get(step.id)) is not None)
+def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Return the steps that are asked of somebody with these answers, in the guide's order.
+
+    What hangs on a step that is not asked is not asked either, whatever was answered to it before.
+    """
+    seen: dict[str, Step] = {}
+    for step in guide.steps:
+        on = step.only_if
+        if on is None or (on.step in seen and _same(answers.get(on.step), on.answer)):
+            seen[step.id] = step
+    return tuple(seen.values())
+
+
+def _same(given: Any, wanted: str | bool) -> bool:
+    # By type too: in Python, 1 == True.
+    return type(given) is type(wanted) and bool(given == wanted)
+
+
+def condition_problem(steps: Sequence[Step], index: int) -> str | None:
+    """Return what is wrong with the condition of a step, as the end of a sentence about it, or None."""
+    on = steps[index].only_if
+    if on is None:
+        return None
+    asked = next((step for step in steps[:index] if step.id == on.step), None)
+    if asked is None or asked.kind not in BRANCHING:
+        return "depends on a step that does not come before it"
+    fits = isinstance(on.answer, bool) if asked.kind is Kind.YES_NO else on.answer in asked.options
+    return None if fits else "depends on an answer that the step does not have"
+
+
+def missing(guide: Guide, answers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the steps that are asked and whose answer is missing or wrong, in the guide's order."""
+    steps = visible(guide, answers)
+    return tuple(step.id for step in steps if problem(step, answers.get(step.id)) is not None)

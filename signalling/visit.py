@@ -175,7 +175,7 @@ def _opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> V
         status=Status.QUEUED,
         patient=command.patient,
         guide_version=context.guide.version,
-        steps=len(context.guide.steps),
+        steps=len(guides.visible(context.guide, {})),
         arrived_ms=context.now_ms,
         admins_until_ms=context.now_ms + desk_ms if desk_ms else None,
         facility=actor.name if actor.role is Role.FACILITY else None,
@@ -185,14 +185,23 @@ def _opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> V
 
 
 def _saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
-    position = context.guide.position(command.step)
-    assert position is not None, "guarded"
     answers = {**visit.answers, command.step: command.answer}
     if command.answer is None:
         del answers[command.step]
-    if command.left:
-        return replace(visit, answers=answers, typing=None, step=min(position + 2, visit.steps))
-    return replace(visit, answers=answers, typing=command.step, step=position + 1)
+    asked = [step.id for step in guides.visible(context.guide, answers)]
+    # A step that is not asked any more, because an earlier answer has changed, moves nobody on.
+    at = asked.index(command.step) + 1 if command.step in asked else visit.step
+    saved = replace(visit, answers=answers, steps=len(asked))
+    if not command.left:
+        return replace(saved, typing=command.step, step=min(at, len(asked)))
+    done_ms = None if _newly_asked(visit, answers, context) else visit.guide_done_ms
+    return replace(saved, typing=None, step=min(at + 1, len(asked)), guide_done_ms=done_ms)
+
+
+def _newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
+    """Whether a changed answer brings up a step that was not asked before and needs an answer."""
+    before = {step.id for step in guides.visible(context.guide, visit.answers)}
+    return bool(set(guides.missing(context.guide, answers)) - before)
 
 
 def _finished(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from redis.asyncio import Redis
 
-from signalling.guide import Guide, Kind
+from signalling.guide import Guide, Kind, condition_problem
 from signalling.record import Policy
 from signalling.store import answering
 
@@ -98,6 +98,8 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retention_days: int = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
+    mail_sender: str = ""  # the address that its mails are from; "": the server's
+    reply_to: str = ""  # where answers to its mails go
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +167,10 @@ def validated(organisation: Organisation) -> Organisation:
         (
             any(step.kind is Kind.CONSENT and not step.text.strip() for step in steps),
             "guide: a consent needs its full text.",
+        ),
+        (
+            any(condition_problem(steps, index) for index in range(len(steps))),
+            "guide: a step may depend only on an answer that a step before it has.",
         ),
         (
             any(

@@ -31,7 +31,9 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
     : html`<h2 id=${label} tabindex="-1" data-focus>${step.title}${step.required ? nothing : html` <span class="optional">(optional)</span>`}</h2>`;
   const submit = (event) => {
     event.preventDefault();
-    if (!busy) go(last ? "done" : state.steps[index + 1], { forward: true });
+    if (busy) return;
+    const { steps } = state; // what was just answered may bring up a step, or take one away
+    go(steps[steps.findIndex(({ id }) => id === step.id) + 1] ?? "done", { forward: true });
   };
   return html`${progress(state, index)}
     <form class="card stack step" novalidate @submit=${submit}>

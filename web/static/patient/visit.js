@@ -1,5 +1,6 @@
 /* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is still to be saved.
    Knows the signalling client, no DOM. */
+import { visibleSteps } from "../shared/guide.js";
 import { SignallingError } from "../signalling.js";
 import { problemOf } from "./answers.js";
 
@@ -37,8 +38,9 @@ export class PatientVisit extends EventTarget {
     client.subscribe(`place/${id}`, (message) => this.#set("place", message));
   }
 
+  /** The steps that are asked, given the answers so far. */
   get steps() {
-    return this.info?.steps ?? [];
+    return visibleSteps(this.info?.steps ?? [], (id) => this.answer(id));
   }
 
   /** `saved`, `saving` or `waiting` (not connected: kept here, sent when the connection is back). */

@@ -1,5 +1,6 @@
 /* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what it is given. */
 import { age, dateWords, languageName, stateName } from "./format.js";
+import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
 
 const DEVICES = { camera: "Camera", microphone: "Microphone", speaker: "Speaker", network: "Network" };
@@ -42,6 +43,7 @@ export function caseInformation(info, now_ms) {
   if (!info) return html`<p class="quiet">Opening Case Information…</p>`;
   const { patient } = info;
   const years = age(patient.birth_date, now_ms);
+  const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
     ${item("Patient", patient.name)}
     ${item("Reason", patient.reason)}
@@ -52,6 +54,6 @@ export function caseInformation(info, now_ms) {
     ${item("Language", languageName(patient.language))}
     ${item("Filled in by", patient.filled_in_by)}
   </dl>
-  <h3 class="of-case">Setup guide <span class="quiet num">${info.guide_done ? "· complete" : `· step ${Math.min(info.step || 1, info.steps.length)} of ${info.steps.length}`}</span></h3>
-  <dl class="case">${repeat(info.steps, (step) => step.id, (step) => answer(step, info))}</dl>`;
+  <h3 class="of-case">Setup guide <span class="quiet num">${info.guide_done ? "· complete" : `· step ${Math.min(info.step || 1, steps.length)} of ${steps.length}`}</span></h3>
+  <dl class="case">${repeat(steps, (step) => step.id, (step) => answer(step, info))}</dl>`;
 }

@@ -1,0 +1,11 @@
+/* Which steps of a setup guide are asked, given the answers so far. The server has the same rule (signalling/guide.py, `visible`). Pure. */
+
+/** The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none. */
+export function visibleSteps(steps, answer) {
+  const asked = new Set();
+  return steps.filter(({ id, only_if: on }) => {
+    const shown = !on || (asked.has(on.step) && answer(on.step) === on.answer);
+    if (shown) asked.add(id);
+    return shown;
+  });
+}
