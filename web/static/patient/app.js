@@ -30,7 +30,7 @@ let session = null;
 let shown = ""; // what was drawn last, so that the focus moves once when it changes
 let busy = false;
 let slow = false; // opening takes long: say so
-let beside = null; // the step open beside the call
+let beside = null; // the id of the step open beside the call
 
 const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
 const stepUrl = (step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
@@ -97,10 +97,10 @@ async function leaveLine() {
 }
 
 function restOfTheGuide() {
-  beside ??= state.firstOpenStep; // it stays until it is left, also once it is answered
-  const step = beside;
+  beside ??= state.firstOpenStep.id; // it stays until it is left, also once it is answered
+  const step = state.steps.find(({ id }) => id === beside);
   const move = (next) => {
-    beside = next;
+    beside = next?.id ?? null;
     if (next) return;
     session.showAside(false);
     toast("Thank you: the setup guide is complete.");
