@@ -250,8 +250,8 @@ export class Session {
     const { found, path } = this.#link;
     return html`<div class="prepare">
       ${deviceTroubles({ found, again: () => this.#link.prepare() })}
-      ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
       <p class="promise" role="status">${ownWords({ me: this.#me, other: this.#other, path })}</p>
+      ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
     </div>`;
   }
 
