@@ -34,7 +34,7 @@ class Finish(Command, frozen=True):
 
 
 class Withdraw(Command, frozen=True):
-    """The patient leaves the line."""
+    """The patient leaves the line, or the facility that placed them takes them out."""
 
 
 class Assign(Command, frozen=True):

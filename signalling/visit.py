@@ -114,7 +114,8 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
     if actor.role is Role.SYSTEM:
         found.add(SYSTEM)
     elif actor.role is Role.FACILITY:
-        found.add(FACILITY)
+        if visit is None or visit.facility == actor.name:
+            found.add(FACILITY)
     elif actor.role is Role.PATIENT:
         if visit is None or actor.visit == visit.id:
             found.add(PATIENT)
@@ -404,7 +405,7 @@ RULES: tuple[Rule, ...] = (
     Rule((), Open, (PATIENT, FACILITY), Status.QUEUED, "opened", _opened),
     Rule(OPEN, Save, (PATIENT,), SAME, "saved", _saved, (_answer_fits,)),
     Rule(OPEN, Finish, (PATIENT,), SAME, "guide_finished", _finished, (_guide_complete,)),
-    Rule(QUEUED, Withdraw, (PATIENT,), Status.ENDED, "withdrawn", _ended(Outcome.WITHDRAWN)),
+    Rule(QUEUED, Withdraw, (PATIENT, FACILITY), Status.ENDED, "withdrawn", _ended(Outcome.WITHDRAWN)),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", _assigned, (_available,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", _unassigned),
     Rule(
@@ -505,7 +506,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(HangUp, (Status.CLAIMED,), (PATIENT,)),
     DoneBefore(Leave, (Status.ENDED,), (*PARTIES, GUEST, SYSTEM)),
     DoneBefore(End, (Status.ENDED,), (CLAIMANT,), Outcome.COMPLETED),
-    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT,), Outcome.WITHDRAWN),
+    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), Outcome.WITHDRAWN),
 )
 
 QUIET = frozenset({"saved", "entered", "left"})  # events that happen too often to keep in the history

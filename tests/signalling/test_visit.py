@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signalling import commands as c
 from signalling.record import Outcome, Policy, Status, Visit
@@ -93,6 +94,18 @@ def test_a_patient_may_leave_the_line_and_say_so_twice() -> None:
     assert (gone.status, gone.outcome, gone.claimant) == (Status.ENDED, Outcome.WITHDRAWN, None)
     assert event_of(gone, c.Withdraw(), PATIENT) is None
     assert refused(claimed(), c.Withdraw(), PATIENT).code == "wrong_status"
+
+
+def test_a_facility_withdraws_whom_it_placed_and_nobody_else() -> None:
+    desk = PEOPLE["facility"]
+    placed = does(None, c.Open(VISIT, ANA), desk)
+    assert placed.facility == desk.name
+    gone = does(placed, c.Withdraw(), desk)
+    assert (gone.status, gone.outcome) == (Status.ENDED, Outcome.WITHDRAWN)
+    assert event_of(gone, c.Withdraw(), desk) is None
+    other = replace(desk, name="Ward 3")
+    assert refused(placed, c.Withdraw(), other).code == "not_allowed"
+    assert refused(queued(), c.Withdraw(), desk).code == "not_allowed"
 
 
 def test_an_admin_assigns_to_somebody_who_is_available_and_may_take_it_back() -> None:
