@@ -40,9 +40,22 @@ return 1
 
 REPLACE = """
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if ARGV[4] == '1' then
+  local others = 0
+  for _, record in ipairs(redis.call('HVALS', KEYS[1])) do
+    local other = cjson.decode(record)
+    if other.id ~= ARGV[1] and other.role == 'admin' and not other.disabled and other.hash ~= '' then
+      others = others + 1
+    end
+  end
+  if others == 0 then return -1 end
+end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 """
+
+
+LAST_ADMIN = "There must be an administrator who can sign in; make somebody else one first."
 
 
 class AccountError(Exception):
@@ -72,6 +85,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     generation: int = 1
     disabled: bool = False
+    mail_assigned: bool = False
+    """Whether the person wishes a mail when a patient is assigned to them."""
+    language: str = ""
+    """What their mails are written in; "" is the organisation's first."""
 
     @property
     def staff(self) -> Staff:
@@ -139,27 +156,27 @@ class Accounts:
         email: str,
         name: str,
         role: Role,
-        password: str,
+        password: str | None,
         states: tuple[str, ...] = (),
         person: str | None = None,
     ) -> Account:
-        """Adds an account and returns it; `person` is its id where it is not to be drawn. Raises AccountError."""
+        """Adds an account and returns it; `person` is its id where it is not to be drawn. Raises AccountError.
+
+        Without a password, nobody can sign in to it until one is set.
+        """
         email, name = email.strip(), " ".join(name.split())
-        for wrong, sentence in (
-            (not EMAIL.fullmatch(email) or len(email) > 254, f"{email!r} is not an email address."),
-            (not 1 <= len(name) <= 100, "The name must have 1 to 100 characters."),
-            (role not in STAFF_ROLES, f"The role must be {' or '.join(ROLES)}."),
-        ):
-            if wrong:
-                raise AccountError(sentence)
-        check_password(password)
+        if not EMAIL.fullmatch(email) or len(email) > 254:
+            raise AccountError(f"{email!r} is not an email address.")
+        _check(name, role)
+        if password is not None:
+            check_password(password)
         account = Account(
             id=person or "u_" + secrets.token_urlsafe(9),
             email=email,
             name=name,
             role=role,
             states=states,
-            hash=await self._hasher.hash(password),
+            hash="" if password is None else await self._hasher.hash(password),
         )
         keys = [_emails(organisation), _accounts(organisation)]
         if not await self._create(
@@ -204,27 +221,55 @@ class Accounts:
         check_password(password)
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
+    async def forget_password(self, organisation: str, email: str) -> Account:
+        """Nobody can sign in to the account until a password is set; its sessions end. Raises AccountError."""
+        return await self._change(organisation, email, hash="")
+
+    async def edit(
+        self, organisation: str, email: str, *, name: str, role: Role, states: tuple[str, ...]
+    ) -> Account:
+        """Another name, role or states of licence; the sessions end where the role is another. Raises AccountError."""
+        name = " ".join(name.split())
+        _check(name, role)
+        before = await self.find(organisation, email)
+        ends = before is not None and before.role is not role
+        return await self._change(
+            organisation, email, ends_sessions=ends, name=name, role=role, states=states
+        )
+
     async def set_role(self, organisation: str, email: str, role: Role) -> Account:
         """Another role; the person signs in anew to have it. Raises AccountError."""
-        if role not in STAFF_ROLES:
-            raise AccountError(f"The role must be {' or '.join(ROLES)}.")
+        _check("-", role)
         return await self._change(organisation, email, role=role)
+
+    async def prefer(self, organisation: str, email: str, *, mail_assigned: bool, language: str) -> Account:
+        """What the person chose for themselves; no session ends by it. Raises AccountError for an unknown one."""
+        return await self._change(
+            organisation, email, ends_sessions=False, mail_assigned=mail_assigned, language=language
+        )
 
     async def _person(self, organisation: str, email: str) -> str | None:
         found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))
         return None if found is None else found.decode()
 
-    async def _change(self, organisation: str, email: str, **changes: Any) -> Account:
+    async def _change(
+        self, organisation: str, email: str, *, ends_sessions: bool = True, **changes: Any
+    ) -> Account:
         for _ in range(20):
             person = await self._person(organisation, email)
             if person is None:
                 raise AccountError(f"There is no account for {email}.")
             kept = cast(bytes, await self._redis.hget(_accounts(organisation), person))
             old = msgspec.json.decode(kept, type=Account)
-            new = msgspec.structs.replace(old, generation=old.generation + 1, **changes)
-            args: list[str | bytes] = [person, kept, msgspec.json.encode(new)]
-            if await self._replace(keys=[_accounts(organisation)], args=args):
-                await publish(self._redis, organisation, new.id)
+            new = msgspec.structs.replace(old, generation=old.generation + ends_sessions, **changes)
+            stops = _is_admin(old) and not _is_admin(new)
+            args: list[str | bytes] = [person, kept, msgspec.json.encode(new), str(int(stops))]
+            done = await self._replace(keys=[_accounts(organisation)], args=args)
+            if done == -1:
+                raise AccountError(LAST_ADMIN)
+            if done:
+                if ends_sessions:
+                    await publish(self._redis, organisation, new.id)
                 return new
         raise AccountError("Others are changing this account too; try again.")
 
@@ -237,6 +282,17 @@ async def publish(redis: Redis, organisation: str, person: str, session: str | N
 def pseudonym(email: str) -> str:
     """A name for an email address that does not tell it, the same for each way to write it."""
     return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
+
+
+def _check(name: str, role: Role) -> None:
+    if not 1 <= len(name) <= 100:
+        raise AccountError("The name must have 1 to 100 characters.")
+    if role not in STAFF_ROLES:
+        raise AccountError(f"The role must be {' or '.join(ROLES)}.")
+
+
+def _is_admin(account: Account) -> bool:
+    return account.role is Role.ADMIN and not account.disabled and bool(account.hash)
 
 
 def check_password(password: str) -> None:

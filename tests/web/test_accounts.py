@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from signalling.record import Role
 from web import accounts as module
 from web.accounts import AccountError, Accounts, Hasher, pseudonym
+from web.invitations import Invitations
 from web.security import Busy
 
 PASSWORD = "correct horse battery"
@@ -75,6 +76,7 @@ async def test_each_change_ends_earlier_sessions_and_is_told_to_all_workers(
     accounts: Accounts, valkey: Redis
 ) -> None:
     added = await add(accounts)
+    await add(accounts, "admin@example.org", role=Role.ADMIN)
     pubsub = valkey.pubsub(ignore_subscribe_messages=True)
     await pubsub.subscribe(module.CHANNEL)
     email = "osei@example.org"
@@ -105,11 +107,13 @@ async def test_a_disabled_account_does_not_open(accounts: Accounts) -> None:
 
 async def test_two_changes_at_once_both_hold(accounts: Accounts) -> None:
     await add(accounts)
+    await add(accounts, "admin@example.org", role=Role.ADMIN)
     await asyncio.gather(
         accounts.set_role("demo", "osei@example.org", Role.ADMIN),
         accounts.disable("demo", "osei@example.org"),
     )
-    (account,) = await accounts.list("demo")
+    account = await accounts.find("demo", "osei@example.org")
+    assert account is not None
     assert (account.role, account.disabled, account.generation) == (Role.ADMIN, True, 3)
 
 
@@ -137,3 +141,57 @@ async def test_a_rush_of_sign_ins_is_bounded(accounts: Accounts, monkeypatch: py
         return_exceptions=True,
     )
     assert sum(isinstance(answer, Busy) for answer in answers) == 20
+
+
+async def test_there_is_always_an_administrator_who_can_sign_in(accounts: Accounts) -> None:
+    for name in ("one", "two"):
+        await add(accounts, f"{name}@example.org", role=Role.ADMIN)
+    await add(accounts, "invited@example.org", role=Role.ADMIN, password=None)
+    ways = [
+        accounts.disable("demo", "one@example.org"),
+        accounts.set_role("demo", "two@example.org", Role.PROVIDER),
+    ]
+    done = await asyncio.gather(*ways, return_exceptions=True)
+    assert sorted(type(outcome).__name__ for outcome in done) == ["Account", "AccountError"]
+    (left,) = [a for a in await accounts.list("demo") if a.role is Role.ADMIN and not a.disabled and a.hash]
+    with pytest.raises(AccountError, match="must be an administrator"):
+        await accounts.forget_password("demo", left.email)
+
+
+async def test_an_account_without_a_password_opens_with_none(accounts: Accounts) -> None:
+    await add(accounts, password=None)
+    for password in ("", PASSWORD):
+        assert await accounts.check("demo", "osei@example.org", password) is None
+
+
+async def test_states_of_licence_change_without_signing_anybody_out(accounts: Accounts) -> None:
+    added = await add(accounts)
+    same = await accounts.edit(
+        "demo", added.email, name="Dr M. Osei", role=Role.PROVIDER, states=("TX", "NM")
+    )
+    assert (same.name, same.states, same.generation) == ("Dr M. Osei", ("TX", "NM"), 1)
+    other = await accounts.edit("demo", added.email, name="Dr M. Osei", role=Role.ADMIN, states=())
+    assert (other.role, other.generation) == (Role.ADMIN, 2)
+
+
+# --- one-time links
+
+
+async def test_a_link_opens_its_account_once(accounts: Accounts, valkey: Redis) -> None:
+    invitations = Invitations(valkey, accounts)
+    added = await add(accounts, password=None)
+    token = await invitations.make("demo", added)
+    assert await invitations.look("demo", token) == added
+    assert await invitations.look("lakeside", token) is None
+    found = await asyncio.gather(*(invitations.use("demo", token) for _ in range(8)))
+    assert [account for account in found if account is not None] == [added]
+    assert await invitations.look("demo", token) is None
+    for key in await valkey.keys("*"):
+        assert token.encode() not in key
+
+
+async def test_a_link_ends_when_the_account_changes(accounts: Accounts, valkey: Redis) -> None:
+    invitations = Invitations(valkey, accounts)
+    token = await invitations.make("demo", await add(accounts, password=None))
+    await accounts.set_password("demo", "osei@example.org", PASSWORD)
+    assert await invitations.use("demo", token) is None
