@@ -265,6 +265,9 @@ async def _answer(connection: Connection, request: m.ClientMessage) -> m.Message
 async def _settle(connection: Connection) -> None:
     """A resumed connection is where it was: on its visits' pages, and in their media (PROTOCOL.md#resume)."""
     worker, actor = connection.worker, connection.actor
+    await worker.superseded(connection.id)  # somebody else may have resumed it before it could be found here
+    if worker.connections.get(connection.id) is not connection:
+        return
     mirror = worker.service.mirrors.known(actor.organisation)
     visits = set() if actor.visit is None else {actor.visit}
     visits |= {

@@ -77,6 +77,10 @@ async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | 
     """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
     actor, visit = connection.actor, await _visit(connection, request.visit)
     party = party_key(visit, actor) if visit is not None else None
+    if visit is None or party is None or visit.status not in WITH_MEDIA:
+        # A claim made through another worker a moment ago may not have been heard here yet.
+        visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
+        party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
         return m.error(request.id, "not_found")
     if party is None:

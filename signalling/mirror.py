@@ -190,6 +190,12 @@ class Mirror:
         if seq != self.seq or epoch != self.epoch:
             self.mend(seq if epoch == self.epoch else 0)
 
+    async def catch_up(self) -> None:
+        """Return when this copy is as new as the store was when asked, or after a second. Raises `Unavailable`."""
+        await self.check_tail()
+        if self._mending is not None:
+            await asyncio.wait([self._mending], timeout=1)
+
     async def close(self) -> None:
         """Stop mending."""
         if self._mending is not None:

@@ -73,6 +73,12 @@ class Tokens:
             before = await self._store.redis.set(_key(token), mine, px=OPEN_MS, get=True)
         return held if before is None else msgspec.msgpack.decode(before, type=Held)
 
+    async def holder(self, token: str) -> str | None:
+        """Return the worker that holds the token's connection, None where the token is over. Raises `Unavailable`."""
+        async with answering():
+            data = await self._store.redis.get(_key(token))
+        return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
+
     async def lost(self, token: str) -> None:
         """The socket is gone: the token lasts another minute. Raises `Unavailable`."""
         async with answering():

@@ -201,6 +201,10 @@ class Rooms:
             return
         room = self._rooms.get(message.seat.visit)
         occupant = room.occupants.get(message.seat.party) if room is not None else None
+        if isinstance(message, wire.Settle) and occupant is None:
+            # The room moved here while its connection was away: it joins without having to ask.
+            await self._join(wire.Join(message.seat, None))
+            return
         if room is None or occupant is None or not _may_speak(occupant.seat, message):
             if not isinstance(message, wire.Leave | wire.Settle):
                 self._tell(message.seat, m.error(message.id, "no_room"))
@@ -226,6 +230,8 @@ class Rooms:
     async def _join(self, message: wire.Join) -> None:
         seat = message.seat
         visit = await self._service.visit(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA:
+            visit = await self._service.visit_now(seat.organisation, seat.visit)
         if visit is None or visit.status not in WITH_MEDIA:
             self._refuse(message, "wrong_status")
             return

@@ -121,14 +121,24 @@ class Worker:
         if isinstance(message, wire.Deliver):
             self.rooms.delivered(message)
         elif isinstance(message, wire.Supersede):
-            self._superseded(message.connection)
+            self.spawn(self.superseded(message.connection))
         else:
             self.spawn(self.rooms.heard(message))
 
-    def _superseded(self, connection: str) -> None:
-        held = self.connections.pop(connection, None)
-        self.rooms.superseded(connection)
-        if held is not None:
+    async def superseded(self, connection: str) -> None:
+        """A connection of this worker may live on elsewhere: close it here, unless it came back meanwhile."""
+        held = self.connections.get(connection)
+        if held is None:
+            self.rooms.superseded(connection)
+            return
+        try:
+            if await self.tokens.holder(held.token) == self.id:
+                return
+        except Unavailable:
+            log.info("connection.holder_unknown")
+        if self.connections.get(connection) is held:
+            del self.connections[connection]
+            self.rooms.superseded(connection)
             held.socket.close(4203)
             self.spawn(left_behind(held))
 
