@@ -86,14 +86,14 @@ class Jobs:
         async with answering():
             await self._redis.zadd(key, {member: score})
 
-    async def take(self, organisation: str, limit: int, lease_ms: int = LEASE_MS) -> list[Taken]:
+    async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
         """Return jobs that are due, longest first; nobody else gets them while the lease lasts.
 
         A job that does not open (its key is gone) is given up at once: nothing can be said of it but that.
         """
         async with answering():
             now_ms, found = await self._step(
-                keys=_keys(organisation), args=["take", limit, lease_ms, DEAD_KEPT]
+                keys=_keys(organisation), args=["take", limit, lease_ms or LEASE_MS]
             )
         taken = []
         for member, attempt, first_ms in found:

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp_session
 from aiohttp import web
 
-from web import demo, secret, sessions
+from web import demo, jobs, mail, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
@@ -73,7 +73,9 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
     app.on_response_prepare.append(keep_choice(language, settings.secure))
-    app.cleanup_ctx.extend([_store, _accounts, signalling])
+    app.cleanup_ctx.extend([_store, _accounts, signalling, jobs.running])
+    jobs.setup(app, settings)
+    mail.setup(app, settings)
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app

@@ -113,6 +113,24 @@ class Limits(Section, frozen=True):
     hello_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 5.0
 
 
+class Mail(Section, frozen=True):
+    """[mail] the SMTP server that mail leaves through; without a `host`, mails are files in the data folder."""
+
+    host: Annotated[
+        str, Meta(max_length=255, description='the name or IP address of an SMTP server, or ""')
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 587
+    tls: Annotated[Literal["starttls", "tls", "none"], Meta(description='"starttls", "tls" or "none"')] = (
+        "starttls"
+    )
+    username: Text = ""
+    password: Text = ""
+    password_file: File = ""
+    sender: Annotated[
+        str, Meta(max_length=254, description='an email address such as "visits@example.org"')
+    ] = "greenroom@localhost"
+
+
 class Settings(Section, frozen=True):
     """Everything the server is told; immutable, and the same object in every worker."""
 
@@ -121,6 +139,7 @@ class Settings(Section, frozen=True):
     redis: Redis = Redis()
     data: Data = Data()
     media: Media = Media()
+    mail: Mail = Mail()
     log: Log = Log()
     sessions: Sessions = Sessions()
     limits: Limits = Limits()
@@ -238,6 +257,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     return replace(
         settings,
         data=replace(settings.data, folder=absolute(settings.data.folder)),
+        mail=replace(settings.mail, password_file=absolute(settings.mail.password_file)),
         tls=replace(
             settings.tls, certificate=absolute(settings.tls.certificate), key=absolute(settings.tls.key)
         ),
@@ -271,7 +291,7 @@ def _explained(error: msgspec.ValidationError, raw: Mapping[str, Any], source: s
     return _wrong(source, f"{section}.{name}", raw[section][name])
 
 
-SECRET = ("redis.url",)
+SECRET = ("redis.url", "mail.password")
 """Values that may hold a password, and are never repeated to a terminal or a log."""
 
 
@@ -319,10 +339,13 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
+MAILBOX = re.compile(r"[^@\s<>()\[\],;:\"\\\\]{1,64}@[A-Za-z0-9.-]{1,189}")
+
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": _is_origin,
     "server.trusted_proxies": lambda found: all(map(_is_network, found)),
     "redis.url": lambda url: not url or url.startswith(("redis://", "rediss://", "unix://")),
+    "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
     "media.host": lambda host: not host or _is_address(host),
     "media.announce": lambda found: all(map(_is_address, found)),
 }
@@ -335,6 +358,17 @@ def _tls_pair(settings: Settings) -> str:
         return ""
     missing = "key" if certificate else "certificate"
     return f"tls.{missing}: expected the path of a PEM file, as the other key of [tls] is set"
+
+
+def _mail_password(settings: Settings) -> str:
+    mail = settings.mail
+    if mail.password and mail.password_file:
+        return 'mail.password_file: expected "", as mail.password is set'
+    if bool(mail.username) != bool(mail.password or mail.password_file):
+        return "mail.username: expected a username together with a password or password_file, or neither"
+    if mail.username and mail.tls == "none" and not is_loopback(mail.host):
+        return 'mail.tls: expected "starttls" or "tls", as a password is sent to another machine'
+    return ""
 
 
 def _ports_fit(settings: Settings) -> str:
@@ -356,5 +390,5 @@ def refuse_plain_http(settings: Settings) -> None:
         )
 
 
-RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _timeouts_nest)
+RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _mail_password, _timeouts_nest)
 """What keys demand of one another; each returns the problem in words, or an empty text."""

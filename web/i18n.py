@@ -142,30 +142,31 @@ def install(environment: jinja2.Environment) -> None:
     environment.filters.update(date_words=date_words, time_words=time_words, number_words=number_words)
 
 
-def _locale() -> str:
+def locale() -> str:
+    """How the current language writes dates and numbers, as Babel names it: "es_US"."""
     return languages()[_current.get()].locale
 
 
 def date_words(value: date | datetime, form: str = "full") -> str:
     """A day in words. `form` is CLDR's short, medium, long or full ("Monday, November 23, 2026"), or a skeleton."""
     if form in ("short", "medium", "long", "full"):
-        return dates.format_date(value, form, locale=_locale())
-    return dates.format_skeleton(form, value, locale=_locale())
+        return dates.format_date(value, form, locale=locale())
+    return dates.format_skeleton(form, value, locale=locale())
 
 
 def time_words(value: datetime) -> str:
     """A time of day, in the value's own zone: "10:30 AM"."""
-    return dates.format_time(value, "short", tzinfo=value.tzinfo, locale=_locale())
+    return dates.format_time(value, "short", tzinfo=value.tzinfo, locale=locale())
 
 
 def number_words(value: float) -> str:
     """A number with its separators."""
-    return numbers.format_decimal(value, locale=_locale())
+    return numbers.format_decimal(value, locale=locale())
 
 
 def day_names() -> list[str]:
     """The names of the days from Monday, as they begin a line."""
-    names = dates.get_day_names("wide", "stand-alone", locale=_locale())
+    names = dates.get_day_names("wide", "stand-alone", locale=locale())
     return [names[day][0].upper() + names[day][1:] for day in range(7)]
 
 

@@ -23,6 +23,7 @@ METHODS: tuple[tuple[str, str], ...] = (
     ("web/**/*.py", "python"),
     ("web/templates/**/*.html", "jinja2.ext:babel_extract"),
     ("web/templates/**/*.txt", "jinja2.ext:babel_extract"),
+    ("web/templates/**/*.jinja", "jinja2.ext:babel_extract"),
     ("web/static/**/*.js", "web.messages:scripts"),
 )
 KEYWORDS: dict[str, Any] = {

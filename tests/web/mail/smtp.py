@@ -1,0 +1,77 @@
+"""A real SMTP server for tests, on a port of its own: keeps what it is given, refuses what it is told to."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any, cast
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class MailServer:
+    """`mails` are what arrived, whole. `answers` are given to the next recipients instead of a yes."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.answers: list[str] = []
+        self.arrived = asyncio.Event()
+        self.asked = 0
+        self.hold: asyncio.Event | None = None
+        self.port = 0
+        self._server: asyncio.Server | None = None
+
+    async def handle_RCPT(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        self.asked += 1
+        if self.answers:
+            return self.answers.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        content = cast(bytes, envelope.content)
+        self.mails.append(message_from_bytes(content, policy=default))
+        self.arrived.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        return "250 OK"
+
+    async def start(self) -> None:
+        """Listen, on the port of before where there was one."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: SMTP(self, hostname="mail.example", enable_SMTPUTF8=False), "127.0.0.1", self.port
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Nobody listens any more."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+
+    async def until(self, count: int, within_s: float = 15.0) -> list[EmailMessage]:
+        """The mails once there are so many."""
+        async with asyncio.timeout(within_s):
+            while len(self.mails) < count:
+                self.arrived.clear()
+                await self.arrived.wait()
+        return self.mails
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """[mail] of a server that sends through this one."""
+        return {"host": "127.0.0.1", "port": self.port, "tls": "none", "sender": "visits@example.org"}
+
+
+@asynccontextmanager
+async def mail_server() -> AsyncIterator[MailServer]:
+    """A running server."""
+    server = MailServer()
+    await server.start()
+    yield server
+    await server.stop()

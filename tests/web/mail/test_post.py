@@ -1,0 +1,173 @@
+"""Mail on its way: from an event to a real SMTP server, through refusals, outages and a worker that dies."""
+
+import asyncio
+import time
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import structlog
+
+from signalling import jobs as queues
+from signalling.commands import Assign, Decline
+from signalling.record import Actor, Role
+from tests.web.mail.smtp import mail_server
+from tests.web.site import OSEI, Site, settings_for
+from web import jobs
+from web.jobs import JOBS
+from web.mail import POST
+from web.mail.carriers import OUTBOX
+from web.pages.public import SERVICE
+from web.people import ACCOUNTS
+
+CONTEXT = {"name": "Ana Ruiz", "reason": ""}
+ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again at once, and does not wait for what hangs."""
+    monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 20)
+    monkeypatch.setattr(jobs, "PERIOD_S", 0.05)
+    monkeypatch.setattr(jobs, "FINISH_S", 0.1)
+
+
+async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
+    """Asks for a letter as pages do."""
+    await site.app[POST].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
+
+
+async def test_a_letter_leaves_through_the_smtp_server_in_its_language(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        await queue(site, language="es")
+        [mail] = await smtp.until(1)
+        assert mail["Subject"] == "Su solicitud en Riverside Clinic"
+        assert mail["To"] == "ana@example.org"
+        await _nothing_left(site)
+
+
+async def test_mails_wait_while_the_smtp_server_is_down_and_leave_when_it_is_back(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with mail_server() as smtp:
+        await smtp.stop()
+        async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+            with structlog.testing.capture_logs() as logs:
+                await queue(site)
+                await _until(lambda: any(entry["event"].startswith("a job failed") for entry in logs))
+            await smtp.start()
+            assert len(await smtp.until(1)) == 1
+            await _nothing_left(site)
+
+
+async def test_a_mail_server_that_asks_to_come_later_is_asked_again(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        smtp.answers = ["450 greylisted", "451 come later"]
+        await queue(site)
+        await smtp.until(1)
+        assert smtp.asked == 3
+
+
+async def test_a_refused_recipient_is_given_up_and_named_in_no_log(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        smtp.answers = ["550 ana@example.org: no such user"]
+        with structlog.testing.capture_logs() as logs:
+            await queue(site)
+            async with asyncio.timeout(10):
+                while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110 - the store tells nobody
+                    await asyncio.sleep(0.02)
+        assert smtp.asked == 1
+        assert "the mail server refuses the recipient" in str(logs)
+        assert "ana" not in str(logs).lower()
+
+
+async def test_a_worker_that_dies_after_sending_sends_the_same_mail_again_under_the_same_id(
+    valkey_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "LEASE_MS", 300)
+    async with mail_server() as smtp:
+        settings = settings_for(valkey_url, tmp_path, mail=smtp.settings)
+        smtp.hold = asyncio.Event()  # the mail has arrived, and the worker never hears of it
+        async with Site(settings) as site:
+            await queue(site)
+            await smtp.until(1)
+        smtp.hold.set()
+        async with Site(settings) as other:
+            first, second = await smtp.until(2)
+            assert first["Message-ID"] == second["Message-ID"]
+            await _nothing_left(other)
+
+
+async def test_without_an_smtp_server_each_mail_is_a_file_that_only_the_server_can_read(
+    valkey_url: str, tmp_path: Path
+) -> None:
+    async with Site(settings_for(valkey_url, tmp_path)) as site:
+        await queue(site)
+        await _nothing_left(site)
+    [path] = (tmp_path / OUTBOX).glob("*.eml")
+    mail = message_from_bytes(path.read_bytes(), policy=default)
+    assert mail["To"] == "ana@example.org"
+    assert path.stat().st_mode & 0o077 == 0
+    assert "ana" not in path.name
+
+
+async def test_a_declined_patient_gets_a_mail_with_the_reason(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        visit = await _a_visit(site)
+        await site.app[SERVICE].command(ADMIN, visit, Decline("Please come in."))
+        [mail] = await smtp.until(1)
+        assert mail["Subject"] == "Su solicitud en Riverside Clinic"  # the patient prefers Spanish
+        assert "Please come in." in _text(mail)
+
+
+async def test_an_assigned_provider_gets_a_mail_only_if_they_wish(valkey_url: str, tmp_path: Path) -> None:
+    async with mail_server() as smtp, Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
+        visit = await _a_visit(site)
+        for person in ("u_osei", "u_lind"):
+            account = await site.app[ACCOUNTS].get("demo", person)
+            assert account is not None
+            await site.app[ACCOUNTS].prefer(
+                "demo", account.email, mail_assigned=account.email == OSEI, language="en"
+            )
+            await site.person().sign_in(account.email)
+            actor = Actor(organisation="demo", id=person, name=account.name, role=Role.PROVIDER)
+            await site.app[SERVICE].set_on_call(actor, on=True)
+        await site.app[SERVICE].command(ADMIN, visit, Assign("u_lind"))
+        await _nothing_left(site)
+        await site.app[SERVICE].command(ADMIN, visit, Assign("u_osei"))
+        [mail] = await smtp.until(1)
+        assert mail["To"] == OSEI
+        assert "Robin Hale has assigned a patient to you" in _text(mail)
+        assert "Ana" not in _text(mail)
+
+
+def _text(mail: EmailMessage) -> str:
+    return cast(str, cast(EmailMessage, mail.get_body(("plain",))).get_content())
+
+
+async def _a_visit(site: Site) -> str:
+    person = site.person()
+    assert (await person.ask_for_a_visit()).status == 303
+    [visit] = (await site.app[SERVICE].mirrors.get("demo")).visits
+    return visit
+
+
+async def _nothing_left(site: Site) -> None:
+    async with asyncio.timeout(10):
+        while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def _until(true: Any) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - any condition at all
+            await asyncio.sleep(0.02)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,152 @@
+"""Who does the jobs: a runner in every worker, which hands each one that is due to the handler of its kind.
+
+Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and whoever else comes
+register a handler (`app[HANDLERS]`), and what a visit's events bring about (`app[CONSEQUENCES]`).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from itertools import chain
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from signalling import service
+from signalling.jobs import Jobs, Taken, next_try_ms
+from signalling.record import Visit
+from signalling.seal import Seal
+from signalling.store import Extra, Unavailable
+from signalling.visit import Event
+from web.config import Settings
+from web.health import REDIS
+from web.organisations import Organisations
+from web.pages.public import ORGANISATIONS, SERVICE
+from web.secret import data_key, key_id
+
+Handler = Callable[[str, Taken], Awaitable[None]]
+"""Does an organisation's job. What it raises means: try again later; `Hopeless` means: never again."""
+
+JOBS = web.AppKey("jobs", Jobs)
+HANDLERS = web.AppKey("handlers", dict[str, Handler])
+CONSEQUENCES = web.AppKey("consequences", list[service.Consequences])
+
+PERIOD_S = 1.0
+AT_ONCE = 8
+"""Jobs that one worker has in hand at most."""
+EACH_S = 60.0
+"""A job takes no longer than this, and so less than its lease."""
+FINISH_S = 5.0
+
+log = structlog.get_logger("web.jobs")
+
+
+class Hopeless(Exception):
+    """Trying again would not help; the text is a constant of ours that may be logged."""
+
+
+class Runner:
+    """One worker's hands."""
+
+    def __init__(self, jobs: Jobs, organisations: Organisations, handlers: dict[str, Handler]) -> None:
+        self._jobs = jobs
+        self._organisations = organisations
+        self._handlers = handlers
+        self._busy: set[asyncio.Task[None]] = set()
+        self._awake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take and do jobs until cancelled."""
+        while True:
+            try:
+                await self._round()
+            except Unavailable:
+                log.debug("jobs wait for the store")
+            except Exception:
+                # One record that cannot be read must not stop all the others.
+                log.exception("jobs were not looked at")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), PERIOD_S)
+            self._awake.clear()
+
+    async def _round(self) -> None:
+        for organisation in await self._organisations.list():
+            free = AT_ONCE - len(self._busy)
+            if free <= 0:
+                return  # the end of one wakes us
+            for taken in await self._jobs.take(organisation, max(1, free // 2)):
+                task = asyncio.create_task(self._do(organisation, taken))
+                self._busy.add(task)
+                task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._busy.discard(task)
+        self._awake.set()
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a job's end was not kept", exc_info=task.exception())
+
+    async def _do(self, organisation: str, taken: Taken) -> None:
+        kind, about = taken.job.kind, {"organisation": organisation, "kind": taken.job.kind}
+        try:
+            handler = self._handlers.get(kind)
+            if handler is None:
+                raise Hopeless("there is no handler for this kind")
+            async with asyncio.timeout(EACH_S):
+                await handler(organisation, taken)
+        except Hopeless as why:
+            log.error("a job was given up", reason=str(why), attempt=taken.attempt, **about)
+            await self._jobs.give_up(organisation, taken)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
+            await self._failed(organisation, taken, error)
+        else:
+            await self._jobs.done(organisation, taken)
+
+    async def _failed(self, organisation: str, taken: Taken, error: Exception) -> None:
+        about = {"organisation": organisation, "kind": taken.job.kind, "attempt": taken.attempt}
+        due_ms = next_try_ms(taken, taken.now_ms)
+        if due_ms is None:
+            log.error(
+                "a job was given up", reason="it failed for too long", error=type(error).__name__, **about
+            )
+            await self._jobs.give_up(organisation, taken)
+            return
+        log.warning("a job failed and is tried again", error=type(error).__name__, **about)
+        await self._jobs.later(organisation, taken, due_ms)
+
+    async def close(self) -> None:
+        """Let what is in hand finish for a moment; what does not is due again when its lease is over."""
+        if self._busy:
+            await asyncio.wait(self._busy, timeout=FINISH_S)
+        for task in self._busy:
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+
+def setup(app: web.Application, settings: Settings) -> None:
+    """Prepares the registries, so that others can register before the app starts."""
+    key = data_key(Path(settings.data.folder))
+    app[JOBS] = Jobs(app[REDIS], Seal({key_id(key): key}))
+    app[HANDLERS], app[CONSEQUENCES] = {}, []
+
+
+def consequences(app: web.Application) -> service.Consequences:
+    """All that was registered, as one."""
+
+    def of(
+        settings: service.Organisation, before: Visit | None, after: Visit, event: Event
+    ) -> Iterable[Extra]:
+        return chain.from_iterable(found(settings, before, after, event) for found in app[CONSEQUENCES])
+
+    return of
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """A clean-up context, after that of signalling: the jobs are done as long as the app lives."""
+    app[SERVICE].consequences = consequences(app)
+    runner = Runner(app[JOBS], app[ORGANISATIONS], app[HANDLERS])
+    task = asyncio.create_task(runner.run())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await runner.close()

@@ -1,0 +1,24 @@
+"""Mail: letters in each language, made outside of any request and sent until they have left.
+
+`app[POST]` is the post office: `await app[POST].queue(organisation, kind, to, language, context, attachments)`.
+"""
+
+from aiohttp import web
+
+from web.config import Settings
+from web.jobs import CONSEQUENCES, HANDLERS, JOBS
+from web.mail import visits
+from web.mail.carriers import carrier
+from web.mail.letters import Attachment, Letter
+from web.mail.post import KIND, POST, Post, Resolver
+from web.pages.public import ORGANISATIONS, SERVICE
+
+__all__ = ["POST", "Attachment", "Letter", "Post", "Resolver", "setup"]
+
+
+def setup(app: web.Application, settings: Settings) -> None:
+    """Opens the post office of an app, after `web.jobs.setup`. Raises ConfigError."""
+    post = app[POST] = Post(app[JOBS], app[ORGANISATIONS], carrier(settings), settings)
+    app[HANDLERS][KIND] = post.deliver
+    app[CONSEQUENCES].append(visits.promises(post))
+    visits.register(app, post, lambda: app[SERVICE])

@@ -1,0 +1,95 @@
+"""How a mail leaves: through an SMTP server, or as a file in the data folder where none is set.
+
+Knows [mail] of the settings. Knows no letter. What a server says about a recipient never reaches a log.
+"""
+
+import asyncio
+import os
+import ssl
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosmtplib
+
+from web.config import ConfigError, Settings
+from web.jobs import Hopeless
+
+TIMEOUT_S = 20.0
+OUTBOX = "outbox"
+
+
+class Carrier(Protocol):
+    """Takes a mail away. Raises Hopeless where it never can, anything else where it might later."""
+
+    async def carry(self, message: EmailMessage, name: str) -> None: ...
+
+
+class Smtp:
+    """Hands mails to the SMTP server of the settings, each on a connection of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        mail = settings.mail
+        self._options: dict[str, Any] = {
+            "hostname": mail.host,
+            "port": mail.port,
+            "use_tls": mail.tls == "tls",
+            "start_tls": mail.tls == "starttls",
+            "username": mail.username or None,
+            "password": _password(settings),
+            "timeout": TIMEOUT_S,
+        }
+        self._encrypted = mail.tls != "none"
+
+    async def carry(self, message: EmailMessage, name: str) -> None:
+        context = ssl.create_default_context() if self._encrypted else None
+        try:
+            await aiosmtplib.send(message, tls_context=context, **self._options)
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            if all(recipient.code >= 500 for recipient in refused.recipients):
+                raise Hopeless("the mail server refuses the recipient") from None
+            raise
+        except aiosmtplib.SMTPDataError as refused:
+            if refused.code >= 500:
+                raise Hopeless("the mail server refuses the mail") from None
+            raise
+
+
+class Files:
+    """Writes each mail to the folder `outbox`, readable for the server's account only."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / OUTBOX
+
+    async def carry(self, message: EmailMessage, name: str) -> None:
+        await asyncio.to_thread(self._write, bytes(message), name)
+
+    def _write(self, data: bytes, name: str) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self.folder / f".{name}.{os.getpid()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        draft.rename(self.folder / f"{name}.eml")
+
+
+def carrier(settings: Settings) -> Carrier:
+    """What the settings ask for. Raises ConfigError where the password cannot be read."""
+    return Smtp(settings) if settings.mail.host else Files(Path(settings.data.folder))
+
+
+def where(settings: Settings) -> str:
+    """Where mail goes, for whoever starts the server."""
+    if settings.mail.host:
+        return f"through {settings.mail.host}"
+    return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"
+
+
+def _password(settings: Settings) -> str | None:
+    path = settings.mail.password_file
+    if not path:
+        return settings.mail.password or None
+    try:
+        return Path(path).read_text("utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"mail.password_file: {path} cannot be read ({type(error).__name__})") from None

@@ -1,0 +1,162 @@
+"""Letters: what a mail says, as text and as HTML, in one language and in an organisation's name and colour.
+
+Pure but for reading templates. Knows the templates' folder and what stands in a header. Knows no server and no queue:
+who gets which letter is told, not decided here. No header can be broken out of: what has a line break is refused.
+"""
+
+import re
+from datetime import UTC, datetime
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+import markupsafe
+import msgspec
+from babel.dates import get_timezone_location
+
+from web import i18n
+from web.organisations import Organisation
+
+TEMPLATES = Path(__file__).parent.parent / "templates"
+NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))
+"""The letters there are; each is a template that fills both layouts."""
+
+DARKEST_CONTRAST = 5.0
+BRAND = "#0f6d5f"
+
+
+class LetterError(ValueError):
+    """The letter cannot be made: no such template, or an address or header that cannot be one."""
+
+
+class Attachment(msgspec.Struct, frozen=True, array_like=True):
+    """A file with a letter. `kind` is its content type with parameters, as in "text/calendar; method=REQUEST"."""
+
+    name: str
+    kind: str
+    data: bytes
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be written. `context` is what its template needs: texts, numbers, flags, moments in ms."""
+
+    name: str
+    to: str
+    language: str
+    context: dict[str, Any] = {}
+    attachments: tuple[Attachment, ...] = ()
+
+
+def moment(ms: float, timezone: str) -> datetime:
+    """The time in ms since the epoch as it is where the organisation is; a filter of the templates."""
+    return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(timezone))
+
+
+def city(timezone: str) -> str:
+    """The place that a time zone is named after, in the current language: "Chicago"."""
+    return get_timezone_location(timezone, locale=i18n.locale(), return_city=True)
+
+
+def _environment(*, html: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=html,  # noqa: S701 - the other is plain text
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    i18n.install(environment)
+    environment.filters["moment"] = moment
+    environment.filters["city"] = city
+    environment.filters["lines"] = _html_lines if html else str
+    return environment
+
+
+def _html_lines(text: str) -> markupsafe.Markup:
+    return markupsafe.Markup("<br>").join(text.split("\n"))
+
+
+TEXT, HTML = _environment(html=False), _environment(html=True)
+
+
+def written(
+    letter: Letter, organisation: Organisation, *, sender: str, origin: str, message_id: str, now: datetime
+) -> EmailMessage:
+    """The mail. `sender` is an address, `origin` what links begin with. Raises LetterError."""
+    if letter.name not in NAMES:
+        raise LetterError("there is no such letter")
+    with i18n.using(letter.language):
+        values = {
+            "org": organisation,
+            "home": f"{origin}/{organisation.id}",
+            "origin": origin,
+            "lang": i18n.current(),
+            "accent": readable(organisation.accent or BRAND),
+            **letter.context,
+        }
+        text, html = (
+            environment.get_template(f"mail/{letter.name}.jinja").render(
+                values,
+                layout=f"mail/layout.{kind}",
+                part=environment.get_template(f"mail/parts.{kind}").make_module({"accent": values["accent"]}),
+            )
+            for environment, kind in ((TEXT, "txt"), (HTML, "html"))
+        )
+    subject, _, text = text.partition("\n")
+    message = EmailMessage(policy=SMTP)
+    try:
+        message["Subject"] = subject.strip()
+        message["From"] = Address(_plain(organisation.name), addr_spec=sender)
+        message["To"] = Address(addr_spec=letter.to)
+        if organisation.reply_to:
+            message["Reply-To"] = Address(addr_spec=organisation.reply_to)
+        message["Date"] = format_datetime(now.astimezone(UTC))
+        message["Message-ID"] = message_id
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+        for header in ("From", "To"):
+            if message[header].defects or "\n" in str(message[header]):
+                raise LetterError(f"{header} cannot be an address")
+    except (ValueError, IndexError, HeaderParseError) as problem:
+        raise LetterError(f"a header cannot be written ({type(problem).__name__})") from None
+    message.set_content(_paragraphs(text), cte="quoted-printable")
+    message.add_alternative(html.strip() + "\n", subtype="html", cte="quoted-printable")
+    for attachment in letter.attachments:
+        _attach(message, attachment)
+    return message
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    kind, _, rest = attachment.kind.partition(";")
+    main, _, sub = kind.strip().partition("/")
+    parameters = dict(re.findall(r"([\w-]+)=([\w.-]+)", rest))
+    message.add_attachment(attachment.data, main, sub, filename=attachment.name, params=parameters)
+
+
+def _paragraphs(text: str) -> str:
+    """The text without the empty lines that a template leaves."""
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines())) + "\n"
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split())
+
+
+def readable(colour: str) -> str:
+    """The colour, darkened until white text on it can be read (WCAG 2.2, 1.4.3), as `static/accent.js` does."""
+    parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+    while 1.05 / (_luminance(parts) + 0.05) < DARKEST_CONTRAST:
+        parts = [int(part * 0.94) for part in parts]
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+def _luminance(rgb: list[int]) -> float:
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in rgb)
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

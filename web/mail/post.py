@@ -1,0 +1,113 @@
+"""The post office: letters go into the jobs' queue, and leave through a carrier when they are due.
+
+Knows that a letter is queued either whole, or as a promise (`{"mail": name, ...}`) that a resolver makes a letter of
+when it is due, so that it says what is true then. A mail that is sent twice, after a crash, has the same Message-ID.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from signalling.jobs import Jobs, Taken, new_job
+from signalling.store import Extra
+from web.config import Settings
+from web.jobs import Hopeless
+from web.mail.carriers import Carrier
+from web.mail.letters import Attachment, Letter, LetterError, written
+from web.organisations import Organisation, Organisations
+
+KIND = "mail"
+Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
+"""Makes the letter of a promise, as things stand now; None where there is nothing to say any more."""
+
+
+class Post:
+    """One worker's post office. Register a promise's resolver in `resolvers`, under the mail's name."""
+
+    def __init__(
+        self, jobs: Jobs, organisations: Organisations, carrier: Carrier, settings: Settings
+    ) -> None:
+        self._jobs = jobs
+        self._organisations = organisations
+        self._carrier = carrier
+        self._settings = settings
+        self.resolvers: dict[str, Resolver] = {}
+
+    def entry(
+        self,
+        organisation: str,
+        kind: str,
+        to: str,
+        language: str,
+        context: dict[str, Any],
+        attachments: Iterable[Attachment] = (),
+        *,
+        now_ms: int,
+        due_ms: int | None = None,
+    ) -> Extra:
+        """A letter as (key, score, member) for a commit of one's own: it leaves if, and only if, that takes effect."""
+        letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
+        payload = {"letter": msgspec.to_builtins(letter, builtin_types=(bytes,))}
+        return self._jobs.entry(organisation, new_job(KIND, payload, now_ms), due_ms)
+
+    def promise(
+        self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
+    ) -> Extra:
+        """As `entry`, of a letter that its resolver writes when it is due."""
+        job = new_job(KIND, {"mail": kind, **payload}, now_ms)
+        return self._jobs.entry(organisation, job, due_ms)
+
+    async def queue(
+        self,
+        organisation: str,
+        kind: str,
+        to: str,
+        language: str,
+        context: dict[str, Any],
+        attachments: Iterable[Attachment] = (),
+        *,
+        now_ms: int,
+        due_ms: int | None = None,
+    ) -> None:
+        """Keeps a letter until it has left. Raises `Unavailable`."""
+        letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
+        payload = {"letter": msgspec.to_builtins(letter, builtin_types=(bytes,))}
+        await self._jobs.add(organisation, new_job(KIND, payload, now_ms), due_ms)
+
+    async def deliver(self, organisation_id: str, taken: Taken) -> None:
+        """The jobs' handler: writes the letter and hands it to the carrier. Raises Hopeless, or why it failed."""
+        organisation = await self._organisations.get(organisation_id)
+        if organisation is None:
+            raise Hopeless("there is no such organisation")
+        letter = await self._letter(organisation, taken.job.payload)
+        if letter is None:
+            return
+        sender = organisation.mail_sender or self._settings.mail.sender
+        domain = self._settings.mail.sender.rpartition("@")[2]
+        try:
+            message = written(
+                letter,
+                organisation,
+                sender=sender,
+                origin=self._settings.origin,
+                message_id=f"<{taken.job.id}@{domain}>",
+                now=datetime.fromtimestamp(taken.now_ms / 1000, UTC),
+            )
+        except LetterError as problem:
+            raise Hopeless(str(problem)) from None
+        day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
+        await self._carrier.carry(message, f"{day}-{letter.name}-{taken.job.id}")
+
+    async def _letter(self, organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
+        if "letter" in payload:
+            return msgspec.convert(payload["letter"], Letter)
+        resolver = self.resolvers.get(payload.get("mail", ""))
+        if resolver is None:
+            raise Hopeless("nobody can write this letter")
+        return await resolver(organisation, payload)
+
+
+POST = web.AppKey("post", Post)
