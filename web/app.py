@@ -17,7 +17,7 @@ from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import keep_choice, language_middleware
 from web.organisations import Organisations
-from web.pages import public, rendering, staff
+from web.pages import calendar_routes, public, rendering, staff
 from web.pages.errors import error_pages
 from web.pages.public import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
@@ -45,6 +45,7 @@ ROUTES = (
     web.get("/{organisation}/staff/session", staff.session_left),
     web.post("/{organisation}/staff/session", staff.session_prolonged),
     *SETUP,
+    *calendar_routes.ROUTES,
     web.get("/{organisation}/ws", socket),
     web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
 )
@@ -73,7 +74,7 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
     app.on_response_prepare.append(keep_choice(language, settings.secure))
-    app.cleanup_ctx.extend([_store, _accounts, signalling, jobs.running])
+    app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running])
     jobs.setup(app, settings)
     mail.setup(app, settings)
     rendering.setup(app)
