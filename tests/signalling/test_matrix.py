@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from signalling import commands as c
-from signalling.record import Actor, Status
-from signalling.visit import Decided, decide
+from signalling.record import Actor, Status, Visit
+from signalling.visit import RULES, Decided, decide
 from tests.signalling.visits import (
     ANA,
     IN_STATUS,
@@ -43,6 +43,8 @@ COMMANDS: dict[str, c.Command] = {
     "transfer": c.Transfer("ray"),
     "end": c.End(),
     "reopen": c.Reopen(),
+    "invite": c.Invite("guest-new", "Ben", "family"),
+    "dismiss": c.Dismiss("guest-rosa"),
     "due": c.Due(),
 }
 NEW = "new"
@@ -65,9 +67,11 @@ queued   due       (system)
 claimed  save      patient
 claimed  finish    patient
 claimed  claim     (claimant)
-claimed  enter     patient, claimant
-claimed  leave     patient, claimant, system
-claimed  start     patient, claimant
+claimed  enter     patient, claimant, guest
+claimed  leave     patient, claimant, guest, system
+claimed  start     patient, claimant, guest
+claimed  invite    claimant
+claimed  dismiss   claimant
 claimed  hang up   (patient)
 claimed  release   claimant, admin
 claimed  transfer  claimant, admin
@@ -76,15 +80,17 @@ claimed  due       (system)
 live     save      patient
 live     finish    patient
 live     claim     (claimant)
-live     enter     patient, claimant
-live     leave     patient, claimant, system
-live     start     (patient), (claimant)
+live     enter     patient, claimant, guest
+live     leave     patient, claimant, guest, system
+live     start     (patient), (claimant), guest
+live     invite    claimant
+live     dismiss   claimant
 live     hang up   patient
 live     release   claimant, admin
 live     transfer  claimant, admin
 live     end       claimant, admin
 live     due       (system)
-ended    leave     (patient), (claimant), (system)
+ended    leave     (patient), (claimant), (guest), (system)
 ended    end       (claimant)
 ended    reopen    claimant
 ended    due       (system)
@@ -101,12 +107,21 @@ def reviewed() -> set[tuple[str, str, str]]:
     return cells
 
 
+def with_guest(status: Status) -> Visit:
+    """Return a claimed, live or ended visit with a guest in it."""
+    visit = IN_STATUS[Status.CLAIMED if status is Status.CLAIMED else Status.LIVE]()
+    visit = does(visit, c.Invite("guest-rosa", "Rosa", "interpreter"), people()["claimant"])
+    return does(visit, c.End(), people()["claimant"], T0 + 60_000) if status is Status.ENDED else visit
+
+
 def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
     """Yield (status, command, who, what became of it) for all of the matrix."""
     for status in STATUSES:
         visit = None
         if status != NEW:
             visit = IN_STATUS[Status(status)]()
+            if visit.claimant is not None:
+                visit = with_guest(Status(status))
             if visit.is_open:
                 visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
         for name, command in COMMANDS.items():
@@ -126,6 +141,10 @@ def test_the_matrix_is_the_reviewed_one_and_nothing_beside_it() -> None:
         if became in words
     }
     assert generated == reviewed()
+
+
+def test_every_command_of_the_rules_is_in_the_matrix() -> None:
+    assert {rule.command for rule in RULES} <= {type(command) for command in COMMANDS.values()}
 
 
 def test_every_refusal_has_a_reason_that_says_no_more_than_it_should() -> None:

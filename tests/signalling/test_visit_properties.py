@@ -18,6 +18,7 @@ POLICY = Policy()
 CLAIMANTS_OF = {Status.QUEUED: False, Status.CLAIMED: True, Status.LIVE: True}
 STAFF_IDS = st.sampled_from([*STAFF, "nobody"])
 CONNECTIONS = st.sampled_from(["c_1", "c_2"])
+GUESTS = st.sampled_from(["guest-rosa", "guest-2", "patient", "provider"])
 WORKERS = st.sampled_from(["w1", "w2"])
 ANSWERS = st.one_of(st.none(), st.booleans(), st.sampled_from(["", "Penicillin", "2026-01-02", "x" * 5000]))
 COMMANDS: st.SearchStrategy[c.Command] = st.one_of(
@@ -27,6 +28,8 @@ COMMANDS: st.SearchStrategy[c.Command] = st.one_of(
     st.builds(c.Decline, st.sampled_from([None, "No"])),
     st.builds(c.Assign, STAFF_IDS),
     st.builds(c.Transfer, STAFF_IDS),
+    st.builds(c.Invite, GUESTS, st.just("Rosa"), st.just("interpreter")),
+    st.builds(c.Dismiss, GUESTS),
     st.builds(c.Enter, CONNECTIONS, WORKERS),
     st.builds(c.Leave, CONNECTIONS, WORKERS),
 )
@@ -77,7 +80,9 @@ class Promises:
             had = before.parties.get(side) if before is not None else None
             if party.started_ms is not None and (had is None or had.started_ms is None):
                 assert isinstance(command, c.Start)
-                own = actor.visit == after.id if side == PATIENT else after.claimant == actor.person
+                own = {PATIENT: actor.visit == after.id, PROVIDER: after.claimant == actor.person}.get(
+                    side, side == actor.id
+                )
                 assert own, f"{actor.id} pressed for the {side}"
         if isinstance(command, c.Release | c.Transfer | c.Reopen):
             assert all(party.started_ms is None for party in after.parties.values())

@@ -48,6 +48,7 @@ def people(organisation: str = ORG) -> dict[str, Actor]:
         "off call": person("kim", Role.PROVIDER, organisation),
         "admin": person("zoe", Role.ADMIN, organisation),
         "facility": person("desk", Role.FACILITY, organisation),
+        "guest": person("guest-rosa", Role.GUEST, organisation, VISIT),
         "system": person("system", Role.SYSTEM, organisation),
     }
 
