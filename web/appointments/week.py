@@ -43,7 +43,7 @@ def week(organisation: Organisation, taken: Sequence[Taken], now_ms: int, wanted
                 "date": day.isoformat(),
                 "weekday": date_words(day, "EEE"),
                 "number": date_words(day, "d"),
-                "words": date_words(day, "MMMMEEEEd"),
+                "month": date_words(day, "MMMM"),
                 "count": counts[day],
                 "closed": not spans_on(organisation, day) or day > last,
                 "chosen": day == chosen,

@@ -47,6 +47,8 @@ function start() {
   const same = sameClocks();
   if (!same) root.querySelector("#zone").textContent = t("Times are for where you are: {zone}.", { zone: zoneName(starts[0]) });
 
+  root.querySelector("#range").textContent = format({ month: "short", day: "numeric" }).formatRange(starts[0], starts.at(-1));
+
   const words = (date, options) => new Intl.DateTimeFormat(intlLocale(), { timeZone: "UTC", ...options }).format(Date.parse(date));
   const say = (date, options) => words(date, { weekday: "long", month: "long", day: "numeric", ...options });
   const choose = (date) => (event) => {
@@ -57,7 +59,7 @@ function start() {
   };
   const count = (times) => (times.length ? tn("{n} time", "{n} times", times.length) : t("none"));
   const day = ([date, times]) => html`<li><a class="day" href=${`${root.dataset.path}?day=${date}#week`} aria-current=${date === chosen ? "date" : nothing}
-    aria-label=${`${say(date)}, ${count(times)}`} @click=${choose(date)}><span>${words(date, { weekday: "short" })}</span><b class="num">${words(date, { day: "numeric" })}</b><span class="small">${count(times)}</span></a></li>`;
+    @click=${choose(date)}><span>${words(date, { weekday: "short" })}</span><b class="num">${words(date, { day: "numeric" })}<span class="sr"> ${words(date, { month: "long" })},</span></b><span class="small">${count(times)}</span></a></li>`;
 
   function draw() {
     const times = days.get(chosen);
