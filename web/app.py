@@ -13,6 +13,8 @@ from aiohttp import web
 
 from web import demo, jobs, mail, secret, sessions
 from web.accounts import Accounts, Hasher
+from web.api import setup as api
+from web.api.door import is_api
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import keep_choice, language_middleware
@@ -46,6 +48,7 @@ ROUTES = (
     web.post("/{organisation}/staff/session", staff.session_prolonged),
     *SETUP,
     *calendar_routes.ROUTES,
+    *api.ROUTES,
     web.get("/{organisation}/ws", socket),
     web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
 )
@@ -61,7 +64,7 @@ def create_app(settings: Settings) -> web.Application:
         middlewares=[
             language_middleware(language),
             error_pages,
-            same_site_middleware(settings.server.public_url),
+            same_site_middleware(settings.server.public_url, is_api),
             aiohttp_session.session_middleware(storage),
         ],
     )
@@ -77,6 +80,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running])
     jobs.setup(app, settings)
     mail.setup(app, settings)
+    api.setup(app, settings)
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app

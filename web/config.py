@@ -131,6 +131,14 @@ class Mail(Section, frozen=True):
     ] = "greenroom@localhost"
 
 
+class Webhooks(Section, frozen=True):
+    """[webhooks] where the server may be told to send events."""
+
+    allow: Annotated[
+        tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")
+    ] = ()
+
+
 class Settings(Section, frozen=True):
     """Everything the server is told; immutable, and the same object in every worker."""
 
@@ -140,6 +148,7 @@ class Settings(Section, frozen=True):
     data: Data = Data()
     media: Media = Media()
     mail: Mail = Mail()
+    webhooks: Webhooks = Webhooks()
     log: Log = Log()
     sessions: Sessions = Sessions()
     limits: Limits = Limits()
@@ -346,6 +355,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.trusted_proxies": lambda found: all(map(_is_network, found)),
     "redis.url": lambda url: not url or url.startswith(("redis://", "rediss://", "unix://")),
     "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
+    "webhooks.allow": lambda found: all(map(_is_network, found)),
     "media.host": lambda host: not host or _is_address(host),
     "media.announce": lambda found: all(map(_is_address, found)),
 }

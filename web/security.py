@@ -82,12 +82,16 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def same_site_middleware(public: str) -> Middleware:
-    """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1)."""
+def same_site_middleware(public: str, exempt: Callable[[web.Request], bool] = lambda _: False) -> Middleware:
+    """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
+
+    `exempt`: requests that no cookie identifies, and that another site's page therefore cannot make in somebody's name.
+    """
 
     @web.middleware
     async def same_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method not in SAFE_METHODS and not is_own_request(request, public):
+        unsafe = request.method not in SAFE_METHODS and not exempt(request)
+        if unsafe and not is_own_request(request, public):
             raise web.HTTPForbidden(text="This request did not come from a page of this site.")
         return await handler(request)
 

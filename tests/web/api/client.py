@@ -1,0 +1,67 @@
+"""A program that uses an organisation's API, for tests: no cookie, no Origin, only a key. Not a test."""
+
+from typing import Any
+
+from aiohttp import ClientResponse
+
+from tests.web.site import Person, Site
+from web.api.door import KEYS
+from web.api.keys import Scope
+
+PATIENT = {
+    "name": "Ana Ruiz",
+    "birth_date": "1990-04-02",
+    "phone": "(512) 555-0142",
+    "email": "ana@example.org",
+    "state": "TX",
+    "reason": "Rash, three days",
+    "language": "es",
+}
+ALL = tuple(Scope)
+
+
+class Program:
+    """Somebody's program with a key, or with none."""
+
+    def __init__(self, person: Person, organisation: str, token: str | None) -> None:
+        self.person, self.base = person, f"/{organisation}/api/v1"
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, method: str, path: str, **how: Any) -> ClientResponse:
+        """Return the answer itself."""
+        headers = {**self.headers, **how.pop("headers", {})}
+        return await self.person.client.request(
+            method, self.base + path, headers=headers, allow_redirects=False, **how
+        )
+
+    async def call(self, method: str, path: str, json: Any = None, **how: Any) -> tuple[int, Any]:
+        """Return the status and the JSON of the answer (None where there is none)."""
+        response = await self.ask(method, path, json=json, **how)
+        return response.status, None if response.status == 204 else await response.json(content_type=None)
+
+    async def code(self, method: str, path: str, json: Any = None, **how: Any) -> tuple[int, str]:
+        """Return the status and the code of a problem."""
+        response = await self.ask(method, path, json=json, **how)
+        assert response.content_type == "application/problem+json", await response.text()
+        problem = await response.json(content_type=None)
+        assert problem["status"] == response.status
+        return response.status, problem["code"]
+
+    async def open(self, **fields: str) -> Any:
+        """Open a visit; return the answer."""
+        status, found = await self.call("POST", "/visits", {"patient": {**PATIENT, **fields}})
+        assert status == 201, found
+        return found
+
+
+async def program(
+    site: Site, *scopes: Scope, organisation: str = "demo", label: str = "Front office"
+) -> Program:
+    """A program with a new key of these scopes (all of them, where none is named)."""
+    _, token = await site.app[KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
+    return Program(site.person(), organisation, token)
+
+
+def stranger(site: Site, token: str | None = None, organisation: str = "demo") -> Program:
+    """A program with this token, or with none."""
+    return Program(site.person(), organisation, token)

@@ -1,0 +1,71 @@
+"""What an operation of the API is: its place, who may, what goes in and comes out. Knows no particular one."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+from signalling.record import Actor, Role
+from signalling.service import Service
+from web.api.keys import ApiKey, Scope
+from web.organisations import Organisation
+from web.pages.public import SERVICE
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that has been let in."""
+
+    request: web.Request
+    organisation: Organisation
+    key: ApiKey
+
+    @property
+    def service(self) -> Service:
+        """This worker's way to the visits."""
+        return self.request.app[SERVICE]
+
+    @property
+    def admin(self) -> Actor:
+        """The key as it acts on the clinic's side: an administrator with the key's name."""
+        return Actor(
+            organisation=self.organisation.id,
+            id=f"api:{self.key.id}",
+            name=self.key.label,
+            role=Role.ADMIN,
+        )
+
+    def facility(self, name: str) -> Actor:
+        """The key as it places patients, under a facility's name."""
+        return Actor(
+            organisation=self.organisation.id, id=f"api:{self.key.id}", name=name, role=Role.FACILITY
+        )
+
+    def path(self, name: str) -> str:
+        """What stands in the address at this place."""
+        return self.request.match_info[name]
+
+
+Handler = Callable[[Call, Any], Awaitable[msgspec.Struct | None]]
+
+
+class Operation(NamedTuple):
+    """A row of the table: `path` is below /{organisation}/api/v1, `scopes` are those of which one is needed."""
+
+    name: str
+    method: str
+    path: str
+    scopes: tuple[Scope, ...]
+    summary: str
+    handler: Handler
+    answers: type[msgspec.Struct] | None
+    """The body of the answer; None: 204, without one."""
+    takes: type[msgspec.Struct] | None = None
+    status: int = 200
+    problems: tuple[str, ...] = ()
+    """The codes that are this operation's own, beside those that any may answer with."""
+    headers: Mapping[str, str] = {}
+    """Headers of the request that mean something here, with what they mean."""
+    description: str = ""

@@ -1,0 +1,104 @@
+"""What the API says when it does not do what was asked: problem details (RFC 9457) with a stable code.
+
+Pure but for making the answer. Each code has one status and one title, in one table; the codes of signalling are its
+own (PROTOCOL.md#errors). Nothing that a patient wrote is repeated in a problem.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Kind(NamedTuple):
+    """A code's HTTP status and what it says to a reader."""
+
+    status: int
+    title: str
+
+
+KINDS: Mapping[str, Kind] = {
+    "bad_message": Kind(400, "The body is not JSON."),
+    "not_signed_in": Kind(401, "A key of this organisation is needed: Authorization: Bearer gr_…"),
+    "missing_scope": Kind(403, "The key is not good for this."),
+    "not_allowed": Kind(403, "This may not be done to this visit by this key."),
+    "not_found": Kind(404, "There is no such thing in this organisation."),
+    "no_method": Kind(405, "This address cannot be used like that."),
+    "too_slow": Kind(408, "The body did not arrive in time."),
+    "wrong_status": Kind(409, "The visit’s status does not allow it (any more)."),
+    "already_claimed": Kind(409, "Somebody has claimed the visit."),
+    "not_on_call": Kind(409, "That person is not on call."),
+    "closed": Kind(409, "Meet Now is closed at the moment."),
+    "nobody_on_call": Kind(409, "Meet Now is closed while nobody is on call."),
+    "too_many_webhooks": Kind(409, "There are as many webhooks as there can be."),
+    "too_large": Kind(413, "The body is too large."),
+    "wrong_type": Kind(415, "The body must be application/json."),
+    "invalid": Kind(422, "Something in the request is not as it must be."),
+    "idempotency_mismatch": Kind(422, "This Idempotency-Key came with another body before."),
+    "too_many": Kind(429, "Too many requests; wait as long as Retry-After says."),
+    "internal": Kind(500, "Something went wrong on our side, and we have a note of it."),
+    "unavailable": Kind(503, "The store did not confirm it; say it again in a moment."),
+}
+"""Every code that the API answers with."""
+
+
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong with one field: where it stands in the body (`patient.phone`), and a sentence."""
+
+    field: str
+    problem: str
+
+
+class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details (RFC 9457). `code` is stable and made for programs; `details` belong to some codes."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    errors: tuple[FieldProblem, ...] = ()
+    details: dict[str, Any] = {}
+
+
+class Problem(Exception):
+    """A request is not carried out."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        details: Mapping[str, Any] | None = None,
+        errors: tuple[FieldProblem, ...] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.code, self.detail, self.errors = code, detail, errors
+        self.details, self.headers = dict(details or {}), dict(headers or {})
+
+
+def answer(organisation: str, problem: Problem) -> web.Response:
+    """The problem as a response. Its type is the place on the API's page that explains the code."""
+    kind = KINDS[problem.code]
+    body = ProblemDetails(
+        type=f"/{organisation}/api#{problem.code}",
+        title=kind.title,
+        status=kind.status,
+        code=problem.code,
+        detail=problem.detail,
+        errors=problem.errors,
+        details=problem.details,
+    )
+    response = web.Response(
+        status=kind.status,
+        body=msgspec.json.encode(body),
+        content_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )
+    if kind.status in (408, 413):
+        response.force_close()  # the rest of the body is not waited for
+    return response

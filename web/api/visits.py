@@ -1,0 +1,194 @@
+"""The operations about visits: opened, followed, withdrawn, assigned, declined; the queue, the wait, the staff.
+
+Knows which command each is, and as whom. What may happen to a visit stands in signalling. Opening takes an
+Idempotency-Key: the same request said again (its answer was lost) opens no second visit.
+"""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime
+
+import msgspec
+
+from signalling import commands as c
+from signalling import waiting
+from signalling.record import Actor, PatientInformation, Visit
+from signalling.service import Accepted, new_id
+from signalling.store import answering
+from signalling.visit import Refusal
+from web.api import types as t
+from web.api import views
+from web.api.links import LINKS
+from web.api.operation import Call
+from web.api.problems import FieldProblem, Problem
+from web.health import REDIS
+from web.organisations import is_open
+from web.pages import patient_form
+from web.pages.public import today_anywhere
+from web.pages.staff import SETTINGS
+from web.security import origin_of
+
+IDEMPOTENCY = "Idempotency-Key"
+REMEMBERED_MS = 24 * 3_600_000
+"""How long a key of IDEMPOTENCY stands for the body that it came with."""
+
+
+async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
+    """Opens a visit, and makes the link for its patient."""
+    information = _information(call, body.patient)
+    await _is_open(call)
+    visit_id = await _visit_id(call, body)
+    visit = await call.service.visit(call.organisation.id, visit_id)
+    if visit is None:
+        actor = call.facility(" ".join(body.facility.split()) or call.key.label)
+        outcome = await call.service.open(actor, information, visit_id)
+        # Refused: the same request, sent twice at once, has opened it meanwhile.
+        visit = outcome.visit if isinstance(outcome, Accepted) else await _visit(call, visit_id)
+    return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
+
+
+def _information(call: Call, patient: t.Patient) -> PatientInformation:
+    fields = msgspec.structs.asdict(patient)
+    fields["language"] = patient.language or call.organisation.languages[0]
+    found = patient_form.check(fields, call.organisation.languages, today_anywhere())
+    if found.information is None:
+        errors = tuple(
+            FieldProblem(field=f"patient.{name}", problem=text) for name, text in found.errors.items()
+        )
+        raise Problem("invalid", errors=errors)
+    return found.information
+
+
+async def _is_open(call: Call) -> None:
+    why = (await _wait(call)).why
+    if why is not None:
+        raise Problem(why)
+
+
+async def _visit_id(call: Call, body: t.OpenVisit) -> str:
+    """The id that this request's visit has: a new one, or the one that its Idempotency-Key stands for."""
+    given = call.request.headers.get(IDEMPOTENCY)
+    if given is None:
+        return new_id("v")
+    if not 1 <= len(given) <= 200:
+        raise Problem(
+            "invalid",
+            errors=(FieldProblem(field=IDEMPOTENCY, problem="must have 1 to 200 characters"),),
+        )
+    organisation = call.organisation.id
+    name = hashlib.sha256(f"{organisation}/{call.key.id}/{given}".encode()).digest()
+    # Keyed by the request's own secret: what the store shows tells nothing about the patient.
+    print_ = hmac.digest(name, msgspec.json.encode(body), "sha256")
+    visit_id = "v_" + base64.urlsafe_b64encode(name[:12]).decode()
+    redis, kept = call.request.app[REDIS], f"{{{organisation}}}:idempotency:{visit_id}"
+    async with answering():
+        before = await redis.set(kept, print_, nx=True, get=True, px=REMEMBERED_MS)
+    if before is not None and before != print_:
+        raise Problem("idempotency_mismatch")
+    return visit_id
+
+
+async def show(call: Call, _: None) -> t.Visit:
+    """A visit's state, its place and what is left to wait."""
+    return await shown(call, await _visit(call, call.path("visit")))
+
+
+async def link(call: Call, _: None) -> t.PatientLink:
+    """Another link for the patient of an open visit."""
+    visit = await _visit(call, call.path("visit"))
+    if not visit.is_open:
+        raise Problem("wrong_status", details={"status": visit.status})
+    return await _link(call, visit)
+
+
+async def withdraw(call: Call, _: None) -> t.Visit:
+    """Takes a patient out of the line who came through the API or a facility."""
+    visit = await _visit(call, call.path("visit"))
+    # As the facility that it came from; a patient's own visit has none, and is the patient's to withdraw.
+    return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
+
+
+async def assign(call: Call, body: t.Assign) -> t.Visit:
+    """Gives a visit to somebody who is on call."""
+    return await _command(call, call.admin, c.Assign(body.to))
+
+
+async def unassign(call: Call, _: None) -> t.Visit:
+    """Takes an assignment back."""
+    return await _command(call, call.admin, c.Unassign())
+
+
+async def decline(call: Call, body: t.Decline) -> t.Visit:
+    """Declines a request: the patient's screen says so, and an email goes out."""
+    return await _command(call, call.admin, c.Decline(body.reason.strip() or None))
+
+
+async def queue(call: Call, _: None) -> t.Queue:
+    """Everybody who waits."""
+    return views.queue((await call.service.mirrors.get(call.organisation.id)).visits)
+
+
+async def staff(call: Call, _: None) -> t.Staff:
+    """The staff."""
+    mirror = await call.service.mirrors.get(call.organisation.id)
+    return views.staff(mirror.staff, mirror.visits)
+
+
+async def wait(call: Call, _: None) -> t.Wait:
+    """What somebody who comes now has to expect."""
+    return await _wait(call)
+
+
+async def _wait(call: Call) -> t.Wait:
+    mirror = await call.service.mirrors.get(call.organisation.id)
+    now_ms = call.service.store.clock_ms()
+    on_call = sum(s.on_call for s in mirror.staff.values())
+    waits = len(waiting.order(mirror.visits.values()))
+    why = None
+    if not is_open(call.organisation, datetime.fromtimestamp(now_ms / 1000, UTC)):
+        why = "closed"
+    elif call.organisation.policy.needs_on_call and not on_call:
+        why = "nobody_on_call"
+    return t.Wait(
+        available=why is None,
+        why=why,
+        on_call=on_call,
+        waiting=waits,
+        wait=views.wait(waits + 1, list(mirror.claims_ms), on_call, now_ms),
+    )
+
+
+async def _visit(call: Call, visit_id: str) -> Visit:
+    visit = await call.service.visit(call.organisation.id, visit_id)
+    if visit is None:
+        raise Problem("not_found")
+    return visit
+
+
+async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
+    outcome = await call.service.command(actor, call.path("visit"), command)
+    if isinstance(outcome, Refusal):
+        raise Problem(outcome.code, details=outcome.details)
+    return await shown(call, outcome.visit)
+
+
+async def shown(call: Call, visit: Visit) -> t.Visit:
+    """A visit's state, with its place among those who wait now."""
+    mirror = await call.service.mirrors.get(call.organisation.id)
+    ids = [v.id for v in waiting.order(mirror.visits.values())]
+    place = ids.index(visit.id) + 1 if visit.id in ids else None
+    on_call = sum(s.on_call for s in mirror.staff.values())
+    now_ms = call.service.store.clock_ms()
+    expected = views.wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
+    return views.visit(visit, place, expected)
+
+
+async def _link(call: Call, visit: Visit) -> t.PatientLink:
+    organisation = call.organisation
+    made = await call.request.app[LINKS].issue(organisation.id, visit.id)
+    origin = origin_of(call.request, call.request.app[SETTINGS].server.public_url.rstrip("/"))
+    return t.PatientLink(
+        url=f"{origin}/{organisation.id}/enter/{made.token}",
+        expires_ms=call.service.store.clock_ms() + made.for_ms,
+    )
