@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from web.pages.setup import overview
+from web.pages import password
+from web.pages.setup import overview, people
 
 HOME = "/{organisation}/staff/setup"
 
@@ -12,5 +13,11 @@ ROUTES = (
     web.post(f"{HOME}/calendar", overview.save_calendar),
     web.get(f"{HOME}/policy", overview.policy),
     web.post(f"{HOME}/policy", overview.save_policy),
+    web.get(f"{HOME}/people", people.people),
+    web.post(f"{HOME}/people", people.add_person),
+    web.post(f"{HOME}/people/{{person}}", people.change_person),
     web.get(f"{HOME}/links", overview.links),
+    web.get("/{organisation}/staff/invitation/{token}", password.open_link),
+    web.get("/{organisation}/staff/password", password.password_page),
+    web.post("/{organisation}/staff/password", password.set_password),
 )

@@ -1,0 +1,101 @@
+"""The page on which a member of staff sets a password, reached by a one-time link.
+
+The link's token leaves the address bar at once: it moves into the browser's session, and the page's address is without
+it. Opening the link uses nothing up (mail programs open links too); setting the password does.
+"""
+
+from aiohttp import web
+
+from web import sessions
+from web.accounts import Account, AccountError, check_password
+from web.health import REDIS
+from web.i18n import gettext
+from web.invitations import Invitations
+from web.organisations import Organisation
+from web.pages.errors import not_found, read_form
+from web.pages.public import SERVICE, organisation_of
+from web.pages.rendering import page
+from web.pages.staff import SETTINGS, THROTTLE
+from web.people import ACCOUNTS, enrol, sign_in
+from web.security import Blocked, Rule, neighbourhood, remote_of
+
+INVITATION = "invitation"
+LINK = Rule("link")
+
+
+async def open_link(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/invitation/{token}: on to the page; a used, expired or forged link looks alike."""
+    organisation = await organisation_of(request)
+    token = request.match_info["token"][:100]
+    address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+    try:
+        async with request.app[THROTTLE].attempt(LINK, organisation.id, address) as attempt:
+            if await _invitations(request).look(organisation.id, token) is None:
+                return _no_link(request, organisation)
+            attempt.succeeded()
+    except Blocked:
+        return _no_link(request, organisation)
+    session = await sessions.renew(request)
+    session[INVITATION] = {"organisation": organisation.id, "token": token}
+    raise web.HTTPSeeOther(f"/{organisation.id}/staff/password")
+
+
+async def password_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/password: the form, where this browser came by a link that still opens."""
+    organisation = await organisation_of(request)
+    token = await _token(request, organisation)
+    account = await _invitations(request).look(organisation.id, token)
+    if account is None:
+        return _no_link(request, organisation)
+    return _form(request, account, "")
+
+
+async def set_password(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in."""
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    token, invitations = await _token(request, organisation), _invitations(request)
+    account = await invitations.look(organisation.id, token)
+    if account is None:
+        return _no_link(request, organisation)
+    wanted = posted.get("password", "")
+    if posted.get("again", "") != wanted:
+        return _form(request, account, gettext("The two passwords are not the same. Write both once more."))
+    try:
+        check_password(wanted)
+    except AccountError as error:
+        return _form(request, account, gettext(str(error)))
+    if await invitations.use(organisation.id, token) is None:
+        return _no_link(request, organisation)  # in another window, a moment ago
+    account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
+    (await sessions.get(request)).pop(INVITATION, None)
+    await enrol(request.app[SERVICE], organisation.id, account)
+    await sign_in(request, organisation.id, account)
+    return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
+
+
+def _invitations(request: web.Request) -> Invitations:
+    return Invitations(request.app[REDIS], request.app[ACCOUNTS])
+
+
+async def _token(request: web.Request, organisation: Organisation) -> str:
+    kept = (await sessions.get(request)).get(INVITATION)
+    return kept["token"] if kept is not None and kept["organisation"] == organisation.id else ""
+
+
+def _form(request: web.Request, account: Account, error: str) -> web.Response:
+    title = gettext("Choose a password")
+    context = {"account": account, "error": error}
+    return page(request, "password.html", context, title=title, status=422 if error else 200)
+
+
+def _no_link(request: web.Request, organisation: Organisation) -> web.Response:
+    return not_found(
+        request,
+        gettext("This link does not open anything any more"),
+        gettext(
+            "It works once, and for a limited time. Ask an administrator of your clinic for a new one, or sign in if "
+            "you have a password already."
+        ),
+        [(gettext("Staff: sign in"), f"/{organisation.id}/staff/sign-in")],
+    )

@@ -1,0 +1,212 @@
+"""The people of an organisation, as an administrator sees them: who may sign in, as what, licensed where.
+
+Passwords are nobody's but their owner's: a new person, or one whose password is reset, gets a one-time link by mail,
+which is shown to the administrator too. Of two administrators who change one person at once, the second is told.
+"""
+
+import hashlib
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from signalling.record import STAFF_ROLES, Role
+from web.accounts import Account, AccountError
+from web.health import REDIS
+from web.i18n import N_, gettext
+from web.invitations import HOURS, Invitations
+from web.mail.post import POST
+from web.organisations import Organisation
+from web.pages.errors import not_found
+from web.pages.patient_form import STATES
+from web.pages.public import SERVICE
+from web.pages.setup.frame import Form, Posted, admin, draw, path_of, posted_to
+from web.pages.staff import SETTINGS
+from web.people import ACCOUNTS, enrol
+from web.security import origin_of
+
+ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
+CHANGED = N_(
+    "Somebody else has changed this person meanwhile. Look at what is saved now, above; save again to put yours in its "
+    "place."
+)
+NOT_ONESELF = N_("You cannot do this to your own account; ask another administrator.")
+
+
+class Shown(NamedTuple):
+    """What the page adds to the list: a form that failed ("" is that of a new person), or a link that was made."""
+
+    person: str | None = None
+    form: Form = {}  # noqa: RUF012 - never changed
+    errors: dict[str, str] = {}  # noqa: RUF012 - never changed
+    status: int = 200
+    link: str = ""
+    linked: Account | None = None
+
+
+async def people(request: web.Request) -> web.Response:
+    """GET …/setup/people."""
+    organisation, account = await admin(request)
+    return await _draw(request, organisation, account, Shown())
+
+
+async def add_person(request: web.Request) -> web.Response:
+    """POST …/setup/people: a new person; answers with the one-time link by which they set a password."""
+    organisation, account = await admin(request)
+    posted = await posted_to(request)
+    form = _typed(posted)
+    errors = _wrong(form, new=True)
+    if not errors:
+        try:
+            added = await request.app[ACCOUNTS].add(
+                organisation.id,
+                email=form["email"],
+                name=form["name"],
+                role=Role(form["role"]),
+                states=tuple(form["states"]),
+                password=None,
+            )
+        except AccountError as error:
+            errors["email"] = str(error)
+    if errors:
+        return await _draw(request, organisation, account, Shown("", form, errors, 422))
+    return await _linked(request, organisation, account, added, "invite")
+
+
+async def change_person(request: web.Request) -> web.Response:
+    """POST …/setup/people/{person}: `do` says what: save, disable, enable or reset."""
+    organisation, account = await admin(request)
+    posted = await posted_to(request)
+    person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])
+    if person is None:
+        links = [(gettext("People"), path_of(organisation, "people"))]
+        return not_found(
+            request, gettext("There is no such person"), gettext("The link may be cut off."), links
+        )
+    form = _typed(posted)
+    do = posted.get("do", "")
+    if do not in DOING:
+        raise web.HTTPBadRequest
+    errors = _wrong(form, new=False) if do == "save" else {}
+    moves = do in ("disable", "reset") or (do == "save" and form["role"] != person.role)
+    status = 422
+    if moves and person.id == account.id:
+        errors[""] = gettext(NOT_ONESELF)
+    elif not errors and posted.get("seen") != fingerprint(person):
+        errors[""], status = gettext(CHANGED), 409
+    if not errors:
+        try:
+            changed = await DOING[do](request, organisation, person, form)
+        except AccountError as error:
+            errors[""] = gettext(str(error))
+    if errors:
+        return await _draw(request, organisation, account, Shown(person.id, form, errors, status))
+    if do == "reset":
+        return await _linked(request, organisation, account, changed, "password")
+    await enrol(request.app[SERVICE], organisation.id, changed)
+    raise web.HTTPSeeOther(path_of(organisation, "people") + "?saved")
+
+
+async def _save(request: web.Request, organisation: Organisation, person: Account, form: Form) -> Account:
+    return await request.app[ACCOUNTS].edit(
+        organisation.id,
+        person.email,
+        name=form["name"],
+        role=Role(form["role"]),
+        states=tuple(form["states"]),
+    )
+
+
+async def _disable(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
+    return await request.app[ACCOUNTS].disable(organisation.id, person.email)
+
+
+async def _enable(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
+    return await request.app[ACCOUNTS].enable(organisation.id, person.email)
+
+
+async def _reset(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
+    return await request.app[ACCOUNTS].forget_password(organisation.id, person.email)
+
+
+DOING = {"save": _save, "disable": _disable, "enable": _enable, "reset": _reset}
+
+
+def fingerprint(person: Account) -> str:
+    """What a person's form was drawn from, so that a change in between is noticed."""
+    said = repr((person.name, person.role, person.states, person.disabled, bool(person.hash)))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+async def _linked(
+    request: web.Request, organisation: Organisation, account: Account, person: Account, letter: str
+) -> web.Response:
+    """Makes a one-time link for the person, mails it to them and shows it to the administrator."""
+    token = await Invitations(request.app[REDIS], request.app[ACCOUNTS]).make(organisation.id, person)
+    origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+    link = f"{origin}/{organisation.id}/staff/invitation/{token}"
+    context: dict[str, Any] = {"name": person.name, "url": link, "hours": HOURS}
+    if letter == "invite":
+        context["by"] = account.name
+    await request.app[POST].queue(
+        organisation.id,
+        letter,
+        person.email,
+        person.language or organisation.languages[0],
+        context,
+        now_ms=request.app[SERVICE].store.clock_ms(),
+    )
+    return await _draw(request, organisation, account, Shown(link=link, linked=person))
+
+
+def _typed(posted: Posted) -> Form:
+    return {
+        "name": " ".join(posted.get("name", "").split())[:101],
+        "email": posted.get("email", "").strip()[:255],
+        "role": posted.get("role", ""),
+        "states": [code for code in STATES if code in posted.getall("states", [])],
+    }
+
+
+def _wrong(form: Form, *, new: bool) -> dict[str, str]:
+    errors = {}
+    if not 1 <= len(form["name"]) <= 100:
+        errors["name"] = gettext("Write the person’s name, in 1 to 100 characters.")
+    if new and "@" not in form["email"]:
+        errors["email"] = gettext("Write the person’s email address.")
+    if form["role"] not in STAFF_ROLES:
+        errors["role"] = gettext("Choose what the person is.")
+    return errors
+
+
+async def _draw(
+    request: web.Request, organisation: Organisation, account: Account, shown: Shown
+) -> web.Response:
+    accounts = await request.app[ACCOUNTS].list(organisation.id)
+    new: Form = {"name": "", "email": "", "role": Role.PROVIDER, "states": []}
+    rows = [
+        {
+            "account": person,
+            "id": person.id,
+            "role": gettext(ROLES[person.role]),
+            "mine": person.id == account.id,
+            "seen": fingerprint(person),
+            "form": shown.form
+            if shown.person == person.id
+            else {"name": person.name, "role": person.role, "states": person.states},
+            "errors": shown.errors if shown.person == person.id else {},
+        }
+        for person in accounts
+    ]
+    prefix = shown.person or "new"
+    context = {
+        "rows": rows,
+        "new": shown.form if shown.person == "" else new,
+        "new_errors": shown.errors if shown.person == "" else {},
+        "errors": {name and f"{prefix}-{name}": text for name, text in shown.errors.items()},
+        "states": sorted(STATES.items(), key=lambda item: item[1]),
+        "roles": [(role, gettext(label)) for role, label in ROLES.items()],
+        "link": shown.link,
+        "linked": shown.linked,
+        "hours": HOURS,
+    }
+    return draw(request, organisation, "people", "setup/people.html", context, shown.status)
