@@ -71,6 +71,10 @@ class Connection:
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
 
+    async def keep_pages(self) -> None:
+        """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
+        await self.worker.tokens.on_pages(self.token, self.id, self.actor, sorted(self.entered))
+
     async def left(self, visit: str) -> None:
         """This connection is no longer on a visit's page. Raises `Unavailable`."""
         self.entered.discard(visit)
@@ -172,11 +176,11 @@ async def _welcome(
     resumed = hello.resume is not None
     if hello.resume is not None:
         held = await worker.tokens.redeem(hello.resume, actor)
-        connection_id, token = held.connection, hello.resume
+        connection_id, token, pages = held.connection, hello.resume, held.pages
         if held.worker != worker.id:
             await worker.supersede(held.worker, connection_id)
     else:
-        connection_id = new_id("c")
+        connection_id, pages = new_id("c"), ()
         token = await worker.tokens.issue(connection_id, actor)
     mirror = await worker.service.mirrors.get(actor.organisation)
     visit = actor.visit
@@ -194,9 +198,7 @@ async def _welcome(
 
     socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, cut)
     connection = Connection(worker, actor, connection_id, token, socket)
-    before = worker.connections.get(connection_id)
-    if before is not None:
-        connection.entered |= before.entered
+    connection.entered.update(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
     if resumed:
@@ -268,21 +270,13 @@ async def _settle(connection: Connection) -> None:
     await worker.superseded(connection.id)  # somebody else may have resumed it before it could be found here
     if worker.connections.get(connection.id) is not connection:
         return
-    mirror = worker.service.mirrors.known(actor.organisation)
-    visits = set() if actor.visit is None else {actor.visit}
-    visits |= {
-        v.id
-        for v in (mirror.visits.values() if mirror is not None else ())
-        if any(connection.id in party.connections for party in v.parties.values())
-    }
     try:
-        for visit_id in visits:
-            # From the store, for this worker's mirror may not have heard yet where the connection was a moment ago.
+        for visit_id in list(connection.entered):
+            # From the store: this worker may not have heard the newest, and the record may have the person away by now.
             visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
             side = party_key(visit, actor) if visit is not None else None
-            if visit is None or side is None or connection.id not in visit.parties[side].connections:
+            if visit is None or side is None:
                 continue
-            connection.entered.add(visit_id)
             await worker.service.command(actor, visit_id, Enter(connection.id, worker.id))
             if visit.status in WITH_MEDIA:
                 await worker.rooms.settle(Seat(actor.organisation, visit_id, side, connection.id, worker.id))

@@ -64,12 +64,14 @@ async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:
     answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
     if isinstance(answer, m.Done):
         connection.entered.add(request.visit)
+        await connection.keep_pages()
     return answer
 
 
 async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
     if request.visit in connection.entered:
         await connection.left(request.visit)
+        await connection.keep_pages()
     return m.Done(reply_to=request.id, version=0)
 
 

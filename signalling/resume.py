@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 
 import msgspec
 
@@ -22,13 +23,14 @@ _MAC = 16
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What the store knows of a connection. `ended` after a bye."""
+    """What the store knows of a connection. `ended` after a bye; `pages`: the visits whose page it is on."""
 
     connection: str
     worker: str
     organisation: str
     person: str
     ended: bool = False
+    pages: tuple[str, ...] = ()
 
 
 class Refused(Exception):
@@ -78,6 +80,11 @@ class Tokens:
         async with answering():
             data = await self._store.redis.get(_key(token))
         return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
+
+    async def on_pages(self, token: str, connection: str, actor: Actor, visits: Iterable[str]) -> None:
+        """Keep on which visits' pages a connection is, for the worker that may die with it. Raises `Unavailable`."""
+        held = Held(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
+        await self._write(token, held, OPEN_MS)
 
     async def lost(self, token: str) -> None:
         """The socket is gone: the token lasts another minute. Raises `Unavailable`."""

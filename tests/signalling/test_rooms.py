@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -102,6 +103,8 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
         assert (await valkey.get(Keys(ORG).record("room", f"{patient.visit}"))) == other.id.encode()
         await join(their, patient)
         await start(patient, provider, their)
+        # A worker that has only just started calls nobody dead yet.
+        await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
         other.kill()
         offer = await their.expect("media.offer", timeout_s=3)
         assert offer["fresh"]
