@@ -12,7 +12,7 @@ from web.organisations import Organisation
 from web.pages.public import ORGANISATIONS
 from web.pages.setup import policy_form
 
-SECTIONS = ("", "/calendar", "/policy", "/links")
+SECTIONS = ("", "/calendar", "/guide", "/people", "/policy", "/links")
 
 
 async def stored(site: Site, organisation: str = "demo") -> Organisation:

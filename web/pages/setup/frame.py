@@ -205,10 +205,11 @@ async def _conflict(
     ]
     if not changes:
         return None  # what was saved meanwhile lies elsewhere in the document, and stays
-    by, at = ("", "") if newest is None else (newest.by, _when(newest.at_ms, organisation))
+    by, at = ("", "") if newest is None else (newest.by, when(newest.at_ms, organisation))
     return Conflict(by, at, changes)
 
 
-def _when(at_ms: int, organisation: Organisation) -> str:
+def when(at_ms: int, organisation: Organisation) -> str:
+    """A moment in words, where the organisation is."""
     local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
     return f"{date_words(local, 'medium')}, {time_words(local)}"

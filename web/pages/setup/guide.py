@@ -1,0 +1,100 @@
+"""The page on which an administrator builds the setup guide.
+
+Its buttons (add, move, remove) send the form and draw it anew, nothing saved; a script makes them smooth and adds a
+preview. Saving makes a new version. Visits that have begun keep theirs: nobody's questions change under their hands.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from signalling.guide import Kind
+from web.accounts import Account
+from web.guides import Version, Versions
+from web.health import REDIS
+from web.i18n import gettext
+from web.organisations import Organisation
+from web.pages.public import ORGANISATIONS, SERVICE
+from web.pages.setup import guide_form
+from web.pages.setup.frame import Form, Parsed, admin, posted_to, save, show, when
+
+SECTION = guide_form.GuideSection()
+
+
+async def guide(request: web.Request) -> web.Response:
+    """GET …/setup/guide; with `?version=` the form begins with an earlier version, nothing saved."""
+    organisation, _ = await admin(request)
+    asked = request.query.get("version", "")
+    parsed = None
+    if asked.isascii() and asked.isdigit() and len(asked) < 8:
+        try:
+            earlier = await request.app[SERVICE].guide(organisation.id, int(asked))
+        except LookupError:
+            raise web.HTTPNotFound from None
+        parsed = Parsed(guide_form.form_of(earlier), {}, lambda document: document)
+    more = await _context(
+        request, organisation, SECTION.form(organisation) if parsed is None else parsed.form
+    )
+    return show(request, organisation, SECTION, parsed, **{**more, "taken_up": asked if parsed else ""})
+
+
+async def save_guide(request: web.Request) -> web.Response:
+    """POST …/setup/guide: `do` says which button was pressed."""
+    organisation, account = await admin(request)
+    posted = await posted_to(request)
+    form = guide_form.typed(posted)
+    pressed = guide_form.moved(form, posted.get("do", "save"))
+    if pressed is not None:
+        parsed = Parsed(pressed.form, {}, lambda document: document)
+        more = await _context(request, organisation, pressed.form)
+        revision = posted.get("revision", "")
+        return show(
+            request, organisation, SECTION, parsed, **{**more, "focus": pressed.focus, "revision": revision}
+        )
+    before = organisation
+    more = await _context(request, organisation, form)
+    try:
+        return await save(request, organisation, account, SECTION, posted, **more)
+    except web.HTTPSeeOther:
+        await _keep_versions(request, before, account)
+        raise
+
+
+async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
+    """Keeps what the guide was and is, so that both can be looked at whether or not a visit ever begins with them."""
+    after = await request.app[ORGANISATIONS].read(before.id)
+    if after is None or after.guide == before.guide:
+        return
+    service, versions = request.app[SERVICE], Versions(request.app[REDIS])
+    for guide, by, at_ms in (
+        (before.guide, "", 0),
+        (after.guide, account.name, service.store.clock_ms()),
+    ):
+        await service.store.keep_guide(before.id, guide)
+        noted = Version(version=guide.version, by=by, at_ms=at_ms, steps=len(guide.steps))
+        await versions.note(before.id, noted)
+
+
+async def _context(request: web.Request, organisation: Organisation, form: Form) -> dict[str, Any]:
+    found = await Versions(request.app[REDIS]).list(organisation.id)
+    rows = form["steps"]
+    return {
+        "kinds": [(str(kind), gettext(label)) for kind, label in guide_form.KINDS.items()],
+        "kind_words": {kind: gettext(label) for kind, label in guide_form.KINDS.items()},
+        "conditions": [guide_form.conditions(rows, index) for index in range(len(rows))],
+        "has_options": Kind.CHOICE,
+        "has_text": Kind.CONSENT,
+        "version": organisation.guide.version,
+        "versions": [
+            {
+                "version": version.version,
+                "by": version.by,
+                "at": when(version.at_ms, organisation) if version.at_ms else "",
+                "steps": version.steps,
+                "current": version.version == organisation.guide.version,
+            }
+            for version in found
+        ],
+        "focus": "",
+        "taken_up": "",
+    }

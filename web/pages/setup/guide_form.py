@@ -1,0 +1,260 @@
+"""The form in which a setup guide is built: steps with a key each, in the order in which they are posted.
+
+Pure. Knows what may stand in each field, how steps are added, moved and removed in a form that is not saved yet, and
+how a condition is written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from signalling.guide import BRANCHING, Condition, Guide, Kind, Step
+from web.i18n import N_, gettext
+from web.organisations import SLUG, Organisation
+from web.pages.setup.frame import Form, Parsed, Posted
+
+KINDS: Mapping[Kind, str] = {
+    Kind.TEXT: N_("Text"),
+    Kind.CHOICE: N_("Choice"),
+    Kind.YES_NO: N_("Yes or no"),
+    Kind.DATE: N_("Date"),
+    Kind.CONSENT: N_("Consent, signed by name"),
+    Kind.DEVICE_CHECK: N_("Device check"),
+}
+MOST_STEPS = 50
+MOST_OPTIONS = 20
+LONGEST: Mapping[str, int] = {"title": 200, "help": 1000, "text": 20_000, "option": 200}
+ANSWERS: Mapping[str, bool] = {"yes": True, "no": False}
+
+Row = dict[str, Any]
+"""A step as it stands in the form: key, kind, title, help, required, options (one a line), text, only_if."""
+
+
+class Moved(NamedTuple):
+    """The form after a button was pressed, and the id of the field or button where the person goes on."""
+
+    form: Form
+    focus: str
+
+
+class GuideSection:
+    """The section "Setup guide"."""
+
+    name = "guide"
+    template = "setup/guide.html"
+
+    def form(self, organisation: Organisation) -> Form:
+        """The form as the document fills it in."""
+        return form_of(organisation.guide)
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """What was posted; sentences for what cannot be saved."""
+        form = typed(posted)
+        errors: dict[str, str] = {}
+        rows: list[Row] = form["steps"]
+        if not rows:
+            errors["add"] = gettext("A setup guide has one step at least.")
+        elif len(rows) > MOST_STEPS:
+            errors["add"] = gettext("A setup guide has at most %(most)s steps.") % {"most": MOST_STEPS}
+        ids = _ids(rows)
+        steps = []
+        for index, row in enumerate(rows):
+            errors |= _wrong(row, rows[:index])
+            condition = _condition(row, rows[:index], ids)
+            steps.append(_step(row, ids[row["key"]], condition))
+
+        def apply(document: Organisation) -> Organisation:
+            if tuple(steps) == document.guide.steps:
+                return document
+            guide = Guide(version=document.guide.version + 1, steps=tuple(steps))
+            return replace(document, guide=guide)
+
+        return Parsed(form, errors, apply)
+
+    def shown(self, organisation: Organisation) -> dict[str, str]:
+        """The guide in words, a line for each step."""
+        return {
+            gettext("Step %(number)s") % {"number": number}: _words(row)
+            for number, row in enumerate(form_of(organisation.guide)["steps"], 1)
+        }
+
+
+def form_of(guide: Guide) -> Form:
+    """The form that a guide fills in."""
+    return {"steps": [_row(step) for step in guide.steps]}
+
+
+def typed(posted: Posted) -> Form:
+    """The form as it was filled in: nothing judged."""
+    keys = list(dict.fromkeys(key for key in posted.getall("key", []) if SLUG.fullmatch(key)))
+    return {"steps": [_typed_row(posted, key) for key in keys[: MOST_STEPS + 1]]}
+
+
+def moved(form: Form, do: str) -> Moved | None:
+    """The form after `do`: `add:` a kind, or `up:`, `down:` or `remove:` a step's key. None for anything else."""
+    rows: list[Row] = list(form["steps"])
+    verb, _, what = do.partition(":")
+    if verb == "add" and what in KINDS:
+        number = next(n for n in range(1, 1000) if f"new-{n}" not in {row["key"] for row in rows})
+        rows.append(_row(Step(id=f"new-{number}", kind=Kind(what), title="")))
+        return Moved({"steps": rows}, f"new-{number}-title")
+    at = next((index for index, row in enumerate(rows) if row["key"] == what), None)
+    if at is None or verb not in ("up", "down", "remove"):
+        return None
+    row = rows.pop(at)
+    if verb == "remove":
+        near = rows[min(at, len(rows) - 1)]["key"] + "-title" if rows else "add-text"
+        return Moved({"steps": rows}, near)
+    to = max(0, at - 1) if verb == "up" else min(len(rows), at + 1)
+    rows.insert(to, row)
+    still = {"up": to > 0, "down": to < len(rows) - 1}
+    button = verb if still[verb] else {"up": "down", "down": "up"}[verb]
+    return Moved({"steps": rows}, f"{what}-{button}")
+
+
+def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
+    """What a step's condition can be, as (value, words); one that is chosen and no longer possible comes last."""
+    found = []
+    for row in rows[:index]:
+        title = row["title"] or gettext("(no title yet)")
+        if row["kind"] == Kind.YES_NO:
+            found += [
+                (f"{row['key']}:yes", f"{title}: {gettext('Yes')}"),
+                (f"{row['key']}:no", f"{title}: {gettext('No')}"),
+            ]
+        elif row["kind"] == Kind.CHOICE:
+            found += [(f"{row['key']}:={option}", f"{title}: {option}") for option in _options(row)]
+    chosen = rows[index]["only_if"]
+    if chosen and chosen not in dict(found):
+        found.append((chosen, gettext("(an answer that is not there any more)")))
+    return found
+
+
+def _row(step: Step) -> Row:
+    on = step.only_if
+    only_if = ""
+    if on is not None:
+        answer = f"={on.answer}" if isinstance(on.answer, str) else "yes" if on.answer else "no"
+        only_if = f"{on.step}:{answer}"
+    return {
+        "key": step.id,
+        "kind": step.kind,
+        "title": step.title,
+        "help": step.help,
+        "required": step.required,
+        "options": "\n".join(step.options),
+        "text": step.text,
+        "only_if": only_if,
+    }
+
+
+def _typed_row(posted: Posted, key: str) -> Row:
+    def text(name: str, longest: int) -> str:
+        found = posted.get(f"{key}-{name}", "").replace("\r\n", "\n").replace("\0", "").strip()
+        return found[: longest + 1]
+
+    kind = posted.get(f"{key}-kind", "")
+    return {
+        "key": key,
+        "kind": Kind(kind) if kind in KINDS else Kind.TEXT,
+        "title": " ".join(text("title", LONGEST["title"]).split()),
+        "help": text("help", LONGEST["help"]),
+        "required": f"{key}-required" in posted,
+        "options": text("options", (MOST_OPTIONS + 1) * (LONGEST["option"] + 1)),
+        "text": text("text", LONGEST["text"]),
+        "only_if": text("only_if", 300),
+    }
+
+
+def _options(row: Row) -> list[str]:
+    lines = (" ".join(line.split()) for line in row["options"].split("\n"))
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
+    key, errors = row["key"], {}
+    if not row["title"]:
+        errors[f"{key}-title"] = gettext("Write what this step asks.")
+    for name in ("title", "help", "text"):
+        if len(row[name]) > LONGEST[name]:
+            said = gettext("This is too long; at most %(most)s characters, please.")
+            errors[f"{key}-{name}"] = said % {"most": LONGEST[name]}
+    if row["kind"] == Kind.CHOICE:
+        options = _options(row)
+        if len(options) < 2:
+            errors[f"{key}-options"] = gettext("Write two different options at least, each on a line.")
+        elif len(options) > MOST_OPTIONS or any(len(option) > LONGEST["option"] for option in options):
+            said = gettext("At most %(most)s options, of at most %(long)s characters each.")
+            errors[f"{key}-options"] = said % {"most": MOST_OPTIONS, "long": LONGEST["option"]}
+    if row["kind"] == Kind.CONSENT and not row["text"]:
+        errors[f"{key}-text"] = gettext("Write the full text that is agreed to.")
+    if row["only_if"] and row["only_if"] not in dict(
+        conditions([*before, row | {"only_if": ""}], len(before))
+    ):
+        errors[f"{key}-only_if"] = gettext(
+            "Choose again: this step depends on an answer that no step before it has."
+        )
+    return errors
+
+
+def _ids(rows: Sequence[Row]) -> dict[str, str]:
+    """The id of each step by its key: a step that was there keeps its own, a new one is named after its title."""
+    taken = {row["key"] for row in rows if not row["key"].startswith("new-")}
+    found = {}
+    for row in rows:
+        key = row["key"]
+        if key not in taken:
+            base = _slug(row["title"]) or str(row["kind"]).replace("_", "-")
+            name, number = base, 1
+            while name in taken:
+                number += 1
+                name = f"{base}-{number}"
+            taken.add(name)
+            key = name
+        found[row["key"]] = key
+    return found
+
+
+def _slug(title: str) -> str:
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:30].strip("-")
+    return "" if words.startswith("new-") or words == "add" else words
+
+
+def _condition(row: Row, before: Sequence[Row], ids: Mapping[str, str]) -> Condition | None:
+    key, _, answer = row["only_if"].partition(":")
+    on = next((other for other in before if other["key"] == key and other["kind"] in BRANCHING), None)
+    if on is None:
+        return None
+    if answer in ANSWERS and on["kind"] == Kind.YES_NO:
+        return Condition(step=ids[key], answer=ANSWERS[answer])
+    return Condition(step=ids[key], answer=answer.removeprefix("="))
+
+
+def _step(row: Row, step_id: str, condition: Condition | None) -> Step:
+    return Step(
+        id=step_id,
+        kind=row["kind"],
+        title=row["title"],
+        help=row["help"],
+        required=row["required"],
+        options=tuple(_options(row)) if row["kind"] == Kind.CHOICE else (),
+        text=row["text"] if row["kind"] == Kind.CONSENT else "",
+        only_if=condition,
+    )
+
+
+def _words(row: Row) -> str:
+    parts = [
+        row["title"],
+        gettext(KINDS[row["kind"]]),
+        gettext("required") if row["required"] else gettext("optional"),
+        row["help"],
+        ", ".join(_options(row)),
+        row["text"],
+        row["only_if"].partition(":")[2].removeprefix("="),
+    ]
+    return " · ".join(part for part in parts if part)
