@@ -17,6 +17,7 @@ from web.health import REDIS
 from web.mail import POST
 from web.organisations import Organisation
 from web.pages import calendar_booking as booking
+from web.pages import calendar_staff as staff
 from web.pages import calendar_visit as visit
 from web.pages.calendar_shown import DESK
 from web.pages.public import SERVICE
@@ -36,6 +37,10 @@ ROUTES = (
     web.post(OPENED + "/cancel", visit.cancel),
     web.post(OPENED + "/check-in", visit.check_in),
     web.get(OPENED + "/visit.ics", visit.download),
+    web.get("/{organisation}/staff/calendar", staff.calendar),
+    web.get("/{organisation}/staff/calendar/{appointment}/move", staff.choose),
+    web.post("/{organisation}/staff/calendar/{appointment}/move", staff.move),
+    web.post("/{organisation}/staff/calendar/{appointment}/cancel", staff.cancel),
 )
 
 

@@ -13,6 +13,7 @@ from signalling.store import Unavailable
 from web import sessions
 from web.accounts import Account, pseudonym
 from web.config import Settings
+from web.i18n import N_, gettext
 from web.organisations import Organisation
 from web.pages.errors import RETRY_S, not_found, read_form
 from web.pages.public import SERVICE, organisation_of
@@ -23,11 +24,11 @@ from web.security import ACCOUNT, SIGN_IN, Blocked, Busy, Throttle, neighbourhoo
 SETTINGS = web.AppKey("settings", Settings)
 THROTTLE = web.AppKey("throttle", Throttle)
 
-WRONG = "This email and password do not belong together. Check both and try again."
-BLOCKED = (
+WRONG = N_("This email and password do not belong together. Check both and try again.")
+BLOCKED = N_(
     "There were too many wrong passwords from here. Try again in {minutes} min, or ask an administrator."
 )
-BUSY = "Many people are signing in right now. Try again in a few seconds."
+BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
 
 
 async def sign_in_page(request: web.Request) -> web.Response:
@@ -46,12 +47,12 @@ async def sign_in_form(request: web.Request) -> web.Response:
     try:
         account = await _checked(request, organisation, email, password)
     except Blocked as blocked:
-        sentence = BLOCKED.format(minutes=-(-blocked.retry_s // 60))
+        sentence = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return _sign_in_page(request, email, sentence, status=429, retry_s=blocked.retry_s)
     except Busy:
-        return _sign_in_page(request, email, BUSY, status=503, retry_s=RETRY_S)
+        return _sign_in_page(request, email, gettext(BUSY), status=503, retry_s=RETRY_S)
     if account is None:
-        return _sign_in_page(request, email, WRONG, status=422)
+        return _sign_in_page(request, email, gettext(WRONG), status=422)
     await enrol(request.app[SERVICE], organisation.id, account)
     await sign_in(request, organisation.id, account)
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
@@ -94,9 +95,12 @@ async def shell(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
     visit_id = request.match_info.get("visit")
     if visit_id is not None and await request.app[SERVICE].visit(organisation.id, visit_id) is None:
-        links = [("Sessions List", f"/{organisation.id}/staff")]
+        links = [(gettext("Sessions List"), f"/{organisation.id}/staff")]
         return not_found(
-            request, "There is no such session", "It may have been erased, or the link is cut off.", links
+            request,
+            gettext("There is no such session"),
+            gettext("It may have been erased, or the link is cut off."),
+            links,
         )
     boot = {
         "organisation": {"id": organisation.id, "name": organisation.name},
@@ -106,9 +110,10 @@ async def shell(request: web.Request) -> web.Response:
         "sign_out": f"/{organisation.id}/staff/sign-out",
         "session": f"/{organisation.id}/staff/session",
     }
+    boot["calendar"] = f"/{organisation.id}/staff/calendar"
     if account.role is Role.ADMIN:
         boot["setup"] = f"/{organisation.id}/staff/setup"
-    return page(request, "staff.html", {"boot": boot}, title="Sessions List")
+    return page(request, "staff.html", {"boot": boot}, title=gettext("Sessions List"))
 
 
 async def session_left(request: web.Request) -> web.Response:
@@ -134,7 +139,7 @@ async def _account(request: web.Request, organisation: Organisation) -> Account 
 def _sign_in_page(
     request: web.Request, email: str, error: str | None, *, status: int = 200, retry_s: int = 0
 ) -> web.Response:
-    title = "Please check: sign in" if error else "Sign in"
+    title = gettext("Please check: sign in") if error else gettext("Sign in")
     response = page(
         request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status
     )

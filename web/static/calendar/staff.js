@@ -1,0 +1,32 @@
+/* The staff's calendar, kept fresh: whoever comes back to the page sees who has booked and checked in since. It asks only then, so
+   that an empty chair is no activity that would keep somebody signed in. */
+import { t } from "../shared/text.js";
+
+const place = document.querySelector("#bookings");
+let looking = false;
+
+/** Somebody is in the middle of something that drawing anew would take away. */
+const busy = () => place.querySelector("details[open]") !== null;
+
+async function look() {
+  if (looking || busy() || document.visibilityState !== "visible") return;
+  looking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.redirected) return location.reload(); // signed out meanwhile
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#bookings");
+    if (!fresh || fresh.innerHTML === place.innerHTML || busy()) return;
+    const held = document.activeElement?.closest("#bookings a[href]")?.getAttribute("href");
+    place.replaceChildren(...fresh.childNodes);
+    if (held) place.querySelector(`a[href="${CSS.escape(held)}"]`)?.focus();
+    document.querySelector("#news").textContent = t("The calendar has changed.");
+  } catch {
+    // Offline: the next return to the page asks again.
+  } finally {
+    looking = false;
+  }
+}
+
+addEventListener("focus", look);
+addEventListener("online", look);
+document.addEventListener("visibilitychange", look);
