@@ -8,6 +8,7 @@ a session that was deleted is never written again.
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp_session
@@ -126,8 +127,14 @@ class Storage(aiohttp_session.AbstractStorage):
 
     async def ends_in_ms(self, key: str) -> int:
         """How long the staff sign-in of the session with this `Session.key` lasts yet; 0 where it is over or gone."""
-        now, ends, _ = await self._load(keys=[key], args=[*self._limits, 0])
-        return max(0, int(ends) - int(now))
+        return (await self.many_end_in_ms([key]))[0]
+
+    async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
+        """As `ends_in_ms` of each, in one question to the store."""
+        pipe = self.redis.pipeline(transaction=False)
+        for key in keys:
+            await self._load(keys=[key], args=[*self._limits, 0], client=pipe)
+        return [max(0, int(ends) - int(now)) for now, ends, _ in await pipe.execute()]
 
     @property
     def _limits(self) -> list[int]:

@@ -32,6 +32,7 @@ SIGNALLING = web.AppKey("signalling", Worker)
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
+AT_ONCE = 100  # sign-ins that are asked about in one question to the store
 log = structlog.get_logger("web.sockets")
 
 
@@ -157,25 +158,30 @@ class Watch:
                 log.error("watch failed", exc_info=error)
 
     async def _look(self) -> None:
+        by_organisation: dict[str, set[StaffActor]] = {}
+        for actor in self._actors():  # several pages of one browser are one question
+            by_organisation.setdefault(actor.organisation, set()).add(actor)
+        for organisation, actors in by_organisation.items():
+            some = list(actors)
+            for start in range(0, len(some), AT_ONCE):
+                await self._look_at(organisation, some[start : start + AT_ONCE])
+
+    async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
-        for actor in self._actors():
-            account = await accounts.get(actor.organisation, actor.id)
+        mirror = self._worker.service.mirrors.known(organisation)
+        visits = mirror.visits.values() if mirror is not None else ()
+        live = {v.claimant.id for v in visits if v.status is Status.LIVE and v.claimant is not None}
+        found = await accounts.many(organisation, [actor.id for actor in actors])
+        left_ms = await storage.many_end_in_ms([actor.session for actor in actors])
+        for actor, account, ends_in_ms in zip(actors, found, left_ms, strict=True):
             if account is None or account.disabled or account.generation != actor.generation:
                 self._close(actor)
-                continue
-            mirror = self._worker.service.mirrors.known(actor.organisation)
-            visits = mirror.visits.values() if mirror is not None else ()
-            if any(
-                v.status is Status.LIVE and v.claimant is not None and v.claimant.id == actor.id
-                for v in visits
-            ):
+            elif actor.id in live:
                 await storage.hold(actor.session)
-                continue
-            if await storage.ends_in_ms(actor.session):
-                continue
-            self._close(actor)
-            if not any((a.organisation, a.id) == (actor.organisation, actor.id) for a in self._actors()):
-                await off_call(self._worker.service, actor.organisation, account)
+            elif not ends_in_ms:
+                self._close(actor)
+                if not any((a.organisation, a.id) == (organisation, actor.id) for a in self._actors()):
+                    await off_call(self._worker.service, organisation, account)
 
     def _actors(self) -> list[StaffActor]:
         """The staff whose sockets are open on this worker, each socket's."""
@@ -184,7 +190,7 @@ class Watch:
 
     def _close(self, actor: StaffActor) -> None:
         for open_socket in list(self._worker.hub.sockets.values()):
-            if open_socket.actor is actor:
+            if open_socket.actor == actor:
                 open_socket.close(SIGNED_OUT)
 
     async def _off_call_if_closed(self, changed: Changed) -> None:
