@@ -170,6 +170,11 @@ def day_names() -> list[str]:
     return [names[day][0].upper() + names[day][1:] for day in range(7)]
 
 
+def day_name(day: date) -> str:
+    """The name of the day as it stands within a sentence: "Monday", "lunes"."""
+    return dates.format_date(day, "EEEE", locale=locale())
+
+
 def accepted(header: str, known: Iterable[str]) -> str | None:
     """The known language that an Accept-Language header prefers (RFC 9110 §12.5.4), or None."""
     wanted: list[tuple[float, int, str]] = []

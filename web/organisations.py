@@ -18,8 +18,9 @@ from redis.asyncio import Redis
 from signalling.guide import Guide, Kind, condition_problem
 from signalling.record import Policy
 from signalling.store import answering
+from web import i18n
+from web.i18n import gettext
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
@@ -213,8 +214,10 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
         day = local + timedelta(days=ahead)
         for opens, _ in spans_on(organisation, day.date()):
             if ahead or opens > f"{local:%H:%M}":
-                name = {0: "today", 1: "tomorrow"}.get(ahead, DAYS[day.weekday()])
-                return f"{name} at {opens}"
+                if ahead < 2:
+                    words = gettext("tomorrow at {time}") if ahead else gettext("today at {time}")
+                    return words.format(time=opens)
+                return gettext("{day} at {time}").format(day=i18n.day_name(day), time=opens)
     return None
 
 

@@ -13,6 +13,7 @@ from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
 from signalling.store import Unavailable
+from web.i18n import N_, gettext
 from web.pages.rendering import error_page
 from web.people import NotForYou
 from web.security import Busy
@@ -33,15 +34,22 @@ class Words(NamedTuple):
 
 
 UNAVAILABLE = Words(
-    "Unavailable, retrying",
-    "We cannot reach our own records at the moment. Nothing that you sent before is lost. "
-    "This page tries again by itself every few seconds.",
+    N_("Unavailable, retrying"),
+    N_(
+        "We cannot reach our own records at the moment. Nothing that you sent before is lost. "
+        "This page tries again by itself every few seconds."
+    ),
 )
 UNAVAILABLE_FORM = Words(
-    "Unavailable at the moment",
-    "We cannot reach our own records, so what you just sent was not taken. Wait a little, go back and send it again.",
+    N_("Unavailable at the moment"),
+    N_(
+        "We cannot reach our own records, so what you just sent was not taken. "
+        "Wait a little, go back and send it again."
+    ),
 )
-INTERNAL = Words("Something went wrong", "The mistake is ours, and we have a note of it. Please try again.")
+INTERNAL = Words(
+    N_("Something went wrong"), N_("The mistake is ours, and we have a note of it. Please try again.")
+)
 
 
 class UnknownOrganisation(web.HTTPNotFound):
@@ -50,25 +58,32 @@ class UnknownOrganisation(web.HTTPNotFound):
 
 WORDS: dict[int | type[web.HTTPException], Words] = {
     UnknownOrganisation: Words(
-        "There is no clinic at this address",
-        "Check the link that your clinic gave you, above all the part after the last slash.",
+        N_("There is no clinic at this address"),
+        N_("Check the link that your clinic gave you, above all the part after the last slash."),
     ),
     NotForYou: Words(
-        "This page is for administrators",
-        "Your account does not open it. Ask an administrator of your clinic to do it, or to change your role.",
+        N_("This page is for administrators"),
+        N_(
+            "Your account does not open it. Ask an administrator of your clinic to do it, or to change your role."
+        ),
     ),
     400: Words(
-        "We could not read that", "Your browser sent something that we do not understand. Please try again."
+        N_("We could not read that"),
+        N_("Your browser sent something that we do not understand. Please try again."),
     ),
     403: Words(
-        "Not from here",
-        "This request did not come from a page of this site, so nothing was done. Open the page again and retry.",
+        N_("Not from here"),
+        N_(
+            "This request did not come from a page of this site, so nothing was done. Open the page again and retry."
+        ),
     ),
-    404: Words("There is no such page", "The address may be mistyped, or what was here is gone."),
-    405: Words("That does not work here", "This address cannot be used like that."),
-    408: Words("That took too long", "What you sent did not arrive in time. Please send it again."),
-    413: Words("That is too much", "What you sent is larger than we accept. Shorten it and send it again."),
-    415: Words("We could not read that", "Your browser sent a kind of content that we do not take."),
+    404: Words(N_("There is no such page"), N_("The address may be mistyped, or what was here is gone.")),
+    405: Words(N_("That does not work here"), N_("This address cannot be used like that.")),
+    408: Words(N_("That took too long"), N_("What you sent did not arrive in time. Please send it again.")),
+    413: Words(
+        N_("That is too much"), N_("What you sent is larger than we accept. Shorten it and send it again.")
+    ),
+    415: Words(N_("We could not read that"), N_("Your browser sent a kind of content that we do not take.")),
     503: UNAVAILABLE,
 }
 
@@ -136,9 +151,9 @@ def _page(
     request: web.Request, status: int, words: Words, error: web.HTTPException | None = None
 ) -> web.Response:
     if request.path.startswith("/static/"):
-        response = web.Response(status=status, text=f"{words.heading}.")
+        response = web.Response(status=status, text=f"{gettext(words.heading)}.")
     else:
-        response = error_page(request, status, words.heading, words.text)
+        response = error_page(request, status, gettext(words.heading), gettext(words.text))
     if error is not None and "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     if status in (408, 413, 415):

@@ -11,6 +11,7 @@ from datetime import date
 from typing import NamedTuple
 
 from signalling.record import PatientInformation
+from web.i18n import gettext
 
 STATES: Mapping[str, str] = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
@@ -88,18 +89,22 @@ def normal_phone(text: str) -> str | None:
 
 def _fields(languages: Collection[str], today: date) -> dict[str, Field]:
     return {
-        "name": Field(100, _name, "Write the patient’s full name."),
-        "birth_date": Field(10, lambda text: _birth_date(text, today), "Write the patient’s date of birth."),
-        "phone": Field(40, _phone, "Write a phone number that we can call."),
-        "email": Field(254, _email, "Write an email address."),
-        "state": Field(
-            2, lambda text: None if text in STATES else "Choose a state from the list.", "Choose a state."
+        "name": Field(100, _name, gettext("Write the patient’s full name.")),
+        "birth_date": Field(
+            10, lambda text: _birth_date(text, today), gettext("Write the patient’s date of birth.")
         ),
-        "reason": Field(1000, lambda _: None, "Write the reason for the visit in a few words."),
+        "phone": Field(40, _phone, gettext("Write a phone number that we can call.")),
+        "email": Field(254, _email, gettext("Write an email address.")),
+        "state": Field(
+            2,
+            lambda text: None if text in STATES else gettext("Choose a state from the list."),
+            gettext("Choose a state."),
+        ),
+        "reason": Field(1000, lambda _: None, gettext("Write the reason for the visit in a few words.")),
         "language": Field(
             16,
-            lambda text: None if text in languages else "Choose a language from the list.",
-            "Choose a language.",
+            lambda text: None if text in languages else gettext("Choose a language from the list."),
+            gettext("Choose a language."),
         ),
         "filled_in_by": Field(100, lambda _: None),
     }
@@ -109,7 +114,7 @@ def _problem(field: Field, text: str) -> str | None:
     if not text:
         return field.required or None
     if len(text) > field.longest:
-        return f"This is too long; at most {field.longest} characters, please."
+        return gettext("This is too long; at most {most} characters, please.").format(most=field.longest)
     return field.problem(text)
 
 
@@ -127,28 +132,28 @@ def _clean(value: object, longest: int) -> str:
 
 
 def _name(text: str) -> str | None:
-    return None if any(char.isalpha() for char in text) else "Write the name in letters."
+    return None if any(char.isalpha() for char in text) else gettext("Write the name in letters.")
 
 
 def _birth_date(text: str, today: date) -> str | None:
     try:
         born = date.fromisoformat(text if len(text) == 10 and text[4] == "-" == text[7] else "")
     except ValueError:
-        return "Write the date of birth as year-month-day, for example 1990-04-02."
+        return gettext("Write the date of birth as year-month-day, for example 1990-04-02.")
     if born > today:
-        return "The date of birth is in the future."
+        return gettext("The date of birth is in the future.")
     return (
         None
         if today.year - born.year <= OLDEST_YEARS
-        else "The date of birth is too long ago; check the year."
+        else gettext("The date of birth is too long ago; check the year.")
     )
 
 
 def _phone(text: str) -> str | None:
     if normal_phone(text):
         return None
-    return "Write a phone number with area code, for example 512 555 0142, or + and country code."
+    return gettext("Write a phone number with area code, for example 512 555 0142, or + and country code.")
 
 
 def _email(text: str) -> str | None:
-    return None if EMAIL.fullmatch(text) else "Write an email address such as ana@example.org."
+    return None if EMAIL.fullmatch(text) else gettext("Write an email address such as ana@example.org.")

@@ -19,8 +19,8 @@ from signalling.record import Actor, PatientInformation, Role, Visit
 from signalling.service import Service, new_id
 from signalling.visit import Refusal
 from web import sessions
-from web.i18n import organisation_language
-from web.organisations import DAYS, LANGUAGES, Organisation, Organisations, is_open, opens_next
+from web.i18n import day_names, gettext, organisation_language
+from web.organisations import LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
 from web.pages.calendar_shown import calendar_week
 from web.pages.errors import UnknownOrganisation, not_found, read_form
@@ -50,10 +50,10 @@ async def start(request: web.Request) -> web.Response:
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")
-    text = "Use the link that your clinic gave you: its address goes on after the last slash."
+    text = gettext("Use the link that your clinic gave you: its address goes on after the last slash.")
     if not names:
-        text = "No clinic is set up on this server yet."
-    return error_page(request, 200, "Which clinic?", text, [])
+        text = gettext("No clinic is set up on this server yet.")
+    return error_page(request, 200, gettext("Which clinic?"), text, [])
 
 
 async def calendar(request: web.Request) -> web.Response:
@@ -63,7 +63,7 @@ async def calendar(request: web.Request) -> web.Response:
     local = datetime.now(ZoneInfo(organisation.timezone))
     hours = [
         {"day": name, "spans": list(spans), "today": day == local.weekday()}
-        for day, (name, spans) in enumerate(zip(DAYS, organisation.hours, strict=True))
+        for day, (name, spans) in enumerate(zip(day_names(), organisation.hours, strict=True))
     ]
     context = {
         "hours": hours,
@@ -167,7 +167,7 @@ async def visit_page(request: web.Request) -> web.Response:
         "ws": f"/{organisation.id}/ws",
         "home": f"/{organisation.id}",
     }
-    return page(request, "visit.html", {"boot": boot}, title="Your visit")
+    return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"))
 
 
 async def no_such_page(request: web.Request) -> web.Response:
@@ -178,11 +178,14 @@ async def no_such_page(request: web.Request) -> web.Response:
     if request.path.endswith("/"):
         raise web.HTTPPermanentRedirect(request.path.rstrip("/"))
     links = [
-        (f"Go to {organisation.name}", f"/{organisation.id}"),
-        ("Staff: sign in", f"/{organisation.id}/staff"),
+        (gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}"),
+        (gettext("Staff: sign in"), f"/{organisation.id}/staff"),
     ]
     return not_found(
-        request, "There is no such page", "The address may be mistyped, or what was here is gone.", links
+        request,
+        gettext("There is no such page"),
+        gettext("The address may be mistyped, or what was here is gone."),
+        links,
     )
 
 
@@ -219,7 +222,7 @@ def _form_page(
     request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
 ) -> web.Response:
     context = form_context(organisation, form, errors)
-    title = ("Please check: " if errors else "") + "Your information"
+    title = gettext("Please check: your information") if errors else gettext("Your information")
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
 
 

@@ -94,9 +94,9 @@ def error_page(
     """A page that says what happened and where to go from here."""
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:
-        links = (
-            [(f"Go to {organisation.name}", f"/{organisation.id}")] if organisation else [("Start page", "/")]
-        )
+        links = [(i18n.gettext("Start page"), "/")]
+        if organisation:
+            links = [(i18n.gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}")]
     context = {"status": status, "heading": heading, "text": text, "links": links}
     return page(request, "error.html", context, title=heading, status=status)
 

@@ -32,7 +32,7 @@ async def test_the_guide_is_walked_to_its_end_and_opens_the_waiting_room(
     await page.get_by_role("button", name="Finish").click()
     await expect(title).to_have_text("You are second in line")
     await expect(
-        page.get_by_text("Usually 4 to 9 minutes from here. Two clinicians are on call.")
+        page.get_by_text("Usually 4 to 9 minutes from here. 2 clinicians are on call.")
     ).to_be_visible()
     assert clinic.case["answers"] == {
         "how-bad": "I can go about my day",

@@ -1,14 +1,15 @@
 /* What a patient is told when a step's answer is not there yet. The server has the last word (`invalid_answer`); these are its rules in
    sentences, so that most is said without a round trip. Pure. */
+import { t } from "../shared/text.js";
 
 const RULES = {
-  text: (step, answer) => (step.required && !answer?.trim() ? "Please write something here. “None” is an answer too." : null),
-  choice: (step, answer) => (step.required && !answer ? "Please choose one." : null),
-  yes_no: (step, answer) => (step.required && typeof answer !== "boolean" ? "Please choose Yes or No." : null),
-  date: (step, answer) => (step.required && !answer ? "Please give the whole date: day, month and year." : null),
+  text: (step, answer) => (step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null),
+  choice: (step, answer) => (step.required && !answer ? t("Please choose one.") : null),
+  yes_no: (step, answer) => (step.required && typeof answer !== "boolean" ? t("Please choose Yes or No.") : null),
+  date: (step, answer) => (step.required && !answer ? t("Please give the whole date: day, month and year.") : null),
   consent: (step, answer) => {
-    if (!answer?.agreed) return step.required ? "Please read this and tick that you agree." : null;
-    return answer.signature?.trim() ? null : "Please sign by writing your full name.";
+    if (!answer?.agreed) return step.required ? t("Please read this and tick that you agree.") : null;
+    return answer.signature?.trim() ? null : t("Please sign by writing your full name.");
   },
   device_check: () => null,
 };
@@ -16,4 +17,19 @@ const RULES = {
 /** A sentence about what is wrong with an answer that is being left, or null. */
 export function problemOf(step, answer) {
   return RULES[step.kind]?.(step, answer) ?? null;
+}
+
+const REFUSED = {
+  "is required": t("This answer is required."),
+  "must be one of the options": t("This answer must be one of the options."),
+  "must be a date (YYYY-MM-DD)": t("This answer must be a whole date."),
+  "must be agreed to": t("This must be agreed to."),
+  "must be signed with your name": t("This must be signed with your name."),
+};
+
+/** What the server found wrong with an answer (`details.problem` of invalid_answer), as a sentence. */
+export function refusedWords(problem = "") {
+  const longer = /^is longer than (\d+) characters$/.exec(problem);
+  if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });
+  return REFUSED[problem] ?? t("This answer cannot be used. Please look at it again.");
 }

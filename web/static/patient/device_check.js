@@ -3,9 +3,10 @@
 import { MediaSession } from "../media.js";
 import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devices.js";
 import { html, nothing, render } from "../shared/lit.js";
+import { t } from "../shared/text.js";
 
-const PARTS = ["camera", "microphone", "speaker", "network"];
-const BAD = new Set(["poor", "not heard"]);
+const PARTS = { camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") };
+const BAD = { poor: t("Poor"), "not heard": t("Not heard") };
 
 class DeviceCheck extends HTMLElement {
   client = null;
@@ -79,10 +80,10 @@ class DeviceCheck extends HTMLElement {
 
   #chip(part) {
     const word = this.#answer[part];
-    if (!word) return html`<span class="chip off">${part === "speaker" ? "Not tested" : "Looking…"}</span>`;
-    if (word === "on") return html`<span class="chip"><span class="dot"></span>Works</span>`;
-    if (part === "network" && word !== "poor") return html`<span class="chip"><span class="dot"></span>${word === "good" ? "Good" : "Fair"}</span>`;
-    return html`<span class="chip amber">${BAD.has(word) ? word[0].toUpperCase() + word.slice(1) : "Does not work"}</span>`;
+    if (!word) return html`<span class="chip off">${part === "speaker" ? t("Not tested") : t("Looking…")}</span>`;
+    if (word === "on") return html`<span class="chip"><span class="dot"></span>${t("Works")}</span>`;
+    if (part === "network" && word !== "poor") return html`<span class="chip"><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span>`;
+    return html`<span class="chip amber">${BAD[word] ?? t("Does not work")}</span>`;
   }
 
   #draw() {
@@ -90,35 +91,35 @@ class DeviceCheck extends HTMLElement {
     const seen = this.#found.video === "on";
     render(html`<div class="check">
       <div class="mirror">
-        <video muted playsinline autoplay aria-label="Your own picture" ?hidden=${!seen} .srcObject=${this.#media?.preview ?? null}></video>
-        ${seen ? nothing : html`<p>${this.#found.video ? "No picture" : "Your browser may ask whether this page may use your camera and microphone. Please allow it."}</p>`}
-        <span class="tag">Only you see this</span>
+        <video muted playsinline autoplay aria-label=${t("Your own picture")} ?hidden=${!seen} .srcObject=${this.#media?.preview ?? null}></video>
+        ${seen ? nothing : html`<p>${this.#found.video ? t("No picture") : t("Your browser may ask whether this page may use your camera and microphone. Please allow it.")}</p>`}
+        <span class="tag">${t("Only you see this")}</span>
       </div>
       <ul role="list" class="parts">
-        ${PARTS.map((part) => html`<li class="row apart">
-          <span class="name">${part[0].toUpperCase() + part.slice(1)}</span>${this.#chip(part)}
-          ${part === "microphone" && this.#found.audio === "on" ? html`<div class="level"><meter min="0" max="1" .value=${this.#level} aria-label="How loud your microphone hears you"></meter>
-            <span class="small quiet">Say something: the bar moves.</span></div>` : nothing}
+        ${Object.entries(PARTS).map(([part, name]) => html`<li class="row apart">
+          <span class="name">${name}</span>${this.#chip(part)}
+          ${part === "microphone" && this.#found.audio === "on" ? html`<div class="level"><meter min="0" max="1" .value=${this.#level} aria-label=${t("How loud your microphone hears you")}></meter>
+            <span class="small quiet">${t("Say something: the bar moves.")}</span></div>` : nothing}
           ${part === "speaker" ? this.#speakerTest() : nothing}
         </li>`)}
       </ul>
       ${troubles.length ? html`<div class="notice amber stack" role="status">
         ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
-        <p>You can go on all the same: the visit works with what you have.</p>
-        <div><button type="button" class="btn" @click=${() => this.#look()}>Try again</button></div>
+        <p>${t("You can go on all the same: the visit works with what you have.")}</p>
+        <div><button type="button" class="btn" @click=${() => this.#look()}>${t("Try again")}</button></div>
       </div>` : nothing}
     </div>`, this);
   }
 
   #speakerTest() {
     if (this.#speaker === "asked") {
-      return html`<div class="level row" role="group" aria-label="Did you hear two notes?"><span>Did you hear two notes?</span>
-        <button type="button" class="btn" @click=${() => this.#heard(true)}>Yes</button>
-        <button type="button" class="btn" @click=${() => this.#heard(false)}>No</button></div>`;
+      return html`<div class="level row" role="group" aria-label=${t("Did you hear two notes?")}><span>${t("Did you hear two notes?")}</span>
+        <button type="button" class="btn" @click=${() => this.#heard(true)}>${t("Yes")}</button>
+        <button type="button" class="btn" @click=${() => this.#heard(false)}>${t("No")}</button></div>`;
     }
-    const words = { playing: "Playing…", blocked: "The browser blocked the sound. Press again.", idle: nothing }[this.#speaker];
-    const advice = this.#answer.speaker === "not heard" ? "Turn up the volume, or check which speaker or headphones are chosen." : nothing;
-    return html`<div class="level row"><button type="button" class="btn" aria-disabled=${this.#speaker === "playing"} @click=${() => this.#speaker !== "playing" && this.#testSpeaker()}>Play a sound</button>
+    const words = { playing: t("Playing…"), blocked: t("The browser blocked the sound. Press again."), idle: nothing }[this.#speaker];
+    const advice = this.#answer.speaker === "not heard" ? t("Turn up the volume, or check which speaker or headphones are chosen.") : nothing;
+    return html`<div class="level row"><button type="button" class="btn" aria-disabled=${this.#speaker === "playing"} @click=${() => this.#speaker !== "playing" && this.#testSpeaker()}>${t("Play a sound")}</button>
       <span class="small quiet" role="status">${words === nothing ? advice : words}</span></div>`;
   }
 }

@@ -1,8 +1,9 @@
 /* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is still to be saved.
    Knows the signalling client, no DOM. */
 import { visibleSteps } from "../shared/guide.js";
+import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling.js";
-import { problemOf } from "./answers.js";
+import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;
 const LEAVE_WITHIN_MS = 4_000; // an answer that is not confirmed by then is kept and sent again; the patient goes on
@@ -95,7 +96,7 @@ export class PatientVisit extends EventTarget {
     } catch (error) {
       if (error.code !== "guide_incomplete") throw error;
       const missing = error.details.steps ?? [];
-      for (const id of missing) this.problems.set(id, "This step still needs your answer.");
+      for (const id of missing) this.problems.set(id, t("This step still needs your answer."));
       this.#changed();
       return missing[0] ?? null;
     }
@@ -144,7 +145,7 @@ export class PatientVisit extends EventTarget {
   #notSaved(error, step, left) {
     if (!(error instanceof SignallingError)) throw error;
     if (error.code === "invalid_answer") {
-      if (left) this.#wrong(step, `This answer ${error.details?.problem ?? "cannot be used"}.`);
+      if (left) this.#wrong(step, refusedWords(error.details?.problem));
       return false;
     }
     if (["unavailable", "timeout", "offline"].includes(error.code)) {

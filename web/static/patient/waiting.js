@@ -2,6 +2,7 @@
 import { answerWords } from "../shared/case.js";
 import { clock, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
+import { t } from "../shared/text.js";
 
 /** The ring round the place: full when next, emptier the further back. It says nothing that the words do not. */
 function ring(place, waiting) {
@@ -16,28 +17,35 @@ function ring(place, waiting) {
 
 /** "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head. */
 export function placeLine(place) {
-  if (!place) return "You are in line";
+  if (!place) return t("You are in line");
   return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)].filter(Boolean).join(". ");
 }
 
-const WORKS = { on: "Works", good: "Good", fair: "Fair", poor: "Poor", "not heard": "Not heard" };
+const WORKS = { on: t("Works"), good: t("Good"), fair: t("Fair"), poor: t("Poor"), "not heard": t("Not heard") };
 
 /** What is ready, from the device check's answer and the guide. */
 function readiness(state) {
   const step = state.steps.find(({ kind }) => kind === "device_check");
   const checked = (step && state.answer(step.id)) || null;
   const rows = checked
-    ? [["Camera", checked.camera], ["Microphone", checked.microphone], ["Speaker", checked.speaker], ["Network", checked.network]].filter(([, word]) => word)
+    ? [[t("Camera"), checked.camera], [t("Microphone"), checked.microphone], [t("Speaker"), checked.speaker], [t("Network"), checked.network]].filter(([, word]) => word)
     : [];
   return html`<ul role="list" class="stack ready">
     ${rows.map(([name, word]) => html`<li class="row apart"><span>${name}</span>
-      <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}">${WORKS[word] ?? "Does not work"}</span></li>`)}
-    <li class="row apart"><span>Setup guide</span><span class="chip">Complete</span></li>
+      <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}">${WORKS[word] ?? t("Does not work")}</span></li>`)}
+    <li class="row apart"><span>${t("Setup guide")}</span><span class="chip">${t("Complete")}</span></li>
   </ul>`;
 }
 
-/** `act` has leave() and step(step). */
-export function waitingRoom({ state, act, organisation }) {
+/** What staff wrote to somebody who waits, newest first; nothing where they wrote nothing. */
+export function messages(lines) {
+  const theirs = lines.filter(({ party }) => party !== "patient").slice(-3).reverse();
+  if (!theirs.length) return nothing;
+  return html`<section class="card stack" aria-label=${t("Messages")}>${theirs.map((line) => html`<div class="msg"><b>${t("Message from {name}", { name: line.name })}, <span class="num">${clock(line.at_ms)}</span></b><p>${line.text}</p></div>`)}</section>`;
+}
+
+/** `act` has leave() and step(step); `lines` is what was written. */
+export function waitingRoom({ state, act, organisation, lines }) {
   const { visit, place } = state;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
   const check = state.steps.find(({ kind }) => kind === "device_check");
@@ -48,30 +56,31 @@ export function waitingRoom({ state, act, organisation }) {
         <h1 tabindex="-1" data-focus>${placeWords(place?.place)}</h1>
         <p class="quiet num">${wait ? `${wait}. ` : nothing}${place ? `${onCallWords(place.on_call)}.` : nothing}</p>
       </div>
-      <p class="small quiet num">You have been in line since ${clock(visit.arrived_ms)}, when you opened the setup guide.</p>
+      <p class="small quiet num">${t("You have been in line since {time}, when you opened the setup guide.", { time: clock(visit.arrived_ms) })}</p>
     </section>
-    <section class="notice"><p><b>You may lock this phone or close this page.</b> Your place is kept: open ${organisation.name}’s page again in this browser and you are back here.
-      Nobody sees or hears you until you press Start Session.</p></section>
-    <section class="card stack"><h2>You are ready</h2>${readiness(state)}
-      <details class="review"><summary>Your answers</summary>
-        <dl>${state.steps.map((step) => html`<div><dt>${step.title}</dt><dd>${answerWords(step, state.answer(step.id)) ?? "No answer"}
-          <button type="button" class="btn plain" aria-label="Change: ${step.title}" @click=${() => act.step(step)}>Change</button></dd></div>`)}</dl>
+    ${messages(lines)}
+    <section class="notice"><p><b>${t("You may lock this phone or close this page.")}</b> ${t("Your place is kept: open {name}’s page again in this browser and you are back here. Nobody sees or hears you until you press Start Session.", organisation)}</p></section>
+    <section class="card stack"><h2>${t("You are ready")}</h2>${readiness(state)}
+      <details class="review"><summary>${t("Your answers")}</summary>
+        <dl>${state.steps.map((step) => html`<div><dt>${step.title}</dt><dd>${answerWords(step, state.answer(step.id)) ?? t("No answer")}
+          <button type="button" class="btn plain" aria-label=${t("Change: {step}", { step: step.title })} @click=${() => act.step(step)}>${t("Change")}</button></dd></div>`)}</dl>
       </details>
     </section>
     <div class="row apart">
-      ${check ? html`<button type="button" class="btn" @click=${() => act.step(check)}>Check devices</button>` : html`<span></span>`}
-      <button type="button" class="btn danger" @click=${act.leave}>Leave the line</button>
+      ${check ? html`<button type="button" class="btn" @click=${() => act.step(check)}>${t("Check devices")}</button>` : html`<span></span>`}
+      <button type="button" class="btn danger" @click=${act.leave}>${t("Leave the line")}</button>
     </div>`;
 }
 
 const ENDINGS = {
   completed: (visit) => [
-    "Your visit is over",
-    visit.claimant ? `You saw ${visit.claimant.name}${visit.talked_ms ? `, for ${minutes(visit.talked_ms)}` : ""}.` : "Thank you for coming.",
+    t("Your visit is over"),
+    !visit.claimant ? t("Thank you for coming.")
+      : visit.talked_ms ? t("You saw {name}, for {time}.", { name: visit.claimant.name, time: minutes(visit.talked_ms) }) : t("You saw {name}.", visit.claimant),
   ],
-  declined: (visit) => ["This visit could not take place", visit.reason || "The clinic declined this request. You also get an email."],
-  withdrawn: () => ["You have left the line", "Your place was given up, as you wished. You can come back with Meet Now at any time."],
-  expired: () => ["This visit has expired", "Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now."],
+  declined: (visit) => [t("This visit could not take place"), visit.reason || t("The clinic declined this request. You also get an email.")],
+  withdrawn: () => [t("You have left the line"), t("Your place was given up, as you wished. You can come back with Meet Now at any time.")],
+  expired: () => [t("This visit has expired"), t("Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now.")],
 };
 
 export function afterVisit({ visit, organisation, home }) {
@@ -80,7 +89,7 @@ export function afterVisit({ visit, organisation, home }) {
     <span class="mark large" aria-hidden="true">${visit.outcome === "completed" ? "✓" : "·"}</span>
     <h1 tabindex="-1" data-focus>${heading}</h1>
     <p>${text}</p>
-    ${visit.ended_ms ? html`<p class="small quiet num">Ended at ${clock(visit.ended_ms)}. Camera and microphone are off.</p>` : nothing}
-    <p><a class="btn main" href=${home}>Back to ${organisation.name}</a></p>
+    ${visit.ended_ms ? html`<p class="small quiet num">${t("Ended at {time}. Camera and microphone are off.", { time: clock(visit.ended_ms) })}</p>` : nothing}
+    <p><a class="btn main" href=${home}>${t("Back to {name}", organisation)}</a></p>
   </section>`;
 }

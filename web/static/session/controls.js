@@ -1,16 +1,17 @@
 /* The buttons of the video session page, before and during the call, and the questions before those that others notice. */
 import { html, nothing } from "../shared/lit.js";
 import { icons } from "./icons.js";
+import { t } from "../shared/text.js";
 
 const RETURN = {
-  title: "Return to the queue?",
-  text: "The patient goes back to their old place in line and is told so. Another clinician may claim the visit.",
-  yes: "Return to queue", no: "Stay in the session",
+  title: t("Return to the queue?"),
+  text: t("The patient goes back to their old place in line and is told so. Another clinician may claim the visit."),
+  yes: t("Return to queue"), no: t("Stay in the session"),
 };
 const END = {
-  title: "End the session?",
-  text: "It ends for both of you, and the patient leaves this page.",
-  yes: "End session", no: "Stay in the session", danger: true,
+  title: t("End the session?"),
+  text: t("It ends for both of you, and the patient leaves this page."),
+  yes: t("End session"), no: t("Stay in the session"), danger: true,
 };
 
 /** A button of the call's bar: picture over word. */
@@ -22,11 +23,11 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 export function startButtons({ role, started, pressing, other, start, leave }) {
   return html`
     ${started
-      ? html`<button type="button" class="btn big" aria-disabled="true">Waiting for ${other}</button>`
-      : html`<button type="button" class="btn main big" aria-disabled=${pressing ? "true" : "false"} @click=${start}>Start Session</button>`}
+      ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for {name}", { name: other })}</button>`
+      : html`<button type="button" class="btn main big" aria-disabled=${pressing ? "true" : "false"} @click=${start}>${t("Start Session")}</button>`}
     ${role === "provider" ? html`
-      <button type="button" class="btn" @click=${() => leave("visit.release", RETURN)}>Return to queue</button>
-      <button type="button" class="btn danger" @click=${() => leave("visit.end", END)}>End session</button>` : nothing}`;
+      <button type="button" class="btn" @click=${() => leave("visit.release", RETURN)}>${t("Return to queue")}</button>
+      <button type="button" class="btn danger" @click=${() => leave("visit.end", END)}>${t("End session")}</button>` : nothing}`;
 }
 
 function openDevices(event) {
@@ -38,19 +39,19 @@ function openDevices(event) {
 export function callButtons({ role, link, other, full, canFull, toggleFull, devices, leave }) {
   const { found, muted } = link;
   return html`
-    ${found.audio === "on" ? control({ icon: muted.audio ? "microphoneOff" : "microphone", word: muted.audio ? "Unmute" : "Mute", pressed: muted.audio, act: () => link.mute("audio", !muted.audio) })
-      : control({ icon: "microphoneOff", word: "No microphone", act: () => link.prepare() })}
-    ${found.video === "on" ? control({ icon: muted.video ? "cameraOff" : "camera", word: muted.video ? "Camera on" : "Camera off", act: () => link.mute("video", !muted.video) })
-      : control({ icon: "cameraOff", word: "No camera", act: () => link.prepare() })}
-    ${control({ icon: "devices", word: "Devices", act: openDevices })}
-    ${canFull ? control({ icon: full ? "notFull" : "full", word: full ? "Smaller" : "Full screen", act: toggleFull }) : nothing}
+    ${found.audio === "on" ? control({ icon: muted.audio ? "microphoneOff" : "microphone", word: muted.audio ? t("Unmute") : t("Mute"), pressed: muted.audio, act: () => link.mute("audio", !muted.audio) })
+      : control({ icon: "microphoneOff", word: t("No microphone"), act: () => link.prepare() })}
+    ${found.video === "on" ? control({ icon: muted.video ? "cameraOff" : "camera", word: muted.video ? t("Camera on") : t("Camera off"), act: () => link.mute("video", !muted.video) })
+      : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })}
+    ${control({ icon: "devices", word: t("Devices"), act: openDevices })}
+    ${canFull ? control({ icon: full ? "notFull" : "full", word: full ? t("Smaller") : t("Full screen"), act: toggleFull }) : nothing}
     ${role === "provider"
-      ? html`${control({ icon: "back", word: "To queue", act: () => leave("visit.release", RETURN) })}${control({ icon: "leave", word: "End", danger: true, act: () => leave("visit.end", END) })}`
-      : control({ icon: "leave", word: "Leave the call", danger: true, act: () => leave("visit.hang_up", null) })}
+      ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END) })}`
+      : control({ icon: "leave", word: t("Leave the call"), danger: true, act: () => leave("visit.hang_up", null) })}
     <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title">
-      <h2 id="call-devices-title">Camera and microphone</h2>
-      <p class="quiet">A change is heard and seen by ${other} at once.</p>
+      <h2 id="call-devices-title">${t("Camera and microphone")}</h2>
+      <p class="quiet">${t("A change is heard and seen by {name} at once.", { name: other })}</p>
       ${devices()}
-      <form method="dialog" class="row"><button class="btn main">Done</button></form>
+      <form method="dialog" class="row"><button class="btn main">${t("Done")}</button></form>
     </dialog>`;
 }

@@ -2,14 +2,15 @@
 import { playNotes, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { toast } from "../shared/ui.js";
+import { t } from "../shared/text.js";
 
-const KINDS = [["video", "Camera"], ["audio", "Microphone"]];
+const KINDS = [["video", t("Camera")], ["audio", t("Microphone")]];
 
 async function testSpeaker() {
   try {
     await playNotes();
   } catch {
-    toast("The browser blocked the sound. Press once more.", { bad: true });
+    toast(t("The browser blocked the sound. Press once more."), { bad: true });
   }
 }
 
@@ -25,7 +26,7 @@ export function deviceChoice({ devices, found, choose }) {
           ${list.map(({ id, label }, index) => html`<option value=${id} ?selected=${id === chosen}>${label || `${name} ${index + 1}`}</option>`)}
         </select></label>`;
     })}
-    <button type="button" class="btn" @click=${testSpeaker}>Test speaker</button>
+    <button type="button" class="btn" @click=${testSpeaker}>${t("Test speaker")}</button>
   </div>`;
 }
 
@@ -34,12 +35,13 @@ export function deviceTroubles({ found, again }) {
   const troubles = ["video", "audio"].map((kind) => [kind, troubleWords(kind, found[kind])]).filter(([, words]) => words);
   if (!troubles.length) return nothing;
   const both = troubles.length === 2;
-  const joins = both ? "You can join all the same: you will see and hear the other side." : `You can join without a ${troubles[0][0] === "video" ? "camera" : "microphone"}.`;
+  const joins = both ? t("You can join all the same: you will see and hear the other side.")
+    : troubles[0][0] === "video" ? t("You can join without a camera.") : t("You can join without a microphone.");
   const same = both && troubles[0][1].todo === troubles[1][1].todo;
   return html`<div class="notice amber troubles" role="status">
-    ${same ? html`<p><b>This browser does not let the page use camera and microphone.</b> ${troubles[0][1].todo}</p>`
+    ${same ? html`<p><b>${t("This browser does not let the page use camera and microphone.")}</b> ${troubles[0][1].todo}</p>`
       : troubles.map(([, { what, todo }]) => html`<p><b>${what}</b> ${todo}</p>`)}
     <p>${joins}</p>
-    <button type="button" class="btn" @click=${again}>Try again</button>
+    <button type="button" class="btn" @click=${again}>${t("Try again")}</button>
   </div>`;
 }

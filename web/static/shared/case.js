@@ -2,21 +2,26 @@
 import { age, dateWords, languageName, stateName } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
+import { t, tn } from "./text.js";
 
-const DEVICES = { camera: "Camera", microphone: "Microphone", speaker: "Speaker", network: "Network" };
+const DEVICES = { camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") };
+const DEVICE_WORDS = {
+  on: t("works"), good: t("good"), fair: t("fair"), poor: t("poor"), "not heard": t("not heard"), denied: t("not allowed"), missing: t("none"),
+  busy: t("in use elsewhere"), insecure: t("not allowed"), failed: t("does not work"),
+};
 
 const SHOWN = {
   text: (answer) => answer || null,
   choice: (answer) => answer || null,
-  yes_no: (answer) => (answer === true ? "Yes" : answer === false ? "No" : null),
+  yes_no: (answer) => (answer === true ? t("Yes") : answer === false ? t("No") : null),
   date: (answer) => (answer ? dateWords(answer) : null),
   consent: (answer) => {
     if (!answer?.agreed) return null;
-    return answer.signature ? html`Agreed, signed “${answer.signature}”` : "Agreed, not signed yet";
+    return answer.signature ? t("Agreed, signed “{name}”", { name: answer.signature }) : t("Agreed, not signed yet");
   },
   device_check: (answer) => {
     const parts = Object.entries(answer ?? {}).filter(([part]) => DEVICES[part]);
-    return parts.length ? parts.map(([part, word]) => `${DEVICES[part]} ${word}`).join(" · ") : null;
+    return parts.length ? parts.map(([part, word]) => `${DEVICES[part]}: ${DEVICE_WORDS[word] ?? word}`).join(" · ") : null;
   },
 };
 
@@ -33,27 +38,27 @@ function answer(step, info) {
   const words = answerWords(step, info.answers[step.id]);
   const typing = info.typing === step.id;
   return html`<div class=${typing ? "typing" : ""} data-step=${step.id}>
-    <dt>${step.title}${typing ? html` <span class="now">being filled in</span>` : nothing}</dt>
-    <dd class=${words ? "" : "quiet"}>${words ?? (typing ? "…" : "not yet")}</dd>
+    <dt>${step.title}${typing ? html` <span class="now">${t("being filled in")}</span>` : nothing}</dt>
+    <dd class=${words ? "" : "quiet"}>${words ?? (typing ? "…" : t("not yet"))}</dd>
   </div>`;
 }
 
 /** The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age. */
 export function caseInformation(info, now_ms) {
-  if (!info) return html`<p class="quiet">Opening Case Information…</p>`;
+  if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;
   const { patient } = info;
   const years = age(patient.birth_date, now_ms);
   const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
-    ${item("Patient", patient.name)}
-    ${item("Reason", patient.reason)}
-    ${item("Date of birth", html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${years} years)</span>`}`)}
-    ${item("State", stateName(patient.state))}
-    ${item("Phone", patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
-    ${item("Email", patient.email)}
-    ${item("Language", languageName(patient.language))}
-    ${item("Filled in by", patient.filled_in_by)}
+    ${item(t("Patient"), patient.name)}
+    ${item(t("Reason"), patient.reason)}
+    ${item(t("Date of birth"), html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`}`)}
+    ${item(t("State"), stateName(patient.state))}
+    ${item(t("Phone"), patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
+    ${item(t("Email"), patient.email)}
+    ${item(t("Language"), languageName(patient.language))}
+    ${item(t("Filled in by"), patient.filled_in_by)}
   </dl>
-  <h3 class="of-case">Setup guide <span class="quiet num">${info.guide_done ? "· complete" : `· step ${Math.min(info.step || 1, steps.length)} of ${steps.length}`}</span></h3>
+  <h3 class="of-case">${t("Setup guide")} <span class="quiet num">${info.guide_done ? t("· complete") : t("· step {step} of {steps}", { step: Math.min(info.step || 1, steps.length), steps: steps.length })}</span></h3>
   <dl class="case">${repeat(steps, (step) => step.id, (step) => answer(step, info))}</dl>`;
 }

@@ -1,6 +1,10 @@
 /* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is an argument. */
+import { intlLocale, t, tn } from "./text.js";
 
-const ORDINALS = ["", "next", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+const PLACES = [
+  "", t("You are next"), t("You are second in line"), t("You are third in line"), t("You are fourth in line"), t("You are fifth in line"),
+  t("You are sixth in line"), t("You are seventh in line"), t("You are eighth in line"), t("You are ninth in line"), t("You are tenth in line"),
+];
 const STATES = Object.fromEntries((
   "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware DC:District_of_Columbia FL:Florida " +
   "GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland " +
@@ -21,20 +25,24 @@ export function duration(ms) {
 /** "3 minutes", "less than a minute": for a visit that is over. */
 export function minutes(ms) {
   const count = Math.round(ms / 60_000);
-  if (ms < 45_000) return "less than a minute";
-  return count <= 1 ? "1 minute" : `${count} minutes`;
+  if (ms < 45_000) return t("less than a minute");
+  return tn("{n} minute", "{n} minutes", Math.max(1, count));
 }
 
 /** 10:42, in the reader's own time and manner. */
 export function clock(ms) {
-  return new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" }).format(ms);
+  return new Intl.DateTimeFormat(intlLocale(), { hour: "numeric", minute: "2-digit" }).format(ms);
+}
+
+/** "Nov 23, 10:42", short and in the reader's own time and manner. */
+export function moment(ms) {
+  return new Intl.DateTimeFormat(intlLocale(), { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }).format(ms);
 }
 
 /** "You are second in line". `place` counts from 1; null when the organisation does not show it. */
 export function placeWords(place) {
-  if (place === null || place === undefined) return "You are in line";
-  if (place === 1) return "You are next";
-  return `You are ${ORDINALS[place] ?? `number ${place}`} in line`;
+  if (place === null || place === undefined) return t("You are in line");
+  return PLACES[place] ?? t("You are number {place} in line", { place });
 }
 
 /** "Usually 4 to 9 minutes from here"; null when there is no data to tell it from. */
@@ -42,16 +50,15 @@ export function waitWords(low_ms, high_ms) {
   if (low_ms === null || high_ms === null || low_ms === undefined || high_ms === undefined) return null;
   const low = Math.max(0, Math.floor(low_ms / 60_000));
   const high = Math.max(1, Math.ceil(high_ms / 60_000));
-  if (high <= 1) return "Usually within a minute from here";
-  if (low === high) return `Usually about ${high} minutes from here`;
-  return `Usually ${Math.max(1, low)} to ${high} minutes from here`;
+  if (high <= 1) return t("Usually within a minute from here");
+  if (low === high) return tn("Usually about {n} minute from here", "Usually about {n} minutes from here", high);
+  return t("Usually {low} to {high} minutes from here", { low: Math.max(1, low), high });
 }
 
-/** "Two clinicians are on call". */
+/** "2 clinicians are on call". */
 export function onCallWords(count) {
-  if (!count) return "Nobody is on call at this moment; your place is kept";
-  if (count === 1) return "One clinician is on call";
-  return `${["", "", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"][count] ?? count} clinicians are on call`;
+  if (!count) return t("Nobody is on call at this moment; your place is kept");
+  return tn("{n} clinician is on call", "{n} clinicians are on call", count);
 }
 
 /** "MO" for "Dr M. Osei". */
@@ -68,7 +75,7 @@ export function stateName(code) {
 /** "Spanish" for "es". */
 export function languageName(code) {
   try {
-    return new Intl.DisplayNames(undefined, { type: "language" }).of(code) ?? code;
+    return new Intl.DisplayNames(intlLocale(), { type: "language" }).of(code) ?? code;
   } catch {
     return code;
   }
@@ -78,7 +85,7 @@ export function languageName(code) {
 export function dateWords(iso) {
   const parsed = new Date(`${iso}T00:00:00Z`);
   if (Number.isNaN(parsed.getTime())) return iso;
-  return new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" }).format(parsed);
+  return new Intl.DateTimeFormat(intlLocale(), { dateStyle: "long", timeZone: "UTC" }).format(parsed);
 }
 
 /** Whole years between a date of birth and `now_ms`. */

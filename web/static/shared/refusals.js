@@ -1,0 +1,28 @@
+/* What a refusal says to the person, by its stable code (signalling/PROTOCOL.md, "Errors"); the server's own words, which are English,
+   where this page does not know the code. */
+import { t } from "./text.js";
+
+const WORDS = {
+  not_signed_in: () => t("You are not signed in here. Please sign in again."),
+  not_allowed: () => t("You may not do this."),
+  not_found: () => t("There is no such visit here."),
+  wrong_status: () => t("This visit has moved on; that is no longer possible."),
+  already_claimed: ({ by }) => (by ? t("{name} has claimed this visit.", by) : t("Someone else has claimed this visit.")),
+  not_on_call: () => t("Go On-Call first."),
+  in_session: () => t("End or return your live session first."),
+  front_desk: () => t("The front desk looks at this request first."),
+  not_licensed: () => t("You are not licensed in this patient's state."),
+  invalid_answer: () => t("This answer cannot be kept."),
+  guide_incomplete: () => t("Some steps of the setup guide are still open."),
+  bad_sdp: () => t("Your browser's picture and sound cannot be used here."),
+  room_full: () => t("There is no place left in this session."),
+  unavailable: () => t("The server cannot save right now. Please try again in a moment."),
+  closed: () => t("The connection was closed."),
+  offline: () => t("Not connected. Nothing was changed."),
+  timeout: () => t("The server did not answer in time."),
+};
+
+/** A sentence for a SignallingError. */
+export function refusalWords(error) {
+  return WORDS[error.code]?.(error.details ?? {}) ?? error.message;
+}
