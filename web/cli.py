@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `check-config`, `version`, `bench`.
+"""The command line: `greenroom serve`, `organisation`, `user`, `check-config`, `version`, `bench`.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -7,13 +7,13 @@ are imported when they are called, so that each starts at once.
 import importlib.metadata
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, load, refuse_plain_http
-
-DEFAULT_FILE = Path("config.toml")
+from web.administration import organisation_app, user_app
+from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
+from web.options import ConfigOption, DataOption, settings_from
 
 app = typer.Typer(
     help="Greenroom: a waiting room and video visits for clinics.",
@@ -22,20 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", help="The settings file; without it, config.toml here if there is one."),
-]
-
-
-def settings_from(config: Path | None, **overrides: Any) -> Settings:
-    """The settings of `config`, or of ./config.toml, with options that were given (`server__port=9000`) on top.
-
-    Raises ConfigError.
-    """
-    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
-    path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    return load(path, given)
+app.add_typer(organisation_app, name="organisation")
+app.add_typer(user_app, name="user")
 
 
 @app.command()
@@ -44,7 +32,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="The TCP port; 0 takes any free one.")] = None,
     workers: Annotated[int | None, typer.Option(help="How many worker processes.")] = None,
-    data: Annotated[str | None, typer.Option(help="The folder that keeps everything.")] = None,
+    data: DataOption = None,
     self_signed: Annotated[
         bool, typer.Option("--self-signed", help="Serve https on this network with a certificate made here.")
     ] = False,

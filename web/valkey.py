@@ -124,6 +124,11 @@ def _dies_with(parent: int) -> Callable[[], None]:
     return prepare
 
 
+def address_file(folder: Path) -> Path:
+    """Where the URL of the embedded store stands while the server of this data folder runs."""
+    return folder / "valkey" / "address"
+
+
 class EmbeddedStore:
     """A Valkey of our own on a unix socket: started, watched and stopped by the process that made this object."""
 
@@ -153,6 +158,11 @@ class EmbeddedStore:
     def pid(self) -> int | None:
         """The store's process, while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def address_file(self) -> Path:
+        """Where the store's URL stands while it runs, for commands in another process."""
+        return address_file(self._folder.path)
 
     def begin(self) -> None:
         """Starts the store's process; `wait` tells when it answers, so that there is time for something else."""
@@ -208,11 +218,13 @@ class EmbeddedStore:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(STOP_S)
+        self.address_file.unlink(missing_ok=True)
         if self._short:
             shutil.rmtree(self._short, ignore_errors=True)
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
+        self.address_file.write_text(self.url, "utf-8")
         options = {
             "port": "0",
             "unixsocket": str(self._socket),

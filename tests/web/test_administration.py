@@ -1,0 +1,136 @@
+"""`greenroom organisation` and `greenroom user` beside the running server: several clinics, blind to one another."""
+
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.server import CONSOLE_SCRIPT, RunningServer
+
+GREENROOM = CONSOLE_SCRIPT[0]
+
+
+def greenroom(server: RunningServer, *arguments: str, said: str = "", code: int = 0) -> str:
+    """What the command says on the server's data folder; it must exit with the code."""
+    found = subprocess.run(
+        [GREENROOM, *arguments, "--config", str(server.config)],
+        input=said,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert found.returncode == code, found.stdout + found.stderr
+    return found.stdout + found.stderr
+
+
+class Browser:
+    """Keeps cookies; answers with a status and where it ended up."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.server = server
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+
+    def get(self, path: str) -> tuple[int, str]:
+        return self._open(urllib.request.Request(self.server.url + path))
+
+    def sign_in(self, organisation: str, email: str, password: str) -> bool:
+        fields = urllib.parse.urlencode({"email": email, "password": password}).encode()
+        request = urllib.request.Request(f"{self.server.url}/{organisation}/staff/sign-in", fields)
+        request.add_header("Origin", self.server.url)
+        status, where = self._open(request)
+        return status == 200 and where == f"/{organisation}/staff"
+
+    def _open(self, request: urllib.request.Request) -> tuple[int, str]:
+        try:
+            with self.opener.open(request, timeout=10) as answer:
+                return answer.status, urllib.parse.urlsplit(answer.url).path
+        except urllib.error.HTTPError as error:
+            return error.code, urllib.parse.urlsplit(error.url or "").path
+
+
+def password_in(text: str) -> str:
+    found = re.search(r"^Password: (\S+)$", text, re.MULTILINE)
+    assert found, text
+    return found[1]
+
+
+def test_an_operator_adds_an_organisation_and_its_people_beside_the_running_server(
+    greenroom_server: StartServer,
+) -> None:
+    server = greenroom_server()
+    said = greenroom(server, "organisation", "add", "Lakeside Clinic", "--slug", "lakeside")
+    assert "/lakeside/staff/setup" in said
+    assert "already" in greenroom(server, "organisation", "add", "Other", "--slug", "lakeside", code=1)
+    assert "id: must be" in greenroom(server, "organisation", "add", "Other", "--slug", "No!", code=1)
+    listed = greenroom(server, "organisation", "list")
+    assert "Lakeside Clinic" in listed
+    assert "Riverside Clinic" in listed
+
+    at = ("--organisation", "lakeside")
+    added = greenroom(
+        server, "user", "add", "ida@lakeside.example", "--name", "Ida Berg", "--role", "admin", *at
+    )
+    password = password_in(added)
+    browser = Browser(server)
+    assert browser.sign_in("lakeside", "ida@lakeside.example", password)
+    assert browser.get("/lakeside/staff/setup")[0] == 200
+    assert browser.get("/demo/staff/setup")[1] == "/demo/staff/sign-in"
+    assert not Browser(server).sign_in("demo", "ida@lakeside.example", password)
+
+    typed = "a password of ones own\n"
+    said = greenroom(
+        server,
+        "user",
+        "add",
+        "per@lakeside.example",
+        "--name",
+        "Per",
+        "--state",
+        "tx",
+        "--stdin",
+        *at,
+        said=typed,
+    )
+    assert "Password" not in said
+    other = Browser(server)
+    assert other.sign_in("lakeside", "per@lakeside.example", typed.strip())
+    assert "cannot sign in" in greenroom(server, "user", "disable", "per@lakeside.example", *at)
+    assert other.get("/lakeside/staff")[1] == "/lakeside/staff/sign-in"
+    assert "disabled" in greenroom(server, "user", "list", *at)
+    assert "osei@" not in greenroom(server, "user", "list", *at)
+    greenroom(server, "user", "enable", "per@lakeside.example", *at)
+    fresh = password_in(greenroom(server, "user", "password", "per@lakeside.example", *at))
+    assert Browser(server).sign_in("lakeside", "per@lakeside.example", fresh)
+    assert not Browser(server).sign_in("lakeside", "per@lakeside.example", typed.strip())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("user", "disable", "nobody@riverside.example"), "There is no account for nobody@"),
+        (("user", "disable", "admin@riverside.example"), "There must be an administrator"),
+        (("user", "add", "nowhere", "--name", "X"), "is not an email address"),
+        (("user", "add", "x@y.example", "--name", "X", "--state", "ZZ"), "is not the code of a state"),
+        (("user", "list", "--organisation", "hillside"), "There is no organisation hillside; there are demo"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    greenroom_server: StartServer, arguments: tuple[str, ...], said: str
+) -> None:
+    found = greenroom(greenroom_server(), *arguments, code=1)
+    assert found.startswith("greenroom: ")
+    assert said in found
+
+
+def test_without_a_running_server_the_commands_say_so(greenroom_server: StartServer) -> None:
+    server = greenroom_server()
+    server.stop()
+    found = greenroom(server, "user", "list", code=2)
+    assert "no Greenroom is running on" in found
+    assert "greenroom serve" in found

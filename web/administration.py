@@ -1,0 +1,256 @@
+"""`greenroom organisation` and `greenroom user`: an operator's way to organisations and accounts, without a browser.
+
+Works on the store of the server that runs on the same data folder, or on the one that redis.url names; the workers hear
+of each change as of one made in the browser. Says in one sentence why something cannot be done.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from msgspec.structs import replace
+
+from signalling.record import Role
+from web.config import ConfigError, Settings
+from web.options import ConfigOption, DataOption, settings_from
+
+organisation_app = typer.Typer(help="Add and list organisations.", no_args_is_help=True)
+user_app = typer.Typer(help="Add, list, disable and enable people of an organisation.", no_args_is_help=True)
+
+PASSWORD_BYTES = 15
+OrganisationOption = Annotated[
+    str | None,
+    typer.Option("--organisation", "-o", help="The organisation’s slug; not needed where there is one only."),
+]
+StdinOption = Annotated[
+    bool, typer.Option("--stdin", help="Read the password from standard input instead of drawing one.")
+]
+
+
+class CannotBeDone(Exception):
+    """The command cannot be carried out; the text is a sentence for the person who gave it."""
+
+
+def located(settings: Settings) -> Settings:
+    """The settings with the address of the store, which for the embedded one its running server has written down.
+
+    Raises ConfigError where that server does not run.
+    """
+    if settings.redis.url:
+        return settings
+    from web.valkey import address_file
+
+    folder = Path(settings.data.folder)
+    try:
+        url = address_file(folder).read_text("utf-8")
+    except OSError:
+        raise ConfigError(
+            f"no Greenroom is running on {folder}: start it with `greenroom serve`, or name another folder with --data"
+        ) from None
+    return replace(settings, redis=replace(settings.redis, url=url))
+
+
+class Office:
+    """The store's organisations and accounts, for the time of one command."""
+
+    def __init__(self, settings: Settings) -> None:
+        from web.accounts import Accounts, Hasher
+        from web.organisations import Organisations
+        from web.store import connect
+
+        self.settings = settings
+        self.redis = connect(settings)
+        self.organisations = Organisations(self.redis)
+        self.hasher = Hasher()
+        self.accounts = Accounts(self.redis, self.hasher)
+
+    async def slug(self, named: str | None) -> str:
+        """The organisation that is meant. Raises CannotBeDone."""
+        slugs = await self.organisations.list()
+        if named is None and len(slugs) == 1:
+            return slugs[0]
+        if named in slugs:
+            return str(named)
+        there_are = f"there are {', '.join(slugs)}" if slugs else "there is none yet"
+        if named is None:
+            raise CannotBeDone(f"Say which organisation with --organisation; {there_are}.")
+        raise CannotBeDone(f"There is no organisation {named}; {there_are}.")
+
+
+def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
+    """Does the work on the store and prints its lines; exits 1 with a sentence where it cannot be done."""
+    folder = str(Path(data).absolute()) if data else None
+    settings = located(settings_from(config, data__folder=folder))
+    from redis.exceptions import RedisError
+
+    from signalling.store import Unavailable
+    from web.accounts import AccountError
+    from web.organisations import OrganisationError
+
+    try:
+        lines = asyncio.run(_run(settings, work))
+    except (CannotBeDone, AccountError, OrganisationError) as problem:
+        print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(1) from None
+    except (Unavailable, RedisError, OSError):
+        where = "at redis.url" if settings_from(config).redis.url else f"on {settings.data.folder}"
+        raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None
+    typer.echo("\n".join(lines))
+
+
+async def _run(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> list[str]:
+    office = Office(settings)
+    try:
+        return await work(office)
+    finally:
+        office.hasher.close()
+        await office.redis.aclose()
+
+
+@organisation_app.command("add")
+def add_organisation(
+    name: Annotated[str, typer.Argument(help="What the clinic is called.")],
+    slug: Annotated[str, typer.Option(help="Its part of the address: letters a-z, digits and hyphens.")],
+    timezone: Annotated[str, typer.Option(help="Where its hours hold, such as America/Chicago.")] = "UTC",
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add an organisation, with office hours and a short setup guide to begin with."""
+
+    async def work(office: Office) -> list[str]:
+        from web import starter
+
+        if not await office.organisations.add(starter.organisation(slug, name, timezone)):
+            raise CannotBeDone(f"There is an organisation {slug} already.")
+        return [
+            f"{name} is at {office.settings.origin}/{slug}",
+            f"Add its administrator: greenroom user add EMAIL --name NAME --role admin --organisation {slug}",
+            f"who then sets it up at {office.settings.origin}/{slug}/staff/setup",
+        ]
+
+    carry_out(config, data, work)
+
+
+@organisation_app.command("list")
+def list_organisations(config: ConfigOption = None, data: DataOption = None) -> None:
+    """List the organisations: slug, name, people."""
+
+    async def work(office: Office) -> list[str]:
+        lines = []
+        for slug in await office.organisations.list():
+            found, people = await office.organisations.read(slug), await office.accounts.list(slug)
+            open_ones = sum(not account.disabled for account in people)
+            lines.append(f"{slug:<24} {found.name if found else '':<40} {open_ones} people")
+        return lines or ["There is no organisation yet."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("add")
+def add_user(
+    email: str,
+    name: Annotated[str, typer.Option(help="The name that patients and colleagues see.")],
+    role: Annotated[Role, typer.Option(help="provider or admin.")] = Role.PROVIDER,
+    state: Annotated[
+        list[str] | None, typer.Option(help="A state of licence, such as TX; may be repeated.")
+    ] = None,
+    organisation: OrganisationOption = None,
+    stdin: StdinOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add a person, and print the password to sign in with."""
+    password = _password(stdin)
+
+    async def work(office: Office) -> list[str]:
+        from web.pages.patient_form import STATES
+
+        slug = await office.slug(organisation)
+        states = tuple(code.upper() for code in state or ())
+        if unknown := [code for code in states if code not in STATES]:
+            raise CannotBeDone(f"{unknown[0]} is not the code of a state, such as TX.")
+        await office.accounts.add(slug, email=email, name=name, role=role, password=password, states=states)
+        return [f"{email} is {role} of {slug}.", *_told(office, slug, password, stdin)]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("list")
+def list_users(
+    organisation: OrganisationOption = None, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """List the people of an organisation."""
+
+    async def work(office: Office) -> list[str]:
+        people = await office.accounts.list(await office.slug(organisation))
+        return [
+            f"{a.email:<40} {a.name:<30} {a.role:<10}"
+            + (" disabled" if a.disabled else "" if a.hash else " no password yet")
+            for a in people
+        ] or ["There is nobody yet."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("disable")
+def disable_user(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Close a person's account: signed out at once, everywhere."""
+
+    async def work(office: Office) -> list[str]:
+        await office.accounts.disable(await office.slug(organisation), email)
+        return [f"{email} cannot sign in any more."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("enable")
+def enable_user(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Open a person's account again."""
+
+    async def work(office: Office) -> list[str]:
+        await office.accounts.enable(await office.slug(organisation), email)
+        return [f"{email} can sign in again."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("password")
+def set_password(
+    email: str,
+    organisation: OrganisationOption = None,
+    stdin: StdinOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Give a person a new password, and print it."""
+    password = _password(stdin)
+
+    async def work(office: Office) -> list[str]:
+        slug = await office.slug(organisation)
+        await office.accounts.set_password(slug, email, password)
+        return [f"{email} has a new password.", *_told(office, slug, password, stdin)]
+
+    carry_out(config, data, work)
+
+
+def _password(stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\n") if stdin else secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def _told(office: Office, slug: str, password: str, stdin: bool) -> list[str]:
+    shown: list[Any] = [] if stdin else [f"Password: {password}"]
+    return [*shown, f"Sign in at {office.settings.origin}/{slug}/staff"]

@@ -1,0 +1,26 @@
+"""The options that several commands share, and the settings that they amount to."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from web.config import Settings, load
+
+DEFAULT_FILE = Path("config.toml")
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", help="The settings file; without it, config.toml here if there is one."),
+]
+DataOption = Annotated[str | None, typer.Option("--data", help="The folder that keeps everything.")]
+
+
+def settings_from(config: Path | None, **overrides: Any) -> Settings:
+    """The settings of `config`, or of ./config.toml, with options that were given (`server__port=9000`) on top.
+
+    Raises ConfigError.
+    """
+    given = {key.replace("__", "."): value for key, value in overrides.items() if value is not None}
+    path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    return load(path, given)
