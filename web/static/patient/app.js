@@ -1,14 +1,17 @@
 /* The patient's one page: setup guide, waiting room, video session page, after. Which of them is shown follows from the visit's state as
    the server tells it, so being pulled in needs neither a reload nor a click. */
 import { Session } from "../session/session.js";
+import { Chat } from "../shared/chat.js";
 import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
 import { html, render } from "../shared/lit.js";
 import { announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { refusalWords } from "../shared/refusals.js";
 import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
 import { PatientVisit } from "./visit.js";
-import { afterVisit, placeLine, waitingRoom } from "./waiting.js";
+import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
+import { t, tn } from "../shared/text.js";
 
 const SLOW_MS = 4_000;
 const boot = JSON.parse(document.querySelector("#boot").textContent);
@@ -19,13 +22,14 @@ const state = new PatientVisit(client, boot.visit);
 const redraw = redrawing(draw);
 const connection = followConnection(client, redraw);
 const bar = {
-  kept: "Your place and your answers are kept.",
+  kept: t("Your place and your answers are kept."),
   closed: {
-    4203: { text: "This visit is open in another tab.", label: "Use it here", act: () => client.connect() },
-    other: { text: "This browser has no open visit here any more.", label: `Go to ${organisation.name}`, act: () => location.assign(boot.home) },
+    4203: { text: t("This visit is open in another tab."), label: t("Use it here"), act: () => client.connect() },
+    other: { text: t("This browser has no open visit here any more."), label: t("Go to {name}", organisation), act: () => location.assign(boot.home) },
   },
 };
 
+const chat = new Chat(client, boot.visit, "patient", wrote);
 let session = null;
 let shown = ""; // what was drawn last, so that the focus moves once when it changes
 let busy = false;
@@ -54,7 +58,7 @@ async function leave(step, to, { forward }, move) {
     const missing = state.info.guide_done ? null : await state.finish();
     return missing ? move(state.steps.find(({ id }) => id === missing)) : move(null);
   } catch (error) {
-    return toast(`${error.message} Your answers are kept; please try again.`, { bad: true });
+    return toast(`${refusalWords(error)} ${t("Your answers are kept; please try again.")}`, { bad: true });
   } finally {
     busy = false;
     redraw();
@@ -78,21 +82,26 @@ function guide() {
   const finished = state.info.guide_done;
   return html`
     <div class="inline"><span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span></div>
+    ${messages(chat.lines)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
-      <p class="small quiet">Staff can see your request already. You may be taken in before you finish.</p>
-      <div>${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>Back to the waiting room</button>`
-        : html`<button type="button" class="btn plain" @click=${leaveLine}>Leave the line</button>`}</div>
+      <p class="small quiet">${t("Staff can see your request already. You may be taken in before you finish.")}</p>
+      <div>${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>${t("Back to the waiting room")}</button>`
+        : html`<button type="button" class="btn plain" @click=${leaveLine}>${t("Leave the line")}</button>`}</div>
     </div>`;
 }
 
 async function leaveLine() {
-  const sure = await ask({ title: "Leave the line?", text: "Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line.", yes: "Leave the line", no: "Stay in line", danger: true });
+  const sure = await ask({
+    title: t("Leave the line?"),
+    text: t("Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line."),
+    yes: t("Leave the line"), no: t("Stay in line"), danger: true,
+  });
   if (!sure) return;
   try {
     await state.withdraw();
   } catch (error) {
-    toast(`${error.message} You are still in line.`, { bad: true });
+    toast(`${refusalWords(error)} ${t("You are still in line.")}`, { bad: true });
   }
 }
 
@@ -103,7 +112,7 @@ function restOfTheGuide() {
     beside = next?.id ?? null;
     if (next) return;
     session.showAside(false);
-    toast("Thank you: the setup guide is complete.");
+    toast(t("Thank you: the setup guide is complete."));
   };
   return html`<div class="stack">${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done, go: (to, how) => leave(step, to, how, move) })}</div>`;
 }
@@ -113,9 +122,18 @@ function asideOfCall() {
   if (!state.steps.length || (state.info.guide_done && !beside)) return null;
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   return {
-    label: state.info.guide_done ? "Setup guide" : open ? `Setup guide · ${open} to answer` : "Setup guide · finish",
+    label: state.info.guide_done ? t("Setup guide") : open ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open) : t("Setup guide · finish"),
     view: restOfTheGuide,
   };
+}
+
+/** Staff wrote to somebody who waits: it stands on the page, and is said once. */
+function wrote(line) {
+  if (line && !session) {
+    toast(t("Message from {name}: {text}", { name: line.name, text: line.text }));
+    playNotes([783.99]).catch(() => {});
+  }
+  redraw();
 }
 
 /** A session exists while the visit is claimed or live, and lets go of the camera when it no longer is. */
@@ -131,7 +149,7 @@ function followVisit() {
   } else if (now !== "session" && session) {
     session.close();
     session = null;
-    if (now === "waiting" || now === "guide") toast("You are back in line, at your old place. Nobody sees or hears you now.");
+    if (now === "waiting" || now === "guide") toast(t("You are back in line, at your old place. Nobody sees or hears you now."));
   }
   session?.update(state.visit);
   redraw();
@@ -140,26 +158,26 @@ function followVisit() {
 function header() {
   return html`<header class="top">
     <span class="home"><span class="mark" aria-hidden="true">${organisation.name[0].toUpperCase()}</span>${organisation.name}</span>
-    ${connection.status === "open" ? html`<span class="chip end"><span class="dot"></span>Connected</span>` : html`<span class="chip off end">${connection.status === "closed" ? "Not connected" : "Connecting…"}</span>`}
+    ${connection.status === "open" ? html`<span class="chip end"><span class="dot"></span>${t("Connected")}</span>` : html`<span class="chip off end">${connection.status === "closed" ? t("Not connected") : t("Connecting…")}</span>`}
   </header>`;
 }
 
 const VIEWS = {
-  loading: () => html`<h1>Your visit</h1><p class="quiet" role="status">${slow ? "This takes longer than usual. Your place in line is kept, and this page goes on trying by itself." : "Opening your visit…"}</p>`,
-  gone: () => html`<section class="card stack"><h1 tabindex="-1" data-focus>No visit is open here</h1>
-    <p>This browser has no open visit at ${organisation.name} any more.</p><p><a class="btn main" href=${boot.home}>Go to ${organisation.name}</a></p></section>`,
+  loading: () => html`<h1>${t("Your visit")}</h1><p class="quiet" role="status">${slow ? t("This takes longer than usual. Your place in line is kept, and this page goes on trying by itself.") : t("Opening your visit…")}</p>`,
+  gone: () => html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("No visit is open here")}</h1>
+    <p>${t("This browser has no open visit at {name} any more.", organisation)}</p><p><a class="btn main" href=${boot.home}>${t("Go to {name}", organisation)}</a></p></section>`,
   guide,
-  waiting: () => waitingRoom({ state, organisation, act: { leave: leaveLine, step: goTo } }),
+  waiting: () => waitingRoom({ state, organisation, lines: chat.lines, act: { leave: leaveLine, step: goTo } }),
   after: () => afterVisit({ visit: state.visit, organisation, home: boot.home }),
 };
 
 const TITLES = {
-  loading: () => "Your visit",
-  gone: () => "No open visit",
-  guide: () => `${(hashStep() ?? state.firstOpenStep).title}: setup guide`,
-  waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}Waiting room`,
-  session: () => session?.title ?? "Your session",
-  after: () => "Your visit is over",
+  loading: () => t("Your visit"),
+  gone: () => t("No open visit"),
+  guide: () => t("{step}: setup guide", { step: (hashStep() ?? state.firstOpenStep).title }),
+  waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
+  session: () => session?.title ?? t("Your session"),
+  after: () => t("Your visit is over"),
 };
 
 function draw() {
@@ -195,4 +213,5 @@ setTimeout(() => {
   redraw();
 }, SLOW_MS);
 redraw();
+chat.start();
 client.connect();

@@ -2,20 +2,28 @@
    other side's state; afterwards the call. Owns the visit's media while it stands; what may be sent follows from the visit's state. */
 import { html, nothing, ref } from "../shared/lit.js";
 import { announce, ask, toast } from "../shared/ui.js";
+import { refusalWords } from "../shared/refusals.js";
 import { initials } from "../shared/format.js";
+import { Chat, chatView } from "../shared/chat.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
 import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
+import { t } from "../shared/text.js";
 
 const STATS_EVERY_MS = 2_000;
 const OTHER = { patient: "provider", provider: "patient" };
 
-/** `aside()` gives {label, view} for what stands beside the call (the role's own), or null; `leave` adds the role's header link. */
+/**
+ * `aside()` gives {label, view} for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
+ * role's header link, `more()` gives {words, act} for what is done more seldom.
+ */
 export class Session {
   #client;
   #redraw;
   #aside;
+  #more;
+  #chat;
   #back;
   #link;
   #visit = null;
@@ -33,14 +41,16 @@ export class Session {
   #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
-  constructor({ client, visit, role, redraw, aside = () => null, back = null, asideOpen = false }) {
+  constructor({ client, visit, role, redraw, aside = () => null, more = () => [], back = null, asideOpen = false }) {
     this.#client = client;
     this.id = visit;
     this.role = role;
     this.#redraw = redraw;
     this.#aside = aside;
+    this.#more = more;
+    this.#chat = new Chat(client, visit, role, (line) => this.#wrote(line));
     this.#back = back;
-    this.#asideOpen = asideOpen;
+    this.#asideOpen = asideOpen ? "own" : null;
     this.#link = new MediaLink(client, visit);
     this.#link.addEventListener("change", redraw);
     this.#link.addEventListener("devices", () => this.#list());
@@ -50,6 +60,7 @@ export class Session {
   open() {
     const { signal } = this.#stop;
     this.#link.open();
+    this.#chat.start();
     this.#timer = setInterval(() => this.#measure(), STATS_EVERY_MS);
     document.addEventListener("visibilitychange", () => this.#keepAwake(), { signal });
     document.addEventListener("fullscreenchange", this.#redraw, { signal });
@@ -62,13 +73,14 @@ export class Session {
     this.#link.send(this.#live || this.#me.started);
     if (this.#live && !this.#wasLive) this.#listen();
     this.#wasLive = this.#live;
-    const spoken = this.#live ? "The session has begun. You see and hear each other." : otherSpoken(this.#other);
+    const spoken = this.#live ? t("The session has begun. You see and hear each other.") : otherSpoken(this.#other);
     if (spoken !== this.#spoken) announce((this.#spoken = spoken));
   }
 
   close() {
     this.#stop.abort();
     clearInterval(this.#timer);
+    this.#chat.stop();
     this.#link.close();
     this.#wakeLock?.release().catch(() => {});
     this.#wakeLock = null;
@@ -76,12 +88,18 @@ export class Session {
   }
 
   showAside(open) {
-    this.#asideOpen = open;
+    this.#show(open ? "own" : null);
+  }
+
+  /** Let one of the asides stand beside the call: "own", "chat" or none. */
+  #show(which) {
+    this.#asideOpen = which;
+    this.#chat.look(which === "chat");
     this.#redraw();
   }
 
   get title() {
-    return this.#visit ? `Session with ${this.#other.name}` : "Your session";
+    return this.#visit ? t("Session with {name}", this.#other) : t("Your session");
   }
 
   get #live() {
@@ -106,7 +124,7 @@ export class Session {
       await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
     } catch (error) {
       if (!this.#live && !this.#me.started) this.#link.send(false);
-      toast(`${error.message} The session has not started; please press again.`, { bad: true });
+      toast(`${refusalWords(error)} ${t("The session has not started; please press again.")}`, { bad: true });
     } finally {
       this.#pressing = false;
       this.#redraw();
@@ -119,7 +137,7 @@ export class Session {
     try {
       await this.#client.request({ type, visit: this.id });
     } catch (error) {
-      if (error.code !== "wrong_status") toast(`${error.message} Nothing was changed; please try again.`, { bad: true });
+      if (error.code !== "wrong_status") toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
     }
   }
 
@@ -132,7 +150,7 @@ export class Session {
 
   async #choose(kind, deviceId) {
     const result = await this.#link.media.useDevice(kind, deviceId);
-    if (result !== "on") toast("That device could not be started. The one before is kept.", { bad: true });
+    if (result !== "on") toast(t("That device could not be started. The one before is kept."), { bad: true });
     await this.#list();
   }
 
@@ -182,17 +200,18 @@ export class Session {
   }
 
   view() {
-    if (!this.#visit) return html`<main id="main" tabindex="-1" class="session"><h1>Your session</h1></main>`;
+    if (!this.#visit) return html`<main id="main" tabindex="-1" class="session"><h1>${t("Your session")}</h1></main>`;
     if (this.#link.path === "taken_over") return this.#elsewhere();
-    const aside = this.#aside();
-    const open = aside && this.#asideOpen;
+    const asides = this.#asides();
+    const aside = asides.find(({ id }) => id === this.#asideOpen) ?? null;
+    const open = aside !== null;
     return html`<div class="session" data-phase=${this.#live ? "call" : "lobby"} ?data-aside=${open} ${ref((element) => (this.#stage = element))}>
-      ${this.#bar(aside, open)}
+      ${this.#bar(asides)}
       <main id="main" tabindex="-1" class="floor">
         <div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>
         ${this.#live ? nothing : this.#lobby()}
       </main>
-      ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>Close</button>${aside.view()}</aside>` : nothing}
+      ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>${t("Close")}</button>${aside.view()}</aside>` : nothing}
       <footer class="controls">${this.#live ? this.#call() : startButtons({
         role: this.role, started: this.#me.started, pressing: this.#pressing, other: this.#other.name,
         start: () => this.#start(), leave: (...how) => this.#leave(...how),
@@ -200,7 +219,25 @@ export class Session {
     </div>`;
   }
 
-  #bar(aside, open) {
+  /** What can stand beside the call: the role's own, and the messages. */
+  #asides() {
+    const own = this.#aside();
+    const messages = {
+      id: "chat", label: t("Messages"), count: this.#chat.unread,
+      view: () => html`<h2>${t("Messages")}</h2>${chatView(this.#chat, { may: true, failed: (error) => toast(refusalWords(error), { bad: true }) })}`,
+    };
+    return [...(own ? [{ id: "own", ...own }] : []), messages];
+  }
+
+  #wrote(line) {
+    if (line && this.#asideOpen !== "chat") {
+      toast(`${line.name}: ${line.text}`);
+      announce(t("Message from {name}: {text}", { name: line.name, text: line.text }));
+    }
+    this.#redraw();
+  }
+
+  #bar(asides) {
     const [quality, tone] = qualityWords(this.#link.path, this.#quality);
     return html`<header class="bar">
       ${this.#back ? this.#back() : nothing}
@@ -208,9 +245,25 @@ export class Session {
       <span class="marks">
         ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
         <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"><span class="dot"></span>${quality}</span>
-        ${aside ? html`<button type="button" class="btn" aria-expanded=${open ? "true" : "false"} @click=${() => this.showAside(!open)}>${aside.label}</button>` : nothing}
+        ${asides.map(({ id, label, count }) => html`<button type="button" class="btn" aria-expanded=${this.#asideOpen === id ? "true" : "false"}
+          @click=${() => {
+            this.#show(this.#asideOpen === id ? null : id);
+            this.#redraw();
+          }}>${label}${count ? html` <span class="chip amber num">${count}</span>` : nothing}</button>`)}
+        ${this.#moreMenu()}
       </span>
     </header>`;
+  }
+
+  #moreMenu() {
+    const entries = this.#more();
+    if (!entries.length) return nothing;
+    const run = (event, act) => {
+      event.currentTarget.closest("details").open = false;
+      act();
+    };
+    return html`<details class="more"><summary class="btn">${t("More")}</summary><div class="card">${entries.map(({ words, act }) => html`
+      <button type="button" class="btn plain" @click=${(event) => run(event, act)}>${words}</button>`)}</div></details>`;
   }
 
   #otherTile() {
@@ -219,28 +272,28 @@ export class Session {
     const here = this.#live && this.#other.present;
     const picture = here && !otherMuted.video && this.#seen;
     return html`<section class="tile other" aria-label=${this.#other.name} ?data-picture=${picture}>
-      <video class="remote" autoplay playsinline @resize=${() => this.#look()} aria-label="Picture of ${this.#other.name}" .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
+      <video class="remote" autoplay playsinline @resize=${() => this.#look()} aria-label=${t("Picture of {name}", this.#other)} .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
       ${picture ? nothing : html`<div class="who">
         <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
         <p class="name">${here ? this.#other.name : words.text}</p>
-        <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">${here ? (otherMuted.video ? "Camera is off" : "No picture yet") : words.detail}</p>
-        ${this.#live && !this.#other.present ? html`<p class="quiet small">The session goes on when they are back. Nobody needs to press again for a short break.</p>` : nothing}
+        <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}</p>
+        ${this.#live && !this.#other.present ? html`<p class="quiet small">${t("The session goes on when they are back. Nobody needs to press again for a short break.")}</p>` : nothing}
       </div>`}
       ${this.#live ? html`<span class="tag"><span>${this.#other.name}</span>
-        ${otherMuted.audio ? html`<span class="chip amber">Microphone is off</span>` : nothing}</span>` : nothing}
-      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>Press to hear ${this.#other.name}</button>` : nothing}
-      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">Picture and sound are interrupted. Reconnecting by itself…</p>` : nothing}
+        ${otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span>` : nothing}
+      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>${t("Press to hear {name}", this.#other)}</button>` : nothing}
+      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">${t("Picture and sound are interrupted. Reconnecting by itself…")}</p>` : nothing}
     </section>`;
   }
 
   #ownTile() {
     const { found, media, muted } = this.#link;
     const on = found.video === "on" && !muted.video;
-    const sent = this.#live ? (on ? "You" : null) : this.#me.started ? "You · sent when both have pressed" : "You, as you will be seen · not sent yet";
-    const why = found.video === null ? "Waiting for the camera. Your browser may ask you to allow it." : muted.video ? "Camera is off" : "No camera";
-    const quiet = muted.audio ? "Muted" : found.audio && found.audio !== "on" ? "No microphone" : null;
-    return html`<section class="tile self" aria-label="You" ?data-picture=${on}>
-      <video muted .muted=${true} autoplay playsinline aria-label="Your own picture" ?hidden=${!on} .srcObject=${media?.preview ?? null}></video>
+    const sent = this.#live ? (on ? t("You") : null) : this.#me.started ? t("You · sent when both have pressed") : t("You, as you will be seen · not sent yet");
+    const why = found.video === null ? t("Waiting for the camera. Your browser may ask you to allow it.") : muted.video ? t("Camera is off") : t("No camera");
+    const quiet = muted.audio ? t("Muted") : found.audio && found.audio !== "on" ? t("No microphone") : null;
+    return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
+      <video muted .muted=${true} autoplay playsinline aria-label=${t("Your own picture")} ?hidden=${!on} .srcObject=${media?.preview ?? null}></video>
       ${on ? nothing : html`<p class="why">${why}</p>`}
       ${sent || quiet ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${quiet ? html`<span class="chip amber">${quiet}</span>` : nothing}</span>` : nothing}
     </section>`;
@@ -268,9 +321,9 @@ export class Session {
   #elsewhere() {
     return html`<div class="session" data-phase="elsewhere"><main id="main" tabindex="-1" class="floor">
       <section class="card stack">
-        <h1 tabindex="-1" data-focus>This session is open in another tab or device</h1>
-        <p>Picture and sound go there. Camera and microphone are off here.</p>
-        <p class="row"><button type="button" class="btn main big" @click=${() => this.#link.open()}>Use it here</button>${this.#back ? this.#back() : nothing}</p>
+        <h1 tabindex="-1" data-focus>${t("This session is open in another tab or device")}</h1>
+        <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
+        <p class="row"><button type="button" class="btn main big" @click=${() => this.#link.open()}>${t("Use it here")}</button>${this.#back ? this.#back() : nothing}</p>
       </section></main></div>`;
   }
 }

@@ -1,6 +1,7 @@
 /* What every live page says to its reader: toasts, announcements for screen readers, a question before something that cannot be
    undone, and the state of the connection. Knows no visit. */
 import { html, nothing, render } from "./lit.js";
+import { t } from "./text.js";
 
 const TOAST_MS = 9_000;
 
@@ -34,7 +35,7 @@ export function toast(text, { bad = false } = {}) {
   box.className = `toast arrive${bad ? " bad" : ""}`;
   const close = () => box.remove();
   const later = () => setTimeout(() => (box.matches(":hover, :focus-within") ? later() : close()), TOAST_MS);
-  render(html`<span>${text}</span><button type="button" aria-label="Close this message" @click=${close}>✕</button>`, box);
+  render(html`<span>${text}</span><button type="button" aria-label=${t("Close this message")} @click=${close}>✕</button>`, box);
   place.append(box);
   while (place.children.length > 3) place.firstElementChild.remove();
   later();
@@ -67,6 +68,80 @@ export function ask({ title, text, yes, no, danger = false }) {
 }
 
 /**
+ * Ask for something to be filled in. `fields` is a template; without `yes` there is nothing to send. Resolves to the form's values by
+ * name, or to null. What was typed is checked by the browser before the dialog closes.
+ */
+export function fillIn({ title, text, fields, yes, no, danger = false }) {
+  return new Promise((resolve) => {
+    const dialog = document.createElement("dialog");
+    const before = document.activeElement;
+    let given = null;
+    dialog.className = "ask";
+    dialog.setAttribute("aria-labelledby", "fill-title");
+    dialog.setAttribute("aria-describedby", "fill-text");
+    const submit = (event) => {
+      event.preventDefault();
+      given = Object.fromEntries(new FormData(event.currentTarget));
+      dialog.close();
+    };
+    render(html`<form class="stack" @submit=${submit}>
+      <h2 id="fill-title">${title}</h2>
+      <p id="fill-text">${text}</p>
+      ${fields}
+      <div class="row">
+        <button type="button" class="btn" @click=${() => dialog.close()}>${no}</button>
+        ${yes ? html`<button class="btn ${danger ? "danger" : "main"}">${yes}</button>` : nothing}
+      </div>
+    </form>`, dialog);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (before?.isConnected) before.focus();
+      resolve(given);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** A dialog whose content is drawn anew as long as it is open. `draw(close)` is a template; `closed` is called once. */
+export class Drawer {
+  #dialog = null;
+  #draw = null;
+
+  get open() {
+    return this.#dialog !== null;
+  }
+
+  show(label, drawing, closed = () => {}) {
+    this.close();
+    const dialog = document.createElement("dialog");
+    const before = document.activeElement;
+    dialog.className = "drawer";
+    dialog.setAttribute("aria-labelledby", label);
+    this.#dialog = dialog;
+    this.#draw = drawing;
+    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (this.#dialog === dialog) this.#dialog = null;
+      if (before?.isConnected) before.focus();
+      closed();
+    });
+    this.redraw();
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  redraw() {
+    if (this.#dialog) render(html`<div class="stack">${this.#draw(() => this.close())}</div>`, this.#dialog);
+  }
+
+  close() {
+    this.#dialog?.close();
+  }
+}
+
+/**
  * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this page; `closed`
  * maps a close code to {text, label, act} for those that need the person.
  */
@@ -74,7 +149,7 @@ export function connectionBar(connection, { kept, closed }) {
   const { status, code, slow } = connection;
   let bar = nothing;
   if (status === "retrying" || (status === "connecting" && slow)) {
-    bar = html`<div class="banner"><span>Connection lost. Trying again by itself. ${kept}</span></div>`;
+    bar = html`<div class="banner"><span>${t("Connection lost. Trying again by itself.")} ${kept}</span></div>`;
   } else if (status === "closed" && code !== 1000) {
     const { text, label, act } = closed[code] ?? closed.other;
     bar = html`<div class="banner closed"><span>${text}</span><button type="button" class="btn" @click=${act}>${label}</button></div>`;

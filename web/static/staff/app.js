@@ -5,21 +5,31 @@ import { caseInformation } from "../shared/case.js";
 import { tickBy } from "../shared/clock.js";
 import { initials, minutes } from "../shared/format.js";
 import { html, nothing, render } from "../shared/lit.js";
-import { announce, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { Drawer, announce, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
 import { Queue } from "./queue.js";
-import { requestsTab } from "./requests.js";
+import { Acts } from "./acts.js";
+import { Bell, inWords } from "./bell.js";
+import { listHead, requestsTab } from "./requests.js";
+import { Past, Sessions, pastTab, takenTab } from "./sessions.js";
 
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const { me, organisation } = boot;
 const root = document.querySelector("#app");
 const client = new SignallingClient(boot.ws, { role: "staff" });
 const queue = new Queue();
+const sessions = new Sessions();
+const bell = new Bell();
+const drawer = new Drawer();
 const claiming = new Set();
 const redraw = redrawing(draw);
 const cases = new Cases(client, redraw);
+const past = new Past(client, redraw);
+const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
 const connection = followConnection(client, redraw);
 const alerts = new Alerts(organisation, () => go(boot.home));
 const ROLES = { provider: "Provider", admin: "Administrator" };
@@ -37,17 +47,24 @@ let over = null; // the visit that was shown and is over
 let switching = false;
 let shown = "";
 
+const PAGES = { calendar: () => t("Calendar"), reports: () => t("Reports"), setup: () => t("Set-up") };
+const TABS = ["", "mine", "live", "past"];
+const tabPath = (tab) => (tab ? `${boot.home}#${tab}` : boot.home);
+const routeTab = () => (TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "");
+const visitPath = (visit) => `${boot.home}/visits/${visit}`;
+const failed = (error) => toast(refusalWords(error), { bad: true });
 const routeVisit = () => /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
 const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
 
 function go(path) {
-  if (location.pathname !== path) history.pushState(null, "", path);
+  if (location.pathname + location.hash !== path) history.pushState(null, "", path);
   followRoute();
 }
 
 /** Open the session that the address names, if it is not open yet. */
 function followRoute() {
   const id = routeVisit();
+  if (!id && routeTab() === "past" && client.status === "open") past.search().catch(failed);
   if (id && mine?.id !== id) hold(id);
   if (id && mine && !mine.session) openSession();
   redraw();
@@ -104,11 +121,45 @@ function openSession() {
   mine.session = new Session({
     client, visit: id, role: "provider", redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
     aside: () => ({ label: "Case Information", view: () => html`<h2>Case Information</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
+    more: () => acts.inSession(mine?.visit),
     back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>Sessions List</a>`,
   });
   mine.session.open();
   mine.session.update(mine.visit);
   enter();
+}
+
+function openBell() {
+  const mark = () => bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+  drawer.show("bell-title", (close) => bell.list({
+    now_ms: client.now(), close,
+    go: (item) => {
+      close();
+      followNotice(item);
+    },
+  }), mark);
+}
+
+/** Where a notification leads: to the row while the patient waits, else to the story. */
+function followNotice(item) {
+  if (!queue.rows.some(({ visit }) => visit === item.visit)) return acts.story(item.visit);
+  go(boot.home);
+  queueMicrotask(() => {
+    const row = root.querySelector(`[data-visit="${CSS.escape(item.visit)}"]`);
+    row?.scrollIntoView({ block: "center" });
+    row?.querySelector("button")?.focus();
+  });
+  return undefined;
+}
+
+function takeBell(message) {
+  const item = bell.take(message);
+  if (item) {
+    toast(inWords(item));
+    if (item.kind === "assigned" || item.kind === "transferred") alerts.ring(queue.rows.length);
+  }
+  drawer.redraw();
+  redraw();
 }
 
 function enter() {
@@ -191,7 +242,9 @@ function frame(content) {
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
         <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES[me.role] ?? me.role} · ${organisation.name}</span></p>
       </div>
-      <nav aria-label="Main"><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>Sessions List <span class="chip num">${queue.rows.length}<span class="sr"> waiting</span></span></a></nav>
+      <nav aria-label="Main"><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>Sessions List <span class="chip num">${queue.rows.length}<span class="sr"> waiting</span></span></a>
+        ${bell.button(openBell)}
+        ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}</nav>
       <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">Sign out</button></form>
     </header>
     <div class="content">
@@ -202,11 +255,23 @@ function frame(content) {
 }
 
 function list() {
-  return requestsTab({
-    rows: queue.rows, staff: queue.staff, limits: queue.limits, loaded: queue.loaded, cases, claiming, me, home: boot.home, now_ms: client.now(),
-    onCall: onCall(), mayClaim: onCall() || me.role === "admin", silent: !alerts.audible,
-    act: { claim, toggleCase: (visit) => cases.toggle(visit) },
-  });
+  const tab = routeTab();
+  const own = sessions.of(me.id);
+  const view = {
+    rows: queue.rows, staff: queue.staff, limits: queue.limits, loaded: queue.loaded, cases, claiming, me, now_ms: client.now(),
+    onCall: onCall(), mayClaim: onCall() || me.role === "admin", silent: !alerts.audible, follows, visitPath, failed,
+    act: { ...acts.onRequests, claim, toggleCase: (visit) => cases.toggle(visit) },
+  };
+  const contents = {
+    "": () => requestsTab(view),
+    mine: () => takenTab(own, view, t("A session that you claim stands here until it ends.")),
+    live: () => takenTab(sessions.rows, view, t("Nobody is in a session right now.")),
+    past: () => pastTab(past, view),
+  };
+  const entry = (name, words, count) => ({ path: tabPath(name), words, count, current: tab === name });
+  return html`${listHead(view, [
+    entry("", "On-Demand Requests", queue.rows.length), entry("mine", t("Mine"), own.length), entry("live", t("Live now"), sessions.rows.length), entry("past", t("Past")),
+  ])}${contents[tab]()}`;
 }
 
 function afterSession() {
@@ -239,11 +304,18 @@ function draw() {
 prepareRegions();
 tickBy(() => client.now());
 client.subscribe("queue", takeQueue);
+client.subscribe("sessions", (message) => {
+  sessions.take(message);
+  redraw();
+});
+client.subscribe("bell", takeBell);
 client.addEventListener("welcome", ({ detail }) => {
   if (detail.visit && !mine) hold(detail.visit);
   if (!detail.resumed) enter();
+  if (routeTab() === "past" && past.rows === null) past.search().catch(failed);
 });
 addEventListener("popstate", followRoute);
+addEventListener("hashchange", followRoute);
 root.replaceChildren();
 followRoute();
 client.connect();

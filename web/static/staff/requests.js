@@ -3,6 +3,7 @@
 import { caseInformation } from "../shared/case.js";
 import { languageName, stateName } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
+import { t } from "../shared/text.js";
 
 function progress(row) {
   if (row.guide_done) return html`<span class="chip"><span class="dot"></span>In the waiting room</span>`;
@@ -13,6 +14,22 @@ function progress(row) {
 function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>Online</span>`;
   return html`<span class="chip off">Offline ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
+}
+
+/** What is needed more seldom, behind one button. */
+function more(request, view) {
+  const { act, me } = view;
+  const entry = (words, run) => html`<button type="button" class="btn plain" @click=${(event) => {
+    event.currentTarget.closest("details").open = false;
+    run(request);
+  }}>${words}</button>`;
+  return html`<details class="more"><summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary>
+    <div class="card">
+      ${entry(t("Send a message"), act.message)}
+      ${me.role === "admin" ? html`${entry(t("Assign…"), act.assign)}
+        ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
+        ${entry(t("Decline…"), act.decline)}` : nothing}
+    </div></details>`;
 }
 
 function row(request, view) {
@@ -34,6 +51,7 @@ function row(request, view) {
       </div>
       <p class="reason">${request.reason}</p>
       <div class="meta">${progress(request)}<span>${stateName(request.state)}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
+        ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${request.filled_in_by ? html`<span>By ${request.filled_in_by}</span>` : nothing}</div>
     </div>
     <div class="acts">
@@ -41,6 +59,7 @@ function row(request, view) {
         aria-label="Case Information of ${request.name}" @click=${() => act.toggleCase(request.visit)}>Case Information</button>
       <button type="button" class="btn main" ?disabled=${!view.mayClaim} aria-disabled=${claiming ? "true" : nothing} aria-label="Claim ${request.name}"
         @click=${() => !claiming && act.claim(request)}>${claiming ? "Claiming…" : "Claim"}</button>
+      ${view.mayClaim ? more(request, view) : nothing}
     </div>
     ${open ? html`<section class="panel" id=${panel} aria-label="Case Information of ${request.name}">${
       view.cases.get(request.visit).refused ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>` : caseInformation(view.cases.get(request.visit).info, view.now_ms)}</section>` : nothing}
@@ -59,13 +78,19 @@ function empty(view) {
     <p class="quiet">${view.onCall ? "A new request appears here by itself, with a chime. You may leave this page open in the background." : "Turn on On-Call, and a new request appears here with a chime."}</p></div>`;
 }
 
+/** The list's head: the tabs, and who is on call. `tabs` are {path, words, count, current}. */
+export function listHead(view, tabs) {
+  return html`<div class="head"><h1 tabindex="-1" data-focus>Sessions List</h1>${onCallList(view)}</div>
+    <nav class="tabs" aria-label="Sessions">${tabs.map((tab) => html`<a href=${tab.path} aria-current=${tab.current ? "page" : nothing} @click=${view.follows(tab.path)}>${tab.words}${
+      tab.count === undefined ? nothing : html` · <span class="num">${tab.count}</span>`}</a>`)}</nav>`;
+}
+
 /** `view` has rows, staff, limits, cases, claiming, me, onCall, mayClaim, now_ms, loaded, silent and act. */
 export function requestsTab(view) {
   const count = view.rows.length;
   return html`
-    <div class="head"><h1 tabindex="-1" data-focus>Sessions List</h1>${onCallList(view)}</div>
-    <nav class="tabs" aria-label="Sessions"><a href=${view.home} aria-current="page" @click=${(event) => event.preventDefault()}>On-Demand Requests · <span class="num">${count}</span></a></nav>
-    ${view.onCall ? nothing : html`<div class="notice"><p><b>You are off call.</b> Turn on On-Call to claim patients, open Case Information and hear new requests.</p></div>`}
+    ${view.onCall ? nothing : html`<div class="notice"><p><b>${t("You are off call.")}</b> ${view.mayClaim ? t("Turn on On-Call to hear new requests.")
+      : t("Turn on On-Call to claim patients, open Case Information and hear new requests.")}</p></div>`}
     ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>The chime is blocked by this browser</b> until you press a key or click anywhere on this page.</p></div>` : nothing}
     ${view.loaded ? nothing : html`<p class="quiet">Opening the list…</p>`}
     ${view.loaded && !count ? empty(view) : nothing}

@@ -1,0 +1,93 @@
+/* What is written in a visit: the lines of chat/{id}, how many of them nobody has looked at, and how they are drawn. */
+import { clock } from "./format.js";
+import { html, nothing, repeat } from "./lit.js";
+import { t } from "./text.js";
+
+/** Fires nothing: `changed(line)` is called after each change, with the line when a new one came from somebody else. */
+export class Chat {
+  lines = [];
+  unread = 0;
+  open = false; // the lines stand before the reader's eyes
+  #client;
+  #visit;
+  #me;
+  #changed;
+  #drop = null;
+
+  /** `me` is the key of one's own party ("patient", "provider", "staff", a guest's). */
+  constructor(client, visit, me, changed) {
+    this.#client = client;
+    this.#visit = visit;
+    this.#me = me;
+    this.#changed = changed;
+  }
+
+  start() {
+    this.#drop ??= this.#client.subscribe(`chat/${this.#visit}`, (message) => this.#take(message));
+  }
+
+  stop() {
+    this.#drop?.();
+    this.#drop = null;
+  }
+
+  /** The reader looks at the lines, or away from them. */
+  look(open) {
+    this.open = open;
+    if (open) this.unread = 0;
+  }
+
+  isMine(line) {
+    return line.party === this.#me;
+  }
+
+  async send(text) {
+    await this.#client.request({ type: "chat.send", visit: this.#visit, text });
+  }
+
+  #take(message) {
+    if (message.type === "chat.snapshot") {
+      this.lines = message.lines;
+      return this.#changed(null);
+    }
+    this.lines = [...this.lines, message.line];
+    const theirs = this.isMine(message.line) ? null : message.line;
+    if (theirs && !this.open) this.unread += 1;
+    return this.#changed(theirs);
+  }
+}
+
+function submit(event, chat, failed) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  const text = form.elements.text.value.trim();
+  if (!text) return;
+  form.elements.send.disabled = true;
+  chat.send(text).then(() => form.reset(), failed).finally(() => {
+    form.elements.send.disabled = false;
+    form.elements.text.focus();
+  });
+}
+
+/** Enter sends, Shift+Enter begins a new line. */
+function onKey(event) {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  event.currentTarget.form.requestSubmit();
+}
+
+/** The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is kept. */
+export function chatView(chat, { may, failed, hint = "" }) {
+  return html`<section class="chat" aria-label=${t("Messages")}>
+    <ol class="lines" role="log" aria-live="polite" tabindex="0" aria-label=${t("Messages")}>
+      ${chat.lines.length ? nothing : html`<li class="quiet small">${t("Nothing has been written yet.")}</li>`}
+      ${repeat(chat.lines, ({ id }) => id, (line) => html`<li class="line" ?data-mine=${chat.isMine(line)}>
+        <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} · <span class="num">${clock(line.at_ms)}</span></span><p>${line.text}</p></li>`)}
+    </ol>
+    ${may ? html`<form class="write" @submit=${(event) => submit(event, chat, failed)}>
+      <label class="sr" for="chat-text">${t("Your message")}</label>
+      <textarea class="input" id="chat-text" name="text" rows="2" maxlength="2000" required placeholder=${t("Write a message")} @keydown=${onKey}></textarea>
+      <button class="btn main" name="send">${t("Send")}</button>
+    </form>` : html`<p class="quiet small">${hint}</p>`}
+  </section>`;
+}

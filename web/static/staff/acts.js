@@ -1,0 +1,132 @@
+/* What staff do to visits that are not their own call: assign, decline, message, return, reopen, and, in their own, hand over and guests.
+   Each asks first, and says what came of it. */
+import { html } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { announce, ask, toast } from "../shared/ui.js";
+import { askAssign, askDecline, askInvite, askMessage, askTransfer, relationWords } from "./desk.js";
+import { storyView } from "./story.js";
+
+const failed = (error) => toast(refusalWords(error), { bad: true });
+
+export class Acts {
+  #client;
+  #people; // {queue, sessions}: who is on call, and with what
+  #drawer;
+  #me;
+  #guests;
+  #claimed;
+
+  /** `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that is one's own again. */
+  constructor({ client, queue, sessions, drawer, me, guests, claimed }) {
+    this.#client = client;
+    this.#people = { queue, sessions };
+    this.#drawer = drawer;
+    this.#me = me;
+    this.#guests = guests;
+    this.#claimed = claimed;
+  }
+
+  get #staff() {
+    return { staff: this.#people.queue.staff, sessions: this.#people.sessions };
+  }
+
+  #say(message, done = () => {}) {
+    return this.#client.request(message).then(done, failed);
+  }
+
+  /** By name, for the rows of the list. */
+  get onRequests() {
+    return {
+      assign: (request) => this.#assign(request),
+      unassign: ({ visit }) => this.#say({ type: "visit.unassign", visit }),
+      decline: (request) => this.#decline(request),
+      message: (request) => this.#message(request),
+      release: (row) => this.#release(row),
+      reopen: ({ visit }) => this.#say({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
+      story: (visit) => this.story(visit),
+    };
+  }
+
+  /** {words, act} for one's own session; `visit` is its state. */
+  inSession(visit) {
+    if (!visit) return [];
+    const guests = Object.entries(visit.parties).filter(([key]) => key.startsWith("guest-"));
+    return [
+      { words: t("Hand over…"), act: () => this.#transfer(visit) },
+      ...(this.#guests ? [{ words: t("Invite a guest…"), act: () => this.#invite(visit.id) }] : []),
+      ...guests.map(([guest, party]) => ({ words: t("Send {name} away", { name: party.name }), act: () => this.#dismiss(visit.id, guest, party) })),
+    ];
+  }
+
+  async #assign(request) {
+    const chosen = await askAssign(request, this.#staff);
+    if (chosen) this.#say({ type: "visit.assign", visit: request.visit, to: chosen.to }, () => announce(t("Assigned.")));
+  }
+
+  async #decline(request) {
+    const given = await askDecline(request);
+    if (!given) return;
+    const reason = given.reason.trim() || null;
+    this.#say({ type: "visit.decline", visit: request.visit, reason }, () => toast(t("{name} was declined and is told so.", { name: request.name })));
+  }
+
+  async #message(request) {
+    const text = (await askMessage(request))?.text.trim();
+    if (text) this.#say({ type: "chat.send", visit: request.visit, text }, () => toast(t("{name} sees your message now.", { name: request.name })));
+  }
+
+  async #release(row) {
+    const sure = await ask({
+      title: t("Return {name} to the queue?", { name: row.name }), yes: t("Return to queue"), no: t("Cancel"),
+      text: t("The session with {provider} is interrupted; the patient goes back to their place in line.", { provider: row.claimant?.name ?? "" }),
+    });
+    if (sure) this.#say({ type: "visit.release", visit: row.visit });
+  }
+
+  async #transfer(visit) {
+    const chosen = await askTransfer(visit.parties.patient.name, this.#me.id, this.#staff);
+    if (chosen) this.#say({ type: "visit.transfer", visit: visit.id, to: chosen.to });
+  }
+
+  async #invite(visit) {
+    const given = await askInvite();
+    if (!given) return;
+    const guest = { name: given.name.trim(), relation: given.relation };
+    this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) => this.#showLink(guest, new URL(path, location.origin).href));
+  }
+
+  #showLink({ name, relation }, link) {
+    const copy = () => navigator.clipboard?.writeText(link).then(() => toast(t("The link was copied.")), () => {});
+    this.#drawer.show("link-title", (close) => html`<h2 id="link-title">${t("Link for {name}", { name })}</h2>
+      <p>${t("Send it to them yourself. It opens once, and only for a short while; they join as {relation}.", { relation: relationWords(relation) })}</p>
+      <p><label class="sr" for="guest-link">${t("Link")}</label><input class="input" id="guest-link" readonly .value=${link} @focus=${(event) => event.target.select()}></p>
+      <div class="row"><button type="button" class="btn" @click=${close}>${t("Close")}</button><button type="button" class="btn main" @click=${copy}>${t("Copy the link")}</button></div>`);
+  }
+
+  async #dismiss(visit, guest, party) {
+    const sure = await ask({
+      title: t("Send {name} away?", { name: party.name }), text: t("They no longer see or hear the session. Their link does not open again."),
+      yes: t("Send away"), no: t("Cancel"), danger: true,
+    });
+    if (sure) this.#say({ type: "visit.dismiss", visit, guest });
+  }
+
+  /** A visit's story over whatever is shown. */
+  story(visit) {
+    const drawer = this.#drawer;
+    const story = { events: null, info: undefined, refused: null };
+    const drop = this.#client.subscribe(`case/${visit}`, (message) => {
+      story.info = message.case;
+      drawer.redraw();
+    }, (error) => {
+      story.refused = error.code === "not_found" ? t("Case Information can be opened while you are on call.") : refusalWords(error);
+      drawer.redraw();
+    });
+    this.#say({ type: "visit.history", visit }, ({ events }) => {
+      story.events = events;
+      drawer.redraw();
+    });
+    drawer.show("story-title", (close) => storyView(story, { now_ms: this.#client.now(), close }), drop);
+  }
+}

@@ -1,0 +1,70 @@
+/* The bell: one's notifications and how many are unread, on every page. State and drawing; what is said is a sentence per kind. */
+import { clock, moment } from "../shared/format.js";
+import { html, nothing, repeat } from "../shared/lit.js";
+import { t, tn } from "../shared/text.js";
+
+const KEPT = 200;
+
+const SENTENCES = {
+  assigned: ({ by, name }) => t("{by} assigned {name} to you.", { by, name }),
+  assignment_lapsed: ({ name }) => t("{name} was not taken up in time and is everybody’s again.", { name }),
+  declined: ({ by, name }) => t("{by} declined {name}.", { by, name }),
+  returned: ({ name }) => t("{name} is back in the queue.", { name }),
+  transferred: ({ by, name }) => t("{by} handed {name} over.", { by, name }),
+  patient_back: ({ name }) => t("{name} is back on the page.", { name }),
+  off_call: () => t("On-Call was turned off: none of your pages had been open for a while."),
+  message: ({ by }) => t("{by} wrote to you.", { by }),
+};
+
+/** A notification in words. */
+export function inWords(item) {
+  return (SENTENCES[item.kind] ?? SENTENCES.message)(item);
+}
+
+function when(at_ms, now_ms) {
+  const same = new Date(at_ms).toDateString() === new Date(now_ms).toDateString();
+  return same ? clock(at_ms) : moment(at_ms);
+}
+
+export class Bell {
+  items = [];
+  unread = 0;
+  #read_ms = 0;
+
+  /** Take a message of the topic; returns the item that is new, or null. */
+  take(message) {
+    this.unread = message.unread;
+    if (message.type === "bell.snapshot") this.items = message.items;
+    else if (message.type === "bell.marked") this.#read_ms = message.until_ms;
+    else this.items = [message.item, ...this.items].slice(0, KEPT);
+    return message.type === "bell.item" ? message.item : null;
+  }
+
+  /** Up to when everything that is shown has been seen; 0 where there is nothing. */
+  get newest_ms() {
+    return this.items[0]?.at_ms ?? 0;
+  }
+
+  isNew(item, index) {
+    return index < this.unread && item.at_ms > this.#read_ms;
+  }
+
+  /** The button with the count. */
+  button(open) {
+    const label = this.unread ? tn("{n} new notification", "{n} new notifications", this.unread) : t("Notifications");
+    return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" aria-label=${label} @click=${open}>
+      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path></svg>
+      <span>${t("Notifications")}</span>${this.unread ? html`<span class="chip amber num">${this.unread}</span>` : nothing}</button>`;
+  }
+
+  /** The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit. */
+  list({ now_ms, go, close }) {
+    return html`<h2 id="bell-title">${t("Notifications")}</h2>
+      ${this.items.length ? nothing : html`<p class="quiet">${t("There is nothing here yet. What concerns you appears here by itself.")}</p>`}
+      <ul role="list" class="notes">${repeat(this.items, ({ id }) => id, (item, index) => html`<li ?data-new=${this.isNew(item, index)}>
+        <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
+        <p class="small quiet num">${when(item.at_ms, now_ms)}
+          ${item.visit ? html`<button type="button" class="btn plain" @click=${() => go(item)}>${t("Open")}<span class="sr"> ${item.name}</span></button>` : nothing}</p></li>`)}</ul>
+      <div class="row"><button type="button" class="btn main" @click=${close}>${t("Close")}</button></div>`;
+  }
+}

@@ -1,0 +1,48 @@
+/* A visit's story: who did what when, and its Case Information, in a dialog over the list. */
+import { caseInformation } from "../shared/case.js";
+import { minutes, moment } from "../shared/format.js";
+import { html, nothing } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+
+const SENTENCES = {
+  opened: (by) => t("{by} entered the setup guide.", { by }),
+  guide_finished: (by) => t("{by} finished the setup guide.", { by }),
+  assigned: (by) => t("{by} assigned it.", { by }),
+  unassigned: (by) => t("{by} took the assignment back.", { by }),
+  assignment_lapsed: () => t("The assignment was not taken up in time."),
+  claimed: (by) => t("{by} claimed it.", { by }),
+  started: (by) => t("{by} pressed Start Session.", { by }),
+  went_live: (by) => t("{by} pressed Start Session too: the session began.", { by }),
+  guest_started: (by) => t("{by} joined the session.", { by }),
+  paused: () => t("The session paused: somebody was away for too long."),
+  hung_up: (by) => t("{by} left the call.", { by }),
+  invited: (by) => t("{by} invited a guest.", { by }),
+  dismissed: (by) => t("{by} sent a guest away.", { by }),
+  released: (by) => t("{by} returned it to the queue.", { by }),
+  returned: () => t("It returned to the queue: the provider was away for too long."),
+  transferred: (by) => t("{by} handed it over.", { by }),
+  ended: (by) => t("{by} ended the session.", { by }),
+  declined: (by) => t("{by} declined the request.", { by }),
+  withdrawn: (by) => t("{by} left the line.", { by }),
+  expired: () => t("It expired."),
+  reopened: (by) => t("{by} reopened it.", { by }),
+};
+
+/** Waits and talk, from the events. */
+function figures(events) {
+  const at = (kind) => events.find((event) => event.kind === kind)?.at_ms;
+  const waited = at("opened") && at("claimed") ? at("claimed") - at("opened") : null;
+  return waited === null ? nothing : html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(waited) })}</p>`;
+}
+
+/** `story` has visit, events (null while they load), info (of the case topic) and refused. */
+export function storyView(story, { now_ms, close }) {
+  const name = story.info?.patient.name ?? t("Visit");
+  return html`<h2 id="story-title">${name}</h2>
+    ${story.refused ? html`<p class="quiet">${story.refused}</p>` : caseInformation(story.info, now_ms)}
+    <h3 class="of-case">${t("History")}</h3>
+    ${story.events === null ? html`<p class="quiet">${t("Opening the history…")}</p>` : html`${figures(story.events)}
+      <ol class="story">${story.events.map((event) => html`<li><span class="num quiet small">${moment(event.at_ms)}</span>
+        <span>${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span></li>`)}</ol>`}
+    <div class="row"><button type="button" class="btn main" @click=${close}>${t("Close")}</button></div>`;
+}
