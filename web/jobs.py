@@ -147,6 +147,8 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     runner = Runner(app[JOBS], app[ORGANISATIONS], app[HANDLERS])
     task = asyncio.create_task(runner.run())
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    while not task.done():
+        # Again until it is done: on Python 3.11 an `asyncio.wait_for` may lose a cancellation.
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.5)
     await runner.close()

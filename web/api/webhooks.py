@@ -6,7 +6,6 @@ All methods of `Webhooks` raise `Unavailable` where the store does not answer.
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -174,9 +173,10 @@ async def knowing(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context that keeps this worker's copy fresh."""
     task = asyncio.create_task(app[KNOWN].run())
     yield
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    while not task.done():
+        # Again until it is done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.5)
 
 
 def _key(organisation: str) -> str:

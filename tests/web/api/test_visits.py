@@ -1,8 +1,40 @@
 """The REST API: programs open visits, follow them, withdraw, assign and decline, each with a key of its own."""
 
+import asyncio
+from typing import Any
 
-from tests.web.api.client import program
-from tests.web.site import Site
+import pytest
+from aiohttp import ClientWebSocketResponse
+from redis.asyncio import Redis
+
+from tests.web.api.client import ALL, PATIENT, Program, program, stranger
+from tests.web.site import ADMIN, OSEI, Site
+from web.api import keys
+from web.api.door import KEYS
+from web.api.table import OPERATIONS
+
+
+async def heard(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+    """The next message of this type on a socket."""
+    while True:
+        message: dict[str, Any] = await ws.receive_json(timeout=5)
+        if message["type"] == kind:
+            return message
+
+
+async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
+    """Somebody of the staff who is on call and looks at the queue."""
+    person = site.person()
+    assert (await person.sign_in(email)).status == 303
+    ws = await person.socket("staff")
+    await ws.send_json({"type": "on_call", "id": 2, "on": True})
+    await heard(ws, "done")
+    await ws.send_json({"type": "subscribe", "id": 3, "topic": "queue"})
+    await heard(ws, "queue.snapshot")
+    return ws
+
+
+# --- opening and following
 
 
 async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_works_once(
@@ -22,3 +54,195 @@ async def test_a_program_opens_a_visit_and_its_patient_enters_it_by_a_link_that_
     assert (await mallory.post(path)).status == 404
     assert (await mallory.get("/demo/visit")).status == 303
     assert (await mallory.get("/demo/enter/" + "x" * 32)).status == 404
+
+
+async def test_of_two_browsers_that_redeem_a_link_at_once_one_gets_the_visit(site: Site) -> None:
+    opened = await (await program(site)).open()
+    path = "/" + opened["link"]["url"].split("/", 3)[3]
+    answers = await asyncio.gather(*(site.person().post(path) for _ in range(5)))
+    assert sorted(answer.status for answer in answers) == [303, 404, 404, 404, 404]
+
+
+async def test_another_link_can_be_made_while_the_visit_is_open(site: Site) -> None:
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    status, link = await office.call("POST", f"/visits/{visit}/link")
+    assert status == 201
+    assert (await site.person().post("/" + link["url"].split("/", 3)[3])).status == 303
+    await office.call("POST", f"/visits/{visit}/withdraw")
+    assert await office.code("POST", f"/visits/{visit}/link") == (409, "wrong_status")
+
+
+async def test_staff_see_the_row_of_a_program_at_once_with_its_name(site: Site) -> None:
+    ws = await on_call(site)
+    await (await program(site, label="County ER")).open()
+    row = (await heard(ws, "queue.row"))["row"]
+    assert (row["name"], row["facility"], row["online"]) == ("Ana Ruiz", "County ER", False)
+
+
+async def test_the_same_request_said_again_opens_no_second_visit(site: Site) -> None:
+    office, body = await program(site), {"patient": PATIENT}
+    once = {"headers": {"Idempotency-Key": "order-4711"}}
+    answers = await asyncio.gather(*(office.call("POST", "/visits", body, **once) for _ in range(6)))
+    assert {status for status, _ in answers} == {201}
+    assert len({found["visit"]["id"] for _, found in answers}) == 1
+    assert len((await office.call("GET", "/queue"))[1]["patients"]) == 1
+    other = {"patient": {**PATIENT, "name": "Ben Ode"}}
+    assert await office.code("POST", "/visits", other, **once) == (422, "idempotency_mismatch")
+    assert (await (await program(site)).call("POST", "/visits", other, **once))[0] == 201  # another key's own
+
+
+async def test_places_and_the_queue_are_those_of_the_staffs_list(site: Site) -> None:
+    office = await program(site)
+    ids = [(await office.open(name=name))["visit"]["id"] for name in ("Ana Ruiz", "Ben Ode", "Cy Lee")]
+    _, queue = await office.call("GET", "/queue")
+    assert [(row["place"], row["visit"]) for row in queue["patients"]] == list(enumerate(ids, 1))
+    assert (await office.call("GET", f"/visits/{ids[2]}"))[1]["place"] == 3
+    await office.call("POST", f"/visits/{ids[0]}/withdraw")
+    assert (await office.call("GET", f"/visits/{ids[2]}"))[1]["place"] == 2
+    _, wait = await office.call("GET", "/wait")
+    assert (wait["available"], wait["waiting"], wait["wait"]) == (True, 2, None)
+
+
+async def test_a_visits_state_holds_no_patient_information(site: Site) -> None:
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    text = await (await office.ask("GET", f"/visits/{visit}")).text()
+    assert not [value for value in PATIENT.values() if value in text and len(value) > 2]
+
+
+async def test_what_the_patient_information_page_refuses_the_api_refuses_field_by_field(site: Site) -> None:
+    office = await program(site)
+    wrong = {**PATIENT, "phone": "12", "birth_date": "2999-01-01", "state": "ZZ"}
+    status, problem = await office.call("POST", "/visits", {"patient": wrong})
+    assert (status, problem["code"]) == (422, "invalid")
+    assert {e["field"] for e in problem["errors"]} == {"patient.phone", "patient.birth_date", "patient.state"}
+    status, problem = await office.call("POST", "/visits", {"patient": {**PATIENT, "age": 7}})
+    assert (status, problem["errors"][0]["field"]) == (422, "patient")
+    assert await office.code("POST", "/visits", data=b"{", headers={"Content-Type": "application/json"}) == (
+        400,
+        "bad_message",
+    )
+    assert await office.code("POST", "/visits", data=b"x") == (415, "wrong_type")
+    big = {"patient": {**PATIENT, "reason": "x" * 70_000}}
+    assert await office.code("POST", "/visits", big) == (413, "too_large")
+
+
+# --- the clinic's side
+
+
+async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(site: Site) -> None:
+    ws = await on_call(site)
+    await ws.send_json({"type": "subscribe", "id": 9, "topic": "bell"})
+    await heard(ws, "bell.snapshot")
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    _, found = await office.call("GET", "/staff")
+    osei = next(person for person in found["staff"] if person["on_call"])
+    status, state = await office.call("POST", f"/visits/{visit}/assign", {"to": osei["id"]})
+    assert (status, state["assignee"]["name"]) == (200, "Dr Maya Osei")
+    assert (await heard(ws, "bell.item"))["item"]["by"] == "Front office"
+    _, state = await office.call("POST", f"/visits/{visit}/unassign")
+    assert state["assignee"] is None
+    assert await office.code("POST", f"/visits/{visit}/assign", {"to": "u_nobody"}) == (404, "not_found")
+
+
+async def test_who_is_not_on_call_is_assigned_nothing(site: Site) -> None:
+    person = site.person()
+    await person.sign_in(OSEI)
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    assert await office.code("POST", f"/visits/{visit}/assign", {"to": "u_osei"}) == (409, "not_on_call")
+
+
+async def test_a_program_declines_and_the_patients_page_says_why(site: Site) -> None:
+    office = await program(site)
+    opened = await office.open()
+    ana = site.person()
+    await ana.post("/" + opened["link"]["url"].split("/", 3)[3])
+    ws = await ana.socket("patient")
+    visit = opened["visit"]["id"]
+    await ws.send_json({"type": "subscribe", "id": 2, "topic": f"visit/{visit}"})
+    assert (await heard(ws, "visit.state"))["visit"]["status"] == "queued"
+    await office.call("POST", f"/visits/{visit}/decline", {"reason": "Please come in."})
+    told = (await heard(ws, "visit.state"))["visit"]
+    assert (told["outcome"], told["reason"]) == ("declined", "Please come in.")
+    assert await office.code("POST", f"/visits/{visit}/decline", {}) == (409, "wrong_status")
+    assert (await office.call("GET", f"/visits/{visit}"))[1]["outcome"] == "declined"
+
+
+async def test_a_program_withdraws_what_it_opened_twice_if_it_must_and_no_patients_own_visit(
+    site: Site,
+) -> None:
+    office = await program(site)
+    visit = (await office.open())["visit"]["id"]
+    for _ in range(2):
+        status, state = await office.call("POST", f"/visits/{visit}/withdraw")
+        assert (status, state["outcome"]) == (200, "withdrawn")
+    await site.person().ask_for_a_visit()
+    own = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
+    assert await office.code("POST", f"/visits/{own}/withdraw") == (403, "not_allowed")
+
+
+# --- keys
+
+
+async def test_nothing_is_done_without_a_key_or_with_one_for_something_else(site: Site) -> None:
+    by_scope = {scope: await program(site, scope) for scope in ALL}
+    forged = by_scope[ALL[0]].headers["Authorization"].removeprefix("Bearer ")[:-4] + "AAAA"
+    nobody = stranger(site, forged)
+    for operation in OPERATIONS:
+        path = operation.path.format(visit="v_" + "a" * 16, webhook="h_" + "a" * 16)
+        assert await nobody.code(operation.method, path, {}) == (401, "not_signed_in")
+        for scope, one in by_scope.items():
+            if scope in operation.scopes:
+                assert (await one.ask(operation.method, path, json={})).status not in (401, 403)
+            else:
+                assert await one.code(operation.method, path, {}) == (403, "missing_scope")
+    for token in (None, "", "gr_x"):
+        assert await stranger(site, token).code("GET", "/queue") == (401, "not_signed_in")
+
+
+async def test_a_signed_in_browser_is_nobody_to_the_api(site: Site) -> None:
+    robin = site.person()
+    await robin.sign_in(ADMIN)
+    assert await Program(robin, "demo", None).code("GET", "/queue") == (401, "not_signed_in")
+
+
+async def test_a_revoked_key_opens_nothing_from_that_moment_on(site: Site) -> None:
+    office = await program(site)
+    assert (await office.call("GET", "/queue"))[0] == 200
+    ((key, used_ms),) = await site.app[KEYS].list("demo")
+    assert used_ms is not None
+    assert await site.app[KEYS].revoke("demo", key.id)
+    assert await office.code("GET", "/queue") == (401, "not_signed_in")
+    assert not await site.app[KEYS].revoke("demo", key.id)
+
+
+async def test_the_store_does_not_know_the_key_itself(site: Site, valkey: Redis) -> None:
+    token = (await program(site)).headers["Authorization"].removeprefix("Bearer ")
+    kept = str(await valkey.hgetall("{demo}:api-keys"))
+    assert "Front office" in kept
+    assert token.rpartition("_")[2] not in kept
+
+
+async def test_a_program_that_asks_too_often_is_told_when_to_come_back(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, other = await program(site), await program(site)
+    for name in ("PER_WINDOW", "WRONG_PER_WINDOW"):
+        monkeypatch.setattr(f"web.api.door.{name}", 3)
+    answers = [await office.ask("GET", "/wait") for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= keys.WINDOW_MS // 1000
+    assert (await other.ask("GET", "/wait")).status == 200
+    wrong = [(await stranger(site, "gr_x").ask("GET", "/wait")).status for _ in range(4)]
+    assert wrong == [401, 401, 401, 429]
+
+
+async def test_an_unknown_path_method_or_organisation_is_a_problem_too(site: Site) -> None:
+    office = await program(site)
+    assert await office.code("GET", "/nothing") == (404, "not_found")
+    answer = await office.ask("DELETE", "/queue")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+    assert await stranger(site, organisation="nowhere").code("GET", "/queue") == (404, "not_found")
