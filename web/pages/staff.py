@@ -112,6 +112,7 @@ async def shell(request: web.Request) -> web.Response:
     }
     boot["calendar"] = f"/{organisation.id}/staff/calendar"
     if account.role is Role.ADMIN:
+        boot["reports"] = f"/{organisation.id}/staff/reports"
         boot["setup"] = f"/{organisation.id}/staff/setup"
     return page(request, "staff.html", {"boot": boot}, title=gettext("Sessions List"))
 

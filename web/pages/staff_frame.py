@@ -17,6 +17,7 @@ from web.pages.rendering import page
 PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("sessions", N_("Sessions List"), "", False),
     ("calendar", N_("Calendar"), "/calendar", False),
+    ("reports", N_("Reports"), "/reports", True),
     ("setup", N_("Set-up"), "/setup", True),
 )
 """Name, label, path below /{organisation}/staff, and whether it is for administrators only."""

@@ -1,0 +1,113 @@
+"""A bar chart as shapes: where each bar, each tick and each label stands. The template only draws them.
+
+Pure. Knows numbers, not what they count. Lengths are in the units of the SVG's view box; bars of one label stand on
+each other, and a mark is a short line across the bar at its own value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 720, 240
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 12, 28
+LABELS_AT_MOST = 12
+STEPS = (1, 2, 5)
+
+
+class Series(NamedTuple):
+    """Bars of one kind, a value for each label; `kind` is the CSS class that colours them."""
+
+    name: str
+    kind: str
+    values: Sequence[float]
+
+
+class Bar(NamedTuple):
+    """A rectangle."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+class Mark(NamedTuple):
+    """A line across a bar."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+
+
+class Tick(NamedTuple):
+    """A line of the scale and what stands beside it, or a label below the bars and where."""
+
+    at: float
+    text: str
+
+
+class Chart(NamedTuple):
+    """All shapes."""
+
+    width: int
+    height: int
+    left: int
+    right: float
+    base: float
+    bars: list[Bar]
+    marks: list[Mark]
+    ticks: list[Tick]
+    labels: list[Tick]
+
+
+def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Series] = ()) -> Chart:
+    """The chart of the series; all have a value for each label."""
+    tops = [sum(series.values[at] for series in stacked) for at in range(len(labels))]
+    highest = max([1.0, *tops, *(value for series in marks for value in series.values)])
+    step = _step(highest)
+    count = int(-(-highest // step))
+    base, scale = HEIGHT - BOTTOM, (HEIGHT - TOP - BOTTOM) / (count * step)
+    pitch = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
+    width = round(min(pitch * 0.72, 44), 2)
+    bars, lines = [], []
+    for at in range(len(labels)):
+        x, y = round(LEFT + pitch * at + (pitch - width) / 2, 2), float(base)
+        for series in stacked:
+            height = series.values[at] * scale
+            y -= height
+            if height:
+                bars.append(Bar(series.kind, x, round(y, 2), width, round(height, 2)))
+        lines += [
+            Mark(series.kind, x, round(base - series.values[at] * scale, 2), width)
+            for series in marks
+            if series.values[at]
+        ]
+    every = -(-len(labels) // LABELS_AT_MOST)
+    return Chart(
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        base=base,
+        bars=bars,
+        marks=lines,
+        ticks=[Tick(round(base - step * at * scale, 2), f"{step * at:g}") for at in range(count + 1)],
+        labels=[
+            Tick(round(LEFT + pitch * (at + 0.5), 2), text)
+            for at, text in enumerate(labels)
+            if at % every == 0
+        ],
+    )
+
+
+def _step(highest: float) -> float:
+    """The distance of the scale's lines: 1, 2 or 5 times a power of ten, so that at most five are needed."""
+    power = 1
+    while True:
+        for step in STEPS:
+            if step * power * 5 >= highest:
+                return step * power
+        power *= 10

@@ -1,0 +1,116 @@
+"""Figures of past visits: how long people waited, who claimed, how it ended, by day, hour and provider.
+
+Pure. Knows records of visits and an organisation's clock; what comes out names no patient. Durations in ms, None where
+there is nothing to tell them from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
+
+from signalling.record import Outcome, Visit
+
+K = TypeVar("K", bound=Hashable)
+
+
+class Past(NamedTuple):
+    """One past visit, as reports need it. `wait_ms` is None where nobody claimed it."""
+
+    arrived: datetime
+    outcome: Outcome
+    provider: tuple[str, str] | None
+    """The id and name of whoever claimed it last."""
+    wait_ms: int | None
+    talked_ms: int
+    returned: int
+    booked: bool
+
+
+class Summary(NamedTuple):
+    """Some visits in figures."""
+
+    visits: int
+    claims: int
+    outcomes: dict[Outcome, int]
+    wait_median_ms: int | None
+    wait_p90_ms: int | None
+    talked_median_ms: int | None
+    returned: int
+    booked: int
+
+
+class Report(NamedTuple):
+    """A stretch of days in figures; every day and every hour has its place, those without visits too."""
+
+    total: Summary
+    days: dict[date, Summary]
+    hours: dict[int, Summary]
+    providers: dict[tuple[str, str], Summary]
+
+
+def past(visit: Visit, zone: ZoneInfo) -> Past:
+    """What a report takes of a visit that has ended.
+
+    Who had booked a time waits from that time on: to come early is no fault of the clinic's.
+    """
+    begun_ms = max(visit.arrived_ms, visit.booked_ms or 0)
+    wait_ms = None if visit.claimed_ms is None else max(0, visit.claimed_ms - begun_ms)
+    provider = None if visit.claimant is None else (visit.claimant.id, visit.claimant.name)
+    return Past(
+        arrived=datetime.fromtimestamp(visit.arrived_ms / 1000, UTC).astimezone(zone),
+        outcome=visit.outcome or Outcome.EXPIRED,
+        provider=provider,
+        wait_ms=wait_ms if provider is not None else None,
+        talked_ms=visit.talked_ms,
+        returned=visit.returned,
+        booked=visit.booked_ms is not None,
+    )
+
+
+def report(found: Sequence[Past], first: date, last: date) -> Report:
+    """The report of all days from `first` to `last`, by the dates and hours of arrival."""
+    days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
+    providers = {one.provider: None for one in found if one.provider is not None}
+    names = sorted(providers, key=lambda provider: (provider[1].casefold(), provider[0]))
+    return Report(
+        total=summary(found),
+        days=_grouped(found, days, lambda one: one.arrived.date()),
+        hours=_grouped(found, range(24), lambda one: one.arrived.hour),
+        providers=_grouped(
+            [one for one in found if one.provider is not None], names, lambda one: one.provider or ("", "")
+        ),
+    )
+
+
+def summary(found: Iterable[Past]) -> Summary:
+    """The figures of some visits."""
+    visits = list(found)
+    waits = [one.wait_ms for one in visits if one.wait_ms is not None]
+    talks = [one.talked_ms for one in visits if one.talked_ms]
+    return Summary(
+        visits=len(visits),
+        claims=len(waits),
+        outcomes={outcome: sum(one.outcome is outcome for one in visits) for outcome in Outcome},
+        wait_median_ms=percentile(waits, 50),
+        wait_p90_ms=percentile(waits, 90),
+        talked_median_ms=percentile(talks, 50),
+        returned=sum(one.returned for one in visits),
+        booked=sum(one.booked for one in visits),
+    )
+
+
+def percentile(values: Iterable[int], share: int) -> int | None:
+    """The smallest value that at least `share` percent do not exceed (nearest rank); None of nothing."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
+
+
+def _grouped(found: Iterable[Past], keys: Iterable[K], key: Callable[[Past], K]) -> dict[K, Summary]:
+    groups: dict[K, list[Past]] = {one: [] for one in keys}
+    for one in found:
+        if (at := key(one)) in groups:
+            groups[at].append(one)
+    return {at: summary(visits) for at, visits in groups.items()}

@@ -1,0 +1,42 @@
+"""Past visits as CSV (RFC 4180), one a line, for a spreadsheet; no patient is named.
+
+Pure. The header's words are fixed, whatever language the page is in, so that scripts can read them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from web.reports.figures import Past
+
+HEADER = ("arrived", "day", "hour", "outcome", "wait_s", "talked_s", "provider", "returned", "booked")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(found: Iterable[Past]) -> str:
+    """The whole file. `wait_s` is empty where nobody claimed the visit."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(HEADER)
+    for one in found:
+        writer.writerow(
+            (
+                one.arrived.isoformat(timespec="seconds"),
+                one.arrived.date().isoformat(),
+                one.arrived.hour,
+                one.outcome.value,
+                "" if one.wait_ms is None else round(one.wait_ms / 1000),
+                round(one.talked_ms / 1000),
+                "" if one.provider is None else _harmless(one.provider[1]),
+                one.returned,
+                int(one.booked),
+            )
+        )
+    return out.getvalue()
+
+
+def _harmless(text: str) -> str:
+    """A name that a spreadsheet would take for a formula is marked as a text."""
+    return f"'{text}" if text.startswith(FORMULA) else text
