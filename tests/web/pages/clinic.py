@@ -109,6 +109,11 @@ class Clinic:
             "wait_high_ms": 540_000,
             "on_call": 2,
         }
+        self.lines: list[JSON] = []
+        self.notices: list[JSON] = []
+        self.unread = 0
+        self.taken: list[JSON] = []
+        self.past: list[JSON] = []
         self.rows: dict[str, JSON] = {}
         self.staff: dict[str, JSON] = {
             person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False}
@@ -134,6 +139,9 @@ class Clinic:
             "away_since_ms": None,
             "returned": 0,
             "assignee": None,
+            "assigned_ms": None,
+            "facility": None,
+            "admins_until_ms": None,
             "filled_in_by": None,
             **changes,
         }
@@ -223,6 +231,9 @@ class Clinic:
             "visit": {"type": "visit.state", "visit": self.visit},
             "case": {"type": "case.state", "case": self.case},
             "place": {"type": "place.state", **self.place},
+            "chat": {"type": "chat.snapshot", "lines": self.lines},
+            "bell": {"type": "bell.snapshot", "unread": self.unread, "items": self.notices},
+            "sessions": {"type": "sessions.snapshot", "rows": self.taken},
         }
         return {**state[kind], "topic": topic, "epoch": self.epoch, "version": self.version}
 
