@@ -62,7 +62,7 @@ def figures(counted: Report) -> list[Figure]:
     hour_words = [f"{hour:02}" for hour, _ in hours]
     by_day, by_hour = [one for _, one in days], [one for _, one in hours]
     # A year of days is no table to read: those without visits are left out of it.
-    told = [(date_words(day, "medium"), one) for day, one in days if one.visits]
+    told = [(date_words(day, "MMMd"), one) for day, one in days if one.visits]
     providers = [(name, one) for (_, name), one in counted.providers.items()]
     found = [
         _waits("waits", gettext("Waits by day"), gettext("Day"), day_words, by_day, told),

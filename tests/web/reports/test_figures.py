@@ -134,7 +134,7 @@ def test_every_bar_of_a_chart_stands_on_the_base_or_another_and_inside_the_pictu
         assert LEFT <= bar.x <= bar.x + bar.width <= WIDTH
         assert 0 <= bar.y <= bar.y + bar.height <= drawn.base + 0.1 < HEIGHT
     assert 2 <= len(drawn.ticks) <= 6
-    assert len(drawn.labels) <= 12
+    assert len(drawn.labels) <= 10
     assert all(0 <= mark.y <= drawn.base for mark in drawn.marks)
 
 
