@@ -1,12 +1,72 @@
 """The description is true: whatever schemathesis makes of it, the real app answers as described."""
 
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.web.api.client import Program, program, stranger
 from tests.web.site import Site
 from web.api.table import OPERATIONS
 
+CONFIG = """
+color = false
+[generation]
+max-examples = {examples}
+deterministic = true
+[phases.coverage]
+generate-duplicate-query-parameters = false
+[checks]
+# What a schema cannot say (a date that is none, a phone that nobody has) is refused by the form's own rules.
+positive_data_acceptance.expected-statuses = {expected}
+"""
 
-async def test_every_operation_and_every_code_stands_in_the_description(site: Site) -> None:
+
+async def test_every_operation_stands_in_the_description(site: Site) -> None:
     answer = await site.person().get("/demo/api/v1/openapi.json")
     found = await answer.json()
     assert (found["openapi"], found["servers"]) == ("3.1.0", [{"url": "/demo/api/v1"}])
     described = {op["operationId"] for path in found["paths"].values() for op in path.values()}
     assert described == {operation.name for operation in OPERATIONS}
+
+
+async def tried(
+    site: Site, program: Program, folder: Path, expected: str, examples: int, *options: str
+) -> str:
+    """What schemathesis says of the API, used with the program's key. Fails where it found something."""
+    config = folder / "schemathesis.toml"
+    config.write_text(CONFIG.format(examples=examples, expected=expected), "utf-8")
+    base = str(site.server.make_url(program.base))
+    authorization = program.headers.get("Authorization", "")
+    headers = ["--header", f"Authorization: {authorization}"] if authorization else []
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("schemathesis")),
+        *("--config-file", str(config), "run", f"{base}/openapi.json", "--url", base),
+        *("--seed", "1", "--generation-database", "none", *headers, *options),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()[-6000:]
+    return said.decode()
+
+
+async def test_schemathesis_finds_nothing_that_is_not_as_described(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PER_WINDOW", "WRONG_PER_WINDOW"):
+        monkeypatch.setattr(f"web.api.door.{name}", 1_000_000)
+    expected = '["2xx", "404", "409", "422"]'
+    said = await tried(site, await program(site), tmp_path, expected, 4)
+    assert f"Tested: {len(OPERATIONS)}" in said
+
+
+async def test_schemathesis_with_a_wrong_key_finds_nothing_either(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.api.door.WRONG_PER_WINDOW", 1_000_000)
+    wrong = stranger(site, "gr_" + "0" * 12 + "_" + "A" * 43)
+    said = await tried(site, wrong, tmp_path, '["401"]', 1, "--phases", "examples,fuzzing")
+    assert f"401 Unauthorized ({len(OPERATIONS)} operations)" in said
