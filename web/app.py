@@ -17,7 +17,7 @@ from web.api import setup as api
 from web.api.door import is_api
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
-from web.i18n import keep_choice, language_middleware
+from web.i18n import language_middleware
 from web.organisations import Organisations
 from web.pages import calendar_routes, public, rendering, reports, staff
 from web.pages.errors import error_pages
@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(
         client_max_size=BODY_BYTES,
         middlewares=[
-            language_middleware(language),
+            language_middleware(language, secure=settings.secure),
             error_pages,
             same_site_middleware(settings.server.public_url, is_api),
             aiohttp_session.session_middleware(storage),
@@ -78,7 +78,6 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
-    app.on_response_prepare.append(keep_choice(language, settings.secure))
     app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running])
     jobs.setup(app, settings)
     mail.setup(app, settings)

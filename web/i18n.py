@@ -180,7 +180,7 @@ def accepted(header: str, known: Iterable[str]) -> str | None:
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(header[:500].split(",")):
         tag, _, rest = part.strip().partition(";")
-        quality = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", rest)
+        quality = re.fullmatch(r"\s*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*", rest)
         weight = float(quality[1]) if quality else 0.0 if rest else 1.0
         if weight > 0:
             wanted.append((-weight, place, tag.lower()))
@@ -193,10 +193,11 @@ def accepted(header: str, known: Iterable[str]) -> str | None:
     return None
 
 
-def language_middleware(cookie: str) -> Middleware:
+def language_middleware(cookie: str, *, secure: bool) -> Middleware:
     """A middleware that finds a request's language: its own `?lang=`, the cookie of an earlier one, Accept-Language.
 
-    `organisation_language` is the last resort. It belongs outermost, so that error pages have a language too.
+    A choice is kept for a year. `organisation_language` is the last resort. It belongs outermost, so that error
+    pages have a language too.
     """
 
     @web.middleware
@@ -209,21 +210,22 @@ def language_middleware(cookie: str) -> Middleware:
             kept = accepted(request.headers.get("Accept-Language", ""), languages()) or ""
         request[SAID] = bool(kept)
         use(kept)
-        return await handler(request)
+        try:
+            response = await handler(request)
+        except web.HTTPException as redirect:
+            keep(request, redirect)
+            raise
+        keep(request, response)
+        return response
 
-    return find
-
-
-def keep_choice(cookie: str, secure: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """An `on_response_prepare` handler that keeps a chosen language for a year, on errors and redirects too."""
-
-    async def keep(request: web.Request, response: web.StreamResponse) -> None:
-        if chosen := request.get(CHOSEN):
+    def keep(request: web.Request, response: web.StreamResponse) -> None:
+        chosen = request.get(CHOSEN)
+        if chosen and not response.prepared:
             response.set_cookie(
                 cookie, chosen, max_age=COOKIE_AGE_S, path="/", secure=secure, httponly=True, samesite="Lax"
             )
 
-    return keep
+    return find
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
