@@ -6,7 +6,7 @@ whoever opens its gate has their reasons. The names below are what the rest of t
 
 from media.codecs import Kind
 from media.forward import Counters
-from media.party import Connected, Disconnected, Party, PartyEvent, PartyGone
+from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, PartyGone
 from media.quality import KindQuality, Quality
 from media.relay import Relay
 from media.room import Room, RoomClosed, RoomFull
@@ -19,6 +19,7 @@ __all__ = [
     "Disconnected",
     "Kind",
     "KindQuality",
+    "OfferNeeded",
     "Party",
     "PartyEvent",
     "PartyGone",

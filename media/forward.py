@@ -1,4 +1,4 @@
-"""The hot path: a datagram in, at most one datagram out, in one buffer.
+"""The hot path: a datagram in, in a room of two at most one out, in one buffer; in larger ones `copies` goes on.
 
 Knows SRTP in place, the ten bytes of the header that change, and the gate's flag on each source. Does not
 know SDP, rooms or people; STUN and DTLS are handed on. Nothing here may raise into the loop: a hostile packet
@@ -16,11 +16,12 @@ from struct import Struct
 from typing import Final, Protocol
 
 from media import rtcp
+from media.copies import Copier
 from media.ice import Address
 from media.leg import REPORTERS_MAX, SOURCES_MAX, Leg
 from media.rtp import FIXED_HEADER, KEYFRAME_START, SSRC_AT, original_sequence_at, transport_cc_at
 from media.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
-from media.streams import BLANK_PATIENCE_S, KEYFRAME_RETRY_S, Source
+from media.streams import KEYFRAME_RETRY_S, Source
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Forwarder:
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
         self._own_length = binding.length()
+        self._copier = Copier(binding, self.ask_for_keyframe)
 
     def read(self, sock: socket.socket) -> None:
         """Handle what waits on a socket, at most BATCH datagrams."""
@@ -121,6 +123,16 @@ class Forwarder:
                 source.packets += 1
                 source.octets += size
                 if not source.forward or buffer[1] & 0x7F != source.payload_type:
+                    if leg.lanes and buffer[1] & 0x7F == source.payload_type:
+                        leg.budget -= size
+                        if leg.budget < 0:
+                            dropped += 1
+                            continue
+                        copies = self._copier.send(leg, source, buffer, length[0], now)
+                        forwarded += copies
+                        octets += size * copies
+                        withheld += not copies
+                        continue
                     withheld += 1
                     leg.withhold(buffer, length[0])
                     continue
@@ -217,29 +229,22 @@ class Forwarder:
         """A leg has a new source: route it like its others. Its own first keyframe is on its way, so none is
         asked for."""
         leg.route(leg.peer, leg.gate)
+        for lane in leg.lanes.values():
+            lane.refresh()
 
     def _settle(self, leg: Leg, source: Source, sequence: int, timestamp: int, now: float) -> bool:
         """Fit a source's first packet to its sink; False while its video has not come to a keyframe."""
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
-        if starts is not None and not (starts(buffer, length) and self._worth_showing(source, now)):
+        if starts is not None and not (
+            starts(buffer, length) and source.worth_showing(bool(buffer[1] & 0x80), now)
+        ):
             leg.withhold(buffer, length)
             if now >= source.keyframe_due_s:
                 self.ask_for_keyframe(leg, source, now)
             return False
         source.settle(sequence, timestamp, now)
         return True
-
-    def _worth_showing(self, source: Source, now: float) -> bool:
-        """Whether a keyframe may be the first thing seen.
-
-        A busy browser may still have a black frame in its encoder when its person presses. Black is a
-        keyframe of a single packet, a real scene's is not: wait a little for a better one. After that it is a
-        picture that really is that plain.
-        """
-        if not source.waiting_s:
-            source.waiting_s = now
-        return not self._buffer[1] & 0x80 or now - source.waiting_s > BLANK_PATIENCE_S
 
     def _special(self, leg: Leg, source: Source) -> bool:
         """Rewrite what lies behind the fixed header; False for a retransmission of something that must stay
@@ -285,23 +290,47 @@ class Forwarder:
         leg.reporters.add(reporter)
         self.counters.rtcp += 1
         leg.budget -= size
-        peer = leg.peer
-        if peer is None or leg.budget < 0:
+        if leg.budget < 0:
             return
         try:
-            crossing = rtcp.translate(
-                bytes(self._view[: self._length[0]]),
-                leg.sources,
-                leg.received,
-                sender_ssrc=peer.sinks["video"].ssrc,
-                transport_cc_shift=peer.cc_shift,
-                answered_here=peer.answering,
-            )
+            if leg.lanes:
+                self._control_lanes(leg, bytes(self._view[: self._length[0]]), now)
+            elif leg.peer is not None:
+                self._control_pair(leg, leg.peer, bytes(self._view[: self._length[0]]), now)
         except rtcp.RtcpError:
             self.counters.dropped += 1
-            return
+
+    def _control_pair(self, leg: Leg, peer: Leg, data: bytes, now: float) -> None:
+        crossing = rtcp.translate(
+            data,
+            leg.sources,
+            leg.received,
+            sender_ssrc=peer.sinks["video"].ssrc,
+            transport_cc_shift=peer.cc_shift,
+            answered_here=peer.answering,
+        )
         if crossing.transport_cc_last is not None:
             leg.cc_last = crossing.transport_cc_last
         leg.meter.observe(crossing, now)
         if crossing.payload and leg.gate:
             self.say(peer, crossing.payload)
+
+    def _control_lanes(self, leg: Leg, data: bytes, now: float) -> None:
+        """To each of the others what concerns it: the reports on its streams, and the requests for them."""
+        for lane in leg.lanes.values():
+            heard = lane.to.lanes.get(leg)
+            crossing = rtcp.translate(
+                data,
+                lane.sources,
+                heard.received if heard is not None else {},
+                sender_ssrc=lane.sinks["video"].ssrc,
+                transport_cc_shift=0,
+                answered_here=True,
+            )
+            leg.meter.observe(crossing, now)
+            if heard is not None:
+                for block in crossing.blocks:
+                    if block.source.kind == "video":
+                        heard.bound.observe(block.loss, lane.to.meter.kbps("video"))
+            if crossing.payload and lane.open:
+                self.say(lane.to, crossing.payload)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from media.codecs import BY_PAYLOAD_TYPE, STREAM_KINDS, Kind, StreamKind
 from media.congestion import Arrivals
 from media.ice import Address, Path
+from media.lanes import Lane
 from media.quality import Meter
 from media.rtp import transport_cc_at
 from media.streams import SEQUENCE_MASK, Sink, Source
@@ -41,10 +42,13 @@ class Leg:
         "arrivals",
         "budget",
         "cc_last",
+        "cc_next",
         "cc_shift",
         "cc_want",
         "current",
         "gate",
+        "lanes",
+        "limited_s",
         "meter",
         "path",
         "peer",
@@ -70,6 +74,7 @@ class Leg:
         self.received: dict[int, Source] = {}  # the SSRC this leg hears -> the source behind it
         self.reporters: set[int] = set()
         self.peer: Leg | None = None
+        self.lanes: dict[Leg, Lane] = {}  # in a room of more than two, the way to each of the others
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
         self.arrivals = Arrivals()
@@ -78,6 +83,8 @@ class Leg:
         self.cc_shift = 0  # added to this leg's transport-wide numbers on their way to the peer
         self.cc_want: int | None = None  # what the next one must become
         self.cc_last: int | None = None  # the last one this leg, as a receiver, has spoken of
+        self.cc_next = 0  # in a room of more than two, the next transport-wide number on the way to this leg
+        self.limited_s = 0.0  # when the server last told this leg what its video may take
         self.budget = BUDGET_MAX
         self.meter = Meter()
 
@@ -134,6 +141,12 @@ class Leg:
             self._continue_transport_cc()
         self.mark()
         return waiting
+
+    def unpair(self) -> None:
+        """The room is no longer one of two: from now on the lanes carry what this leg sends."""
+        self.route(None, False)
+        if self.cc_last is not None:
+            self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
         """After a pause or to a new receiver, let the transport-wide numbers go on where that receiver is."""

@@ -12,14 +12,15 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from media import ice, sdp
-from media.codecs import STREAM_KINDS, Kind
+from media.codecs import Kind, StreamKind
 from media.dtls import Association, DtlsError
 from media.ice import Address, Credentials
 from media.leg import Leg
 from media.quality import Quality
+from media.streams import Sink
 
 if TYPE_CHECKING:
     from media.room import Room
@@ -42,7 +43,14 @@ class Disconnected:
     reason: str
 
 
-PartyEvent = Connected | Disconnected
+@dataclass(frozen=True, slots=True)
+class OfferNeeded:
+    """Somebody came whom this party's browser has no m-lines for: send it a new `offer`."""
+
+    needs_offer: ClassVar[bool] = True
+
+
+PartyEvent = Connected | Disconnected | OfferNeeded
 Listener = Callable[[PartyEvent], None]
 
 CONSENT_EXPIRED: Final = "consent expired"
@@ -56,13 +64,32 @@ class PartyGone(RuntimeError):
     """The party has left, was replaced by a newer one, or its leg failed for good: join again."""
 
 
-class Party:
-    """Made by `Room.join`."""
+@dataclass(slots=True)
+class Slot:
+    """Where a browser hears one other party: a stream's id, and the sinks behind it."""
 
-    def __init__(self, room: Room, party_id: str, listener: Listener) -> None:
+    label: str
+    holder: str | None
+    sinks: dict[StreamKind, Sink]
+
+    @property
+    def ssrcs(self) -> dict[StreamKind, int]:
+        """The SSRCs of the sinks."""
+        return {kind: sink.ssrc for kind, sink in self.sinks.items()}
+
+
+class Party:
+    """Made by `Room.join`. `slots` are whom its browser hears; in the first it also sends."""
+
+    def __init__(
+        self, room: Room, party_id: str, listener: Listener, opposite: str | None, admitted: bool
+    ) -> None:
         self.party_id = party_id
         self.room = room
+        self.admitted = admitted
         self.leg = Leg(room.relay.new_ssrcs())
+        self.slots = [Slot(opposite or sdp.ANYBODY, opposite, self.leg.sinks)]
+        self._offered = 1
         self.credentials = _new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
@@ -87,19 +114,23 @@ class Party:
         """The SDP offer for this party's browser. Raises PartyGone."""
         self._check_here()
         self._version += 1
+        self._offered = len(self.slots)
+        first, *further = self.slots
         return sdp.offer(
             self.credentials,
             self._identity.fingerprint,
             self.room.relay.candidates(),
-            {kind: self.leg.sinks[kind].ssrc for kind in STREAM_KINDS},
+            first.ssrcs,
             session_id=self._session_id,
             version=self._version,
+            label=first.label,
+            further=[(slot.label, slot.ssrcs) for slot in further],
         )
 
     def accept(self, answer: str) -> None:
         """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGone."""
         self._check_here()
-        parsed = sdp.parse_answer(answer)
+        parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
             # RFC 8842 §4: a new certificate means a new association, which only a new leg has here.
@@ -130,9 +161,15 @@ class Party:
             self.leg.allowed.discard(kind)
         self.room.reroute()
 
+    def set_admitted(self, admitted: bool) -> None:
+        """Whether this party takes part: what it sends and what it would hear crosses only then. Idempotent."""
+        if admitted != self.admitted:
+            self.admitted = admitted
+            self.room.reroute()
+
     def quality(self) -> Quality:
         """Loss, jitter, round trip and bit rate, as far as RTCP and the counters have told."""
-        peer = self.leg.peer
+        peer = self.leg.peer or next(iter(self.leg.lanes), None)
         return self.leg.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
@@ -140,6 +177,32 @@ class Party:
         listener."""
         if not self.gone:
             self.room.remove(self)
+
+    # -- what the room calls
+
+    def slot_of(self, party_id: str) -> Slot | None:
+        """Where this party hears that one."""
+        return next((slot for slot in self.slots if slot.holder == party_id), None)
+
+    def make_place(self, party_id: str) -> None:
+        """Have a slot for another party, the one it had if there is one; tells the listener `OfferNeeded` where
+        the browser has not been offered it yet."""
+        if self.slot_of(party_id) is not None:
+            return
+        present = self.room.parties
+        first = self.slots[0]
+        if first.label == sdp.ANYBODY and (first.holder is None or first.holder not in present):
+            first.holder = party_id
+            return
+        ssrcs = self.room.relay.new_ssrcs(taken={ssrc for slot in self.slots for ssrc in slot.ssrcs.values()})
+        sinks = {kind: Sink(kind, ssrc, self.leg) for kind, ssrc in ssrcs.items()}
+        left = next((slot for slot in self.slots[1:] if slot.holder not in present), None)
+        if left is None:
+            self.slots.append(Slot(party_id, party_id, sinks))
+        else:
+            left.label, left.holder, left.sinks = party_id, party_id, sinks
+        if self._version and not self._failed:
+            self.tell(OfferNeeded())
 
     # -- what the relay calls
 

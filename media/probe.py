@@ -12,7 +12,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
@@ -36,6 +36,15 @@ _OFFERED = re.compile(
     r"a=candidate:\S+ 1 udp \d+ (?P<host>\S+) (?P<port>\d+) ",
     re.DOTALL,
 )
+
+
+def _streams(offer: str) -> Iterator[tuple[int, str]]:
+    label = ""
+    for line in offer.splitlines():
+        if line.startswith("a=msid:"):
+            label = line[7:].split()[0]
+        elif line.startswith("a=ssrc:"):
+            yield int(line[7:].split()[0]), label
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class Probe:
         self.sent = self.received = self.received_rtcp = self.unauthentic = 0
         self.answered_checks = 0
         self.received_octets = 0
+        self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
         self.association: Association | None = None
         self.failed = False
         self.remote: Any = None
@@ -116,8 +126,18 @@ class Probe:
                 f"a=ssrc-group:FID {self.video_ssrc} {self.rtx_ssrc}",
                 f"a=ssrc:{self.video_ssrc} cname:probe",
             ]
-        head = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1"]
-        return "\r\n".join([*head, *audio, *video]) + "\r\n"
+        self.streams = dict(_streams(offer))
+        further: list[str] = []
+        for mid in range(2, offer.count("\nm=")):
+            section = audio if mid % 2 == 0 else video
+            further += [
+                *(line for line in section if not line.startswith(("a=ssrc", "a=mid:", "a=sendrecv"))),
+                f"a=mid:{mid}",
+                "a=recvonly",
+            ]
+        mids = " ".join(str(mid) for mid in range(offer.count("\nm=")))
+        head = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
+        return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
         """Send an ICE binding request; a wrong `password` or `ufrag` on request."""

@@ -79,6 +79,10 @@ class Meter:
             if source is not None:
                 self._flows[kind].sample(source, now_s)
 
+    def kbps(self, kind: Kind) -> float:
+        """What this leg sends of a kind."""
+        return self._flows[kind].kbps
+
     def quality(self, peer: Meter | None) -> Quality:
         """The figures now. Jitter of what is sent is measured at its receiver, `peer`, over the whole way."""
         sent = {

@@ -12,14 +12,16 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from typing import Final
 
-from media import ice, srtp
+from media import ice, rtcp, srtp
 from media import socket as sockets
 from media.codecs import STREAM_KINDS, StreamKind
 from media.dtls import Identity
 from media.forward import Counters, Forwarder
 from media.ice import Address, Candidate
+from media.lanes import limit_kbps
 from media.leg import Leg
 from media.party import Party
 from media.room import Room
@@ -27,6 +29,7 @@ from media.socket import RelaySettings
 
 logger = logging.getLogger(__name__)
 
+LIMIT_S: Final = 0.5  # how often senders in a room of more than two hear what they may take
 TICK_S: Final = 0.050  # how often the server answers transport-cc while it withholds; browsers do the same
 
 
@@ -99,11 +102,12 @@ class Relay:
             self._identity = Identity(now_s)
         return self._identity
 
-    def new_ssrcs(self) -> dict[StreamKind, int]:
-        """Distinct SSRCs for what a leg will hear."""
+    def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
+        """Distinct SSRCs for what a leg will hear of one party; none of those `taken`."""
         chosen: set[int] = set()
         while len(chosen) < len(STREAM_KINDS):
             chosen.add(secrets.randbelow(0x7FFF_FFFF) + 1)
+            chosen.difference_update(taken)
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
     def enter(self, party: Party) -> None:
@@ -165,6 +169,17 @@ class Relay:
         if party is not None:
             party.on_dtls(datagram, time.monotonic())
 
+    def _limit(self, party: Party, now_s: float) -> None:
+        """In a room of more than two: tell a sender what the weakest receiver can take."""
+        leg = party.leg
+        video = leg.current.get("video")
+        if video is not None and now_s - leg.limited_s >= LIMIT_S:
+            leg.limited_s = now_s
+            limit = rtcp.bitrate_limit(
+                leg.sinks["video"].ssrc, video.ssrc, limit_kbps(leg, len(party.room.parties))
+            )
+            self.forwarder.say(leg, limit)
+
     def _tick(self) -> None:
         now_s = time.monotonic()
         passed_s, self._ticked_s = now_s - self._ticked_s, now_s
@@ -175,6 +190,8 @@ class Relay:
                 if feedback is not None:
                     self.forwarder.say(leg, feedback)
                 leg.meter.sample(leg.current, now_s)
+                if leg.lanes:
+                    self._limit(party, now_s)
                 party.tick(now_s)
             except Exception:
                 self.forwarder.counters.faults += 1

@@ -9,12 +9,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from media.lanes import Lane
+from media.leg import Leg
 from media.party import REPLACED, Listener, Party
+from media.streams import Source
 
 if TYPE_CHECKING:
     from media.relay import Relay
 
-PARTIES_MAX: Final = 2
+PARTIES_MAX: Final = 6
 
 
 class RoomFull(RuntimeError):
@@ -34,6 +37,7 @@ class Room:
         self.parties: dict[str, Party] = {}
         self._gate = False
         self._closed = False
+        self._lanes = False  # once a room was one of more than two it keeps to lanes
 
     @property
     def gate(self) -> bool:
@@ -49,10 +53,15 @@ class Room:
             self._gate = open
             self.reroute()
 
-    def join(self, party_id: str, listener: Listener) -> Party:
+    def join(
+        self, party_id: str, listener: Listener, *, opposite: str | None = None, admitted: bool = True
+    ) -> Party:
         """A party with a leg of its own. The same `party_id` again is a reload: the older leg ends with
         Disconnected("replaced"), and the other side's numbers go on as if nothing had happened. `listener` is
         called on the loop and must not raise.
+
+        `opposite` is whom this party hears on the m-lines on which it sends, present or not (in a room of two
+        it need not be said). One that is not `admitted` neither hears nor is heard, until `set_admitted`.
 
         Raises RoomFull and RoomClosed.
         """
@@ -61,11 +70,15 @@ class Room:
         previous = self.parties.get(party_id)
         if previous is None and len(self.parties) >= PARTIES_MAX:
             raise RoomFull(self.room_id)
-        party = Party(self, party_id, listener)
+        party = Party(self, party_id, listener, opposite, admitted)
         self.parties[party_id] = party
         self.relay.enter(party)
         if previous is not None:
             self.relay.exit(previous, REPLACED)
+        for other in list(self.parties.values()):
+            if other is not party:
+                party.make_place(other.party_id)
+                other.make_place(party_id)
         self.reroute()
         return party
 
@@ -86,11 +99,61 @@ class Room:
 
     def reroute(self) -> None:
         """Work out anew what crosses to whom, after anything that bears on it has changed."""
-        legs = [party.leg for party in self.parties.values()]
+        parties = list(self.parties.values())
+        if not self._lanes and not _face_each_other(parties):
+            self._begin_lanes(parties)
+        now_s = time.monotonic()
+        if self._lanes:
+            self._reroute_lanes(parties, now_s)
+            return
+        gate = self._gate and all(party.admitted for party in parties)
+        legs = [party.leg for party in parties]
         for leg in legs:
             leg.received = {}
-        now_s = time.monotonic()
         for leg in legs:
             peer = next((other for other in legs if other is not leg), None)
-            for source in leg.route(peer, self._gate):
+            for source in leg.route(peer, gate):
                 self.relay.forwarder.ask_for_keyframe(leg, source, now_s)
+
+    def _begin_lanes(self, parties: list[Party]) -> None:
+        """A third party has come. What already crosses goes on without a gap."""
+        self._lanes = True
+        for party in parties:
+            peer = party.leg.peer
+            other = next((other for other in parties if other.leg is peer), None)
+            slot = other.slot_of(party.party_id) if other is not None else None
+            if peer is not None and slot is not None:
+                lane = party.leg.lanes[peer] = Lane(party.leg, peer, slot.sinks)
+                lane.inherit()
+        for party in parties:
+            party.leg.unpair()
+
+    def _reroute_lanes(self, parties: list[Party], now_s: float) -> None:
+        for party in parties:
+            lanes: dict[Leg, Lane] = {}
+            waiting: set[Source] = set()
+            for other in parties:
+                slot = other.slot_of(party.party_id)
+                if other is party or slot is None:
+                    continue
+                lane = party.leg.lanes.get(other.leg)
+                if lane is None or lane.sinks is not slot.sinks:
+                    lane = Lane(party.leg, other.leg, slot.sinks)
+                lane.open = self._gate and party.admitted and other.admitted
+                waiting.update(lane.refresh())
+                lanes[other.leg] = lane
+            party.leg.lanes = lanes
+            for source in waiting:
+                self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
+
+
+def _face_each_other(parties: list[Party]) -> bool:
+    """Whether each hears the other, and nobody else, on the m-lines on which it sends."""
+    if len(parties) > 2:
+        return False
+    return all(
+        party.slot_of(other.party_id) is party.slots[0]
+        for party in parties
+        for other in parties
+        if other is not party
+    )

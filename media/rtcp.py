@@ -17,7 +17,7 @@ from media.streams import SEQUENCE_MASK, TIMESTAMP_MASK, Source
 
 SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201, 205, 206
 GENERIC_NACK, TRANSPORT_CC = 1, 15
-PICTURE_LOSS, FULL_INTRA_REQUEST = 1, 4
+PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
 
 _U32 = Struct("!I")
@@ -194,6 +194,21 @@ def _nack(packet: bytes, shown: int, source: Source) -> bytes:
         return b""
     header = _HEADER.pack(0x80 | GENERIC_NACK, TRANSPORT_FEEDBACK, 2 + len(entries) // 4, shown)
     return header + _U32.pack(source.ssrc) + bytes(entries)
+
+
+def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
+    """A receiver's estimated maximum bit rate (draft-alvestrand-rmcat-remb-03 §2.2): "send no more"."""
+    exponent, mantissa = 0, int(kbps * 1000)
+    while mantissa >= 1 << 18:
+        exponent, mantissa = exponent + 1, mantissa >> 1
+    header = _HEADER.pack(0x80 | APPLICATION_LAYER, PAYLOAD_FEEDBACK, 5, sender_ssrc)
+    return (
+        header
+        + _U32.pack(0)
+        + b"REMB"
+        + _U32.pack(1 << 24 | exponent << 18 | mantissa)
+        + _U32.pack(media_ssrc)
+    )
 
 
 def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:

@@ -14,6 +14,7 @@ from typing import Final
 from media.codecs import BY_PAYLOAD_TYPE, BY_STREAM, CODECS, EXTENSIONS, KINDS, Kind, StreamKind
 from media.ice import Candidate, Credentials, candidate_lines
 
+ANYBODY: Final = "remote"  # the label of whoever else is in a room of two
 LINES_MAX: Final = 1_000
 BYTES_MAX: Final = 64 * 1024
 SOURCES_MAX: Final = 8
@@ -65,12 +66,16 @@ def offer(
     *,
     session_id: int,
     version: int,
+    label: str = ANYBODY,
+    further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
 ) -> str:
     """The server's offer: one bundled transport, `ice-lite`, Opus and VP8 with RTX, the SSRCs this leg will
     hear.
 
     The same for every leg but for the values handed in, so a payload type needs no translation. The video's
-    SSRC comes before its RTX's: the other way round leaves Chromium without video.
+    SSRC comes before its RTX's: the other way round leaves Chromium without video. `label` is the id of the
+    stream (RFC 8830) that comes back on the m-lines on which the party sends; `further` are the label and the
+    SSRCs of each party heard beside that one, on a pair of receive-only m-lines each.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -79,7 +84,7 @@ def offer(
         f"o=- {session_id} {version} IN {family} {host}",
         "s=-",
         "t=0 0",
-        f"a=group:BUNDLE {' '.join(mid for mid, _ in enumerate_mids())}",
+        f"a=group:BUNDLE {' '.join(mid for mid, _ in enumerate_mids(1 + len(further)))}",
         "a=ice-lite",
         "a=msid-semantic: WMS *",
     ]
@@ -91,13 +96,15 @@ def offer(
         f"a=ice-pwd:{credentials.password}",
         f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
         "a=setup:actpass",
-        "a=sendrecv",
     ]
-    for mid, kind in enumerate_mids():
+    heard = [(label, ssrcs), *further]
+    for place, (mid, kind) in enumerate(enumerate_mids(len(heard))):
+        stream_id, ssrcs = heard[place // len(KINDS)]
         codecs = [codec for codec in CODECS if codec.media == kind]
         lines.append(f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in codecs)}")
         lines += transport
-        lines += [f"a=mid:{mid}", f"a=msid:remote remote-{kind}"]
+        lines.append("a=sendrecv" if place < len(KINDS) else "a=sendonly")
+        lines += [f"a=mid:{mid}", f"a=msid:{stream_id} {stream_id}-{kind}"]
         lines += [f"a=extmap:{number} {uri}" for number, uri in EXTENSIONS.items()]
         for codec in codecs:
             lines.append(f"a=rtpmap:{codec.payload_type} {codec.rtpmap}")
@@ -107,19 +114,21 @@ def offer(
         streams: list[StreamKind] = [codec.stream for codec in codecs]
         if "rtx" in streams:
             lines.append(f"a=ssrc-group:FID {ssrcs['video']} {ssrcs['rtx']}")
-        lines += [f"a=ssrc:{ssrcs[stream]} cname:remote" for stream in streams]
-        lines += [f"a=candidate:{line}" for line in candidate_lines(candidates)]
-        lines.append("a=end-of-candidates")
+        lines += [f"a=ssrc:{ssrcs[stream]} cname:{stream_id}" for stream in streams]
+        if place < len(KINDS):  # RFC 8843 §10.1: the bundle's first section would do
+            lines += [f"a=candidate:{line}" for line in candidate_lines(candidates)]
+            lines.append("a=end-of-candidates")
     return "\r\n".join(lines) + "\r\n"
 
 
-def enumerate_mids() -> Iterable[tuple[str, Kind]]:
-    """The m-lines in their order: (mid, kind)."""
-    return tuple((str(place), kind) for place, kind in enumerate(KINDS))
+def enumerate_mids(heard: int = 1) -> Iterable[tuple[str, Kind]]:
+    """The m-lines in their order, (mid, kind), of a party that hears so many others."""
+    return tuple((str(place), kind) for place, kind in enumerate(KINDS * heard))
 
 
-def parse_answer(text: str) -> Answer:
-    """The answer to `offer`. Raises SdpError, and nothing else, for any text at all."""
+def parse_answer(text: str, heard: int = 1) -> Answer:
+    """The answer to an `offer` with so many others to hear; only on the first pair of m-lines may the party send.
+    Raises SdpError, and nothing else, for any text at all."""
     if len(text) > BYTES_MAX:
         raise SdpError("too-large", f"an answer has at most {BYTES_MAX} characters")
     lines = text.splitlines()
@@ -138,14 +147,19 @@ def parse_answer(text: str) -> Answer:
             sections.append([line])
         else:
             (sections[-1] if sections else session).append(line)
-    if len(sections) != len(KINDS):
-        raise SdpError("media-count", f"the offer had {len(KINDS)} media, the answer has {len(sections)}")
+    offered = len(KINDS) * heard
+    if len(sections) != offered:
+        raise SdpError("media-count", f"the offer had {offered} media, the answer has {len(sections)}")
     sources: dict[StreamKind, int] = {}
     fingerprints: list[Fingerprint] = []
     ufrags: set[str] = set()
     sending: set[Kind] = set()
     rejected: set[Kind] = set()
-    for (_, kind), section in zip(enumerate_mids(), sections, strict=True):
+    for place, ((_, kind), section) in enumerate(zip(enumerate_mids(heard), sections, strict=True)):
+        if place >= len(KINDS):
+            _accepted(kind, section[0])
+            fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
+            continue  # whatever it says about sending counts for nothing
         if not _accepted(kind, section[0]):
             rejected.add(kind)
             continue

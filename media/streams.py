@@ -77,6 +77,27 @@ class Source:
             int, float
         ] = {}  # middle 32 bits of a sender report's NTP time -> when it was forwarded
 
+    def copy(self) -> Source:
+        """Another of the same, at the same numbers; the sink goes on with the copy."""
+        copy = Source(self.kind, self.ssrc)
+        copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
+        copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
+        copy.packets, copy.first_forwarded = self.packets, self.first_forwarded
+        if self.sink is not None and self.sink.feeder is self:
+            self.sink.feeder = copy
+        return copy
+
+    def worth_showing(self, single: bool, now_s: float) -> bool:
+        """Whether a keyframe may be the first thing seen; `single` says that it is all in one packet.
+
+        A busy browser may still have a black frame in its encoder when its person presses. Black is a
+        keyframe of a single packet, a real scene's is not: wait a little for a better one. After that it is a
+        picture that really is that plain.
+        """
+        if not self.waiting_s:
+            self.waiting_s = now_s
+        return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
+
     def unsettle(self) -> None:
         """The next packet must fit the sink anew (and start a keyframe, if it is video)."""
         self.settled = False

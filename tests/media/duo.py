@@ -100,6 +100,7 @@ class Duo:
         self.room: Room = relay.room("room")
         self.parties: dict[str, Party] = {}
         self.speakers: list[Speaker] = []
+        self.people: dict[str, Speaker] = {}
 
     async def join(self, name: str, *, sources: bool = True, host: str = "127.0.0.1") -> Speaker:
         """A new speaker with a leg of its own, connected."""

@@ -215,9 +215,9 @@ async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
         await until(lambda: a.events[-1] == Connected())
 
 
-async def test_a_third_party_does_not_fit_and_a_second_leg_of_one_does() -> None:
+async def test_a_seventh_party_does_not_fit_and_a_second_leg_of_one_does() -> None:
     async with duo() as stage:
-        for name in "ab":
+        for name in "abdefg":
             stage.room.join(name, lambda event: None)
         with pytest.raises(RoomFull):
             stage.room.join("c", lambda event: None)

@@ -1,0 +1,322 @@
+"""Rooms of three to six: everybody hears everybody, each under a name of their own; a guest only while admitted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from media import OfferNeeded, Party, RoomFull, rtcp, rtp
+from media.codecs import OPUS, VP8, VP8_RTX
+from media.sdp import SdpError
+from tests.media.duo import Duo, Speaker, duo, until
+
+VIDEO, AUDIO, RTX = VP8.payload_type, OPUS.payload_type, VP8_RTX.payload_type
+OPPOSITES = {"patient": "provider", "provider": "patient"}
+
+
+async def come(stage: Duo, name: str, *, admitted: bool = True) -> Speaker:
+    """Somebody joins as in a visit, and whoever needs a new offer gets and answers one."""
+    speaker = Speaker()
+    stage.speakers.append(speaker)
+    party = stage.room.join(
+        name, speaker.events.append, opposite=OPPOSITES.get(name, "patient"), admitted=admitted
+    )
+    stage.parties[name] = party
+    stage.people[name] = speaker
+    party.accept(speaker.answer(party.offer()))
+    for other, known in stage.people.items():
+        if OfferNeeded() in known.events:
+            known.events.remove(OfferNeeded())
+            stage.parties[other].accept(known.answer(stage.parties[other].offer()))
+    await speaker.connect()
+    await until(lambda: party.connected)
+    return speaker
+
+
+@asynccontextmanager
+async def group(*names: str, admitted: bool = True) -> AsyncIterator[tuple[Duo, dict[str, Speaker]]]:
+    """A room of these, its gate open; guests as `admitted` says."""
+    async with duo() as stage:
+        for name in names:
+            await come(stage, name, admitted=admitted or not name.startswith("guest-"))
+        stage.room.set_gate(True)
+        yield stage, stage.people
+
+
+def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
+    """What a speaker heard of one payload type, by the name of the stream it came in."""
+    found: dict[str, list[bytes]] = {}
+    for packet in speaker.of(payload_type):
+        found.setdefault(speaker.streams[packet.ssrc], []).append(packet.payload[-1:])
+    return found
+
+
+def say(people: dict[str, Speaker], sequence: int = 1) -> None:
+    """Everybody sends one sound and the start of a picture, with the first letter of their name in it."""
+    for number, speaker in enumerate(people.values()):
+        speaker.audio(sequence, text=bytes([number]))
+        speaker.video(sequence, key=True, text=bytes([number]))
+
+
+@pytest.mark.parametrize("size", [3, 4, 6])
+async def test_everybody_hears_everybody_else_under_their_name(size: int) -> None:
+    names = ["patient", "provider", *(f"guest-{n}" for n in range(size - 2))]
+    async with group(*names) as (_, people):
+        say(people)
+        for name, speaker in people.items():
+            wanted = {other: [bytes([names.index(other)])] for other in names if other != name}
+            await until(lambda s=speaker, w=wanted: heard_from(s, VIDEO) == w and heard_from(s, AUDIO) == w)  # type: ignore[misc]
+
+
+async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
+    async with group("patient", "provider") as (stage, people):
+        patient, provider = people["patient"], people["provider"]
+        say(people)
+        await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
+        before = provider.of(VIDEO)[-1]
+        await come(stage, "guest-a")
+        patient.video(2, timestamp=3000)  # no keyframe
+        await until(lambda: len(provider.of(VIDEO)) == 2)
+        after = provider.of(VIDEO)[-1]
+        assert (after.ssrc, after.sequence, after.timestamp) == (
+            before.ssrc,
+            before.sequence + 1,
+            before.timestamp + 3000,
+        )
+        assert not people["guest-a"].of(VIDEO), "a newcomer's picture begins with a keyframe"
+        patient.video(3, key=True)
+        await until(lambda: bool(people["guest-a"].of(VIDEO)))
+
+
+async def test_the_offer_of_a_call_of_two_names_the_other_and_nobody_needs_a_second_one() -> None:
+    async with group("patient", "provider") as (stage, people):
+        assert not any(isinstance(event, OfferNeeded) for s in people.values() for event in s.events)
+        offer = stage.parties["patient"].offer()
+        assert offer.count("m=") == 2
+        assert offer.count("a=msid:provider ") == 2
+
+
+async def test_whoever_has_left_is_heard_again_in_the_same_place() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        say(people)
+        await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
+        offered = stage.parties["patient"].offer().count("m=")
+        stage.parties["guest-a"].leave()
+        again = await come(stage, "guest-a")
+        assert not people["patient"].events or OfferNeeded() not in people["patient"].events
+        again.video(7, key=True, text=b"!")
+        await until(lambda: b"!" in heard_from(people["patient"], VIDEO).get("guest-a", []))
+        assert stage.parties["patient"].offer().count("m=") == offered
+
+
+async def test_the_place_of_one_who_left_is_anothers_under_their_own_name() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        offered = stage.parties["patient"].offer().count("m=")
+        stage.parties["guest-a"].leave()
+        del people["guest-a"]
+        newcomer = await come(stage, "guest-b")
+        newcomer.video(1, key=True, text=b"b")
+        await until(lambda: heard_from(people["patient"], VIDEO) == {"guest-b": [b"b"]})
+        assert stage.parties["patient"].offer().count("m=") == offered
+
+
+async def test_a_seventh_is_turned_away() -> None:
+    async with group("patient", "provider", *(f"guest-{n}" for n in range(4))) as (stage, _):
+        with pytest.raises(RoomFull):
+            stage.room.join("guest-late", lambda event: None)
+
+
+# --- who may hear whom
+
+
+async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
+    async with group("patient", "provider", "guest-a", admitted=False) as (stage, people):
+        say(people)
+        await until(
+            lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
+        )  # the two go on
+        for sequence in range(2, 20):
+            people["guest-a"].video(sequence, key=True)
+            people["guest-a"].audio(sequence)
+            people["guest-a"].rtx(sequence, sequence)
+        say(people, 30)
+        await stage.quiet()
+        assert not people["guest-a"].heard
+        assert "guest-a" not in {
+            **heard_from(people["patient"], VIDEO),
+            **heard_from(people["patient"], AUDIO),
+        }
+        assert "guest-a" not in {
+            **heard_from(people["provider"], VIDEO),
+            **heard_from(people["provider"], RTX),
+        }
+        stage.parties["guest-a"].set_admitted(True)
+        say(people, 40)
+        await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
+        await until(lambda: set(heard_from(people["guest-a"], AUDIO)) == {"patient", "provider"})
+
+
+async def test_an_ssrc_that_nobody_announced_takes_no_guest_past_the_admission() -> None:
+    async with group("patient", "provider", "guest-a", admitted=False) as (stage, people):
+        for sequence in range(1, 20):
+            for ssrc in range(70, 80):
+                people["guest-a"].send_rtp(rtp.build(VIDEO, sequence, 0, ssrc, b"\x10\x00picture"))
+        await stage.handled(190)
+        await stage.quiet()
+        assert not any(speaker.heard for speaker in people.values())
+
+
+async def test_an_admitted_guest_opens_no_gate() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        stage.room.set_gate(False)
+        for sequence in range(1, 10):
+            say(people, sequence)
+        await stage.handled(2 * 3 * 9)
+        await stage.quiet()
+        assert not any(speaker.heard for speaker in people.values())
+
+
+async def test_a_guest_alone_with_the_patient_hears_nothing_before_the_gate_opens() -> None:
+    async with group("patient", "guest-a") as (stage, people):
+        stage.room.set_gate(False)
+        say(people)
+        await stage.handled(4)
+        await stage.quiet()
+        assert not any(speaker.heard for speaker in people.values())
+
+
+async def test_a_dismissed_guest_hears_nothing_and_is_not_heard() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        say(people)
+        await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
+        stage.parties["guest-a"].leave()
+        heard = {name: len(speaker.heard) for name, speaker in people.items()}
+        for sequence in range(2, 10):
+            people["guest-a"].video(sequence, key=True)
+            people["guest-a"].audio(sequence)
+        await stage.quiet()
+        assert {name: len(speaker.heard) for name, speaker in people.items()} == heard
+        people["patient"].video(2, key=True)
+        await until(lambda: len(people["provider"].heard) > heard["provider"])
+        assert len(people["guest-a"].heard) == heard["guest-a"]
+
+
+async def test_what_is_switched_off_reaches_nobody() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        stage.parties["patient"].set_receiving("audio", False)
+        say(people)
+        for other in ("provider", "guest-a"):
+            await until(lambda o=other: "patient" in heard_from(people[o], VIDEO))  # type: ignore[misc]
+            assert "patient" not in heard_from(people[other], AUDIO)
+
+
+async def test_a_guests_answer_cannot_claim_the_m_lines_of_others_to_send_on() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        party, guest = stage.parties["guest-a"], people["guest-a"]
+        answer = guest.answer(party.offer())
+        party.accept(answer.replace("a=mid:2\r\na=recvonly", "a=mid:2\r\na=sendrecv\r\na=ssrc:99 cname:x"))
+        assert 99 not in party.leg.sources
+        with pytest.raises(SdpError):
+            party.accept(answer.rsplit("m=", 1)[0])
+
+
+async def test_other_rooms_hear_nothing_of_a_group() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        other = stage.relay.room("other")
+        stranger = Speaker()
+        stage.speakers.append(stranger)
+        party: Party = other.join("patient", stranger.events.append)
+        party.accept(stranger.answer(party.offer()))
+        await stranger.connect()
+        other.set_gate(True)
+        say(people)
+        await until(lambda: bool(people["guest-a"].of(VIDEO)))
+        await stage.quiet()
+        assert not stranger.heard
+
+
+# --- control
+
+
+async def test_a_lost_packet_is_asked_of_its_sender_and_comes_again_with_the_right_number() -> None:
+    async with group("patient", "provider", "guest-a") as (_, people):
+        patient, guest = people["patient"], people["guest-a"]
+        patient.video(500, key=True)
+        await until(lambda: bool(guest.of(VIDEO)))
+        for sequence in (501, 502):
+            patient.video(sequence)
+        await until(lambda: len(guest.of(VIDEO)) == 3)
+        lost = guest.of(VIDEO)[1]
+        guest.send_rtcp(
+            bytes([0x81, 205, 0, 3])
+            + guest.video_ssrc.to_bytes(4, "big")
+            + lost.ssrc.to_bytes(4, "big")
+            + lost.sequence.to_bytes(2, "big")
+            + bytes(2)
+        )
+        await until(lambda: bool(patient.said(205, 1)))
+        nack = patient.said(205, 1)[0]
+        assert nack[8:12] == patient.video_ssrc.to_bytes(4, "big")
+        assert int.from_bytes(nack[12:14], "big") == 501
+        assert not people["provider"].said(205, 1)
+        patient.rtx(1, 501, text=b"again")
+        await until(lambda: bool(guest.of(RTX)))
+        assert int.from_bytes(guest.of(RTX)[0].payload[:2], "big") == lost.sequence
+
+
+async def test_a_keyframe_is_asked_of_the_one_who_is_to_send_it() -> None:
+    async with group("patient", "provider", "guest-a") as (_, people):
+        say(people)
+        await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
+        for speaker in people.values():
+            speaker.control.clear()
+        ssrc = next(
+            p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "provider"
+        )
+        people["guest-a"].send_rtcp(rtcp.picture_loss(people["guest-a"].video_ssrc, ssrc))
+        await until(lambda: bool(people["provider"].said(206, 1)))
+        assert people["provider"].said(206, 1)[0][8:12] == people["provider"].video_ssrc.to_bytes(4, "big")
+        assert not people["patient"].said(206, 1)
+
+
+async def test_each_downlink_has_transport_wide_numbers_of_its_own_and_each_uplink_is_answered() -> None:
+    async with group("patient", "provider", "guest-a") as (_, people):
+        for sequence in range(1, 6):
+            for name, first in (("patient", 100), ("provider", 9000)):
+                people[name].audio(sequence, cc=first + sequence)
+        guest = people["guest-a"]
+        await until(lambda: len(guest.of(AUDIO)) == 10)
+        numbers = [
+            int.from_bytes(p.packet[at : at + 2], "big")
+            for p in guest.of(AUDIO)
+            if (at := rtp.transport_cc_at(p.packet, len(p.packet)))
+        ]
+        assert numbers == list(range(numbers[0], numbers[0] + 10))
+        await until(lambda: bool(people["patient"].said(205, 15)) and bool(people["provider"].said(205, 15)))
+
+
+async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
+    async with group("patient", "provider", "guest-a") as (stage, people):
+        say(people)
+        await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
+        await until(lambda: bool(people["patient"].said(206, 15)))
+        before = limit(people["patient"].said(206, 15)[-1])
+        ssrc = next(
+            p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
+        )
+        report = bytes([0x81, 201, 0, 7]) + people["guest-a"].video_ssrc.to_bytes(4, "big")
+        report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of it lost
+        for _ in range(6):
+            people["guest-a"].send_rtcp(report)
+        await until(lambda: limit(people["patient"].said(206, 15)[-1]) < before / 2)
+        assert limit(people["provider"].said(206, 15)[-1]) == before, "what the provider sends arrives well"
+        assert stage.relay.stats.faults == 0
+
+
+def limit(packet: bytes) -> int:
+    """Return the bit rate that a REMB packet allows, in bit/s."""
+    assert packet[12:16] == b"REMB"
+    word = int.from_bytes(packet[16:20], "big")
+    return (word & 0x3FFFF) << (word >> 18 & 0x3F)
