@@ -46,7 +46,7 @@ async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
     await admin.press("Assign")
     await provider.sees(re.compile("Robin Hale assigned Ana Ruiz to you"))
     await provider.sees("For you")
-    await provider.press(re.compile("1 new notification"))
+    await provider.press(re.compile("Notifications 1 unread"))
     await provider.press("Close")
     await expect(provider.page.get_by_role("button", name="Notifications")).to_be_visible(timeout=SHOWN_MS)
 

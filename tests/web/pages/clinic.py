@@ -325,6 +325,16 @@ class Clinic:
             status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000
         )
 
+    async def _past(self, _: JSON, __: web.WebSocketResponse) -> JSON:
+        return {"type": "past", "more": False, "rows": self.past}
+
+    async def _history(self, message: JSON, _: web.WebSocketResponse) -> JSON:
+        events = [
+            {"kind": kind, "at_ms": self.visit["arrived_ms"] + n * 60_000, "by": OSEI, "note": None}
+            for n, kind in enumerate(("opened", "claimed", "went_live", "ended"))
+        ]
+        return {"type": "history", "visit": message["visit"], "events": events}
+
     async def _hang_up(self, _: JSON, __: web.WebSocketResponse) -> None:
         self.visit["parties"]["patient"]["started"] = False
         await self.becomes(status="claimed", live_ms=None)
@@ -342,4 +352,6 @@ class Clinic:
         "visit.release": _release,
         "visit.end": _end,
         "visit.hang_up": _hang_up,
+        "visit.history": _history,
+        "sessions.past": _past,
     }

@@ -1,13 +1,14 @@
 """Every page and every state of the live pages under axe (WCAG 2.2 AA), in light and dark, at 320 px and wide."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page
 
-from tests.web.pages.clinic import LIND, Clinic
+from tests.web.pages.clinic import LIND, OSEI, Clinic
 from tests.web.pages.conftest import OpenPage
 
 AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-8")
@@ -99,4 +100,94 @@ async def test_the_staffs_pages_are_accessible(
         await clinic.party(role, started=True)
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("dialog", name="End the session?").wait_for()
+    await is_accessible(page)
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_the_desks_pages_are_accessible(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    now = int(time.time() * 1000)
+    clinic.row("v_1", "Ana Ruiz", 60, language="es", facility="Lakeside School")
+    note = {
+        "id": "n_1",
+        "kind": "assigned",
+        "at_ms": now,
+        "visit": "v_1",
+        "name": "Ana Ruiz",
+        "by": "Robin Hale",
+    }
+    clinic.notices, clinic.unread = (
+        [{**note, "note": None}, {**note, "id": "n_2", "kind": "declined", "note": "No."}],
+        1,
+    )
+    taken = {
+        "visit": "v_8",
+        "name": "Mei Lin",
+        "arrived_ms": now,
+        "claimed_ms": now,
+        "live_ms": now,
+        "status": "live",
+    }
+    clinic.taken = [{**taken, "claimant": OSEI, "present": ["patient"]}]
+    over = {
+        "visit": "v_9",
+        "name": "Jon Bell",
+        "outcome": "declined",
+        "reason": "Please come in.",
+        "claimant": LIND,
+    }
+    clinic.past = [
+        {
+            **over,
+            "arrived_ms": now,
+            "claimed_ms": now,
+            "ended_ms": now,
+            "talked_ms": 90_000,
+            "reopen_until_ms": None,
+        }
+    ]
+    page = await open_page("/demo/staff", width=width, dark=dark)
+    await page.get_by_role("switch", name="On-Call").click()
+    await page.get_by_label("More for Ana Ruiz").click()
+    await page.get_by_role("button", name="Send a message").wait_for()
+    await is_accessible(page)
+    await page.get_by_role("button", name="Send a message").click()
+    await page.get_by_role("dialog", name="Message to Ana Ruiz").wait_for()
+    await is_accessible(page)
+    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("button", name="Notifications 1 unread").click()
+    await page.get_by_role("dialog", name="Notifications").wait_for()
+    await is_accessible(page)
+    await page.get_by_role("button", name="Close").click()
+    for tab, shown in (("Mine", "Mei Lin"), ("Live now", "Mei Lin"), ("Past", "Jon Bell")):
+        await page.get_by_role("link", name=tab).click()
+        await page.get_by_role("heading", name=shown).wait_for()
+        await is_accessible(page)
+    await page.get_by_role("button", name="History Jon Bell").click()
+    await page.get_by_role("dialog").get_by_text("ended the session").wait_for()
+    await is_accessible(page)
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_messages_are_accessible_on_both_sides(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    line = {
+        "id": "m_1",
+        "at_ms": int(time.time() * 1000),
+        "party": "staff",
+        "name": "Robin Hale",
+        "text": "Your pen, please.",
+    }
+    clinic.lines = [
+        line,
+        {**line, "id": "m_2", "party": "patient", "name": "Ana Ruiz", "text": "Here it is."},
+    ]
+    page = await open_page("/demo/visit", width=width, dark=dark)
+    await page.get_by_text("Your pen, please.").wait_for()
+    await is_accessible(page)
+    await clinic.claimed_by()
+    await page.get_by_role("button", name="Messages").click()
+    await page.get_by_text("Here it is.").wait_for()
     await is_accessible(page)

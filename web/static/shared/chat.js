@@ -79,11 +79,11 @@ function onKey(event) {
 /** The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is kept. */
 export function chatView(chat, { may, failed, hint = "" }) {
   return html`<section class="chat" aria-label=${t("Messages")}>
-    <ol class="lines" role="log" aria-live="polite" tabindex="0" aria-label=${t("Messages")}>
-      ${chat.lines.length ? nothing : html`<li class="quiet small">${t("Nothing has been written yet.")}</li>`}
-      ${repeat(chat.lines, ({ id }) => id, (line) => html`<li class="line" ?data-mine=${chat.isMine(line)}>
-        <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} · <span class="num">${clock(line.at_ms)}</span></span><p>${line.text}</p></li>`)}
-    </ol>
+    <div class="lines" role="log" tabindex="0" aria-label=${t("Messages")}>
+      ${chat.lines.length ? nothing : html`<p class="quiet small">${t("Nothing has been written yet.")}</p>`}
+      ${repeat(chat.lines, ({ id }) => id, (line) => html`<div class="line" ?data-mine=${chat.isMine(line)}>
+        <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} · <span class="num">${clock(line.at_ms)}</span></span><p>${line.text}</p></div>`)}
+    </div>
     ${may ? html`<form class="write" @submit=${(event) => submit(event, chat, failed)}>
       <label class="sr" for="chat-text">${t("Your message")}</label>
       <textarea class="input" id="chat-text" name="text" rows="2" maxlength="2000" required placeholder=${t("Write a message")} @keydown=${onKey}></textarea>

@@ -1,7 +1,7 @@
 /* The bell: one's notifications and how many are unread, on every page. State and drawing; what is said is a sentence per kind. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
-import { t, tn } from "../shared/text.js";
+import { t } from "../shared/text.js";
 
 const KEPT = 200;
 
@@ -51,10 +51,9 @@ export class Bell {
 
   /** The button with the count. */
   button(open) {
-    const label = this.unread ? tn("{n} new notification", "{n} new notifications", this.unread) : t("Notifications");
-    return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" aria-label=${label} @click=${open}>
+    return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" @click=${open}>
       <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path></svg>
-      <span>${t("Notifications")}</span>${this.unread ? html`<span class="chip amber num">${this.unread}</span>` : nothing}</button>`;
+      <span>${t("Notifications")}</span>${this.unread ? html`<span class="chip amber num">${this.unread}<span class="sr"> ${t("unread")}</span></span>` : nothing}</button>`;
   }
 
   /** The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit. */
