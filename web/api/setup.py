@@ -6,9 +6,10 @@ from aiohttp import web
 
 from signalling.seal import Seal
 from web import jobs
-from web.api import delivery, links
+from web.api import delivery, kiosk, links
 from web.api.addresses import networks
 from web.api.door import KEYS, routes
+from web.api.facilities import FACILITIES, Facilities
 from web.api.keys import ApiKeys
 from web.api.links import LINKS, PatientLinks
 from web.api.webhooks import KNOWN, WEBHOOKS, Known, Webhooks, knowing
@@ -16,10 +17,16 @@ from web.config import Settings
 from web.health import REDIS
 from web.secret import data_key, key_id
 
+KIOSK = "/{organisation}/facility/{token}"
+
 ROUTES: tuple[web.RouteDef, ...] = (
     *routes(),
     web.get("/{organisation}/enter/{token:[A-Za-z0-9_-]{16,64}}", links.enter_page),
     web.post("/{organisation}/enter/{token:[A-Za-z0-9_-]{16,64}}", links.enter),
+    web.get(KIOSK, kiosk.kiosk),
+    web.post(KIOSK, kiosk.place),
+    web.get(f"{KIOSK}/list", kiosk.rows),
+    web.post(f"{KIOSK}/visits/{{visit}}", kiosk.act),
 )
 
 
@@ -29,6 +36,7 @@ def setup(app: web.Application, settings: Settings) -> None:
     key = data_key(Path(settings.data.folder))
     app[KEYS] = ApiKeys(redis)
     app[LINKS] = PatientLinks(redis)
+    app[FACILITIES] = Facilities(redis, key)
     app[WEBHOOKS] = webhooks = Webhooks(redis, Seal({key_id(key): key}))
     app[KNOWN] = Known(webhooks)
     courier = delivery.Courier(webhooks, networks(settings.webhooks.allow))

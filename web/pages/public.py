@@ -141,7 +141,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
 async def _opened(request: web.Request, organisation: Organisation, found: PatientInformation) -> str:
     service = request.app[SERVICE]
     nonce = request.cookies.get(_form_cookie(request), "")
-    visit_id = _visit_id(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
+    visit_id = visit_id_of(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
     kept = await service.visit(organisation.id, visit_id)
     if kept is not None and not kept.is_open:
         visit_id, kept = new_id("v"), None
@@ -226,7 +226,8 @@ def _form_page(
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
 
 
-def _visit_id(organisation: str, nonce: str) -> str:
+def visit_id_of(organisation: str, nonce: str) -> str:
+    """The id of the visit that a form with this secret of its own opens, however often it is sent."""
     digest = hashlib.sha256(f"{organisation}/{nonce}".encode()).digest()[:12]
     return "v_" + base64.urlsafe_b64encode(digest).decode()
 
