@@ -19,7 +19,7 @@ from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
 from web.organisations import Organisations
-from web.pages import calendar_routes, public, rendering, reports, staff
+from web.pages import calendar_routes, preferences, public, rendering, reports, staff
 from web.pages.errors import error_pages
 from web.pages.public import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
@@ -48,6 +48,7 @@ ROUTES = (
     web.post("/{organisation}/staff/session", staff.session_prolonged),
     *SETUP,
     *calendar_routes.ROUTES,
+    *preferences.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
     *api.ROUTES,

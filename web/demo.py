@@ -15,6 +15,7 @@ from signalling.guide import Guide, Kind, Step
 from signalling.record import Role
 from web.accounts import Account, AccountError, Accounts
 from web.config import Settings
+from web.mail.carriers import where
 from web.organisations import Booking, Organisation, Organisations
 from web.secret import data_key, derived
 
@@ -138,6 +139,7 @@ def welcome(settings: Settings) -> str:
     lines = [f"Greenroom is at {settings.origin}"]
     for name in names:
         lines += [f"  Patients  {settings.origin}/{name}", f"  Staff     {settings.origin}/{name}/staff"]
+    lines.append(f"  Mail      {where(settings)}")
     if people:
         lines.append("  Sign in to the demo as")
     for _, email, name, role, _ in PEOPLE:

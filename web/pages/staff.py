@@ -110,6 +110,7 @@ async def shell(request: web.Request) -> web.Response:
         "sign_out": f"/{organisation.id}/staff/sign-out",
         "session": f"/{organisation.id}/staff/session",
     }
+    boot["preferences"] = f"/{organisation.id}/staff/preferences"
     boot["calendar"] = f"/{organisation.id}/staff/calendar"
     if account.role is Role.ADMIN:
         boot["reports"] = f"/{organisation.id}/staff/reports"

@@ -19,6 +19,7 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("calendar", N_("Calendar"), "/calendar", False),
     ("reports", N_("Reports"), "/reports", True),
     ("setup", N_("Set-up"), "/setup", True),
+    ("preferences", N_("My settings"), "/preferences", False),
 )
 """Name, label, path below /{organisation}/staff, and whether it is for administrators only."""
 

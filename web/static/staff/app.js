@@ -47,7 +47,7 @@ let over = null; // the visit that was shown and is over
 let switching = false;
 let shown = "";
 
-const PAGES = { calendar: () => t("Calendar"), reports: () => t("Reports"), setup: () => t("Set-up") };
+const PAGES = { calendar: () => t("Calendar"), reports: () => t("Reports"), setup: () => t("Set-up"), preferences: () => t("My settings") };
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (tab) => (tab ? `${boot.home}#${tab}` : boot.home);
 const routeTab = () => (TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "");
