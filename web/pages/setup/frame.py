@@ -20,7 +20,8 @@ from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation, OrganisationError
 from web.pages.errors import UnknownOrganisation, read_fields
 from web.pages.public import ORGANISATIONS
-from web.pages.rendering import ORGANISATION, page
+from web.pages.rendering import ORGANISATION
+from web.pages.staff_frame import staff_page
 from web.people import require
 
 BODY_BYTES = 1024 * 1024
@@ -70,13 +71,18 @@ class Conflict(NamedTuple):
     changes: list[Change]
 
 
+ADMIN = web.RequestKey("administrator", Account)
+"""Where a request keeps who is at the set-up."""
+
 PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),
-    ("calendar", N_("Calendar")),
+    ("calendar", N_("Public-facing calendar")),
     ("guide", N_("Setup guide")),
     ("people", N_("People")),
     ("policy", N_("Rules and limits")),
     ("links", N_("Entry links")),
+    ("facilities", N_("Facilities")),
+    ("api", N_("Programs")),
 )
 """The pages by the last part of their path, in the order of the navigation."""
 
@@ -88,7 +94,8 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
     if organisation is None:
         raise UnknownOrganisation
     request[ORGANISATION] = organisation
-    return organisation, await require(request, name, Role.ADMIN)
+    account = request[ADMIN] = await require(request, name, Role.ADMIN)
+    return organisation, account
 
 
 async def posted_to(request: web.Request) -> Posted:
@@ -111,13 +118,10 @@ def draw(
 ) -> web.Response:
     """A page of the set-up in its frame."""
     title = gettext(dict(PAGES)[name])
-    home = f"/{organisation.id}/staff"
-    frame = {
+    frame: dict[str, Any] = {
         "here": name,
-        "pages": [(path_of(organisation, part), gettext(label), part) for part, label in PAGES],
+        "parts_of_setup": [(path_of(organisation, part), gettext(label), part) for part, label in PAGES],
         "heading": title,
-        "staff_home": home,
-        "boot": {"home": home, "session": f"{home}/session"},
         "errors": {},
         "conflict": None,
         "saved": "saved" in request.query and status == 200,
@@ -125,7 +129,16 @@ def draw(
         "revision": organisation.revision,
     }
     wrong = gettext("Please check:") + " " if context.get("errors") else ""
-    return page(request, template, {**frame, **context}, title=wrong + title, status=status)
+    return staff_page(
+        request,
+        organisation,
+        request[ADMIN],
+        "setup",
+        template,
+        {**frame, **context},
+        wrong + title,
+        status,
+    )
 
 
 def show(

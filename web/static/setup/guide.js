@@ -85,16 +85,10 @@ function take(text) {
   draw();
 }
 
-document.addEventListener("submit", async (event) => {
-  const button = event.submitter;
-  if (event.target !== form()) return;
-  if (!button || button.value === "save") {
-    unsaved = false;
-    return;
-  }
-  event.preventDefault();
+/** Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says what is wrong. */
+async function press(action) {
   const body = new URLSearchParams(new FormData(form()));
-  body.append("do", button.value);
+  body.append("do", action);
   try {
     const answer = await fetch(form().action, { method: "POST", body });
     if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
@@ -102,16 +96,31 @@ document.addEventListener("submit", async (event) => {
   } catch {
     unsaved = false;
     const pressed = document.createElement("input");
-    [pressed.type, pressed.name, pressed.value] = ["hidden", "do", button.value];
+    [pressed.type, pressed.name, pressed.value] = ["hidden", "do", action];
     form().append(pressed);
-    form().submit(); // the whole page then, which says what is wrong
+    form().submit();
   }
+}
+
+let pressing = Promise.resolve(); // one after the other: each begins with what the last one made
+document.addEventListener("submit", (event) => {
+  if (event.target !== form()) return;
+  const action = event.submitter?.value ?? "save";
+  if (action === "save") {
+    unsaved = false;
+    return;
+  }
+  event.preventDefault();
+  pressing = pressing.then(() => press(action));
 });
-document.addEventListener("input", (event) => {
-  if (form().contains(event.target)) {
-    unsaved = true;
-    draw();
+document.addEventListener("input", ({ target }) => {
+  if (!form().contains(target)) return;
+  unsaved = true;
+  const step = target.closest("[data-step]");
+  if (target.id === `${step?.dataset.step}-title`) {
+    for (const place of step.querySelectorAll("[data-title]")) place.textContent = target.value;
   }
+  draw();
 });
 document.querySelector("#preview-again").addEventListener("click", () => {
   [answers, at, ended] = [{}, null, false];

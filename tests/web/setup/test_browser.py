@@ -1,0 +1,231 @@
+"""The set-up in a real browser: built by keyboard, tried in the preview, lived through by a patient, open to all."""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.setup.test_saving import stored
+from tests.web.site import ADMIN, OSEI, Site
+from web import demo
+
+Open = Callable[..., Awaitable[Page]]
+SHOWN_MS = 10_000
+
+
+@pytest.fixture
+async def open_page(site: Site, browser: Browser) -> AsyncIterator[Open]:
+    """Opens a page as nobody: `open_page("/demo", width=320, dark=True)`. No page may log an error."""
+    wrong: list[str] = []
+
+    async def open_one(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
+        context = await browser.new_context(
+            viewport={"width": width, "height": 860},
+            color_scheme="dark" if dark else "light",
+            locale="en-US",
+            reduced_motion="reduce",
+            **how,
+        )
+        context.set_default_timeout(SHOWN_MS)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        await page.goto(str(site.server.make_url(path)))
+        return page
+
+    yield open_one
+    # A refused form is an answer with a status that browsers log as an error; it is part of what is tested.
+    assert not [text for text in wrong if not re.search(r"status of (409|422)", text)]
+
+
+async def signed_in(site: Site, open_page: Open, email: str = ADMIN, **how: Any) -> Page:
+    page = await open_page("/demo/staff/sign-in", **how)
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(demo.password(site.settings, email))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/demo/staff")
+    return page
+
+
+async def go(site: Site, page: Page, path: str) -> None:
+    await page.goto(str(site.server.make_url(path)))
+
+
+async def save(page: Page, name: str = "Save") -> None:
+    """Press the page's save button, and see that it was saved."""
+    await page.get_by_role("button", name=name, exact=True).last.click()
+    await expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_every_page_of_the_set_up_is_accessible(
+    site: Site, open_page: Open, width: int, dark: bool
+) -> None:
+    page = await signed_in(site, open_page, width=width, dark=dark)
+    for part in ("", "/calendar", "/guide", "/people", "/policy", "/links"):
+        await go(site, page, f"/demo/staff/setup{part}")
+        await is_accessible(page)
+    await page.goto(str(site.server.make_url("/demo/staff/setup/calendar")))
+    await page.get_by_label("Name of the clinic").fill("")
+    await page.get_by_label("Monday, opens").first.fill("17:00")
+    await page.get_by_label("Monday, closes").first.fill("09:00")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("2 things need your attention.").wait_for()
+    await is_accessible(page)
+    await go(site, page, "/demo/staff/setup/people")
+    for person in await page.locator("summary").all():
+        await person.click()
+    await is_accessible(page)
+    await page.get_by_label("Name").last.fill("Dr Ida Berg")
+    await page.get_by_label("Email").fill("berg@riverside.example")
+    await page.get_by_role("button", name="Add and send a link").click()
+    link = await page.locator("code.secret").inner_text()
+    await is_accessible(page)
+    await page.goto(link)
+    await page.get_by_label("Password", exact=True).wait_for()
+    assert page.url.endswith("/demo/staff/password"), "the link's token has left the address bar"
+    await is_accessible(page)
+
+
+async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_page: Open) -> None:
+    one, other = await signed_in(site, open_page), await signed_in(site, open_page)
+    for page in (one, other):
+        await go(site, page, "/demo/staff/setup/calendar")
+    await one.get_by_label("Name of the clinic").fill("Lakeside Clinic")
+    await save(one)
+    await other.get_by_label("Welcome text").fill("Come in.")
+    await other.get_by_role("button", name="Save", exact=True).click()
+    await expect(other.get_by_text("Robin Hale saved this page while you were writing")).to_be_visible()
+    await expect(other.get_by_role("row", name="Name of the clinic")).to_contain_text("Lakeside Clinic")
+    await expect(other.get_by_label("Welcome text")).to_have_value("Come in.")
+    await is_accessible(other)
+    await other.get_by_role("link", name="Take what is saved, and drop mine").click()
+    await expect(other.get_by_label("Name of the clinic")).to_have_value("Lakeside Clinic")
+
+
+async def test_the_first_set_up_leads_from_step_to_step(site: Site, open_page: Open) -> None:
+    page = await signed_in(site, open_page)
+    await go(site, page, "/demo/staff/setup")
+    await expect(page.get_by_role("heading", name="1 of 5 steps are done")).to_be_visible()
+    for link, button in (
+        ("Set up the public-facing calendar", "Save"),
+        ("Build the setup guide", "Save as a new version"),
+        ("Look at the rules and limits", "Save"),
+    ):
+        await page.get_by_role("link", name=link).click()
+        await save(page, button)
+        await page.get_by_role("link", name="First set-up").click()
+    await expect(page.get_by_role("heading", name="5 of 5 steps are done")).to_be_visible()
+
+
+async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(site: Site, open_page: Open) -> None:
+    page = await signed_in(site, open_page)
+    await go(site, page, "/demo/staff/setup/calendar")
+    await page.get_by_label("Monday, opens").first.fill("09:00")
+    await page.get_by_label("Monday, closes").first.fill("12:00")
+    await page.get_by_label("Monday, closes").first.blur()
+    await page.get_by_label("Monday, opens").nth(1).fill("13:00")
+    await page.get_by_label("Monday, closes").nth(1).fill("17:30")
+    await page.get_by_role("button", name="Monday’s hours on all weekdays").click()
+    await expect(page.get_by_label("Friday, opens").nth(1)).to_have_value("13:00")
+    await page.get_by_label("Closed on").first.fill("2031-12-25")
+    await page.get_by_label("Notice").fill("We are short of staff today.")
+    await page.get_by_label("Colour of the clinic").fill("#ffcc00")
+    await expect(page.get_by_text("pages use this darker one")).to_be_visible()
+    await save(page)
+    found = await stored(site)
+    assert found.hours[:5] == ((("09:00", "12:00"), ("13:00", "17:30")),) * 5
+    assert found.closed == ("2031-12-25",)
+    visitor = await open_page("/demo")
+    await expect(visitor.get_by_text("We are short of staff today.")).to_be_visible()
+    await expect(visitor.get_by_role("row", name="Friday")).to_contain_text("13:00–17:30")
+    await is_accessible(visitor)
+
+
+async def test_the_guide_is_built_with_the_keyboard_and_tried_in_the_preview(
+    site: Site, open_page: Open
+) -> None:
+    page = await signed_in(site, open_page)
+    await go(site, page, "/demo/staff/setup/guide")
+    await page.get_by_role("button", name="Yes or no", exact=True).press("Enter")
+    await expect(page.get_by_label("What the step asks").last).to_be_focused()
+    await page.keyboard.type("Do you have a fever?")
+    await page.get_by_role("button", name="Text", exact=True).press("Enter")
+    await expect(page.get_by_label("What the step asks").last).to_be_focused()
+    await page.keyboard.type("How high is it?")
+    await page.get_by_label("Asked only if").last.select_option(label="Do you have a fever?: Yes")
+    for name, at in (("Do you have a fever?", 0), ("How high is it?", 1)):
+        for _ in range(6):
+            await page.get_by_role("button", name=f"Move up {name}").press("Enter")
+        await expect(page.locator("[data-step] h2").nth(at)).to_contain_text(name)
+    await expect(page.get_by_role("button", name="Move up Do you have a fever?")).to_be_disabled()
+    await page.get_by_role("button", name="Move down How high is it?").press("Enter")
+    await expect(page.locator("[data-step] h2").nth(2)).to_contain_text("How high is it?")
+    await expect(page.get_by_role("button", name="Move down How high is it?")).to_be_focused()
+    await page.get_by_role("button", name="Move up How high is it?").press("Enter")
+    await expect(page.locator("[data-step] h2").nth(1)).to_contain_text("How high is it?")
+    preview = page.get_by_role("region", name="Preview")
+    await expect(preview.get_by_role("heading", name="Do you have a fever?")).to_be_visible()
+    await preview.get_by_label("No", exact=True).check()
+    await preview.get_by_role("button", name="Next").click()
+    await expect(preview.get_by_role("heading", name="When did it begin?")).to_be_visible()
+    await preview.get_by_role("button", name="Back").click()
+    await preview.get_by_label("Yes", exact=True).check()
+    await preview.get_by_role("button", name="Next").click()
+    await expect(preview.get_by_role("heading", name="How high is it?")).to_be_visible()
+    await preview.get_by_role("button", name="Next").click()
+    await expect(preview.get_by_text("Please write something here.")).to_be_visible()
+    await is_accessible(page)
+    await save(page, "Save as a new version")
+    titles = [step.title for step in (await stored(site)).guide.steps]
+    assert titles[:3] == ["Do you have a fever?", "How high is it?", "When did it begin?"]
+
+
+async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, open_page: Open) -> None:
+    page = await signed_in(site, open_page)
+    await go(site, page, "/demo/staff/setup/guide")
+    await page.get_by_role("button", name="Text", exact=True).click()
+    await page.get_by_label("What the step asks").last.fill("Which week is it?")
+    await page.get_by_label("Asked only if").last.select_option(
+        label="Are you pregnant, or could you be?: Yes"
+    )
+    for _ in range(3):
+        await page.get_by_role("button", name="Move up Which week is it?").click()
+        await page.wait_for_load_state()
+    await expect(page.locator("[data-step] h2").nth(3)).to_contain_text("Which week is it?")
+    await save(page, "Save as a new version")
+    await page.wait_for_timeout(2_100)  # the longest that a worker keeps an older document
+
+    ana = await open_page("/demo/information")
+    for name, value in {
+        "name": "Ana Ruiz",
+        "birth_date": "1990-04-02",
+        "phone": "512 555 0142",
+        "email": "ana@example.org",
+        "reason": "Rash",
+    }.items():
+        await ana.locator(f"[name={name}]").fill(value)
+    await ana.locator("[name=state]").select_option("TX")
+    await ana.locator("[name=language]").select_option("en")
+    await ana.get_by_role("button", name="Get in line").click()
+    await expect(ana.get_by_text("Step 1 of 6")).to_be_visible()
+    await ana.get_by_role("button", name="Next").click()
+    await ana.get_by_label("I can go about my day").check()
+    await ana.get_by_role("button", name="Next").click()
+    await ana.get_by_label("Yes", exact=True).check()
+    await expect(ana.get_by_text("Step 3 of 7")).to_be_visible()
+    await ana.get_by_role("button", name="Next").click()
+    await expect(ana.get_by_role("heading", name="Which week is it?")).to_be_visible()
+    await ana.get_by_role("button", name="Back").click()
+    await ana.get_by_label("No", exact=True).check()
+    await expect(ana.get_by_text("Step 3 of 6")).to_be_visible()
+    await ana.get_by_role("button", name="Next").click()
+    await expect(ana.get_by_role("heading", name="Allergies and medicines")).to_be_visible()
+
+
+async def test_somebody_who_is_no_admin_is_told_in_words(site: Site, open_page: Open) -> None:
+    page = await signed_in(site, open_page, OSEI)
+    assert (await page.context.request.get(str(site.server.make_url("/demo/staff/setup")))).status == 403

@@ -1,0 +1,66 @@
+/* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last one is used, Monday's
+   hours on all weekdays, and how the colour will look. The form works without this. */
+import { t } from "../shared/text.js";
+
+const form = document.querySelector("form[data-once]");
+
+/** A copy of an emptied row is added whenever the last one is filled in. */
+function grow(list) {
+  list.addEventListener("change", () => {
+    const last = list.lastElementChild;
+    const inputs = last.matches("input") ? [last] : [...last.querySelectorAll("input")];
+    if (!inputs.some((input) => input.value)) return;
+    const next = last.cloneNode(true);
+    for (const input of next.matches("input") ? [next] : next.querySelectorAll("input")) input.value = "";
+    list.append(next);
+  });
+}
+
+for (const list of form.querySelectorAll(".spans, .dates")) grow(list);
+
+const copy = document.querySelector("#copy-monday");
+copy.hidden = false;
+copy.addEventListener("click", () => {
+  const [monday, ...others] = form.querySelectorAll(".weekday .spans");
+  for (const day of others.slice(0, 4)) {
+    const [opens, closes] = [...day.querySelectorAll("input")].map(({ name }) => name);
+    const rows = monday.cloneNode(true);
+    for (const [index, input] of [...rows.querySelectorAll("input")].entries()) {
+      const original = day.querySelector(`[name="${index % 2 ? closes : opens}"]`);
+      input.name = index % 2 ? closes : opens;
+      input.setAttribute("aria-label", original.getAttribute("aria-label"));
+    }
+    day.replaceChildren(...rows.children);
+  }
+});
+
+const accent = document.querySelector("#accent");
+const swatch = document.querySelector("#swatch");
+
+const luminance = (rgb) => {
+  const [r, g, b] = rgb.map((part) => part / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+
+/** White on the colour, darkened as the pages do it (accent.js), and what is said about it. */
+function show() {
+  const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
+  if (!wanted) return swatch.replaceChildren();
+  const given = [0, 2, 4].map((at) => parseInt(wanted[1].slice(at, at + 2), 16));
+  let parts = given;
+  while (1.05 / (luminance(parts) + 0.05) < 5) parts = parts.map((part) => Math.floor(part * 0.94));
+  const sample = document.createElement("span");
+  sample.className = "swatch";
+  sample.textContent = t("Meet Now");
+  sample.style.setProperty("background", `rgb(${parts.join(" ")})`);
+  sample.style.setProperty("color", "#ffffff");
+  const words = document.createElement("span");
+  const ratio = (1.05 / (luminance(given) + 0.05)).toFixed(1);
+  words.textContent = parts === given
+    ? t("White text has a contrast of {ratio} to 1 on it: good to read.", { ratio })
+    : t("White text would have a contrast of {ratio} to 1 only; pages use this darker one.", { ratio });
+  return swatch.replaceChildren(sample, words);
+}
+
+accent.addEventListener("input", show);
+show();
