@@ -21,9 +21,11 @@ from signalling.mirror import Change, Reset
 from signalling.record import Status, Visit
 from signalling.service import Service
 from signalling.store import Keys, Unavailable, answering
+from signalling.visit import GUEST_PREFIX, PATIENT, PROVIDER
 from signalling.wire import Seat
 
 log = structlog.get_logger()
+_OPPOSITE = {PATIENT: PROVIDER}  # whom a party hears on the m-lines it sends on; everybody else: the patient
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 _LEASE_S = 86_400
 # KEYS: lease; ARGV: the holder it is taken from ('' = none), the new one, seconds. Returns who holds it now.
@@ -41,20 +43,23 @@ class MediaParty(Protocol):
     def accept(self, answer: str) -> None: ...
     def restart_ice(self) -> str: ...
     def set_receiving(self, kind: m.MediaKind, allowed: bool) -> None: ...
+    def set_admitted(self, admitted: bool) -> None: ...
     def leave(self) -> None: ...
 
 
 class MediaRoom(Protocol):
     """One visit's media."""
 
-    def join(self, party_id: str, listener: Callable[[Any], None]) -> MediaParty: ...
+    def join(
+        self, party_id: str, listener: Callable[[Any], None], *, opposite: str | None, admitted: bool
+    ) -> MediaParty: ...
     def set_gate(self, open: bool) -> None: ...
     def close(self) -> None: ...
 
 
 class MediaRelay(Protocol):
     """The worker's relay. `accept` raises ValueError for SDP that cannot be used, `join` RuntimeError
-    where there is no place."""
+    where there is no place. A listener's event with a true `needs_offer` asks for a new offer."""
 
     def room(self, room_id: str) -> MediaRoom: ...
 
@@ -235,6 +240,11 @@ class Rooms:
         if visit is None or visit.status not in WITH_MEDIA:
             self._refuse(message, "wrong_status")
             return
+        if seat.party not in visit.parties:
+            visit = await self._service.visit_now(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA or seat.party not in visit.parties:
+            self._refuse(message, "not_allowed")  # a guest who was dismissed meanwhile
+            return
         room = self._rooms.get(seat.visit)
         if room is None:
             room = self._rooms[seat.visit] = Room(seat.organisation, self._relay.room(seat.visit))
@@ -242,7 +252,10 @@ class Rooms:
         before = room.occupants.get(seat.party)
         try:
             leg = room.media.join(
-                seat.party, lambda event: log.debug("media.event", event_type=type(event).__name__)
+                seat.party,
+                lambda event: self._media_news(room, seat.party, event),
+                opposite=_OPPOSITE.get(seat.party, PATIENT),
+                admitted=_admitted(visit, seat.party),
             )
         except RuntimeError:
             self._refuse(message, "room_full")
@@ -258,6 +271,12 @@ class Rooms:
             for kind, muted in other.muted.items():
                 if other is not occupant and muted:
                     self._tell_muted(seat, party, kind, muted)
+
+    def _media_news(self, room: Room, party: str, event: object) -> None:
+        log.debug("media.event", event_type=type(event).__name__)
+        occupant = room.occupants.get(party)
+        if occupant is not None and getattr(event, "needs_offer", False):
+            self._offer(occupant, fresh=False, sdp=occupant.leg.offer())
 
     def _refuse(self, message: wire.Join, code: str) -> None:
         if message.id is not None:
@@ -326,6 +345,8 @@ class Rooms:
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
+                if isinstance(news.before, Visit) and news.before.parties.keys() > news.after.parties.keys():
+                    self._unseat(news.after)
             return
         mirror = self._service.mirrors.known(news.organisation)
         for visit_id, room in list(self._rooms.items()):
@@ -337,11 +358,23 @@ class Rooms:
         if room is None:
             return
         if visit is not None and visit.status in WITH_MEDIA:
+            for party, occupant in list(room.occupants.items()):
+                if party in visit.parties:
+                    occupant.leg.set_admitted(_admitted(visit, party))
+                else:  # a guest was dismissed; they see it in the visit's topic
+                    del room.occupants[party]
+                    occupant.leg.leave()
             room.media.set_gate(visit.status is Status.LIVE)
             return
         del self._rooms[visit_id]
         room.media.close()
         self._spawn(self._give_up(room.organisation, visit_id))
+
+    def _unseat(self, visit: Visit) -> None:
+        """Forget the seats of this worker's connections whose party is none any more."""
+        for connection, (seat, _) in list(self._seats.items()):
+            if seat.visit == visit.id and seat.party not in visit.parties:
+                del self._seats[connection]
 
     async def _give_up(self, organisation: str, visit_id: str) -> None:
         """The room is closed; whoever joins first next time owns it."""
@@ -367,6 +400,11 @@ class Rooms:
             await self._let_go(room.organisation, visit_id)
             for occupant in room.occupants.values():
                 self._tell(occupant.seat, m.MediaGone(visit=visit_id))
+
+
+def _admitted(visit: Visit, party: str) -> bool:
+    """Return whether a party's picture and sound may take part: a guest's only after their own Start."""
+    return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None
 
 
 def _may_speak(holder: Seat, message: wire.RoomMessage) -> bool:

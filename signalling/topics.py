@@ -17,7 +17,7 @@ from signalling.chat import Chat
 from signalling.guide import Guide
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
-from signalling.record import Policy, Staff, Status, Visit
+from signalling.record import Policy, Role, Staff, Status, Visit
 from signalling.service import Service
 from signalling.sessions import Sessions
 from signalling.store import Unavailable
@@ -192,6 +192,8 @@ class Topics:
         name = f"{mirror.organisation}/visit/{after.id}"
         if self._hub.has(name) and (before is None or views.visit_part(before) != views.visit_part(after)):
             self._hub.tell(name, self._visit(mirror, after))
+        if before is not None and before.parties.keys() > after.parties.keys():
+            self._part_with_guests(mirror, after)
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
             # A guide in use is known to this worker already, for somebody has subscribed to it.
@@ -201,6 +203,14 @@ class Topics:
             ):
                 self._hub.tell(name, self._case(mirror, after, guide))
         self._queue_changed(mirror, before, after)
+
+    def _part_with_guests(self, mirror: Mirror, visit: Visit) -> None:
+        """Guests who were dismissed have just been told so, and hear nothing more of the visit."""
+        for room in ("visit", "chat"):
+            name = f"{mirror.organisation}/{room}/{visit.id}"
+            for socket in self._hub.subscribers(name):
+                if socket.actor.role is Role.GUEST and socket.actor.id not in visit.parties:
+                    self._hub.unsubscribe(socket, name)
 
     def _queue_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = self._session_changed(mirror, before, after)
@@ -276,6 +286,7 @@ class Topics:
                     visit = await self._service.visit(organisation, visit_id)
                     if visit is not None:
                         socket.send(await self._state(room, mirror, visit))
+                        self._part_with_guests(mirror, visit)
 
     def _once(self, mirror: Mirror, what: str, work: Work, delay_s: float) -> None:
         """Do something for an organisation after a delay, unless it is about to be done anyway."""

@@ -6,8 +6,8 @@
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone yields black and
  * silence, so the connection, the encoder and the bandwidth estimate are warm while nothing of the person leaves the device.
  *
- * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail: the track),
- * `devicechange`, `trackended` and `trackrestored` (detail: the kind).
+ * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail: the track of the one opposite),
+ * `remotes` (somebody beside the one opposite came or went), `devicechange`, `trackended` and `trackrestored` (detail: the kind).
  */
 
 const KINDS = ["audio", "video"];
@@ -50,6 +50,19 @@ const reasonOf = (error) => REASONS[error?.name] ?? "failed";
 /** The session id in an offer's `o=` line: another one means another leg, which needs another connection. */
 const sessionOf = (sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
+/** Which stream each m-line of an offer belongs to: mid -> the stream's id, which is the key of the party heard there. */
+function streamsOf(sdp) {
+  const found = new Map();
+  for (const section of sdp.split(/^m=/m).slice(1)) {
+    const [mid, id] = [/^a=mid:(\S+)/m.exec(section), /^a=msid:(\S+)/m.exec(section)];
+    if (mid && id) found.set(mid[1], id[1]);
+  }
+  return found;
+}
+
+/** The m-lines on which this side sends; on the same ones comes the party opposite. Any further ones only bring others. */
+const OWN_MIDS = new Set(["0", "1"]);
+
 export class MediaSession extends EventTarget {
   #sendAnswer;
   #connection = null;
@@ -64,6 +77,7 @@ export class MediaSession extends EventTarget {
   #muted = { audio: false, video: false };
   #preview = new MediaStream();
   #remote = new MediaStream();
+  #remotes = new Map();
   #accepting = Promise.resolve();
   #before = null;
   #onDeviceChange = () => this.#emit("devicechange", null);
@@ -80,7 +94,12 @@ export class MediaSession extends EventTarget {
     return this.#preview;
   }
 
-  /** What the other side sends, for the page's <video>. Always the same object. */
+  /** Everybody who is heard: party -> stream, the one opposite among them (as `remote` where the server has not named them). */
+  get remotes() {
+    return this.#remotes;
+  }
+
+  /** What the party opposite sends, for the page's <video>. Always the same object. */
   get remote() {
     return this.#remote;
   }
@@ -252,7 +271,7 @@ export class MediaSession extends EventTarget {
       this.#sent[kind]?.stop();
       this.#live[kind] = this.#sent[kind] = null;
     }
-    for (const stream of [this.#preview, this.#remote]) stream.getTracks().forEach((track) => stream.removeTrack(track));
+    for (const stream of [this.#preview, this.#remote, ...this.#remotes.values()]) stream.getTracks().forEach((track) => stream.removeTrack(track));
     this.#enter("closed");
   }
 
@@ -291,6 +310,7 @@ export class MediaSession extends EventTarget {
   /** Send the clones on whatever transceivers there are; a track that comes late needs no renegotiation. */
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
+      if (!OWN_MIDS.has(transceiver.mid)) continue;
       const clone = this.#sent[transceiver.receiver.track.kind];
       if (clone && transceiver.sender.track !== clone) await transceiver.sender.replaceTrack(clone);
     }
@@ -327,10 +347,33 @@ export class MediaSession extends EventTarget {
     this.#session = session;
     const connection = this.#connection;
     await connection.setRemoteDescription({ type: "offer", sdp });
-    for (const transceiver of connection.getTransceivers()) transceiver.direction = "sendrecv";
+    for (const transceiver of connection.getTransceivers()) {
+      transceiver.direction = OWN_MIDS.has(transceiver.mid) ? "sendrecv" : "recvonly";
+    }
+    this.#sort(streamsOf(sdp));
     await this.#attach();
     await connection.setLocalDescription();
     if (connection === this.#connection) await this.#sendAnswer(connection.localDescription.sdp, id);
+  }
+
+  /** Give everybody who is heard a stream of their own, which stays the same object while they are here. */
+  #sort(streams) {
+    const tracks = new Map();
+    for (const { mid, receiver } of this.#connection.getTransceivers()) {
+      const party = streams.get(mid);
+      if (!party) continue;
+      if (OWN_MIDS.has(mid)) tracks.set(party, null);
+      else tracks.set(party, [...(tracks.get(party) ?? []), receiver.track]);
+    }
+    const before = [...this.#remotes.keys()].join();
+    for (const party of this.#remotes.keys()) if (!tracks.has(party)) this.#remotes.delete(party);
+    for (const [party, theirs] of tracks) {
+      const stream = theirs === null ? this.#remote : (this.#remotes.get(party) ?? new MediaStream());
+      for (const old of theirs ? stream.getTracks() : []) if (!theirs.includes(old)) stream.removeTrack(old);
+      for (const track of theirs ?? []) stream.addTrack(track);
+      this.#remotes.set(party, stream);
+    }
+    if (before !== [...this.#remotes.keys()].join()) this.#emit("remotes", null);
   }
 
   #renew() {
@@ -338,7 +381,8 @@ export class MediaSession extends EventTarget {
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
     this.#connection = connection;
     this.#before = null;
-    connection.addEventListener("track", ({ track }) => {
+    connection.addEventListener("track", ({ track, transceiver }) => {
+      if (!OWN_MIDS.has(transceiver.mid)) return;
       for (const old of this.#remote.getTracks()) if (old.kind === track.kind) this.#remote.removeTrack(old);
       this.#remote.addTrack(track);
       this.#emit("remotetrack", track);
