@@ -30,9 +30,13 @@ def moment(at_ms: int, zone: str) -> datetime:
 
 
 def zone_words(at_ms: int, zone: str) -> str:
-    """What a zone's time is called at that moment: "Central Standard Time"."""
+    """What a zone's time is called at that moment: "Central Standard Time", or "Kolkata time" where it has no name."""
     locale = languages()[current()].locale
-    return dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)
+    name = dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)
+    if not name.startswith(("GMT", "UTC")):
+        return name
+    place = dates.get_timezone_location(zone, locale=locale, return_city=True).rpartition("/")[2]
+    return gettext("{place} time").format(place=place)
 
 
 def day_words(at_ms: int, zone: str) -> str:

@@ -1,0 +1,280 @@
+"""Booked visits in a real browser: booking, moving, cancelling, checking in, and what staff see of it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
+
+from signalling.record import Status
+from tests.web.conftest import OpenSite
+from tests.web.pages.test_accessibility import is_accessible
+from tests.web.site import ADMIN, OSEI, Site
+from web import demo
+from web.appointments.slots import MINUTE_MS
+from web.organisations import Booking
+from web.pages.calendar_shown import DESK
+from web.pages.public import ORGANISATIONS, SERVICE
+
+OpenPage = Callable[..., Awaitable[Page]]
+EXPECTED = re.compile("status of (409|422)")  # a page that says what is wrong
+LOOKS = [(1280, False), (320, True)]
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    """A clinic that takes bookings at any time of the day, five minutes each, from now on."""
+    site = await open_site()
+    kept = await site.app[ORGANISATIONS].get("demo")
+    booking = Booking(enabled=True, slot_min=5, lead_h=0, horizon_days=9, capacity=1)
+    changed = msgspec.structs.replace(kept or demo.ORGANISATION, booking=booking)
+    await site.app[ORGANISATIONS].save(changed)
+    return site
+
+
+@pytest.fixture
+async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
+    """Opens a path in a browser of its own: `open_page("/demo", width=320, dark=True, timezone_id="Asia/Tokyo")`."""
+    wrong: list[str] = []
+    contexts = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not EXPECTED.search(message.text):
+            wrong.append(message.text)
+
+    async def open_page(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
+        context = await browser.new_context(
+            **{
+                "viewport": {"width": width, "height": 860},
+                "color_scheme": "dark" if dark else "light",
+                "reduced_motion": "reduce",
+                "locale": "en-US",
+                "timezone_id": "America/Chicago",
+                **how,
+            }
+        )
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        page = await context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        await page.goto(str(site.server.make_url(path)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert not wrong
+
+
+async def choose(page: Page, at: int = 0) -> None:
+    await page.locator(".times button").nth(at).click()
+
+
+async def book(page: Page, at: int = 0, name: str = "Ana Ruiz") -> None:
+    """From the calendar to the booked visit's page."""
+    await choose(page, at)
+    await page.get_by_label("Full name").fill(name)
+    await page.get_by_label("Date of birth").fill("1990-04-02")
+    await page.get_by_label("Phone").fill("512 555 0142")
+    await page.get_by_label("Email").fill("ana@example.org")
+    await page.get_by_label("Where will you be at that time?").select_option("TX")
+    await page.get_by_label("Preferred language").select_option("en")
+    await page.get_by_label("Reason for the visit").fill("Rash, three days")
+    await page.get_by_role("button", name="Book this time").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your booked visit")
+
+
+async def sign_in(page: Page, site: Site, email: str) -> None:
+    await page.get_by_label("Email").fill(email)
+    await page.get_by_label("Password").fill(demo.password(site.settings, email))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/staff")
+
+
+async def starts(site: Site) -> list[int]:
+    return [one.starts_ms for one in await site.app[DESK].book.between("demo", 0, 10**15)]
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+async def test_a_visitor_books_moves_and_cancels_with_and_without_javascript(
+    site: Site, open_page: OpenPage, javascript: bool
+) -> None:
+    page = await open_page("/demo", java_script_enabled=javascript)
+    await book(page, 3)
+    (first,) = await starts(site)
+    await page.get_by_role("link", name="Move to another time").click()
+    await choose(page, 5)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Your booked visit")
+    (second,) = await starts(site)
+    assert second != first
+    await page.get_by_text("Cancel this visit").click()
+    await page.get_by_role("button", name="Yes, cancel it").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("This visit was cancelled")
+
+
+async def test_the_link_in_the_letter_opens_the_visit(site: Site, open_page: OpenPage) -> None:
+    await book(await open_page("/demo"))
+    outbox = Path(site.settings.data.folder) / "outbox"
+    async with asyncio.timeout(20):
+        while not (found := list(outbox.glob("*booked*.eml"))):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    text = found[0].read_text("utf-8").replace("=\n", "").replace("=3D", "=")
+    link = re.search(r"/demo/appointments/\S+~[\w-]+", text)
+    assert link
+    page = await open_page(link[0])
+    await expect(page.get_by_text("Ana Ruiz")).to_be_visible()
+
+
+async def test_times_are_shown_by_the_visitors_own_clock(site: Site, open_page: OpenPage) -> None:
+    here = await open_page("/demo")
+    there = await open_page("/demo", timezone_id="Asia/Kolkata")
+    await expect(there.get_by_text("Times are for where you are: India Standard Time.")).to_be_visible()
+    await expect(here.get_by_text("Times are for Central")).to_be_visible()
+    for page, zone in ((here, "America/Chicago"), (there, "Asia/Kolkata")):
+        button = page.locator(".times button").first
+        at = await page.evaluate(
+            """([at, timeZone]) => new Intl.DateTimeFormat("en-US", { timeZone, timeStyle: "short" }).format(at)""",
+            [int(await button.get_attribute("value") or 0), zone],
+        )
+        await expect(button).to_have_text(at)
+    await book(there)
+    await expect(there.get_by_text("Kolkata time")).to_be_visible()
+    await expect(there.get_by_text("At the clinic:")).to_be_visible()
+
+
+async def test_another_day_and_another_week_are_a_press_away(site: Site, open_page: OpenPage) -> None:
+    page = await open_page("/demo")
+    before = await page.locator(".days .day").all_inner_texts()
+    await page.locator(".days .day").nth(2).click()
+    await expect(page.locator(".days .day").nth(2)).to_have_attribute("aria-current", "date")
+    await page.get_by_role("link", name="Later").click()
+    await expect(page.locator(".days .day").first).not_to_have_text(before[0])
+    await book(page)
+    assert (await starts(site))[0] - datetime.now(UTC).timestamp() * 1000 > 5 * 24 * 60 * MINUTE_MS
+
+
+async def test_of_two_visitors_who_press_the_same_time_one_is_told_and_chooses_again(
+    site: Site, open_page: OpenPage
+) -> None:
+    ana, ben = await open_page("/demo"), await open_page("/demo")
+    await choose(ana, 4)
+    await ana.get_by_label("Full name").wait_for()
+    await choose(ben, 4)
+    await expect(ben.get_by_role("alert")).to_contain_text("Somebody else has just taken this time")
+    await book(ben, 4, "Ben Lee")
+    assert len(await starts(site)) == 1
+
+
+async def test_check_in_tells_the_staff_and_leads_into_the_same_session_page(
+    site: Site, open_page: OpenPage
+) -> None:
+    osei = await open_page("/demo/staff/sign-in")
+    await sign_in(osei, site, OSEI)
+    await osei.get_by_role("switch", name="On-Call").click()
+    ana = await open_page("/demo")
+    await book(ana)
+    await ana.get_by_role("button", name="Check In").click()
+    await ana.wait_for_url("**/demo/visit**")
+    await osei.get_by_role("button", name="Claim Ana Ruiz").click()
+    await expect(ana.get_by_role("button", name="Start Session")).to_be_visible()
+    await expect(osei.get_by_role("button", name="Start Session")).to_be_visible()
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    assert visit.status is Status.CLAIMED
+    assert [visit.booked_ms] == await starts(site)
+
+
+async def test_check_in_opens_by_itself_when_it_is_time(
+    site: Site, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = await open_page("/demo")
+    await book(page, 3)
+    (first,) = await starts(site)
+    desk = site.app[DESK]
+    monkeypatch.setattr(desk, "now_ms", lambda: first - 15 * MINUTE_MS - 1_500)
+    await page.reload()
+    await expect(page.get_by_text("Check In opens here")).to_be_visible()
+    monkeypatch.setattr(desk, "now_ms", lambda: first - 15 * MINUTE_MS)
+    await expect(page.get_by_role("button", name="Check In")).to_be_visible()
+
+
+async def test_staff_see_who_has_booked_and_checked_in_and_cancel_for_a_patient(
+    site: Site, open_page: OpenPage
+) -> None:
+    ana, ben = await open_page("/demo"), await open_page("/demo")
+    await book(ana)
+    await book(ben, 3, "Ben Lee")
+    osei = await open_page("/demo/staff/sign-in")
+    await sign_in(osei, site, OSEI)
+    await osei.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
+    row = osei.get_by_role("listitem").filter(has_text="Ana Ruiz")
+    await expect(row).to_contain_text("Booked")
+    await ana.get_by_role("button", name="Check In").click()
+    await ana.wait_for_url("**/demo/visit**")
+    await osei.evaluate("window.dispatchEvent(new Event('focus'))")  # whoever comes back to the page
+    await expect(row).to_contain_text("Checked in")
+    await osei.get_by_text("Cancel Ben Lee").click()
+    await osei.get_by_label("Reason").fill("Dr Osei is ill.")
+    await osei.get_by_role("button", name="Cancel the visit Ben Lee").click()
+    await expect(osei.get_by_role("listitem").filter(has_text="Ben Lee")).to_contain_text(
+        "Cancelled by Dr Maya Osei"
+    )
+    await ben.reload()
+    await expect(ben.get_by_text("Dr Maya Osei of Riverside Clinic cancelled it.")).to_be_visible()
+
+
+async def test_staff_move_a_visit_to_another_time(site: Site, open_page: OpenPage) -> None:
+    ana = await open_page("/demo")
+    await book(ana, 3)
+    (before,) = await starts(site)
+    osei = await open_page("/demo/staff/sign-in")
+    await sign_in(osei, site, OSEI)
+    await osei.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
+    await osei.get_by_role("link", name="Move Ana Ruiz").click()
+    await choose(osei, 6)
+    await expect(osei.get_by_role("heading", level=1)).to_have_text("Calendar")
+    assert await starts(site) != [before]
+    await expect(osei.get_by_role("listitem").filter(has_text="Ana Ruiz")).to_contain_text("moved")
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_the_pages_of_booked_visits_and_reports_are_accessible(
+    site: Site, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    page = await open_page("/demo", width=width, dark=dark)
+    await is_accessible(page)
+    await choose(page, 2)
+    await page.get_by_role("button", name="Book this time").click()
+    await page.get_by_role("alert").wait_for()
+    await is_accessible(page)
+    await page.goto(str(site.server.make_url("/demo")))
+    await book(page)
+    await is_accessible(page)
+    booked = page.url
+    await page.get_by_role("link", name="Move to another time").click()
+    await is_accessible(page)
+    await page.goto(booked)
+    await page.get_by_text("Cancel this visit").click()
+    await page.get_by_role("button", name="Yes, cancel it").click()
+    await is_accessible(page)
+    await book(await open_page("/demo"), 3, "Ben Lee")
+    staff = await open_page("/demo/staff/sign-in", width=width, dark=dark)
+    await sign_in(staff, site, ADMIN)
+    await staff.goto(str(site.server.make_url("/demo/staff/calendar?view=week")))
+    await staff.get_by_text("Cancel Ben Lee").click()
+    await is_accessible(staff)
+    someone = site.person()
+    await someone.ask_for_a_visit()
+    from signalling.commands import Withdraw
+    from web.pages.public import patient
+
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    await site.app[SERVICE].command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())
+    await staff.get_by_role("link", name="Reports").click()
+    await expect(staff.get_by_role("heading", name="Outcomes by day")).to_be_visible()
+    await is_accessible(staff)
