@@ -1,4 +1,4 @@
-"""The messages of PROTOCOL.md: one frozen type each, and the two codecs that read and write them.
+"""The messages of PROTOCOL.md and the two codecs that read and write them; the one door to all message types.
 
 Pure. A message that is not of this protocol never becomes an object: `decode` raises `BadMessage`. What a message
 does stands in `handlers.py` and `visit.py`; how state becomes a message stands in `views.py`.
@@ -6,685 +6,262 @@ does stands in `handlers.py` and `visit.py`; how state becomes a message stands 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from signalling.guide import Step
+from signalling.replies import (
+    BellItem as BellItem,
+)
+from signalling.replies import (
+    BellMarked as BellMarked,
+)
+from signalling.replies import (
+    BellPart as BellPart,
+)
+from signalling.replies import (
+    BellSnapshot as BellSnapshot,
+)
+from signalling.replies import (
+    CasePart as CasePart,
+)
+from signalling.replies import (
+    CaseState as CaseState,
+)
+from signalling.replies import (
+    ChatLine as ChatLine,
+)
+from signalling.replies import (
+    ChatSnapshot as ChatSnapshot,
+)
+from signalling.replies import (
+    Done as Done,
+)
+from signalling.replies import (
+    Error as Error,
+)
+from signalling.replies import (
+    History as History,
+)
+from signalling.replies import (
+    HistoryPart as HistoryPart,
+)
+from signalling.replies import (
+    Invited as Invited,
+)
+from signalling.replies import (
+    LinePart as LinePart,
+)
+from signalling.replies import (
+    Me as Me,
+)
+from signalling.replies import (
+    MediaGone as MediaGone,
+)
+from signalling.replies import (
+    MediaMessage as MediaMessage,
+)
+from signalling.replies import (
+    MediaMuted as MediaMuted,
+)
+from signalling.replies import (
+    MediaOffer as MediaOffer,
+)
+from signalling.replies import (
+    MediaTakenOver as MediaTakenOver,
+)
+from signalling.replies import (
+    Message as Message,
+)
+from signalling.replies import (
+    Part as Part,
+)
+from signalling.replies import (
+    PartyPart as PartyPart,
+)
+from signalling.replies import (
+    Past as Past,
+)
+from signalling.replies import (
+    PastRow as PastRow,
+)
+from signalling.replies import (
+    PatientPart as PatientPart,
+)
+from signalling.replies import (
+    PersonPart as PersonPart,
+)
+from signalling.replies import (
+    PlaceState as PlaceState,
+)
+from signalling.replies import (
+    Pong as Pong,
+)
+from signalling.replies import (
+    QueueGone as QueueGone,
+)
+from signalling.replies import (
+    QueueLimits as QueueLimits,
+)
+from signalling.replies import (
+    QueueRow as QueueRow,
+)
+from signalling.replies import (
+    QueueSnapshot as QueueSnapshot,
+)
+from signalling.replies import (
+    QueueStaff as QueueStaff,
+)
+from signalling.replies import (
+    Row as Row,
+)
+from signalling.replies import (
+    ServerMessage as ServerMessage,
+)
+from signalling.replies import (
+    SessionRow as SessionRow,
+)
+from signalling.replies import (
+    SessionsGone as SessionsGone,
+)
+from signalling.replies import (
+    SessionsRow as SessionsRow,
+)
+from signalling.replies import (
+    SessionsSnapshot as SessionsSnapshot,
+)
+from signalling.replies import (
+    StaffPart as StaffPart,
+)
+from signalling.replies import (
+    Subscribed as Subscribed,
+)
+from signalling.replies import (
+    TopicMessage as TopicMessage,
+)
+from signalling.replies import (
+    VisitPart as VisitPart,
+)
+from signalling.replies import (
+    VisitState as VisitState,
+)
+from signalling.replies import (
+    Welcome as Welcome,
+)
+from signalling.requests import (
+    BellMark as BellMark,
+)
+from signalling.requests import (
+    Bye as Bye,
+)
+from signalling.requests import (
+    ChatSend as ChatSend,
+)
+from signalling.requests import (
+    ClientMessage as ClientMessage,
+)
+from signalling.requests import (
+    Hello as Hello,
+)
+from signalling.requests import (
+    MediaAnswer as MediaAnswer,
+)
+from signalling.requests import (
+    MediaJoin as MediaJoin,
+)
+from signalling.requests import (
+    MediaMute as MediaMute,
+)
+from signalling.requests import (
+    MediaRestart as MediaRestart,
+)
+from signalling.requests import (
+    OnCall as OnCall,
+)
+from signalling.requests import (
+    Ping as Ping,
+)
+from signalling.requests import (
+    Request as Request,
+)
+from signalling.requests import (
+    SessionsPast as SessionsPast,
+)
+from signalling.requests import (
+    Subscribe as Subscribe,
+)
+from signalling.requests import (
+    Unsubscribe as Unsubscribe,
+)
+from signalling.requests import (
+    VisitAssign as VisitAssign,
+)
+from signalling.requests import (
+    VisitClaim as VisitClaim,
+)
+from signalling.requests import (
+    VisitDecline as VisitDecline,
+)
+from signalling.requests import (
+    VisitDismiss as VisitDismiss,
+)
+from signalling.requests import (
+    VisitEnd as VisitEnd,
+)
+from signalling.requests import (
+    VisitEnter as VisitEnter,
+)
+from signalling.requests import (
+    VisitFinish as VisitFinish,
+)
+from signalling.requests import (
+    VisitHangUp as VisitHangUp,
+)
+from signalling.requests import (
+    VisitHistory as VisitHistory,
+)
+from signalling.requests import (
+    VisitInvite as VisitInvite,
+)
+from signalling.requests import (
+    VisitLeave as VisitLeave,
+)
+from signalling.requests import (
+    VisitRelease as VisitRelease,
+)
+from signalling.requests import (
+    VisitReopen as VisitReopen,
+)
+from signalling.requests import (
+    VisitRequest as VisitRequest,
+)
+from signalling.requests import (
+    VisitSave as VisitSave,
+)
+from signalling.requests import (
+    VisitStart as VisitStart,
+)
+from signalling.requests import (
+    VisitTransfer as VisitTransfer,
+)
+from signalling.requests import (
+    VisitUnassign as VisitUnassign,
+)
+from signalling.requests import (
+    VisitWithdraw as VisitWithdraw,
+)
+from signalling.tags import (
+    MediaKind as MediaKind,
+)
+from signalling.tags import (
+    Relation as Relation,
+)
+from signalling.tags import (
+    RequestId as RequestId,
+)
 
 JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL = "greenroom.v1.json", "greenroom.v1.msgpack"
 SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)
-
-RequestId = Annotated[int, Meta(ge=0, le=2**53)]
-Id = Annotated[str, Meta(min_length=1, max_length=80)]
-Topic = Annotated[str, Meta(min_length=1, max_length=120)]
-Sdp = Annotated[str, Meta(max_length=32_768)]
-MediaKind = Literal["audio", "video"]
-Relation = Literal["interpreter", "family", "specialist", "trainee"]
-
-
-def tag(name: str) -> str:
-    """Return a class name as its message's type: `VisitSave` is `visit.save`, `OnCall` is `on_call`."""
-    return _TAGS.get(name) or name.lower()
-
-
-_TAGS = {
-    "OnCall": "on_call",
-    **{
-        f"{room}{word}": f"{room.lower()}.{snake}"
-        for room, words in {
-            "Visit": "Save Finish Withdraw HangUp Claim Release End Enter Leave Start State "
-            "Assign Unassign Decline Transfer Reopen Invite Dismiss History",
-            "Media": "Join Answer Restart Mute Offer Muted TakenOver Gone",
-            "Queue": "Snapshot Row Gone Staff",
-            "Sessions": "Snapshot Row Gone Past",
-            "Bell": "Snapshot Item Mark Marked",
-            "Chat": "Snapshot Line Send",
-            "Case": "State",
-            "Place": "State",
-        }.items()
-        for word in words.split()
-        for snake in ["".join(f"_{c.lower()}" if c.isupper() else c for c in word).lstrip("_")]
-    },
-}
-
-
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=tag):
-    """What a client says; `id` comes back as `reply_to`."""
-
-    id: RequestId
-
-
-class Hello(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#hello-and-welcome."""
-
-    role: Literal["patient", "staff", "guest"]
-    resume: Id | None = None
-
-
-class Bye(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#bye."""
-
-
-class Ping(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#odds."""
-
-
-class Subscribe(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#topics; `epoch` and `version` are what the client holds."""
-
-    topic: Topic
-    epoch: Id | None = None
-    version: int | None = None
-
-
-class Unsubscribe(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#topics."""
-
-    topic: Topic
-
-
-class OnCall(Request, frozen=True, kw_only=True):
-    """The On-Call switch."""
-
-    on: bool
-
-
-class VisitRequest(Request, frozen=True, kw_only=True):
-    """Anything about one visit."""
-
-    visit: Id
-
-
-class VisitSave(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#the-patients."""
-
-    step: Id
-    answer: str | bool | dict[str, str | bool | None] | None
-    left: bool
-
-
-class VisitFinish(VisitRequest, frozen=True, kw_only=True):
-    """The setup guide is done."""
-
-
-class VisitWithdraw(VisitRequest, frozen=True, kw_only=True):
-    """Leave the line."""
-
-
-class VisitHangUp(VisitRequest, frozen=True, kw_only=True):
-    """Leave the call, not the visit."""
-
-
-class VisitClaim(VisitRequest, frozen=True, kw_only=True):
-    """Claim."""
-
-
-class VisitRelease(VisitRequest, frozen=True, kw_only=True):
-    """Return to queue."""
-
-
-class VisitEnd(VisitRequest, frozen=True, kw_only=True):
-    """End."""
-
-
-class VisitAssign(VisitRequest, frozen=True, kw_only=True):
-    """Assign, to somebody on call."""
-
-    to: Id
-
-
-class VisitUnassign(VisitRequest, frozen=True, kw_only=True):
-    """Take the assignment back."""
-
-
-class VisitDecline(VisitRequest, frozen=True, kw_only=True):
-    """Decline."""
-
-    reason: Annotated[str, Meta(max_length=1000)] | None = None
-
-
-class VisitTransfer(VisitRequest, frozen=True, kw_only=True):
-    """Hand a claimed visit to somebody else on call."""
-
-    to: Id
-
-
-class VisitReopen(VisitRequest, frozen=True, kw_only=True):
-    """Take an ended visit up again."""
-
-
-class VisitInvite(VisitRequest, frozen=True, kw_only=True):
-    """Invite a guest by a one-time link."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
-    relation: Relation
-
-
-class VisitDismiss(VisitRequest, frozen=True, kw_only=True):
-    """Send a guest away."""
-
-    guest: Id
-
-
-class VisitHistory(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#what-was."""
-
-
-class SessionsPast(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#what-was."""
-
-    text: Annotated[str, Meta(max_length=100)] | None = None
-    provider: Id | None = None
-    outcome: Literal["completed", "declined", "withdrawn", "expired"] | None = None
-    since_ms: int | None = None
-    before_ms: int | None = None
-
-
-class BellMark(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#bell."""
-
-    until_ms: int
-
-
-class ChatSend(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#chat."""
-
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
-
-
-class VisitEnter(VisitRequest, frozen=True, kw_only=True):
-    """This connection's person is on the visit's page."""
-
-
-class VisitLeave(VisitRequest, frozen=True, kw_only=True):
-    """This connection's person went to another page."""
-
-
-class VisitStart(VisitRequest, frozen=True, kw_only=True):
-    """Start Session was pressed."""
-
-
-class MediaJoin(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#media."""
-
-
-class MediaAnswer(VisitRequest, frozen=True, kw_only=True):
-    """The answer to `media.offer` number `offer`."""
-
-    offer: int
-    sdp: Sdp
-
-
-class MediaRestart(VisitRequest, frozen=True, kw_only=True):
-    """New ICE credentials, please."""
-
-
-class MediaMute(VisitRequest, frozen=True, kw_only=True):
-    """Camera or microphone off, or on again."""
-
-    kind: MediaKind
-    muted: bool
-
-
-ClientMessage = (
-    Hello
-    | Bye
-    | Ping
-    | Subscribe
-    | Unsubscribe
-    | OnCall
-    | VisitSave
-    | VisitFinish
-    | VisitWithdraw
-    | VisitHangUp
-    | VisitClaim
-    | VisitRelease
-    | VisitEnd
-    | VisitAssign
-    | VisitUnassign
-    | VisitDecline
-    | VisitTransfer
-    | VisitReopen
-    | VisitInvite
-    | VisitDismiss
-    | VisitHistory
-    | SessionsPast
-    | BellMark
-    | ChatSend
-    | VisitEnter
-    | VisitLeave
-    | VisitStart
-    | MediaJoin
-    | MediaAnswer
-    | MediaRestart
-    | MediaMute
-)
-
-
-# What the server says. Parts first.
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A map inside a message."""
-
-
-class PersonPart(Part, frozen=True, kw_only=True):
-    """Somebody's id and name."""
-
-    id: str
-    name: str
-
-
-class Me(PersonPart, frozen=True, kw_only=True):
-    """Who the server takes the client for."""
-
-    role: str
-
-
-class StaffPart(PersonPart, frozen=True, kw_only=True):
-    """A provider's or admin's state."""
-
-    role: str
-    on_call: bool
-    in_session: bool
-
-
-class Row(Part, frozen=True, kw_only=True):
-    """A row of On-Demand Requests."""
-
-    visit: str
-    name: str
-    arrived_ms: int
-    state: str
-    phone: str
-    language: str
-    reason: str
-    step: int
-    steps: int
-    guide_done: bool
-    online: bool
-    away_since_ms: int | None
-    returned: int
-    assignee: PersonPart | None
-    assigned_ms: int | None
-    filled_in_by: str | None
-    facility: str | None
-    booked_ms: int | None
-    admins_until_ms: int | None
-
-
-class QueueLimits(Part, frozen=True, kw_only=True):
-    """From when on a wait is shown amber, and red."""
-
-    amber_ms: int
-    red_ms: int
-
-
-class PartyPart(Part, frozen=True, kw_only=True):
-    """One side of the visit, as the other sees it."""
-
-    name: str
-    relation: str | None
-    present: bool
-    away_since_ms: int | None
-    started: bool
-
-
-class VisitPart(Part, frozen=True, kw_only=True):
-    """A visit, as its parties see it."""
-
-    id: str
-    status: str
-    outcome: str | None
-    arrived_ms: int
-    claimed_ms: int | None
-    live_ms: int | None
-    ended_ms: int | None
-    talked_ms: int
-    guide_done: bool
-    reason: str | None
-    claimant: PersonPart | None
-    parties: dict[str, PartyPart]
-
-
-class SessionRow(Part, frozen=True, kw_only=True):
-    """A visit that is claimed or live. `present`: the keys of the parties who are there."""
-
-    visit: str
-    name: str
-    status: str
-    claimant: PersonPart | None
-    arrived_ms: int
-    claimed_ms: int | None
-    live_ms: int | None
-    present: tuple[str, ...]
-
-
-class PastRow(Part, frozen=True, kw_only=True):
-    """A visit that has ended. `reopen_until_ms` is None where nobody may reopen it."""
-
-    visit: str
-    name: str
-    outcome: str | None
-    reason: str | None
-    claimant: PersonPart | None
-    arrived_ms: int
-    claimed_ms: int | None
-    ended_ms: int | None
-    talked_ms: int
-    reopen_until_ms: int | None
-
-
-class HistoryPart(Part, frozen=True, kw_only=True):
-    """Something that happened to a visit."""
-
-    kind: str
-    at_ms: int
-    by: PersonPart | None
-    note: str | None
-
-
-class BellPart(Part, frozen=True, kw_only=True):
-    """A notification. `name` is the patient's."""
-
-    id: str
-    kind: str
-    at_ms: int
-    visit: str | None
-    name: str | None
-    by: str | None
-    note: str | None
-
-
-class LinePart(Part, frozen=True, kw_only=True):
-    """Something written in a visit."""
-
-    id: str
-    at_ms: int
-    party: str
-    name: str
-    text: str
-
-
-class PatientPart(Part, frozen=True, kw_only=True):
-    """The patient information."""
-
-    name: str
-    birth_date: str
-    phone: str
-    email: str
-    state: str
-    reason: str
-    language: str
-    filled_in_by: str | None
-
-
-class CasePart(Part, frozen=True, kw_only=True):
-    """Case Information."""
-
-    visit: str
-    patient: PatientPart
-    steps: tuple[Step, ...]
-    answers: dict[str, Any]
-    typing: str | None
-    step: int
-    guide_done: bool
-
-
-# The messages.
-
-
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=tag):
-    """What a worker says."""
-
-
-class Welcome(Message, frozen=True, kw_only=True):
-    """PROTOCOL.md#hello-and-welcome."""
-
-    reply_to: int
-    connection: str
-    resume: str
-    resumed: bool
-    worker: str
-    me: Me
-    visit: str | None
-    server_ms: int
-
-
-class Done(Message, frozen=True, kw_only=True):
-    """A request was carried out; `version` is the topic version at which it is seen, 0 where nothing changed."""
-
-    reply_to: int
-    version: int
-
-
-class Subscribed(Message, frozen=True, kw_only=True):
-    """From here on the topic is kept fresh."""
-
-    reply_to: int
-    topic: str
-    epoch: str
-    version: int
-
-
-class Error(Message, frozen=True, kw_only=True):
-    """A request was not carried out, and changed nothing. `code` is stable, `text` is for people."""
-
-    reply_to: int | None
-    code: str
-    text: str
-    details: dict[str, Any] = {}
-
-
-class Pong(Message, frozen=True, kw_only=True):
-    """The answer to ping."""
-
-    reply_to: int
-    server_ms: int
-
-
-class TopicMessage(Message, frozen=True, kw_only=True):
-    """News of a topic."""
-
-    topic: str
-    version: int
-
-
-class QueueSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All of On-Demand Requests."""
-
-    epoch: str
-    rows: tuple[Row, ...]
-    staff: tuple[StaffPart, ...]
-    limits: QueueLimits
-
-
-class QueueRow(TopicMessage, frozen=True, kw_only=True):
-    """A row appeared or changed."""
-
-    fresh: bool
-    row: Row
-
-
-class QueueGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left."""
-
-    visit: str
-    why: str
-    by: PersonPart | None
-
-
-class QueueStaff(TopicMessage, frozen=True, kw_only=True):
-    """A member of staff changed."""
-
-    staff: StaffPart
-
-
-class SessionsSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All that is claimed or live."""
-
-    epoch: str
-    rows: tuple[SessionRow, ...]
-
-
-class SessionsRow(TopicMessage, frozen=True, kw_only=True):
-    """A row appeared or changed."""
-
-    row: SessionRow
-
-
-class SessionsGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left."""
-
-    visit: str
-
-
-class BellSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#bell."""
-
-    epoch: str
-    unread: int
-    items: tuple[BellPart, ...]
-
-
-class BellItem(TopicMessage, frozen=True, kw_only=True):
-    """A new notification."""
-
-    unread: int
-    item: BellPart
-
-
-class BellMarked(TopicMessage, frozen=True, kw_only=True):
-    """Read, up to there."""
-
-    until_ms: int
-    unread: int
-
-
-class ChatSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#chat."""
-
-    epoch: str
-    lines: tuple[LinePart, ...]
-
-
-class ChatLine(TopicMessage, frozen=True, kw_only=True):
-    """Somebody wrote."""
-
-    line: LinePart
-
-
-class Invited(Message, frozen=True, kw_only=True):
-    """The one-time link of a guest: a path on this server."""
-
-    reply_to: int
-    guest: str
-    path: str
-    expires_ms: int
-
-
-class History(Message, frozen=True, kw_only=True):
-    """A visit's story, oldest first."""
-
-    reply_to: int
-    visit: str
-    events: tuple[HistoryPart, ...]
-
-
-class Past(Message, frozen=True, kw_only=True):
-    """Ended visits, newest first."""
-
-    reply_to: int
-    more: bool
-    rows: tuple[PastRow, ...]
-
-
-class VisitState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#visit."""
-
-    epoch: str
-    visit: VisitPart
-
-
-class CaseState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#case."""
-
-    epoch: str
-    case: CasePart
-
-
-class PlaceState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#place."""
-
-    epoch: str
-    place: int | None
-    waiting: int | None
-    wait_low_ms: int | None
-    wait_high_ms: int | None
-    on_call: int
-
-
-class MediaMessage(Message, frozen=True, kw_only=True):
-    """News of a visit's media."""
-
-    visit: str
-
-
-class MediaOffer(MediaMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#media."""
-
-    offer: int
-    fresh: bool
-    sdp: str
-
-
-class MediaMuted(MediaMessage, frozen=True, kw_only=True):
-    """The other side switched a camera or microphone off or on."""
-
-    party: str
-    kind: MediaKind
-    muted: bool
-
-
-class MediaTakenOver(MediaMessage, frozen=True, kw_only=True):
-    """Another tab or device of the same person has the media now."""
-
-
-class MediaGone(MediaMessage, frozen=True, kw_only=True):
-    """Join again."""
-
-
-ServerMessage = (
-    Welcome
-    | Done
-    | Subscribed
-    | Error
-    | Pong
-    | QueueSnapshot
-    | QueueRow
-    | QueueGone
-    | QueueStaff
-    | SessionsSnapshot
-    | SessionsRow
-    | SessionsGone
-    | BellSnapshot
-    | BellItem
-    | BellMarked
-    | ChatSnapshot
-    | ChatLine
-    | Invited
-    | History
-    | Past
-    | VisitState
-    | CaseState
-    | PlaceState
-    | MediaOffer
-    | MediaMuted
-    | MediaTakenOver
-    | MediaGone
-)
 
 # What a person reads beside a stable code; the codes are those of PROTOCOL.md#errors.
 TEXTS = {

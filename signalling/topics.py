@@ -6,14 +6,14 @@ Knows which topic a change concerns and who may hear it; what a state looks like
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
 from signalling import messages as m
 from signalling import views, waiting
 from signalling.bell import Bell
-from signalling.chat import Chat
+from signalling.chat import READS, Chat
 from signalling.guide import Guide
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
@@ -188,6 +188,18 @@ class Topics:
             before = news.before if isinstance(news.before, Visit) else None
             self._visit_changed(mirror, before, news.after)
 
+    def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
+        """Take topics from sockets whose person may no longer hear them: rights do not outlive their reason."""
+        for socket in sockets:
+            for name in list(socket.topics):
+                organisation, room, visit_id = (*name.split("/", 2), "")[:3]
+                visit = mirror.visits.get(visit_id) if organisation == mirror.organisation else None
+                allowed = VISIT_TOPICS.get(room) or (READS if room == "chat" else None)
+                if visit is None or allowed is None:
+                    continue
+                if allowed.isdisjoint(relations(visit, socket.actor, mirror.staff)):
+                    self._hub.unsubscribe(socket, name)
+
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/visit/{after.id}"
         if self._hub.has(name) and (before is None or views.visit_part(before) != views.visit_part(after)):
@@ -203,6 +215,9 @@ class Topics:
             ):
                 self._hub.tell(name, self._case(mirror, after, guide))
         self._queue_changed(mirror, before, after)
+        if before is not None and (before.claimant != after.claimant or before.assignee != after.assignee):
+            names = [f"{mirror.organisation}/{room}/{after.id}" for room in (*VISIT_TOPICS, "chat")]
+            self._recheck(mirror, {s for name in names for s in self._hub.subscribers(name)})
 
     def _part_with_guests(self, mirror: Mirror, visit: Visit) -> None:
         """Guests who were dismissed have just been told so, and hear nothing more of the visit."""
@@ -253,6 +268,8 @@ class Topics:
             return
         self._tell_queue(mirror, _staff_news(mirror, staff))
         self._count_places(mirror)
+        if before is not None and before.on_call and not staff.on_call:
+            self._recheck(mirror, [s for s in self._hub.sockets.values() if s.actor.id == staff.id])
 
     def _tell_queue(self, mirror: Mirror, message: m.QueueRow | m.QueueGone | m.QueueStaff) -> None:
         self._hub.publish(queue_topic(mirror.organisation), message.version, message)

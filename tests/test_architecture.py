@@ -23,7 +23,9 @@ IMPURE = frozenset(
     "tempfile structlog logging".split()
 )
 PURE = {
-    "signalling": "commands guide messages record views visit waiting wire".split(),
+    "signalling": (
+        "commands decision effects guide messages notices record replies requests tags views visit waiting wire"
+    ).split(),
     "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
 }
 PURE_FILES = [(package, name) for package, names in PURE.items() for name in names]

@@ -196,3 +196,16 @@ async def test_on_call_ends_when_the_last_page_has_been_gone_for_the_limit_and_t
         back = await two.connect(two.provider(OSEI), 1)
         await back.request("subscribe", topic="bell")
         assert [item["kind"] for item in (await back.expect("bell.snapshot"))["items"]] == ["off_call"]
+
+
+async def test_what_one_may_hear_ends_with_the_reason_for_it(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    await provider.request("subscribe", topic=f"case/{visit}")
+    await provider.expect("case.state")
+    await provider.request("on_call", on=False)
+    await patient.request("visit.save", visit=visit, step="allergies", answer="Penicillin", left=True)
+    await provider.request("ping")
+    with pytest.raises(TimeoutError):
+        await provider.expect("case.state", timeout_s=0.5)
+    assert await refused(provider, "subscribe", topic=f"case/{visit}") == "not_found"
