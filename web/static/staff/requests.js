@@ -1,7 +1,7 @@
 /* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case Information in place. Draws what it is
    given; lit-html touches only what changed, and the clocks tick by themselves. */
 import { caseInformation } from "../shared/case.js";
-import { languageName, stateName } from "../shared/format.js";
+import { clock, languageName, stateName } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
@@ -46,6 +46,7 @@ function row(request, view) {
     </div>
     <div class="who">
       <div class="row"><h2>${request.name}</h2>${presence(request)}
+        ${request.booked_ms ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>` : nothing}
         ${request.returned ? html`<span class="chip amber">Returned${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
         ${request.assignee ? html`<span class="chip">For ${request.assignee.id === view.me.id ? "you" : request.assignee.name}</span>` : nothing}
       </div>
