@@ -1,6 +1,7 @@
 /* How a new request makes itself heard: a chime, a desktop notification, the count in the title. Once each, never a flood. No patient data
    in a notification: it may show on a locked screen. */
 import { playNotes } from "../shared/devices.js";
+import { t, tn } from "../shared/text.js";
 
 const QUIET_MS = 10_000; // between two chimes
 const NOTES = [659.25, 523.25, 783.99];
@@ -67,8 +68,8 @@ export class Alerts {
     if (document.visibilityState === "visible" && document.hasFocus()) return;
     if (globalThis.Notification?.permission !== "granted") return;
     try {
-      const note = new Notification("New On-Demand Request", {
-        body: `${waiting === 1 ? "One patient is" : `${waiting} patients are`} waiting at ${this.#organisation.name}.`,
+      const note = new Notification(t("New On-Demand Request"), {
+        body: tn("{n} patient is waiting at {clinic}.", "{n} patients are waiting at {clinic}.", waiting, { clinic: this.#organisation.name }),
         tag: `greenroom-${this.#organisation.id}`, renotify: true,
       });
       note.onclick = () => {

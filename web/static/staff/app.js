@@ -6,7 +6,7 @@ import { tickBy } from "../shared/clock.js";
 import { initials, minutes } from "../shared/format.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
-import { t } from "../shared/text.js";
+import { t, tn } from "../shared/text.js";
 import { Drawer, announce, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
@@ -32,13 +32,13 @@ const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
 const connection = followConnection(client, redraw);
 const alerts = new Alerts(organisation, () => go(boot.home));
-const ROLES = { provider: "Provider", admin: "Administrator" };
+const ROLES = { provider: t("Provider"), admin: t("Administrator") };
 const signIn = () => location.assign(`${boot.home}/sign-in`);
 const bar = {
-  kept: "The list is brought up to date as soon as it is back.",
+  kept: t("The list is brought up to date as soon as it is back."),
   closed: {
-    4203: { text: "These pages went on in another tab.", label: "Use them here", act: () => client.connect() },
-    other: { text: "You are signed out.", label: "Sign in", act: signIn },
+    4203: { text: t("These pages went on in another tab."), label: t("Use them here"), act: () => client.connect() },
+    other: { text: t("You are signed out."), label: t("Sign in"), act: signIn },
   },
 };
 
@@ -89,7 +89,7 @@ function letGo() {
 function lost(error) {
   letGo();
   if (routeVisit()) {
-    toast(error.code === "not_found" ? "There is no such visit." : error.message, { bad: true });
+    toast(refusalWords(error), { bad: true });
     history.replaceState(null, "", boot.home);
   }
   redraw();
@@ -108,7 +108,7 @@ function follow(visit) {
   letGo();
   if (atIt && visit.status === "ended") over = visit;
   else if (atIt) {
-    toast(taken ? `${visit.claimant.name} has claimed this visit.` : `${visit.parties.patient.name} is back in the queue.`);
+    toast(taken ? t("{name} has claimed this visit.", visit.claimant) : t("{name} is back in the queue.", visit.parties.patient));
     history.replaceState(null, "", boot.home);
   }
   return redraw();
@@ -120,9 +120,9 @@ function openSession() {
   cases.open(id);
   mine.session = new Session({
     client, visit: id, role: "provider", redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
-    aside: () => ({ label: "Case Information", view: () => html`<h2>Case Information</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
+    aside: () => ({ label: t("Case Information"), view: () => html`<h2>${t("Case Information")}</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
     more: () => acts.inSession(mine?.visit),
-    back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>Sessions List</a>`,
+    back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });
   mine.session.open();
   mine.session.update(mine.visit);
@@ -212,9 +212,9 @@ async function switchOnCall() {
   redraw();
   try {
     await client.request({ type: "on_call", on });
-    announce(on ? "You are on call." : "You are off call.");
+    announce(on ? t("You are on call.") : t("You are off call."));
   } catch (error) {
-    toast(`${error.message} You are still ${on ? "off" : "on"} call.`, { bad: true });
+    toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, { bad: true });
   } finally {
     switching = false;
     redraw();
@@ -226,9 +226,9 @@ function takeQueue(message) {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), mine?.id]);
   if (fresh.length && onCall()) {
     alerts.ring(queue.rows.length);
-    announce(fresh.length === 1 ? `New request: ${fresh[0].name}.` : `${fresh.length} new requests.`);
+    announce(fresh.length === 1 ? t("New request: {name}.", fresh[0]) : tn("{n} new request.", "{n} new requests.", fresh.length));
   }
-  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id) announce(`${gone.by.name} has claimed ${gone.name}.`);
+  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id) announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
   redraw();
 }
 
@@ -238,17 +238,17 @@ function frame(content) {
   return html`<div class="staff">
     <header class="side">
       <div class="me">
-        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} ?disabled=${!queue.loaded} @click=${switchOnCall}><i></i>On-Call</button>
+        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} ?disabled=${!queue.loaded} @click=${switchOnCall}><i></i>${t("On-Call")}</button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
         <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES[me.role] ?? me.role} · ${organisation.name}</span></p>
       </div>
-      <nav aria-label="Main"><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>Sessions List <span class="chip num">${queue.rows.length}<span class="sr"> waiting</span></span></a>
+      <nav aria-label=${t("Main")}><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>${t("Sessions List")} <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a>
         ${bell.button(openBell)}
         ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}</nav>
-      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">Sign out</button></form>
+      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">${t("Sign out")}</button></form>
     </header>
     <div class="content">
-      ${own ? html`<a class="notice own" href=${path} @click=${follows(path)}><span><b>Back to session with ${own.visit.parties.patient.name}</b></span><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>` : nothing}
+      ${own ? html`<a class="notice own" href=${path} @click=${follows(path)}><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>` : nothing}
       <main id="main" tabindex="-1" class="stack">${content}</main>
     </div>
   </div>`;
@@ -270,27 +270,27 @@ function list() {
   };
   const entry = (name, words, count) => ({ path: tabPath(name), words, count, current: tab === name });
   return html`${listHead(view, [
-    entry("", "On-Demand Requests", queue.rows.length), entry("mine", t("Mine"), own.length), entry("live", t("Live now"), sessions.rows.length), entry("past", t("Past")),
+    entry("", t("On-Demand Requests"), queue.rows.length), entry("mine", t("Mine"), own.length), entry("live", t("Live now"), sessions.rows.length), entry("past", t("Past")),
   ])}${contents[tab]()}`;
 }
 
 function afterSession() {
   const { patient } = over.parties;
-  return html`<section class="card stack after"><h1 tabindex="-1" data-focus>Session with ${patient.name} has ended</h1>
-    <p>${over.talked_ms ? `You talked for ${minutes(over.talked_ms)}. ` : ""}Camera and microphone are off.</p>
-    <p><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>Back to On-Demand Requests</a></p></section>`;
+  return html`<section class="card stack after"><h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
+    <p>${over.talked_ms ? t("You talked for {time}.", { time: minutes(over.talked_ms) }) : nothing} ${t("Camera and microphone are off.")}</p>
+    <p><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>${t("Back to On-Demand Requests")}</a></p></section>`;
 }
 
 function draw() {
   const id = routeVisit();
   if (!id) over = null;
   const page = id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
-  const contents = { list, over: afterSession, opening: () => html`<h1>Your session</h1><p class="quiet">Opening…</p>`, session: () => nothing };
+  const contents = { list, over: afterSession, opening: () => html`<h1>${t("Your session")}</h1><p class="quiet">${t("Opening…")}</p>`, session: () => nothing };
   render(html`${connectionBar(connection, bar)}
     ${page === "session" ? nothing : frame(contents[page]())}
     ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`, root);
   const count = queue.rows.length;
-  const titles = { session: mine?.session?.title, over: "Session ended", opening: "Your session", list: "On-Demand Requests" };
+  const titles = { session: mine?.session?.title, over: t("Session ended"), opening: t("Your session"), list: t("On-Demand Requests") };
   document.title = `${count && onCall() ? `(${count}) ` : ""}${titles[page]} · ${organisation.name}`;
   if (page === shown) return;
   const first = shown === "";

@@ -1,6 +1,7 @@
 /* How long the sign-in lasts: what the person does here prolongs it, and before it ends they are asked, in time to answer (WCAG 2.2.1).
    Knows the address that tells and prolongs it (boot.session), and nothing of what is on the page. Signals of life of the connection are
    no activity; a live call is, which the server knows by itself. */
+import { t } from "../shared/text.js";
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const WARN_MS = 60_000;
 const TELL_MS = 30_000; // activity is told at most this often
@@ -17,9 +18,9 @@ dialog.className = "ask";
 dialog.setAttribute("role", "alertdialog");
 dialog.setAttribute("aria-labelledby", "idle-heading");
 dialog.setAttribute("aria-describedby", "idle-text");
-dialog.innerHTML = `<h2 id="idle-heading">Are you still here?</h2>
-  <p id="idle-text">To keep patients’ information safe you will be signed out, and off call, in <b class="num"></b>.</p>
-  <p class="row"><button class="btn main" type="button">Stay signed in</button></p>`;
+dialog.innerHTML = `<h2 id="idle-heading">${t("Are you still here?")}</h2>
+  <p id="idle-text">${t("To keep patients’ information safe you will be signed out, and off call, in")} <b class="num"></b>.</p>
+  <p class="row"><button class="btn main" type="button">${t("Stay signed in")}</button></p>`;
 const [left, stay] = [dialog.querySelector("b"), dialog.querySelector("button")];
 document.body.append(dialog);
 

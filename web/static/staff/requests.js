@@ -6,14 +6,14 @@ import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 function progress(row) {
-  if (row.guide_done) return html`<span class="chip"><span class="dot"></span>In the waiting room</span>`;
-  return html`<span class="progress"><span class="num">Step ${row.step} of ${row.steps}</span>
-    <progress max=${row.steps} .value=${row.step} aria-label="Setup guide"></progress></span>`;
+  if (row.guide_done) return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
+  return html`<span class="progress"><span class="num">${t("Step {step} of {steps}", row)}</span>
+    <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
 }
 
 function presence(row) {
-  if (row.online) return html`<span class="online"><span class="dot"></span>Online</span>`;
-  return html`<span class="chip off">Offline ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
+  if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
+  return html`<span class="chip off">${t("Offline")} ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
 }
 
 /** What is needed more seldom, behind one button. */
@@ -40,49 +40,49 @@ function row(request, view) {
   return html`<li class="card req arrive" data-visit=${request.visit} ?data-open=${open}>
     <div class="waited">
       <wait-clock class="wait" since=${request.arrived_ms} amber=${limits.amber_ms} red=${limits.red_ms}></wait-clock>
-      <span class="sr"> waiting</span>
-      <span class="chip amber over amber-only">Over ${Math.round(limits.amber_ms / 60_000)} min</span>
-      <span class="chip red over red-only">Over ${Math.round(limits.red_ms / 60_000)} min</span>
+      <span class="sr"> ${t("waiting")}</span>
+      <span class="chip amber over amber-only">${t("Over {n} min", { n: Math.round(limits.amber_ms / 60_000) })}</span>
+      <span class="chip red over red-only">${t("Over {n} min", { n: Math.round(limits.red_ms / 60_000) })}</span>
     </div>
     <div class="who">
       <div class="row"><h2>${request.name}</h2>${presence(request)}
         ${request.booked_ms ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>` : nothing}
-        ${request.returned ? html`<span class="chip amber">Returned${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
-        ${request.assignee ? html`<span class="chip">For ${request.assignee.id === view.me.id ? "you" : request.assignee.name}</span>` : nothing}
+        ${request.returned ? html`<span class="chip amber">${t("Returned")}${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
+        ${request.assignee ? html`<span class="chip">${request.assignee.id === view.me.id ? t("For you") : t("For {name}", request.assignee)}</span>` : nothing}
       </div>
       <p class="reason">${request.reason}</p>
       <div class="meta">${progress(request)}<span>${stateName(request.state)}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
-        ${request.filled_in_by ? html`<span>By ${request.filled_in_by}</span>` : nothing}</div>
+        ${request.filled_in_by ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>` : nothing}</div>
     </div>
     <div class="acts">
       <button type="button" class="btn" aria-expanded=${open ? "true" : "false"} aria-controls=${open ? panel : nothing} ?disabled=${!view.mayClaim}
-        aria-label="Case Information of ${request.name}" @click=${() => act.toggleCase(request.visit)}>Case Information</button>
-      <button type="button" class="btn main" ?disabled=${!view.mayClaim} aria-disabled=${claiming ? "true" : nothing} aria-label="Claim ${request.name}"
-        @click=${() => !claiming && act.claim(request)}>${claiming ? "Claiming…" : "Claim"}</button>
+        aria-label=${t("Case Information of {name}", request)} @click=${() => act.toggleCase(request.visit)}>${t("Case Information")}</button>
+      <button type="button" class="btn main" ?disabled=${!view.mayClaim} aria-disabled=${claiming ? "true" : nothing} aria-label=${t("Claim {name}", request)}
+        @click=${() => !claiming && act.claim(request)}>${claiming ? t("Claiming…") : t("Claim")}</button>
       ${view.mayClaim ? more(request, view) : nothing}
     </div>
-    ${open ? html`<section class="panel" id=${panel} aria-label="Case Information of ${request.name}">${
+    ${open ? html`<section class="panel" id=${panel} aria-label=${t("Case Information of {name}", request)}>${
       view.cases.get(request.visit).refused ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>` : caseInformation(view.cases.get(request.visit).info, view.now_ms)}</section>` : nothing}
   </li>`;
 }
 
 function onCallList(view) {
   const people = [...view.staff.values()].filter((person) => person.on_call || person.in_session).sort((a, b) => a.name.localeCompare(b.name));
-  if (!people.length) return html`<p class="quiet small">Nobody is on call: patients are told so on the calendar.</p>`;
-  return html`<ul role="list" class="people" aria-label="Staff on call">${repeat(people, ({ id }) => id, (person) => html`<li class="chip ${person.in_session ? "off" : ""}">
-    <span class="dot"></span>${person.name}${person.id === view.me.id ? " (you)" : ""}<span class="quiet">${person.in_session ? "in a session" : "on call"}</span></li>`)}</ul>`;
+  if (!people.length) return html`<p class="quiet small">${t("Nobody is on call: patients are told so on the calendar.")}</p>`;
+  return html`<ul role="list" class="people" aria-label=${t("Staff on call")}>${repeat(people, ({ id }) => id, (person) => html`<li class="chip ${person.in_session ? "off" : ""}">
+    <span class="dot"></span>${person.name}${person.id === view.me.id ? ` ${t("(you)")}` : ""}<span class="quiet">${person.in_session ? t("in a session") : t("on call")}</span></li>`)}</ul>`;
 }
 
 function empty(view) {
-  return html`<div class="card empty"><h2>Nobody is waiting</h2>
-    <p class="quiet">${view.onCall ? "A new request appears here by itself, with a chime. You may leave this page open in the background." : "Turn on On-Call, and a new request appears here with a chime."}</p></div>`;
+  return html`<div class="card empty"><h2>${t("Nobody is waiting")}</h2>
+    <p class="quiet">${view.onCall ? t("A new request appears here by itself, with a chime. You may leave this page open in the background.") : t("Turn on On-Call, and a new request appears here with a chime.")}</p></div>`;
 }
 
 /** The list's head: the tabs, and who is on call. `tabs` are {path, words, count, current}. */
 export function listHead(view, tabs) {
-  return html`<div class="head"><h1 tabindex="-1" data-focus>Sessions List</h1>${onCallList(view)}</div>
-    <nav class="tabs" aria-label="Sessions">${tabs.map((tab) => html`<a href=${tab.path} aria-current=${tab.current ? "page" : nothing} @click=${view.follows(tab.path)}>${tab.words}${
+  return html`<div class="head"><h1 tabindex="-1" data-focus>${t("Sessions List")}</h1>${onCallList(view)}</div>
+    <nav class="tabs" aria-label=${t("Sessions")}>${tabs.map((tab) => html`<a href=${tab.path} aria-current=${tab.current ? "page" : nothing} @click=${view.follows(tab.path)}>${tab.words}${
       tab.count === undefined ? nothing : html` · <span class="num">${tab.count}</span>`}</a>`)}</nav>`;
 }
 
@@ -92,8 +92,8 @@ export function requestsTab(view) {
   return html`
     ${view.onCall ? nothing : html`<div class="notice"><p><b>${t("You are off call.")}</b> ${view.mayClaim ? t("Turn on On-Call to hear new requests.")
       : t("Turn on On-Call to claim patients, open Case Information and hear new requests.")}</p></div>`}
-    ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>The chime is blocked by this browser</b> until you press a key or click anywhere on this page.</p></div>` : nothing}
-    ${view.loaded ? nothing : html`<p class="quiet">Opening the list…</p>`}
+    ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>${t("The chime is blocked by this browser")}</b> ${t("until you press a key or click anywhere on this page.")}</p></div>` : nothing}
+    ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
     ${view.loaded && !count ? empty(view) : nothing}
-    <ul role="list" class="requests" aria-label="Patients, longest waiting first">${repeat(view.rows, ({ visit }) => visit, (request) => row(request, view))}</ul>`;
+    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>${repeat(view.rows, ({ visit }) => visit, (request) => row(request, view))}</ul>`;
 }
