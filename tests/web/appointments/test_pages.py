@@ -181,6 +181,7 @@ async def test_check_in_tells_the_staff_and_leads_into_the_same_session_page(
     await book(ana)
     await ana.get_by_role("button", name="Check In").click()
     await ana.wait_for_url("**/demo/visit**")
+    await expect(osei.get_by_text(re.compile(r"Booked \d"))).to_be_visible()
     await osei.get_by_role("button", name="Claim Ana Ruiz").click()
     await expect(ana.get_by_role("button", name="Start Session")).to_be_visible()
     await expect(osei.get_by_role("button", name="Start Session")).to_be_visible()
