@@ -17,6 +17,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from signalling.store import answering
+from web.i18n import N_
 from web.secret import derived
 
 TOKEN = re.compile(r"([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
@@ -57,7 +58,7 @@ class Facilities:
         """Add a facility and return it. Raises `FacilityProblem`."""
         name = " ".join(name.split())
         if len(name) not in NAME:
-            raise FacilityProblem("Write a name of 1 to 100 characters.")
+            raise FacilityProblem(N_("Write a name of 1 to 100 characters."))
         facility_id = secrets.token_hex(6)
         async with answering():
             seconds, micros = await self._redis.time()
@@ -71,9 +72,9 @@ class Facilities:
             args = [facility_id, msgspec.json.encode(facility), name.casefold(), MOST]
             answer = await self._add(keys=[_key(organisation), _names(organisation)], args=args)
         if answer == b"taken":
-            raise FacilityProblem("There is a facility of this name already.")
+            raise FacilityProblem(N_("There is a facility of this name already."))
         if answer == b"full":
-            raise FacilityProblem("There are as many facilities as there can be; revoke one first.")
+            raise FacilityProblem(N_("There are as many facilities as there can be; revoke one first."))
         return facility
 
     async def revoke(self, organisation: str, facility_id: str) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from signalling.store import answering
+from web.i18n import N_
 
 TOKEN = re.compile(r"gr_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 MOST_KEYS = 50
@@ -55,15 +56,15 @@ class Scope(StrEnum):
 
 
 SCOPES: dict[Scope, str] = {
-    Scope.READ: "see the queue with patients’ information, visits, waits and who is on call",
-    Scope.OPEN: "open visits, make patient links, follow and withdraw visits that were opened so",
-    Scope.STAFF: "assign, unassign and decline as an administrator, and manage webhooks",
+    Scope.READ: N_("see the queue with patients’ information, visits, waits and who is on call"),
+    Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
+    Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
 }
 """What each scope lets a program do, as a clause."""
 
 
 class KeyProblem(Exception):
-    """A key cannot be made like this; the text is a sentence for the person who tried."""
+    """A key cannot be made like this; the text is a constant of ours, for the person who tried."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,9 +103,9 @@ class ApiKeys:
         """Make a key; return it and its token, which nobody can see again. Raises `KeyProblem`."""
         label = " ".join(label.split())
         if len(label) not in LABEL:
-            raise KeyProblem("The name must have 1 to 100 characters.")
+            raise KeyProblem(N_("Write a name of 1 to 100 characters."))
         if not scopes:
-            raise KeyProblem("Choose at least one thing that the key is good for.")
+            raise KeyProblem(N_("Choose at least one thing that the key is good for."))
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         async with answering():
             seconds, micros = await self._redis.time()
@@ -120,7 +121,9 @@ class ApiKeys:
                 keys=[_keys(organisation)], args=[key_id, msgspec.json.encode(key), MOST_KEYS]
             )
         if not added:
-            raise KeyProblem(f"There are {MOST_KEYS} keys already; revoke one that is not used any more.")
+            raise KeyProblem(
+                N_("There are as many keys as there can be; revoke one that is not used any more.")
+            )
         return key, f"gr_{key_id}_{secret}"
 
     async def revoke(self, organisation: str, key_id: str) -> bool:
