@@ -222,12 +222,6 @@ class Hub:
             if topic.sending is asyncio.current_task():
                 topic.sending = None
 
-    def close_person(self, organisation: str, person: str, code: int) -> None:
-        """Close every socket of somebody who was signed out or changed."""
-        for socket in list(self.sockets.values()):
-            if socket.actor.organisation == organisation and socket.actor.id == person:
-                socket.close(code)
-
 
 def _sent(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:

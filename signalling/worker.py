@@ -100,11 +100,10 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to hear the others. A store that is not there yet is waited for in the background."""
-        for channel, handler in ((wire.channel(self.id), self._heard), ("people", self._person)):
-            try:
-                await self.bus.subscribe(channel, handler)
-            except Unavailable:
-                log.warning("worker.store_unavailable")
+        try:
+            await self.bus.subscribe(wire.channel(self.id), self._heard)
+        except Unavailable:
+            log.warning("worker.store_unavailable")
         self._running = [
             self.spawn(self.bus.run()),
             self.spawn(self.liveness.run(self.rooms.buried)),
@@ -145,14 +144,6 @@ class Worker:
     async def supersede(self, worker: str, connection: str) -> None:
         """Tell the worker that held a connection that it lives on here. Raises `Unavailable`."""
         await self.bus.publish(wire.channel(worker), wire.encode(wire.Supersede(connection)))
-
-    def _person(self, data: bytes) -> None:
-        organisation, person, code = msgspec.msgpack.decode(data, type=tuple[str, str, int])
-        self.hub.close_person(organisation, person, code)
-
-    async def sign_out(self, organisation: str, person: str, code: int = 4201) -> None:
-        """Close somebody's sockets on every worker. Raises `Unavailable`."""
-        await self.bus.publish("people", msgspec.msgpack.encode((organisation, person, code)))
 
     async def drain(self) -> None:
         """Send everybody to other workers, jittered, before this one stops."""

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from signalling.client import JSON, MSGPACK, Closed, SignallingError
 from signalling.record import Actor
 from signalling.worker import Limits
-from tests.signalling.clinic import ORG, Clinic, clinic, headers
+from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.waits import until
 
 
@@ -123,19 +123,6 @@ async def test_a_message_over_64_kib_is_closed_with_its_own_code_and_one_below_i
     assert (await ws.receive_json())["code"] == "bad_message"
     await ws.send_json({"type": "ping", "id": 3, "pad": "x" * 66_000})
     assert (await to_the_end(ws))[0] == 1009
-
-
-async def test_signing_out_closes_that_persons_sockets_on_every_worker_at_once(two: Clinic) -> None:
-    actor = two.provider()
-    theirs = [await two.connect(actor, worker) for worker in (0, 1)]
-    other = await two.connect(two.provider("Dr B. Lin"), 1)
-    namesake = await two.connect(two.provider(organisation="hillside"), 1)
-    start = time.monotonic()
-    await two.workers[0].sign_out(ORG, actor.id)
-    assert [await client.wait_closed() for client in theirs] == [4201, 4201]
-    assert time.monotonic() - start < 1
-    for still_here in (other, namesake):
-        await still_here.request("ping")
 
 
 async def test_whoever_says_who_they_are_in_a_message_is_not_believed(two: Clinic) -> None:
