@@ -134,9 +134,7 @@ class Mail(Section, frozen=True):
 class Webhooks(Section, frozen=True):
     """[webhooks] where the server may be told to send events."""
 
-    allow: Annotated[
-        tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")
-    ] = ()
+    allow: Annotated[tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")] = ()
 
 
 class Settings(Section, frozen=True):
