@@ -126,6 +126,7 @@ def draw(
         "conflict": None,
         "saved": "saved" in request.query and status == 200,
         "form_path": path_of(organisation, name),
+        "logo_path": path_of(organisation, "logo"),
         "revision": organisation.revision,
     }
     wrong = gettext("Please check:") + " " if context.get("errors") else ""

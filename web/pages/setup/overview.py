@@ -102,12 +102,12 @@ async def overview(request: web.Request) -> web.Response:
 async def calendar(request: web.Request) -> web.Response:
     """GET …/setup/calendar."""
     organisation, _ = await admin(request)
-    return show(request, organisation, CALENDAR, **_calendar_context())
+    return show(request, organisation, CALENDAR, **calendar_context())
 
 
 async def save_calendar(request: web.Request) -> web.Response:
     """POST …/setup/calendar."""
-    return await _save(request, CALENDAR, **_calendar_context())
+    return await _save(request, CALENDAR, **calendar_context())
 
 
 async def policy(request: web.Request) -> web.Response:
@@ -142,7 +142,8 @@ async def _save(request: web.Request, section: Section, **more: Any) -> web.Resp
     return await save(request, organisation, account, section, await posted_to(request), **more)
 
 
-def _calendar_context() -> dict[str, Any]:
+def calendar_context() -> dict[str, Any]:
+    """What the calendar's page needs beside its form."""
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),

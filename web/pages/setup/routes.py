@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from web.pages import password
-from web.pages.setup import guide, overview, people
+from web.pages.setup import guide, logo, overview, people
 
 HOME = "/{organisation}/staff/setup"
 
@@ -13,6 +13,8 @@ ROUTES = (
     web.post(f"{HOME}/calendar", overview.save_calendar),
     web.get(f"{HOME}/policy", overview.policy),
     web.post(f"{HOME}/policy", overview.save_policy),
+    web.post(f"{HOME}/logo", logo.save_logo),
+    web.get("/{organisation}/logo/{name}", logo.logo),
     web.get(f"{HOME}/guide", guide.guide),
     web.post(f"{HOME}/guide", guide.save_guide),
     web.get(f"{HOME}/people", people.people),

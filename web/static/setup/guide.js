@@ -37,7 +37,7 @@ function steps() {
 
 const problems = new Map();
 const state = {
-  saving: "saved",
+  saving: "", // nothing is sent, so nothing is said of it
   problems,
   get steps() {
     return visibleSteps(steps(), (id) => answers[id]);

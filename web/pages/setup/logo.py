@@ -1,0 +1,78 @@
+"""The logo's own small form on the page of the public-facing calendar, and the address that serves it.
+
+Knows multipart forms and caching. Which pictures are taken is `web.logos`'s to say.
+"""
+
+import asyncio
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from web.health import REDIS
+from web.i18n import gettext
+from web.logos import MOST_BYTES, LogoError, Logos, checked
+from web.organisations import Organisation
+from web.pages.errors import BODY_S
+from web.pages.public import ORGANISATIONS, organisation_of
+from web.pages.rendering import KEEP_FOR_GOOD
+from web.pages.setup.frame import admin, path_of, show
+from web.pages.setup.overview import CALENDAR, calendar_context
+
+FORM_BYTES = MOST_BYTES + 64 * 1024
+
+
+async def logo(request: web.Request) -> web.Response:
+    """GET /{organisation}/logo/{name}: the picture, kept by browsers for good, as its name is a hash of it."""
+    organisation = await organisation_of(request)
+    found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound
+    return web.Response(body=found.data, content_type=found.kind, headers={"Cache-Control": KEEP_FOR_GOOD})
+
+
+async def save_logo(request: web.Request) -> web.Response:
+    """POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was drawn with."""
+    organisation, account = await admin(request)
+    try:
+        do, seen, data = await _posted(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _wrong(request, organisation, gettext("The picture is larger than 256 KB."))
+    logos, name = Logos(request.app[REDIS]), None
+    if do == "upload":
+        try:
+            picture = checked(data)
+        except LogoError as error:
+            return _wrong(request, organisation, gettext(str(error)))
+        name = await logos.keep(organisation.id, picture)
+    while seen == (organisation.logo or ""):
+        after = replace(organisation, logo=name)
+        if await request.app[ORGANISATIONS].replace(organisation, after, account.name):
+            await logos.keep_only(organisation.id, {found for found in (name, organisation.logo) if found})
+            raise web.HTTPSeeOther(path_of(organisation, "calendar") + "?saved")
+        organisation, _ = await admin(request)
+    said = gettext(
+        "Somebody else has changed the logo meanwhile. Look at it, and choose yours again if you wish."
+    )
+    return _wrong(request, organisation, said, 409)
+
+
+async def _posted(request: web.Request) -> tuple[str, str, bytes]:
+    larger = request.clone(client_max_size=FORM_BYTES)
+    if larger.content_type != "multipart/form-data":
+        raise web.HTTPUnsupportedMediaType
+    try:
+        async with asyncio.timeout(BODY_S):
+            posted = await larger.post()
+    except TimeoutError:
+        request.content.feed_eof()
+        raise web.HTTPRequestTimeout from None
+    except ValueError:
+        raise web.HTTPBadRequest from None
+    file = posted.get("logo")
+    data = file.file.read(FORM_BYTES) if isinstance(file, web.FileField) else b""
+    return str(posted.get("do", "")), str(posted.get("seen", "")), data
+
+
+def _wrong(request: web.Request, organisation: Organisation, said: str, status: int = 422) -> web.Response:
+    context = {**calendar_context(), "logo_error": said, "errors": {"logo": said}}
+    return show(request, organisation, CALENDAR, status=status, **context)
