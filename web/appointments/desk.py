@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import Protocol
 
 from signalling.record import Actor, PatientInformation, Role, Status, Visit
@@ -19,7 +18,7 @@ from web.appointments import appointment as rules
 from web.appointments.appointment import Appointment, TooLate
 from web.appointments.book import Book, Full, JobEntry, Overtaken
 from web.appointments.links import Links
-from web.appointments.slots import DAY_MS, Slot, Taken, bookable_days, slot_at
+from web.appointments.slots import Slot, slot_at
 from web.organisations import Organisation
 
 AGAIN = frozenset({"withdrawn", "expired"})
@@ -45,13 +44,6 @@ class Desk:
     def now_ms(self) -> int:
         """The store's time, in ms."""
         return self._service.store.clock_ms()
-
-    async def taken(self, organisation: Organisation, *, but: str = "") -> list[Taken]:
-        """What is taken as far as one can book; without the appointment whose id is `but`."""
-        now_ms = self.now_ms()
-        first, last = bookable_days(organisation, now_ms)
-        until_ms = now_ms + ((last - first) + timedelta(days=3)).days * DAY_MS
-        return await self.book.taken(organisation.id, now_ms, until_ms, but=but)
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
         """Keeps a time for ten minutes; returns until when, in ms. Raises Full, TooMany."""

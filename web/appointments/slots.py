@@ -60,11 +60,9 @@ def slots(
     return list(_free(organisation, sorted(taken), now_ms, days))
 
 
-def first_free(organisation: Organisation, taken: Iterable[Taken], now_ms: int) -> Slot | None:
-    """The next free slot, or None where everything is taken as far as one can book."""
-    first, last = bookable_days(organisation, now_ms)
-    days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
-    return next(_free(organisation, sorted(taken), now_ms, days), None)
+def midnight_ms(organisation: Organisation, day: date) -> int:
+    """When a date begins where the organisation is."""
+    return _moment_ms(organisation, day, "00:00")
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:

@@ -10,29 +10,38 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from web.appointments.slots import WEEK, Taken, bookable_days, first_free, local, slots
+from web.appointments.slots import WEEK, Taken, bookable_days, local, slots
 from web.appointments.words import clock_words, zone_words
 from web.i18n import date_words
 from web.organisations import Organisation, spans_on
 
 
-def week(organisation: Organisation, taken: Sequence[Taken], now_ms: int, wanted: str) -> dict[str, Any]:
-    """What the template calendar/week.html needs. `wanted` is a date (ISO 8601); anything else shows the next free one.
+def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
+    """The first day of the week to show, and the day of it that is asked for: a date (ISO 8601) that can be booked.
 
-    Weeks begin at the first day on which one can book.
+    Weeks begin at the first day on which one can book; that is the week where nothing is asked for.
     """
     first, last = bookable_days(organisation, now_ms)
-    soonest = first_free(organisation, taken, now_ms)
-    chosen = _date(wanted)
-    if chosen is None or not first <= chosen <= last:
-        chosen = first if soonest is None else local(organisation, soonest.starts_ms).date()
-    begin = first + timedelta(days=(chosen - first).days // WEEK * WEEK)
+    try:
+        chosen = date.fromisoformat(wanted)
+    except ValueError:
+        return first, None
+    if not first <= chosen <= last:
+        return first, None
+    return first + timedelta(days=(chosen - first).days // WEEK * WEEK), chosen
+
+
+def week(
+    organisation: Organisation, taken: Sequence[Taken], now_ms: int, begin: date, chosen: date | None
+) -> dict[str, Any]:
+    """What the template calendar/week.html needs of the week from `begin`, opened at `chosen` or its first free day."""
+    first, last = bookable_days(organisation, now_ms)
     days = [begin + timedelta(days=ahead) for ahead in range(WEEK)]
     free = slots(organisation, taken, now_ms, days)
     dates = {slot.starts_ms: local(organisation, slot.starts_ms).date() for slot in free}
     counts = Counter(dates.values())
-    if wanted != chosen.isoformat() and not counts[chosen]:
-        chosen = next(iter(dates.values()), chosen)
+    asked = chosen is not None
+    chosen = chosen or next(iter(dates.values()), begin)
     zone = organisation.timezone
     return {
         "zone": zone,
@@ -59,12 +68,5 @@ def week(organisation: Organisation, taken: Sequence[Taken], now_ms: int, wanted
         "range": f"{date_words(days[0], 'MMMd')} – {date_words(days[-1], 'MMMd')}",
         "previous": (begin - timedelta(days=WEEK)).isoformat() if begin > first else None,
         "next": (begin + timedelta(days=WEEK)).isoformat() if begin + timedelta(days=WEEK) <= last else None,
-        "any": soonest is not None,
+        "asked": asked,
     }
-
-
-def _date(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

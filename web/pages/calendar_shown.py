@@ -3,12 +3,14 @@
 Knows where a worker keeps its desk and which part of a week a request asks for.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
 
 from web.appointments.desk import Desk
-from web.appointments.week import week
+from web.appointments.slots import WEEK, bookable_days, midnight_ms
+from web.appointments.week import week, week_of
 from web.organisations import Organisation
 
 DESK = web.AppKey("desk", Desk)
@@ -22,5 +24,16 @@ async def calendar_week(request: web.Request, organisation: Organisation, *, but
     if not organisation.booking.enabled:
         return {}
     desk = request.app[DESK]
-    taken = await desk.taken(organisation, but=but)
-    return week(organisation, taken, desk.now_ms(), request.query.get("day", ""))
+    now_ms = desk.now_ms()
+    _, last = bookable_days(organisation, now_ms)
+    begin, chosen = week_of(organisation, now_ms, request.query.get("day", ""))
+    while True:
+        end = begin + timedelta(days=WEEK)
+        taken = await desk.book.taken(
+            organisation.id, midnight_ms(organisation, begin), midnight_ms(organisation, end), but=but
+        )
+        shown = week(organisation, taken, now_ms, begin, chosen)
+        # Who asks for no day is shown the first week in which there is a time left, if any is.
+        if chosen is not None or shown["starts_ms"] or end > last:
+            return shown
+        begin = end

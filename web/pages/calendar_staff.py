@@ -3,16 +3,15 @@
 Knows its pages. What may become of a booked visit stands in `web.appointments`. All staff may open it.
 """
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
 from web.accounts import Account
 from web.appointments.appointment import Appointment, Status, TooLate, may_change, missed
 from web.appointments.book import Full
-from web.appointments.slots import WEEK, at_ms, local
+from web.appointments.slots import WEEK, local, midnight_ms
 from web.appointments.words import clock_words, when_words
 from web.i18n import N_, date_words, gettext
 from web.organisations import LANGUAGES, Organisation, spans_on
@@ -109,7 +108,7 @@ async def _calendar_page(
     day = _day(request.query.get("day", ""), today)
     first = day if view == "day" else day - timedelta(days=day.weekday())
     days = [first + timedelta(days=ahead) for ahead in range(VIEWS[view])]
-    bounds = [_midnight_ms(organisation, at) for at in (first, days[-1] + timedelta(days=1))]
+    bounds = [midnight_ms(organisation, at) for at in (first, days[-1] + timedelta(days=1))]
     booked = await request.app[DESK].book.between(organisation.id, bounds[0], bounds[1])
     rows: dict[date, list[dict[str, Any]]] = {at: [] for at in days}
     for one in booked:
@@ -224,7 +223,3 @@ def _day(text: str, today: date) -> date:
     except ValueError:
         return today
     return found if abs((found - today).days) < 1000 else today
-
-
-def _midnight_ms(organisation: Organisation, day: date) -> int:
-    return at_ms(datetime.combine(day, time(), ZoneInfo(organisation.timezone)))

@@ -198,6 +198,22 @@ async def test_where_booking_is_off_nothing_of_it_shows(site: Site) -> None:
     assert await appointments(site) == []
 
 
+async def test_where_a_week_is_full_the_first_one_with_a_time_left_is_shown(site: Site) -> None:
+    await change(site, booking=msgspec.structs.replace(BOOKING, slot_min=240, closes="04:00", opens="00:00"))
+    ana = site.person()
+    week = await offered(ana)
+    assert 6 <= len(week) <= 7
+    desk = site.app[DESK]
+    for at_ms in week:
+        organisation = await site.app[ORGANISATIONS].get("demo")
+        assert organisation is not None
+        await desk.hold(organisation, at_ms, f"h_{at_ms}", f"elsewhere {at_ms}")
+    assert min(await offered(ana)) > max(week)
+    day = datetime.fromtimestamp(week[1] / 1000, CHICAGO).date()
+    asked = await (await ana.get(f"/demo?day={day}")).text()
+    assert "Go to the next free time" in asked
+
+
 # --- the link
 
 

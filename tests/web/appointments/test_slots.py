@@ -17,7 +17,6 @@ from web.appointments.slots import (
     Taken,
     at_ms,
     bookable_days,
-    first_free,
     most_at_once,
     slot_at,
     slots,
@@ -97,16 +96,6 @@ def test_a_longer_visit_that_began_before_takes_a_slot_too() -> None:
     nine = on(NOW.date())[0].starts_ms
     found = on(NOW.date(), taken=(Taken(nine - HOUR_MS, nine + MINUTE_MS),))
     assert clock(found[0]) == "09:30"
-
-
-def test_the_next_free_time_is_found_beyond_a_full_week() -> None:
-    organisation = clinic(hours=((("09:00", "09:30"),),) + ((),) * 6)
-    monday = on(NOW.date(), organisation)[0]
-    found = first_free(organisation, [Taken(monday.starts_ms, monday.ends_ms)], at_ms(NOW))
-    assert found is not None
-    assert found.starts_ms - monday.starts_ms == 7 * 24 * HOUR_MS
-    full = [Taken(at_ms(NOW), at_ms(NOW) + 4 * HOUR_MS + MINUTE_MS), Taken(found.starts_ms, found.ends_ms)]
-    assert first_free(organisation, [*full], at_ms(NOW) + HOUR_MS) is not None  # the Monday after that
 
 
 def test_only_a_time_that_is_on_offer_can_be_asked_for() -> None:
