@@ -30,6 +30,12 @@ class Invites:
             await self._store.redis.set(_key(organisation, token), msgspec.msgpack.encode(invite), px=for_ms)
         return token
 
+    async def look(self, organisation: str, token: str) -> Invite | None:
+        """Return what the token would open, and leave it as it is: link previews look too. Raises `Unavailable`."""
+        async with answering():
+            data = await self._store.redis.get(_key(organisation, token))
+        return None if data is None else msgspec.msgpack.decode(data, type=Invite)
+
     async def redeem(self, organisation: str, token: str) -> Invite | None:
         """Return what the token opens, and void it; None where it opens nothing (any more). Raises `Unavailable`."""
         async with answering():

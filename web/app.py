@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp_session
 from aiohttp import web
 
-from web import demo, jobs, mail, secret, sessions
+from web import demo, jobs, mail, retention, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.api import setup as api
 from web.api.door import is_api
@@ -19,7 +19,7 @@ from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
 from web.organisations import Organisations
-from web.pages import calendar_routes, preferences, public, rendering, reports, staff
+from web.pages import calendar_routes, guest, preferences, public, rendering, reports, staff
 from web.pages.errors import error_pages
 from web.pages.public import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
@@ -49,6 +49,7 @@ ROUTES = (
     *SETUP,
     *calendar_routes.ROUTES,
     *preferences.ROUTES,
+    *guest.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
     *api.ROUTES,
@@ -79,7 +80,7 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
-    app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running])
+    app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running, retention.running])
     jobs.setup(app, settings)
     mail.setup(app, settings)
     api.setup(app, settings)

@@ -1,7 +1,7 @@
-"""Who a browser is: a member of staff by its sign-in, a patient by the visits it opened.
+"""Who a browser is: staff by its sign-in, a patient by the visits it opened, a guest by the link it redeemed.
 
-Knows what a session may hold ("staff", "visit:{organisation}") and compares it with the account as it is now. Knows no
-page. A session that was begun before the account's last change is nobody's.
+Knows what a session may hold ("staff", "visit:{organisation}", "guest:{organisation}") and compares it with the account
+as it is now. Knows no page. A session that was begun before the account's last change is nobody's.
 """
 
 from typing import Any
@@ -40,6 +40,19 @@ def visit_of(session: Session, organisation: str) -> str | None:
     """The id of the visit that this browser opened at the organisation last."""
     found = session.get(visit_key(organisation))
     return found if isinstance(found, str) else None
+
+
+def guest_key(organisation: str) -> str:
+    """Under which name a session keeps the visit, and the party there, that a guest's link opened."""
+    return f"guest:{organisation}"
+
+
+def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
+    """The visit and the party's key that this browser was let in to at the organisation last."""
+    match session.get(guest_key(organisation)):
+        case {"visit": str(visit), "guest": str(guest)}:
+            return visit, guest
+    return None
 
 
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:

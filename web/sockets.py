@@ -21,9 +21,10 @@ from web import sessions
 from web.accounts import CHANNEL, Changed
 from web.config import Settings
 from web.health import DRAINING, REDIS
+from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
 from web.pages.staff import SETTINGS
-from web.people import ACCOUNTS, StaffActor, account_of, off_call, visit_of
+from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, visit_of
 from web.secret import data_key, key_id
 from web.security import is_own_origin
 from web.serve import WORKER
@@ -73,7 +74,17 @@ async def _patient(app: web.Application, session: sessions.Session, organisation
     return None if visit is None else patient(organisation, visit.id, visit.patient.name)
 
 
-IDENTIFIED = {"staff": _staff, "patient": _patient}
+async def _guest(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    found = guest_of(session, organisation)
+    if found is None:
+        return None
+    visit = await app[SERVICE].visit_now(
+        organisation, found[0]
+    )  # they may have come faster than the invitation
+    return None if visit is None else guest(visit, found[1])
+
+
+IDENTIFIED = {"staff": _staff, "patient": _patient, "guest": _guest}
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:

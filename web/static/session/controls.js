@@ -22,7 +22,7 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
 /** Start Session, and for the provider the ways out. */
 export function startButtons({ role, started, pressing, other, start, leave }) {
   return html`
-    ${started
+    ${started && role === "guest" ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for the others")}</button>` : started
       ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for {name}", { name: other })}</button>`
       : html`<button type="button" class="btn main big" aria-disabled=${pressing ? "true" : "false"} @click=${start}>${t("Start Session")}</button>`}
     ${role === "provider" ? html`

@@ -13,7 +13,7 @@ export class MediaLink extends EventTarget {
   path = "joining";
   found = { audio: null, video: null }; // what prepare() said; null while it asks
   muted = { audio: false, video: false };
-  otherMuted = { audio: false, video: false };
+  #mutedBy = {}; // party -> {audio, video}
   #client;
   #visit;
   #sending = false;
@@ -31,7 +31,10 @@ export class MediaLink extends EventTarget {
     client.addEventListener("media.offer", mine((offer) => this.#accept(offer)), { signal });
     client.addEventListener("media.gone", mine(() => this.path !== "taken_over" && this.#join()), { signal });
     client.addEventListener("media.taken_over", mine(() => this.#takenOver()), { signal });
-    client.addEventListener("media.muted", mine(({ kind, muted }) => this.#set({ otherMuted: { ...this.otherMuted, [kind]: muted } })), { signal });
+    client.addEventListener("media.muted", mine(({ party, kind, muted }) => {
+      this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
+      this.#set({});
+    }), { signal });
     client.addEventListener("welcome", ({ detail }) => {
       if (this.path !== "taken_over" && (!detail.resumed || this.path !== "connected")) this.#join();
     }, { signal });
@@ -52,6 +55,11 @@ export class MediaLink extends EventTarget {
     if (this.media !== media) return;
     this.#set({ found });
     this.dispatchEvent(new Event("devices"));
+  }
+
+  /** What another party has switched off: {audio, video}. */
+  mutedOf(party) {
+    return this.#mutedBy[party] ?? { audio: false, video: false };
   }
 
   /** Whether own picture and sound may leave this device: from one's own press of Start Session on. */
@@ -88,6 +96,7 @@ export class MediaLink extends EventTarget {
     const found = (kind, word) => this.#set({ found: { ...this.found, [kind]: word } });
     const on = {
       remotetrack: () => {},
+      remotes: () => {},
       devicechange: () => Object.values(this.found).includes("missing") && this.prepare(), // it was plugged in
       trackended: ({ detail }) => found(detail, "busy"), // a phone call took it; the session tries to get it back
       trackrestored: ({ detail }) => found(detail, "on"),

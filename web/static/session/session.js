@@ -8,15 +8,17 @@ import { Chat, chatView } from "../shared/chat.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
+import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
 import { t } from "../shared/text.js";
 
 const STATS_EVERY_MS = 2_000;
-const OTHER = { patient: "provider", provider: "patient" };
+const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
  * `aside()` gives {label, view} for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
  * role's header link, `more()` gives {words, act} for what is done more seldom.
+ * A guest's `party` is the key that the link gave them, and `left()` is how they leave: the visit goes on without them.
  */
 export class Session {
   #client;
@@ -38,17 +40,22 @@ export class Session {
   #spoken = "";
   #remote = null;
   #stage = null;
+  #tiles;
+  #left;
   #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
-  constructor({ client, visit, role, redraw, aside = () => null, more = () => [], back = null, asideOpen = false }) {
+  constructor({ client, visit, role, party = role, redraw, aside = () => null, more = () => [], back = null, left = null, asideOpen = false }) {
     this.#client = client;
     this.id = visit;
     this.role = role;
+    this.party = party;
+    this.#tiles = new Tiles(redraw);
+    this.#left = left;
     this.#redraw = redraw;
     this.#aside = aside;
     this.#more = more;
-    this.#chat = new Chat(client, visit, role, (line) => this.#wrote(line));
+    this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
     this.#back = back;
     this.#asideOpen = asideOpen ? "own" : null;
     this.#link = new MediaLink(client, visit);
@@ -103,11 +110,11 @@ export class Session {
   }
 
   get #live() {
-    return this.#visit?.status === "live";
+    return this.#visit?.status === "live" && (this.role !== "guest" || this.#me.started);
   }
 
   get #me() {
-    return this.#visit.parties[this.role];
+    return this.#visit.parties[this.party];
   }
 
   get #other() {
@@ -133,6 +140,7 @@ export class Session {
 
   /** One of the ways out, each asked about first where others notice it. */
   async #leave(type, question) {
+    if (this.#left) return this.#left();
     if (question && !(await ask(question))) return;
     try {
       await this.#client.request({ type, visit: this.id });
@@ -163,10 +171,10 @@ export class Session {
   }
 
   async #listen() {
-    const video = this.#remote;
-    if (!video?.srcObject) return;
+    const videos = [...(this.#stage?.querySelectorAll("video.remote") ?? [])].filter(({ srcObject }) => srcObject);
+    if (!videos.length) return;
     try {
-      await video.play();
+      await Promise.all(videos.map((video) => video.play()));
       this.#soundBlocked = false;
     } catch (error) {
       this.#soundBlocked = error.name === "NotAllowedError";
@@ -208,7 +216,7 @@ export class Session {
     return html`<div class="session" data-phase=${this.#live ? "call" : "lobby"} ?data-aside=${open} ${ref((element) => (this.#stage = element))}>
       ${this.#bar(asides)}
       <main id="main" tabindex="-1" class="floor">
-        <div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>
+        ${this.#others.length > 1 ? this.#allTiles() : html`<div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>`}
         ${this.#live ? nothing : this.#lobby()}
       </main>
       ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>${t("Close")}</button>${aside.view()}</aside>` : nothing}
@@ -266,8 +274,22 @@ export class Session {
       <button type="button" class="btn plain" @click=${(event) => run(event, act)}>${words}</button>`)}</div></details>`;
   }
 
+  get #others() {
+    return othersOf(this.#visit, this.party);
+  }
+
+  #allTiles() {
+    const others = this.#others;
+    return html`<div class="tiles many" data-count=${others.length}>
+      ${this.#tiles.view({ others, link: this.#link, live: this.#live, opposite: OTHER[this.role] })}${this.#ownTile()}
+      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>${t("Press to hear everybody")}</button>` : nothing}
+      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">${t("Picture and sound are interrupted. Reconnecting by itself…")}</p>` : nothing}
+    </div>`;
+  }
+
   #otherTile() {
-    const { otherMuted, media } = this.#link;
+    const { media } = this.#link;
+    const otherMuted = this.#link.mutedOf(OTHER[this.role]);
     const words = otherInWords(this.#other, { role: this.role });
     const here = this.#live && this.#other.present;
     const picture = here && !otherMuted.video && this.#seen;
@@ -303,7 +325,7 @@ export class Session {
     const { found, path } = this.#link;
     return html`<div class="prepare">
       ${deviceTroubles({ found, again: () => this.#link.prepare() })}
-      <p class="promise" role="status">${ownWords({ me: this.#me, other: this.#other, path })}</p>
+      <p class="promise" role="status">${this.role === "guest" ? guestWords({ visit: this.#visit, me: this.#me }) : ownWords({ me: this.#me, other: this.#other, path })}</p>
       ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
     </div>`;
   }

@@ -1,0 +1,84 @@
+/* The pictures of a call with more than one other party: a tile each, with a name and what they are here. Knows the visit's parties and
+   the media link; one other party alone keeps the page's own large tile. */
+import { initials } from "../shared/format.js";
+import { html, nothing, repeat } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+
+const RELATIONS = {
+  interpreter: t("Interpreter"),
+  family: t("Family"),
+  specialist: t("Specialist"),
+  trainee: t("Trainee"),
+};
+const ORDER = ["patient", "provider"]; // the two that the visit is about come first
+
+/** What a guest is here, in a word; empty for the patient and the provider. */
+export function relationWords(party) {
+  return party.relation ? (RELATIONS[party.relation] ?? party.relation) : "";
+}
+
+/** Everybody but `me`, as [key, party], those whom the visit is about first. */
+export function othersOf(visit, me) {
+  const rank = (key) => (ORDER.indexOf(key) + ORDER.length + 1) % (ORDER.length + 1);
+  return Object.entries(visit.parties).filter(([key]) => key !== me).sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
+}
+
+/** Why there is no picture of somebody: a few words, and whether they are a warning. */
+function absence(party, { live, cameraOff }) {
+  if (!party.present && party.relation) return [t("Not here"), false];
+  if (!party.present) return party.away_since_ms ? [t("Away"), true] : [t("On the way"), false];
+  if (!party.started) return [t("Has not pressed Start Session yet"), false];
+  if (!live) return [t("Has pressed Start Session"), false];
+  return [cameraOff ? t("Camera is off") : t("No picture yet"), false];
+}
+
+/** Remembers whose picture has been seen, and draws. */
+export class Tiles {
+  #redraw;
+  #seen = new Set();
+
+  constructor(redraw) {
+    this.#redraw = redraw;
+  }
+
+  #look(key, video) {
+    if (this.#seen.has(key) === video.videoWidth > 0) return;
+    if (video.videoWidth > 0) this.#seen.add(key);
+    else this.#seen.delete(key);
+    this.#redraw();
+  }
+
+  /** `others` from `othersOf`; `opposite` is who comes on the media's own lines. */
+  view({ others, link, live, opposite }) {
+    const streams = link.media?.remotes ?? new Map();
+    const stream = (key) => streams.get(key) ?? (key === opposite ? streams.get("remote") : null) ?? null;
+    return repeat(others, ([key]) => key, ([key, party]) => this.#tile(key, party, { stream: stream(key), live, off: link.mutedOf(key) }));
+  }
+
+  #tile(key, party, { stream, live, off }) {
+    const taking = live && party.present && party.started;
+    const picture = taking && stream && !off.video && this.#seen.has(key);
+    const [why, warn] = absence(party, { live, cameraOff: off.video });
+    const relation = relationWords(party);
+    return html`<section class="tile other" aria-label=${party.name} data-party=${key} ?data-picture=${picture}>
+      <video class="remote" autoplay playsinline @resize=${(event) => this.#look(key, event.currentTarget)} aria-label=${t("Picture of {name}", party)} .srcObject=${stream}></video>
+      ${picture ? nothing : html`<div class="who">
+        <span class="face large" aria-hidden="true">${initials(party.name)}</span>
+        <p class="chip ${warn ? "amber" : "off"}">${why}</p>
+      </div>`}
+      <span class="tag"><span>${party.name}${relation ? html` · ${relation}` : nothing}</span>
+        ${taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span>
+    </section>`;
+  }
+}
+
+/** What a guest's own press is waiting for: a sentence over the devices. */
+export function guestWords({ visit, me }) {
+  const { patient, provider } = visit.parties;
+  if (!me.started) return t("Nobody sees or hears you until you press Start Session.");
+  if (visit.status === "live") return t("You take part now.");
+  const missing = [patient, provider].filter((party) => party && !party.started).map(({ name }) => name);
+  return missing.length === 1
+    ? t("You have pressed Start Session. It begins when {name} presses too.", { name: missing[0] })
+    : t("You have pressed Start Session. It begins when the patient and the clinician have both pressed.");
+}
