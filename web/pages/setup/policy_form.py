@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from web.i18n import N_, gettext
-from web.organisations import Organisation
+from web.organisations import RETENTION_DAYS, Organisation
 from web.pages.setup.frame import Form, Parsed, Posted
 
 SECOND, MINUTE = 1000, 60_000
@@ -100,6 +100,9 @@ CHOICES: Mapping[str, Choice] = {
         N_("Otherwise the provider is warned. Licensed states are set with each person."),
     ),
 }
+RETENTION = "retention_days"
+"""The one field of this form that is the document's own, not the policy's: a number of days."""
+
 IN_CALENDAR = frozenset({"show_place", "show_wait"})
 """The policy's fields that the calendar's form asks for."""
 
@@ -116,6 +119,7 @@ class PolicySection:
         return {
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
             **{name: getattr(policy, name) for name in CHOICES},
+            RETENTION: str(organisation.retention_days),
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -123,6 +127,7 @@ class PolicySection:
         form: Form = {
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},
+            RETENTION: posted.get(RETENTION, "").strip()[:8],
         }
         numbers = {name: _number(form[name]) for name in DURATIONS}
         errors = {
@@ -131,13 +136,20 @@ class PolicySection:
             for name, row in DURATIONS.items()
             if not row.least <= numbers[name] <= row.most
         }
+        days = int(form[RETENTION]) if form[RETENTION].isascii() and form[RETENTION].isdigit() else 0
+        if days not in RETENTION_DAYS:
+            errors[RETENTION] = gettext("Write a whole number of days from %(least)s to %(most)s.") % {
+                "least": RETENTION_DAYS.start,
+                "most": RETENTION_DAYS.stop - 1,
+            }
         if not errors and numbers["red_ms"] <= numbers["amber_ms"]:
             errors["red_ms"] = gettext("Red must come later than amber.")
 
         def apply(document: Organisation) -> Organisation:
             durations = {name: round(numbers[name] * row.unit_ms) for name, row in DURATIONS.items()}
             choices = {name: form[name] for name in CHOICES}
-            return replace(document, policy=replace(document.policy, **durations, **choices))
+            policy = replace(document.policy, **durations, **choices)
+            return replace(document, policy=policy, retention_days=days)
 
         return Parsed(form, errors, apply)
 
@@ -151,6 +163,7 @@ class PolicySection:
                 for name, row in DURATIONS.items()
             },
             **{gettext(row.label): yes[form[name]] for name, row in CHOICES.items()},
+            gettext("Days that ended visits are kept"): form[RETENTION],
         }
 
 

@@ -1,0 +1,110 @@
+"""Erasure: what is older than an organisation keeps it goes, with everything that was written about it.
+
+Knows which keys belong to an ended visit and to a booked one. A runner in every worker looks once an hour; what another
+worker has erased already is simply not there. Knows no page.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import structlog
+from aiohttp import web
+from redis.asyncio import Redis
+
+from signalling.record import Visit
+from signalling.service import Service
+from signalling.store import Keys, Unavailable, answering, decode_entry
+from web.health import REDIS
+from web.organisations import Organisations
+from web.pages.public import ORGANISATIONS, SERVICE
+
+DAY_MS = 86_400_000
+FIRST_S, PERIOD_S = 60.0, 3600.0
+AT_ONCE = 200
+log = structlog.get_logger("web.retention")
+
+
+class Retention:
+    """Erases for all organisations. All methods raise `Unavailable` where the store does not answer."""
+
+    def __init__(self, redis: Redis, service: Service, organisations: Organisations) -> None:
+        self._redis: Any = redis
+        self._service = service
+        self._organisations = organisations
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        await asyncio.sleep(FIRST_S)
+        while True:
+            with contextlib.suppress(Unavailable):  # the next hour comes
+                for organisation in await self._organisations.list():
+                    await self.erase(organisation, self._service.store.clock_ms())
+            await asyncio.sleep(PERIOD_S)
+
+    async def erase(self, organisation: str, now_ms: int) -> int:
+        """Erases what the organisation keeps no longer at this time; returns how many visits, booked ones included."""
+        settings = await self._organisations.get(organisation)
+        if settings is None:
+            return 0
+        before_ms = now_ms - settings.retention_days * DAY_MS
+        async with answering():
+            erased = await self._visits(organisation, before_ms) + await self._booked(organisation, before_ms)
+            await self._events(organisation, before_ms)
+        if erased:
+            log.info("erased", organisation=organisation, visits=erased)
+        return erased
+
+    async def _visits(self, organisation: str, before_ms: int) -> int:
+        keys, erased = Keys(organisation), 0
+        while names := await self._redis.zrangebyscore(
+            keys.ended, "-inf", f"({before_ms}", start=0, num=AT_ONCE
+        ):
+            for visit_id in (name.decode() for name in names):
+                visit, _ = await self._service.store.load(organisation, Visit, visit_id)
+                gone = [keys.record("visit", visit_id), keys.history(visit_id), keys.record("chat", visit_id)]
+                if visit is not None and visit.is_open:
+                    gone = []  # reopened: its next end puts it into the index again
+                else:
+                    lines = await self._redis.zrange(keys.record("chat", visit_id), 0, -1)
+                    gone += [keys.record("line", line.decode()) for line in lines]
+                    erased += 1
+                if gone:
+                    await self._redis.delete(*gone)
+                await self._redis.zrem(keys.ended, visit_id)
+        return erased
+
+    async def _booked(self, organisation: str, before_ms: int) -> int:
+        keys, erased = Keys(organisation), 0
+        index = f"{keys.prefix}appointments"
+        while names := await self._redis.zrangebyscore(index, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
+            await self._redis.delete(*(keys.record("appointment", name.decode()) for name in names))
+            await self._redis.zrem(index, *names)
+            erased += len(names)
+        return erased
+
+    async def _events(self, organisation: str, before_ms: int) -> None:
+        """Takes old events, which hold records as they were, from the stream; it is in the order of time."""
+        stream = Keys(organisation).stream
+        while True:
+            found = await self._redis.xrange(stream, count=AT_ONCE)
+            old = [name for name, fields in found if decode_entry(fields[b"e"]).at_ms < before_ms]
+            if not old:
+                return
+            await self._redis.xdel(stream, *old)
+
+
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """A clean-up context, after that of signalling: erases as long as the app lives."""
+    task = asyncio.create_task(Retention(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run())
+    task.add_done_callback(_ended)
+    yield
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.5)
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("retention failed", exc_info=error)
