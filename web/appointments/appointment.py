@@ -13,14 +13,12 @@ from enum import StrEnum
 import msgspec
 
 from signalling.record import PatientInformation
-from web.appointments.slots import DAY_MS, HOUR_MS, MINUTE_MS, Slot, Taken
+from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
 
 EARLY_MS = 15 * MINUTE_MS
 """Check In opens this long before the time that was booked ..."""
 LATE_MS = HOUR_MS
 """... and closes this long after it."""
-KEEP_MS = 90 * DAY_MS
-"""The record is erased this long after its time; the visit itself is kept as visits are."""
 
 
 class Status(StrEnum):

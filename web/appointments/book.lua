@@ -2,7 +2,7 @@
 -- KEYS: taken (zset: id by start), spans (hash: id -> "ends expires", expires 0 = for good), record, index (zset: id by
 --       start), jobs (zset), holder (zset: ids that one visitor holds, by expiry)
 -- ARGV: id, id of a hold that this takes the place of, start or '', end, capacity, hold for ms (0 = for good), longest ms,
---       most that a holder may hold, expected version or '', new version, sealed record, erase at ms, then pairs due, job
+--       most that a holder may hold, expected version or '', new version, sealed record, start, then pairs due, job
 -- Returns {'ok', expiry}, {'full'}, {'many'} or {'overtaken'}.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -59,9 +59,7 @@ end
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - 2 * longest, 'LIMIT', 0, 20)) do give_up(old) end
 if ARGV[9] ~= '' then
   redis.call('HSET', KEYS[3], 'version', ARGV[10], 'record', ARGV[11])
-  redis.call('PEXPIREAT', KEYS[3], ARGV[12])
-  redis.call('ZADD', KEYS[4], ARGV[13], id)
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', ARGV[14])
-  for i = 15, #ARGV, 2 do redis.call('ZADD', KEYS[5], ARGV[i], ARGV[i + 1]) end
+  redis.call('ZADD', KEYS[4], ARGV[12], id)
+  for i = 13, #ARGV, 2 do redis.call('ZADD', KEYS[5], ARGV[i], ARGV[i + 1]) end
 end
 return {'ok', expires}

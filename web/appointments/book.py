@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from signalling.seal import Seal
 from signalling.store import Unavailable, answering
-from web.appointments.appointment import KEEP_MS, Appointment
+from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 
 HOLD_MS = 10 * MINUTE_MS
@@ -184,9 +184,7 @@ class Book:
         else:
             place = f"{organisation}/appointment/{record.id}"
             sealed = self._seal.close(msgspec.msgpack.encode(record), place)
-            erased_ms = record.ends_ms + KEEP_MS
-            args += [record.version - 1, record.version, sealed, erased_ms]
-            args += [record.starts_ms, record.booked_ms - 2 * KEEP_MS]
+            args += [record.version - 1, record.version, sealed, record.starts_ms]
             args += [part for job in jobs for part in job]
         async with answering():
             said, *more = await self._change(
