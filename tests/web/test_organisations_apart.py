@@ -1,0 +1,112 @@
+"""Several organisations on one server, each blind to the others: every staff address, every page and socket."""
+
+import re
+
+import msgspec
+import pytest
+
+from signalling.record import Role
+from tests.web.conftest import OpenSite
+from tests.web.site import ADMIN, FORM, Person, Site
+from web import starter
+from web.accounts import Account
+from web.organisations import KEEP_S
+from web.pages.public import ORGANISATIONS, SERVICE
+from web.people import ACCOUNTS
+
+PASSWORD = "correct horse battery"
+OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}
+"""What everybody may ask below …/staff: it tells and does nothing to somebody without a sign-in there."""
+
+
+async def lakeside(site: Site) -> Account:
+    """A second clinic, open at all hours, with an administrator."""
+    clinic = msgspec.structs.replace(
+        starter.organisation("lakeside", "Lakeside Clinic", "UTC"), hours=((("00:00", "24:00"),),) * 7
+    )
+    assert await site.app[ORGANISATIONS].add(clinic)
+    return await site.app[ACCOUNTS].add(
+        "lakeside", email="ida@lakeside.example", name="Ida Berg", role=Role.ADMIN, password=PASSWORD
+    )
+
+
+async def admin_of_the_demo(site: Site) -> Person:
+    person = site.person()
+    assert (await person.sign_in(ADMIN)).status == 303
+    return person
+
+
+def staff_routes(site: Site) -> list[tuple[str, str]]:
+    """Method and path of every route below /{organisation}/staff."""
+    found = []
+    for route in site.app.router.routes():
+        path = "" if route.resource is None else route.resource.canonical
+        rest = path.removeprefix("/{organisation}/staff")
+        if rest != path and rest not in OPEN_TO_ALL and route.method in ("GET", "POST"):
+            found.append((route.method, path))
+    return found
+
+
+async def test_an_admin_of_one_clinic_opens_no_staff_address_of_another(site: Site) -> None:
+    ida = await lakeside(site)
+    robin = await admin_of_the_demo(site)
+    before = await site.app[ORGANISATIONS].read("lakeside")
+    routes = staff_routes(site)
+    assert len(routes) > 15
+    for method, path in routes:
+        there = re.sub(r"\{\w+(:[^}]*)?\}", ida.id, path.replace("{organisation}", "lakeside"))
+        answer = await (robin.get(there) if method == "GET" else robin.post(there, {"do": "save"}))
+        where = answer.headers.get("Location", "")
+        assert (answer.status, where) == (303, "/lakeside/staff/sign-in") or answer.status in (
+            401,
+            403,
+            404,
+        ), f"{method} {path}: {answer.status} {where}"
+        assert "Ida Berg" not in await answer.text()
+    assert await site.app[ORGANISATIONS].read("lakeside") == before
+    assert await site.app[ACCOUNTS].list("lakeside") == [ida]
+
+
+@pytest.mark.parametrize("role", ["staff", "patient"])
+async def test_a_socket_of_one_clinic_is_nobodys_at_another(site: Site, role: str) -> None:
+    await lakeside(site)
+    person = await admin_of_the_demo(site) if role == "staff" else site.person()
+    if role == "patient":
+        await person.ask_for_a_visit()
+    ws = await person.client.ws_connect(
+        "/lakeside/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
+    )
+    await ws.send_json({"type": "hello", "id": 1, "role": role})
+    answer = await ws.receive_json()
+    assert answer["type"] == "error"
+    await ws.close()
+
+
+async def test_a_patient_stands_in_the_queue_of_one_clinic_only(site: Site) -> None:
+    await lakeside(site)
+    ana = site.person()
+    await ana.get("/lakeside/information")
+    answer = await ana.post("/lakeside/information", {**FORM, "language": "en"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/lakeside/visit")
+    mirrors = site.app[SERVICE].mirrors
+    assert len((await mirrors.get("lakeside")).visits) == 1
+    assert not (await mirrors.get("demo")).visits
+    assert (await ana.get("/demo/visit")).headers["Location"] == "/demo"
+    for name, clinic in (("demo", "Riverside"), ("lakeside", "Lakeside")):
+        text = await (await site.person().get(f"/{name}")).text()
+        assert clinic in text
+        assert not ({"Riverside", "Lakeside"} - {clinic}) & set(re.findall(r"\w+", text))
+
+
+async def test_what_is_saved_on_one_worker_holds_on_the_others_within_two_seconds(
+    open_site: OpenSite,
+) -> None:
+    one, other = await open_site(), await open_site()
+    assert "Riverside Clinic" in await (await other.person().get("/demo")).text()
+    settings = await one.app[ORGANISATIONS].read("demo")
+    assert settings is not None
+    named = msgspec.structs.replace(settings, name="Hillside Clinic")
+    assert await one.app[ORGANISATIONS].replace(settings, named, "Robin Hale")
+    loop = one.app[SERVICE].store.clock_ms()
+    while "Hillside Clinic" not in await (await other.person().get("/demo")).text():
+        assert one.app[SERVICE].store.clock_ms() - loop < (KEEP_S + 1) * 1000
