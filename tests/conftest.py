@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from playwright.async_api import Browser, async_playwright
 
+from signalling.line import LineRedis
 from tests.browsers import ARGUMENTS, find_chromium
 from tests.server import RunningServer
 from web.valkey import EmbeddedStore, LockedFolder
@@ -49,7 +50,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> str:
 @pytest.fixture
 async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     """A client of a real, empty Valkey; answers are bytes."""
-    client = redis.asyncio.Redis.from_url(valkey_url, socket_timeout=5)
+    client = LineRedis.from_url(valkey_url, socket_timeout=5)
     yield client
     await client.aclose()
 

@@ -14,6 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError, TimeoutError
 
+from signalling.line import LineRedis
 from web.config import Settings
 
 CONNECTIONS = 64
@@ -84,4 +85,4 @@ def connect(settings: Settings) -> Redis:
         client_name="greenroom",
         **options,
     )
-    return Redis.from_pool(pool)
+    return LineRedis.from_pool(pool)

@@ -9,6 +9,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from signalling.bus import Bus
+from signalling.line import LineRedis
 from signalling.store import Unavailable
 from tests.signalling.waits import until
 from web.valkey import EmbeddedStore, LockedFolder
@@ -64,7 +65,7 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
 ) -> None:
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
-    redis = Redis.from_url(store.url, socket_timeout=1, socket_connect_timeout=1)
+    redis = LineRedis.from_url(store.url, socket_timeout=1, socket_connect_timeout=1)
     bus = Bus(redis)
     heard: list[bytes] = []
     running = asyncio.create_task(bus.run())

@@ -7,10 +7,10 @@ import itertools
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from signalling import commands as c
 from signalling.bus import Bus
+from signalling.line import LineRedis
 from signalling.record import Actor, Policy, Visit
 from signalling.seal import Seal
 from signalling.service import Accepted, Service
@@ -50,7 +50,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
     """Let every round's commands race through two workers, and compare what became of it."""
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
-    redis = Redis.from_url(url, socket_timeout=5)
+    redis = LineRedis.from_url(url, socket_timeout=5)
     workers, running = [], []
     for _ in range(2):
         bus = Bus(redis)

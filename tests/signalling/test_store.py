@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
+from signalling.line import LineRedis
 from signalling.record import Visit
 from signalling.seal import Seal, SealError
 from signalling.store import Committed, Keys, Store, Unavailable
@@ -43,7 +44,7 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
 @pytest.fixture
 async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
     """A client of it, as impatient as the product's."""
-    redis = Redis.from_url(
+    redis = LineRedis.from_url(
         own.url,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,

@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from redis.asyncio import Redis
-
+from signalling.line import LineRedis
 from tests.signalling.clinic import open_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +58,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
 
 async def main(redis_url: str, index: int) -> None:
     """Serve until killed."""
-    redis = Redis.from_url(redis_url, socket_timeout=5)
+    redis = LineRedis.from_url(redis_url, socket_timeout=5)
     async with open_worker(redis, index) as (worker, server):
         print(json.dumps({"url": str(server.make_url("/ws")), "id": worker.id}), flush=True)
         parent = os.getppid()
