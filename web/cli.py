@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `organisation`, `user`, `check-config`, `version`, `bench`.
+"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `check-config`, `version`, `bench`.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from web.administration import organisation_app, user_app
+from web.api.commands import key_app
 from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
 from web.options import ConfigOption, DataOption, settings_from
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 
 app.add_typer(organisation_app, name="organisation")
 app.add_typer(user_app, name="user")
+app.add_typer(key_app, name="key")
 
 
 @app.command()

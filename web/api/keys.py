@@ -9,13 +9,13 @@ import hmac
 import re
 import secrets
 from collections.abc import Collection
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
 from signalling.store import answering
+from web.api.scopes import Scope
 from web.i18n import N_
 
 TOKEN = re.compile(r"gr_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
@@ -45,14 +45,6 @@ if n == 1 then
 end
 return {n, redis.call('PTTL', KEYS[1])}
 """
-
-
-class Scope(StrEnum):
-    """What a key is good for."""
-
-    READ = "read"
-    OPEN = "open"
-    STAFF = "staff"
 
 
 SCOPES: dict[Scope, str] = {

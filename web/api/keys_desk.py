@@ -13,7 +13,8 @@ from aiohttp import web
 from web.api.addresses import networks, url_problem
 from web.api.delivery import EVENTS
 from web.api.door import KEYS
-from web.api.keys import SCOPES, KeyProblem, Scope
+from web.api.keys import SCOPES, KeyProblem
+from web.api.scopes import Scope
 from web.api.webhooks import KNOWN, WEBHOOKS
 from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation

@@ -9,7 +9,8 @@ from aiohttp import web
 
 from signalling.record import Actor, Role
 from signalling.service import Service
-from web.api.keys import ApiKey, Scope
+from web.api.keys import ApiKey
+from web.api.scopes import Scope
 from web.organisations import Organisation
 from web.pages.public import SERVICE
 

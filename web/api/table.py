@@ -2,8 +2,8 @@
 
 from web.api import hooks, visits
 from web.api import types as t
-from web.api.keys import Scope
 from web.api.operation import Operation
+from web.api.scopes import Scope
 
 READ, OPEN, STAFF = Scope.READ, Scope.OPEN, Scope.STAFF
 ANY = (READ, OPEN, STAFF)

@@ -6,7 +6,7 @@ from aiohttp import ClientResponse
 
 from tests.web.site import Person, Site
 from web.api.door import KEYS
-from web.api.keys import Scope
+from web.api.scopes import Scope
 
 PATIENT = {
     "name": "Ana Ruiz",
