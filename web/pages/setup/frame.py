@@ -80,6 +80,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("guide", N_("Setup guide")),
     ("people", N_("People")),
     ("policy", N_("Rules and limits")),
+    ("mail", N_("Mail")),
     ("links", N_("Entry links")),
     ("facilities", N_("Facilities")),
     ("api", N_("Programs")),

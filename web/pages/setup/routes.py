@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from web.pages import password
-from web.pages.setup import guide, logo, overview, people
+from web.pages.setup import guide, logo, mail, overview, people
 
 HOME = "/{organisation}/staff/setup"
 
@@ -20,6 +20,9 @@ ROUTES = (
     web.get(f"{HOME}/people", people.people),
     web.post(f"{HOME}/people", people.add_person),
     web.post(f"{HOME}/people/{{person}}", people.change_person),
+    web.get(f"{HOME}/mail", mail.mail),
+    web.post(f"{HOME}/mail", mail.save_mail),
+    web.post(f"{HOME}/mail/try", mail.try_mail),
     web.get(f"{HOME}/links", overview.links),
     web.get("/{organisation}/staff/invitation/{token}", password.open_link),
     web.get("/{organisation}/staff/password", password.password_page),

@@ -1,0 +1,83 @@
+"""The set-up's page about mail: whose address mails carry, whether they leave, and a mail to try it."""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from signalling.jobs import new_job
+from tests.web.conftest import OpenSite
+from tests.web.mail.smtp import mail_server
+from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.setup.desk import desk
+from tests.web.setup.test_saving import stored
+from tests.web.site import ADMIN, OSEI, Site
+from web import demo
+from web.jobs import JOBS
+
+MAIL = "/demo/staff/setup/mail"
+
+
+async def test_an_administrator_says_which_address_mails_are_from_and_tries_it(open_site: OpenSite) -> None:
+    async with mail_server() as smtp:
+        site = await open_site(mail=smtp.settings)
+        admin = await desk(site)
+        answer = await admin.change("mail", mail_sender="visits@river.example", reply_to="desk@river.example")
+        assert answer.status == 303
+        assert (await stored(site)).mail_sender == "visits@river.example"
+        assert (await admin.person.post(f"{MAIL}/try")).headers["Location"] == f"{MAIL}?tried"
+        [mail] = await smtp.until(1)
+        assert mail["From"] == "Riverside Clinic <visits@river.example>"
+        assert mail["Reply-To"] == "desk@river.example"
+        assert mail["To"] == ADMIN
+        assert mail["Subject"] == "Mails of Riverside Clinic arrive"
+
+
+@pytest.mark.parametrize("wrong", ["nobody", "a@b", "a@b.example\r\nBcc: all@example.org", "ä@river.example"])
+async def test_what_is_no_address_is_not_saved_and_kept_in_the_form(site: Site, wrong: str) -> None:
+    admin = await desk(site)
+    answer = await admin.change("mail", reply_to=wrong)
+    assert answer.status == 422
+    page = await answer.text()
+    assert "Write an email address such as ana@example.org." in page
+    assert (await stored(site)).reply_to == ""
+
+
+async def test_the_page_says_how_mails_leave_and_how_many_could_not(site: Site) -> None:
+    admin = await desk(site)
+    page = await (await admin.person.get(MAIL)).text()
+    assert "No mail leaves this server yet" in page
+    assert "0 mails wait to leave" in page
+    assert "could not be delivered" not in page
+    await site.app[JOBS].add("demo", new_job("mail", {"mail": "of a kind that nobody can write"}, 1))
+    async with asyncio.timeout(10):
+        while "1 mail could not be delivered, at" not in page:
+            page = await (await admin.person.get(MAIL)).text()
+
+
+async def test_a_provider_sends_no_trial_mails(site: Site) -> None:
+    provider = (await desk(site, OSEI)).person
+    assert (await provider.post(f"{MAIL}/try")).status == 403
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_the_page_about_mail_is_accessible(
+    site: Site, browser: Browser, width: int, dark: bool
+) -> None:
+    context = await browser.new_context(
+        base_url=str(site.server.make_url("/")),
+        viewport={"width": width, "height": 800},
+        color_scheme="dark" if dark else "light",
+        locale="en-US",
+    )
+    page = await context.new_page()
+    await page.goto("/demo/staff/sign-in")
+    await page.get_by_label("Email").fill(ADMIN)
+    await page.get_by_label("Password").fill(demo.password(site.settings, ADMIN))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/demo/staff")
+    await page.goto(MAIL)
+    await is_accessible(page)
+    await page.get_by_role("button", name="Send a mail to me, to try it").click()
+    await expect(page.get_by_role("status").first).to_contain_text("on its way to you")
+    await is_accessible(page)

@@ -1,0 +1,114 @@
+"""The set-up's page about mail: the addresses of a clinic's mails, how they leave, how many wait, and one to try it.
+
+Knows this section's fields and what stands in the queue by number. What a mail says is `web.mail`'s.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from web.i18n import N_, current, date_words, gettext, time_words
+from web.jobs import JOBS
+from web.mail import POST
+from web.mail.carriers import where
+from web.mail.post import KIND
+from web.organisations import Organisation
+from web.pages.patient_form import EMAIL
+from web.pages.public import SERVICE
+from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
+from web.pages.staff import SETTINGS
+
+LONGEST = 254
+
+
+class Address(NamedTuple):
+    """An address of the document, and what is said about it."""
+
+    label: str
+    help: str
+
+
+ADDRESSES: dict[str, Address] = {
+    "mail_sender": Address(
+        N_("Mails are from"),
+        N_("An address that the mail server may send for. Empty: the server’s own."),
+    ),
+    "reply_to": Address(
+        N_("Answers go to"), N_("Where somebody reads them. Empty: to the address that mails are from.")
+    ),
+}
+
+
+class MailSection:
+    """The section "Mail"."""
+
+    name = "mail"
+    template = "setup/mail.html"
+
+    def form(self, organisation: Organisation) -> Form:
+        """The form as the document fills it in."""
+        return {name: getattr(organisation, name) for name in ADDRESSES}
+
+    def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
+        """What was posted; sentences for what is no address."""
+        form = {name: posted.get(name, "").strip()[: LONGEST + 1] for name in ADDRESSES}
+        errors = {
+            name: gettext("Write an email address such as ana@example.org.")
+            for name, text in form.items()
+            if text and not (EMAIL.fullmatch(text) and text.isascii() and len(text) <= LONGEST)
+        }
+        return Parsed(form, errors, lambda document: replace(document, **form))
+
+    def shown(self, organisation: Organisation) -> dict[str, str]:
+        """The section in words, by label."""
+        return {gettext(row.label): getattr(organisation, name) for name, row in ADDRESSES.items()}
+
+
+SECTION = MailSection()
+
+
+async def mail(request: web.Request) -> web.Response:
+    """GET …/setup/mail."""
+    organisation, _ = await admin(request)
+    return show(request, organisation, SECTION, **await _context(request, organisation))
+
+
+async def save_mail(request: web.Request) -> web.Response:
+    """POST …/setup/mail."""
+    organisation, account = await admin(request)
+    more = await _context(request, organisation)
+    return await save(request, organisation, account, SECTION, await posted_to(request), **more)
+
+
+async def try_mail(request: web.Request) -> web.Response:
+    """POST …/setup/mail/try: a mail to the administrator who asks; it goes the way of all others."""
+    organisation, account = await admin(request)
+    now_ms = request.app[SERVICE].store.clock_ms()
+    language = account.language or current()
+    await request.app[POST].queue(
+        organisation.id, "trial", account.email, language, {"name": account.name}, now_ms=now_ms
+    )
+    raise web.HTTPSeeOther(path_of(organisation, "mail") + "?tried")
+
+
+async def _context(request: web.Request, organisation: Organisation) -> dict[str, Any]:
+    jobs = request.app[JOBS]
+    waiting = [job for _, job in await jobs.waiting(organisation.id) if job.kind == KIND]
+    given_up = [at_ms for at_ms, job in await jobs.dead(organisation.id) if job.kind == KIND]
+    last = ""
+    if given_up:
+        at = datetime.fromtimestamp(given_up[-1] / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
+        last = f"{date_words(at, 'medium')}, {time_words(at)}"
+    return {
+        "addresses": ADDRESSES,
+        "way": where(request.app[SETTINGS]),
+        "files": not request.app[SETTINGS].mail.host,
+        "waiting": len(waiting),
+        "given_up": len(given_up),
+        "last": last,
+        "tried": "tried" in request.query,
+        "try_path": path_of(organisation, "mail/try"),
+    }
