@@ -444,3 +444,18 @@ async def test_the_time_is_written_by_the_patients_own_clock(site: Site) -> None
     ben = site.person()
     await book(ben, (await offered(ben))[0], zone="Middle/Earth", name="Ben Lee")
     assert [kept.zone for kept in await appointments(site)] == ["Europe/Madrid", ""]
+
+
+# --- set by an administrator
+
+
+async def test_an_administrator_says_which_hours_can_be_booked(site: Site) -> None:
+    from tests.web.setup.desk import desk
+
+    admin = await desk(site)
+    assert (await admin.change("calendar", bookable_from="10:00", bookable_to="12:00")).status == 303
+    found = await offered(site.person())
+    assert {datetime.fromtimestamp(at_ms / 1000, CHICAGO).hour for at_ms in found} == {10, 11}
+    wrong = await admin.change("calendar", bookable_from="12:00", bookable_to="10:00")
+    assert wrong.status == 422
+    assert "A closing time must be later" in await wrong.text()

@@ -61,6 +61,10 @@ NUMBERS: Mapping[str, Number] = {
     "horizon_days": Number(N_("Can be booked this far ahead"), N_("days"), HORIZON_DAYS),
     "capacity": Number(N_("Booked visits at the same time"), N_("visits"), CAPACITY),
 }
+BOOKABLE: Mapping[str, str] = {
+    "bookable_from": N_("Booked visits begin at the earliest"),
+    "bookable_to": N_("Booked visits end at the latest"),
+}
 CHOICES: Mapping[str, str] = {
     "show_place": N_("Patients see their place in line"),
     "show_wait": N_("Patients see the expected wait"),
@@ -86,6 +90,8 @@ class Calendar:
             "languages": list(organisation.languages),
             "enabled": organisation.booking.enabled,
             **{name: str(getattr(organisation.booking, name)) for name in NUMBERS},
+            "bookable_from": organisation.booking.opens,
+            "bookable_to": _as_clock(organisation.booking.closes),
             **{name: getattr(organisation.policy, name) for name in CHOICES},
         }
 
@@ -101,6 +107,9 @@ class Calendar:
                 if _number(form[name]) not in number.bounds
             },
         }
+        bookable = (form["bookable_from"], form["bookable_to"])
+        if wrong := _wrong_day([bookable]):
+            errors["bookable_from"] = wrong
         if any(_date(text) is None for text in form["closed"]):
             errors["closed"] = gettext("Write each closed day as a whole date.")
         elif len(form["closed"]) > MOST_CLOSED:
@@ -118,7 +127,11 @@ class Calendar:
                 closed=tuple(sorted(set(form["closed"]))),
                 languages=tuple(form["languages"]),
                 booking=replace(
-                    document.booking, enabled=form["enabled"], **{name: int(form[name]) for name in NUMBERS}
+                    document.booking,
+                    enabled=form["enabled"],
+                    opens=_spans([bookable])[0][0],
+                    closes=_spans([bookable])[0][1],
+                    **{name: int(form[name]) for name in NUMBERS},
                 ),
                 policy=replace(document.policy, **{name: form[name] for name in CHOICES}),
             )
@@ -141,6 +154,7 @@ class Calendar:
                 gettext(number.label): f"{getattr(booking, name)} {gettext(number.unit)}"
                 for name, number in NUMBERS.items()
             },
+            gettext("Hours that can be booked"): _day_words([(booking.opens, booking.closes)]),
             **{gettext(label): yes[getattr(organisation.policy, name)] for name, label in CHOICES.items()},
         }
 
@@ -167,7 +181,7 @@ def _typed(posted: Posted) -> Form:
         ],
         "languages": [code for code in LANGUAGES if code in posted.getall("languages", [])],
         "enabled": "enabled" in posted,
-        **{name: posted.get(name, "").strip()[:8] for name in NUMBERS},
+        **{name: posted.get(name, "").strip()[:8] for name in (*NUMBERS, *BOOKABLE)},
         **{name: name in posted for name in CHOICES},
     }
 

@@ -149,6 +149,7 @@ def calendar_context() -> dict[str, Any]:
         "zones": calendar_form.zones(),
         "day_names": day_names(),
         "choices": [(name, gettext(label)) for name, label in calendar_form.CHOICES.items()],
+        "bookable": [(name, gettext(label)) for name, label in calendar_form.BOOKABLE.items()],
         "numbers": [
             (name, gettext(row.label), gettext(row.unit)) for name, row in calendar_form.NUMBERS.items()
         ],
