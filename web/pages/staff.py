@@ -104,7 +104,7 @@ async def shell(request: web.Request) -> web.Response:
         )
     boot = {
         "organisation": {"id": organisation.id, "name": organisation.name},
-        "me": {"id": account.id, "name": account.name, "role": account.role},
+        "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
         "ws": f"/{organisation.id}/ws",
         "home": f"/{organisation.id}/staff",
         "sign_out": f"/{organisation.id}/staff/sign-out",
@@ -112,6 +112,7 @@ async def shell(request: web.Request) -> web.Response:
     }
     boot["preferences"] = f"/{organisation.id}/staff/preferences"
     boot["calendar"] = f"/{organisation.id}/staff/calendar"
+    boot["guests"] = True
     if account.role is Role.ADMIN:
         boot["reports"] = f"/{organisation.id}/staff/reports"
         boot["setup"] = f"/{organisation.id}/staff/setup"

@@ -122,7 +122,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
         {
             "boot": {
                 **PERSON,
-                "me": {**OSEI, "role": "provider"},
+                "me": {**OSEI, "role": "provider", "states": ["TX", "OK"]},
                 "home": "/demo/staff",
                 "sign_out": "/demo/staff/sign-out",
                 "session": "/demo/staff/session",

@@ -202,3 +202,21 @@ async def test_who_is_signed_out_elsewhere_is_told_and_led_to_sign_in(
     await expect(page.get_by_text("You are signed out.")).to_be_visible()
     await page.get_by_role("button", name="Sign in").click()
     await expect(page).to_have_url(f"{clinic.url}/demo/staff/sign-in")
+
+
+async def test_a_patient_in_a_state_without_a_licence_is_marked_and_claimed_only_after_a_question(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60, state="OH")
+    clinic.row("v_2", "Jon Bell", 50, state="TX")
+    page = await open_page("/demo/staff")
+    await page.get_by_role("switch", name="On-Call").click()
+    await expect(page.get_by_text("you are not licensed there")).to_have_count(1)
+    await page.get_by_role("button", name="Claim Ana Ruiz").click()
+    question = page.get_by_role("dialog", name="Claim Ana Ruiz all the same?")
+    await expect(question).to_contain_text("Ohio")
+    await question.get_by_role("button", name="Cancel").click()
+    assert clinic.got("visit.claim") == []
+    await page.get_by_role("button", name="Claim Ana Ruiz").click()
+    await question.get_by_role("button", name="Claim").click()
+    await clinic.until(lambda: clinic.got("visit.claim"))

@@ -3,18 +3,18 @@
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
 import { tickBy } from "../shared/clock.js";
-import { initials, minutes } from "../shared/format.js";
+import { initials, minutes, stateName } from "../shared/format.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t, tn } from "../shared/text.js";
-import { Drawer, announce, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { Drawer, announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
 import { Queue } from "./queue.js";
 import { Acts } from "./acts.js";
 import { Bell, inWords } from "./bell.js";
-import { listHead, requestsTab } from "./requests.js";
+import { isLicensed, listHead, requestsTab } from "./requests.js";
 import { Past, Sessions, pastTab, takenTab } from "./sessions.js";
 
 const boot = JSON.parse(document.querySelector("#boot").textContent);
@@ -179,6 +179,10 @@ function follows(path) {
 }
 
 async function claim(request) {
+  if (!isLicensed(me, request) && !(await ask({
+    title: t("Claim {name} all the same?", { name: request.name }), yes: t("Claim"), no: t("Cancel"),
+    text: t("You are not licensed in {state}, where the patient is now.", { state: stateName(request.state) }),
+  }))) return;
   claiming.add(request.visit);
   redraw();
   try {
@@ -186,7 +190,7 @@ async function claim(request) {
     claimed(request.visit);
   } catch (error) {
     if (error.code === "already_claimed" && error.details?.by?.id === me.id) claimed(request.visit);
-    else toast(error.code === "already_claimed" ? `${error.details.by.name} has claimed ${request.name}.` : error.message, { bad: true });
+    else toast(error.code === "already_claimed" ? t("{by} has claimed {name}.", { by: error.details.by.name, name: request.name }) : refusalWords(error), { bad: true });
   } finally {
     claiming.delete(request.visit);
     redraw();

@@ -16,6 +16,11 @@ function presence(row) {
   return html`<span class="chip off">${t("Offline")} ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
 }
 
+/** Whether somebody may see patients of that state, as far as it is recorded; the server decides whether it blocks. */
+export function isLicensed(me, request) {
+  return !me.states?.length || me.states.includes(request.state);
+}
+
 /** What is needed more seldom, behind one button. */
 function more(request, view) {
   const { act, me } = view;
@@ -51,7 +56,7 @@ function row(request, view) {
         ${request.assignee ? html`<span class="chip">${request.assignee.id === view.me.id ? t("For you") : t("For {name}", request.assignee)}</span>` : nothing}
       </div>
       <p class="reason">${request.reason}</p>
-      <div class="meta">${progress(request)}<span>${stateName(request.state)}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
+      <div class="meta">${progress(request)}<span>${stateName(request.state)}${isLicensed(view.me, request) ? nothing : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
         ${request.filled_in_by ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>` : nothing}</div>
     </div>
