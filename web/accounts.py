@@ -20,6 +20,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from redis.asyncio import Redis
 
 from signalling.record import STAFF_ROLES, Role, Staff
+from web.i18n import N_
 from web.security import Busy
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
@@ -55,7 +56,7 @@ return 1
 """
 
 
-LAST_ADMIN = "There must be an administrator who can sign in; make somebody else one first."
+LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody else one first.")
 
 
 class AccountError(Exception):

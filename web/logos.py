@@ -12,13 +12,14 @@ from typing import NamedTuple, cast
 from redis.asyncio import Redis
 
 from signalling.store import answering
+from web.i18n import N_
 
 MOST_BYTES = 256 * 1024
 SIDES = range(16, 2049)
 
 
 class LogoError(Exception):
-    """The picture cannot be a logo; the text is a sentence for the person who sent it."""
+    """The picture cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
 
 
 class Logo(NamedTuple):
@@ -80,18 +81,18 @@ KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
 def checked(data: bytes) -> Logo:
     """The picture that the bytes are. Raises LogoError."""
     if not data:
-        raise LogoError("Choose a picture first.")
+        raise LogoError(N_("Choose a picture first."))
     if len(data) > MOST_BYTES:
-        raise LogoError("The picture is larger than 256 KB.")
+        raise LogoError(N_("The picture is larger than 256 KB."))
     kind = next((kind for kind, (begins, _) in KINDS.items() if begins(data)), None)
     if kind is None:
-        raise LogoError("A logo is a PNG, JPEG or WebP picture.")
+        raise LogoError(N_("A logo is a PNG, JPEG or WebP picture."))
     try:
         sides = KINDS[kind][1](data)
     except (ValueError, IndexError, struct.error):
-        raise LogoError("The picture is damaged.") from None
+        raise LogoError(N_("The picture is damaged.")) from None
     if not all(side in SIDES for side in sides):
-        raise LogoError("Each side of the picture must have 16 to 2048 pixels.")
+        raise LogoError(N_("Each side of the picture must have 16 to 2048 pixels."))
     return Logo(kind, data)
 
 

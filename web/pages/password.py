@@ -7,7 +7,7 @@ it. Opening the link uses nothing up (mail programs open links too); setting the
 from aiohttp import web
 
 from web import sessions
-from web.accounts import Account, AccountError, check_password
+from web.accounts import PASSWORD_LENGTHS, Account, AccountError, check_password
 from web.health import REDIS
 from web.i18n import gettext
 from web.invitations import Invitations
@@ -63,8 +63,10 @@ async def set_password(request: web.Request) -> web.Response:
         return _form(request, account, gettext("The two passwords are not the same. Write both once more."))
     try:
         check_password(wanted)
-    except AccountError as error:
-        return _form(request, account, gettext(str(error)))
+    except AccountError:
+        said = gettext("The password must have %(least)s to %(most)s characters.")
+        lengths = {"least": PASSWORD_LENGTHS.start, "most": PASSWORD_LENGTHS.stop - 1}
+        return _form(request, account, said % lengths)
     if await invitations.use(organisation.id, token) is None:
         return _no_link(request, organisation)  # in another window, a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)

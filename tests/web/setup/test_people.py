@@ -96,7 +96,7 @@ async def test_a_person_who_cannot_be_added_keeps_what_was_typed(site: Site) -> 
     for fields, said in (
         ({**NEW, "name": " "}, "Write the person’s name"),
         ({**NEW, "email": "nowhere"}, "email address"),
-        ({**NEW, "email": OSEI}, "There is an account for"),
+        ({**NEW, "email": OSEI}, "There is an account for this email address already"),
     ):
         answer = await admin.person.post(f"{admin.home}/people", fields)
         text = await answer.text()

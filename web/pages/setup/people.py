@@ -55,6 +55,8 @@ async def add_person(request: web.Request) -> web.Response:
     posted = await posted_to(request)
     form = _typed(posted)
     errors = _wrong(form, new=True)
+    if not errors and await request.app[ACCOUNTS].find(organisation.id, form["email"]) is not None:
+        errors["email"] = gettext("There is an account for this email address already.")
     if not errors:
         try:
             added = await request.app[ACCOUNTS].add(
@@ -65,8 +67,8 @@ async def add_person(request: web.Request) -> web.Response:
                 states=tuple(form["states"]),
                 password=None,
             )
-        except AccountError as error:
-            errors["email"] = str(error)
+        except AccountError:
+            errors["email"] = gettext("Write an email address such as ana@example.org.")
     if errors:
         return await _draw(request, organisation, account, Shown("", form, errors, 422))
     return await _linked(request, organisation, account, added, "invite")
