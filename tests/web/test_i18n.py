@@ -4,12 +4,14 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.catalog import Catalog, Message
 
+from signalling.messages import TEXTS
 from tests.web.conftest import OpenSite
 from tests.web.site import Person, Site
 from web import i18n, messages
@@ -134,3 +136,41 @@ def test_days_times_and_numbers_are_written_in_the_readers_manner() -> None:
             "%(num)s profesional "
         )
     assert i18n.current() == "en"
+
+
+async def test_a_third_language_is_one_catalogue_file(
+    open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Catalog
+) -> None:
+    path = tmp_path / "fr" / i18n.FILE
+    assert len(messages.update(path, said)) == len(said)
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace('msgid "Staff: sign in"\nmsgstr ""', 'msgid "Staff: sign in"\nmsgstr "Personnel"'),
+        "utf-8",
+    )
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    i18n.languages.cache_clear()
+    try:
+        assert list(i18n.languages()) == ["en", "fr"]
+        site = await open_site()
+        page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
+        assert '<html lang="fr">' in page
+        assert "<h1>Personnel</h1>" in page
+        assert ">Password</label>" in page  # what is not translated yet is English
+        assert ">Français</a>" in page
+    finally:
+        monkeypatch.undo()
+        i18n.languages.cache_clear()
+
+
+def test_scripts_know_a_sentence_for_every_refusal_that_a_person_may_meet() -> None:
+    script = (Path(messages.ROOT) / "web/static/shared/refusals.js").read_text("utf-8")
+    among_machines = {
+        "bad_message",
+        "hello_first",
+        "no_room",
+        "resume_expired",
+        "resume_ended",
+        "resume_invalid",
+    }
+    assert {code for code in TEXTS if f"  {code}: (" not in script} == among_machines

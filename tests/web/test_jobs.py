@@ -1,0 +1,156 @@
+"""The runner of jobs: does what is due, a few at a time, and neither hangs nor stops for one that fails."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import structlog
+from redis.asyncio import Redis
+
+from signalling import jobs as queues
+from signalling.jobs import Jobs, Taken, new_job
+from signalling.seal import Seal
+from tests.web.site import Site, settings_for
+from web import jobs
+from web.jobs import CONSEQUENCES, Handler, Hopeless, Runner
+from web.organisations import Organisations
+
+NOW = 1
+
+
+@asynccontextmanager
+async def running(valkey: Redis, queue: Jobs, handlers: dict[str, Handler]) -> AsyncIterator[Runner]:
+    """A runner over the organisations "one" and "two"."""
+    await valkey.sadd("organisations", "one", "two")
+    runner = Runner(queue, Organisations(valkey), handlers)
+    task = asyncio.create_task(runner.run())
+    yield runner
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await runner.close()
+
+
+@pytest.fixture
+def queue(valkey: Redis, monkeypatch: pytest.MonkeyPatch) -> Jobs:
+    """The queues of an empty store, looked at often."""
+    monkeypatch.setattr(jobs, "PERIOD_S", 0.02)
+    monkeypatch.setattr(jobs, "FINISH_S", 0.05)
+    monkeypatch.setattr(queues, "FIRST_PAUSE_MS", 10)
+    return Jobs(valkey, Seal({b"k": os.urandom(32)}))
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(10):
+        while not await true():  # noqa: ASYNC110 - any condition at all
+            await asyncio.sleep(0.01)
+
+
+async def test_jobs_of_all_organisations_are_done_a_few_at_a_time(valkey: Redis, queue: Jobs) -> None:
+    done: list[str] = []
+    now, most = 0, 0
+
+    async def handler(organisation: str, taken: Taken) -> None:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await asyncio.sleep(0.005)
+        now -= 1
+        done.append(organisation)
+
+    for number in range(40):
+        await queue.add(("one", "two")[number % 2], new_job("test", {}, NOW))
+    async with running(valkey, queue, {"test": handler}):
+        await until(lambda: _is(len(done) == 40))
+    assert done.count("one") == 20
+    assert 1 < most <= jobs.AT_ONCE
+
+
+async def test_a_job_that_hangs_is_ended_and_tried_again_while_others_are_done(
+    valkey: Redis, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "EACH_S", 0.05)
+    attempts: list[int] = []
+
+    async def handler(_: str, taken: Taken) -> None:
+        if taken.job.payload.get("hangs"):
+            attempts.append(taken.attempt)
+            await asyncio.Event().wait()
+
+    await queue.add("one", new_job("test", {"hangs": True}, NOW))
+    await queue.add("one", new_job("test", {}, NOW))
+    async with running(valkey, queue, {"test": handler}):
+        await until(lambda: _is(len(attempts) >= 2))
+        assert len(await queue.waiting("one")) == 1
+    assert attempts[:2] == [1, 2]
+
+
+async def test_what_cannot_be_done_is_given_up_and_said_without_its_contents(
+    valkey: Redis, queue: Jobs
+) -> None:
+    async def hopeless(_: str, __: Taken) -> None:
+        raise Hopeless("there is nobody at home")
+
+    async def fails(_: str, taken: Taken) -> None:
+        raise ValueError(taken.job.payload["name"])
+
+    await queue.add("one", new_job("hopeless", {"name": "Ana Ruiz"}, NOW))
+    await queue.add("one", new_job("unheard of", {"name": "Ana Ruiz"}, NOW))
+    await queue.add("one", new_job("fails", {"name": "Ana Ruiz"}, NOW, expires_ms=NOW))
+
+    async def three_dead() -> bool:
+        return len(await queue.dead("one")) == 3
+
+    with structlog.testing.capture_logs() as logs:
+        async with running(valkey, queue, {"hopeless": hopeless, "fails": fails}):
+            await until(three_dead)
+    assert {entry["reason"] for entry in logs} == {
+        "there is nobody at home",
+        "there is no handler for this kind",
+        "it failed for too long",
+    }
+    assert "Ana" not in str(logs)
+
+
+async def test_a_runner_that_stops_gives_what_it_had_in_hand_to_the_next(
+    valkey: Redis, queue: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queues, "LEASE_MS", 200)
+    begun = asyncio.Event()
+
+    async def hangs(_: str, __: Taken) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    finished: list[int] = []
+
+    async def works(_: str, taken: Taken) -> None:
+        finished.append(taken.attempt)
+
+    await queue.add("one", new_job("test", {}, NOW))
+    async with running(valkey, queue, {"test": hangs}):
+        await begun.wait()
+    async with running(valkey, queue, {"test": works}):
+        await until(lambda: _is(bool(finished)))
+    assert finished == [2]
+
+
+async def test_all_who_asked_add_to_what_a_visits_event_brings_about(valkey_url: str, tmp_path: Path) -> None:
+    async with Site(settings_for(valkey_url, tmp_path)) as site:
+        seen: list[str] = []
+
+        def follow(*about: object) -> list[tuple[str, int, bytes]]:
+            seen.append(getattr(about[3], "kind", ""))
+            return []
+
+        site.app[CONSEQUENCES] += [follow, follow]
+        await site.person().ask_for_a_visit()
+        assert len(seen) == 2
+        assert seen[0] == seen[1] != ""
+
+
+async def _is(value: bool) -> bool:
+    return value
