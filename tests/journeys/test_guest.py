@@ -1,0 +1,181 @@
+"""Three people in a session: a provider invites, a guest comes by the link, all see and hear each other, and who is
+sent away sees and hears nothing any more."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from playwright.async_api import Browser, expect
+
+from tests.conftest import StartServer
+from tests.journeys.people import SHOWN_MS, Patient, Person, Staff, person
+
+TILES = """async () => {
+  const found = {};
+  for (const tile of document.querySelectorAll(".tile.other")) {
+    const video = tile.querySelector("video");
+    const key = tile.dataset.party ?? "other";
+    found[key] = { frames: video.getVideoPlaybackQuality().totalVideoFrames, light: 0, width: video.videoWidth };
+    if (!video.videoWidth) continue;
+    const context = new OffscreenCanvas(16, 12).getContext("2d");
+    context.drawImage(video, 0, 0, 16, 12);
+    const pixels = context.getImageData(0, 0, 16, 12).data;
+    for (let i = 0; i < pixels.length; i += 4) found[key].light += pixels[i + 1] / (pixels.length / 4);
+  }
+  return found;
+}"""
+HEARD = """async () => {
+  const found = {};
+  for (const peer of window.__peers) {
+    if (peer.connectionState === "closed") continue;
+    for (const stat of (await peer.getStats()).values()) {
+      if (stat.type === "inbound-rtp" && stat.kind === "audio") found[stat.mid] = stat.totalAudioEnergy || 0;
+    }
+  }
+  return found;
+}"""
+
+
+async def sees_and_hears_all(who: Person, others: int) -> None:
+    """Fail unless so many bright, moving pictures and as many sounds with energy in them arrive from now on."""
+    before_frames: dict[str, int] = {}
+    before_energy: dict[str, float] = {}
+    tiles: dict[str, Any] = {}
+    heard: dict[str, float] = {}
+    for _ in range(80):
+        tiles, heard = await who.page.evaluate(TILES), await who.page.evaluate(HEARD)
+        moving = [
+            key
+            for key, tile in tiles.items()
+            if tile["light"] > 20 and tile["frames"] > before_frames.setdefault(key, tile["frames"]) + 5
+        ]
+        sounding = [
+            mid for mid, energy in heard.items() if energy > before_energy.setdefault(mid, energy) + 1e-6
+        ]
+        if len(moving) == others and len(sounding) == others:
+            return
+        await asyncio.sleep(0.25)
+    raise AssertionError(
+        f"not everybody is seen and heard: {before_frames}, {before_energy} -> {tiles}, {heard}"
+    )
+
+
+async def receives_nothing(who: Person) -> None:
+    """Fail if a packet of picture or sound reaches the page within a second."""
+    before = await who.received()
+    await asyncio.sleep(1)
+    assert await who.received() == before
+
+
+async def invite(provider: Staff, name: str) -> str:
+    """Invite somebody from the session; return the link."""
+    await provider.page.locator("details.more summary").click()
+    await provider.press("Invite a guest…")
+    dialog = provider.page.locator("dialog[open]")
+    await dialog.get_by_label(re.compile("Name")).fill(name)
+    await dialog.get_by_role("button").last.click()
+    field = provider.page.locator("#guest-link")
+    await field.wait_for(timeout=SHOWN_MS)
+    link = await field.input_value()
+    await provider.page.locator("dialog[open]").get_by_role("button", name="Close").click()
+    return link
+
+
+async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_be_sent_away(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server(workers=2)
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient)
+    await patient.meet_now()
+    await provider.claim()
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+
+    link = await invite(provider, "Rosa Diaz")
+    await patient.sees("Rosa Diaz")
+    rosa: Person = await person(browser, server, Person)
+    await rosa.page.goto(link)
+    await rosa.sees(re.compile("Maya Osei"))
+    await rosa.sees(re.compile("Rosa Diaz"))
+    await rosa.press("Join the session")
+    await rosa.page.wait_for_url("**/demo/guest")
+    await rosa.sees("Nobody sees or hears you until you press Start Session.")
+    await expect(rosa.page.get_by_text(re.compile("Connection good|Connected")).first).to_be_visible(
+        timeout=SHOWN_MS
+    )
+    # The link is used up: somebody else, and a reload of it, get nowhere.
+    stranger: Person = await person(browser, server, Person)
+    await stranger.page.goto(link)
+    await stranger.sees("This link does not open a session")
+    # Before the guest's own press nothing reaches them, and the two go on.
+    await receives_nothing(rosa)
+    await sees_and_hears_all(patient, 1)
+
+    await rosa.press("Start Session")
+    for who in (rosa, patient, provider):
+        await sees_and_hears_all(who, 2)
+    await expect(patient.page.locator(".tag", has_text="Rosa Diaz · Interpreter")).to_be_visible(
+        timeout=SHOWN_MS
+    )
+    await expect(rosa.page.locator(".tag", has_text="Ana Ruiz")).to_be_visible()
+    await expect(rosa.page.locator(".tag", has_text="Maya Osei")).to_be_visible()
+    # A reload is no end for a guest either.
+    await rosa.page.reload()
+    await sees_and_hears_all(rosa, 2)
+    await sees_and_hears_all(patient, 2)
+
+    await provider.page.locator("details.more summary").click()
+    await provider.press("Send Rosa Diaz away")
+    await provider.page.locator("dialog[open]").get_by_role("button").last.click()
+    await rosa.sees("You are no longer in this session")
+    await receives_nothing(rosa)
+    await expect(rosa.page.locator("video")).to_have_count(0)
+    for who in (patient, provider):
+        await sees_and_hears_all(who, 1)
+    await rosa.page.reload()
+    await rosa.sees("This link does not open a session")
+    problems = [*patient.problems, *provider.problems]
+    assert problems == []
+    assert "Rosa" not in server.log
+
+
+async def test_a_guest_who_leaves_may_come_back_while_the_session_lasts(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient)
+    await patient.meet_now()
+    await provider.claim()
+    await patient.sees("Start Session")
+    rosa: Person = await person(browser, server, Person, viewport={"width": 390, "height": 844})
+    await rosa.page.goto(await invite(provider, "Rosa Diaz"))
+    await rosa.press("Join the session")
+    # The guest may press first: it begins for all when the other two have.
+    await rosa.press("Start Session")
+    await rosa.sees(re.compile("It begins when"))
+    await receives_nothing(rosa)
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    for who in (rosa, patient, provider):
+        await sees_and_hears_all(who, 2)
+    await rosa.press("Leave the call")
+    await rosa.sees("You have left the session")
+    await expect(rosa.page.locator("video")).to_have_count(0)
+    await sees_and_hears_all(patient, 1)
+    await rosa.press("Come back")
+    await sees_and_hears_all(rosa, 2)
+    await sees_and_hears_all(provider, 2)
+    await provider.press(re.compile("^End"))
+    await provider.page.locator("dialog[open]").get_by_role("button").last.click()
+    await rosa.sees("The session is over")
+    assert [*rosa.problems, *patient.problems, *provider.problems] == []
