@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from redis.asyncio import Redis
 
-from signalling.seal import Seal
+from signalling.seal import Seal, SealError
 from signalling.store import Unavailable, answering
 from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
@@ -27,6 +28,7 @@ HOLDS_AT_MOST = 8
 
 ATTEMPTS = 20
 SCRIPT = (Path(__file__).parent / "book.lua").read_text()
+log = structlog.get_logger("web.appointments")
 _decoder = msgspec.msgpack.Decoder(Appointment)
 
 JobEntry = tuple[int, bytes]
@@ -145,11 +147,14 @@ class Book:
             for name in found:
                 pipe.hget(keys.record(name.decode()), "record")
             records = await pipe.execute()
-        appointments = [
-            self._open(organisation, name.decode(), sealed)
-            for name, sealed in zip(found, records, strict=True)
-            if sealed is not None
-        ]
+        appointments = []
+        for name, sealed in zip(found, records, strict=True):
+            try:
+                if sealed is not None:
+                    appointments.append(self._open(organisation, name.decode(), sealed))
+            except (SealError, msgspec.DecodeError):
+                # One record that cannot be read must not take the whole day from the staff.
+                log.error("appointment unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 
     def _open(self, organisation: str, appointment_id: str, sealed: bytes) -> Appointment:

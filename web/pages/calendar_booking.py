@@ -16,7 +16,7 @@ from web.appointments.words import known_zone, when_words
 from web.i18n import N_, current, gettext
 from web.organisations import Organisation
 from web.pages import patient_form
-from web.pages.calendar_shown import DESK, calendar_week
+from web.pages.calendar_shown import DESK, booked_key, calendar_week
 from web.pages.errors import read_form
 from web.pages.public import form_context, organisation_of, today_anywhere
 from web.pages.rendering import page
@@ -100,6 +100,7 @@ async def book(request: web.Request) -> web.Response:
         errors = {"starts": gettext(TAKEN)}
         return await _form_page(request, organisation, held, form, errors, choose_again=True)
     session.pop(hold_key(organisation.id), None)
+    session[booked_key(organisation.id)] = made.id
     log.info("visit booked", organisation=organisation.id)
     raise web.HTTPSeeOther(f"/{organisation.id}/appointments/{desk.links.token(organisation.id, made.id)}")
 

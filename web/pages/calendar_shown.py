@@ -8,12 +8,37 @@ from typing import Any
 
 from aiohttp import web
 
+from web import sessions
+from web.appointments.appointment import may_change
 from web.appointments.desk import Desk
 from web.appointments.slots import WEEK, bookable_days, midnight_ms
 from web.appointments.week import week, week_of
+from web.appointments.words import when_words
 from web.organisations import Organisation
 
 DESK = web.AppKey("desk", Desk)
+
+
+def booked_key(organisation: str) -> str:
+    """Under which name a session keeps the visit that this browser booked at an organisation."""
+    return f"booked:{organisation}"
+
+
+async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
+    """When the visit is that this browser booked last, and where its page is; None where none is to come.
+
+    Raises `Unavailable`.
+    """
+    kept = (await sessions.get(request)).get(booked_key(organisation.id))
+    if not isinstance(kept, str):
+        return None
+    desk = request.app[DESK]
+    found = await desk.book.get(organisation.id, kept)
+    if found is None or not (may_change(found, desk.now_ms()) or await desk.may_check_in(found)):
+        return None
+    zone = found.zone or organisation.timezone
+    path = f"/{organisation.id}/appointments/{desk.links.token(organisation.id, found.id)}"
+    return {"when": when_words(found.starts_ms, zone), "path": path}
 
 
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:

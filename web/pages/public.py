@@ -22,7 +22,7 @@ from web import sessions
 from web.i18n import day_names, gettext, organisation_language
 from web.organisations import LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
-from web.pages.calendar_shown import calendar_week
+from web.pages.calendar_shown import booked_here, calendar_week
 from web.pages.errors import UnknownOrganisation, not_found, read_form
 from web.pages.rendering import ORGANISATION, error_page, page
 from web.people import visit_key, visit_of
@@ -72,6 +72,7 @@ async def calendar(request: web.Request) -> web.Response:
         "welcome": organisation.welcome,
         "private": False,
         "week": await calendar_week(request, organisation),
+        "booked": await booked_here(request, organisation),
         "week_path": f"/{organisation.id}",
         "week_action": f"/{organisation.id}/appointments/hold",
     }

@@ -273,6 +273,25 @@ async def test_cancelling_frees_the_time_once_and_for_all(site: Site) -> None:
     assert (await ana.post(f"{path}/check-in")).status == 409
 
 
+async def test_the_browser_that_booked_finds_the_way_back_from_the_calendar(site: Site) -> None:
+    ana = site.person()
+    path = await book(ana, (await offered(ana))[0])
+    assert f'href="{path}"' in await (await ana.get("/demo")).text()
+    assert path not in await (await site.person().get("/demo")).text()
+    await ana.post(f"{path}/cancel")
+    assert path not in await (await ana.get("/demo")).text()
+
+
+async def test_a_record_that_cannot_be_read_does_not_hide_the_others(site: Site) -> None:
+    ana, ben = site.person(), site.person()
+    first, second, *_ = await offered(ana)
+    await book(ana, first)
+    await book(ben, second, name="Ben Lee")
+    broken = (await appointments(site))[0]
+    await site.app[DESK].book._redis.hset(f"{{demo}}:appointment:{broken.id}", "record", b"\x02")
+    assert [kept.patient.name for kept in await appointments(site)] == ["Ben Lee"]
+
+
 async def test_a_stranger_cannot_change_a_visit_from_another_site(site: Site) -> None:
     ana = site.person()
     path = await book(ana, (await offered(ana))[0])
