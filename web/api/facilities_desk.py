@@ -69,7 +69,7 @@ async def patient_poster(request: web.Request) -> web.Response:
         "image": f"/{organisation.id}/qr.svg",
         "back": path_of(organisation, "links"),
     }
-    return page(request, "facility/poster.html", {**context, "language_links": []}, title=context["heading"])
+    return page(request, "facility/poster.html", context, title=context["heading"])
 
 
 async def facility_poster(request: web.Request) -> web.Response:
@@ -85,7 +85,7 @@ async def facility_poster(request: web.Request) -> web.Response:
         "image": path_of(organisation, f"{NAME}/{facility.id}/qr.svg"),
         "back": path_of(organisation, NAME),
     }
-    return page(request, "facility/poster.html", {**context, "language_links": []}, title=facility.name)
+    return page(request, "facility/poster.html", context, title=facility.name)
 
 
 async def _facility(request: web.Request) -> tuple[Organisation, Facility]:

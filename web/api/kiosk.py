@@ -217,7 +217,7 @@ async def _page(
         "shared_device": True,
         "idle_s": IDLE_S,
         "warned_s": WARNED_S,
-        "language_links": [],
+        "state_label": _("Where is the patient now?"),
     }
     title = (_("Please check:") + " " if errors else "") + facility.name
     return page(request, "facility/kiosk.html", context, title=title, status=422 if errors else 200)
