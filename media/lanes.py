@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
 LOSS_HIGH: Final = 0.10  # as in Google's congestion control: above it less, below the low mark slowly more
 LOSS_LOW: Final = 0.02
-GROWTH: Final = 1.08
-KBPS_MIN: Final = 100.0
+GROWTH: Final = 1.15
+KBPS_MIN: Final = 150.0
+KBPS_BASE: Final = (
+    400.0  # while a sender sends next to nothing (black, a still picture) that says nothing of the way
+)
 
 # What one sender's video may take in a room of so many, so that what a party hears of all the others together
 # stays near what one 1:1 call takes.
@@ -38,7 +41,7 @@ class Bound:
     def observe(self, loss: float, sent_kbps: float) -> None:
         """Take a report: the share of packets lost since the last one, and what the sender sends now."""
         if loss > LOSS_HIGH:
-            base = min(self.kbps, sent_kbps) if sent_kbps else self.kbps
+            base = min(self.kbps, max(sent_kbps, KBPS_BASE))
             self.kbps = max(KBPS_MIN, base * (1 - loss / 2))
         elif loss < LOSS_LOW:
             self.kbps = min(KBPS_MAX_OF_TWO, self.kbps * GROWTH)
