@@ -130,6 +130,7 @@ class Courier:
                     timeout=timeout,
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=False,
+                    auto_decompress=False,
                 ) as session,
                 session.post(webhook.url, data=body, headers=headers, allow_redirects=False) as answer,
             ):

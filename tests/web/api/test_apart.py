@@ -1,0 +1,59 @@
+"""Doors of one organisation open nothing of another's; what one worker makes, all workers know."""
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from tests.web.api.client import PATIENT, Program, program
+from tests.web.api.test_kiosk import link
+from tests.web.api.test_webhooks import LOOPBACK, made, receiver
+from tests.web.conftest import OpenSite
+from tests.web.site import FORM, Site
+from web import demo
+from web.api.webhooks import KNOWN
+from web.pages.public import ORGANISATIONS
+
+
+async def test_a_key_a_link_and_a_facility_of_one_organisation_open_nothing_of_another(site: Site) -> None:
+    hillside = replace(demo.ORGANISATION, id="hillside", name="Hillside Practice")
+    assert await site.app[ORGANISATIONS].add(hillside)
+    office, path, ana = await program(site), await link(site), site.person()
+    opened = await office.open()
+    visit, entry = opened["visit"]["id"], "/" + opened["link"]["url"].split("/", 3)[3]
+    there = Program(office.person, "hillside", office.headers["Authorization"].removeprefix("Bearer "))
+    assert await there.code("GET", "/queue") == (401, "not_signed_in")
+    own = await program(site, organisation="hillside")
+    assert (await own.call("GET", "/queue"))[1]["patients"] == []
+    for method, action in (("GET", ""), ("POST", "/withdraw"), ("POST", "/unassign"), ("POST", "/link")):
+        assert await own.code(method, f"/visits/{visit}{action}") == (404, "not_found")
+    for way in (path, entry):
+        assert (await ana.get(way.replace("/demo/", "/hillside/"))).status == 404
+        assert (await ana.post(way.replace("/demo/", "/hillside/"), FORM)).status == 404
+
+
+async def test_a_webhook_that_one_worker_made_hears_what_another_does(open_site: OpenSite) -> None:
+    one, other = await open_site(webhooks=LOOPBACK), await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        await made(await program(one), there.url)
+        async with asyncio.timeout(10):
+            while not other.app[KNOWN].of("demo", "opened"):  # noqa: ASYNC110 (it looks at the store by itself)
+                await asyncio.sleep(0.05)
+        visit = (await (await program(other)).open())["visit"]["id"]
+        assert (await there.messages(1))[0]["visit"]["id"] == visit
+
+
+async def test_nothing_of_a_patient_and_no_secret_reaches_the_log(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    office, desk, path = await program(site), site.person(), await link(site)
+    opened = await office.open()
+    await office.call("POST", "/visits", {"patient": {**PATIENT, "phone": "12", "state": "ZZ"}})
+    await office.call("POST", f"/visits/{opened['visit']['id']}/decline", {"reason": "Not for video."})
+    await desk.post(path, FORM)
+    await desk.post("/" + opened["link"]["url"].split("/", 3)[3])
+    said = "".join(capsys.readouterr())
+    assert "open_visit" in said
+    tokens = [office.headers["Authorization"][-43:], path[-43:], opened["link"]["url"][-32:]]
+    secrets = [*(text for text in PATIENT.values() if len(text) > 2), "Not for video.", *tokens]
+    assert not [text for text in secrets if text in said]
