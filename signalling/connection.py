@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from signalling import messages as m
 from signalling.commands import Enter, Leave
@@ -38,6 +38,8 @@ BURST, RATE = 200, 50.0  # messages at once, and per second after that
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 """Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
+Admit = Callable[[web.Request], Awaitable[None]]
+"""Raises where a browser may not have a socket at all."""
 
 
 class Flood:
@@ -83,8 +85,15 @@ class Connection:
         await self.worker.service.command(system(self.actor.organisation), visit, leave)
 
 
-async def serve(request: web.Request, worker: Worker, authenticate: Authenticate) -> web.WebSocketResponse:
-    """Serve one WebSocket until it closes. The origin has been checked before the upgrade."""
+async def _everybody(request: web.Request) -> None:
+    """Let anybody in who asks."""
+
+
+async def serve(
+    request: web.Request, worker: Worker, authenticate: Authenticate, admit: Admit = _everybody
+) -> web.WebSocketResponse:
+    """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
+    await admit(request)
     ws = web.WebSocketResponse(
         protocols=m.SUBPROTOCOLS,
         compress=False,
@@ -117,9 +126,8 @@ async def serve(request: web.Request, worker: Worker, authenticate: Authenticate
     return ws
 
 
-async def _receive(ws: web.WebSocketResponse, codec: m.Codec) -> m.ClientMessage | None:
-    """Return the next message, None at the end. Raises `BadMessage`."""
-    message = await ws.receive()
+def _decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage | None:
+    """Return what came, None at the end. Raises `BadMessage`."""
     if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
         if (message.type is WSMsgType.TEXT) is not codec.text:
             raise m.BadMessage("frame type", None)
@@ -141,7 +149,7 @@ async def _hello(
 ) -> Connection | None:
     while True:
         try:
-            hello = await _receive(ws, codec)
+            hello = _decoded(await ws.receive(), codec)
         except m.BadMessage as bad:
             await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")
@@ -227,7 +235,7 @@ async def _requests(ws: web.WebSocketResponse, codec: m.Codec, connection: Conne
     socket, flood, bad = connection.socket, Flood(time.monotonic()), 0
     while socket.open:
         try:
-            request = await _receive(ws, codec)
+            request = _decoded(await ws.receive(), codec)
         except m.BadMessage as problem:
             bad += 1
             socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))

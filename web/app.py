@@ -26,7 +26,7 @@ from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import SETTINGS, THROTTLE
 from web.people import ACCOUNTS
 from web.security import Throttle, headers_signal, same_site_middleware
-from web.sockets import drain, signalling, socket
+from web.sockets import drain, signalling, socket, straight
 from web.store import connect
 
 BODY_BYTES = 64 * 1024
@@ -66,6 +66,7 @@ def create_app(settings: Settings) -> web.Application:
     app = web.Application(
         client_max_size=BODY_BYTES,
         middlewares=[
+            straight,
             language_middleware(language, secure=settings.secure),
             error_pages,
             same_site_middleware(settings.server.public_url, is_api),
@@ -80,7 +81,9 @@ def create_app(settings: Settings) -> web.Application:
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
-    app.cleanup_ctx.extend([_store, _accounts, signalling, calendar_routes.desk, jobs.running, retention.running])
+    app.cleanup_ctx.extend(
+        [_store, _accounts, signalling, calendar_routes.desk, jobs.running, retention.running]
+    )
     jobs.setup(app, settings)
     mail.setup(app, settings)
     api.setup(app, settings)

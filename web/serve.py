@@ -6,6 +6,7 @@ worker answers: that is `web.app:create_app`. Master: bind, lock the folder, sto
 
 import asyncio
 import errno
+import gc
 import importlib
 import os
 import secrets
@@ -180,6 +181,8 @@ class Processes(BaseApplication):
     async def _make_runner(self) -> web.AppRunner:
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
+        # What start-up left stays for ever: the collector need not go over it again and again.
+        gc.freeze()
         return web.AppRunner(
             app,
             access_log_class=logs.AccessLog,
