@@ -197,7 +197,6 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
         await page.wait_for_load_state()
     await expect(page.locator("[data-step] h2").nth(3)).to_contain_text("Which week is it?")
     await save(page, "Save as a new version")
-    await page.wait_for_timeout(2_100)  # the longest that a worker keeps an older document
 
     ana = await open_page("/demo/information")
     for name, value in {

@@ -112,9 +112,7 @@ async def test_a_running_visit_keeps_the_guide_that_it_began_with(site: Site) ->
         for name, visit in visits.items()
     }
     assert titles["Ana Ruiz"] == "When did it begin?"
-    newest = (await stored(site)).guide.steps[0].title
-    assert newest == "How long have you had it?"
-    assert titles["Ben Ode"] in {"When did it begin?", newest}, "a worker hears of it within two seconds"
+    assert titles["Ben Ode"] == "How long have you had it?"
 
 
 async def test_versions_are_listed_and_an_old_one_can_be_taken_up_again(site: Site) -> None:

@@ -24,7 +24,7 @@ from web.organisations import (
     Organisation,
     Span,
 )
-from web.pages.setup.frame import Form, Parsed, Posted
+from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
 MOST_SPANS = 8
@@ -172,7 +172,10 @@ def _typed(posted: Posted) -> Form:
         pairs = [(a.strip()[:5], b.strip()[:5]) for a, b in zip(opens, closes, strict=False)]
         days.append([pair for pair in pairs if any(pair)][: MOST_SPANS + 1])
     return {
-        **{name: _tidy(posted.get(name, ""), text.longest + 1) for name, text in TEXTS.items()},
+        **{
+            name: plain(posted.get(name, ""), text.longest, lines=name != "name")
+            for name, text in TEXTS.items()
+        },
         "timezone": posted.get("timezone", "").strip()[:60],
         "accent": posted.get("accent", "").strip().lower()[:7],
         "hours": days,
@@ -248,10 +251,6 @@ def _date(text: str) -> date | None:
         return date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
         return None
-
-
-def _tidy(text: str, longest: int) -> str:
-    return text.replace("\r\n", "\n").replace("\0", "").strip()[:longest]
 
 
 def _day_words(spans: Sequence[Span]) -> str:

@@ -5,6 +5,7 @@ since, nothing is written: the page comes back with what was typed and what has 
 section's fields.
 """
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -102,6 +103,18 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 async def posted_to(request: web.Request) -> Posted:
     """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415."""
     return await read_fields(request.clone(client_max_size=BODY_BYTES))
+
+
+def plain(text: str, longest: int, *, lines: bool = False) -> str:
+    """The text without control characters, at most one longer than `longest`, so that too long is still seen.
+
+    Without `lines`, line breaks and runs of spaces are one space.
+    """
+    text = text.replace("\r\n", "\n")
+    kept = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Cs") and char != "\n" else char for char in text
+    )
+    return (kept.strip() if lines else " ".join(kept.split()))[: longest + 1]
 
 
 def path_of(organisation: Organisation, name: str = "") -> str:

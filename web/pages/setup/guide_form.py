@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from signalling.guide import BRANCHING, Condition, Guide, Kind, Step
 from web.i18n import N_, gettext
 from web.organisations import SLUG, Organisation
-from web.pages.setup.frame import Form, Parsed, Posted
+from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 KINDS: Mapping[Kind, str] = {
     Kind.TEXT: N_("Text"),
@@ -152,19 +152,18 @@ def _row(step: Step) -> Row:
 
 
 def _typed_row(posted: Posted, key: str) -> Row:
-    def text(name: str, longest: int) -> str:
-        found = posted.get(f"{key}-{name}", "").replace("\r\n", "\n").replace("\0", "").strip()
-        return found[: longest + 1]
+    def text(name: str, longest: int, *, lines: bool = False) -> str:
+        return plain(posted.get(f"{key}-{name}", ""), longest, lines=lines)
 
     kind = posted.get(f"{key}-kind", "")
     return {
         "key": key,
         "kind": Kind(kind) if kind in KINDS else Kind.TEXT,
-        "title": " ".join(text("title", LONGEST["title"]).split()),
+        "title": text("title", LONGEST["title"]),
         "help": text("help", LONGEST["help"]),
         "required": f"{key}-required" in posted,
-        "options": text("options", (MOST_OPTIONS + 1) * (LONGEST["option"] + 1)),
-        "text": text("text", LONGEST["text"]),
+        "options": text("options", (MOST_OPTIONS + 1) * (LONGEST["option"] + 1), lines=True),
+        "text": text("text", LONGEST["text"], lines=True),
         "only_if": text("only_if", 300),
     }
 

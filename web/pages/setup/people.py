@@ -19,7 +19,7 @@ from web.organisations import Organisation
 from web.pages.errors import not_found
 from web.pages.patient_form import STATES
 from web.pages.public import SERVICE
-from web.pages.setup.frame import Form, Posted, admin, draw, path_of, posted_to
+from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
 from web.pages.staff import SETTINGS
 from web.people import ACCOUNTS, enrol
 from web.security import origin_of
@@ -162,7 +162,7 @@ async def _linked(
 
 def _typed(posted: Posted) -> Form:
     return {
-        "name": " ".join(posted.get("name", "").split())[:101],
+        "name": plain(posted.get("name", ""), 100),
         "email": posted.get("email", "").strip()[:255],
         "role": posted.get("role", ""),
         "states": [code for code in STATES if code in posted.getall("states", [])],
