@@ -24,6 +24,7 @@ from web.api import types as t
 from web.api import views
 from web.api.addresses import Network, Refused, Resolver, url_problem
 from web.api.webhooks import Known, Webhook, Webhooks
+from web.i18n import N_
 from web.jobs import Hopeless
 
 KIND = "webhook"
@@ -35,6 +36,13 @@ EVENTS: tuple[str, ...] = tuple(
 EACH_S = 10.0
 ANSWER_BYTES = 4096
 """So much of an answer is read, that the connection ends in order; what it says is nobody's business."""
+
+NOT_ALLOWED = N_("the address is not public")
+NO_ANSWER = N_("no answer in time")
+NO_CONNECTION = N_("no connection")
+BAD_CERTIFICATE = N_("the certificate is not valid")
+REDIRECTED = N_("redirects are not followed")
+NOT_TAKEN = N_("not taken")
 
 log = structlog.get_logger("web.webhooks")
 
@@ -110,9 +118,8 @@ class Courier:
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
         # The settings may have changed since it was made, and an IP address in a URL passes by the resolver.
-        problem = url_problem(webhook.url, self._allowed)
-        if problem is not None:
-            return 0, f"the URL {problem}"
+        if url_problem(webhook.url, self._allowed) is not None:
+            return 0, NOT_ALLOWED
         timestamp_s = now_ms // 1000
         headers = {
             "Content-Type": "application/json",
@@ -137,15 +144,15 @@ class Courier:
                 await answer.content.read(ANSWER_BYTES)
                 status = answer.status
         except Refused:
-            return 0, "the address is not public"
+            return 0, NOT_ALLOWED
         except TimeoutError:
-            return 0, f"no answer within {EACH_S:.0f} s"
+            return 0, NO_ANSWER
         except aiohttp.ClientConnectorCertificateError:
-            return 0, "the certificate is not valid"
+            return 0, BAD_CERTIFICATE
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if isinstance(error.__cause__, Refused):
-                return 0, "the address is not public"
-            return 0, "no connection"
+                return 0, NOT_ALLOWED
+            return 0, NO_CONNECTION
         if 200 <= status < 300:
             return status, None
-        return status, "redirects are not followed" if 300 <= status < 400 else "not taken"
+        return status, REDIRECTED if 300 <= status < 400 else NOT_TAKEN

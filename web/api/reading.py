@@ -61,7 +61,7 @@ async def read(request: web.Request) -> web.Response:
         "operations": operations,
         "types": types,
         "problems": list(problems.KINDS.items()),
-        "scopes": [(scope, _(text)) for scope, text in SCOPES.items()],
+        "scopes": list(SCOPES.items()),
         "limit": PER_WINDOW,
         "webhook": described["webhooks"]["event"]["post"],
     }

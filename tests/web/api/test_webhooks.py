@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from signalling import jobs
 from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
+from tests.web.setup.desk import desk
 from tests.web.site import Site
 from web.api.addresses import Resolver, may_call, networks, url_problem
 from web.api.delivery import EVENTS, signature
@@ -134,6 +135,8 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
         assert [entry["status"] for entry in log] == [204, 302, 500]
         assert [entry["attempt"] for entry in log] == [3, 2, 1]
         assert [entry["problem"] for entry in log] == [None, "redirects are not followed", "not taken"]
+        page = await (await (await desk(site)).person.get("/demo/staff/setup/api")).text()
+        assert "302 · redirects are not followed" in page
 
 
 async def test_an_event_is_promised_in_its_own_commit_even_where_nobody_runs_jobs(
