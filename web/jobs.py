@@ -87,7 +87,7 @@ class Runner:
             log.error("a job's end was not kept", exc_info=task.exception())
 
     async def _do(self, organisation: str, taken: Taken) -> None:
-        kind, about = taken.job.kind, {"organisation": organisation, "kind": taken.job.kind}
+        kind = taken.job.kind
         try:
             handler = self._handlers.get(kind)
             if handler is None:
@@ -95,7 +95,13 @@ class Runner:
             async with asyncio.timeout(EACH_S):
                 await handler(organisation, taken)
         except Hopeless as why:
-            log.error("a job was given up", reason=str(why), attempt=taken.attempt, **about)
+            log.error(
+                "a job was given up",
+                reason=str(why),
+                attempt=taken.attempt,
+                organisation=organisation,
+                kind=kind,
+            )
             await self._jobs.give_up(organisation, taken)
         except Exception as error:  # noqa: BLE001 - whatever it was, the job is tried again
             await self._failed(organisation, taken, error)
@@ -103,15 +109,26 @@ class Runner:
             await self._jobs.done(organisation, taken)
 
     async def _failed(self, organisation: str, taken: Taken, error: Exception) -> None:
-        about = {"organisation": organisation, "kind": taken.job.kind, "attempt": taken.attempt}
+        kind, attempt, what = taken.job.kind, taken.attempt, type(error).__name__
         due_ms = next_try_ms(taken, taken.now_ms)
         if due_ms is None:
             log.error(
-                "a job was given up", reason="it failed for too long", error=type(error).__name__, **about
+                "a job was given up",
+                reason="it failed for too long",
+                error=what,
+                attempt=attempt,
+                organisation=organisation,
+                kind=kind,
             )
             await self._jobs.give_up(organisation, taken)
             return
-        log.warning("a job failed and is tried again", error=type(error).__name__, **about)
+        log.warning(
+            "a job failed and is tried again",
+            error=what,
+            attempt=attempt,
+            organisation=organisation,
+            kind=kind,
+        )
         await self._jobs.later(organisation, taken, due_ms)
 
     async def close(self) -> None:
