@@ -7,7 +7,7 @@ import pytest
 
 from signalling.record import Policy
 from tests.web.setup.desk import changed, desk
-from tests.web.site import OSEI, Site
+from tests.web.site import ADMIN, OSEI, Site
 from web.organisations import Organisation
 from web.pages.public import ORGANISATIONS
 from web.pages.setup import policy_form
@@ -190,3 +190,18 @@ async def test_whatever_is_sent_to_a_form_is_answered_and_breaks_nothing(site: S
         assert answer.status in (200, 303, 400, 409, 413, 415, 422), (nasty[:20], answer.status)
         assert "<script>alert" not in text
     assert (await site.person().get("/demo")).status == 200
+
+
+async def test_what_was_typed_outlives_the_sign_in(site: Site) -> None:
+    admin = await desk(site)
+    fields = changed(await admin.fields("calendar"), welcome="First line\nSecond “line”")
+    await admin.person.post("/demo/staff/sign-out")
+    answer = await admin.save("calendar", fields)
+    text = await answer.text()
+    assert answer.status == 401
+    assert "You are signed out" in text
+    kept = await admin.fields("calendar", text)
+    assert (await stored(site)).revision == 0
+    await admin.person.sign_in(ADMIN)
+    assert (await admin.person.post(f"{admin.home}/calendar", kept)).status == 303
+    assert (await stored(site)).welcome == "First line\nSecond “line”"

@@ -19,9 +19,9 @@ from signalling.record import Role
 from web.accounts import Account
 from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation, OrganisationError
-from web.pages.errors import UnknownOrganisation, read_fields
+from web.pages.errors import Handler, UnknownOrganisation, read_fields
 from web.pages.public import ORGANISATIONS
-from web.pages.rendering import ORGANISATION
+from web.pages.rendering import ORGANISATION, page
 from web.pages.staff_frame import staff_page
 from web.people import require
 
@@ -103,6 +103,28 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 async def posted_to(request: web.Request) -> Posted:
     """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415."""
     return await read_fields(request.clone(client_max_size=BODY_BYTES))
+
+
+def keeping(handler: Handler) -> Handler:
+    """The handler of a posted form which, where the sign-in has ended meanwhile, keeps what was typed.
+
+    The page that it answers with (HTTP 401) carries the fields, to be sent again after signing in in another tab.
+    """
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPSeeOther as on:
+            sign_in = str(on.location)
+            if not sign_in.endswith("/staff/sign-in"):
+                raise
+        posted = await posted_to(request)
+        context = {"fields": list(posted.items()), "action": request.path, "sign_in": sign_in}
+        return page(
+            request, "setup/signed_out.html", context, title=gettext("You are signed out"), status=401
+        )
+
+    return keep
 
 
 def plain(text: str, longest: int, *, lines: bool = False) -> str:

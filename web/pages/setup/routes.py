@@ -4,24 +4,25 @@ from aiohttp import web
 
 from web.pages import password
 from web.pages.setup import guide, logo, mail, overview, people
+from web.pages.setup.frame import keeping
 
 HOME = "/{organisation}/staff/setup"
 
 ROUTES = (
     web.get(HOME, overview.overview),
     web.get(f"{HOME}/calendar", overview.calendar),
-    web.post(f"{HOME}/calendar", overview.save_calendar),
+    web.post(f"{HOME}/calendar", keeping(overview.save_calendar)),
     web.get(f"{HOME}/policy", overview.policy),
-    web.post(f"{HOME}/policy", overview.save_policy),
+    web.post(f"{HOME}/policy", keeping(overview.save_policy)),
     web.post(f"{HOME}/logo", logo.save_logo),
     web.get("/{organisation}/logo/{name}", logo.logo),
     web.get(f"{HOME}/guide", guide.guide),
-    web.post(f"{HOME}/guide", guide.save_guide),
+    web.post(f"{HOME}/guide", keeping(guide.save_guide)),
     web.get(f"{HOME}/people", people.people),
-    web.post(f"{HOME}/people", people.add_person),
-    web.post(f"{HOME}/people/{{person}}", people.change_person),
+    web.post(f"{HOME}/people", keeping(people.add_person)),
+    web.post(f"{HOME}/people/{{person}}", keeping(people.change_person)),
     web.get(f"{HOME}/mail", mail.mail),
-    web.post(f"{HOME}/mail", mail.save_mail),
+    web.post(f"{HOME}/mail", keeping(mail.save_mail)),
     web.post(f"{HOME}/mail/try", mail.try_mail),
     web.get(f"{HOME}/links", overview.links),
     web.get("/{organisation}/staff/invitation/{token}", password.open_link),
