@@ -24,6 +24,7 @@ if step == 'later' then return redis.call('ZADD', due, 'XX', ARGV[3], member) en
 if step == 'done' then return forget(member) end
 if step == 'dead' and forget(member) == 1 then
   redis.call('ZADD', dead, now, member)
+  redis.call('ZREMRANGEBYSCORE', dead, '-inf', now - ARGV[4])
   redis.call('ZREMRANGEBYRANK', dead, 0, -1 - ARGV[3])
 end
 return 0

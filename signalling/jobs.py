@@ -21,8 +21,8 @@ LEASE_MS = 120_000
 FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
-DEAD_KEPT = 1_000
-"""So many jobs that were given up are kept for whoever asks why."""
+DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
+"""So many jobs that were given up are kept, and no longer than this, for whoever asks why."""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
@@ -122,7 +122,7 @@ class Jobs:
 
     async def _given_up(self, organisation: str, member: bytes) -> None:
         async with answering():
-            await self._step(keys=_keys(organisation), args=["dead", member, DEAD_KEPT])
+            await self._step(keys=_keys(organisation), args=["dead", member, DEAD_KEPT, DEAD_KEPT_MS])
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the jobs that are not done, as (due_ms, job), the next one first."""

@@ -72,6 +72,16 @@ async def test_a_job_that_is_given_up_is_kept_for_whoever_asks(jobs: Jobs) -> No
     assert [dead for _, dead in await jobs.dead("demo")] == [job]
 
 
+async def test_jobs_that_were_given_up_long_ago_are_erased(jobs: Jobs, valkey: Redis) -> None:
+    for _ in range(2):
+        await jobs.add("demo", new_job("mail", {}, 1))
+    old, new = await jobs.take("demo", 10)
+    await jobs.give_up("demo", old)
+    await valkey.zadd("{demo}:jobs:dead", {old.member: 1}, xx=True)
+    await jobs.give_up("demo", new)
+    assert [job for _, job in await jobs.dead("demo")] == [new.job]
+
+
 async def test_what_a_job_says_is_not_to_be_read_in_the_store(jobs: Jobs, valkey: Redis) -> None:
     await jobs.add("demo", new_job("mail", {"to": "ana@example.org"}, 1))
     for member in await valkey.zrange("{demo}:jobs", 0, -1):
