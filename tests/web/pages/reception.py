@@ -49,7 +49,7 @@ async def _socket(request: web.Request) -> web.StreamResponse:
             await socket.send_str(json.dumps(refusal))
             continue
         staff = message["role"] == "staff"
-        clinic.roles[socket] = "provider" if staff else "patient"
+        clinic.roles[socket] = {"staff": "provider", "guest": ROSA}.get(message["role"], "patient")
         clinic.sockets[socket] = set()
         await socket.send_str(
             json.dumps(
@@ -72,6 +72,7 @@ async def _socket(request: web.Request) -> web.StreamResponse:
     return socket
 
 
+ROSA = "guest-rosa"
 CLINIC = web.AppKey("clinic", Clinic)
 ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, timezone="America/Chicago")
 PERSON = {"organisation": {"id": "demo", "name": "Riverside Clinic"}, "ws": "/demo/ws"}
@@ -115,6 +116,17 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
         },
     ),
     "/demo/visit": ("visit.html", "Your visit", {"boot": {**PERSON, "visit": "v_1", "home": "/demo"}}),
+    "/demo/guest": ("guest.html", "Your session", {"boot": {**PERSON, "visit": "v_1", "guest": ROSA}}),
+    "/demo/join/t0ken": (
+        "join.html",
+        "Join the session",
+        {
+            "name": "Rosa Diaz",
+            "relation": "interpreter",
+            "host": "Dr M. Osei",
+            "action": "/demo/join/t0ken",
+        },
+    ),
     "/demo/staff/sign-in": ("sign_in.html", "Sign in", {"form": {"email": ""}, "error": None}),
     "/demo/staff": (
         "staff.html",

@@ -1,0 +1,100 @@
+"""The guest's pages, and the session page of the others with a guest in it: what they say, to everybody."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.pages.clinic import Clinic
+from tests.web.pages.conftest import OpenPage
+from tests.web.pages.reception import ROSA
+from tests.web.pages.test_accessibility import LOOKS, is_accessible
+
+
+async def with_rosa(clinic: Clinic, **changes: Any) -> None:
+    """A claimed visit to which Rosa Diaz is invited."""
+    guest = {"name": "Rosa Diaz", "relation": "interpreter", "present": True, "started": False}
+    clinic.visit["parties"][ROSA] = {**guest, "away_since_ms": None, **changes}
+    await clinic.claimed_by()
+
+
+async def live(clinic: Clinic) -> None:
+    """The patient and the provider have both pressed."""
+    for role in ("patient", "provider"):
+        clinic.visit["parties"][role] |= {"started": True, "present": True}
+    await clinic.becomes(status="live", live_ms=clinic.visit["claimed_ms"])
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_the_guests_pages_are_accessible_in_every_state(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    await with_rosa(clinic)
+    page = await open_page("/demo/join/t0ken", width=width, dark=dark)
+    await expect(
+        page.get_by_text("Join the session with Dr M. Osei as Rosa Diaz, interpreter.")
+    ).to_be_visible()
+    await is_accessible(page)
+    await page.goto(f"{clinic.url}/demo/guest")
+    await page.get_by_label("Camera").wait_for()
+    await is_accessible(page)
+    await live(clinic)
+    await page.get_by_role("button", name="Start Session").click()
+    await page.get_by_role("button", name="Leave the call").wait_for()
+    await is_accessible(page)
+    await clinic.becomes(status="queued")
+    await page.get_by_role("heading", name="Please wait").wait_for()
+    await is_accessible(page)
+    del clinic.visit["parties"][ROSA]
+    await clinic.tell_visit()
+    await page.get_by_role("heading", name="You are no longer in this session").wait_for()
+    await is_accessible(page)
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_a_call_with_a_guest_is_accessible_and_names_everybody(
+    clinic: Clinic, open_page: OpenPage, width: int, dark: bool
+) -> None:
+    page = await open_page("/demo/visit", width=width, dark=dark)
+    await with_rosa(clinic)
+    await page.get_by_label("Camera").wait_for()
+    await is_accessible(page)
+    await live(clinic)
+    await page.get_by_role("button", name="Leave the call").wait_for()
+    rosa = page.locator(f"[data-party={ROSA}]")
+    await expect(rosa.get_by_text("Rosa Diaz · Interpreter")).to_be_visible()
+    await expect(rosa.get_by_text("Has not pressed Start Session yet")).to_be_visible()
+    await expect(page.locator("[data-party=provider]").get_by_text("Dr Maya Osei")).to_be_visible()
+    await is_accessible(page)
+    # Alone again: the page of two, as it was.
+    del clinic.visit["parties"][ROSA]
+    await clinic.tell_visit()
+    await expect(rosa).to_have_count(0)
+    await expect(page.locator(".tiles.many")).to_have_count(0)
+
+
+async def test_a_live_visit_does_not_take_a_guests_picture_before_their_own_press(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await with_rosa(clinic)
+    await live(clinic)
+    page = await open_page("/demo/guest")
+    await page.get_by_label("Camera").wait_for()
+    await expect(page.get_by_text("Nobody sees or hears you until you press Start Session.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Leave the call")).to_have_count(0)
+    await page.get_by_role("button", name="Start Session").click()
+    await page.get_by_role("button", name="Leave the call").wait_for()
+
+
+async def test_a_guest_has_none_of_the_staffs_or_the_patients_ways_out(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await with_rosa(clinic, started=True)
+    await live(clinic)
+    page = await open_page("/demo/guest")
+    await page.get_by_role("button", name="Leave the call").click()
+    await page.get_by_role("heading", name="You have left the session").wait_for()
+    assert clinic.got("visit.hang_up") == []
+    assert clinic.got("visit.end") == []
+    await page.get_by_role("button", name="Come back").click()
+    await page.get_by_role("button", name="Leave the call").wait_for()
