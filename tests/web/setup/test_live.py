@@ -1,0 +1,29 @@
+"""A change in the set-up holds for visits that are open already: rules and licensed states, from the next command."""
+
+from signalling import commands as c
+from signalling.record import Actor, Role
+from signalling.service import Accepted
+from signalling.visit import Refusal
+from tests.web.setup.desk import desk
+from tests.web.setup.test_people import account, change
+from tests.web.site import OSEI, Site
+from web.pages.public import SERVICE
+
+
+async def test_a_mismatch_of_states_blocks_or_warns_as_the_admin_says_at_once(site: Site) -> None:
+    admin, ana = await desk(site), site.person()
+    await desk(site, OSEI)
+    await ana.ask_for_a_visit(state="TX")
+    service = site.app[SERVICE]
+    (visit,) = (await service.mirrors.get("demo")).visits
+    osei = Actor(organisation="demo", id="u_osei", name="Dr Maya Osei", role=Role.PROVIDER)
+    await service.set_on_call(osei, True)
+
+    assert (await change(admin, await account(site, OSEI), "save", states="LA"))[0] == 303
+    assert (await admin.change("policy", block_unlicensed="on")).status == 303
+    refused = await service.command(osei, visit, c.Claim())
+    assert isinstance(refused, Refusal)
+    assert (refused.code, refused.details) == ("not_licensed", {"state": "TX"})
+
+    assert (await admin.change("policy", block_unlicensed=None)).status == 303
+    assert isinstance(await service.command(osei, visit, c.Claim()), Accepted)
