@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -26,6 +27,7 @@ from signalling.store import Extra, Keys, Store, Unavailable
 from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
 
 TURN_S = 0.25  # how long a command waits for others of this worker on the same visit before it tries anyway
+OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a copy
 ATTEMPTS = 100  # commits that may be overtaken; each overtaking one was a success of somebody else's
 
 
@@ -60,6 +62,45 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
+class _Turn:
+    """One command at a time on a visit, as far as this worker goes: fifty claims at once would only overtake each other
+    fifty times. The commit alone decides, so whoever has waited for long goes ahead.
+
+    What one of them saw is what the next would find, if it came before that look: of fifty, few ask the store.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "seen", "seen_s")
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self.seen: Visit | None = None
+        self.seen_s = 0.0
+
+    @contextlib.asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        has_it = False
+        try:
+            if not self._lock.locked():
+                has_it = await self._lock.acquire()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TURN_S):
+                        has_it = await self._lock.acquire()
+            yield
+        finally:
+            if has_it:
+                self._lock.release()
+
+    def saw(self, visit: Visit | None, asked_s: float) -> None:
+        """Keep a record that the store was asked about, or was given, at `asked_s`: it has been so since then."""
+        if asked_s >= self.seen_s:
+            self.seen, self.seen_s = visit, asked_s
+
+    def forget(self) -> None:
+        """Somebody has written: what was seen is over."""
+        self.seen, self.seen_s = None, 0.0
+
+
 class Service:
     """One worker's way to the visits."""
 
@@ -70,7 +111,7 @@ class Service:
         self.mirrors = Mirrors(store, self._hear)
         self.consequences: Consequences = lambda settings, before, after, event: ()
         self._guides: dict[tuple[str, int], Guide] = {}
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
         bus.on_reconnected = self._bus_is_back
 
     async def _hear(self, mirror: Mirror) -> None:
@@ -121,31 +162,29 @@ class Service:
         organisation = actor.organisation
         settings = await self.organisation(organisation)
         mirror = await self.mirrors.get(organisation)
-        async with self._turn(visit_id):
-            return await self._carry_out(actor, visit_id, command, settings, mirror)
-
-    @contextlib.asynccontextmanager
-    async def _turn(self, visit_id: str) -> AsyncIterator[None]:
-        """One command at a time on a visit, as far as this worker goes: fifty claims at once would only overtake each
-        other fifty times. The commit alone decides, so whoever has waited for long goes ahead.
-        """
-        turn = self._turns.setdefault(visit_id, asyncio.Lock())
-        has_it = False
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TURN_S):
-                    has_it = await turn.acquire()
-            yield
-        finally:
-            if has_it:
-                turn.release()
+        turn = self._turns.setdefault((organisation, visit_id), _Turn())
+        came_s = time.monotonic()
+        async with turn.taken():
+            return await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s)
 
     async def _carry_out(
-        self, actor: Actor, visit_id: str, command: Command, settings: Organisation, mirror: Mirror
+        self,
+        actor: Actor,
+        visit_id: str,
+        command: Command,
+        settings: Organisation,
+        mirror: Mirror,
+        turn: _Turn,
+        came_s: float,
     ) -> Accepted | Refusal:
-        organisation = actor.organisation
+        organisation, caught_up = actor.organisation, False
         for _ in range(ATTEMPTS):
-            visit, now_ms = await self.store.load(organisation, Visit, visit_id)
+            now_s = time.monotonic()
+            if turn.seen_s > came_s:
+                visit, now_ms = turn.seen, self.store.clock_ms()
+            else:
+                visit, now_ms = await self.store.load(organisation, Visit, visit_id)
+                turn.saw(visit, now_s)
             guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
             context = Context(
                 now_ms=now_ms,
@@ -156,10 +195,14 @@ class Service:
             )
             decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):
-                return decided
+                if decided.code != OF_THE_MIRROR or caught_up:
+                    return decided
+                await mirror.catch_up()  # they may have gone On-Call a moment ago, with this copy behind
+                caught_up = True
+                continue
             if decided.event is None:
                 return Accepted(decided.visit, None, 0)
-            after = decided.visit
+            after, now_s = decided.visit, time.monotonic()
             committed = await self.store.commit(
                 organisation,
                 after,
@@ -169,7 +212,9 @@ class Service:
                 notices=notices(visit, after, decided.event, mirror.staff, new_id("n")),
                 extras=self.consequences(settings, visit, after, decided.event),
             )
+            turn.forget()
             if committed is not None:
+                turn.saw(after, now_s)
                 mirror.committed(committed)
                 return Accepted(after, decided.event, version_of(committed.seq))
         raise Unavailable("overtaken too often")

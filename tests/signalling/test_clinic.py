@@ -64,13 +64,23 @@ async def test_a_claim_pulls_the_patient_in_on_another_worker(two: Clinic) -> No
     assert pulled["visit"]["claimant"]["name"] == "Dr M. Osei"
 
 
+async def _loads(clinic: Clinic) -> int:
+    """Return how often the store was asked for a record."""
+    found = await clinic.workers[0].service.store.redis.info("commandstats")
+    return int(found["cmdstat_hget"]["calls"])
+
+
 async def test_of_fifty_who_claim_at_once_one_wins_and_all_others_are_told_who(two: Clinic) -> None:
     visit, _ = await in_line(two)
     claimers = [await two.on_call(two.provider(f"Dr {chr(65 + i // 26)}{i}"), i % 2) for i in range(50)]
     for claimer in claimers:
         await claimer.request("subscribe", topic="queue")
+    asked = await _loads(two)
     answers = await asyncio.gather(
         *(c.request("visit.claim", visit=visit) for c in claimers), return_exceptions=True
+    )
+    assert await _loads(two) - asked < 25, (
+        "who waits behind others need not ask the store what they have just seen"
     )
     winners = [c for c, a in zip(claimers, answers, strict=True) if isinstance(a, dict)]
     assert len(winners) == 1
