@@ -60,14 +60,15 @@ export class Tiles {
     const picture = taking && stream && !off.video && this.#seen.has(key);
     const [why, warn] = absence(party, { live, cameraOff: off.video });
     const relation = relationWords(party);
+    const name = html`${party.name}${relation ? html` · ${relation}` : nothing}`;
+    const quiet = taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;
     return html`<section class="tile other" aria-label=${party.name} data-party=${key} ?data-picture=${picture}>
       <video class="remote" autoplay playsinline @resize=${(event) => this.#look(key, event.currentTarget)} aria-label=${t("Picture of {name}", party)} .srcObject=${stream}></video>
-      ${picture ? nothing : html`<div class="who">
+      ${picture ? html`<span class="tag"><span>${name}</span>${quiet}</span>` : html`<div class="who">
         <span class="face large" aria-hidden="true">${initials(party.name)}</span>
-        <p class="chip ${warn ? "amber" : "off"}">${why}</p>
+        <p class="name">${name}</p>
+        <p class="chip ${warn ? "amber" : "off"}">${why}</p>${quiet}
       </div>`}
-      <span class="tag"><span>${party.name}${relation ? html` · ${relation}` : nothing}</span>
-        ${taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span>
     </section>`;
   }
 }
