@@ -28,6 +28,7 @@ async def test_the_welcome_names_the_links_and_passwords_that_work(open_site: Op
     text = demo.welcome(site.settings)
     assert f"{site.settings.origin}/demo\n" in text
     assert f"{site.settings.origin}/demo/staff" in text
+    assert f"Mail      files in {site.settings.data.folder}/outbox" in text
     for email in (ADMIN, OSEI, LIND):
         line = next(line for line in text.splitlines() if email in line)
         assert (await site.person().sign_in(email, line.split()[1])).status == 303
