@@ -130,11 +130,20 @@ class Storage(aiohttp_session.AbstractStorage):
         return (await self.many_end_in_ms([key]))[0]
 
     async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
-        """As `ends_in_ms` of each, in one question to the store."""
+        """As `ends_in_ms` of each, in one question to the store, and without LOAD, which is for one and dear."""
         pipe = self.redis.pipeline(transaction=False)
+        pipe.time()
         for key in keys:
-            await self._load(keys=[key], args=[*self._limits, 0], client=pipe)
-        return [max(0, int(ends) - int(now)) for now, ends, _ in await pipe.execute()]
+            pipe.hmget(key, ["at", "seen", "hold"])
+        (seconds, micros), *found = await pipe.execute()
+        now_ms = seconds * 1000 + micros // 1000
+        idle_ms, absolute_ms, _ = self._limits
+        return [
+            max(0, min(int(seen) + idle_ms, int(at) + absolute_ms) - now_ms, int(hold or 0) - now_ms)
+            if at
+            else 0
+            for at, seen, hold in found
+        ]
 
     @property
     def _limits(self) -> list[int]:

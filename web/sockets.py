@@ -199,9 +199,11 @@ class Watch:
         mirror = self._worker.service.mirrors.known(organisation)
         visits = mirror.visits.values() if mirror is not None else ()
         live = {v.claimant.id for v in visits if v.status is Status.LIVE and v.claimant is not None}
-        found = await accounts.many(organisation, [actor.id for actor in actors])
+        people = list({actor.id for actor in actors})
+        found = dict(zip(people, await accounts.many(organisation, people), strict=True))
         left_ms = await storage.many_end_in_ms([actor.session for actor in actors])
-        for actor, account, ends_in_ms in zip(actors, found, left_ms, strict=True):
+        for actor, ends_in_ms in zip(actors, left_ms, strict=True):
+            account = found[actor.id]
             if account is None or account.disabled or account.generation != actor.generation:
                 self._close(actor)
             elif actor.id in live:
