@@ -7,10 +7,13 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.conftest import StartServer
 from tests.journeys.people import SHOWN_MS, Patient, Person, Staff, person
+
+pytestmark = pytest.mark.timeout(300)  # three browsers, each with a camera to encode, on two busy cores
 
 TILES = """async () => {
   const found = {};
@@ -44,7 +47,7 @@ async def sees_and_hears_all(who: Person, others: int) -> None:
     before_energy: dict[str, float] = {}
     tiles: dict[str, Any] = {}
     heard: dict[str, float] = {}
-    for _ in range(80):
+    for _ in range(120):
         tiles, heard = await who.page.evaluate(TILES), await who.page.evaluate(HEARD)
         moving = [
             key
