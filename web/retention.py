@@ -53,7 +53,7 @@ class Retention:
             erased = await self._visits(organisation, before_ms) + await self._booked(organisation, before_ms)
             await self._events(organisation, before_ms)
         if erased:
-            log.info("erased", organisation=organisation, visits=erased)
+            log.info("erased", organisation=organisation, count=erased)
         return erased
 
     async def _visits(self, organisation: str, before_ms: int) -> int:
