@@ -2,9 +2,8 @@
 
 Everything about connecting (address, TLS, user, names) is redis-py's, and so are the commands; only a command's way to
 the store and back is ours: redis-py takes a connection out of a pool, arms timers and wakes a reader for each
-(150 µs of CPU a command against 30).
-Transactions, scripts in pipelines and pub/sub go redis-py's way. Commands that wait in the store (BLPOP) would hold
-everybody up: there are none.
+(150 µs of CPU a command against 30). Transactions, scripts in pipelines and pub/sub go redis-py's way. Commands that
+wait in the store (BLPOP) would hold everybody up: there are none.
 """
 
 from __future__ import annotations
@@ -100,9 +99,11 @@ class Line(asyncio.Protocol):
         try:
             async with asyncio.timeout(self._patience_s):
                 await connection.connect()
-        except TimeoutError:
-            await connection.disconnect(nowait=True)
-            raise LateAnswer("Timeout connecting to the store") from None
+        except BaseException as problem:
+            await connection.disconnect(nowait=True)  # also where `close` did not wait for it
+            if isinstance(problem, TimeoutError):
+                raise LateAnswer("Timeout connecting to the store") from None
+            raise
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
         # From here on what is read comes to `data_received` and no longer to redis-py's stream.
         transport = connection._writer.transport
