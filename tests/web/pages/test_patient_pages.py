@@ -1,5 +1,6 @@
 """The patient's one page: setup guide, waiting room, pulled in, after."""
 
+import time
 from playwright.async_api import expect
 
 from tests.web.pages.clinic import Clinic, Refusal
@@ -47,10 +48,12 @@ async def test_what_is_typed_is_seen_by_staff_while_it_is_typed_and_kept_when_th
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await open_page("/demo/visit#allergies")
+    began_s = time.monotonic()
     await page.get_by_label("Allergies").press_sequentially("Penicillin and latex", delay=40)
     await clinic.until(lambda: clinic.case["answers"].get("allergies") == "Penicillin and latex")
     while_typing = clinic.got("visit.save")
-    assert 2 <= len(while_typing) <= 5, "often enough to be live, seldom enough not to flood"
+    at_most = (time.monotonic() - began_s) / 0.4 + 2  # however slowly this machine types
+    assert 2 <= len(while_typing) <= at_most, "often enough to be live, seldom enough not to flood"
     assert not any(save["left"] for save in while_typing)
     await page.get_by_role("button", name="Next").click()
     await clinic.until(lambda: clinic.got("visit.save")[-1]["left"])
