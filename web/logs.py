@@ -19,10 +19,10 @@ from web.config import Log
 
 ALLOWED = frozenset(
     """
-    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code file folder gap
-    host index key kind level library limit line lost method operation organisation outcome path_template pid port problem reason
-    request role seconds seq signal state status stream timestamp topic total trace transport url version visit what
-    worker
+    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code file
+    folder gap host index key kind level library limit line lost method operation organisation outcome
+    path_template pid port problem reason request role seconds seq signal state status stream timestamp topic
+    total trace transport url version visit what worker
     """.split()
 )
 """Keys whose values reach a log: numbers, states, identifiers made by the server. Others show as [hidden]."""

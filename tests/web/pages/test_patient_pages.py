@@ -1,6 +1,7 @@
 """The patient's one page: setup guide, waiting room, pulled in, after."""
 
 import time
+
 from playwright.async_api import expect
 
 from tests.web.pages.clinic import Clinic, Refusal
