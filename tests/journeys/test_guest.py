@@ -43,26 +43,18 @@ HEARD = """async () => {
 
 async def sees_and_hears_all(who: Person, others: int) -> None:
     """Fail unless so many bright, moving pictures and as many sounds with energy in them arrive from now on."""
-    before_frames: dict[str, int] = {}
-    before_energy: dict[str, float] = {}
-    tiles: dict[str, Any] = {}
-    heard: dict[str, float] = {}
+    seen: list[tuple[dict[str, Any], dict[str, float]]] = []
     for _ in range(120):
-        tiles, heard = await who.page.evaluate(TILES), await who.page.evaluate(HEARD)
+        seen = [*seen[-8:], (await who.page.evaluate(TILES), await who.page.evaluate(HEARD))]
+        (old, quiet), (tiles, heard) = seen[0], seen[-1]  # what came before two seconds ago is over
         moving = [
-            key
-            for key, tile in tiles.items()
-            if tile["light"] > 20 and tile["frames"] > before_frames.setdefault(key, tile["frames"]) + 5
+            k for k, t in tiles.items() if t["light"] > 20 and k in old and t["frames"] > old[k]["frames"] + 5
         ]
-        sounding = [
-            mid for mid, energy in heard.items() if energy > before_energy.setdefault(mid, energy) + 1e-6
-        ]
+        sounding = [mid for mid, energy in heard.items() if energy > quiet.get(mid, energy) + 1e-6]
         if len(moving) == others and len(sounding) == others:
             return
         await asyncio.sleep(0.25)
-    raise AssertionError(
-        f"not everybody is seen and heard: {before_frames}, {before_energy} -> {tiles}, {heard}"
-    )
+    raise AssertionError(f"not {others} are seen and heard: {seen[0]} -> {seen[-1]}")
 
 
 async def receives_nothing(who: Person) -> None:
