@@ -13,7 +13,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.test check
 	@.ci/chromium
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check --quiet .
