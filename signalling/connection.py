@@ -69,7 +69,7 @@ class Connection:
         self.id = connection_id
         self.token = token
         self.socket = socket
-        self.entered: set[str] = set()
+        self.entered: frozenset[str] = frozenset()
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
 
@@ -79,7 +79,7 @@ class Connection:
 
     async def left(self, visit: str) -> None:
         """This connection is no longer on a visit's page. Raises `Unavailable`."""
-        self.entered.discard(visit)
+        self.entered -= {visit}
         await self.worker.rooms.leave(self.id)
         leave = Leave(self.id, self.worker.id)
         await self.worker.service.command(system(self.actor.organisation), visit, leave)
@@ -206,7 +206,7 @@ async def _welcome(
 
     socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, cut)
     connection = Connection(worker, actor, connection_id, token, socket)
-    connection.entered.update(pages)
+    connection.entered |= frozenset(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
     if resumed:

@@ -63,7 +63,7 @@ async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
 async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:
     answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
     if isinstance(answer, m.Done):
-        connection.entered.add(request.visit)
+        connection.entered |= {request.visit}
         await connection.keep_pages()
     return answer
 

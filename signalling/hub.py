@@ -71,7 +71,7 @@ class Socket:
         self.actor = actor
         self.connection = connection
         self.limit = limit
-        self.topics: set[str] = set()
+        self.topics: frozenset[str] = frozenset()  # one empty set serves all quiet sockets
         self.open = True
 
     def write(self, data: bytes) -> None:
@@ -142,11 +142,11 @@ class Hub:
     def subscribe(self, socket: Socket, topic: str, version: int) -> None:
         """Let a socket hear a topic that stands at `version`."""
         self._topics.setdefault(topic, Topic(version)).sockets[socket] = None
-        socket.topics.add(topic)
+        socket.topics |= {topic}
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
         """Let a socket no longer hear a topic."""
-        socket.topics.discard(topic)
+        socket.topics -= {topic}
         found = self._topics.get(topic)
         if found is not None:
             found.sockets.pop(socket, None)
