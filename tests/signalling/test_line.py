@@ -6,30 +6,16 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
 from signalling.line import LineRedis
-from web.valkey import EmbeddedStore, LockedFolder
+from web.valkey import EmbeddedStore
 
 PATIENCE_S = 0.3
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey that a test may freeze and stop."""
-    folder = LockedFolder(tmp_path)
-    store = EmbeddedStore(folder)
-    store.start()
-    yield store
-    if store.pid is not None:
-        os.kill(store.pid, signal.SIGCONT)
-    store.stop()
-    folder.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +22,10 @@ from signalling.seal import Seal, SealError
 from signalling.store import Committed, Keys, Store, Unavailable
 from signalling.visit import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
-from web.valkey import EmbeddedStore, LockedFolder
+from web.valkey import EmbeddedStore
 
 CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, ANA.birth_date, ANA.reason)]
 TIMEOUT_S = 0.3
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
-    """A Valkey that a test may stop, freeze and kill."""
-    folder = LockedFolder(tmp_path)
-    store = EmbeddedStore(folder)
-    store.start()
-    yield store
-    if store.pid is not None:
-        os.kill(store.pid, signal.SIGCONT)
-    store.stop()
-    folder.close()
 
 
 @pytest.fixture

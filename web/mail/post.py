@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from signalling.jobs import Jobs, Taken, new_job
+from signalling.jobs import Job, Jobs, Taken, new_job
 from signalling.store import Extra
 from web.config import Settings
 from web.jobs import Hopeless
@@ -50,8 +50,7 @@ class Post:
     ) -> Extra:
         """A letter as (key, score, member) for a commit of one's own: it leaves if, and only if, that takes effect."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
-        payload = {"letter": msgspec.to_builtins(letter, builtin_types=(bytes,))}
-        return self._jobs.entry(organisation, new_job(KIND, payload, now_ms), due_ms)
+        return self._jobs.entry(organisation, _job(letter, now_ms), due_ms)
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
@@ -74,8 +73,7 @@ class Post:
     ) -> None:
         """Keeps a letter until it has left. Raises `Unavailable`."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
-        payload = {"letter": msgspec.to_builtins(letter, builtin_types=(bytes,))}
-        await self._jobs.add(organisation, new_job(KIND, payload, now_ms), due_ms)
+        await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> None:
         """The jobs' handler: writes the letter and hands it to the carrier. Raises Hopeless, or why it failed."""
@@ -111,3 +109,7 @@ class Post:
 
 
 POST = web.AppKey("post", Post)
+
+
+def _job(letter: Letter, now_ms: int) -> Job:
+    return new_job(KIND, {"letter": msgspec.to_builtins(letter, builtin_types=(bytes,))}, now_ms)
