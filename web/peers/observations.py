@@ -1,0 +1,273 @@
+"""What a run of synthetic people saw, with the second at which each thing was seen, and the file that it is kept in.
+
+Knows durations of steps, counts, errors with a few examples, gauges, and what the run was (plan, command, machine).
+Files of several processes or machines become one by `merge`. Knows nothing of visits, statistics or pages; whoever
+writes an observation sees to it that no patient's data is in it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+STEPS = (
+    "arrive",
+    "queue_seen",
+    "waited",
+    "claim",
+    "pulled_in",
+    "started",
+    "first_frame",
+    "hang_up",
+    "journey",
+)
+"""The steps of a whole visit, in their order. A scenario may add steps of its own."""
+FORMAT = 1
+EXAMPLES = 5
+"""How many different examples of one error are kept, and how long each may be."""
+EXAMPLE_LENGTH = 240
+CODES = 200
+"""How many different error codes are told apart; what comes after is counted under OTHER."""
+OTHER = "other"
+T = TypeVar("T")
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+class ObservationsError(ValueError):
+    """A file that holds no observations; the text is one sentence for the person who named it."""
+
+
+class About(msgspec.Struct, forbid_unknown_fields=False):
+    """What the run was. `plan` is shown as it is, so it holds no credential; so is `command`."""
+
+    plan: dict[str, str] = {}
+    command: str = ""
+    machine: dict[str, str] = {}
+    versions: dict[str, str] = {}
+
+
+class Series:
+    """Values in the order in which they were seen: `at` in seconds since the run began, and `values`."""
+
+    __slots__ = ("at", "values")
+
+    def __init__(self, at: Iterable[float] = (), values: Iterable[float] = ()) -> None:
+        self.at = array("d", at)
+        self.values = array("d", values)
+
+    def add(self, at_s: float, value: float) -> None:
+        """Append one value."""
+        self.at.append(at_s)
+        self.values.append(value)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return zip(self.at, self.values, strict=True)
+
+
+class Observations:
+    """Everything that one run saw.
+
+    `steps`, `counts` and `errors` hold a `Series` for each name (seconds; how many; one for each error). `gauges`
+    holds for each name a series for each process that wrote it, since what each saw adds up. `examples` holds
+    for each error code a few different ones. `started_at` is the wall clock's second at which the run began: a process
+    that takes part in another's run is given that one's.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, started_at: float | None = None
+    ) -> None:
+        self._clock = clock
+        wall = time.time()
+        self.started_at = wall if started_at is None else started_at
+        self._zero = clock() - (wall - self.started_at)
+        self.about = About()
+        self.steps: dict[str, Series] = {}
+        self.counts: dict[str, Series] = {}
+        self.errors: dict[str, Series] = {}
+        self.examples: dict[str, list[str]] = {}
+        self.gauges: dict[str, dict[int, Series]] = {}
+        self._sources = 1
+        self._told: dict[tuple[str, str], int] = {}
+
+    @property
+    def now_s(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._zero
+
+    @property
+    def duration_s(self) -> float:
+        """The second of the last observation; 0 where there is none."""
+        return max((max(series.at) for _, _, series in self._all() if len(series)), default=0.0)
+
+    def step(self, name: str, seconds: float) -> None:
+        """A step was taken, now, and took `seconds`."""
+        _named(self.steps, name, Series).add(self._clock() - self._zero, seconds)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Something happened now, `n` times."""
+        _named(self.counts, name, Series).add(self._clock() - self._zero, n)
+
+    def error(self, code: str, example: str) -> None:
+        """Something went wrong now. `code` groups it; `example` says it in words, without anything about a patient."""
+        self._error(self._clock() - self._zero, code, example)
+
+    def gauge(self, name: str, value: float) -> None:
+        """`name` is `value` now, until it is told anew."""
+        _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
+
+    def save(self, path: Path) -> None:
+        """Write a file of JSON lines: first what the run was, then one line for each observation."""
+        head = {
+            "greenroom": "observations",
+            "format": FORMAT,
+            "started_at": self.started_at,
+            "about": self.about,
+        }
+        path.write_bytes(msgspec.json.encode(head) + b"\n" + b"".join(self._lines({})))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read such a file. Raises ObservationsError; a last line that was not written to its end is left out."""
+        try:
+            head, _, body = path.read_bytes().partition(b"\n")
+        except OSError as problem:
+            raise ObservationsError(f"{path}: {problem.strerror or problem}") from None
+        try:
+            found = msgspec.json.decode(head, type=_Head)
+        except msgspec.MsgspecError:
+            raise ObservationsError(f"{path}: expected observations of `greenroom peers`") from None
+        if found.format != FORMAT:
+            raise ObservationsError(f"{path}: expected format {FORMAT} of observations; found {found.format}")
+        made = cls()
+        made.started_at, made.about = found.started_at, found.about
+        try:
+            made.absorb(body[: body.rfind(b"\n") + 1])
+        except ObservationsError as problem:
+            raise ObservationsError(f"{path}: {problem}") from None
+        return made
+
+    @classmethod
+    def merge(cls, parts: Iterable[Self]) -> Self:
+        """One from several, on the clock of the one that began first. Times of machines are as good as their clocks.
+
+        Raises ObservationsError when there is no part.
+        """
+        ordered = sorted(parts, key=lambda part: part.started_at)
+        if not ordered:
+            raise ObservationsError("expected at least one file of observations")
+        first = ordered[0]
+        made = cls(clock=first._clock, started_at=first.started_at)
+        made._zero = first._zero
+        for part in ordered:
+            made.about.plan = {**part.about.plan, **made.about.plan}
+            made.about.command = made.about.command or part.about.command
+            made.about.machine = {**part.about.machine, **made.about.machine}
+            made.about.versions = {**part.about.versions, **made.about.versions}
+            made.absorb(b"".join(part._lines({})), later_s=part.started_at - first.started_at)
+        made._sort()
+        return made
+
+    def news(self) -> bytes:
+        """What was seen since this was last called, as JSON lines for the process that shows the run."""
+        return b"".join(self._lines(self._told))
+
+    def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
+        """Take in another's lines, `later_s` after their own times. Raises ObservationsError at a line that is none.
+
+        `source` says whose gauges they are, where one sends them in several turns; without it, somebody new's.
+        """
+        offset = self._sources if source is None else source
+        highest = 0
+        for number, line in enumerate(lines.splitlines(), 1):
+            try:
+                kind, name, at, value, told = _LINE.decode(line)
+                highest = max(highest, self._take(kind, name, at + later_s, value, told, offset))
+            except (msgspec.MsgspecError, ValueError, TypeError):
+                raise ObservationsError(f"line {number} after the first is no observation") from None
+        self._sources = max(self._sources, offset + highest + 1)
+
+    def _take(self, kind: str, name: str, at: float, value: float, told: Any, offset: int) -> int:
+        if kind == "step":
+            _named(self.steps, name, Series).add(at, value)
+        elif kind == "count":
+            _named(self.counts, name, Series).add(at, value)
+        elif kind == "error":
+            self._error(at, name, str(told))
+        elif kind == "gauge":
+            source = int(told)
+            _named(self.gauges, name, _Sources).setdefault(offset + source, Series()).add(at, value)
+            return source
+        else:
+            raise ValueError(kind)
+        return 0
+
+    def _error(self, at: float, code: str, example: str) -> None:
+        if code not in self.errors and len(self.errors) >= CODES:
+            code = OTHER
+        self.errors.setdefault(code, Series()).add(at, 1)
+        kept = self.examples.setdefault(code, [])
+        if example and len(kept) < EXAMPLES:
+            shown = " ".join(example.split())[:EXAMPLE_LENGTH]
+            if shown not in kept:
+                kept.append(shown)
+
+    def _all(self) -> Iterator[tuple[str, str, Series]]:
+        for kind, many in (("step", self.steps), ("count", self.counts), ("error", self.errors)):
+            yield from ((kind, name, series) for name, series in list(many.items()))
+        for name, sources in list(self.gauges.items()):
+            yield from ((f"gauge {source}", name, series) for source, series in list(sources.items()))
+
+    def _lines(self, told: dict[tuple[str, str], int]) -> Iterator[bytes]:
+        """Every line from where `told` stands; it is brought up to date."""
+        for kind, name, series in self._all():
+            begin, end = told.get((kind, name), 0), len(series)
+            told[kind, name] = end
+            kind, _, source = kind.partition(" ")
+            more: Any = int(source) if source else None
+            examples = self._untold(told, name) if kind == "error" else iter(())
+            for at, value in zip(series.at[begin:end], series.values[begin:end], strict=True):
+                if kind == "error":
+                    more = next(examples, "")
+                yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
+
+    def _untold(self, told: dict[tuple[str, str], int], code: str) -> Iterator[str]:
+        """The examples of an error which have not gone out with a line yet; each came with an error of its own."""
+        kept = self.examples.get(code, ())
+        begin, told["example", code] = told.get(("example", code), 0), len(kept)
+        return iter(kept[begin:])
+
+    def _sort(self) -> None:
+        for _, _, series in self._all():
+            pairs = sorted(series)
+            series.at = array("d", (at for at, _ in pairs))
+            series.values = array("d", (value for _, value in pairs))
+
+
+class _Head(msgspec.Struct):
+    greenroom: str
+    format: int
+    started_at: float
+    about: About
+
+
+_Sources = dict[int, Series]
+_LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
+
+
+def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
+    """What is kept under a name, made when the name is new. Raises ValueError at what can be no name."""
+    found = kept.get(name)
+    if found is None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"expected a name like first_frame; found {name!r}")
+        found = kept[name] = make()
+    return found
