@@ -1,7 +1,16 @@
-"""The protocol from the other side: what synthetic peers and tests speak to a server.
+"""The protocol from the other side: one connection to a server, for scripts, load and tests.
 
-Knows PROTOCOL.md and nothing of this package's types: messages are plain maps, so that it proves what a
-stranger can write.
+Knows PROTOCOL.md and nothing of this package's types: messages are plain maps, so that it proves what a stranger can
+write. Needs aiohttp and msgpack; can be copied out of here as it is. Does not reconnect by itself: `resume` is the
+caller's decision. How to get the cookie that a server knows a person by is PROTOCOL.md's, too.
+
+    async with aiohttp.ClientSession() as http:
+        headers = {"Cookie": cookie, "Origin": "https://visits.example.org"}
+        url = "https://visits.example.org/riverside/ws"
+        async with await SignallingClient.connect(http, url, "patient", headers=headers) as client:
+            visit = client.welcome["visit"]
+            await client.request("subscribe", topic=f"visit/{visit}")
+            await client.expect("visit.state", lambda m: m["visit"]["status"] == "claimed")
 """
 
 from __future__ import annotations
@@ -11,6 +20,7 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Callable, Mapping
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any
 
@@ -19,7 +29,10 @@ import msgpack
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
 BACKLOG = 10_000  # messages kept that nobody has looked at; the oldest go first
+NO_CODE = 1006  # the code of a socket that was closed without one (RFC 6455 §7.4.1)
+CLOSE_S = 2.0  # a server that does not answer a close is given up after this
 Received = dict[str, Any]
+Listener = Callable[[Received], None]
 
 
 class SignallingError(Exception):
@@ -40,15 +53,23 @@ class Closed(Exception):
 
 
 class SignallingClient:
-    """One connection. `connect` opens it and says hello; use it as an async context manager or `close` it."""
+    """One connection. `connect` opens it and says hello; use it as an async context manager or `close` it.
 
-    def __init__(self, ws: aiohttp.ClientWebSocketResponse, timeout_s: float) -> None:
+    `welcome` is the server's answer to hello (`welcome["resume"]` is what a later `connect(resume=…)` takes).
+    What answers no request goes to `listener` where one was given, else into `backlog`, where `expect` looks.
+    `closed_with` is the close code, once closed.
+    """
+
+    def __init__(
+        self, ws: aiohttp.ClientWebSocketResponse, timeout_s: float, listener: Listener | None = None
+    ) -> None:
         self._ws = ws
         self._timeout_s = timeout_s
         self._binary = ws.protocol == MSGPACK
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Received]] = {}
-        self._arrived = asyncio.Condition()
+        self._arrived = asyncio.Event()
+        self._listener = listener
         self.backlog: deque[Received] = deque(maxlen=BACKLOG)
         self.welcome: Received = {}
         self.closed_with: int | None = None
@@ -65,15 +86,20 @@ class SignallingClient:
         subprotocol: str = MSGPACK,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
+        listener: Listener | None = None,
+        ssl: SSLContext | bool = True,
     ) -> SignallingClient:
-        """Return a connection that was welcomed. Raises `SignallingError`, `Closed`, `aiohttp.ClientError`,
-        `TimeoutError`.
+        """Return a connection that was welcomed as `role` (`patient`, `staff` or `guest`).
+
+        `timeout_s` holds for the opening and for the answer to each request. `listener` is called with every message
+        that answers no request, as it arrives; what it raises ends the connection. Raises `SignallingError`,
+        `Closed`, `aiohttp.ClientError`, `TimeoutError`.
         """
         async with asyncio.timeout(timeout_s):
             ws = await http.ws_connect(
-                url, protocols=(subprotocol,), headers=headers, max_msg_size=0, compress=0
+                url, protocols=(subprotocol,), headers=headers, max_msg_size=0, compress=0, ssl=ssl
             )
-        client = cls(ws, timeout_s)
+        client = cls(ws, timeout_s, listener)
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
             client.welcome = await client.request("hello", **hello)
@@ -97,13 +123,16 @@ class SignallingClient:
         return answer
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message as it is."""
+        """Send a message as it is. Raises `Closed`."""
         if self.closed_with is not None:
             raise Closed(self.closed_with)
-        if self._binary:
-            await self._ws.send_bytes(msgpack.packb(message))
-        else:
-            await self._ws.send_str(json.dumps(message))
+        try:
+            if self._binary:
+                await self._ws.send_bytes(msgpack.packb(message))
+            else:
+                await self._ws.send_str(json.dumps(message))
+        except (aiohttp.ClientConnectionResetError, ConnectionError):
+            raise Closed(self._ws.close_code or NO_CODE) from None
 
     async def expect(
         self,
@@ -111,8 +140,11 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first message of a type that fits, and forget those before it. Raises `Closed`, `TimeoutError`."""
-        async with asyncio.timeout(timeout_s or self._timeout_s), self._arrived:
+        """Return the first message of a type that fits, and forget those before it. Raises `Closed`, `TimeoutError`.
+
+        Looks at the backlog, so it is of no use beside a `listener`.
+        """
+        async with asyncio.timeout(timeout_s or self._timeout_s):
             while True:
                 while self.backlog:
                     message = self.backlog.popleft()
@@ -120,46 +152,71 @@ class SignallingClient:
                         return message
                 if self.closed_with is not None:
                     raise Closed(self.closed_with)
+                self._arrived.clear()
                 await self._arrived.wait()
 
     async def _read(self) -> None:
-        async for frame in self._ws:
-            if frame.type is aiohttp.WSMsgType.BINARY:
-                await self._take(msgpack.unpackb(frame.data))
-            elif frame.type is aiohttp.WSMsgType.TEXT:
-                await self._take(json.loads(frame.data))
-        self.closed_with = self._ws.close_code or 1006
-        for reply in self._replies.values():
-            if not reply.done():
-                reply.set_exception(Closed(self.closed_with))
-        async with self._arrived:
-            self._arrived.notify_all()
+        take = self._listener or self._keep
+        try:
+            async for frame in self._ws:
+                if frame.type is aiohttp.WSMsgType.BINARY:
+                    message = msgpack.unpackb(frame.data)
+                elif frame.type is aiohttp.WSMsgType.TEXT:
+                    message = json.loads(frame.data)
+                else:
+                    continue
+                reply = self._replies.get(message.get("reply_to") or 0)
+                if reply is None:
+                    take(message)
+                elif not reply.done():
+                    reply.set_result(message)
+        finally:
+            self.closed_with = self._ws.close_code or NO_CODE
+            for reply in self._replies.values():
+                if not reply.done():
+                    reply.set_exception(Closed(self.closed_with))
+            self._arrived.set()
 
-    async def _take(self, message: Received) -> None:
-        reply = self._replies.get(message.get("reply_to") or 0)
-        if reply is not None and not reply.done():
-            reply.set_result(message)
-            return
-        async with self._arrived:
-            self.backlog.append(message)
-            self._arrived.notify_all()
+    def _keep(self, message: Received) -> None:
+        self.backlog.append(message)
+        self._arrived.set()
 
-    async def wait_closed(self) -> int:
+    async def wait_closed(self, timeout_s: float | None = None) -> int:
         """Return the close code, once the server has closed. Raises `TimeoutError`."""
-        async with asyncio.timeout(self._timeout_s):
+        async with asyncio.timeout(timeout_s or self._timeout_s):
             await asyncio.wait([self._reader])
-        return self.closed_with or 1006
+        return self.closed_with or NO_CODE
+
+    def stop_reading(self) -> None:
+        """Read nothing from here on, as a device that is overwhelmed: what the server sends piles up there."""
+        transport = self._transport()
+        if transport is not None:
+            transport.pause_reading()
 
     def vanish(self) -> None:
-        """Lose the socket without a word, as a dead phone does."""
-        transport = self._ws.get_extra_info("socket") and self._ws._response.connection
-        if transport is not None and transport.transport is not None:
-            transport.transport.abort()
+        """Lose the socket without a word, as a dead phone does. The connection may be resumed."""
+        transport = self._transport()
+        if transport is not None:
+            transport.abort()
+
+    def _transport(self) -> asyncio.Transport | None:
+        connection = self._ws._response.connection
+        return connection.transport if connection is not None else None
+
+    async def bye(self) -> None:
+        """Leave for good: the server ends this connection's presence at once and closes. It cannot be resumed."""
+        try:
+            await self.send({"type": "bye", "id": next(self._ids)})
+            await self.wait_closed(CLOSE_S)
+        except (Closed, TimeoutError):
+            self.vanish()
+        await self.close()
 
     async def close(self) -> None:
-        """Close the socket without bye: the connection may be resumed."""
+        """Close the socket without bye, as a page that is left does: the connection may be resumed."""
         await self._ws.close()
-        await asyncio.wait([self._reader], timeout=self._timeout_s)
+        if not self._reader.done():
+            await asyncio.wait([self._reader], timeout=self._timeout_s)
 
     async def __aenter__(self) -> SignallingClient:
         return self

@@ -1,0 +1,176 @@
+"""When synthetic patients arrive, and how long people take: from a few words and a seed, the same plan every time.
+
+Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
+`at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`. Knows nothing of visits.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, time
+from random import Random
+
+UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
+RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
+BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
+LONGEST = 12.0  # an exponential span is cut at so many times its mean, so that no run waits for one person
+
+
+class PlanError(ValueError):
+    """Words that are no plan; the text says what was expected."""
+
+
+def seconds(text: str) -> float:
+    """Return a duration such as `250ms`, `30s`, `2min`, `1h` or plain seconds, in s. Raises PlanError."""
+    found = DURATION.fullmatch(text.strip())
+    if found is None:
+        raise PlanError(f"expected a duration like 250ms, 30s or 2min; found {text!r}")
+    return float(found[1]) * UNITS_S[found[2] or "s"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """How long something takes: always `low_s`, evenly from `low_s` to `high_s`, or about `mean_s`."""
+
+    low_s: float = 0.0
+    high_s: float = 0.0
+    mean_s: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """`30s` is always that, `5s..20s` evenly between, `~8s` exponential with that mean. Raises PlanError."""
+        if text.startswith("~"):
+            return cls(mean_s=seconds(text[1:]))
+        low, dots, high = text.partition("..")
+        span = cls(seconds(low), seconds(high) if dots else seconds(low))
+        if span.high_s < span.low_s:
+            raise PlanError(f"expected the shorter time first; found {text!r}")
+        return span
+
+    def draw(self, random: Random) -> float:
+        """One time, in s."""
+        if self.mean_s:
+            return min(random.expovariate(1 / self.mean_s), LONGEST * self.mean_s)
+        return random.uniform(self.low_s, self.high_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """A way to arrive: at a `rate` per second, in bursts of `size` every `interval_s`, or at recorded times."""
+
+    kind: str
+    rate: float = 0.0
+    size: int = 0
+    interval_s: float = 0.0
+    recorded_s: tuple[float, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str, recorded: str = "") -> Arrivals:
+        """Read what the module's text lists; `recorded` is the text of a recorded day's file. Raises PlanError."""
+        kind, _, rest = text.partition(":")
+        if kind in ("steady", "poisson") and (rate := RATE.fullmatch(rest)) and float(rate[1]):
+            return cls(kind, rate=float(rate[1]) / UNITS_S[rate[2]])
+        if kind == "burst" and (burst := BURST.fullmatch(rest)) and int(burst[1]):
+            return cls(kind, size=int(burst[1]), interval_s=seconds(burst[2]))
+        if text == "at-once":
+            return cls("burst", size=1_000_000_000)
+        if kind == "day" and rest:
+            _, _, speed = rest.partition("@")
+            return cls(kind, recorded_s=_faster(recorded_day(recorded), speed))
+        raise PlanError(
+            f"expected steady:2/s, poisson:30/min, burst:50/10s, at-once or day:FILE (day:FILE@60: 60 times as fast); "
+            f"found {text!r}"
+        )
+
+    def times(self, patients: int, random: Random) -> list[float]:
+        """When each of so many arrives, in s from the beginning, in order.
+
+        A recorded day that has fewer arrivals is played again after its last one; one with more is cut.
+        """
+        return list(itertools.islice(self._endless(random), patients))
+
+    def _endless(self, random: Random) -> Iterator[float]:
+        at_s = 0.0
+        if self.kind == "steady":
+            yield from (number / self.rate for number in itertools.count())
+        elif self.kind == "poisson":
+            while True:
+                at_s += random.expovariate(self.rate)
+                yield at_s
+        elif self.kind == "burst":
+            for burst in itertools.count():
+                yield from itertools.repeat(burst * self.interval_s, self.size)
+        else:
+            for again in itertools.count():
+                yield from (again * (self.recorded_s[-1] + 1) + one for one in self.recorded_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One planned patient: when they arrive, how long they fill in and talk (s), and the seed of all else."""
+
+    number: int
+    arrives_s: float
+    fill_in_s: float
+    talk_s: float
+    seed: int
+
+
+def visitors(
+    patients: int, arrivals: Arrivals, fill_in: Span, talk: Span, seed: int, part: tuple[int, int] = (1, 1)
+) -> list[Visitor]:
+    """Return the planned patients of part k of n, in order of arrival; the parts together are the whole plan."""
+    random = Random(seed)  # noqa: S311 - a plan is to be told in advance
+    planned = [
+        Visitor(number, at_s, fill_in.draw(random), talk.draw(random), random.getrandbits(32))
+        for number, at_s in enumerate(arrivals.times(patients, random), 1)
+    ]
+    return planned[part[0] - 1 :: part[1]]
+
+
+def recorded_day(text: str) -> tuple[float, ...]:
+    """Return the arrivals of a recorded day in s after its first: one time a line, or the column `arrived` of a CSV.
+
+    A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds; the CSV is that of the Reports page.
+    Raises PlanError.
+    """
+    rows = [
+        row for row in csv.reader(io.StringIO(text)) if row and row[0].strip() and row[0].strip()[0] != "#"
+    ]
+    column = 0
+    if rows and "arrived" in (head := [cell.strip() for cell in rows[0]]):
+        column, rows = head.index("arrived"), rows[1:]
+    try:
+        found = sorted(_time_s(row[column].strip()) for row in rows)
+    except (ValueError, IndexError):
+        raise PlanError(
+            "expected a recorded day: one arrival a line, as 09:30, an ISO time or seconds"
+        ) from None
+    if not found:
+        raise PlanError("expected a recorded day with at least one arrival")
+    return tuple(at_s - found[0] for at_s in found)
+
+
+def _time_s(text: str) -> float:
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    if "T" in text or "-" in text:
+        return datetime.fromisoformat(text).timestamp()
+    at = time.fromisoformat(text)
+    return at.hour * 3600 + at.minute * 60 + at.second + at.microsecond / 1e6
+
+
+def _faster(times_s: tuple[float, ...], speed: str) -> tuple[float, ...]:
+    try:
+        by = float(speed or 1)
+    except ValueError:
+        by = 0.0
+    if by <= 0:
+        raise PlanError(f"expected how many times as fast after the @; found {speed!r}")
+    return tuple(at_s / by for at_s in times_s)
