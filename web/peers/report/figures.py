@@ -1,0 +1,265 @@
+"""What a run comes to: spreads of each step, how they changed over time, people, rates, gauges and errors.
+
+Pure. Knows observations and arithmetic; percentiles are by nearest rank, so each is a value that was really seen. Knows
+nothing of thresholds, pages or files.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import msgspec
+
+from web.peers.observations import STEPS, About, Observations, Series
+
+BINS = 36
+BUCKETS = 60
+NICE = (1, 2, 5, 10)
+GAUGES = ("waiting", "in_call", "server_cpu", "server_rss", "store_cpu", "store_rss", "driver_cpu")
+"""Gauges that a driver writes: people, cores that are kept busy, and resident bytes."""
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """One bar of a histogram: how many values lie from `low_s` up to `high_s`."""
+
+    low_s: float
+    high_s: float
+    count: int
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """A stretch of time that begins at `begin_s`: how many values were seen in it, and how they spread."""
+
+    begin_s: float
+    count: int
+    p50_s: float
+    p99_s: float
+
+
+class StepFigures(msgspec.Struct, frozen=True):
+    """How long one step took, in seconds."""
+
+    count: int
+    mean_s: float
+    min_s: float
+    p50_s: float
+    p90_s: float
+    p99_s: float
+    max_s: float
+    histogram: list[Bin]
+    over_time: list[Bucket]
+
+
+class GaugeFigures(msgspec.Struct, frozen=True):
+    """One gauge, the sum of what each process told. `over_time` has pairs of second and value."""
+
+    mean: float
+    max: float
+    last: float
+    over_time: list[tuple[float, float]]
+
+
+class ErrorFigures(msgspec.Struct, frozen=True):
+    """One kind of error: how often, when first and last, and what some of them said."""
+
+    count: int
+    first_s: float
+    last_s: float
+    examples: list[str]
+
+
+class People(msgspec.Struct, frozen=True):
+    """Where the patients are."""
+
+    arrived: int
+    waiting: int
+    in_call: int
+    done: int
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """A whole run. `width_s` is how long each stretch of `arrivals`, `departures` and the like is."""
+
+    started: str
+    duration_s: float
+    people: People
+    throughput_per_s: float
+    width_s: float
+    arrivals: list[int]
+    departures: list[int]
+    steps: dict[str, StepFigures]
+    gauges: dict[str, GaugeFigures]
+    counts: dict[str, int]
+    errors: dict[str, ErrorFigures]
+    server_cpu_per_visit_s: float | None
+    about: About
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The smallest value that `percent` of all do not exceed (nearest rank); nan where there are none."""
+    if not ordered:
+        return math.nan
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100 - 1e-9) - 1)]
+
+
+def figures(seen: Observations) -> Figures:
+    """Everything that the report shows of a run."""
+    duration_s = seen.duration_s
+    width_s = bucket_width(duration_s)
+    order = [name for name in STEPS if name in seen.steps]
+    order += [name for name in seen.steps if name not in STEPS]
+    gauges = {name: gauge(list(sources.values())) for name, sources in sorted(seen.gauges.items())}
+    now = people(seen)
+    cpu = seen.gauges.get("server_cpu")
+    used_s = sum(integral(series) for series in cpu.values()) if cpu else None
+    return Figures(
+        started=datetime.fromtimestamp(seen.started_at, UTC).isoformat(timespec="seconds"),
+        duration_s=duration_s,
+        people=now,
+        throughput_per_s=throughput(seen),
+        width_s=width_s,
+        arrivals=per_bucket(seen.steps.get("arrive"), width_s, duration_s),
+        departures=per_bucket(seen.steps.get("journey"), width_s, duration_s),
+        steps={name: step(seen.steps[name], width_s, duration_s) for name in order},
+        gauges=gauges,
+        counts={name: int(sum(series.values)) for name, series in sorted(seen.counts.items())},
+        errors={
+            code: ErrorFigures(len(series), min(series.at), max(series.at), seen.examples.get(code, []))
+            for code, series in sorted(seen.errors.items(), key=lambda item: -len(item[1]))
+        },
+        server_cpu_per_visit_s=used_s / now.done if used_s is not None and now.done else None,
+        about=seen.about,
+    )
+
+
+def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
+    """The spread of one step, its histogram, and how it went in stretches of `width_s`."""
+    ordered = sorted(series.values)
+    return StepFigures(
+        count=len(ordered),
+        mean_s=math.fsum(ordered) / len(ordered) if ordered else math.nan,
+        min_s=percentile(ordered, 0),
+        p50_s=percentile(ordered, 50),
+        p90_s=percentile(ordered, 90),
+        p99_s=percentile(ordered, 99),
+        max_s=percentile(ordered, 100),
+        histogram=histogram(ordered),
+        over_time=over_time(series, width_s, duration_s),
+    )
+
+
+def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
+    """Bars of equal width on a logarithmic scale, from the shortest to the longest; all values are in one of them."""
+    if not ordered:
+        return []
+    low = max(ordered[0], 1e-6)
+    high = max(ordered[-1], low)
+    # Even a step that always takes the same time gets some room, or its one bar would say that it varies.
+    middle = math.sqrt(low * high)
+    low, high = min(low, middle / 1.25), max(high, middle * 1.25)
+    edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]
+    cuts = [0, *(bisect_left(ordered, edge) for edge in edges[1:-1]), len(ordered)]
+    return [Bin(edges[at], edges[at + 1], cuts[at + 1] - cuts[at]) for at in range(bins)]
+
+
+def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
+    """A round number of seconds, of which at most `most` make up the whole; 0.1 at the least."""
+    least = max(duration_s / most, 0.1)
+    power = 10.0 ** math.floor(math.log10(least) + 1e-9)
+    return next(round(power * nice, 6) for nice in NICE if power * nice >= least - 1e-9)
+
+
+def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
+    """The spread of each stretch of time; one in which nothing was seen has a count of 0 and nan."""
+    kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
+    for at, value in series:
+        kept[min(len(kept) - 1, int(at / width_s))].append(value)
+    made = []
+    for number, values in enumerate(kept):
+        values.sort()
+        begin_s = round(number * width_s, 6)
+        made.append(Bucket(begin_s, len(values), percentile(values, 50), percentile(values, 99)))
+    return made
+
+
+def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list[int]:
+    """How many were seen in each stretch of time."""
+    found = [0] * _stretches(width_s, duration_s)
+    for at in series.at if series else ():
+        found[min(len(found) - 1, int(at / width_s))] += 1
+    return found
+
+
+def gauge(sources: Sequence[Series]) -> GaugeFigures:
+    """A gauge from the series of each process: at each moment the sum of what each told last."""
+    events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
+    now = [0.0] * len(sources)
+    total: list[tuple[float, float]] = []
+    for at, source, value in events:
+        now[source] = value
+        total.append((at, math.fsum(now)))
+    values = [value for _, value in total]
+    mean = math.fsum(values) / len(values) if values else math.nan
+    return GaugeFigures(
+        mean, max(values, default=math.nan), values[-1] if values else math.nan, thinned(total)
+    )
+
+
+def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:
+    """At most `most` of the points (and one): of each run of neighbours the highest, so that no peak is lost."""
+    every = max(1, -(-len(points) // most))
+    groups = (points[at : at + every] for at in range(0, len(points), every))
+    kept = [max(group, key=lambda point: point[1]) for group in groups]
+    return [*kept, points[-1]] if points and kept[-1] != points[-1] else kept
+
+
+def integral(series: Series) -> float:
+    """The sum of a gauge over time, where each value stands for the time since the one before."""
+    pairs = list(series)
+    return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
+
+
+def people(seen: Observations) -> People:
+    """Where the patients are now. A driver's own gauges count more than what the steps let guess."""
+    done = {name: len(series) for name, series in list(seen.steps.items())}
+    arrived = done.get("arrive", 0)
+    waiting = max(0, arrived - done.get("pulled_in", 0))
+    in_call = max(0, done.get("started", 0) - done.get("hang_up", 0))
+    return People(
+        arrived=arrived,
+        waiting=_last(seen, "waiting", waiting),
+        in_call=_last(seen, "in_call", in_call),
+        done=done.get("journey", 0),
+    )
+
+
+def _last(seen: Observations, name: str, otherwise: int) -> int:
+    sources = seen.gauges.get(name)
+    if not sources:
+        return otherwise
+    return int(sum(series.values[-1] for series in list(sources.values()) if len(series)))
+
+
+def throughput(seen: Observations) -> float:
+    """Whole visits a second, from the first that ended to the last; of a single one, over the whole run.
+
+    The time before the first has ended is left out: it says how long people talk, not how many a server carries.
+    """
+    ends = seen.steps.get("journey", Series()).at
+    if len(ends) < 2:
+        return len(ends) / seen.duration_s if ends and seen.duration_s else 0.0
+    took_s = max(ends) - min(ends)
+    return (len(ends) - 1) / took_s if took_s else 0.0
+
+
+def total_errors(counts: Iterable[ErrorFigures]) -> int:
+    """All errors of a run."""
+    return sum(error.count for error in counts)
+
+
+def _stretches(width_s: float, duration_s: float) -> int:
+    return max(1, math.ceil(duration_s / width_s - 1e-9))

@@ -1,0 +1,177 @@
+"""Thresholds on the command line, like `pulled_in.p99>5ms`: what breaks a run, for use in continuous integration.
+
+Pure. Knows the small language and the figures of a run. An expression says what must not be: it is broken when it is
+true. One about a step that was never taken is broken too, since nobody would want that to pass.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import msgspec
+
+from web.peers.observations import STEPS, Observations
+from web.peers.report.figures import GAUGES, Figures, figures, percentile, total_errors
+from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, Kind, written
+
+OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+STATISTICS = ("min", "mean", "p50", "p90", "p99", "max", "count")
+OF_GAUGES = ("mean", "max", "last")
+EXPRESSION = re.compile(
+    r"(?P<subject>[^\s<>=]+)(?P<operator>[<>]=?)(?P<number>\d+(?:\.\d+)?)(?P<unit>[^\d\s.]*)"
+)
+PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
+
+
+class ThresholdError(ValueError):
+    """An expression that cannot be judged; the text is one sentence for the person who gave it."""
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """One expression, read: `family` is what kind of thing `name` is; `limit` is in the base unit of its `kind`."""
+
+    expression: str
+    family: str
+    name: str
+    statistic: str
+    compare: str
+    limit: float
+    kind: Kind
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a run makes of one expression. `value` is None where nothing was seen."""
+
+    expression: str
+    broken: bool
+    value: float | None
+    says: str
+
+
+def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
+    """A sentence for each threshold that the run breaks; none where all hold. Raises ThresholdError."""
+    return [verdict.says for verdict in verdicts(seen, thresholds) if verdict.broken]
+
+
+def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | None = None) -> list[Verdict]:
+    """What the run makes of each threshold. Raises ThresholdError."""
+    read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
+    if not read:
+        return []
+    found = found or figures(seen)
+    return [_verdict(threshold, seen, found) for threshold in read]
+
+
+def parse(
+    expression: str,
+    steps: Collection[str] = (),
+    gauges: Collection[str] = (),
+    counts: Collection[str] | None = None,
+) -> Threshold:
+    """Read an expression; `steps`, `gauges`, `counts` are names besides those that every run may have.
+
+    Raises ThresholdError, which says what is expected. Where `counts` is None (the run is still to come), any other
+    name is taken for that of a count.
+    """
+    text = re.sub(r"\s+", "", expression)
+    match = EXPRESSION.fullmatch(text)
+    if match is None:
+        raise ThresholdError(
+            f"{expression!r}: expected something like pulled_in.p99>5ms, errors>0 or throughput<90/s"
+        )
+    name, _, statistic = match["subject"].partition(".")
+    family = _family(expression, name, statistic, steps, gauges, counts)
+    kind = _kind(family, name, statistic, match["unit"])
+    scale = kind.units.get(match["unit"])
+    if scale is None:
+        units = ", ".join(unit or "none" for unit in kind.units)
+        found = f"found {match['unit']!r}" if match["unit"] else "found none"
+        raise ThresholdError(f"{expression!r}: expected a unit ({units}); {found}")
+    limit = float(match["number"]) * scale
+    return Threshold(text, family, name, statistic, match["operator"], limit, kind)
+
+
+def _family(
+    expression: str,
+    name: str,
+    statistic: str,
+    steps: Collection[str],
+    gauges: Collection[str],
+    counts: Collection[str] | None,
+) -> str:
+    if name == "errors":
+        return "errors"
+    if name == "throughput" and not statistic:
+        return "throughput"
+    known_steps = [*STEPS, *(step for step in steps if step not in STEPS)]
+    if name in known_steps:
+        if statistic not in STATISTICS and not PERCENTILE.fullmatch(statistic):
+            raise ThresholdError(
+                f"{expression!r}: expected {name}. with one of {', '.join(STATISTICS)}, or any percentile as in p99.9"
+            )
+        return "step"
+    known_gauges = sorted({*GAUGES, *gauges})
+    if name in known_gauges:
+        if statistic not in OF_GAUGES:
+            raise ThresholdError(f"{expression!r}: expected {name}. with one of {', '.join(OF_GAUGES)}")
+        return "gauge"
+    if not statistic and (counts is None or name in counts):
+        return "count"
+    others = f"; counts: {', '.join(sorted(counts))}" if counts else ""
+    raise ThresholdError(
+        f"{expression!r}: there is no {name!r}; steps: {', '.join(known_steps)}; gauges: {', '.join(known_gauges)}"
+        f"{others}; or errors, throughput"
+    )
+
+
+def _kind(family: str, name: str, statistic: str, unit: str) -> Kind:
+    if family == "step":
+        return COUNT if statistic == "count" else TIME
+    if family == "gauge":
+        return BYTES if name.endswith("_rss") else SHARE if name.endswith("_cpu") else COUNT
+    if family == "errors" and unit == "%":
+        return SHARE
+    return RATE if family == "throughput" else COUNT
+
+
+def _verdict(threshold: Threshold, seen: Observations, found: Figures) -> Verdict:
+    value = _value(threshold, seen, found)
+    if value is None:
+        return Verdict(
+            threshold.expression, True, None, f"{threshold.expression}: no {threshold.name} was seen"
+        )
+    broken = OPERATORS[threshold.compare](value, threshold.limit)
+    says = f"{threshold.expression}: it was {written(value, threshold.kind)}"
+    return Verdict(threshold.expression, broken, value, says)
+
+
+def _value(threshold: Threshold, seen: Observations, found: Figures) -> float | None:
+    name, statistic = threshold.name, threshold.statistic
+    if threshold.family == "throughput":
+        return found.throughput_per_s
+    if threshold.family == "count":
+        return found.counts.get(name, 0)
+    if threshold.family == "errors":
+        chosen = [error for code, error in found.errors.items() if statistic in ("", code)]
+        total = total_errors(chosen)
+        return total / max(1, found.people.arrived) if threshold.kind is SHARE else total
+    if threshold.family == "gauge":
+        told = found.gauges.get(name)
+        return None if told is None else {"mean": told.mean, "max": told.max, "last": told.last}[statistic]
+    series = seen.steps.get(name)
+    if statistic == "count":
+        return len(series) if series else 0
+    if not series:
+        return None
+    if statistic == "mean":
+        return math.fsum(series.values) / len(series)
+    percent = {"min": 0.0, "max": 100.0}.get(statistic)
+    return percentile(sorted(series.values), float(statistic[1:]) if percent is None else percent)

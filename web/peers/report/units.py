@@ -1,0 +1,57 @@
+"""Kinds of figures, the units in which people give them, and how a figure is written for people.
+
+Pure. Knows nothing of where a figure comes from.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import msgspec
+
+
+class Kind(msgspec.Struct, frozen=True):
+    """A kind of figure: the units that it may be given in, each with what one of it is in the base unit.
+
+    `shown` are the units that figures are written in, the greatest first.
+    """
+
+    name: str
+    units: Mapping[str, float]
+    shown: tuple[str, ...]
+
+
+TIME = Kind("time", {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}, ("min", "s", "ms", "µs"))
+BYTES = Kind("bytes", {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}, ("GB", "MB", "kB", "B"))
+RATE = Kind("rate", {"/s": 1.0, "/min": 1 / 60}, ("/s",))
+SHARE = Kind("share", {"%": 0.01}, ("%",))
+COUNT = Kind("count", {"": 1.0}, ("",))
+MINUTES_FROM_S = 600.0
+
+
+def unit_for(value: float, kind: Kind) -> str:
+    """The unit in which a figure reads best: the greatest of which it has at least one (minutes: ten)."""
+    for unit in kind.shown:
+        least = MINUTES_FROM_S if unit == "min" else kind.units[unit]
+        if abs(value) >= least:
+            return unit
+    return "ms" if kind is TIME and not value else kind.shown[-1]
+
+
+def number(value: float) -> str:
+    """Three digits that matter, thousands apart; a dash for what is no number."""
+    if math.isnan(value) or math.isinf(value):
+        return "–"
+    if value == int(value) or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def written(value: float, kind: Kind) -> str:
+    """A figure with its unit: `5.12 ms`, `1,204`, `96.4/s`, `12.5%`."""
+    if math.isnan(value) or math.isinf(value):
+        return "–"
+    unit = unit_for(value, kind)
+    gap = "" if not unit or unit in ("%", "/s") else " "
+    return f"{number(value / kind.units[unit])}{gap}{unit}"
