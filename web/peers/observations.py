@@ -176,6 +176,12 @@ class Observations:
         made._sort()
         return made
 
+    def rows(self) -> Iterator[tuple[str, str, float, float, str]]:
+        """Every observation as a row of a table: kind, name, second, value, and of a gauge, whose it is."""
+        for kind, name, series in self._all():
+            kind, _, source = kind.partition(" ")
+            yield from ((kind, name, round(at, 6), round(value, 9), source) for at, value in series)
+
     def news(self) -> bytes:
         """What was seen since this was last called, as JSON lines for the process that shows the run."""
         return b"".join(self._lines(self._told))

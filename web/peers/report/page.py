@@ -1,0 +1,138 @@
+"""The report as one page: what a run comes to, as the template takes it.
+
+Knows figures, plots and the template beside it. The page holds its own style, fetches nothing and runs no script.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from web.peers.report.figures import Figures, total_errors
+from web.peers.report.plots import Curve, Plot, curves_plot, histogram_plot, over_time_plot, strips
+from web.peers.report.thresholds import Verdict
+from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, number, written
+from web.peers.report.words import GAUGES, step_words
+
+HERE = Path(__file__).parent
+KINDS = ("one", "two", "three")
+
+
+def report_page(found: Figures, verdicts: list[Verdict]) -> str:
+    """The page of one run, as HTML."""
+    marks, ticks = strips(found.steps.values())
+    steps = [
+        {
+            "id": name,
+            "words": step_words(name),
+            "figures": one,
+            "strip": strip,
+            "histogram": histogram_plot(step_words(name).name, one),
+            "over_time": over_time_plot(
+                step_words(name).name, one.over_time, found.width_s, found.duration_s
+            ),
+        }
+        for (name, one), strip in zip(found.steps.items(), marks, strict=True)
+        if one.count
+    ]
+    return draw(
+        "report.html",
+        found=found,
+        verdicts=verdicts,
+        steps=steps,
+        strip_ticks=ticks,
+        cards=cards(found),
+        plots=run_plots(found),
+        errors=total_errors(found.errors.values()),
+    )
+
+
+def cards(found: Figures) -> list[tuple[str, str, str]]:
+    """The figures that are looked at first: what each is, its value, and what stands small beside it."""
+    made = [
+        (
+            "Visits a second",
+            written(found.throughput_per_s, RATE),
+            f"{number(found.people.done)} whole visits",
+        )
+    ]
+    for name in ("queue_seen", "pulled_in", "first_frame"):
+        one = found.steps.get(name)
+        if one is not None and one.count:
+            text = f"p50 {written(one.p50_s, TIME)}"
+            made.append((f"{step_words(name).name}, p99", written(one.p99_s, TIME), text))
+    total = total_errors(found.errors.values())
+    kinds = len(found.errors)
+    made.append(("Errors", number(total), f"of {kinds} kind{'s' if kinds > 1 else ''}" if total else ""))
+    if found.server_cpu_per_visit_s is not None:
+        peak = found.gauges["server_cpu"].max
+        made.append(
+            (
+                "Server CPU a visit",
+                written(found.server_cpu_per_visit_s, TIME),
+                f"at most {written(peak, SHARE)} of a core",
+            )
+        )
+    return made
+
+
+def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
+    """The plots of the whole run: heading, what it shows, shapes."""
+    width_s = found.width_s
+    middles = [(number_ + 0.5) * width_s for number_ in range(len(found.arrivals))]
+    arriving = [value / width_s for value in found.arrivals]
+    leaving = [value / width_s for value in found.departures]
+    zones = [
+        (
+            at - width_s / 2,
+            at + width_s / 2,
+            f"{number(at - width_s / 2)} s: {a:.1f} arrive, {d:.1f} are done a second",
+        )
+        for at, a, d in zip(middles, arriving, leaving, strict=True)
+    ]
+    rates = [
+        Curve("one", "arrive", list(zip(middles, arriving, strict=True))),
+        Curve("two", "are done", list(zip(middles, leaving, strict=True))),
+    ]
+    made = [("People a second", "", curves_plot("People a second", rates, RATE, found.duration_s, zones))]
+    groups = (
+        ("Where the patients are", "", ("waiting", "in_call"), COUNT),
+        ("CPU", "100% is one core", ("server_cpu", "store_cpu", "driver_cpu"), SHARE),
+        ("Memory", "resident; what processes share counts for each", ("server_rss", "store_rss"), BYTES),
+    )
+    for heading, told, names, kind in groups:
+        curves = [
+            Curve(css, GAUGES[name], found.gauges[name].over_time)
+            for css, name in zip(KINDS, names, strict=False)
+            if name in found.gauges
+        ]
+        if curves:
+            made.append((heading, told, curves_plot(heading, curves, kind, found.duration_s)))
+    for name, one in found.gauges.items():
+        if name not in GAUGES:
+            curve = Curve("one", name.replace("_", " "), one.over_time)
+            made.append(
+                (curve.name.capitalize(), "", curves_plot(curve.name, [curve], COUNT, found.duration_s))
+            )
+    return made
+
+
+def draw(template: str, **context: Any) -> str:
+    """A template of this folder, with the style of all of them."""
+    style = markupsafe.Markup((HERE / "report.css").read_text("utf-8"))  # noqa: S704 - our own file
+    return _environment().get_template(template).render(style=style, **context)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["time"] = lambda value: written(value, TIME)
+    environment.filters["number"] = number
+    environment.filters["share"] = lambda value: written(value, SHARE)
+    return environment

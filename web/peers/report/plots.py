@@ -1,0 +1,218 @@
+"""Plots as shapes: where each line, bar, tick and label of an SVG stands. The template only draws them.
+
+Pure. Knows numbers and their kinds, not what they are about. Lengths are in the units of the SVG's view box. Durations
+lie on a logarithmic scale where they are compared, and on a linear one over time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from web.peers.report.figures import NICE, Bucket, StepFigures
+from web.peers.report.units import TIME, Kind, number, unit_for, written
+
+WIDTH, HEIGHT = 480, 190
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
+RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
+STRIP = 200
+TICKS = 4
+
+
+class Tick(NamedTuple):
+    """A line of a scale, and what stands at it."""
+
+    at: float
+    text: str
+
+
+class Line(NamedTuple):
+    """A line over time: `pieces` are the points of each part without a gap; `kind` is the CSS class."""
+
+    kind: str
+    name: str
+    pieces: list[str]
+
+
+class Box(NamedTuple):
+    """A rectangle, and what it says when it is pointed at."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+class Plot(NamedTuple):
+    """All shapes. `zones` are as high as the plot and seen by nobody: pointing at one tells the figures there."""
+
+    label: str
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+    bars: list[Box]
+    lines: list[Line]
+    marks: list[Tick]
+    zones: list[Box]
+
+
+class Curve(NamedTuple):
+    """One line of a plot before it is drawn: pairs of second and value; a nan is a gap."""
+
+    kind: str
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+class Strip(NamedTuple):
+    """How a step spreads, for a row of a table: from shortest to longest, the middle, p50 and p99."""
+
+    low: float
+    begin: float
+    end: float
+    high: float
+    p50: float
+    p99: float
+
+
+def histogram_plot(label: str, step: StepFigures) -> Plot:
+    """How often a step took how long, with its p50 and p99."""
+    bins = step.histogram
+    low, high = bins[0].low_s, bins[-1].high_s
+    most = max(one.count for one in bins)
+    top, y_ticks = _scale(most, None)
+    bars = []
+    for one in bins:
+        x, end = _log(one.low_s, low, high), _log(one.high_s, low, high)
+        height = (BASE - TOP) * one.count / top
+        if one.count:
+            title = f"{written(one.low_s, TIME)} to {written(one.high_s, TIME)}: {number(one.count)}"
+            bars.append(Box(x, _short(BASE - height), _short(max(end - x - 1, 1)), _short(height), title))
+    ticks = [Tick(_log(value, low, high), written(value, TIME)) for value in log_ticks(low, high)]
+    marks = [
+        Tick(_log(min(max(value, low), high), low, high), name)
+        for name, value in (("p50", step.p50_s), ("p99", step.p99_s))
+    ]
+    return Plot(f"How long: {label}", ticks, y_ticks, bars, [], marks, [])
+
+
+def over_time_plot(label: str, buckets: Sequence[Bucket], width_s: float, duration_s: float) -> Plot:
+    """The p50 and p99 of each stretch of time."""
+    p50 = Curve("one", "p50", [(one.begin_s + width_s / 2, one.p50_s) for one in buckets])
+    p99 = Curve("two", "p99", [(one.begin_s + width_s / 2, one.p99_s) for one in buckets])
+    titles = [
+        f"{number(one.begin_s)} s: p50 {written(one.p50_s, TIME)}, p99 {written(one.p99_s, TIME)}, "
+        f"{number(one.count)} seen"
+        for one in buckets
+    ]
+    zones = [
+        (one.begin_s, one.begin_s + width_s, title)
+        for one, title in zip(buckets, titles, strict=True)
+        if one.count
+    ]
+    return curves_plot(f"Over time: {label}", [p50, p99], TIME, duration_s, zones)
+
+
+def curves_plot(
+    label: str,
+    curves: Sequence[Curve],
+    kind: Kind,
+    duration_s: float,
+    zones: Iterable[tuple[float, float, str]] = (),
+) -> Plot:
+    """Lines over the time of the run, on one scale from 0. `zones` are begin, end (seconds) and what is told there."""
+    values = [value for curve in curves for _, value in curve.points if not math.isnan(value)]
+    top, y_ticks = _scale(max(values, default=0), kind)
+    end_s = max(duration_s, 1e-3)
+
+    def x(at_s: float) -> float:
+        return _short(LEFT + (RIGHT_END - LEFT) * min(at_s, end_s) / end_s)
+
+    lines = []
+    for curve in curves:
+        pieces: list[list[str]] = [[]]
+        for at_s, value in curve.points:
+            if math.isnan(value):
+                pieces.append([])
+            else:
+                pieces[-1].append(f"{x(at_s)},{_short(BASE - (BASE - TOP) * value / top)}")
+        # A point between two gaps is no line: it is drawn as one that ends where it begins, with round ends.
+        drawn = [" ".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece]
+        lines.append(Line(curve.kind, curve.name, drawn))
+    step = nice_step(end_s, 6)
+    x_ticks = [Tick(x(step * at), f"{number(step * at)} s") for at in range(int(end_s / step + 1e-9) + 1)]
+    boxes = [
+        Box(x(begin_s), TOP, _short(max(x(end) - x(begin_s), 1)), BASE - TOP, title)
+        for begin_s, end, title in zones
+    ]
+    return Plot(label, x_ticks, y_ticks, [], lines, [], boxes)
+
+
+def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
+    """All steps on one logarithmic scale, STRIP wide, and the ticks of it."""
+    chosen = list(steps)
+    if not chosen:
+        return [], []
+    low = max(1e-6, min(step.min_s for step in chosen))
+    high = max(low * 1.01, *(step.max_s for step in chosen))
+
+    def x(value: float) -> float:
+        return _short(STRIP * math.log(max(value, low) / low) / math.log(high / low))
+
+    made = [
+        Strip(x(step.min_s), x(step.p50_s), x(step.p90_s), x(step.max_s), x(step.p50_s), x(step.p99_s))
+        for step in chosen
+    ]
+    return made, [Tick(x(value), written(value, TIME)) for value in log_ticks(low, high, 4)]
+
+
+def nice_step(highest: float, most: int = TICKS) -> float:
+    """The distance of a scale's lines: 1, 2 or 5 times a power of ten, so that at most `most` are needed."""
+    least = highest / most
+    if least <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(least) + 1e-9)
+    return next(power * nice for nice in NICE if power * nice >= least * (1 - 1e-9))
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round values between two others on a logarithmic scale: 1, 2, 5, or powers of ten, or some of these."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 3)):
+        found = [digit * 10.0**decade for decade in decades if decade % every == 0 for digit in digits]
+        found = [value for value in found if low <= value <= high]
+        if len(found) < 2:
+            break
+        if len(found) <= most:
+            return found
+    step = nice_step(high - low, most - 2)
+    first = math.ceil(low / step)
+    return [step * at for at in range(first, int(high / step + 1e-9) + 1)]
+
+
+def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
+    """The top of a scale from 0, and its ticks; without a kind, of whole numbers."""
+    if kind is None or not kind.shown[0]:
+        unit, one = "", 1.0
+        step = max(1.0, nice_step(highest))
+    else:
+        unit = unit_for(highest, kind)
+        one = kind.units[unit]
+        step = nice_step(highest / one)
+    count = max(1, math.ceil(highest / one / step - 1e-9))
+    gap = "" if not unit or unit in ("%", "/s") else " "
+    ticks = [
+        Tick(_short(BASE - (BASE - TOP) * at / count), f"{step * at:,.6g}{gap}{unit}" if at else "0")
+        for at in range(count + 1)
+    ]
+    return step * count * one, ticks
+
+
+def _log(value: float, low: float, high: float) -> float:
+    share = math.log(value / low) / math.log(high / low)
+    return _short(LEFT + (RIGHT_END - LEFT) * min(max(share, 0.0), 1.0))
+
+
+def _short(value: float) -> float:
+    return round(value, 1)

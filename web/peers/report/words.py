@@ -1,0 +1,43 @@
+"""What the report calls the steps, gauges and thresholds, and how it says what each of them measures.
+
+Knows words only. A step or gauge of somebody's own scenario is called by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Words(NamedTuple):
+    """What something is called, and what it measures."""
+
+    name: str
+    measures: str
+
+
+STEPS: Mapping[str, Words] = {
+    "arrive": Words("Arrive", "from opening the calendar to having a place in line"),
+    "queue_seen": Words("Queue shows it", "from Meet Now to the request standing in a provider's queue"),
+    "waited": Words("Wait", "from Meet Now to being pulled in"),
+    "claim": Words("Claim", "from pressing Claim to its answer"),
+    "pulled_in": Words("Claim to pulled in", "from pressing Claim to the patient knowing"),
+    "started": Words("Start Session", "from the second press of Start Session to the session being live"),
+    "first_frame": Words("First frame", "from the second press of Start Session to the first picture"),
+    "hang_up": Words("Hang up", "from ending the call to the other side knowing"),
+    "journey": Words("Whole visit", "from opening the calendar to the end of the visit"),
+}
+GAUGES: Mapping[str, str] = {
+    "waiting": "waiting",
+    "in_call": "in call",
+    "server_cpu": "server",
+    "store_cpu": "store",
+    "driver_cpu": "driver",
+    "server_rss": "server",
+    "store_rss": "store",
+}
+
+
+def step_words(name: str) -> Words:
+    """What a step is called."""
+    return STEPS.get(name) or Words(name.replace("_", " ").capitalize(), "a step of this scenario's own")

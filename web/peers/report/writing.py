@@ -1,0 +1,47 @@
+"""The files of a run in its folder: report.html, report.json, observations.csv, and observations.jsonl to read again.
+
+Knows files. What is in them is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from web.peers.observations import Observations
+from web.peers.report.figures import Figures, figures
+from web.peers.report.page import report_page
+from web.peers.report.thresholds import Verdict, verdicts
+
+PAGE, FIGURES, TABLE, RAW = "report.html", "report.json", "observations.csv", "observations.jsonl"
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What stands in report.json."""
+
+    format: int
+    figures: Figures
+    thresholds: list[Verdict]
+
+
+def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:
+    """Write the files, and make the folder where there is none. Returns the page's path.
+
+    Raises OSError where that cannot be, ThresholdError at a threshold that cannot be judged.
+    """
+    found = figures(seen)
+    judged = verdicts(seen, thresholds, found)
+    folder.mkdir(parents=True, exist_ok=True)
+    seen.save(folder / RAW)
+    written = Written(format=1, figures=found, thresholds=judged)
+    (folder / FIGURES).write_bytes(msgspec.json.format(msgspec.json.encode(written)) + b"\n")
+    with (folder / TABLE).open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("kind", "name", "at_s", "value", "source"))
+        table.writerows(seen.rows())
+    page = folder / PAGE
+    page.write_text(report_page(found, judged), "utf-8")
+    return page
