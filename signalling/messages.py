@@ -23,6 +23,9 @@ from signalling.replies import (
     BellSnapshot as BellSnapshot,
 )
 from signalling.replies import (
+    CallPart as CallPart,
+)
+from signalling.replies import (
     CasePart as CasePart,
 )
 from signalling.replies import (
@@ -138,6 +141,9 @@ from signalling.replies import (
 )
 from signalling.replies import (
     TopicMessage as TopicMessage,
+)
+from signalling.replies import (
+    UsualPart as UsualPart,
 )
 from signalling.replies import (
     VisitPart as VisitPart,

@@ -130,6 +130,27 @@ class HistoryPart(Part, frozen=True, kw_only=True):
     note: str | None
 
 
+class UsualPart(Part, frozen=True, kw_only=True):
+    """A figure of a call: what it usually was, and at its worse times (the worst twentieth)."""
+
+    usual: float
+    worse: float
+
+
+class CallPart(Part, frozen=True, kw_only=True):
+    """How good a party's call was; None where it is not known. Lost packets in percent, of what they heard and of what
+    they sent; the round trip to the server; the picture they got in kbit/s."""
+
+    party: str
+    name: str
+    connected_ms: int
+    interruptions: int
+    heard_lost: UsualPart | None
+    sent_lost: UsualPart | None
+    round_trip_ms: UsualPart | None
+    picture_kbps: UsualPart | None
+
+
 class BellPart(Part, frozen=True, kw_only=True):
     """A notification. `name` is the patient's."""
 
@@ -330,11 +351,12 @@ class Invited(Message, frozen=True, kw_only=True):
 
 
 class History(Message, frozen=True, kw_only=True):
-    """A visit's story, oldest first."""
+    """A visit's story, oldest first, and how good its call was for each who took part."""
 
     reply_to: int
     visit: str
     events: tuple[HistoryPart, ...]
+    calls: tuple[CallPart, ...] = ()
 
 
 class Past(Message, frozen=True, kw_only=True):

@@ -1,90 +1,35 @@
-"""Which worker carries a visit's media, and who sits there: lease, take-over, offers and answers, the gate.
+"""Who sits in a visit's room, and on which worker: seats, take-over, offers and answers, the gate.
 
-One worker owns a room (a key in the store says which); the others pass their parties' requests on to it. The
-gate follows the visit's record and nothing else. Knows no packet: `MediaRelay` is what this file needs of a
-relay.
+One worker owns a room (`lease.py` says which); the others pass their parties' requests on to it. The gate
+follows the visit's record and nothing else. Knows no packet: what it needs of a relay stands in `occupants.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import structlog
 
 from signalling import messages as m
 from signalling import wire
+from signalling.calls import CallWatch
 from signalling.hub import Hub
+from signalling.lease import Leases
 from signalling.liveness import Liveness
 from signalling.mirror import Change, Reset
+from signalling.occupants import MediaRelay, Occupant, Room
 from signalling.record import Status, Visit
 from signalling.service import Service
-from signalling.store import Keys, Unavailable, answering
+from signalling.store import Unavailable
 from signalling.visit import GUEST_PREFIX, PATIENT, PROVIDER
 from signalling.wire import Seat
 
+__all__ = ["WITH_MEDIA", "MediaRelay", "Room", "Rooms"]
 log = structlog.get_logger()
 _OPPOSITE = {PATIENT: PROVIDER}  # whom a party hears on the m-lines it sends on; everybody else: the patient
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
-_LEASE_S = 86_400
-# KEYS: lease; ARGV: the holder it is taken from ('' = none), the new one, seconds. Returns who holds it now.
-_TAKE = """local held = redis.call('GET', KEYS[1]) or ''
-if held == ARGV[1] or held == ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3]) return ARGV[2] end
-return held"""
-# KEYS: lease; ARGV: the holder that gives it back.
-_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
-
-
-class MediaParty(Protocol):
-    """One party's leg."""
-
-    def offer(self) -> str: ...
-    def accept(self, answer: str) -> None: ...
-    def restart_ice(self) -> str: ...
-    def set_receiving(self, kind: m.MediaKind, allowed: bool) -> None: ...
-    def set_admitted(self, admitted: bool) -> None: ...
-    def leave(self) -> None: ...
-
-
-class MediaRoom(Protocol):
-    """One visit's media."""
-
-    def join(
-        self, party_id: str, listener: Callable[[Any], None], *, opposite: str | None, admitted: bool
-    ) -> MediaParty: ...
-    def set_gate(self, open: bool) -> None: ...
-    def close(self) -> None: ...
-
-
-class MediaRelay(Protocol):
-    """The worker's relay. `accept` raises ValueError for SDP that cannot be used, `join` RuntimeError
-    where there is no place. A listener's event with a true `needs_offer` asks for a new offer."""
-
-    def room(self, room_id: str) -> MediaRoom: ...
-
-
-class Occupant:
-    """Who sits on one side of a room, the number of the newest offer, and what is switched off."""
-
-    __slots__ = ("leg", "muted", "offer", "seat")
-
-    def __init__(self, seat: Seat, leg: MediaParty, offer: int, muted: dict[m.MediaKind, bool]) -> None:
-        self.seat = seat
-        self.leg = leg
-        self.offer = offer
-        self.muted = muted
-
-
-class Room:
-    """A room whose media this worker carries."""
-
-    __slots__ = ("media", "occupants", "organisation")
-
-    def __init__(self, organisation: str, media: MediaRoom) -> None:
-        self.organisation = organisation
-        self.media = media
-        self.occupants: dict[str, Occupant] = {}
 
 
 class Rooms:
@@ -109,8 +54,8 @@ class Rooms:
         self._rooms: dict[str, Room] = {}
         self._seats: dict[str, tuple[Seat, str]] = {}  # connection -> its seat, the worker that owns the room
         self._moving: set[str] = set()  # connections that are joining anew, because their room's worker died
-        self._take = service.store.redis.register_script(_TAKE)
-        self._give_back = service.store.redis.register_script(_GIVE_BACK)
+        self._leases = Leases(service.store, liveness, worker)
+        self.calls = CallWatch(self._rooms, service.store, spawn)
         service.mirrors.observers.append(self.news)
 
     # --- this worker's connections ask
@@ -119,7 +64,7 @@ class Rooms:
         """Let a connection of this worker join; an offer follows. Raises `Unavailable`."""
         if self._draining:
             raise Unavailable("draining")  # the client comes back to another worker in a moment
-        owner = await self._owner(seat)
+        owner = await self._leases.take(seat.organisation, seat.visit)
         self._seats[seat.connection] = (seat, owner)
         await self._pass_on(owner, wire.Join(seat, request_id))
 
@@ -139,11 +84,9 @@ class Rooms:
 
     async def settle(self, seat: Seat) -> None:
         """A connection that was resumed here sits where it sat. Raises `Unavailable`."""
-        async with answering():
-            held = await self._service.store.redis.get(Keys(seat.organisation).record("room", seat.visit))
-        if held is None:
+        owner = await self._leases.holder(seat.organisation, seat.visit)
+        if owner is None:
             return
-        owner = held.decode()
         if await self._liveness.is_dead(owner):
             await self.join(seat, None)
             return
@@ -153,14 +96,6 @@ class Rooms:
     def superseded(self, connection: str) -> None:
         """A connection of this worker is held by another one now, which has its seat."""
         self._seats.pop(connection, None)
-
-    async def _owner(self, seat: Seat) -> str:
-        key = Keys(seat.organisation).record("room", seat.visit)
-        async with answering():
-            owner = (await self._take(keys=[key], args=["", self._worker, _LEASE_S])).decode()
-            if owner != self._worker and await self._liveness.is_dead(owner):
-                owner = (await self._take(keys=[key], args=[owner, self._worker, _LEASE_S])).decode()
-        return str(owner)
 
     async def _pass_on(self, owner: str, message: wire.RoomMessage) -> None:
         if owner == self._worker:
@@ -215,8 +150,7 @@ class Rooms:
                 self._tell(message.seat, m.error(message.id, "no_room"))
             return
         if isinstance(message, wire.Leave):
-            del room.occupants[message.seat.party]
-            occupant.leg.leave()
+            self._part(room, message.seat)
         elif isinstance(message, wire.Settle):
             occupant.seat = message.seat
         elif isinstance(message, wire.Answer):
@@ -248,7 +182,7 @@ class Rooms:
         room = self._rooms.get(seat.visit)
         if room is None:
             room = self._rooms[seat.visit] = Room(seat.organisation, self._relay.room(seat.visit))
-        room.media.set_gate(visit.status is Status.LIVE)
+        self._set_gate(room, visit)
         before = room.occupants.get(seat.party)
         try:
             leg = room.media.join(
@@ -274,6 +208,7 @@ class Rooms:
 
     def _media_news(self, room: Room, party: str, event: object) -> None:
         log.debug("media.event", event_type=type(event).__name__)
+        self.calls.heard(room, party, event)
         occupant = room.occupants.get(party)
         if occupant is not None and getattr(event, "needs_offer", False):
             self._offer(occupant, fresh=False, sdp=occupant.leg.offer())
@@ -362,13 +297,26 @@ class Rooms:
                 if party in visit.parties:
                     occupant.leg.set_admitted(_admitted(visit, party))
                 else:  # a guest was dismissed; they see it in the visit's topic
-                    del room.occupants[party]
-                    occupant.leg.leave()
-            room.media.set_gate(visit.status is Status.LIVE)
+                    self._part(room, occupant.seat)
+            self._set_gate(room, visit)
             return
         del self._rooms[visit_id]
+        self.calls.talking(room, {})
+        self.calls.keep(visit_id, room)
         room.media.close()
         self._spawn(self._give_up(room.organisation, visit_id))
+
+    def _set_gate(self, room: Room, visit: Visit) -> None:
+        live = visit.status is Status.LIVE
+        talking = {key: party.name for key, party in visit.parties.items() if _admitted(visit, key)}
+        self.calls.talking(room, talking if live else {})
+        room.media.set_gate(live)
+
+    def _part(self, room: Room, seat: Seat) -> None:
+        """Somebody leaves the room."""
+        self.calls.look(room)
+        self.calls.keep(seat.visit, room)
+        room.occupants.pop(seat.party).leg.leave()
 
     def _unseat(self, visit: Visit) -> None:
         """Forget the seats of this worker's connections whose party is none any more."""
@@ -384,20 +332,16 @@ class Rooms:
         if visit_id in self._rooms:
             return  # taken up again already, and here
         try:
-            await self._let_go(organisation, visit_id)
+            await self._leases.give_back(organisation, visit_id)
         except Unavailable:
             log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
-
-    async def _let_go(self, organisation: str, visit_id: str) -> None:
-        async with answering():
-            key = Keys(organisation).record("room", visit_id)
-            await self._give_back(keys=[key], args=[self._worker])
 
     async def drain(self) -> None:
         """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
         self._draining = True
         for visit_id, room in list(self._rooms.items()):
-            await self._let_go(room.organisation, visit_id)
+            await self.calls.finish(visit_id, room)
+            await self._leases.give_back(room.organisation, visit_id)
             for occupant in room.occupants.values():
                 self._tell(occupant.seat, m.MediaGone(visit=visit_id))
 
@@ -408,9 +352,8 @@ def _admitted(visit: Visit, party: str) -> bool:
 
 
 def _may_speak(holder: Seat, message: wire.RoomMessage) -> bool:
-    """Return whether a request comes from who sits there; a connection that moved is heard from its new worker only,
-    so that what the old one says late (`Leave`) does not unseat it.
-    """
+    """Return whether a request comes from who sits there; of a connection that moved, what its old worker says late
+    (`Leave`) does not unseat it."""
     if isinstance(message, wire.Settle):
         return holder.connection == message.seat.connection
     return holder == message.seat

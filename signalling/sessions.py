@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from signalling import messages as m
 from signalling import views
+from signalling.calls import calls_of
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Status, Visit
@@ -87,4 +88,6 @@ class Sessions:
         parts = tuple(
             m.HistoryPart(kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note) for e in events
         )
-        return m.History(reply_to=request.id, visit=request.visit, events=parts)
+        tallies = await calls_of(self._service.store, actor.organisation, request.visit)
+        calls = tuple(views.call(tally) for tally in tallies)
+        return m.History(reply_to=request.id, visit=request.visit, events=parts, calls=calls)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from signalling import messages as m
+from signalling import tally as t
 from signalling.guide import Guide
 from signalling.record import Outcome, Person, Policy, Staff, Status, Visit
 from signalling.visit import PATIENT
@@ -145,3 +146,31 @@ def is_fresh(before: Visit | None, after: Visit) -> bool:
 def why_gone(visit: Visit) -> str:
     """Return why a row has left the queue (PROTOCOL.md#queue)."""
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
+
+
+def call(tally: t.Tally) -> m.CallPart:
+    """Return how good a party's call was. Loss is what was lost in all; the rest what it was half of the time."""
+    lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
+    percent = {
+        figure: None
+        if not seen
+        else m.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
+        for figure, seen in lost.items()
+    }
+    trip, picture = tally.seen.get(t.ROUND_TRIP), tally.seen.get(t.PICTURE)
+    return m.CallPart(
+        party=tally.party,
+        name=tally.name,
+        connected_ms=round(tally.connected_ms),
+        interruptions=tally.interruptions,
+        heard_lost=percent[t.HEARD_LOST],
+        sent_lost=percent[t.SENT_LOST],
+        round_trip_ms=_usual(trip, 95),
+        picture_kbps=_usual(picture, 5),
+    )
+
+
+def _usual(seen: Mapping[int, int] | None, worse: int) -> m.UsualPart | None:
+    if not seen:
+        return None
+    return m.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))

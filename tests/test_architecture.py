@@ -24,7 +24,7 @@ IMPURE = frozenset(
 )
 PURE = {
     "signalling": (
-        "commands decision effects guide messages notices record replies requests tags views visit waiting wire"
+        "commands decision effects guide messages notices record replies requests tags tally views visit waiting wire"
     ).split(),
     "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
 }

@@ -113,6 +113,7 @@ class Clinic:
         self.notices: list[JSON] = []
         self.unread = 0
         self.taken: list[JSON] = []
+        self.calls: list[JSON] = []  # what a visit's history tells of its call
         self.past: list[JSON] = []
         self.rows: dict[str, JSON] = {}
         self.staff: dict[str, JSON] = {
@@ -333,7 +334,7 @@ class Clinic:
             {"kind": kind, "at_ms": self.visit["arrived_ms"] + n * 60_000, "by": OSEI, "note": None}
             for n, kind in enumerate(("opened", "claimed", "went_live", "ended"))
         ]
-        return {"type": "history", "visit": message["visit"], "events": events}
+        return {"type": "history", "visit": message["visit"], "events": events, "calls": self.calls}
 
     async def _hang_up(self, _: JSON, __: web.WebSocketResponse) -> None:
         self.visit["parties"]["patient"]["started"] = False

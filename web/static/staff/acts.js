@@ -115,7 +115,7 @@ export class Acts {
   /** A visit's story over whatever is shown. */
   story(visit) {
     const drawer = this.#drawer;
-    const story = { events: null, info: undefined, refused: null };
+    const story = { events: null, calls: null, info: undefined, refused: null };
     const drop = this.#client.subscribe(`case/${visit}`, (message) => {
       story.info = message.case;
       drawer.redraw();
@@ -123,8 +123,8 @@ export class Acts {
       story.refused = error.code === "not_found" ? t("Case Information can be opened while you are on call.") : refusalWords(error);
       drawer.redraw();
     });
-    this.#say({ type: "visit.history", visit }, ({ events }) => {
-      story.events = events;
+    this.#say({ type: "visit.history", visit }, ({ events, calls }) => {
+      Object.assign(story, { events, calls });
       drawer.redraw();
     });
     drawer.show("story-title", (close) => storyView(story, { now_ms: this.#client.now(), close }), drop);

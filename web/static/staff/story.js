@@ -3,6 +3,7 @@ import { caseInformation } from "../shared/case.js";
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
+import { callsView } from "./calls.js";
 
 const SENTENCES = {
   opened: (by) => t("{by} entered the setup guide.", { by }),
@@ -35,7 +36,7 @@ function figures(events) {
   return waited === null ? nothing : html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(waited) })}</p>`;
 }
 
-/** `story` has visit, events (null while they load), info (of the case topic) and refused. */
+/** `story` has visit, events and calls (null while they load), info (of the case topic) and refused. */
 export function storyView(story, { now_ms, close }) {
   const name = story.info?.patient.name ?? t("Visit");
   return html`<h2 id="story-title">${name}</h2>
@@ -43,6 +44,7 @@ export function storyView(story, { now_ms, close }) {
     <h3 class="of-case">${t("History")}</h3>
     ${story.events === null ? html`<p class="quiet">${t("Opening the history…")}</p>` : html`${figures(story.events)}
       <ol class="story">${story.events.map((event) => html`<li><span class="num quiet small">${moment(event.at_ms)}</span>
-        <span>${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span></li>`)}</ol>`}
+        <span>${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span></li>`)}</ol>
+      ${callsView(story.calls)}`}
     <div class="row"><button type="button" class="btn main" @click=${close}>${t("Close")}</button></div>`;
 }

@@ -1,0 +1,70 @@
+"""A visit's history: who did what when, and how good its call was, in words with the figures beside."""
+
+from playwright.async_api import Page, expect
+
+from tests.web.pages.clinic import JSON, OSEI, Clinic
+from tests.web.pages.conftest import OpenPage
+
+GOOD: JSON = {
+    "party": "patient",
+    "name": "Ana Ruiz",
+    "connected_ms": 720_000,
+    "interruptions": 0,
+    "heard_lost": {"usual": 0.4, "worse": 2},
+    "sent_lost": {"usual": 0, "worse": 0},
+    "round_trip_ms": {"usual": 34, "worse": 120},
+    "picture_kbps": {"usual": 850, "worse": 310},
+}
+LOSSY: JSON = GOOD | {
+    "party": "provider",
+    "name": OSEI["name"],
+    "interruptions": 2,
+    "heard_lost": None,
+    "sent_lost": {"usual": 3.14, "worse": 12},
+    "round_trip_ms": {"usual": 340, "worse": 900},
+}
+
+
+async def story(clinic: Clinic, open_page: OpenPage, *calls: JSON) -> Page:
+    """The history of a visit that is over."""
+    now = clinic.visit["arrived_ms"]
+    clinic.calls = list(calls)
+    clinic.past = [
+        {"visit": "v_1", "name": "Ana Ruiz", "outcome": "completed", "reason": None, "claimant": OSEI,
+         "arrived_ms": now, "claimed_ms": now, "ended_ms": now, "talked_ms": 720_000, "reopen_until_ms": None}
+    ]  # fmt: skip
+    page = await open_page("/demo/staff#past")
+    await page.get_by_role("button", name="History").click()
+    await expect(page.get_by_text("Dr Maya Osei ended the session.")).to_be_visible()
+    return page
+
+
+async def test_the_quality_of_a_call_is_told_in_words_with_its_figures(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await story(clinic, open_page, GOOD, LOSSY)
+    rows = page.get_by_role("list", name="Quality of the call").get_by_role("listitem")
+    for words in ("Ana Ruiz", "Good", "Connected: 12 minutes", "0.4 %, at times 2 %", "34 ms", "850 kbit/s"):
+        await expect(rows.nth(0)).to_contain_text(words)
+    await expect(rows.nth(0)).not_to_contain_text("interruption")
+    for words in ("Dr Maya Osei", "Some loss: 3.1 %", "from them: 3.1 %", "340 ms", "2 interruptions"):
+        await expect(rows.nth(1)).to_contain_text(words)
+    await expect(rows.nth(1)).not_to_contain_text("on the way to them")
+
+
+async def test_a_slow_call_says_so_and_one_that_nothing_is_known_of_too(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    slow = LOSSY | {"sent_lost": None}
+    unknown = slow | {"round_trip_ms": None, "picture_kbps": None}
+    page = await story(clinic, open_page, slow, unknown)
+    rows = page.get_by_role("list", name="Quality of the call").get_by_role("listitem")
+    await expect(rows.nth(0)).to_contain_text("Slow")
+    await expect(rows.nth(1)).to_contain_text("Not measured")
+
+
+async def test_without_a_call_the_history_says_nothing_of_quality(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await story(clinic, open_page)
+    await expect(page.get_by_text("Quality of the call")).to_have_count(0)

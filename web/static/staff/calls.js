@@ -1,0 +1,45 @@
+/* How good a visit's call was, for each who took part: a word, and the figures it stands on. Draws what a visit's history tells. */
+import { minutes } from "../shared/format.js";
+import { html, nothing } from "../shared/lit.js";
+import { intlLocale, t, tn } from "../shared/text.js";
+
+/** From worst to best, as during the call: the first row whose limits are passed names it. Loss in percent. */
+const VERDICTS = [
+  { tone: "red", loss: 8, rtt_ms: 500, lossy: (values) => t("Much loss: {loss} %", values), slow: () => t("Very slow") },
+  { tone: "amber", loss: 2, rtt_ms: 250, lossy: (values) => t("Some loss: {loss} %", values), slow: () => t("Slow") },
+];
+
+const figure = (value) => new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+
+/** [words, tone] of a call. */
+function verdict(call) {
+  const loss = Math.max(call.heard_lost?.usual ?? 0, call.sent_lost?.usual ?? 0);
+  for (const { tone, lossy, slow, ...limits } of VERDICTS) {
+    if (loss >= limits.loss) return [lossy({ loss: figure(loss) }), tone];
+    if ((call.round_trip_ms?.usual ?? 0) >= limits.rtt_ms) return [slow(), tone];
+  }
+  return call.heard_lost || call.round_trip_ms ? [t("Good"), ""] : [t("Not measured"), "off"];
+}
+
+function figures(call) {
+  const both = (found, words) => (found ? words({ usual: figure(found.usual), worse: figure(found.worse) }) : null);
+  return [
+    t("Connected: {time}", { time: minutes(call.connected_ms) }),
+    both(call.heard_lost, (values) => t("lost on the way to them: {usual} %, at times {worse} %", values)),
+    both(call.sent_lost, (values) => t("lost on the way from them: {usual} %, at times {worse} %", values)),
+    both(call.round_trip_ms, (values) => t("round trip: {usual} ms, at times {worse} ms", values)),
+    both(call.picture_kbps, (values) => t("picture: {usual} kbit/s, at times {worse} kbit/s", values)),
+    call.interruptions ? tn("{n} interruption", "{n} interruptions", call.interruptions) : null,
+  ].filter(Boolean);
+}
+
+/** Nothing where nobody was connected. */
+export function callsView(calls) {
+  if (!calls?.length) return nothing;
+  return html`<h3 class="of-case" id="calls-title">${t("Quality of the call")}</h3>
+    <ul role="list" class="story" aria-labelledby="calls-title">${calls.map((call) => {
+      const [words, tone] = verdict(call);
+      return html`<li><span><b>${call.name}</b><br><span class="chip ${tone}">${words}</span></span>
+        <span class="num quiet small">${figures(call).join(" · ")}</span></li>`;
+    })}</ul>`;
+}
