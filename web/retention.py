@@ -1,24 +1,28 @@
 """Erasure: what is older than an organisation keeps it goes, with everything that was written about it.
 
-Knows which keys belong to an ended visit and to a booked one. A runner in every worker looks once an hour; what another
-worker has erased already is simply not there. Knows no page.
+Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. A runner in
+every worker looks once an hour; what another worker has erased already is simply not there. Knows no page.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
+from signalling import calls
 from signalling.record import Visit
 from signalling.service import Service
 from signalling.store import Keys, Unavailable, answering, decode_entry
 from web.health import REDIS
+from web.mail import outbox
 from web.organisations import Organisations
 from web.pages.public import ORGANISATIONS, SERVICE
+from web.pages.staff import SETTINGS
 
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
@@ -29,8 +33,9 @@ log = structlog.get_logger("web.retention")
 class Retention:
     """Erases for all organisations. All methods raise `Unavailable` where the store does not answer."""
 
-    def __init__(self, redis: Redis, service: Service, organisations: Organisations) -> None:
+    def __init__(self, redis: Redis, service: Service, organisations: Organisations, data: Path) -> None:
         self._redis: Any = redis
+        self._data = data
         self._service = service
         self._organisations = organisations
 
@@ -41,7 +46,20 @@ class Retention:
             with contextlib.suppress(Unavailable):  # the next hour comes
                 for organisation in await self._organisations.list():
                     await self.erase(organisation, self._service.store.clock_ms())
+                await self.erase_mails(self._service.store.clock_ms())
             await asyncio.sleep(PERIOD_S)
+
+    async def erase_mails(self, now_ms: int) -> int:
+        """Erases the mails in the data folder that are kept no longer at this time; returns how many."""
+        before_ms = {}
+        for organisation in await self._organisations.list():
+            settings = await self._organisations.get(organisation)
+            if settings is not None:
+                before_ms[organisation] = now_ms - settings.retention_days * DAY_MS
+        erased = await asyncio.to_thread(outbox.erase, self._data, before_ms)
+        if erased:
+            log.info("mails erased", count=erased)
+        return erased
 
     async def erase(self, organisation: str, now_ms: int) -> int:
         """Erases what the organisation keeps no longer at this time; returns how many visits, booked ones included."""
@@ -64,6 +82,7 @@ class Retention:
             for visit_id in (name.decode() for name in names):
                 visit, _ = await self._service.store.load(organisation, Visit, visit_id)
                 gone = [keys.record("visit", visit_id), keys.history(visit_id), keys.record("chat", visit_id)]
+                gone.append(calls.key(organisation, visit_id))
                 if visit is not None and visit.is_open:
                     gone = []  # reopened: its next end puts it into the index again
                 else:
@@ -97,7 +116,8 @@ class Retention:
 
 async def running(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context, after that of signalling: erases as long as the app lives."""
-    task = asyncio.create_task(Retention(app[REDIS], app[SERVICE], app[ORGANISATIONS]).run())
+    data = Path(app[SETTINGS].data.folder)
+    task = asyncio.create_task(Retention(app[REDIS], app[SERVICE], app[ORGANISATIONS], data).run())
     task.add_done_callback(_ended)
     yield
     while not task.done():

@@ -1,15 +1,29 @@
 """What an organisation keeps no longer is gone from the store, whole; what it keeps stays."""
 
+import os
+from email.message import EmailMessage
+from pathlib import Path
+
 from redis.asyncio import Redis
 
+from signalling import calls
 from signalling import commands as c
 from signalling.record import Actor, Role
 from signalling.store import Keys
 from signalling.visit import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
+from web.mail import outbox
+from web.mail.carriers import Files
 from web.pages.public import ORGANISATIONS, SERVICE, patient
+from web.pages.staff import SETTINGS
 from web.retention import DAY_MS, Retention
+
+
+def retention_of(site: Site, valkey: Redis) -> Retention:
+    """What the site's own runner would erase with."""
+    folder = Path(site.app[SETTINGS].data.folder)
+    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder)
 
 
 async def withdrawn(site: Site) -> str:
@@ -28,7 +42,8 @@ async def test_a_visit_is_erased_when_its_time_is_over_and_not_before(site: Site
     assert (await admin.change("policy", retention_days="30")).status == 303
     visit_id = await withdrawn(site)
     service = site.app[SERVICE]
-    retention = Retention(valkey, service, site.app[ORGANISATIONS])
+    await valkey.hset(calls.key("demo", visit_id), "part", "sealed")
+    retention = retention_of(site, valkey)
     now_ms = service.store.clock_ms()
     assert await retention.erase("demo", now_ms + 29 * DAY_MS) == 0
     assert await service.visit("demo", visit_id) is not None
@@ -47,9 +62,45 @@ async def test_an_open_visit_is_never_erased(site: Site, valkey: Redis) -> None:
     ana = site.person()
     await ana.ask_for_a_visit()
     service = site.app[SERVICE]
-    retention = Retention(valkey, service, site.app[ORGANISATIONS])
+    retention = retention_of(site, valkey)
     assert await retention.erase("demo", service.store.clock_ms() + 40_000 * DAY_MS) == 0
     (visit,) = (await service.mirrors.get("demo")).visits.values()
     system = Actor(organisation="demo", id="system", name="", role=Role.SYSTEM)
     assert not isinstance(await service.command(system, visit.id, c.Due()), Refusal)
     assert (await ana.get("/demo/visit")).status == 200
+
+
+async def test_mails_in_the_data_folder_are_erased_by_their_own_organisations_time(
+    site: Site, valkey: Redis
+) -> None:
+    admin = await desk(site)
+    assert (await admin.change("policy", retention_days="30")).status == 303
+    folder = Path(site.app[SETTINGS].data.folder)
+    await Files(folder).carry(EmailMessage(), outbox.named("2026-01-01", "booked", "j_1", "demo"))
+    [mail] = (folder / outbox.OUTBOX).iterdir()
+    retention, now_ms = retention_of(site, valkey), site.app[SERVICE].store.clock_ms()
+    assert await retention.erase_mails(now_ms + 29 * DAY_MS) == 0
+    assert mail.exists()
+    assert await retention.erase_mails(now_ms + 31 * DAY_MS) == 1
+    assert not mail.exists()
+    assert await retention.erase_mails(now_ms + 31 * DAY_MS) == 0
+
+
+def test_what_belongs_to_no_organisation_goes_when_all_of_them_would_have_let_go_of_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / outbox.OUTBOX).mkdir()
+    for name in (
+        "2026-01-01-booked-j_1.gone.eml",
+        ".2026-01-01-booked-j_2.short.77",
+        "a.short.eml",
+        "b.long.eml",
+    ):
+        path = tmp_path / outbox.OUTBOX / name
+        path.touch()
+        os.utime(path, (1000, 1000))
+    assert outbox.erase(tmp_path, {"short": 1_000_001, "long": 1_000_000}) == 1, (
+        "a second kept is a second kept"
+    )
+    assert outbox.erase(tmp_path, {"short": 1_000_001, "long": 1_000_001}) == 3
+    assert outbox.erase(tmp_path / "nowhere", {"short": 1_000_001}) == 0

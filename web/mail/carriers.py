@@ -14,9 +14,9 @@ import aiosmtplib
 
 from web.config import ConfigError, Settings
 from web.jobs import Hopeless
+from web.mail.outbox import OUTBOX as OUTBOX
 
 TIMEOUT_S = 20.0
-OUTBOX = "outbox"
 
 
 class Carrier(Protocol):

@@ -17,6 +17,7 @@ from web.config import Settings
 from web.jobs import Hopeless
 from web.mail.carriers import Carrier
 from web.mail.letters import Attachment, Letter, LetterError, written
+from web.mail.outbox import named
 from web.organisations import Organisation, Organisations
 
 KIND = "mail"
@@ -97,7 +98,7 @@ class Post:
         except LetterError as problem:
             raise Hopeless(str(problem)) from None
         day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
-        await self._carrier.carry(message, f"{day}-{letter.name}-{taken.job.id}")
+        await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
 
     async def _letter(self, organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         if "letter" in payload:
