@@ -88,6 +88,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool = False
     mail_assigned: bool = False
     """Whether the person wishes a mail when a patient is assigned to them."""
+    notify: bool = True
+    """Whether the person wishes desktop notifications, where the browser allows them."""
     language: str = ""
     """What their mails are written in; "" is the organisation's first."""
 
@@ -248,11 +250,12 @@ class Accounts:
         _check("-", role)
         return await self._change(organisation, email, role=role)
 
-    async def prefer(self, organisation: str, email: str, *, mail_assigned: bool, language: str) -> Account:
+    async def prefer(
+        self, organisation: str, email: str, *, mail_assigned: bool, notify: bool, language: str
+    ) -> Account:
         """What the person chose for themselves; no session ends by it. Raises AccountError for an unknown one."""
-        return await self._change(
-            organisation, email, ends_sessions=False, mail_assigned=mail_assigned, language=language
-        )
+        chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
+        return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _person(self, organisation: str, email: str) -> str | None:
         found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))

@@ -90,7 +90,11 @@ def _script(catalogue: Catalog, locale: str) -> bytes:
     choose = plural[1].strip() if plural else "n != 1"
     words = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     tag = json.dumps(locale.replace("_", "-"))
-    return f'import {{ learn }} from "../shared/text.js";\nlearn({tag}, (n) => Number({choose}), {words});\n'.encode()
+    return (
+        'import { learn } from "../shared/text.js";\n'
+        f"const language = [{tag}, (n) => Number({choose}), {words}];\n"
+        "learn(...language);\nexport default language;\n"
+    ).encode()
 
 
 def forms(message: Message) -> list[str]:

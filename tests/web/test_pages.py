@@ -84,8 +84,10 @@ async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> 
     assert visit.patient.name == "Ana Ruiz"
     assert visit.patient.phone == "+1 512 555 0142"
     told = await boot(await ana.get("/demo/visit"))
+    languages = told.pop("languages")
+    assert [(found["code"], found["name"]) for found in languages] == [("en", "English"), ("es", "Español")]
     assert told == {
-        "organisation": {"id": "demo", "name": "Riverside Clinic"},
+        "organisation": {"id": "demo", "name": "Riverside Clinic", "logo": None},
         "visit": visit.id,
         "ws": "/demo/ws",
         "home": "/demo",

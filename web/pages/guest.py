@@ -14,7 +14,7 @@ from web import sessions
 from web.i18n import N_, gettext
 from web.organisations import Organisation
 from web.pages.public import SERVICE, organisation_of
-from web.pages.rendering import error_page, page
+from web.pages.rendering import error_page, live, page
 from web.people import guest_key, guest_of
 
 RELATIONS = {
@@ -72,7 +72,7 @@ async def guest_page(request: web.Request) -> web.Response:
     if found is None or visit is None or guest(visit, found[1]) is None:
         return _closed(request, organisation)
     boot = {
-        "organisation": {"id": organisation.id, "name": organisation.name},
+        **live(request, organisation),
         "visit": visit.id,
         "guest": found[1],
         "ws": f"/{organisation.id}/ws",

@@ -59,14 +59,8 @@ async def set_password(request: web.Request) -> web.Response:
     if account is None:
         return _no_link(request, organisation)
     wanted = posted.get("password", "")
-    if posted.get("again", "") != wanted:
-        return _form(request, account, gettext("The two passwords are not the same. Write both once more."))
-    try:
-        check_password(wanted)
-    except AccountError:
-        said = gettext("The password must have %(least)s to %(most)s characters.")
-        lengths = {"least": PASSWORD_LENGTHS.start, "most": PASSWORD_LENGTHS.stop - 1}
-        return _form(request, account, said % lengths)
+    if said := problem_of(wanted, posted.get("again", "")):
+        return _form(request, account, said)
     if await invitations.use(organisation.id, token) is None:
         return _no_link(request, organisation)  # in another window, a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
@@ -74,6 +68,18 @@ async def set_password(request: web.Request) -> web.Response:
     await enrol(request.app[SERVICE], organisation.id, account)
     await sign_in(request, organisation.id, account)
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
+
+
+def problem_of(wanted: str, again: str) -> str:
+    """What is wrong with a new password that was written twice, as a sentence; "" where nothing is."""
+    if again != wanted:
+        return gettext("The two passwords are not the same. Write both once more.")
+    try:
+        check_password(wanted)
+    except AccountError:
+        said = gettext("The password must have %(least)s to %(most)s characters.")
+        return said % {"least": PASSWORD_LENGTHS.start, "most": PASSWORD_LENGTHS.stop - 1}
+    return ""
 
 
 def _invitations(request: web.Request) -> Invitations:

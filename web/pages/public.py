@@ -24,7 +24,7 @@ from web.organisations import LANGUAGES, Organisation, Organisations, is_open, o
 from web.pages import patient_form
 from web.pages.calendar_shown import booked_here, calendar_week
 from web.pages.errors import UnknownOrganisation, not_found, read_form
-from web.pages.rendering import ORGANISATION, error_page, page
+from web.pages.rendering import ORGANISATION, error_page, live, page
 from web.people import visit_key, visit_of
 from web.security import SAFE_METHODS
 
@@ -163,7 +163,7 @@ async def visit_page(request: web.Request) -> web.Response:
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     boot = {
-        "organisation": {"id": organisation.id, "name": organisation.name},
+        **live(request, organisation),
         "visit": visit_id,
         "ws": f"/{organisation.id}/ws",
         "home": f"/{organisation.id}",

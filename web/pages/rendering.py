@@ -88,6 +88,27 @@ def page(
     return aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
 
 
+def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:
+    """What every live page is told as it starts: whose page it is, and the languages that it can go on in."""
+    static = _linker(request.app[BUILD])
+    return {
+        "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
+        "languages": [
+            {
+                "code": code,
+                "name": name,
+                "words": None if code == i18n.SOURCE else static(f"locale/{code}.js"),
+            }
+            for code, name, _, _ in i18n.choices(request)
+        ],
+    }
+
+
+def logo_path(organisation: Organisation) -> str | None:
+    """Where the organisation's logo is, if it has one."""
+    return f"/{organisation.id}/logo/{organisation.logo}" if organisation.logo else None
+
+
 def error_page(
     request: web.Request, status: int, heading: str, text: str, links: list[tuple[str, str]] | None = None
 ) -> web.Response:

@@ -17,7 +17,7 @@ from web.i18n import N_, gettext
 from web.organisations import Organisation
 from web.pages.errors import RETRY_S, not_found, read_form
 from web.pages.public import SERVICE, organisation_of
-from web.pages.rendering import page
+from web.pages.rendering import live, page
 from web.people import ACCOUNTS, account_of, enrol, off_call, sign_in, sign_out
 from web.security import ACCOUNT, SIGN_IN, Blocked, Busy, Throttle, neighbourhood, remote_of
 
@@ -45,7 +45,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
     posted = await read_form(request)
     email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
     try:
-        account = await _checked(request, organisation, email, password)
+        account = await whose_password(request, organisation, email, password)
     except Blocked as blocked:
         sentence = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return _sign_in_page(request, email, sentence, status=429, retry_s=blocked.retry_s)
@@ -58,9 +58,10 @@ async def sign_in_form(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
 
 
-async def _checked(
+async def whose_password(
     request: web.Request, organisation: Organisation, email: str, password: str
 ) -> Account | None:
+    """The account that this email and password open, or None; a guess that counts. Raises Blocked and Busy."""
     throttle, accounts = request.app[THROTTLE], request.app[ACCOUNTS]
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = pseudonym(email)
@@ -103,7 +104,7 @@ async def shell(request: web.Request) -> web.Response:
             links,
         )
     boot = {
-        "organisation": {"id": organisation.id, "name": organisation.name},
+        **live(request, organisation),
         "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
         "ws": f"/{organisation.id}/ws",
         "home": f"/{organisation.id}/staff",
@@ -113,6 +114,7 @@ async def shell(request: web.Request) -> web.Response:
     boot["preferences"] = f"/{organisation.id}/staff/preferences"
     boot["calendar"] = f"/{organisation.id}/staff/calendar"
     boot["guests"] = True
+    boot["notify"] = account.notify
     if account.role is Role.ADMIN:
         boot["reports"] = f"/{organisation.id}/staff/reports"
         boot["setup"] = f"/{organisation.id}/staff/setup"

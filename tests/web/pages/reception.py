@@ -75,7 +75,14 @@ async def _socket(request: web.Request) -> web.StreamResponse:
 ROSA = "guest-rosa"
 CLINIC = web.AppKey("clinic", Clinic)
 ORGANISATION = SimpleNamespace(id="demo", name="Riverside Clinic", accent=None, timezone="America/Chicago")
-PERSON = {"organisation": {"id": "demo", "name": "Riverside Clinic"}, "ws": "/demo/ws"}
+PERSON = {
+    "organisation": {"id": "demo", "name": "Riverside Clinic", "logo": None},
+    "languages": [
+        {"code": "en", "name": "English", "words": None},
+        {"code": "es", "name": "Español", "words": "/static/locale/es.js"},
+    ],
+    "ws": "/demo/ws",
+}
 WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 HOURS: list[JSON] = [
     {"day": day, "spans": [("08:00", "12:00"), ("13:00", "18:00")], "today": day == "Tuesday"} for day in WEEK
@@ -138,6 +145,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "home": "/demo/staff",
                 "sign_out": "/demo/staff/sign-out",
                 "session": "/demo/staff/session",
+                "notify": True,
             },
         },
     ),
@@ -192,6 +200,7 @@ async def running() -> AsyncIterator[Clinic]:
     app.on_response_prepare.append(_headers)
     app.router.add_get("/demo/ws", _socket)
     app.router.add_route("*", "/demo/staff/session", _signed_in)
+    app.router.add_get("/static/locale/{language}.js", i18n.script)
     app.router.add_static("/static", WEB / "static")
     app.router.add_get("/{path:.*}", _page)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

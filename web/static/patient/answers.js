@@ -1,6 +1,6 @@
 /* What a patient is told when a step's answer is not there yet. The server has the last word (`invalid_answer`); these are its rules in
    sentences, so that most is said without a round trip. Pure. */
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
 const RULES = {
   text: (step, answer) => (step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null),
@@ -19,17 +19,17 @@ export function problemOf(step, answer) {
   return RULES[step.kind]?.(step, answer) ?? null;
 }
 
-const REFUSED = {
+const REFUSED = inEach(() => ({
   "is required": t("This answer is required."),
   "must be one of the options": t("This answer must be one of the options."),
   "must be a date (YYYY-MM-DD)": t("This answer must be a whole date."),
   "must be agreed to": t("This must be agreed to."),
   "must be signed with your name": t("This must be signed with your name."),
-};
+}));
 
 /** What the server found wrong with an answer (`details.problem` of invalid_answer), as a sentence. */
 export function refusedWords(problem = "") {
   const longer = /^is longer than (\d+) characters$/.exec(problem);
   if (longer) return t("This answer is longer than {most} characters.", { most: longer[1] });
-  return REFUSED[problem] ?? t("This answer cannot be used. Please look at it again.");
+  return REFUSED()[problem] ?? t("This answer cannot be used. Please look at it again.");
 }

@@ -2,8 +2,10 @@
    the server tells it, so being pulled in needs neither a reload nor a click. */
 import { Session } from "../session/session.js";
 import { Chat } from "../shared/chat.js";
+import { mark } from "../shared/brand.js";
 import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
+import { Language } from "../shared/language.js";
 import { html, render } from "../shared/lit.js";
 import { announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -11,7 +13,7 @@ import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
-import { t, tn } from "../shared/text.js";
+import { inEach, t, tn } from "../shared/text.js";
 
 const SLOW_MS = 4_000;
 const boot = JSON.parse(document.querySelector("#boot").textContent);
@@ -21,13 +23,14 @@ const client = new SignallingClient(boot.ws, { role: "patient" });
 const state = new PatientVisit(client, boot.visit);
 const redraw = redrawing(draw);
 const connection = followConnection(client, redraw);
-const bar = {
+const language = new Language(boot.languages, redraw);
+const bar = inEach(() => ({
   kept: t("Your place and your answers are kept."),
   closed: {
     4203: { text: t("This visit is open in another tab."), label: t("Use it here"), act: () => client.connect() },
     other: { text: t("This browser has no open visit here any more."), label: t("Go to {name}", organisation), act: () => location.assign(boot.home) },
   },
-};
+}));
 
 const chat = new Chat(client, boot.visit, "patient", wrote);
 let session = null;
@@ -140,7 +143,7 @@ function wrote(line) {
 function followVisit() {
   const now = phase();
   if (now === "session" && !session) {
-    session = new Session({ client, visit: boot.visit, role: "patient", redraw, aside: asideOfCall });
+    session = new Session({ client, visit: boot.visit, role: "patient", organisation, language, redraw, aside: asideOfCall });
     session.open();
     if (navigator.userActivation?.hasBeenActive) {
       navigator.vibrate?.(200);
@@ -157,7 +160,7 @@ function followVisit() {
 
 function header() {
   return html`<header class="top">
-    <span class="home"><span class="mark" aria-hidden="true">${organisation.name[0].toUpperCase()}</span>${organisation.name}</span>
+    <span class="home">${mark(organisation)}${organisation.name}</span>
     ${connection.status === "open" ? html`<span class="chip end"><span class="dot"></span>${t("Connected")}</span>` : html`<span class="chip off end">${connection.status === "closed" ? t("Not connected") : t("Connecting…")}</span>`}
   </header>`;
 }
@@ -182,11 +185,11 @@ const TITLES = {
 
 function draw() {
   const now = phase();
-  const banner = connectionBar(connection, bar);
+  const banner = connectionBar(connection, bar());
   if (now === "session" && session) {
     render(html`${banner}${session.view()}`, root);
   } else {
-    render(html`${banner}${header()}<main id="main" tabindex="-1" class="page stack" data-phase=${now}>${(VIEWS[now] ?? VIEWS.loading)()}</main>`, root);
+    render(html`${banner}${header()}<main id="main" tabindex="-1" class="page stack" data-phase=${now}>${(VIEWS[now] ?? VIEWS.loading)()}</main><footer class="foot">${language.view()}</footer>`, root);
   }
   document.title = `${TITLES[now]()} · ${organisation.name}`;
   const key = now === "guide" ? `guide${location.hash}` : now;

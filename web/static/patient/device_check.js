@@ -3,10 +3,10 @@
 import { MediaSession } from "../media.js";
 import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devices.js";
 import { html, nothing, render } from "../shared/lit.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
-const PARTS = { camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") };
-const BAD = { poor: t("Poor"), "not heard": t("Not heard") };
+const PARTS = inEach(() => ({ camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") }));
+const BAD = inEach(() => ({ poor: t("Poor"), "not heard": t("Not heard") }));
 
 class DeviceCheck extends HTMLElement {
   client = null;
@@ -17,6 +17,7 @@ class DeviceCheck extends HTMLElement {
   #level = 0;
   #stopLevel = () => {};
   #speaker = "idle"; // idle, playing, asked, blocked
+  #translate = () => this.#draw();
 
   set answer(value) {
     this.#answer = value ?? {};
@@ -25,11 +26,13 @@ class DeviceCheck extends HTMLElement {
 
   connectedCallback() {
     this.#draw();
+    document.addEventListener("language", this.#translate);
     this.#look();
     networkWord(this.client).then((word) => this.#know({ network: word }));
   }
 
   disconnectedCallback() {
+    document.removeEventListener("language", this.#translate);
     this.#stopLevel();
     this.#media?.close();
     this.#media = null;
@@ -83,7 +86,7 @@ class DeviceCheck extends HTMLElement {
     if (!word) return html`<span class="chip off">${part === "speaker" ? t("Not tested") : t("Looking…")}</span>`;
     if (word === "on") return html`<span class="chip"><span class="dot"></span>${t("Works")}</span>`;
     if (part === "network" && word !== "poor") return html`<span class="chip"><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span>`;
-    return html`<span class="chip amber">${BAD[word] ?? t("Does not work")}</span>`;
+    return html`<span class="chip amber">${BAD()[word] ?? t("Does not work")}</span>`;
   }
 
   #draw() {
@@ -96,7 +99,7 @@ class DeviceCheck extends HTMLElement {
         <span class="tag">${t("Only you see this")}</span>
       </div>
       <ul role="list" class="parts">
-        ${Object.entries(PARTS).map(([part, name]) => html`<li class="row apart">
+        ${Object.entries(PARTS()).map(([part, name]) => html`<li class="row apart">
           <span class="name">${name}</span>${this.#chip(part)}
           ${part === "microphone" && this.#found.audio === "on" ? html`<div class="level"><meter min="0" max="1" .value=${this.#level} aria-label=${t("How loud your microphone hears you")}></meter>
             <span class="small quiet">${t("Say something: the bar moves.")}</span></div>` : nothing}

@@ -1,19 +1,19 @@
 /* The setup guide: one page a step. Draws the patient's visit at a step and says where the patient wants to go; keeps no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { stepField } from "./steps.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
-const SAVED = {
+const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
   saving: t("Saving…"),
   waiting: t("Not connected: your answers are kept here and sent when the connection is back"),
-};
+}));
 
 /** What stands over the step: which one it is, and that the answers are safe. */
 function progress(state, index) {
   const { steps } = state;
   return html`<div class="progress">
-    <div class="row apart small"><b class="num">${t("Step {step} of {steps}", { step: index + 1, steps: steps.length })}</b><span class="quiet saved" data-saving=${state.saving}>${SAVED[state.saving]}</span></div>
+    <div class="row apart small"><b class="num">${t("Step {step} of {steps}", { step: index + 1, steps: steps.length })}</b><span class="quiet saved" data-saving=${state.saving}>${SAVED()[state.saving]}</span></div>
     <progress max=${steps.length} .value=${index + 1} aria-label=${t("Setup guide")}></progress>
   </div>`;
 }

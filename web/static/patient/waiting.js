@@ -2,7 +2,7 @@
 import { answerWords } from "../shared/case.js";
 import { clock, minutes, onCallWords, placeWords, waitWords } from "../shared/format.js";
 import { html, nothing, svg } from "../shared/lit.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
 /** The ring round the place: full when next, emptier the further back. It says nothing that the words do not. */
 function ring(place, waiting) {
@@ -21,7 +21,7 @@ export function placeLine(place) {
   return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)].filter(Boolean).join(". ");
 }
 
-const WORKS = { on: t("Works"), good: t("Good"), fair: t("Fair"), poor: t("Poor"), "not heard": t("Not heard") };
+const WORKS = inEach(() => ({ on: t("Works"), good: t("Good"), fair: t("Fair"), poor: t("Poor"), "not heard": t("Not heard") }));
 
 /** What is ready, from the device check's answer and the guide. */
 function readiness(state) {
@@ -32,7 +32,7 @@ function readiness(state) {
     : [];
   return html`<ul role="list" class="stack ready">
     ${rows.map(([name, word]) => html`<li class="row apart"><span>${name}</span>
-      <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}">${WORKS[word] ?? t("Does not work")}</span></li>`)}
+      <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}">${WORKS()[word] ?? t("Does not work")}</span></li>`)}
     <li class="row apart"><span>${t("Setup guide")}</span><span class="chip">${t("Complete")}</span></li>
   </ul>`;
 }

@@ -1,18 +1,18 @@
 /* The buttons of the video session page, before and during the call, and the questions before those that others notice. */
 import { html, nothing } from "../shared/lit.js";
 import { icons } from "./icons.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
-const RETURN = {
+const RETURN = inEach(() => ({
   title: t("Return to the queue?"),
   text: t("The patient goes back to their old place in line and is told so. Another clinician may claim the visit."),
   yes: t("Return to queue"), no: t("Stay in the session"),
-};
-const END = {
+}));
+const END = inEach(() => ({
   title: t("End the session?"),
   text: t("It ends for both of you, and the patient leaves this page."),
   yes: t("End session"), no: t("Stay in the session"), danger: true,
-};
+}));
 
 /** A button of the call's bar: picture over word. */
 function control({ icon, word, act, pressed = null, danger = false, main = false }) {
@@ -26,8 +26,8 @@ export function startButtons({ role, started, pressing, other, start, leave }) {
       ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for {name}", { name: other })}</button>`
       : html`<button type="button" class="btn main big" aria-disabled=${pressing ? "true" : "false"} @click=${start}>${t("Start Session")}</button>`}
     ${role === "provider" ? html`
-      <button type="button" class="btn" @click=${() => leave("visit.release", RETURN)}>${t("Return to queue")}</button>
-      <button type="button" class="btn danger" @click=${() => leave("visit.end", END)}>${t("End session")}</button>` : nothing}`;
+      <button type="button" class="btn" @click=${() => leave("visit.release", RETURN())}>${t("Return to queue")}</button>
+      <button type="button" class="btn danger" @click=${() => leave("visit.end", END())}>${t("End session")}</button>` : nothing}`;
 }
 
 function openDevices(event) {
@@ -46,7 +46,7 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, devi
     ${control({ icon: "devices", word: t("Devices"), act: openDevices })}
     ${canFull ? control({ icon: full ? "notFull" : "full", word: full ? t("Smaller") : t("Full screen"), act: toggleFull }) : nothing}
     ${role === "provider"
-      ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END) })}`
+      ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN()) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END()) })}`
       : control({ icon: "leave", word: t("Leave the call"), danger: true, act: () => leave("visit.hang_up", null) })}
     <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title">
       <h2 id="call-devices-title">${t("Camera and microphone")}</h2>

@@ -2,9 +2,9 @@
 import { playNotes, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { toast } from "../shared/ui.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
-const KINDS = [["video", t("Camera")], ["audio", t("Microphone")]];
+const KINDS = inEach(() => [["video", t("Camera")], ["audio", t("Microphone")]]);
 
 async function testSpeaker() {
   try {
@@ -17,7 +17,7 @@ async function testSpeaker() {
 /** `devices` from MediaSession.devices(); `choose(kind, id)`. */
 export function deviceChoice({ devices, found, choose }) {
   return html`<div class="devices">
-    ${KINDS.map(([kind, name]) => {
+    ${KINDS().map(([kind, name]) => {
       const list = devices.filter((device) => device.kind === kind);
       if (found[kind] !== "on" || !list.length) return nothing;
       const chosen = list.find(({ selected }) => selected)?.id ?? "";

@@ -4,6 +4,7 @@ import { html, nothing, ref } from "../shared/lit.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
 import { initials } from "../shared/format.js";
+import { mark } from "../shared/brand.js";
 import { Chat, chatView } from "../shared/chat.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
@@ -18,11 +19,13 @@ const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 /**
  * `aside()` gives {label, view} for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
  * role's header link, `more()` gives {words, act} for what is done more seldom.
- * A guest's `party` is the key that the link gave them, and `left()` is how they leave: the visit goes on without them.
+ * `organisation` {name, logo} says whose page it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and `left()` is how they leave: the visit goes on without them.
  */
 export class Session {
   #client;
   #redraw;
+  #organisation;
+  #language;
   #aside;
   #more;
   #chat;
@@ -45,7 +48,7 @@ export class Session {
   #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
-  constructor({ client, visit, role, party = role, redraw, aside = () => null, more = () => [], back = null, left = null, asideOpen = false }) {
+  constructor({ client, visit, role, party = role, organisation, language, redraw, aside = () => null, more = () => [], back = null, left = null, asideOpen = false }) {
     this.#client = client;
     this.id = visit;
     this.role = role;
@@ -53,6 +56,8 @@ export class Session {
     this.#tiles = new Tiles(redraw);
     this.#left = left;
     this.#redraw = redraw;
+    this.#organisation = organisation;
+    this.#language = language;
     this.#aside = aside;
     this.#more = more;
     this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
@@ -248,7 +253,7 @@ export class Session {
   #bar(asides) {
     const [quality, tone] = qualityWords(this.#link.path, this.#quality);
     return html`<header class="bar">
-      ${this.#back ? this.#back() : nothing}
+      ${this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name)}
       <h1 tabindex="-1" data-focus>${this.title}</h1>
       <span class="marks">
         ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
@@ -264,14 +269,14 @@ export class Session {
   }
 
   #moreMenu() {
-    const entries = this.#more();
+    const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])]; // before the call they stand under the devices
     if (!entries.length) return nothing;
     const run = (event, act) => {
       event.currentTarget.closest("details").open = false;
       act();
     };
-    return html`<details class="more"><summary class="btn">${t("More")}</summary><div class="card">${entries.map(({ words, act }) => html`
-      <button type="button" class="btn plain" @click=${(event) => run(event, act)}>${words}</button>`)}</div></details>`;
+    return html`<details class="more"><summary class="btn">${t("More")}</summary><div class="card">${entries.map(({ words, lang, act }) => html`
+      <button type="button" class="btn plain" lang=${lang ?? nothing} @click=${(event) => run(event, act)}>${words}</button>`)}</div></details>`;
   }
 
   get #others() {
@@ -327,6 +332,7 @@ export class Session {
       ${deviceTroubles({ found, again: () => this.#link.prepare() })}
       <p class="promise" role="status">${this.role === "guest" ? guestWords({ visit: this.#visit, me: this.#me }) : ownWords({ me: this.#me, other: this.#other, path })}</p>
       ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
+      ${this.#language.view()}
     </div>`;
   }
 

@@ -2,19 +2,19 @@
    the media link; one other party alone keeps the page's own large tile. */
 import { initials } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
-const RELATIONS = {
+const RELATIONS = inEach(() => ({
   interpreter: t("Interpreter"),
   family: t("Family"),
   specialist: t("Specialist"),
   trainee: t("Trainee"),
-};
+}));
 const ORDER = ["patient", "provider"]; // the two that the visit is about come first
 
 /** What a guest is here, in a word; empty for the patient and the provider. */
 export function relationWords(party) {
-  return party.relation ? (RELATIONS[party.relation] ?? party.relation) : "";
+  return party.relation ? (RELATIONS()[party.relation] ?? party.relation) : "";
 }
 
 /** Everybody but `me`, as [key, party], those whom the visit is about first. */

@@ -1,6 +1,6 @@
 /* The video session page in words: the other side's state, the own side's, the network's. Pure, but for templates with ticking figures. */
 import { html } from "../shared/lit.js";
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 
 /** What the other side is doing: {text, detail, tone}. `party` is one of visit.parties; `detail` may tick. */
 export function otherInWords(party, { role }) {
@@ -32,16 +32,16 @@ export function ownWords({ me, other, path }) {
     : t("You have pressed Start Session. The media connection is being repaired.");
 }
 
-const QUALITY = {
+const QUALITY = inEach(() => ({
   good: [t("Connection good"), "good"],
   fair: [t("Connection fair"), "quiet"],
   poor: [t("Connection poor: sound comes first"), "amber"],
   lost: [t("Connection lost, reconnecting…"), "amber"],
-};
+}));
 
 /** Connection quality in words: [text, tone]. */
 export function qualityWords(path, words) {
-  if (path === "reconnecting") return QUALITY.lost;
+  if (path === "reconnecting") return QUALITY().lost;
   if (path === "joining") return [t("Connecting…"), "quiet"];
-  return QUALITY[words] ?? [t("Connected"), "good"];
+  return QUALITY()[words] ?? [t("Connected"), "good"];
 }

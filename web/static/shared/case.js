@@ -2,13 +2,13 @@
 import { age, dateWords, languageName, stateName } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
-import { t, tn } from "./text.js";
+import { inEach, t, tn } from "./text.js";
 
-const DEVICES = { camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") };
-const DEVICE_WORDS = {
+const DEVICES = inEach(() => ({ camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") }));
+const DEVICE_WORDS = inEach(() => ({
   on: t("works"), good: t("good"), fair: t("fair"), poor: t("poor"), "not heard": t("not heard"), denied: t("not allowed"), missing: t("none"),
   busy: t("in use elsewhere"), insecure: t("not allowed"), failed: t("does not work"),
-};
+}));
 
 const SHOWN = {
   text: (answer) => answer || null,
@@ -20,8 +20,8 @@ const SHOWN = {
     return answer.signature ? t("Agreed, signed “{name}”", { name: answer.signature }) : t("Agreed, not signed yet");
   },
   device_check: (answer) => {
-    const parts = Object.entries(answer ?? {}).filter(([part]) => DEVICES[part]);
-    return parts.length ? parts.map(([part, word]) => `${DEVICES[part]}: ${DEVICE_WORDS[word] ?? word}`).join(" · ") : null;
+    const parts = Object.entries(answer ?? {}).filter(([part]) => DEVICES()[part]);
+    return parts.length ? parts.map(([part, word]) => `${DEVICES()[part]}: ${DEVICE_WORDS()[word] ?? word}`).join(" · ") : null;
   },
 };
 

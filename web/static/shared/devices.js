@@ -1,35 +1,35 @@
 /* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do, how loud it is,
    whether the speaker can be heard. Knows no visit. */
-import { t } from "./text.js";
+import { inEach, t } from "./text.js";
 
-const PLACES = {
+const PLACES = inEach(() => ({
   "Safari on iOS": t("Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page."),
   Safari: t("In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page."),
   Firefox: t("Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page."),
   Chromium: t("Click the icon at the left of the address, turn on Camera and Microphone, and reload this page."),
-};
+}));
 
-const UNPLUG = t("Unplug it and plug it in again, or choose another, then press Try again.");
-const CLOSE = t("Close other programs or tabs with video calls, then press Try again.");
-const HTTP = t("This page was opened without encryption (http).");
+const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
+const CLOSE = () => t("Close other programs or tabs with video calls, then press Try again.");
+const HTTP = () => t("This page was opened without encryption (http).");
 
 // Whole sentences for each device: what one language says of both alike, another does not.
-const TROUBLES = {
+const TROUBLES = inEach(() => ({
   video: {
     denied: [t("This browser does not let the page use the camera.")],
     missing: [t("No camera was found."), t("Connect one if you have it: the page takes it by itself. You can also join without a camera.")],
-    busy: [t("The camera is in use by another program."), CLOSE],
-    insecure: [HTTP, t("Browsers give the camera only to https pages. Ask for the https link.")],
-    failed: [t("The camera could not be started."), UNPLUG],
+    busy: [t("The camera is in use by another program."), CLOSE()],
+    insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
+    failed: [t("The camera could not be started."), UNPLUG()],
   },
   audio: {
     denied: [t("This browser does not let the page use the microphone.")],
     missing: [t("No microphone was found."), t("Connect one if you have it: the page takes it by itself. You can also join without a microphone.")],
-    busy: [t("The microphone is in use by another program."), CLOSE],
-    insecure: [HTTP, t("Browsers give the microphone only to https pages. Ask for the https link.")],
-    failed: [t("The microphone could not be started."), UNPLUG],
+    busy: [t("The microphone is in use by another program."), CLOSE()],
+    insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
+    failed: [t("The microphone could not be started."), UNPLUG()],
   },
-};
+}));
 
 /** Which family's words to use. */
 export function browserFamily(agent = navigator.userAgent, touches = navigator.maxTouchPoints) {
@@ -41,8 +41,8 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 
 /** Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`, `failed`); null for `on`. */
 export function troubleWords(kind, reason, family = browserFamily()) {
-  const words = TROUBLES[kind][reason];
-  return words ? { what: words[0], todo: words[1] ?? PLACES[family] } : null;
+  const words = TROUBLES()[kind][reason];
+  return words ? { what: words[0], todo: words[1] ?? PLACES()[family] } : null;
 }
 
 /** Loudness of a stream, 0..1, many times a second, until the function that is returned is called. */

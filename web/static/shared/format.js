@@ -1,10 +1,10 @@
 /* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is an argument. */
-import { intlLocale, t, tn } from "./text.js";
+import { inEach, intlLocale, t, tn } from "./text.js";
 
-const PLACES = [
+const PLACES = inEach(() => [
   "", t("You are next"), t("You are second in line"), t("You are third in line"), t("You are fourth in line"), t("You are fifth in line"),
   t("You are sixth in line"), t("You are seventh in line"), t("You are eighth in line"), t("You are ninth in line"), t("You are tenth in line"),
-];
+]);
 const STATES = Object.fromEntries((
   "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware DC:District_of_Columbia FL:Florida " +
   "GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland " +
@@ -42,7 +42,7 @@ export function moment(ms) {
 /** "You are second in line". `place` counts from 1; null when the organisation does not show it. */
 export function placeWords(place) {
   if (place === null || place === undefined) return t("You are in line");
-  return PLACES[place] ?? t("You are number {place} in line", { place });
+  return PLACES()[place] ?? t("You are number {place} in line", { place });
 }
 
 /** "Usually 4 to 9 minutes from here"; null when there is no data to tell it from. */

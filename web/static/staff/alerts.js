@@ -1,5 +1,6 @@
-/* How a new request makes itself heard: a chime, a desktop notification, the count in the title. Once each, never a flood. No patient data
-   in a notification: it may show on a locked screen. */
+/* How a new request, or one that is assigned to this person, makes itself heard: a chime, and, while the tab is hidden, a desktop
+   notification where the person and the browser allow it. Once each, never a flood. No patient data in a notification: it may show on a
+   locked screen. */
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
@@ -15,11 +16,13 @@ export class Alerts {
   #later = 0;
   #open;
   #organisation;
+  #wanted;
 
-  /** `open()` is called when a notification was clicked. */
-  constructor(organisation, open) {
+  /** `open()` is called when a notification of new requests was clicked; `wanted` says whether the person wishes notifications. */
+  constructor(organisation, open, { wanted }) {
     this.#organisation = organisation;
     this.#open = open;
+    this.#wanted = wanted;
     const unlock = () => this.unlock();
     for (const event of ["pointerdown", "keydown"]) addEventListener(event, unlock, { once: true });
   }
@@ -38,20 +41,23 @@ export class Alerts {
 
   /** Ask once whether this page may raise desktop notifications; only after a press, as browsers require. */
   async askToNotify() {
-    if (globalThis.Notification?.permission === "default") await Notification.requestPermission();
+    if (this.#wanted && globalThis.Notification?.permission === "default") await Notification.requestPermission();
   }
 
   /** New requests have come: `waiting` is how many stand in the queue now. */
   ring(waiting) {
-    const wait = this.#last_ms + QUIET_MS - performance.now();
-    if (wait <= 0) return this.#sound(waiting);
-    if (!this.#later) {
-      this.#later = setTimeout(() => {
-        this.#later = 0;
-        this.#sound(waiting);
-      }, wait);
-    }
-    return undefined;
+    this.#chime(() => this.#notify("new", {
+      title: t("New On-Demand Request"), open: this.#open,
+      body: tn("{n} patient is waiting at {clinic}.", "{n} patients are waiting at {clinic}.", waiting, { clinic: this.#organisation.name }),
+    }));
+  }
+
+  /** A request became this person's to claim: said at once, also where the chime has just rung. `open()` leads to it. */
+  assigned(open) {
+    this.#chime(() => {});
+    this.#notify("assigned", {
+      title: t("A patient is assigned to you"), open, body: t("Claim them from your Sessions List at {clinic}.", { clinic: this.#organisation.name }),
+    });
   }
 
   /** Nobody is to be rung any more (off call, signed out). */
@@ -60,22 +66,34 @@ export class Alerts {
     this.#later = 0;
   }
 
-  #sound(waiting) {
+  /** Sound the chime, and do something with it: now, or as soon as the last one is long enough ago. */
+  #chime(then) {
+    const wait = this.#last_ms + QUIET_MS - performance.now();
+    if (wait <= 0) this.#sound(then);
+    else if (!this.#later) {
+      this.#later = setTimeout(() => {
+        this.#later = 0;
+        this.#sound(then);
+      }, wait);
+    }
+  }
+
+  #sound(then) {
     this.#last_ms = performance.now();
     this.rung += 1;
     document.documentElement.dataset.rung = String(this.rung);
     if (this.#context) playNotes(NOTES, this.#context).catch(() => {});
-    if (document.visibilityState === "visible" && document.hasFocus()) return;
-    if (globalThis.Notification?.permission !== "granted") return;
+    then();
+  }
+
+  #notify(kind, { title, body, open }) {
+    if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;
     try {
-      const note = new Notification(t("New On-Demand Request"), {
-        body: tn("{n} patient is waiting at {clinic}.", "{n} patients are waiting at {clinic}.", waiting, { clinic: this.#organisation.name }),
-        tag: `greenroom-${this.#organisation.id}`, renotify: true,
-      });
+      const note = new Notification(title, { body, lang: document.documentElement.lang, tag: `greenroom-${this.#organisation.id}-${kind}`, renotify: true });
       note.onclick = () => {
         globalThis.focus();
         note.close();
-        this.#open();
+        open();
       };
     } catch {
       // Android's Chrome raises notifications only from a service worker; the chime and the title have to do there.

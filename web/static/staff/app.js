@@ -1,12 +1,14 @@
 /* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page. Routed by pushState, so that
    a claim needs no reload, and a session goes on while the list is looked at. */
 import { Session } from "../session/session.js";
+import { mark } from "../shared/brand.js";
 import { caseInformation } from "../shared/case.js";
 import { tickBy } from "../shared/clock.js";
 import { initials, minutes, stateName } from "../shared/format.js";
+import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
-import { t, tn } from "../shared/text.js";
+import { inEach, t, tn } from "../shared/text.js";
 import { Drawer, announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
@@ -31,16 +33,17 @@ const cases = new Cases(client, redraw);
 const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
 const connection = followConnection(client, redraw);
-const alerts = new Alerts(organisation, () => go(boot.home));
-const ROLES = { provider: t("Provider"), admin: t("Administrator") };
+const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
+const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 const signIn = () => location.assign(`${boot.home}/sign-in`);
-const bar = {
+const language = new Language(boot.languages, redraw);
+const bar = inEach(() => ({
   kept: t("The list is brought up to date as soon as it is back."),
   closed: {
     4203: { text: t("These pages went on in another tab."), label: t("Use them here"), act: () => client.connect() },
     other: { text: t("You are signed out."), label: t("Sign in"), act: signIn },
   },
-};
+}));
 
 let mine = null; // {id, visit, session, drop}: one's own current visit
 let over = null; // the visit that was shown and is over
@@ -119,7 +122,7 @@ function openSession() {
   const { id } = mine;
   cases.open(id);
   mine.session = new Session({
-    client, visit: id, role: "provider", redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
+    client, visit: id, role: "provider", organisation, language, redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
     aside: () => ({ label: t("Case Information"), view: () => html`<h2>${t("Case Information")}</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
     more: () => acts.inSession(mine?.visit),
     back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
@@ -156,7 +159,7 @@ function takeBell(message) {
   const item = bell.take(message);
   if (item) {
     toast(inWords(item));
-    if (item.kind === "assigned" || item.kind === "transferred") alerts.ring(queue.rows.length);
+    if (item.kind === "assigned" || item.kind === "transferred") alerts.assigned(() => followNotice(item));
   }
   drawer.redraw();
   redraw();
@@ -241,14 +244,16 @@ function frame(content) {
   const path = own && `${boot.home}/visits/${own.id}`;
   return html`<div class="staff">
     <header class="side">
+      <p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
       <div class="me">
         <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} ?disabled=${!queue.loaded} @click=${switchOnCall}><i></i>${t("On-Call")}</button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
-        <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES[me.role] ?? me.role} · ${organisation.name}</span></p>
+        <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
       </div>
       <nav aria-label=${t("Main")}><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>${t("Sessions List")} <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a>
         ${bell.button(openBell)}
         ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}</nav>
+      ${language.view()}
       <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">${t("Sign out")}</button></form>
     </header>
     <div class="content">
@@ -290,7 +295,7 @@ function draw() {
   if (!id) over = null;
   const page = id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
   const contents = { list, over: afterSession, opening: () => html`<h1>${t("Your session")}</h1><p class="quiet">${t("Opening…")}</p>`, session: () => nothing };
-  render(html`${connectionBar(connection, bar)}
+  render(html`${connectionBar(connection, bar())}
     ${page === "session" ? nothing : frame(contents[page]())}
     ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`, root);
   const count = queue.rows.length;

@@ -1,8 +1,8 @@
 /* The Case Informations that this browser has open, each live as long as it is open. No DOM. */
-import { t } from "../shared/text.js";
+import { inEach, t } from "../shared/text.js";
 import { refusalWords } from "../shared/refusals.js";
 
-const NO_CASE = { not_allowed: t("Case Information can be opened while you are on call."), not_found: t("This visit is no longer there.") };
+const NO_CASE = inEach(() => ({ not_allowed: t("Case Information can be opened while you are on call."), not_found: t("This visit is no longer there.") }));
 
 export class Cases {
   #client;
@@ -31,7 +31,7 @@ export class Cases {
       entry.info = message.case;
       this.#changed();
     }, (error) => {
-      entry.refused = NO_CASE[error.code] ?? refusalWords(error);
+      entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
       this.#changed();
     });
     this.#changed();

@@ -18,11 +18,18 @@ dialog.className = "ask";
 dialog.setAttribute("role", "alertdialog");
 dialog.setAttribute("aria-labelledby", "idle-heading");
 dialog.setAttribute("aria-describedby", "idle-text");
-dialog.innerHTML = `<h2 id="idle-heading">${t("Are you still here?")}</h2>
-  <p id="idle-text">${t("To keep patients’ information safe you will be signed out, and off call, in")} <b class="num"></b>.</p>
-  <p class="row"><button class="btn main" type="button">${t("Stay signed in")}</button></p>`;
-const [left, stay] = [dialog.querySelector("b"), dialog.querySelector("button")];
+dialog.innerHTML = `<h2 id="idle-heading"></h2><p id="idle-text"><span></span> <b class="num"></b>.</p><p class="row"><button class="btn main" type="button"></button></p>`;
+const [heading, text, left, stay] = ["h2", "span", "b", "button"].map((part) => dialog.querySelector(part));
 document.body.append(dialog);
+
+function write() {
+  heading.textContent = t("Are you still here?");
+  text.textContent = t("To keep patients’ information safe you will be signed out, and off call, in");
+  stay.textContent = t("Stay signed in");
+}
+
+write();
+document.addEventListener("language", write);
 
 async function hear(method) {
   if (asking) return;

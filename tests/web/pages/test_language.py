@@ -1,0 +1,77 @@
+"""Another language on a live page: the page goes on as it is, with what was typed, in the middle of a call too."""
+
+from playwright.async_api import Page, expect
+
+from tests.web.pages.clinic import Clinic
+from tests.web.pages.conftest import OpenPage
+from tests.web.pages.test_accessibility import is_accessible
+
+
+async def same_page(page: Page) -> None:
+    """Mark the page; `still_the_same` fails where it was loaded anew since."""
+    await page.evaluate("window.same = true")
+
+
+async def still_the_same(page: Page, clinic: Clinic) -> None:
+    assert await page.evaluate("window.same")
+    assert len(clinic.hellos) == 1, "the connection goes on"
+
+
+async def test_a_patient_changes_the_language_while_writing_and_nothing_is_lost(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await open_page("/demo/visit#allergies", width=320, dark=True)
+    await same_page(page)
+    await page.get_by_label("Allergies").fill("Penicill")
+    async with page.expect_request(lambda request: "lang=es" in request.url and request.method == "HEAD"):
+        await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_text("Paso 3 de 6")).to_be_visible()
+    await expect(page.locator("html")).to_have_attribute("lang", "es")
+    await expect(page.get_by_label("Allergies")).to_have_value("Penicill")
+    await is_accessible(page)
+    await page.get_by_role("link", name="English").click()
+    await expect(page.get_by_text("Step 3 of 6")).to_be_visible()
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_role("button", name="Siguiente")).to_be_visible()
+    await still_the_same(page, clinic)
+
+
+async def test_the_device_check_speaks_the_chosen_language_too(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await open_page("/demo/visit#devices")
+    await expect(page.get_by_text("Only you see this")).to_be_visible()
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_role("button", name="Reproducir un sonido")).to_be_visible()
+    await expect(page.get_by_text("Only you see this")).to_have_count(0)
+
+
+async def test_a_call_goes_on_in_another_language(clinic: Clinic, open_page: OpenPage) -> None:
+    await clinic.claimed_by()
+    page = await open_page("/demo/visit")
+    await same_page(page)
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_role("button", name="Comenzar la sesión")).to_be_visible()
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    await page.get_by_role("button", name="Mensajes").click()
+    await page.locator("#chat-text").fill("Una cosa m")
+    await page.locator("details.more summary").click()
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    await expect(page.get_by_label("Your message")).to_have_value("Una cosa m")
+    await still_the_same(page, clinic)
+    assert clinic.got("visit.hang_up") == []
+
+
+async def test_staff_change_the_language_of_the_list_and_stay_on_call(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.row("v_1", "Ana Ruiz", 60)
+    clinic.staff["u_osei"]["on_call"] = True
+    page = await open_page("/demo/staff")
+    await same_page(page)
+    await expect(page.get_by_role("button", name="Claim Ana Ruiz")).to_be_enabled()
+    await page.get_by_role("link", name="Español").click()
+    await expect(page.get_by_role("button", name="Tomar a Ana Ruiz")).to_be_enabled()
+    await expect(page.locator("[data-visit=v_1]")).to_contain_text("Paso 2 de 6")
+    await still_the_same(page, clinic)
+    assert clinic.got("on_call") == []

@@ -1,0 +1,29 @@
+/* Whether this browser lets the clinic's pages raise desktop notifications, and the press by which it is asked. Never asked on load. */
+import { t } from "../shared/text.js";
+
+const WORDS = {
+  granted: () => t("This browser shows them."),
+  denied: () => t("This browser blocks them for this site: allow notifications in the settings at the left of the address, then reload."),
+  default: () => t("This browser has not been asked yet."),
+};
+const place = document.querySelector("#notify");
+
+function draw() {
+  const { permission } = Notification;
+  const said = document.createElement("p");
+  said.className = "small quiet";
+  said.setAttribute("role", "status");
+  said.textContent = WORDS[permission]();
+  place.replaceChildren(said);
+  if (permission === "default") {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn";
+    button.textContent = t("Allow them in this browser");
+    button.addEventListener("click", () => Notification.requestPermission().then(draw));
+    place.append(button);
+  }
+  place.hidden = false;
+}
+
+if (globalThis.Notification) draw();
