@@ -6,13 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock vendor messages clean
+.PHONY: run test check bench lock vendor protocol messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
 test: $(VENV)/.test check
 	@.ci/chromium
+	@.ci/node
 	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
@@ -67,6 +68,10 @@ pictures: $(VENV)/.test
 
 vendor: $(VENV)/.test
 	@$(BIN)/python tests/vendor/refresh.py
+
+# The reference at the end of PROTOCOL.md, made of the message types.
+protocol: $(VENV)/.test
+	@$(BIN)/python -m tests.signalling.write_reference
 
 messages: $(VENV)/.run
 	@$(BIN)/python -m web.messages $(ARGS)

@@ -80,6 +80,19 @@ def version() -> None:
 
 
 @app.command()
+def asyncapi(
+    origin: Annotated[str, typer.Argument(help="Where the server is reached.")] = "https://greenroom.example",
+    organisation: Annotated[str, typer.Option(help="Only this one’s address.")] = "",
+) -> None:
+    """Print the WebSocket’s protocol as AsyncAPI, for programs that make clients or documents of it."""
+    from web.api.protocol import described
+
+    if not origin.startswith(("http://", "https://")):
+        raise typer.BadParameter("an origin begins with http:// or https://")
+    typer.echo(described(origin.rstrip("/"), organisation).decode())
+
+
+@app.command()
 def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Less of everything, in under a minute.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 where a target is missed.")] = False,

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 import signalling
+from signalling import fields
 from signalling.messages import (
     CODECS,
     JSON_SUBPROTOCOL,
@@ -20,9 +21,13 @@ from signalling.messages import (
     ServerMessage,
     error,
 )
+from signalling.reference import field_rows, message_types, parts, renewed
+from signalling.topics import VISIT_TOPICS
+from web import sockets
 
 DOCUMENT = (Path(signalling.__file__).parent / "PROTOCOL.md").read_text()
 EXAMPLES = re.findall(r"```json (client|server)\n(.*?)```", DOCUMENT, re.DOTALL)
+VISIT_ROOMS = [f"{room}/{{id}}" for room in VISIT_TOPICS]
 JSON, MSGPACK = CODECS[JSON_SUBPROTOCOL], CODECS[MSGPACK_SUBPROTOCOL]
 
 
@@ -47,6 +52,62 @@ def test_every_error_code_is_explained_and_has_a_text() -> None:
     assert set(
         re.findall(r"`([a-z_]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
     ) == set(TEXTS)
+
+
+def test_every_message_field_and_map_stands_in_the_reference() -> None:
+    wanted = renewed(DOCUMENT)
+    assert wanted == DOCUMENT, "the types have changed: run `make protocol`"
+
+
+def test_every_field_has_a_meaning_and_every_meaning_a_field() -> None:
+    kinds = {**message_types("client"), **message_types("server"), **parts()}
+    rows = [
+        (name, field.rstrip("?"), text) for name, kind in kinds.items() for field, _, text in field_rows(kind)
+    ]
+    assert [f"{name}.{field}" for name, field, text in rows if not text] == []
+    known = {f"{name}.{field}" for name, field, _ in rows}
+    assert (fields.FIELDS.keys() | fields.VALUES.keys()) - known == set()
+    assert fields.COMMON.keys() - {field for _, field, _ in rows} == set()
+
+
+def test_every_message_and_topic_has_its_section_and_its_answer() -> None:
+    types = {side: message_types(side) for side in ("client", "server")}
+    assert fields.MESSAGES.keys() == types["client"].keys() | types["server"].keys()
+    headings = {
+        re.sub(r"[^a-z -]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in re.findall(r"^##+ (.*)$", DOCUMENT, re.MULTILINE)
+    }
+    assert {about.section for about in fields.MESSAGES.values()} <= headings
+    assert set(re.findall(r"\]\(#([a-z-]+)\)", DOCUMENT)) - headings == set()
+    assert fields.ANSWERS.keys() <= types["client"].keys()
+    answers = {"done", "error"} | {answer for answer in fields.ANSWERS.values() if answer}
+    news = {name for names in fields.TOPICS.values() for name in names} | set(fields.MEDIA)
+    assert answers | news == types["server"].keys()
+
+
+def test_every_topic_and_close_code_is_explained() -> None:
+    topics = DOCUMENT.split("| topic | who | state |")[1].split("```")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", topics, re.MULTILINE)) == fields.TOPICS.keys()
+    assert fields.TOPICS.keys() == {*VISIT_ROOMS, "queue", "sessions", "bell", "chat/{id}"}
+    table = DOCUMENT.split("## Close codes")[1].split("## ")[0]
+    rows = re.findall(r"^\| (\d{4}) \| (.*) \|$", table, re.MULTILINE)
+    assert {int(code): why for code, why in rows} == fields.CLOSE_CODES
+    used = set()
+    for path in (*Path(signalling.__file__).parent.glob("*.py"), Path(sockets.__file__)):
+        if path.stem not in ("fields", "client"):
+            used |= {
+                int(code)
+                for code in re.findall(r"\b(4\d{3})\b(?=\)|,| *$|:)", path.read_text(), re.MULTILINE)
+            }
+    assert {code for code in used if code < 4300 and code not in (4000,)} <= fields.CLOSE_CODES.keys()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(signalling.__file__).parent.glob("*.md")), ids=lambda path: path.name
+)
+def test_links_between_the_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+\.md)\)", path.read_text()):
+        assert (path.parent / target).exists(), target
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from signalling.store import Unavailable
-from web.api import problems
+from web.api import problems, protocol
 from web.api.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, ApiKeys, Count
 from web.api.openapi import document
 from web.api.operation import Call, Operation
@@ -42,12 +42,14 @@ def is_api(request: web.Request) -> bool:
 
 
 def routes() -> list[web.RouteDef]:
-    """Every path of the table, the description, and whatever else is asked for below BASE."""
+    """Every path of the table, the descriptions, and whatever else is asked for below BASE."""
     paths: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = operation
     return [
         web.get(f"{BASE}/openapi.json", openapi),
+        web.get(f"{BASE}/asyncapi.json", _saying(protocol.for_programs)),
+        web.get(f"{BASE}/protocol.md", _saying(protocol.for_people)),
         *(web.route("*", BASE + path, _dispatcher(found)) for path, found in paths.items()),
         web.route("*", BASE + "/{rest:.*}", _saying(_nothing)),
     ]

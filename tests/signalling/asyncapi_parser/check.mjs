@@ -1,0 +1,17 @@
+// Reads AsyncAPI documents from standard input, a JSON list of texts, and says what the parser makes of each, as JSON.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const { Parser } = createRequire(`${process.cwd()}/`)("@asyncapi/parser"); // from the folder that this runs in
+const parser = new Parser();
+const found = [];
+for (const text of JSON.parse(readFileSync(0, "utf8"))) {
+  const { document, diagnostics } = await parser.parse(text);
+  found.push({
+    version: document?.version() ?? null,
+    operations: document?.allOperations().all().map((operation) => operation.id()) ?? [],
+    messages: document?.components().messages().all().map((message) => message.name()) ?? [],
+    complaints: diagnostics.map(({ severity, code, message, path }) => ({ severity, code, message, path: path.join("/") })),
+  });
+}
+console.log(JSON.stringify(found));
