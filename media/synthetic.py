@@ -20,6 +20,7 @@ from typing import Final
 from aiortc import (
     MediaStreamError,
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCPeerConnection,
     RTCSessionDescription,
@@ -38,7 +39,11 @@ WHITE: Final = 235
 PICTURE_LUMA: Final = 40  # brighter than this is no black, even after coding
 SAMPLING: Final = 61  # every so-manieth pixel and sample is looked at
 
+_CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
+# Without the policy aiortc leaves the second picture of a group on a transport of its own, which nobody answers.
+_CONFIGURATION: Final = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+_UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _TONE: Final = struct.pack(
     f"<{SAMPLE_RATE // TONE_HZ * TONE_HZ // 10}h",
     *(
@@ -48,7 +53,13 @@ _TONE: Final = struct.pack(
 )
 
 
-class _Paced(MediaStreamTrack):
+class Switched(MediaStreamTrack):
+    """A track that is black or silent while not `enabled`, as a browser's is."""
+
+    enabled = False
+
+
+class _Paced(Switched):
     """A track whose frames come at their own time."""
 
     def __init__(self, interval_s: float) -> None:
@@ -118,30 +129,43 @@ class ToneTrack(_Paced):
 
 
 class SyntheticParty:
-    """See the module. Counters: `frames_decoded`, `pictures_decoded` (frames that are not black),
-    `audio_energy` (sum of squares of samples in the range -1 to 1, one in SAMPLING looked at),
-    `audio_frames`."""
+    """See the module; `picture` and `sound` are other tracks to send instead.
 
-    def __init__(self) -> None:
+    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `audio_energy` (sum of squares of
+    samples in the range -1 to 1, one in SAMPLING looked at), `audio_frames`.
+    """
+
+    def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:
         self.frames_decoded = 0
         self.pictures_decoded = 0
         self.audio_frames = 0
         self.audio_energy = 0.0
         self.first_frame_was_picture: bool | None = None
-        self._picture, self._tone = PictureTrack(), ToneTrack()
+        self._picture: Switched = picture or PictureTrack()
+        self._tone: Switched = sound or ToneTrack()
         self._connection: RTCPeerConnection | None = None
+        self._leg = ""
         self._watchers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     async def answer(self, offer: str) -> str:
-        """The SDP answer to an offer; a second offer gets a new connection, like a `fresh` one in the
-        browser."""
-        await self._drop_connection()
-        connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        connection.on("connectionstatechange", self._changed.set)
-        connection.on("track", self._watch)
-        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        """The SDP answer to an offer. One of the same leg, which has more to hear in it, goes on with the connection;
+        one of another leg gets a new connection, like a `fresh` one in the browser."""
+        leg = "".join(_UFRAG.findall(offer)[:1])
+        if self._connection is None or leg != self._leg:
+            await self._drop_connection()
+            self._leg = leg
+            self._connection = RTCPeerConnection(_CONFIGURATION)
+            self._connection.on("connectionstatechange", self._changed.set)
+            self._connection.on("track", self._watch)
+        connection = self._connection
+        await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
+        sending: set[str] = set()
         for transceiver in connection.getTransceivers():
+            if transceiver.kind in sending:  # the others of a group: they are only heard
+                transceiver.direction = "recvonly"
+                continue
+            sending.add(transceiver.kind)
             transceiver.sender.replaceTrack(self._picture if transceiver.kind == "video" else self._tone)
             transceiver.direction = "sendrecv"
         if all(host.startswith("127.") for host in _CANDIDATE_HOST.findall(offer)):
@@ -228,3 +252,12 @@ class SyntheticParty:
         samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
         self.audio_frames += 1
         self.audio_energy += sum((sample / 32768) ** 2 for sample in samples[::SAMPLING])
+
+
+def _in_each_section(offer: str) -> str:
+    """The offer with its candidates in every m-section: aiortc takes those of a bundle's last one for all."""
+    candidates = "".join(f"{line}\r\n" for line in dict.fromkeys(_CANDIDATE.findall(offer)))
+    session, *sections = re.split(r"^(?=m=)", offer, flags=re.MULTILINE)
+    return session + "".join(
+        section if "a=candidate:" in section else section + candidates for section in sections
+    )

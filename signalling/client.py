@@ -52,6 +52,13 @@ class Closed(Exception):
         self.code = code
 
 
+def accepted(answer: Received) -> Received:
+    """Return an answer that is a yes. Raises `SignallingError` for an `error`."""
+    if answer["type"] == "error":
+        raise SignallingError(answer["code"], answer["text"], answer["details"])
+    return answer
+
+
 class SignallingClient:
     """One connection. `connect` opens it and says hello; use it as an async context manager or `close` it.
 
@@ -108,19 +115,24 @@ class SignallingClient:
             raise
         return client
 
-    async def request(self, message_type: str, **fields: Any) -> Received:
+    async def request(self, message_type: str, /, **fields: Any) -> Received:
         """Send a request and return its answer. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        async with asyncio.timeout(self._timeout_s):
+            answer = await (await self.ask(message_type, **fields))
+        return accepted(answer)
+
+    async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
+        """Send a request; the future is its answer, an `error` as it came (see `accepted`). Several requests are on
+        their way together like this. Raises `Closed`, as the future does.
+        """
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
         try:
             await self.send({"type": message_type, "id": request_id, **fields})
-            async with asyncio.timeout(self._timeout_s):
-                answer: Received = await reply
-        finally:
+        except BaseException:
             del self._replies[request_id]
-        if answer["type"] == "error":
-            raise SignallingError(answer["code"], answer["text"], answer["details"])
-        return answer
+            raise
+        return reply
 
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send a message as it is. Raises `Closed`."""
@@ -165,7 +177,7 @@ class SignallingClient:
                     message = json.loads(frame.data)
                 else:
                     continue
-                reply = self._replies.get(message.get("reply_to") or 0)
+                reply = self._replies.pop(message["reply_to"], None) if "reply_to" in message else None
                 if reply is None:
                     take(message)
                 elif not reply.done():
@@ -180,6 +192,10 @@ class SignallingClient:
     def _keep(self, message: Received) -> None:
         self.backlog.append(message)
         self._arrived.set()
+
+    def on_close(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called once, when the socket is closed, whoever closed it."""
+        self._reader.add_done_callback(lambda _: tell())
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
         """Return the close code, once the server has closed. Raises `TimeoutError`."""

@@ -40,7 +40,7 @@ class Clinic:
     """An organisation on a server, and the HTTP connections to it. An async context manager; else `close` it.
 
     `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
-    PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where the address is none.
+    PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where it is none.
     """
 
     def __init__(

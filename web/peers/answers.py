@@ -1,0 +1,52 @@
+"""What synthetic people write: patient information that is plainly made up, and plausible answers to any setup guide.
+
+Pure. Knows the steps of PROTOCOL.md#case; which of them are asked follows from the answers so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Answer = str | bool | dict[str, Any] | None
+
+
+def information(number: int, language: str = "en", **fields: str) -> dict[str, str]:
+    """Return a filled-in patient information form of a person whom staff cannot take for a real one.
+
+    The phone number is of the range that is kept for fiction (555-0100 to 555-0199). `fields` override.
+    """
+    made_up = {
+        "name": f"Synthetic Patient {number}",
+        "birth_date": f"{1950 + number % 50}-{1 + number % 12:02}-{1 + number % 28:02}",
+        "phone": f"+1 512 555 01{number % 100:02}",
+        "email": f"patient{number}@example.org",
+        "state": "TX",
+        "reason": "A load test, no real request",
+        "language": language,
+        "filled_in_by": "",
+    }
+    return made_up | fields
+
+
+def asked(steps: Sequence[Mapping[str, Any]], answers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the steps that are asked of somebody who gave these answers, in order."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for step in steps:
+        on = step.get("only_if")
+        if on is None or (on["step"] in found and answers.get(on["step"]) == on["answer"]):
+            found[step["id"]] = step
+    return list(found.values())
+
+
+def plausible(step: Mapping[str, Any], name: str) -> Answer:
+    """Return an answer that this step takes. `name` signs a consent."""
+    answers: dict[str, Answer] = {
+        "text": "None that I know of",
+        "choice": step["options"][0] if step["options"] else None,
+        "yes_no": False,
+        "date": "2026-01-31",
+        "consent": {"agreed": True, "signature": name},
+        "device_check": {"camera": "on", "microphone": "on", "speaker": "on", "network": "good"},
+    }
+    return answers.get(step["kind"])

@@ -1,0 +1,333 @@
+"""What patients and providers have in common: a browser, a connection that comes back, and faults on purpose.
+
+Knows hello, resume and when to come back (PROTOCOL.md#close-codes). What a visit looks like to them stands in
+`room`, what they do in `people`. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import aiohttp
+
+from signalling.client import Closed, SignallingClient, SignallingError, accepted
+from web.peers.entry import Browser, CannotEnter, Clinic, sentence
+from web.peers.media import Sources, until
+from web.peers.room import Room
+
+STAY_AWAY = 4200  # close codes from here on: not before the person acts
+DRAINING = 1001
+DRAIN_JITTER_S, FIRST_S, LONGEST_S = 2.0, 0.5, 15.0
+AGAIN_S = 0.25  # after `unavailable`
+
+
+class Refused(Exception):
+    """The server said no. `code` is PROTOCOL.md's (#errors), or `closed_here`, `form`, `lost`, `no_answer`."""
+
+    def __init__(self, code: str, text: str = "", details: Any = None) -> None:
+        super().__init__(f"{code}: {text}" if text else code)
+        self.code = code
+        self.details = details or {}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one person met with: refusals by code, close codes of lost sockets, how often they came back."""
+
+    refusals: list[str] = field(default_factory=list)
+    closes: list[int] = field(default_factory=list)
+    resumed: int = 0
+    returned: int = 0
+    problems: list[str] = field(default_factory=list)
+    """What failed behind the scenes (media that could not be joined), in words."""
+
+
+class Person:
+    """A synthetic person at a clinic: `Patient` and `Provider` are the two kinds. An async context manager.
+
+    `at` is a clinic's address or an open `Clinic` that several share. `media` is `none`, `light`, `real` or `Sources`.
+    """
+
+    role: ClassVar[str]
+
+    def __init__(
+        self,
+        at: Clinic | str,
+        *,
+        media: Sources | str = "none",
+        timeout_s: float = 30.0,
+        seed: int = 1,
+        ca: Path | None = None,
+        insecure: bool = False,
+    ) -> None:
+        self._own = None if isinstance(at, Clinic) else Clinic(at, ca=ca, insecure=insecure)
+        self.clinic = at if isinstance(at, Clinic) else self._own or Clinic(at)
+        self.browser = Browser(self.clinic)
+        self.sources = Sources(media) if isinstance(media, str) else media
+        self.timeout_s = timeout_s
+        self.seen = Seen()
+        self.at: dict[str, float] = {}
+        self.rooms: dict[str, Room] = {}
+        self.me: dict[str, Any] = {}
+        self.gone: int | None = None
+        """The close code after which this person does not come back."""
+        self.random = Random(seed)  # noqa: S311 - reproducible
+        self.changed = asyncio.Event()
+        self.client: SignallingClient | None = None
+        self.topics: list[str] = []
+        self._standing = asyncio.Event()
+        self._leaving = False
+        self._resume: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- the connection
+
+    async def connect(self, resume: str | None = None) -> None:
+        """Open the WebSocket and say hello. Raises Refused, CannotEnter."""
+        clinic = self.clinic
+        try:
+            client = await SignallingClient.connect(
+                clinic.http,
+                clinic.socket_url,
+                self.role,
+                resume=resume,
+                headers=self.browser.headers,
+                timeout_s=self.timeout_s,
+                listener=self._hear,
+                ssl=clinic.ssl,
+            )
+        except SignallingError as refused:
+            raise self.refused(refused) from None
+        except Closed as closed:
+            raise Refused("lost", f"closed with {closed.code}") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise CannotEnter(sentence(problem, clinic.origin)) from problem
+        self.client, self._resume, self.me = client, client.welcome["resume"], client.welcome["me"]
+        self._leaving = False
+        self._standing.set()
+        client.on_close(lambda: self._lost(client))
+
+    async def subscribe(self, *topics: str) -> None:
+        """Hold these topics fresh, over every return. Raises Refused."""
+        self.topics += [topic for topic in topics if topic not in self.topics]
+        await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
+
+    async def together(self, *requests: tuple[str, dict[str, Any]]) -> None:
+        """Send several requests at once and return when all are answered. Raises Refused."""
+        client = self.client
+        if client is None or not self._standing.is_set():
+            for kind, fields in requests:
+                await self.request(kind, **fields)
+            return
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                asked = [await client.ask(kind, **fields) for kind, fields in requests]
+                answers = [await answer for answer in asked]
+        except Closed:
+            self._lost(client)
+            await self.together(*requests)
+            return
+        except TimeoutError:
+            raise Refused("no_answer", f"within {self.timeout_s:.0f} s") from None
+        for (kind, fields), answer in zip(requests, answers, strict=True):
+            if answer["type"] == "error" and answer["code"] == "unavailable":
+                await self.request(kind, **fields)
+            else:
+                self._yes(answer)
+
+    async def request(self, kind: str, /, **fields: Any) -> dict[str, Any]:
+        """Send a request and return its answer; said again when the socket was lost or the store did not answer.
+
+        Raises Refused (also as `lost` when this person is gone, `no_answer` when time is up).
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                while True:
+                    await self._stands()
+                    client = self.client
+                    assert client is not None
+                    try:
+                        answer = await (await client.ask(kind, **fields))
+                    except Closed:
+                        self._lost(client)
+                        continue
+                    if answer["type"] == "error" and answer["code"] == "unavailable":
+                        await asyncio.sleep(AGAIN_S)
+                        continue
+                    return self._yes(answer)
+        except TimeoutError:
+            raise Refused("no_answer", f"to {kind} within {self.timeout_s:.0f} s") from None
+
+    async def _stands(self) -> None:
+        while not self._standing.is_set():
+            if self.gone is not None:
+                raise Refused("lost", f"closed with {self.gone}")
+            await self._standing.wait()
+
+    def _yes(self, answer: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return accepted(answer)
+        except SignallingError as refused:
+            raise self.refused(refused) from None
+
+    def refused(self, problem: SignallingError) -> Refused:
+        """Note a refusal; returns it to be raised."""
+        self.seen.refusals.append(problem.code)
+        return Refused(problem.code, str(problem).partition(": ")[2], problem.details)
+
+    async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
+        """Return once `condition()` holds, asked again at whatever this person hears.
+
+        Raises Refused when they are gone, TimeoutError saying `what` was waited for.
+        """
+        within_s = self.timeout_s if timeout_s is None else timeout_s
+        try:
+            await until(lambda: condition() or self.gone is not None, self.changed, within_s)
+        except TimeoutError:
+            raise TimeoutError(f"{what}: not within {within_s:g} s") from None
+        if not condition():
+            raise Refused("lost", f"closed with {self.gone}")
+
+    # --- what comes in
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        topic = message.get("topic")
+        visit = topic.partition("/")[2] if topic else message.get("visit")
+        room = self.rooms.get(visit) if visit else None
+        if room is not None:
+            room.hear(message)
+        elif topic:
+            self.hear(message)
+        self.changed.set()
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take a message of a topic that is no visit's."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside; what goes wrong with it is among `seen.problems`."""
+        task = asyncio.get_running_loop().create_task(self._tried(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _tried(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (Refused, CannotEnter, TimeoutError, ValueError) as problem:
+            self.seen.problems.append(f"{type(problem).__name__}: {problem}")
+            self.changed.set()
+
+    # --- coming back
+
+    def _lost(self, client: SignallingClient) -> None:
+        if client is not self.client or self._leaving:
+            return
+        self.client = None
+        self._standing.clear()
+        code = client.closed_with or 1006
+        self.seen.closes.append(code)
+        if code == 1000 or code >= STAY_AWAY:
+            self._is_gone(code)
+        else:
+            self.spawn(self._come_back(code))
+
+    def _is_gone(self, code: int) -> None:
+        self.gone = code
+        self._standing.set()  # whoever waits for the socket hears that there is none
+        self._standing.clear()
+        self.changed.set()
+
+    async def _come_back(self, code: int) -> None:
+        most_s, waited_s = (DRAIN_JITTER_S if code == DRAINING else FIRST_S), 0.0
+        while not self._leaving:
+            pause_s = (
+                self.random.uniform(most_s / 2, most_s) if code != DRAINING else self.random.random() * most_s
+            )
+            waited_s += pause_s
+            await asyncio.sleep(pause_s)
+            try:
+                await self._return(self._resume)
+            except (Refused, CannotEnter):
+                if waited_s > 4 * LONGEST_S:
+                    self._is_gone(code)
+                    raise
+                code, most_s = 0, min(max(FIRST_S, 2 * most_s), LONGEST_S)
+            else:
+                return
+
+    async def _return(self, resume: str | None) -> None:
+        """A new socket, on which everything is as it was."""
+        try:
+            await self.connect(resume)
+        except Refused as refused:
+            if not refused.code.startswith("resume_"):
+                raise
+            await self.connect()
+        assert self.client is not None
+        resumed = bool(self.client.welcome["resumed"])
+        self.seen.resumed += resumed
+        self.seen.returned += not resumed
+        await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
+        for room in list(self.rooms.values()):
+            await room.returned(resumed=resumed)
+
+    # --- faults on purpose
+
+    async def reload(self) -> None:
+        """The page is loaded anew: the socket closes without bye, nothing is resumed, the visit's page comes back."""
+        client, self._leaving = self.client, True
+        self._standing.clear()
+        if client is not None:
+            await client.close()
+        self.seen.closes.append(DRAINING)
+        await self.browser.get(self.page)
+        for room in self.rooms.values():
+            await room.drop_media()
+        await self._return(None)
+
+    def vanish(self, *, forever: bool = False) -> None:
+        """The socket is lost without a word, as when a phone loses its network. The person comes back by themselves,
+        unless `forever`: then nobody says goodbye.
+        """
+        if forever:
+            self._leaving = True
+        if self.client is not None:
+            self.client.vanish()
+
+    def slow_reader(self) -> None:
+        """Read nothing any more, while the server goes on sending: it closes with 4002 when too much is unread."""
+        if self.client is not None:
+            self.client.stop_reading()
+
+    # --- coming and going
+
+    @property
+    def page(self) -> str:
+        """The path of the page that this person has open."""
+        raise NotImplementedError
+
+    async def leave(self) -> None:
+        """Close the page for good, with a bye and without waiting for more than that."""
+        self._leaving = True
+        for task in list(self._tasks):
+            task.cancel()
+        for room in self.rooms.values():
+            await room.drop_media()
+        if self.client is not None:
+            await self.client.bye()
+            self.client = None
+        if self._own is not None:
+            await self._own.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave()
