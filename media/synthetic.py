@@ -14,6 +14,7 @@ import re
 import struct
 import time
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -131,13 +132,15 @@ class ToneTrack(_Paced):
 class SyntheticParty:
     """See the module; `picture` and `sound` are other tracks to send instead.
 
-    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `audio_energy` (sum of squares of
-    samples in the range -1 to 1, one in SAMPLING looked at), `audio_frames`.
+    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black; `pictures_from`: by the label of whom
+    they show), `audio_energy` (sum of squares of samples in the range -1 to 1, one in SAMPLING looked at),
+    `audio_frames`.
     """
 
     def __init__(self, picture: Switched | None = None, sound: Switched | None = None) -> None:
         self.frames_decoded = 0
         self.pictures_decoded = 0
+        self.pictures_from: Counter[str] = Counter()
         self.audio_frames = 0
         self.audio_energy = 0.0
         self.first_frame_was_picture: bool | None = None
@@ -236,17 +239,18 @@ class SyntheticParty:
             except MediaStreamError:
                 return
             if isinstance(frame, VideoFrame):
-                self._saw(frame)
+                self._saw(frame, track.id.removesuffix("-video"))
             elif isinstance(frame, AudioFrame):
                 self._heard(frame)
             self._changed.set()
 
-    def _saw(self, frame: VideoFrame) -> None:
+    def _saw(self, frame: VideoFrame, label: str) -> None:
         is_picture = max(bytes(frame.planes[0])[::SAMPLING]) > PICTURE_LUMA
         if self.first_frame_was_picture is None:
             self.first_frame_was_picture = is_picture
         self.frames_decoded += 1
         self.pictures_decoded += is_picture
+        self.pictures_from[label] += is_picture
 
     def _heard(self, frame: AudioFrame) -> None:
         samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])

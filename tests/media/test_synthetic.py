@@ -1,6 +1,6 @@
-"""Synthetic parties: a call between two aiortc peers, and one between such a peer and black."""
+"""Synthetic parties: a call between two aiortc peers, one between such a peer and black, and a group of three."""
 
-from media import Connected, Relay, RelaySettings
+from media import Connected, OfferNeeded, Relay, RelaySettings
 from media.synthetic import SyntheticParty
 
 
@@ -38,5 +38,35 @@ async def test_a_synthetic_party_sends_black_and_silence_until_it_starts() -> No
     assert peers[0].pictures_decoded == 0
     assert peers[0].audio_energy < 1e-3
     for peer in peers:
+        await peer.close()
+    await relay.close()
+
+
+async def test_three_synthetic_parties_see_and_hear_each_other_whoever_came_first() -> None:
+    relay = await Relay.open(RelaySettings())
+    room = relay.room("room")
+    events: dict[str, list[object]] = {name: [] for name in ("patient", "provider", "guest")}
+    peers = {name: SyntheticParty() for name in events}
+    parties = {}
+    for name, peer in peers.items():
+        opposite = "provider" if name == "patient" else "patient"
+        party = parties[name] = room.join(name, events[name].append, opposite=opposite)
+        party.accept(await peer.answer(party.offer()))
+        await peer.wait_connected()
+        for other, heard in events.items():
+            if OfferNeeded() in heard:
+                heard.remove(OfferNeeded())
+                parties[other].accept(await peers[other].answer(parties[other].offer()))
+        peer.start()
+    room.set_gate(True)
+    for name, peer in peers.items():
+        others = peers.keys() - {name}
+        await peer.wait_for(
+            lambda peer=peer, others=others: (  # type: ignore[misc]
+                all(peer.pictures_from[other] > 3 for other in others) and peer.audio_energy > 0.5
+            )
+        )
+    assert all(heard == [Connected()] for heard in events.values()), "nobody had to connect anew"
+    for peer in peers.values():
         await peer.close()
     await relay.close()
