@@ -239,18 +239,19 @@ class SyntheticParty:
             except MediaStreamError:
                 return
             if isinstance(frame, VideoFrame):
-                self._saw(frame, track.id.removesuffix("-video"))
+                before = self.pictures_decoded
+                self._saw(frame)
+                self.pictures_from[track.id.removesuffix("-video")] += self.pictures_decoded - before
             elif isinstance(frame, AudioFrame):
                 self._heard(frame)
             self._changed.set()
 
-    def _saw(self, frame: VideoFrame, label: str) -> None:
+    def _saw(self, frame: VideoFrame) -> None:
         is_picture = max(bytes(frame.planes[0])[::SAMPLING]) > PICTURE_LUMA
         if self.first_frame_was_picture is None:
             self.first_frame_was_picture = is_picture
         self.frames_decoded += 1
         self.pictures_decoded += is_picture
-        self.pictures_from[label] += is_picture
 
     def _heard(self, frame: AudioFrame) -> None:
         samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
