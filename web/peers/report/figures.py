@@ -82,7 +82,7 @@ class People(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """A whole run. `width_s` is how long each stretch of `arrivals`, `departures` and the like is."""
+    """A whole run. `width_s` is how long each stretch of `arrivals`, `departures` and `failures` (errors) is."""
 
     started: str
     duration_s: float
@@ -91,6 +91,7 @@ class Figures(msgspec.Struct, frozen=True):
     width_s: float
     arrivals: list[int]
     departures: list[int]
+    failures: list[int]
     steps: dict[str, StepFigures]
     gauges: dict[str, GaugeFigures]
     counts: dict[str, int]
@@ -112,7 +113,9 @@ def figures(seen: Observations) -> Figures:
     width_s = bucket_width(duration_s)
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
-    gauges = {name: gauge(list(sources.values())) for name, sources in sorted(seen.gauges.items())}
+    gauges = {
+        name: gauge(list(sources.values()), duration_s) for name, sources in sorted(seen.gauges.items())
+    }
     now = people(seen)
     cpu = seen.gauges.get("server_cpu")
     used_s = sum(integral(series) for series in cpu.values()) if cpu else None
@@ -124,6 +127,13 @@ def figures(seen: Observations) -> Figures:
         width_s=width_s,
         arrivals=per_bucket(seen.steps.get("arrive"), width_s, duration_s),
         departures=per_bucket(seen.steps.get("journey"), width_s, duration_s),
+        failures=[
+            sum(many)
+            for many in zip(
+                *(per_bucket(series, width_s, duration_s) for series in [Series(), *seen.errors.values()]),
+                strict=True,
+            )
+        ],
         steps={name: step(seen.steps[name], width_s, duration_s) for name in order},
         gauges=gauges,
         counts={name: int(sum(series.values)) for name, series in sorted(seen.counts.items())},
@@ -194,8 +204,8 @@ def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list
     return found
 
 
-def gauge(sources: Sequence[Series]) -> GaugeFigures:
-    """A gauge from the series of each process: at each moment the sum of what each told last."""
+def gauge(sources: Sequence[Series], duration_s: float) -> GaugeFigures:
+    """A gauge from the series of each process: at each moment the sum of what each told last, until the end."""
     events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
     now = [0.0] * len(sources)
     total: list[tuple[float, float]] = []
@@ -204,9 +214,12 @@ def gauge(sources: Sequence[Series]) -> GaugeFigures:
         total.append((at, math.fsum(now)))
     values = [value for _, value in total]
     mean = math.fsum(values) / len(values) if values else math.nan
-    return GaugeFigures(
-        mean, max(values, default=math.nan), values[-1] if values else math.nan, thinned(total)
-    )
+    if not total:
+        return GaugeFigures(mean, math.nan, math.nan, [])
+    shown = thinned(total)
+    if shown[-1][0] < duration_s:
+        shown.append((duration_s, values[-1]))
+    return GaugeFigures(mean, max(values), values[-1], shown)
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:

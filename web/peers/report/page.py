@@ -63,8 +63,9 @@ def cards(found: Figures) -> list[tuple[str, str, str]]:
     for name in ("queue_seen", "pulled_in", "first_frame"):
         one = found.steps.get(name)
         if one is not None and one.count:
-            text = f"p50 {written(one.p50_s, TIME)}"
-            made.append((f"{step_words(name).name}, p99", written(one.p99_s, TIME), text))
+            made.append(
+                (step_words(name).name, written(one.p99_s, TIME), f"p99; p50 is {written(one.p50_s, TIME)}")
+            )
     total = total_errors(found.errors.values())
     kinds = len(found.errors)
     made.append(("Errors", number(total), f"of {kinds} kind{'s' if kinds > 1 else ''}" if total else ""))
@@ -84,8 +85,10 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
     """The plots of the whole run: heading, what it shows, shapes."""
     width_s = found.width_s
     middles = [(number_ + 0.5) * width_s for number_ in range(len(found.arrivals))]
-    arriving = [value / width_s for value in found.arrivals]
-    leaving = [value / width_s for value in found.departures]
+    # The last stretch ends with the run.
+    widths = [max(min(width_s, found.duration_s - at + width_s / 2), width_s / 10) for at in middles]
+    arriving = [value / width for value, width in zip(found.arrivals, widths, strict=True)]
+    leaving = [value / width for value, width in zip(found.departures, widths, strict=True)]
     zones = [
         (
             at - width_s / 2,
@@ -102,7 +105,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
     groups = (
         ("Where the patients are", "", ("waiting", "in_call"), COUNT),
         ("CPU", "100% is one core", ("server_cpu", "store_cpu", "driver_cpu"), SHARE),
-        ("Memory", "resident; what processes share counts for each", ("server_rss", "store_rss"), BYTES),
+        ("Memory", "resident", ("server_rss", "store_rss"), BYTES),
     )
     for heading, told, names, kind in groups:
         curves = [
@@ -118,6 +121,10 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
             made.append(
                 (curve.name.capitalize(), "", curves_plot(curve.name, [curve], COUNT, found.duration_s))
             )
+    if found.errors:
+        failing = [value / width for value, width in zip(found.failures, widths, strict=True)]
+        curve = Curve("bad", "errors", list(zip(middles, failing, strict=True)))
+        made.append(("Errors a second", "", curves_plot("Errors a second", [curve], RATE, found.duration_s)))
     return made
 
 

@@ -17,6 +17,8 @@ WIDTH, HEIGHT = 480, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
 RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
 STRIP = 200
+RATIO = 4
+SHARES = 120
 TICKS = 4
 
 
@@ -63,6 +65,15 @@ class Curve(NamedTuple):
     kind: str
     name: str
     points: Sequence[tuple[float, float]]
+
+
+class Interval(NamedTuple):
+    """A ratio and its interval on a logarithmic scale, for a row of a table; `cut` where it goes on beyond the edge."""
+
+    low: float
+    high: float
+    ratio: float
+    cut: bool
 
 
 class Strip(NamedTuple):
@@ -164,7 +175,36 @@ def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
         Strip(x(step.min_s), x(step.p50_s), x(step.p90_s), x(step.max_s), x(step.p50_s), x(step.p99_s))
         for step in chosen
     ]
-    return made, [Tick(x(value), written(value, TIME)) for value in log_ticks(low, high, 4)]
+    return made, [Tick(x(value), written(value, TIME)) for value in log_ticks(low, high, 5)]
+
+
+def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -> Plot:
+    """Which share took at most how long: for each curve its CSS class, name, and values in order."""
+    low = max(1e-6, min(values[0] for _, _, values in curves))
+    high = max(low * 1.01, *(values[-1] for _, _, values in curves))
+    lines = []
+    for css, name, values in curves:
+        chosen = sorted({min(len(values) - 1, len(values) * at // SHARES) for at in range(SHARES + 1)})
+        points = (
+            f"{_log(max(values[at], low), low, high)},{_short(BASE - (BASE - TOP) * (at + 1) / len(values))}"
+            for at in chosen
+        )
+        lines.append(Line(css, name, [" ".join(points)]))
+    x_ticks = [Tick(_log(value, low, high), written(value, TIME)) for value in log_ticks(low, high)]
+    y_ticks = [
+        Tick(_short(BASE - (BASE - TOP) * percent / 100), f"{percent}%") for percent in (0, 25, 50, 75, 100)
+    ]
+    return Plot(label, x_ticks, y_ticks, [], lines, [], [])
+
+
+def interval(low: float, ratio: float, high: float) -> Interval:
+    """Where a ratio and its interval stand on a scale that is STRIP wide, from 1/RATIO to RATIO, 1 in the middle."""
+
+    def x(value: float) -> float:
+        share = (1 + math.log(max(value, 1e-9)) / math.log(RATIO)) / 2
+        return _short(STRIP * min(max(share, 0.0), 1.0))
+
+    return Interval(x(low), x(high), x(ratio), low < 1 / RATIO or high > RATIO)
 
 
 def nice_step(highest: float, most: int = TICKS) -> float:

@@ -1,0 +1,102 @@
+"""A comparison of two runs for people: one page, and the same in plain text.
+
+Knows the comparison and the template beside it. Draws no conclusion of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from web.peers.observations import Observations
+from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Change, Comparison
+from web.peers.report.page import draw
+from web.peers.report.plots import RATIO, STRIP, Plot, interval, share_plot
+from web.peers.report.units import number, written
+from web.peers.report.words import step_words
+
+ORDER = (WORSE, BETTER, SAME, UNTOLD)
+
+
+def comparison_page(
+    comparison: Comparison, before: Observations, after: Observations, names: tuple[str, str]
+) -> str:
+    """The page of a comparison, as HTML; `names` are what the two runs are called."""
+    rows = []
+    last = ""
+    for change in comparison.changes:
+        rows.append(
+            {
+                "change": change,
+                "first": change.name != last,
+                "name": _name(change),
+                "before": written(change.before, change.kind),
+                "after": written(change.after, change.kind),
+                "ratio": number(change.ratio),
+                "range": _range(change),
+                "strip": None if math.isnan(change.low) else interval(change.low, change.ratio, change.high),
+                "verdict": change.verdict,
+                "css": change.verdict if change.verdict in (BETTER, WORSE) else "",
+            }
+        )
+        last = change.name
+    margin = interval(1 - comparison.margin, 1, 1 + comparison.margin)
+    plots: list[tuple[str, Plot]] = []
+    for name in dict.fromkeys(change.name for change in comparison.changes):
+        if name in before.steps and name in after.steps:
+            curves = [
+                (css, told, sorted(seen.steps[name].values))
+                for css, told, seen in (("two", "before", before), ("one", "after", after))
+            ]
+            words = step_words(name).name
+            plots.append((words, share_plot(f"{words}: which share took at most how long", curves)))
+    return draw(
+        "compare.html",
+        comparison=comparison,
+        names=names,
+        rows=rows,
+        plots=plots,
+        margin=margin,
+        middle=STRIP / 2,
+        ratio=RATIO,
+        told=headline(comparison),
+        runs=((names[0], comparison.before), (names[1], comparison.after)),
+    )
+
+
+def headline(comparison: Comparison) -> str:
+    """What changed, in a few words: `2 worse, 1 better, 10 about the same, 14 cannot be told`."""
+    counted = ((comparison.count(verdict), verdict) for verdict in ORDER)
+    return ", ".join(f"{count} {verdict}" for count, verdict in counted if count)
+
+
+def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
+    """The comparison as lines of plain text, what changed for sure first."""
+    return "\n".join(_lines(comparison, names)) + "\n"
+
+
+def _lines(comparison: Comparison, names: tuple[str, str]) -> Iterator[str]:
+    yield f"{names[0]} → {names[1]}: {headline(comparison)}"
+    for name, was, now in comparison.differs:
+        yield f"  not the same: {name}: {was} → {now}"
+    for verdict in ORDER:
+        chosen = [change for change in comparison.changes if change.verdict == verdict]
+        if chosen:
+            yield ""
+            yield f"{verdict}:"
+        for change in chosen:
+            values = f"{written(change.before, change.kind)} → {written(change.after, change.kind)}"
+            yield f"  {_name(change):<26} {values:<24} {_range(change)}".rstrip()
+
+
+def _name(change: Change) -> str:
+    name = (
+        change.name if change.name in ("throughput", "errors", "server CPU") else step_words(change.name).name
+    )
+    return f"{name} {change.what}".strip()
+
+
+def _range(change: Change) -> str:
+    if change.why and math.isnan(change.low):
+        return change.why
+    return f"× {number(change.ratio)} ({number(change.low)} to {number(change.high)})"
