@@ -1,10 +1,11 @@
 """The report of a run: one page, JSON and CSV; thresholds that break it; and what is better or worse than in another.
 
-`write`, `judge` and `compare` are all that a driver needs. Knows observations and files; how people are driven is no
-concern of it.
+`write`, `judge`, `parse` and `compare` are all that a driver needs. Knows observations and files; how people are driven
+is no concern of it.
 """
 
+from web.peers.report.comparing import compare
 from web.peers.report.thresholds import ThresholdError, judge, parse
 from web.peers.report.writing import write
 
-__all__ = ["ThresholdError", "judge", "parse", "write"]
+__all__ = ["ThresholdError", "compare", "judge", "parse", "write"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from web.peers.observations import Observations
 from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Change, Comparison
 from web.peers.report.page import draw
-from web.peers.report.plots import RATIO, STRIP, Plot, interval, share_plot
+from web.peers.report.plots import STRIP, Plot, intervals, share_plot
 from web.peers.report.units import number, written
 from web.peers.report.words import step_words
 
@@ -22,25 +22,24 @@ def comparison_page(
     comparison: Comparison, before: Observations, after: Observations, names: tuple[str, str]
 ) -> str:
     """The page of a comparison, as HTML; `names` are what the two runs are called."""
-    rows = []
-    last = ""
-    for change in comparison.changes:
-        rows.append(
-            {
-                "change": change,
-                "first": change.name != last,
-                "name": _name(change),
-                "before": written(change.before, change.kind),
-                "after": written(change.after, change.kind),
-                "ratio": number(change.ratio),
-                "range": _range(change),
-                "strip": None if math.isnan(change.low) else interval(change.low, change.ratio, change.high),
-                "verdict": change.verdict,
-                "css": change.verdict if change.verdict in (BETTER, WORSE) else "",
-            }
-        )
-        last = change.name
-    margin = interval(1 - comparison.margin, 1, 1 + comparison.margin)
+    told = [change for change in comparison.changes if not math.isnan(change.low)]
+    band = (1 - comparison.margin, 1.0, 1 + comparison.margin)
+    strips, ticks = intervals([band, *((change.low, change.ratio, change.high) for change in told)])
+    strip = {id(change): one for change, one in zip(told, strips[1:], strict=True)}
+    before_it = [None, *comparison.changes]
+    rows = [
+        {
+            "first": previous is not None and change.name != previous.name,
+            "name": _name(change),
+            "before": written(change.before, change.kind),
+            "after": written(change.after, change.kind),
+            "range": _range(change),
+            "strip": strip.get(id(change)),
+            "verdict": change.verdict,
+            "css": change.verdict if change.verdict in (BETTER, WORSE) else "",
+        }
+        for previous, change in zip(before_it, comparison.changes, strict=False)
+    ]
     plots: list[tuple[str, Plot]] = []
     for name in dict.fromkeys(change.name for change in comparison.changes):
         if name in before.steps and name in after.steps:
@@ -56,9 +55,9 @@ def comparison_page(
         names=names,
         rows=rows,
         plots=plots,
-        margin=margin,
+        band=strips[0],
+        ticks=ticks,
         middle=STRIP / 2,
-        ratio=RATIO,
         told=headline(comparison),
         runs=((names[0], comparison.before), (names[1], comparison.after)),
     )

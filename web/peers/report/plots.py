@@ -10,14 +10,15 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from web.peers.report.figures import NICE, Bucket, StepFigures
+from web.peers.report.figures import NICE, Bucket, StepFigures, percentile
 from web.peers.report.units import TIME, Kind, number, unit_for, written
 
 WIDTH, HEIGHT = 480, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
 RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
 STRIP = 200
-RATIO = 4
+RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
+"""The scales of ratios: the end of each, and what is marked on the way there."""
 SHARES = 120
 TICKS = 4
 
@@ -68,12 +69,11 @@ class Curve(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A ratio and its interval on a logarithmic scale, for a row of a table; `cut` where it goes on beyond the edge."""
+    """A ratio and its interval on a logarithmic scale, for a row of a table; what is beyond an edge stands at it."""
 
     low: float
     high: float
     ratio: float
-    cut: bool
 
 
 class Strip(NamedTuple):
@@ -197,14 +197,21 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
     return Plot(label, x_ticks, y_ticks, [], lines, [], [])
 
 
-def interval(low: float, ratio: float, high: float) -> Interval:
-    """Where a ratio and its interval stand on a scale that is STRIP wide, from 1/RATIO to RATIO, 1 in the middle."""
+def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
+    """Where ratios and their intervals stand on a logarithmic scale STRIP wide with 1 in its middle, and its ticks.
+
+    Each is low, ratio, high. The scale is the narrowest that shows most of them whole.
+    """
+    reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
+    wanted = percentile(reach, 90) if reach else 1.0
+    end, between = next((one for one in RATIOS if one[0] >= wanted), RATIOS[-1])
 
     def x(value: float) -> float:
-        share = (1 + math.log(max(value, 1e-9)) / math.log(RATIO)) / 2
+        share = (1 + math.log(max(value, 1e-9)) / math.log(end)) / 2
         return _short(STRIP * min(max(share, 0.0), 1.0))
 
-    return Interval(x(low), x(high), x(ratio), low < 1 / RATIO or high > RATIO)
+    made = [Interval(x(low), x(high), x(ratio)) for low, ratio, high in ratios]
+    return made, [Tick(x(at), f"{at:.2g}") for at in (1 / end, 1 / between, 1, between, end)]
 
 
 def nice_step(highest: float, most: int = TICKS) -> float:

@@ -45,3 +45,8 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
     page = folder / PAGE
     page.write_text(report_page(found, judged), "utf-8")
     return page
+
+
+def read(path: Path) -> Observations:
+    """A run's observations, from its folder or from the file itself. Raises ObservationsError."""
+    return Observations.load(path / RAW if path.is_dir() else path)
