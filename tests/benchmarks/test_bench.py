@@ -20,7 +20,7 @@ BENCH = [sys.executable, "-c", "from web.cli import main; main()", "bench"]
 def test_a_quick_benchmark_measures_the_real_server_and_every_race_has_one_winner(tmp_path: Path) -> None:
     said = tmp_path / "figures.json"
     files = ["--json", str(said), "--markdown", str(tmp_path / "figures.md")]
-    only = ["--only", "claim", "--only", "fanout", "--only", "idle"]
+    only = ["--only", "claim", "--only", "fanout", "--only", "idle", "--only", "assign"]
     ended = subprocess.run(
         [*BENCH, "--quick", *only, *files], cwd=ROOT, capture_output=True, text=True, timeout=220, check=False
     )
@@ -30,7 +30,7 @@ def test_a_quick_benchmark_measures_the_real_server_and_every_race_has_one_winne
     figures = {figure["id"]: figure["value"] for figure in report["figures"]}
     assert figures["claim_wrong"] == 0
     assert figures["claim_unseen"] == 0
-    for name in ("claim_p50_ms", "claim_p99_ms", "idle_kb", "fanout_us", "fanout_burst_us"):
+    for name in ("claim_p50_ms", "claim_p99_ms", "assign_p99_ms", "idle_kb", "fanout_us", "fanout_burst_us"):
         assert 0 < figures[name] < 10_000, name
     assert "| fan-out at 5 events/s" in (tmp_path / "figures.md").read_text()
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from web.bench import browser, claim, fanout, idle, process, relay
+from web.bench import assign, browser, claim, fanout, idle, process, relay
 from web.bench.figures import Figure, Machine, Report, Skipped, markdown, medians, written
 from web.bench.peers import PeerError
 from web.bench.stage import NotReady, stage
@@ -41,6 +41,14 @@ def _claim(rounds: int) -> Measure:
     def measure(tell: Tell) -> list[Figure]:
         with stage(2) as ready:
             return claim.measure(ready, rounds, tell)
+
+    return measure
+
+
+def _assign(rounds: int) -> Measure:
+    def measure(tell: Tell) -> list[Figure]:
+        with stage(2) as ready:
+            return assign.measure(ready, rounds, tell)
 
     return measure
 
@@ -70,6 +78,7 @@ MEASUREMENTS = {
     "idle": Measurement("Idle sockets", _idle(idle.SOCKETS), _idle(200)),
     "fanout": Measurement("Fan-out", _fanout(fanout.SOCKETS, fanout.RATE_S), _fanout(200, 2)),
     "relay": Measurement("Relay", _relay(relay.CALLS, 5), _relay(relay.CALLS, 1)),
+    "assign": Measurement("Assignment", _assign(assign.ROUNDS), _assign(30)),
 }
 
 

@@ -1,0 +1,97 @@
+"""From an administrator's Assign to the assignee's bell, where the assignee's page is served by the other worker.
+
+Measured is the time from the request being sent to the notification being read, store, decision and both workers
+included. Each round takes the assignment back, and has no other person's notification in it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import redis.asyncio
+import uvloop
+
+from signalling.record import Role
+from web import sessions
+from web.accounts import Accounts, Hasher
+from web.bench.figures import Figure, percentile
+from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from web.bench.process import Child
+from web.bench.stage import ORGANISATION, WORDS, Stage
+
+ROUNDS = 300
+WARM_UP = 20
+PAUSE_S = 0.04  # an administrator may send fifty messages a second, and a round has two
+LATE_S = 2.0
+LIMIT_S = 120.0
+Tell = Callable[[float], None]
+
+
+class Heard(NamedTuple):
+    """What the assignee's bell told: each round's delay, and how many rounds it never rang in."""
+
+    late_ms: list[float]
+    unheard: int
+
+
+def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
+    """Plays the rounds. Raises ChildFailed."""
+    (assignee,) = stage.staff(1, 1)
+    admin = asyncio.run(_admin(stage))
+    _, visit = stage.patient()
+    heard: Heard = Child(assign, stage.door, admin, assignee, visit, rounds).result(LIMIT_S, progress)
+    name, note = "assign to the assignee’s bell on the other worker", f"{rounds} rounds, two workers"
+    return [
+        Figure("assign_p50_ms", f"{name}, p50", percentile(heard.late_ms, 50), "ms", note=note),
+        Figure("assign_p99_ms", f"{name}, p99", percentile(heard.late_ms, 99), "ms", 50.0),
+        Figure("assign_unheard", "assignments that the bell never told", heard.unheard, "", 0),
+    ]
+
+
+async def _admin(stage: Stage) -> Seat:
+    """An administrator's browser."""
+    client = redis.asyncio.Redis.from_url(stage.settings.redis.url, socket_timeout=5)
+    hasher = Hasher()
+    try:
+        account = await Accounts(client, hasher).add(
+            ORGANISATION, email="desk@bench.example", name="Desk", role=Role.ADMIN, password=WORDS
+        )
+        return await stage._browser(sessions.storage(client, stage.settings), account)
+    finally:
+        hasher.close()
+        await client.aclose()
+
+
+def assign(tell: Tell, door: Door, admin: Seat, assignee: Seat, visit: str, rounds: int) -> Heard:
+    """The process of both."""
+    return uvloop.run(_assign(tell, door, admin, assignee, visit, rounds))
+
+
+async def _assign(tell: Tell, door: Door, admin: Seat, assignee: Seat, visit: str, rounds: int) -> Heard:
+    rung: asyncio.Queue[int] = asyncio.Queue()
+
+    def news(peer: Peer, payload: bytes, now_ns: int) -> None:
+        message = decode(payload)
+        if message["type"] == "bell.item" and message["item"]["kind"] == "assigned":
+            rung.put_nowait(now_ns)
+
+    peers = {peer.seat: peer for peer in await enter_evenly(door, [admin, assignee], news)}
+    desk, provider = peers[admin], peers[assignee]
+    for answer in await answers([provider.ask("subscribe", topic="bell"), provider.ask("on_call", on=True)]):
+        refuse_errors(answer)
+    late_ms, unheard = [], 0
+    for number in range(WARM_UP + rounds):
+        sent_ns = time.monotonic_ns()
+        refuse_errors((await answers([desk.ask("visit.assign", visit=visit, to=provider.me)]))[0])
+        try:
+            at_ns = await asyncio.wait_for(rung.get(), LATE_S)
+        except TimeoutError:
+            unheard += 1
+        else:
+            if number >= WARM_UP:
+                late_ms.append((at_ns - sent_ns) / 1e6)
+        refuse_errors((await answers([desk.ask("visit.unassign", visit=visit)]))[0])
+        tell((number + 1) / (WARM_UP + rounds))
+        await asyncio.sleep(PAUSE_S)
+    return Heard(late_ms, unheard)
