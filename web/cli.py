@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `check-config`, `version`, `bench`.
+"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `check-config`, `version`, `bench`, `peers`.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -114,6 +114,21 @@ def bench(
     )
     if check and (report.missed or report.skipped):
         raise typer.Exit(1)
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+    },
+)
+def peers(context: typer.Context) -> None:
+    """Drive synthetic patients and providers against a server; report and compare what they saw."""
+    from web.peers.command import peers_app
+
+    peers_app(args=context.args, prog_name="greenroom peers")
 
 
 def welcome(settings: Settings) -> str:

@@ -1,0 +1,35 @@
+"""A throw-away server for a try-out: `greenroom peers --local` needs neither an address nor credentials.
+
+Knows how to have a server with an organisation and so many providers, and to remove both. What happens there it does
+not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from web.peers.plan import Credential
+
+
+class Local(NamedTuple):
+    """A server that runs: its address, organisation, staff, and the process to watch."""
+
+    url: str
+    organisation: str
+    credentials: tuple[Credential, ...]
+    pid: int
+
+
+@contextmanager
+def local_server(workers: int, providers: int) -> Iterator[Local]:
+    """A server with so many workers and providers; it is stopped and its folder removed at the end. Raises NotReady."""
+    from web.bench.stage import ORGANISATION, WORDS, stage
+
+    with stage(workers) as running:
+        running.staff(max(1, providers), 0)
+        staff = tuple(
+            Credential(f"staff{number}@bench.example", WORDS) for number in range(max(1, providers))
+        )
+        yield Local(running.url, ORGANISATION, staff, running.workers[0])
