@@ -19,8 +19,10 @@ from web.peers.observations import STEPS, About, Observations, Series
 BINS = 36
 BUCKETS = 60
 NICE = (1, 2, 5, 10)
-GAUGES = ("waiting", "in_call", "server_cpu", "server_rss", "store_cpu", "store_rss", "driver_cpu")
-"""Gauges that a driver writes: people, cores that are kept busy, and resident bytes."""
+GAUGES = ("waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag").split()
+"""Gauges that a driver writes: people, cores that are kept busy, resident bytes, and how late its loop is (s)."""
+COUNTS = "claims_lost freezes reloads vanished".split()
+"""What a driver counts; `closed_` with a code counts connections that were closed with it."""
 
 
 class Bin(msgspec.Struct, frozen=True):

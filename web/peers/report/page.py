@@ -15,7 +15,7 @@ import markupsafe
 from web.peers.report.figures import Figures, total_errors
 from web.peers.report.plots import Curve, Plot, curves_plot, histogram_plot, over_time_plot, strips
 from web.peers.report.thresholds import Verdict
-from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, number, written
+from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, gauge_kind, number, written
 from web.peers.report.words import GAUGES, step_words
 
 HERE = Path(__file__).parent
@@ -106,6 +106,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
         ("Where the patients are", "", ("waiting", "in_call"), COUNT),
         ("CPU", "100% is one core", ("server_cpu", "store_cpu", "driver_cpu"), SHARE),
         ("Memory", "resident", ("server_rss", "store_rss"), BYTES),
+        ("Driver's delay", "how late its loops turn, added up", ("driver_lag",), TIME),
     )
     for heading, told, names, kind in groups:
         curves = [
@@ -119,7 +120,11 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
         if name not in GAUGES:
             curve = Curve("one", name.replace("_", " "), one.over_time)
             made.append(
-                (curve.name.capitalize(), "", curves_plot(curve.name, [curve], COUNT, found.duration_s))
+                (
+                    curve.name.capitalize(),
+                    "",
+                    curves_plot(curve.name, [curve], gauge_kind(name), found.duration_s),
+                )
             )
     if found.errors:
         failing = [value / width for value, width in zip(found.failures, widths, strict=True)]

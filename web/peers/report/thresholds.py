@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from web.peers.observations import STEPS, Observations
-from web.peers.report.figures import GAUGES, Figures, figures, percentile, total_errors
-from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, Kind, written
+from web.peers.report.figures import COUNTS, GAUGES, Figures, figures, percentile, total_errors
+from web.peers.report.units import COUNT, RATE, SHARE, TIME, Kind, gauge_kind, written
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -28,6 +28,7 @@ OF_GAUGES = ("mean", "max", "last")
 EXPRESSION = re.compile(
     r"(?P<subject>[^\s<>=]+)(?P<operator>[<>]=?)(?P<number>\d+(?:\.\d+)?)(?P<unit>[^\d\s.]*)"
 )
+CLOSED = re.compile(r"closed_\d{4}")
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
@@ -74,12 +75,11 @@ def parse(
     expression: str,
     steps: Collection[str] = (),
     gauges: Collection[str] = (),
-    counts: Collection[str] | None = None,
+    counts: Collection[str] = (),
 ) -> Threshold:
     """Read an expression; `steps`, `gauges`, `counts` are names besides those that every run may have.
 
-    Raises ThresholdError, which says what is expected. Where `counts` is None (the run is still to come), any other
-    name is taken for that of a count.
+    Raises ThresholdError, which says what is expected.
     """
     text = re.sub(r"\s+", "", expression)
     match = EXPRESSION.fullmatch(text)
@@ -105,7 +105,7 @@ def _family(
     statistic: str,
     steps: Collection[str],
     gauges: Collection[str],
-    counts: Collection[str] | None,
+    counts: Collection[str],
 ) -> str:
     if name == "errors":
         return "errors"
@@ -123,12 +123,12 @@ def _family(
         if statistic not in OF_GAUGES:
             raise ThresholdError(f"{expression!r}: expected {name}. with one of {', '.join(OF_GAUGES)}")
         return "gauge"
-    if not statistic and (counts is None or name in counts):
+    known_counts = sorted({*COUNTS, *counts})
+    if not statistic and (name in known_counts or CLOSED.fullmatch(name)):
         return "count"
-    others = f"; counts: {', '.join(sorted(counts))}" if counts else ""
     raise ThresholdError(
-        f"{expression!r}: there is no {name!r}; steps: {', '.join(known_steps)}; gauges: {', '.join(known_gauges)}"
-        f"{others}; or errors, throughput"
+        f"{expression!r}: there is no {name!r}; steps: {', '.join(known_steps)}; gauges: {', '.join(known_gauges)}; "
+        f"counts: {', '.join(known_counts)}; or errors, throughput"
     )
 
 
@@ -136,7 +136,7 @@ def _kind(family: str, name: str, statistic: str, unit: str) -> Kind:
     if family == "step":
         return COUNT if statistic == "count" else TIME
     if family == "gauge":
-        return BYTES if name.endswith("_rss") else SHARE if name.endswith("_cpu") else COUNT
+        return gauge_kind(name)
     if family == "errors" and unit == "%":
         return SHARE
     return RATE if family == "throughput" else COUNT

@@ -27,7 +27,13 @@ BYTES = Kind("bytes", {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}, ("GB", "MB", "k
 RATE = Kind("rate", {"/s": 1.0, "/min": 1 / 60}, ("/s",))
 SHARE = Kind("share", {"%": 0.01}, ("%",))
 COUNT = Kind("count", {"": 1.0}, ("",))
+ENDINGS = {"rss": BYTES, "cpu": SHARE, "lag": TIME}
 MINUTES_FROM_S = 600.0
+
+
+def gauge_kind(name: str) -> Kind:
+    """What a gauge measures, by the last word of its name."""
+    return ENDINGS.get(name.rpartition("_")[2], COUNT)
 
 
 def unit_for(value: float, kind: Kind) -> str:

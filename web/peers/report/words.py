@@ -17,14 +17,20 @@ class Words(NamedTuple):
 
 
 STEPS: Mapping[str, Words] = {
-    "arrive": Words("Arrive", "from opening the calendar to having a place in line"),
-    "queue_seen": Words("Queue shows it", "from Meet Now to the request standing in a provider's queue"),
-    "waited": Words("Wait", "from Meet Now to being pulled in"),
+    "arrive": Words("Arrive", "from opening the calendar until it is shown"),
+    "queue_seen": Words(
+        "Queue shows it", "from sending the patient information to the row in a provider's queue"
+    ),
+    "waited": Words("Wait", "from sending the patient information to being claimed"),
     "claim": Words("Claim", "from pressing Claim to its answer"),
     "pulled_in": Words("Claim to pulled in", "from pressing Claim to the patient knowing"),
-    "started": Words("Start Session", "from the second press of Start Session to the session being live"),
-    "first_frame": Words("First frame", "from the second press of Start Session to the first picture"),
-    "hang_up": Words("Hang up", "from ending the call to the other side knowing"),
+    "started": Words(
+        "Start Session", "from the second press to the one who pressed first knowing that it is live"
+    ),
+    "first_frame": Words(
+        "First frame", "from the second press of Start Session to the first picture, on each side"
+    ),
+    "hang_up": Words("Hang up", "from ending the call to the patient knowing"),
     "journey": Words("Whole visit", "from opening the calendar to the end of the visit"),
 }
 GAUGES: Mapping[str, str] = {
@@ -33,6 +39,7 @@ GAUGES: Mapping[str, str] = {
     "server_cpu": "server",
     "store_cpu": "store",
     "driver_cpu": "driver",
+    "driver_lag": "driver",
     "server_rss": "server",
     "store_rss": "store",
 }

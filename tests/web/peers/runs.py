@@ -1,0 +1,49 @@
+"""A run as a driver would have seen it, made up on a clock of its own: the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+
+from web.peers.observations import Observations
+
+SPREADS = {
+    "arrive": -4.2,
+    "queue_seen": -5.5,
+    "claim": -6.1,
+    "pulled_in": -5.8,
+    "started": -5.8,
+    "first_frame": -3.1,
+}
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def run(seed: int = 1, *, patients: int = 400, slower: float = 1.0, lost: int = 3) -> Observations:
+    """A run of so many patients, 8 a second, whose claims are `slower` than usual; `lost` of them go wrong."""
+    draw, clock = random.Random(seed), Clock()
+    seen = Observations(clock=clock)
+    for number in range(patients):
+        clock.now += draw.expovariate(8)
+        seen.gauge("waiting", draw.randrange(20))
+        seen.gauge("server_cpu", draw.uniform(0.3, 0.6))
+        seen.gauge("server_rss", 90e6 + number)
+        for name, middle in SPREADS.items():
+            seconds = draw.lognormvariate(middle, 0.35)
+            seen.step(name, seconds * slower if name in ("claim", "pulled_in") else seconds)
+        if number < lost:
+            seen.error("too_late", "claim: no answer within 30 s")
+        else:
+            seen.step("journey", draw.uniform(20, 40))
+    seen.count("freezes", 2)
+    seen.about.plan = {"patients": str(patients), "arrivals": "poisson 8/s", "media": "light"}
+    seen.about.command = "greenroom peers http://127.0.0.1:8000 --patients 400 --fail-if 'pulled_in.p99>5ms'"
+    seen.about.machine = {"CPU": "a fast one", "cores": "2"}
+    seen.about.versions = {"Python": "3.11"}
+    return seen
