@@ -1,0 +1,247 @@
+"""One socket to a server under test. Whatever comes is held against the document: shape, frame, answers, versions.
+
+Knows the wire as PROTOCOL.md tells it. Raises Wrong at the first thing that is not as it must be, and never waits for
+longer than `WITHIN_S`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+import msgpack
+import msgspec
+
+from signalling.messages import CODECS, TEXTS
+from signalling.reference import message_types
+from web.peers.conformance.table import Wrong, shown
+
+WITHIN_S: Final = 5.0
+QUIET_S: Final = 0.3  # so long nothing must come
+ABNORMAL: Final = 1006
+Message = dict[str, Any]
+KNOWN: Final = message_types("server")
+
+
+class Line:
+    """See the module. `sent` is what was said last; `news` what came and answered nothing; `held` the version of each
+    topic."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
+        self.ws = ws
+        self.codec = CODECS[subprotocol]
+        self.sent: object = ""
+        self.news: deque[Message] = deque(maxlen=1000)
+        self.held: dict[str, tuple[str, int]] = {}
+        self.welcome: Message = {}
+        self._ids = itertools.count(1)
+        self._asked: set[int] = set()
+        self._answered: set[int] = set()
+
+    @property
+    def visit(self) -> str:
+        """The visit that the welcome named."""
+        return str(self.welcome.get("visit"))
+
+    # --- saying
+
+    def encoded(self, message: object) -> bytes:
+        """A message as this socket's frames carry it."""
+        if self.codec.text:
+            return json.dumps(message).encode()
+        packed: bytes = msgpack.packb(message)
+        return packed
+
+    async def send(self, message: Message) -> None:
+        """Say a message as it is."""
+        if isinstance(message.get("id"), int):
+            self._asked.add(message["id"])
+        await self.send_frame(self.encoded(message), text=self.codec.text, said=message)
+
+    async def send_frame(self, data: bytes, *, text: bool, said: object = None) -> None:
+        """Send any bytes, in either kind of frame."""
+        self.sent = data if said is None else said
+        try:
+            await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
+        except (aiohttp.ClientError, ConnectionError) as problem:
+            raise Wrong(
+                "a socket that stays open", f"it is closed ({type(problem).__name__})", self.sent
+            ) from None
+
+    async def ask(self, kind: str, /, **fields: Any) -> Message:
+        """Make a request; return its answer, whatever that is."""
+        request = {"type": kind, "id": next(self._ids), **fields}
+        await self.send(request)
+        return await self.answer(request["id"], kind)
+
+    async def answer(self, request_id: int | None, kind: str = "the request") -> Message:
+        """Return the answer to a request that was made; None: an error whose `reply_to` is null."""
+        while True:
+            message = await self.hear(f"an answer to {kind}, with reply_to {json.dumps(request_id)}")
+            if "reply_to" in message and message["reply_to"] == request_id:
+                return message
+            self.news.append(message)
+
+    async def get(self, kind: str, answer: str = "done", /, **fields: Any) -> Message:
+        """Make a request that must be answered by a message of that type."""
+        found = await self.ask(kind, **fields)
+        if found["type"] != answer:
+            raise Wrong(f"`{answer}`", found, self.sent)
+        return found
+
+    async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
+        """Make a request that must be refused with a code; return the details."""
+        return self.is_error(await self.ask(kind, **fields), code)
+
+    def is_error(self, answer: Message, *codes: str) -> Message:
+        """The details of an error with one of these codes."""
+        if answer["type"] != "error" or answer["code"] not in codes:
+            raise Wrong(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
+        details: Message = answer["details"]
+        return details
+
+    # --- hearing
+
+    async def hear(self, expected: str, within_s: float = WITHIN_S) -> Message:
+        """Return the next message. Raises Wrong: none came, it closed, or what came is none."""
+        frame = await self._frame(expected, within_s)
+        if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            return self._read(frame)
+        raise Wrong(expected, f"the socket closed with {self.ws.close_code or ABNORMAL}", self.sent)
+
+    async def _frame(self, expected: str, within_s: float) -> aiohttp.WSMessage:
+        try:
+            async with asyncio.timeout(within_s):
+                while True:
+                    frame = await self.ws.receive()
+                    if frame.type is aiohttp.WSMsgType.PING:  # where pings are told
+                        await self.ws.pong(frame.data)
+                    elif frame.type is not aiohttp.WSMsgType.PONG:
+                        return frame
+        except TimeoutError:
+            raise Wrong(expected, f"nothing within {within_s:g} s", self.sent) from None
+
+    def _read(self, frame: aiohttp.WSMessage) -> Message:
+        if (frame.type is aiohttp.WSMsgType.TEXT) is not self.codec.text:
+            raise Wrong(
+                f"{'text' if self.codec.text else 'binary'} frames, as {self.codec.subprotocol} has them",
+                frame.data,
+            )
+        try:
+            message = json.loads(frame.data) if self.codec.text else msgpack.unpackb(frame.data)
+        except ValueError:
+            raise Wrong(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+            raise Wrong("a map with a `type`", message, self.sent)
+        if message["type"] in KNOWN:  # others may be of a later 1.x
+            try:
+                self.codec.decode_server(frame.data)
+            except msgspec.DecodeError as problem:
+                raise Wrong(
+                    f"`{message['type']}` as the reference has it: {problem}", message, self.sent
+                ) from None
+        self._one_answer(message)
+        self._in_order(message)
+        return message
+
+    def _one_answer(self, message: Message) -> None:
+        if message["type"] == "error":
+            if message["code"] not in TEXTS:
+                raise Wrong("an error code of the table", message, self.sent)
+            if not message["text"] or not isinstance(message.get("details"), dict):
+                raise Wrong("an error with a text for people and a map of details", message, self.sent)
+        answers = message.get("reply_to")
+        if answers is None:
+            return
+        if answers in self._answered and message["type"] != "welcome":
+            raise Wrong("exactly one answer to each request", message, self.sent)
+        if answers not in self._asked:
+            raise Wrong("`reply_to` is the id of a request of this socket", message, self.sent)
+        self._answered.add(answers)
+
+    def _in_order(self, message: Message) -> None:
+        topic = message.get("topic")
+        if not isinstance(topic, str) or "reply_to" in message:
+            return
+        version: int = message["version"]
+        epoch: str | None = message.get("epoch")
+        held = self.held.get(topic)
+        if message["type"].endswith(".snapshot"):
+            self.held[topic] = (str(epoch), version)
+        elif epoch is not None:
+            if held is not None and held[0] == epoch and version < held[1]:
+                raise Wrong(f"a version of {topic} that is not below {held[1]}", message, self.sent)
+            self.held[topic] = (epoch, version)
+        elif held is not None:
+            if version <= held[1]:
+                raise Wrong(
+                    f"a version of {topic} above {held[1]}, for each change has its own", message, self.sent
+                )
+            self.held[topic] = (held[0], version)
+
+    async def expect(
+        self,
+        kind: str,
+        fits: Callable[[Message], bool] = lambda _: True,
+        what: str = "",
+        within_s: float = WITHIN_S,
+    ) -> Message:
+        """Return the first message of a type that fits; `what` says in words what it shows."""
+        expected = f"`{kind}`" + (f" {what}" if what else "")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while True:
+            message = (
+                self.news.popleft()
+                if self.news
+                else await self.hear(expected, max(0.01, until - loop.time()))
+            )
+            if message["type"] == kind and fits(message):
+                return message
+
+    async def quiet(self, expected: str, allowed: Callable[[Message], bool] = lambda _: False) -> None:
+        """Return if nothing comes for a moment but what is allowed."""
+        try:
+            async with asyncio.timeout(QUIET_S):
+                while True:
+                    message = self.news.popleft() if self.news else self._read(await self.ws.receive())
+                    if not allowed(message):
+                        raise Wrong(expected, message, self.sent)
+        except TimeoutError:
+            return
+
+    async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
+        """Return what is said until the server closes, with one of these codes."""
+        wanted, said = " or ".join(map(str, codes)), []
+        expected = f"the socket closed with {wanted}"
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while True:
+            frame = await self._frame(expected, max(0.01, until - loop.time()))
+            if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                said.append(self._read(frame))
+                continue
+            code = self.ws.close_code or ABNORMAL
+            if code not in codes:
+                raise Wrong(expected, f"closed with {code}", self.sent)
+            return said
+
+    def want(self, holds: bool, expected: str, got: object) -> None:
+        """Raise Wrong unless it holds."""
+        if not holds:
+            raise Wrong(expected, shown(got), self.sent)
+
+    async def vanish(self) -> None:
+        """Lose the socket without a word."""
+        connection = self.ws._response.connection
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+
+    async def close(self) -> None:
+        """Close the socket; the connection may be resumed."""
+        await self.ws.close()

@@ -1,0 +1,92 @@
+"""Runs the checks of a server: those that only wait beside each other, the rest one after another.
+
+Knows the order and what becomes of a check that fails in a way that nobody foresaw; knows no check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from signalling.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from web.peers.conformance import asking, door, media, topics, visits
+from web.peers.conformance.stage import Stage
+from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Wrong
+from web.peers.entry import CannotEnter, Clinic
+
+CHECK_S: Final = 30.0
+SLOW_S: Final = 60.0
+ORDER: Final = [room.__name__ for room in (door, asking, topics, visits, media)]
+"""The modules whose checks make the table, in its order."""
+CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
+
+
+async def run(
+    clinic: Clinic,
+    credentials: Sequence[tuple[str, str]],
+    *,
+    only: Sequence[str] = (),
+    slow: bool = False,
+    told: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Return what came of each check, in the table's order; `told` hears of each as it comes.
+
+    `credentials` are (email, password) of staff: one at least, two for all checks. `only`: rooms, or patterns of names.
+    `slow`: those that take half a minute too. Raises CannotEnter where there is no such server or no way in.
+    """
+    await clinic.check()
+    stage = Stage(clinic, tuple(credentials))
+    await stage.open_doors()
+    host = await stage.on_call() if stage.staff_browsers else None  # Meet Now may need somebody on call
+    wanted = [
+        (check, subprotocol)
+        for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
+        if (slow or not check.slow) and _fits(check, only)
+        for subprotocol in (CODECS if check.codecs else (JSON_SUBPROTOCOL,))
+    ]
+    outcomes: dict[int, Outcome] = {}
+
+    async def one(place: int) -> None:
+        check, subprotocol = wanted[place]
+        outcomes[place] = outcome = await _outcome(check, stage.speaking(subprotocol))
+        told(outcome)
+
+    async with asyncio.TaskGroup() as group:
+        for place, (check, _) in enumerate(wanted):
+            if check.waits:
+                group.create_task(one(place))
+        for place, (check, _) in enumerate(wanted):
+            if not check.waits:
+                await one(place)
+    if host is not None:
+        await host.ask("on_call", on=False)
+        await host.close()
+    return [outcomes[place] for place in sorted(outcomes)]
+
+
+def _fits(check: Check, only: Sequence[str]) -> bool:
+    return not only or any(check.room == word or fnmatch.fnmatch(check.name, f"*{word}*") for word in only)
+
+
+async def _outcome(check: Check, stage: Stage) -> Outcome:
+    name = f"{check.name} ({CODECS[stage.subprotocol]})" if check.codecs else check.name
+    fault, untold = None, ""
+    try:
+        async with asyncio.timeout(SLOW_S if check.slow else CHECK_S):
+            await check.run(stage)
+    except Wrong as wrong:
+        fault = wrong
+    except Untold as reason:
+        untold = str(reason)
+    except CannotEnter as problem:
+        fault = Wrong("an answer", str(problem))
+    except TimeoutError:
+        fault = Wrong("an end", f"none within {CHECK_S:g} s")
+    except (KeyError, TypeError, AttributeError, IndexError) as problem:
+        # A part of a message that is not what the reference has: the shape of what is known was checked already.
+        fault = Wrong("messages as the reference has them", f"{type(problem).__name__}: {problem}")
+    finally:
+        await stage.tidy()
+    return Outcome(check.room, name, check.section, fault, untold)

@@ -1,0 +1,179 @@
+"""The people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
+
+Knows how each gets in (PROTOCOL.md#entry), and tidies up after each check: no made-up visit is left in the queue.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+
+from signalling.messages import JSON_SUBPROTOCOL
+from web.peers.answers import information
+from web.peers.conformance.line import Line
+from web.peers.conformance.table import Untold, Wrong
+from web.peers.entry import Browser, CannotEnter, Clinic
+
+ROLES: Final = ("patient", "staff", "guest")
+
+
+@dataclass(slots=True)
+class Patient:
+    """A patient in line: their browser, and the visit once a socket has named it."""
+
+    browser: Browser
+    visit: str = ""
+
+
+@dataclass(slots=True)
+class Stage:
+    """One server and those who act on it. `subprotocol` is what sockets speak unless a check says otherwise."""
+
+    clinic: Clinic
+    credentials: tuple[tuple[str, str], ...] = ()
+    subprotocol: str = JSON_SUBPROTOCOL
+    staff_browsers: list[Browser] = field(default_factory=list)
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+    lines: list[Line] = field(default_factory=list)
+    patients: list[Patient] = field(default_factory=list)
+
+    def speaking(self, subprotocol: str) -> Stage:
+        """The same stage for another check, whose sockets speak that."""
+        return Stage(self.clinic, self.credentials, subprotocol, self.staff_browsers, self.numbers)
+
+    async def open_doors(self) -> None:
+        """Sign the staff in. Raises CannotEnter."""
+        for email, password in self.credentials:
+            browser = Browser(self.clinic)
+            page = await browser.post(
+                f"{self.clinic.path}/staff/sign-in", {"email": email, "password": password}
+            )
+            if page.status != 303:
+                raise CannotEnter(
+                    f"{self.clinic.origin} does not sign {email} in: email or password are wrong, or try later"
+                )
+            self.staff_browsers.append(browser)
+
+    # --- people
+
+    def staff_browser(self, number: int = 0) -> Browser:
+        """A member of staff's browser. Raises Untold where no such credentials were given."""
+        if number >= len(self.staff_browsers):
+            some = "a second member of staff" if number else "a member of staff"
+            raise Untold(f"{some} is needed: name one more in the credentials")
+        return self.staff_browsers[number]
+
+    async def staff(self, number: int = 0, **how: Any) -> Line:
+        """A member of staff's socket, welcomed."""
+        return await self.hello(self.staff_browser(number), "staff", **how)
+
+    async def on_call(self, number: int = 0, **how: Any) -> Line:
+        """A member of staff's socket, on call."""
+        line = await self.staff(number, **how)
+        await line.get("on_call", on=True)
+        return line
+
+    async def patient(self) -> Patient:
+        """Somebody new in line, by Meet Now. Raises Untold where it is closed."""
+        browser = Browser(self.clinic)
+        try:
+            language = await self.clinic.language(browser)
+        except CannotEnter as closed:
+            raise Untold(f"{closed}; somebody on call and opening hours may be missing") from None
+        await browser.get(f"{self.clinic.path}/information")
+        form = information(next(self.numbers), language, reason="A conformance check, no real request")
+        page = await browser.post(f"{self.clinic.path}/information", form)
+        if page.status != 303 or not page.location.endswith("/visit"):
+            raise Wrong(
+                f"303 to {self.clinic.path}/visit",
+                f"{page.status} {page.location}",
+                f"POST {self.clinic.path}/information",
+            )
+        self.patients.append(Patient(browser))
+        return self.patients[-1]
+
+    async def in_line(self, **how: Any) -> tuple[Patient, Line]:
+        """Somebody new in line, and their socket."""
+        patient = await self.patient()
+        line = await self.hello(patient.browser, "patient", **how)
+        patient.visit = line.visit
+        return patient, line
+
+    async def together(self, number: int = 0) -> tuple[Line, Line, str]:
+        """A patient and the provider who has claimed them, both on the visit's page: their sockets, and the visit."""
+        provider = await self.on_call(number)
+        _, patient = await self.in_line()
+        await provider.get("visit.claim", visit=patient.visit)
+        for line in (patient, provider):
+            await line.get("subscribe", "subscribed", topic=f"visit/{patient.visit}")
+            await line.get("visit.enter", visit=patient.visit)
+        return patient, provider, patient.visit
+
+    # --- sockets
+
+    async def open(
+        self,
+        browser: Browser | None,
+        subprotocol: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **how: Any,
+    ) -> Line:
+        """A socket on which nothing was said. Raises Wrong where it is not opened."""
+        subprotocol = subprotocol or self.subprotocol
+        sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers
+        try:
+            ws = await self.clinic.http.ws_connect(
+                self.clinic.socket_url,
+                **{
+                    "protocols": (subprotocol,),
+                    "headers": sent,
+                    "max_msg_size": 0,
+                    "ssl": self.clinic.ssl,
+                    **how,
+                },
+            )
+        except aiohttp.WSServerHandshakeError as refused:
+            raise Wrong("the upgrade (101)", f"HTTP {refused.status}", f"GET {self.clinic.path}/ws") from None
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            raise Wrong("the upgrade (101)", type(problem).__name__, f"GET {self.clinic.path}/ws") from None
+        line = Line(ws, subprotocol)
+        self.lines.append(line)
+        if how.get("protocols", True) and ws.protocol != subprotocol:
+            raise Wrong(f"the subprotocol {subprotocol}, that was asked for", str(ws.protocol))
+        return line
+
+    async def hello(
+        self,
+        browser: Browser,
+        role: str,
+        subprotocol: str | None = None,
+        resume: str | None = None,
+        **how: Any,
+    ) -> Line:
+        """A socket that was welcomed."""
+        line = await self.open(browser, subprotocol, **how)
+        line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
+        return line
+
+    async def tidy(self) -> None:
+        """Close all sockets, and let the patients leave; a visit that was claimed is ended by who claimed it."""
+        for line in self.lines:
+            with contextlib.suppress(Exception):
+                await line.close()
+        for patient in self.patients:
+            with contextlib.suppress(Wrong, Untold):
+                line = await self.hello(patient.browser, "patient")
+                answer = await line.ask("visit.withdraw", visit=line.visit)
+                if answer["type"] == "error" and answer["code"] == "wrong_status":
+                    for number in range(len(self.staff_browsers)):
+                        staff = await self.staff(number)
+                        await staff.ask("visit.end", visit=line.visit)
+                        await staff.close()
+                await line.close()
+        self.lines.clear()
+        self.patients.clear()

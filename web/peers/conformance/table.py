@@ -1,0 +1,134 @@
+"""What a check is, what came of it, and the table in which it is told.
+
+Knows no socket. A fault says what was sent, what the document asks for, and what came instead; private tokens are cut.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+MOST_SHOWN: Final = 400
+_TOKEN = re.compile(r"\br_[A-Za-z0-9_-]{6,}")
+
+
+class Wrong(Exception):
+    """The other side does not keep to the document."""
+
+    def __init__(self, expected: str, got: object, sent: object = "") -> None:
+        super().__init__(expected)
+        self.expected, self.got, self.sent = expected, shown(got), shown(sent)
+
+
+class Untold(Exception):
+    """It cannot be told here; the text says why, and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one check: `fault` is None where it was kept or (`untold`) could not be told."""
+
+    room: str
+    name: str
+    section: str
+    fault: Wrong | None = None
+    untold: str = ""
+
+    @property
+    def word(self) -> str:
+        """`kept`, `wrong` or `not told`."""
+        return "wrong" if self.fault is not None else "not told" if self.untold else "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of a server: `run` returns, or raises Wrong or Untold. `waits`: it only waits, beside others."""
+
+    room: str
+    name: str
+    section: str
+    run: Callable[[Any], Awaitable[None]]
+    waits: bool = False
+    slow: bool = False
+    codecs: bool = False
+
+
+CHECKS: list[Check] = []
+
+
+def check(
+    room: str, name: str, section: str, *, waits: bool = False, slow: bool = False, codecs: bool = False
+) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
+    """Put a check into the table. `codecs`: once in each codec; `slow`: takes half a minute, so only when asked for."""
+
+    def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+        CHECKS.append(Check(room, name, section, run, waits, slow, codecs))
+        return run
+
+    return put
+
+
+def shown(value: object) -> str:
+    """A message or a sentence as it may be printed: short, and without private tokens."""
+    if isinstance(value, bytes):
+        text = f"{len(value)} bytes {value[:40]!r}"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _TOKEN.sub("r_…", text)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} … ({len(text)} characters)"
+
+
+def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """The outcomes as plain maps, for a file."""
+    return [
+        {
+            "room": outcome.room,
+            "check": outcome.name,
+            "section": f"PROTOCOL.md#{outcome.section}",
+            "result": outcome.word,
+            "sent": outcome.fault.sent if outcome.fault else "",
+            "expected": outcome.fault.expected if outcome.fault else "",
+            "got": outcome.fault.got if outcome.fault else "",
+            "why": outcome.untold,
+        }
+        for outcome in outcomes
+    ]
+
+
+STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow"}
+
+
+def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Print the table, each fault with what was sent, expected and got, and the sum of it."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "check", "PROTOCOL.md"):
+        table.add_column(title, overflow="fold")
+    for outcome in outcomes:
+        style = STYLES[outcome.word]
+        name = escape(f"{outcome.room}: {outcome.name}")
+        table.add_row(f"[{style}]{outcome.word}[/]", name, f"#{outcome.section}")
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.fault is None and not outcome.untold:
+            continue
+        console.print(
+            f"\n[{STYLES[outcome.word]}]{outcome.word}[/] {escape(outcome.name)} (PROTOCOL.md#{outcome.section})"
+        )
+        for word, text in _lines(outcome):
+            console.print(f"  {word:>8}  {escape(text)}", soft_wrap=True)
+    count = {word: sum(outcome.word == word for outcome in outcomes) for word in STYLES}
+    console.print(f"\n{count['kept']} kept, {count['wrong']} wrong, {count['not told']} not told.")
+
+
+def _lines(outcome: Outcome) -> list[tuple[str, str]]:
+    if outcome.fault is None:
+        return [("because", outcome.untold)]
+    fault = outcome.fault
+    return [(w, t) for w, t in (("sent", fault.sent), ("expected", fault.expected), ("got", fault.got)) if t]

@@ -1,0 +1,171 @@
+"""Checks of a server: what is held, kept fresh, caught up with and let go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from web.peers.conformance.line import Line
+from web.peers.conformance.stage import Stage
+from web.peers.conformance.table import check
+
+STAFF_TOPICS = {"queue": "queue.snapshot", "sessions": "sessions.snapshot", "bell": "bell.snapshot"}
+PATIENT_TOPICS = {
+    "visit": "visit.state",
+    "case": "case.state",
+    "place": "place.state",
+    "chat": "chat.snapshot",
+}
+
+
+async def whole(line: Line, topic: str, kind: str) -> dict[str, Any]:
+    """Subscribe; return the whole state, which must be that of the answer. What came before is forgotten."""
+    line.news.clear()
+    answer = await line.get("subscribe", "subscribed", topic=topic)
+    line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
+    state = await line.expect(kind, lambda m: m["topic"] == topic, f"of {topic}, with `subscribed`")
+    line.want(state["epoch"] == answer["epoch"], f"`epoch` {answer['epoch']}, as in `subscribed`", state)
+    line.want(
+        state["version"] == answer["version"], f"`version` {answer['version']}, as in `subscribed`", state
+    )
+    return state
+
+
+@check("topics", "staff are given the queue, the sessions and their bell", "topics", codecs=True)
+async def staffs(stage: Stage) -> None:
+    line = await stage.staff()
+    for topic, kind in STAFF_TOPICS.items():
+        await whole(line, topic, kind)
+    me = line.welcome["me"]
+    answer = await line.get("subscribe", "subscribed", topic="queue")
+    line.want(answer["topic"] == "queue", "a topic can be asked for again", answer)
+    line.want(me["id"] != "", "an id of one’s own", me)
+
+
+@check("topics", "a patient is given their visit, case, place and chat", "topics", codecs=True)
+async def patients(stage: Stage) -> None:
+    patient, line = await stage.in_line()
+    states = {
+        room: await whole(line, f"{room}/{patient.visit}", kind) for room, kind in PATIENT_TOPICS.items()
+    }
+    visit, case, place = states["visit"]["visit"], states["case"]["case"], states["place"]
+    line.want(
+        visit["id"] == patient.visit and visit["status"] == "queued", "their visit, queued", states["visit"]
+    )
+    line.want(set(visit["parties"]) == {"patient"}, "one party, the patient", visit["parties"])
+    line.want(case["visit"] == patient.visit and case["answers"] == {}, "their case, without answers", case)
+    ids = [step["id"] for step in case["steps"]]
+    line.want(len(set(ids)) == len(ids), "steps with an id each", ids)
+    shown, waiting = place["place"], place["waiting"]
+    line.want(shown is None or 1 <= shown <= waiting, "a place from 1 to the number of those who wait", place)
+    line.want(states["chat"]["lines"] == [], "no lines yet", states["chat"])
+
+
+@check("topics", "staff’s topics are not a patient’s, nor another patient’s", "topics")
+async def not_theirs(stage: Stage) -> None:
+    one, line = await stage.in_line()
+    other, _ = await stage.in_line()
+    for topic in STAFF_TOPICS:
+        await line.refused("not_allowed", "subscribe", topic=topic)
+    for room in PATIENT_TOPICS:
+        await line.refused("not_found", "subscribe", topic=f"{room}/{other.visit}")
+    for topic in ("weather", "visit/v_nosuchvisit", f"recipes/{one.visit}", "visit/"):
+        await line.refused("not_found", "subscribe", topic=topic)
+    staff = await stage.staff()
+    await staff.refused("not_found", "subscribe", topic=f"place/{one.visit}")
+
+
+@check("queue", "whoever arrives appears once as fresh, and goes when they leave", "queue", codecs=True)
+async def arrives(stage: Stage) -> None:
+    staff = await stage.on_call()
+    await whole(staff, "queue", "queue.snapshot")
+    patient, line = await stage.in_line()
+    row = await staff.expect("queue.row", lambda m: m["row"]["visit"] == patient.visit, "of who arrived")
+    staff.want(row["fresh"] is True, "`fresh` true", row)
+    await line.get("visit.enter", visit=patient.visit)
+    row = await staff.expect(
+        "queue.row", lambda m: m["row"]["visit"] == patient.visit and m["row"]["online"], "online"
+    )
+    staff.want(row["fresh"] is False, "`fresh` false, for they have been there", row)
+    await line.get("visit.withdraw", visit=patient.visit)
+    gone = await staff.expect("queue.gone", lambda m: m["visit"] == patient.visit, "of who left")
+    staff.want(gone["why"] == "withdrawn", "`why` withdrawn", gone)
+
+
+@check(
+    "queue",
+    "whoever comes back with epoch and version is told what they missed, in order",
+    "topics",
+    codecs=True,
+)
+async def catches_up(stage: Stage) -> None:
+    staff = await stage.on_call()
+    held = await whole(staff, "queue", "queue.snapshot")
+    await staff.vanish()
+    patient, line = await stage.in_line()
+    await line.get("visit.enter", visit=patient.visit)
+    back = await stage.hello(stage.staff_browser(), "staff", resume=staff.welcome["resume"])
+    answer = await back.get(
+        "subscribe", "subscribed", topic="queue", epoch=held["epoch"], version=held["version"]
+    )
+    back.want(answer["version"] > held["version"], f"a version above {held['version']}", answer)
+    newest = held["version"]
+    while True:
+        message = back.news.popleft() if back.news else await back.hear("what was missed of the queue")
+        if message["type"] == "queue.snapshot":
+            rows = {row["visit"] for row in message["rows"]}
+            back.want(patient.visit in rows, "a snapshot with who arrived meanwhile", message)
+            return
+        if message.get("topic") != "queue":
+            continue
+        back.want(message["version"] > newest, f"changes above version {newest} only, each once", message)
+        newest = message["version"]
+        if (
+            message["type"] == "queue.row"
+            and message["row"]["visit"] == patient.visit
+            and message["row"]["online"]
+        ):
+            return
+
+
+@check("queue", "whoever holds another epoch is given a snapshot", "topics")
+async def other_epoch(stage: Stage) -> None:
+    staff = await stage.staff()
+    held = await whole(staff, "queue", "queue.snapshot")
+    again = await stage.staff()
+    await again.get(
+        "subscribe", "subscribed", topic="queue", epoch="e_elsewhere", version=held["version"] + 1000
+    )
+    await again.expect("queue.snapshot", what="for who holds another epoch")
+
+
+@check("queue", "whoever holds the newest is not given it again", "topics")
+async def holds_the_newest(stage: Stage) -> None:
+    staff = await stage.staff()
+    held = await whole(staff, "queue", "queue.snapshot")
+    again = await stage.staff()
+    await again.get("subscribe", "subscribed", topic="queue", epoch=held["epoch"], version=held["version"])
+    await again.quiet("nothing, or changes only", lambda m: m["type"] != "queue.snapshot")
+
+
+@check("topics", "what was let go is silent, and letting go twice is no error", "topics")
+async def lets_go(stage: Stage) -> None:
+    staff = await stage.on_call()
+    await whole(staff, "queue", "queue.snapshot")
+    await staff.get("unsubscribe", topic="queue")
+    await staff.get("unsubscribe", topic="queue")
+    staff.news.clear()
+    await stage.in_line()
+    await staff.quiet("nothing of a topic that was let go", lambda m: m.get("topic") != "queue")
+
+
+@check("topics", "another socket of the same person hears the same, each once", "topics", codecs=True)
+async def two_sockets(stage: Stage) -> None:
+    one, other = await stage.on_call(), await stage.staff()
+    for line in (one, other):
+        await whole(line, "queue", "queue.snapshot")
+    patient, _ = await stage.in_line()
+    rows = [
+        await line.expect("queue.row", lambda m: m["row"]["visit"] == patient.visit, "on each socket")
+        for line in (one, other)
+    ]
+    one.want(rows[0] == rows[1], "the same on both sockets", rows)
