@@ -1,0 +1,65 @@
+"""What the server uses is read from the machine where that is possible, and is left out where it is not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from web.peers import server
+from web.peers.observations import Observations
+from web.peers.server import Watch, machine, sample, versions
+
+BUSY = r"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; end = time.monotonic() + 30\nwhile time.monotonic() < end: pass"])
+print(child.pid, flush=True)
+sys.stdin.read()
+child.kill()
+child.wait()
+"""
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this machine has no /proc")
+
+
+def test_a_servers_workers_count_for_it() -> None:
+    seen = Observations()
+    with subprocess.Popen(
+        [sys.executable, "-c", BUSY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        watch = Watch(seen, process.pid)
+        deadline = time.monotonic() + 30
+        while "server_cpu" not in seen.gauges or not any(seen.gauges["server_cpu"][0].values):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # a sample's own interval
+            watch.tick()
+        process.stdin.close()
+    assert sample(child) is None
+    assert max(seen.gauges["server_rss"][0].values) > 1e6
+    assert "store_cpu" not in seen.gauges
+    watch.tick()  # the server is gone, which is no fault of the driver
+    assert sample(process.pid) is None
+
+
+def test_without_a_server_to_read_only_the_drivers_own_cpu_is_told() -> None:
+    seen = Observations()
+    watch = Watch(seen, None)
+    watch.tick()
+    assert set(seen.gauges) == {"driver_cpu"}
+
+
+def test_where_there_is_no_proc_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(server, "PROC", tmp_path)
+    assert sample(1) is None
+    assert machine()["CPU"]
+
+
+def test_the_machine_and_versions_are_words() -> None:
+    assert set(machine()) == {"CPU", "cores", "system"}
+    assert {"Python", "greenroom", "aiohttp"} <= set(versions())
