@@ -15,7 +15,8 @@ from web.peers.server import Watch, machine, sample, versions
 
 BUSY = r"""
 import subprocess, sys
-child = subprocess.Popen([sys.executable, "-c", "import time; end = time.monotonic() + 30\nwhile time.monotonic() < end: pass"])
+busy = "import time; end = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
+child = subprocess.Popen([sys.executable, "-c", busy])
 print(child.pid, flush=True)
 sys.stdin.read()
 child.kill()
