@@ -16,7 +16,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from signalling import messages as m
 from signalling.commands import Enter, Leave
 from signalling.handlers import HANDLERS
-from signalling.hub import Socket
+from signalling.hub import PONG, Socket, frame
 from signalling.record import STAFF_ROLES, Actor, Visit
 from signalling.resume import Refused
 from signalling.rooms import WITH_MEDIA
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-HEARTBEAT_S = 25.0
 LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
 CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
 MOST_BAD = 10
@@ -98,7 +97,7 @@ async def serve(
         protocols=m.SUBPROTOCOLS,
         compress=False,
         max_msg_size=worker.limits.message_bytes,
-        heartbeat=HEARTBEAT_S,
+        autoping=False,  # `heartbeat.py` pings everybody; answers come here
         timeout=2.0,
     )
     await ws.prepare(request)
@@ -149,7 +148,12 @@ async def _hello(
 ) -> Connection | None:
     while True:
         try:
-            hello = _decoded(await ws.receive(), codec)
+            message = await ws.receive()
+            if message.type in (WSMsgType.PING, WSMsgType.PONG):
+                if message.type is WSMsgType.PING:
+                    await ws.pong(message.data)
+                continue
+            hello = _decoded(message, codec)
         except m.BadMessage as bad:
             await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")
@@ -193,7 +197,7 @@ async def _welcome(
     mirror = await worker.service.mirrors.get(actor.organisation)
     visit = actor.visit
     if actor.role in STAFF_ROLES:
-        own = [v for v in mirror.visits.values() if v.claimant is not None and v.claimant.id == actor.id]
+        own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
     transport = request.transport
     assert transport is not None, "a socket that was just upgraded has its transport"
@@ -209,6 +213,7 @@ async def _welcome(
     connection.entered |= frozenset(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)
+    worker.heartbeat.watch(socket)
     if resumed:
         worker.spawn(_settle(connection))
     socket.send(
@@ -235,7 +240,17 @@ async def _requests(ws: web.WebSocketResponse, codec: m.Codec, connection: Conne
     socket, flood, bad = connection.socket, Flood(time.monotonic()), 0
     while socket.open:
         try:
-            request = _decoded(await ws.receive(), codec)
+            message = await ws.receive()
+            socket.heard_s = time.monotonic()
+            if message.type is WSMsgType.PONG:
+                continue
+            if message.type is WSMsgType.PING:
+                socket.write(frame(message.data, PONG))
+                if not flood.takes(socket.heard_s):
+                    socket.close(4005)
+                    return
+                continue
+            request = _decoded(message, codec)
         except m.BadMessage as problem:
             bad += 1
             socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
@@ -244,7 +259,7 @@ async def _requests(ws: web.WebSocketResponse, codec: m.Codec, connection: Conne
             continue
         if request is None:
             return
-        if not flood.takes(time.monotonic()):
+        if not flood.takes(socket.heard_s):
             socket.close(4005)
             return
         if isinstance(request, m.Bye):

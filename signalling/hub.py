@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 
@@ -24,9 +25,13 @@ RING = 512  # queue news kept for those who come back
 log = structlog.get_logger()
 
 
-def frame(payload: bytes, *, text: bool) -> bytes:
+PING, PONG = 0x9, 0xA
+"""Opcodes of control frames (RFC 6455 §5.5)."""
+
+
+def frame(payload: bytes, opcode: int) -> bytes:
     """Return one unmasked, unfragmented WebSocket frame (RFC 6455 §5.2)."""
-    first, size = 0x81 if text else 0x82, len(payload)
+    first, size = 0x80 | opcode, len(payload)
     if size < 126:
         return bytes((first, size)) + payload
     if size < 65536:
@@ -47,14 +52,25 @@ class Encoded:
         """Return the frame for a codec."""
         found = self._frames.get(codec.subprotocol)
         if found is None:
-            found = self._frames[codec.subprotocol] = frame(codec.encode(self.message), text=codec.text)
+            found = self._frames[codec.subprotocol] = frame(codec.encode(self.message), codec.opcode)
         return found
 
 
 class Socket:
     """One client's way out. `cut` is called once with a close code when it cannot keep up."""
 
-    __slots__ = ("_cut", "_transport", "actor", "codec", "connection", "limit", "open", "topics")
+    __slots__ = (
+        "_cut",
+        "_spare",
+        "_transport",
+        "actor",
+        "codec",
+        "connection",
+        "heard_s",
+        "limit",
+        "open",
+        "topics",
+    )
 
     def __init__(
         self,
@@ -73,19 +89,35 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # one empty set serves all quiet sockets
         self.open = True
+        self.heard_s = time.monotonic()  # when the client last said anything
+        self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for sending, or cut the client off where too much is unsent already."""
+        """Queue bytes for sending, or cut the client off where too much is unsent already.
+
+        One message that is larger than the limit (a very long queue) does not count against who is about to read it.
+        """
         if not self.open:
             return
-        if self._transport.get_write_buffer_size() > self.limit:
-            self.close(4002)
-            return
+        unsent = self._transport.get_write_buffer_size()
+        if unsent > self.limit:
+            if unsent > self.limit + self._spare:
+                self.close(4002)
+                return
+        elif self._spare:
+            self._spare = 0
+        if len(data) > self.limit:
+            self._spare = len(data)
         self._transport.write(data)
 
     def send(self, message: Message) -> None:
         """Send one message to this client alone."""
-        self.write(frame(self.codec.encode(message), text=self.codec.text))
+        self.write(frame(self.codec.encode(message), self.codec.opcode))
+
+    def abort(self) -> None:
+        """Let go of a client that does not answer: a close frame would wait for it as well."""
+        self.open = False
+        self._transport.abort()
 
     def close(self, code: int) -> None:
         """Close, once."""
@@ -112,6 +144,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.sockets: dict[str, Socket] = {}
+        self._people: dict[tuple[str, str], tuple[Socket, ...]] = {}
         self._topics: dict[str, Topic] = {}
         self._last_tick: dict[str, float] = {}
 
@@ -119,6 +152,8 @@ class Hub:
         """Take a socket in, in the place of an older one of the same connection, which is closed with 4203."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
+        person = (socket.actor.organisation, socket.actor.id)
+        self._people[person] = (*self._people.get(person, ()), socket)
         if older is not None:
             older.close(4203)
 
@@ -129,6 +164,14 @@ class Hub:
             self.unsubscribe(socket, topic)
         if self.sockets.get(socket.connection) is socket:
             del self.sockets[socket.connection]
+        person = (socket.actor.organisation, socket.actor.id)
+        theirs = tuple(other for other in self._people.pop(person, ()) if other is not socket)
+        if theirs:
+            self._people[person] = theirs
+
+    def of_person(self, organisation: str, person: str) -> Iterable[Socket]:
+        """Return somebody's sockets."""
+        return self._people.get((organisation, person), ())
 
     def has(self, topic: str) -> bool:
         """Return whether anybody here hears a topic."""

@@ -2,7 +2,8 @@
 
 Everything about connecting (address, TLS, user, names) is redis-py's, and so are the commands; only a command's way to
 the store and back is ours: redis-py takes a connection out of a pool, arms timers and wakes a reader for each
-(150 µs of CPU a command against 30). Transactions, scripts in pipelines and pub/sub go redis-py's way. Commands that
+(150 µs of CPU a command against 30). Pub/sub has a connection of its own (`bus.py`). Transactions and scripts in
+pipelines go redis-py's way. Commands that
 wait in the store (BLPOP) would hold everybody up: there are none.
 """
 
@@ -28,6 +29,37 @@ MOST_WAITING = 4096  # questions without an answer; the store is lost long befor
 Arguments = Sequence[Any]
 
 
+async def connected(pool: Any, patience_s: float) -> Any:
+    """Return a connection of redis-py's, made as the pool makes them. Raises redis-py's errors, OSError."""
+    connection = pool.make_connection()
+    try:
+        async with asyncio.timeout(patience_s):
+            await connection.connect()
+    except BaseException as problem:
+        await connection.disconnect(nowait=True)  # also where `close` did not wait for it
+        if isinstance(problem, TimeoutError):
+            raise LateAnswer("Timeout connecting to the store") from None
+        raise
+    return connection
+
+
+def taken_over(connection: Any, protocol: asyncio.Protocol) -> asyncio.WriteTransport:
+    """Return the transport; what is read comes to `protocol` from here on, no longer to redis-py's stream."""
+    transport: asyncio.WriteTransport = connection._writer.transport
+    transport.set_protocol(protocol)
+    return transport
+
+
+def reader() -> hiredis.Reader:
+    """Return a parser of what the store says, whose errors are redis-py's."""
+    return hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
+
+
+def patience_s(pool: Any) -> float:
+    """Return how long an answer may take."""
+    return float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
+
+
 class _Question:
     """Commands that were sent together, and the answers so far."""
 
@@ -45,7 +77,7 @@ class Line(asyncio.Protocol):
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
+        self._patience_s = patience_s(pool)
         self._connection: Any = None  # redis-py's, which owns the transport
         self._transport: asyncio.WriteTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -95,20 +127,9 @@ class Line(asyncio.Protocol):
             task.exception()  # whoever waits has it; nobody may wait any more
 
     async def _connect(self) -> None:
-        connection = self._pool.make_connection()
-        try:
-            async with asyncio.timeout(self._patience_s):
-                await connection.connect()
-        except BaseException as problem:
-            await connection.disconnect(nowait=True)  # also where `close` did not wait for it
-            if isinstance(problem, TimeoutError):
-                raise LateAnswer("Timeout connecting to the store") from None
-            raise
-        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
-        # From here on what is read comes to `data_received` and no longer to redis-py's stream.
-        transport = connection._writer.transport
-        transport.set_protocol(self)
-        self._connection, self._transport = connection, transport
+        connection = await connected(self._pool, self._patience_s)
+        self._reader = reader()
+        self._connection, self._transport = connection, taken_over(connection, self)
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio's: whoever waits hears of it."""

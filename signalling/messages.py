@@ -321,11 +321,12 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two ways to write the same messages; `text` says which WebSocket frames carry it."""
+    """One of the two ways to write the same messages; `text` and `opcode` (RFC 6455 §5.2) say which frames carry it."""
 
     def __init__(self, subprotocol: str) -> None:
         self.subprotocol = subprotocol
         self.text = subprotocol == JSON_SUBPROTOCOL
+        self.opcode = 0x1 if self.text else 0x2
         kind: Any = msgspec.json if self.text else msgspec.msgpack
         self._encode = kind.Encoder().encode
         self._client = kind.Decoder(ClientMessage).decode

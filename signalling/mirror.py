@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from signalling import waiting
+from signalling.open_visits import OpenVisits
 from signalling.record import Record, Staff, Visit
 from signalling.seal import SealError
 from signalling.store import Committed, Entry, Store, Unavailable, decode_entry
@@ -54,7 +55,7 @@ class Mirror:
         self.organisation = organisation
         self.epoch = ""
         self.seq = 0
-        self.visits: dict[str, Visit] = {}
+        self.visits = OpenVisits()
         self.staff: dict[str, Staff] = {}
         self.claims_ms: deque[int] = deque(maxlen=waiting.RECENT)
         self._store = store
@@ -78,7 +79,7 @@ class Mirror:
     async def _load(self) -> None:
         snapshot = await self._store.snapshot(self.organisation)
         self.epoch, self.seq = snapshot.epoch, snapshot.seq
-        self.visits, self.staff = snapshot.visits, snapshot.staff
+        self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
         self.claims_ms.clear()
         self.claims_ms.extend(snapshot.claims_ms)
 
@@ -116,9 +117,9 @@ class Mirror:
             if before is not None and before.version >= record.version:
                 return  # the snapshot had it already
             if record.is_open:
-                self.visits[record.id] = record
+                self.visits.put(record)
             else:
-                self.visits.pop(record.id, None)
+                self.visits.drop(record.id)
         elif isinstance(record, Staff):
             before = self.staff.get(record.id)
             if before is not None and before.version >= record.version:

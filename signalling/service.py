@@ -16,7 +16,6 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from signalling import views
 from signalling.bus import Bus
 from signalling.commands import Command, Open
 from signalling.guide import Guide
@@ -191,7 +190,7 @@ class Service:
                 policy=settings.policy,
                 guide=guide,
                 staff=mirror.staff,
-                in_session=views.in_session(mirror.visits),
+                in_session=mirror.visits.in_session,
             )
             decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):

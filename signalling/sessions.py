@@ -7,13 +7,13 @@ from signalling import views
 from signalling.calls import calls_of
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
-from signalling.record import Actor, Status, Visit
+from signalling.open_visits import TAKEN
+from signalling.record import Actor, Visit
 from signalling.service import Service
 
 TOPIC = "sessions"
 PAGE = 50
 MOST_READ = 2000  # ended visits looked at for one page of a search
-TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class Sessions:
@@ -34,8 +34,7 @@ class Sessions:
 
     @staticmethod
     def _snapshot(mirror: Mirror) -> m.SessionsSnapshot:
-        taken = [visit for visit in mirror.visits.values() if visit.status in TAKEN]
-        taken.sort(key=lambda visit: (visit.claimed_ms or 0, visit.id))
+        taken = sorted(mirror.visits.taken, key=lambda visit: (visit.claimed_ms or 0, visit.id))
         rows = tuple(views.session_row(visit) for visit in taken)
         return m.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
 

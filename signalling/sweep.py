@@ -77,10 +77,11 @@ class Sweep:
             await _alone(self._service.command(system(organisation), visit_id, Due()))
         await self._off_call(mirror)
         dead = self._liveness.dead
-        for visit_id, connection, worker in self._held(organisation):
-            if worker in dead or (worker == self._here.id and not self._here.holds(connection)):
-                leave = Leave(connection, worker)
-                await _alone(self._service.command(system(organisation), visit_id, leave))
+        for worker in (*dead, self._here.id):
+            for visit_id, connection in mirror.visits.held_by(worker):
+                if worker in dead or not self._here.holds(connection):
+                    leave = Leave(connection, worker)
+                    await _alone(self._service.command(system(organisation), visit_id, leave))
         for connection_id, actor, visit_id in self._forgotten(organisation):
             enter = Enter(connection_id, self._here.id)
             await _alone(self._service.command(actor, visit_id, enter))
@@ -118,19 +119,10 @@ class Sweep:
                     actor = Actor(organisation=organisation, id=staff.id, name=staff.name, role=staff.role)
                     await service.set_on_call(actor, on=False, notice=True)
 
-    def _held(self, organisation: str) -> list[tuple[str, str, str]]:
-        mirror = self._service.mirrors.known(organisation)
-        return [
-            (visit.id, connection, worker)
-            for visit in (mirror.visits.values() if mirror is not None else ())
-            for party in visit.parties.values()
-            for connection, worker in party.connections.items()
-        ]
-
     def holders(self) -> Iterator[str]:
         """Yield the workers that hold a party's connection: those whose death would matter."""
         for mirror in self._service.mirrors:
-            yield from (worker for _, _, worker in self._held(mirror.organisation))
+            yield from mirror.visits.holders
 
 
 async def _alone(work: Awaitable[object]) -> None:

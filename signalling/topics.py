@@ -6,9 +6,8 @@ Knows which topic a change concerns and who may hear it; what a state looks like
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-
-import structlog
+from collections.abc import Iterable
+from functools import partial
 
 from signalling import messages as m
 from signalling import views, waiting
@@ -20,14 +19,11 @@ from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Policy, Role, Staff, Status, Visit
 from signalling.service import Service
 from signalling.sessions import Sessions
-from signalling.store import Unavailable
+from signalling.soon import Soon
 from signalling.visit import ADMIN, ASSIGNEE, CLAIMANT, GUEST, ON_CALL, PATIENT, relations
 
 PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
-log = structlog.get_logger()
-
-Work = Callable[[Mirror], Awaitable[None]]
-
+PLACES_PER_TURN = 64
 # Who may hear what about one visit (PROTOCOL.md#topics), by what they are to it.
 VISIT_TOPICS: dict[str, frozenset[str]] = {
     "visit": frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN}),
@@ -47,7 +43,7 @@ class Topics:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        self._counting: dict[str, asyncio.Task[None]] = {}
+        self._soon = Soon()
         self.bell = Bell(hub, service)
         self.chat = Chat(hub, service)
         self.sessions = Sessions(hub, service)
@@ -111,12 +107,12 @@ class Topics:
     # --- states
 
     def _queue(self, mirror: Mirror, policy: Policy) -> m.QueueSnapshot:
-        busy = views.in_session(mirror.visits)
+        busy = mirror.visits.in_session
         return m.QueueSnapshot(
             topic="queue",
             epoch=mirror.epoch,
             version=mirror.version,
-            rows=tuple(views.row(v) for v in waiting.order(mirror.visits.values())),
+            rows=tuple(views.row(v) for v in mirror.visits.queue()),
             staff=tuple(views.staff(s, s.id in busy) for s in mirror.staff.values()),
             limits=m.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
         )
@@ -130,9 +126,7 @@ class Topics:
             return self._case(mirror, newest, guide)
         if room == "place":
             policy = (await self._service.organisation(mirror.organisation)).policy
-            order = waiting.order(mirror.visits.values())
-            place = next((i for i, v in enumerate(order, 1) if v.id == visit.id), None)
-            return self._place(mirror, policy, visit.id, place, len(order))
+            return self._place(mirror, policy, visit.id, mirror.visits.place(visit.id))
         return self._visit(mirror, mirror.visits.get(visit.id, visit))
 
     @staticmethod
@@ -153,9 +147,7 @@ class Topics:
             case=views.case(visit, guide),
         )
 
-    def _place(
-        self, mirror: Mirror, policy: Policy, visit_id: str, place: int | None, waiting_now: int
-    ) -> m.PlaceState:
+    def _place(self, mirror: Mirror, policy: Policy, visit_id: str, place: int | None) -> m.PlaceState:
         on_call = sum(s.on_call for s in mirror.staff.values())
         wait = None
         if place is not None and policy.show_wait:
@@ -166,7 +158,7 @@ class Topics:
             epoch=mirror.epoch,
             version=mirror.version,
             place=place if policy.show_place else None,
-            waiting=waiting_now if policy.show_place else None,
+            waiting=mirror.visits.waiting if policy.show_place else None,
             wait_low_ms=low,
             wait_high_ms=high,
             on_call=on_call,
@@ -269,25 +261,27 @@ class Topics:
         self._tell_queue(mirror, _staff_news(mirror, staff))
         self._count_places(mirror)
         if before is not None and before.on_call and not staff.on_call:
-            self._recheck(mirror, [s for s in self._hub.sockets.values() if s.actor.id == staff.id])
+            self._recheck(mirror, self._hub.of_person(mirror.organisation, staff.id))
 
     def _tell_queue(self, mirror: Mirror, message: m.QueueRow | m.QueueGone | m.QueueStaff) -> None:
         self._hub.publish(queue_topic(mirror.organisation), message.version, message)
 
     def _count_places(self, mirror: Mirror) -> None:
         """Count the waiting patients' places anew, soon, and once for all that happens until then."""
-        self._once(mirror, "places", self._places, PLACE_TICK_S)
+        self._soon.do(f"{mirror.organisation}/places", partial(self._places, mirror), PLACE_TICK_S)
 
     async def _places(self, mirror: Mirror) -> None:
         policy = (await self._service.organisation(mirror.organisation)).policy
-        order = waiting.order(mirror.visits.values())
-        for place, visit in enumerate(order, 1):
+        for number, visit in enumerate(mirror.visits.queue(), 1):
+            if number % PLACES_PER_TURN == 0:
+                await asyncio.sleep(0)
             name = f"{mirror.organisation}/place/{visit.id}"
             if self._hub.has(name):
-                self._hub.tell(name, self._place(mirror, policy, visit.id, place, len(order)))
+                # Asked anew, for others may have gone since the round began.
+                self._hub.tell(name, self._place(mirror, policy, visit.id, mirror.visits.place(visit.id)))
 
     def _reset(self, mirror: Mirror) -> None:
-        self._once(mirror, "reset", self._show_anew, 0)
+        self._soon.do(f"{mirror.organisation}/reset", partial(self._show_anew, mirror), 0)
 
     async def _show_anew(self, mirror: Mirror) -> None:
         policy = (await self._service.organisation(mirror.organisation)).policy
@@ -305,36 +299,11 @@ class Topics:
                         socket.send(await self._state(room, mirror, visit))
                         self._part_with_guests(mirror, visit)
 
-    def _once(self, mirror: Mirror, what: str, work: Work, delay_s: float) -> None:
-        """Do something for an organisation after a delay, unless it is about to be done anyway."""
-        key = f"{mirror.organisation}/{what}"
-        if key in self._counting:
-            return
-
-        async def later() -> None:
-            await asyncio.sleep(delay_s)
-            del self._counting[key]
-            try:
-                await work(mirror)
-            except (Unavailable, LookupError) as problem:
-                log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
-
-        self._counting[key] = task = asyncio.get_running_loop().create_task(later())
-        task.add_done_callback(_done)
-
     async def close(self) -> None:
         """Stop what is about to be shown."""
-        tasks = list(self._counting.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._soon.close()
 
 
 def _staff_news(mirror: Mirror, staff: Staff) -> m.QueueStaff:
-    busy = staff.id in views.in_session(mirror.visits)
+    busy = staff.id in mirror.visits.in_session
     return m.QueueStaff(topic="queue", version=mirror.version, staff=views.staff(staff, busy))
-
-
-def _done(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("topics.failed", exc_info=task.exception())

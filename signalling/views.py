@@ -131,13 +131,6 @@ def staff(of: Staff, in_session: bool) -> m.StaffPart:
     return m.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
 
 
-def in_session(visits: Mapping[str, Visit]) -> frozenset[str]:
-    """Return the ids of the staff who are in a live visit."""
-    return frozenset(
-        v.claimant.id for v in visits.values() if v.status is Status.LIVE and v.claimant is not None
-    )
-
-
 def is_fresh(before: Visit | None, after: Visit) -> bool:
     """Return whether the row is news to ring for: the patient has just arrived, or is back in the queue."""
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)

@@ -1,23 +1,26 @@
 """Who comes when: the order of the queue, a patient's place in it, and how long it may take.
 
-Pure. The one function that orders the queue serves every screen, so that the provider's list and the patient's
+Pure. The one rank that orders the queue serves every screen, so that the provider's list and the patient's
 number agree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from signalling.record import Status, Visit
+from signalling.record import Visit
 
 RECENT = 20  # so many claims tell how fast the queue moves now
 RECENT_MS = 2 * 3_600_000  # older ones tell of another time of day
 FEWEST = 3  # with fewer there is nothing to say
 
+Rank = tuple[int, str]
+"""Where a visit stands among those that wait: (`arrived_ms`, id), the smallest first."""
 
-def order(visits: Iterable[Visit]) -> list[Visit]:
-    """Return the visits that wait, longest waiting first (by `arrived_ms`, then id)."""
-    return sorted((v for v in visits if v.status is Status.QUEUED), key=lambda v: (v.arrived_ms, v.id))
+
+def rank(visit: Visit) -> Rank:
+    """Return a visit's rank; it does not look whether the visit waits."""
+    return visit.arrived_ms, visit.id
 
 
 def expected_wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> tuple[int, int] | None:

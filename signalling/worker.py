@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from signalling import wire
 from signalling.bus import Bus
 from signalling.connection import Connection, left_behind
+from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
 from signalling.invites import Invites
 from signalling.liveness import Liveness
@@ -65,6 +66,7 @@ class Worker:
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.hub = Hub()
+        self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service)
         self.liveness = Liveness(store, self.id, self._watched)
         self.rooms = Rooms(self.service, self.hub, relay, self.liveness, self.id, self.spawn)
@@ -108,6 +110,7 @@ class Worker:
             self.spawn(self.bus.run()),
             self.spawn(self.liveness.run(self.rooms.buried)),
             self.spawn(self.sweep.run()),
+            self.spawn(self.heartbeat.run()),
         ]
 
     async def lingered(self, seconds: float) -> None:

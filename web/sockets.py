@@ -14,7 +14,7 @@ from aiohttp import web
 
 from media import Relay, RelaySettings
 from signalling.connection import serve
-from signalling.record import Actor, Status
+from signalling.record import Actor
 from signalling.store import Unavailable, answering
 from signalling.worker import Limits, Worker
 from web import sessions
@@ -197,8 +197,7 @@ class Watch:
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
         mirror = self._worker.service.mirrors.known(organisation)
-        visits = mirror.visits.values() if mirror is not None else ()
-        live = {v.claimant.id for v in visits if v.status is Status.LIVE and v.claimant is not None}
+        live = mirror.visits.in_session if mirror is not None else frozenset()
         people = list({actor.id for actor in actors})
         found = dict(zip(people, await accounts.many(organisation, people), strict=True))
         left_ms = await storage.many_end_in_ms([actor.session for actor in actors])

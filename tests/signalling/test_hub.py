@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from signalling import messages as m
 from signalling.client import MSGPACK
-from signalling.hub import RING, frame
+from signalling.hub import RING, Socket, frame
+from signalling.record import Actor, Role
 from signalling.topics import queue_topic
 from signalling.worker import Limits
 from tests.signalling.clinic import ORG, Clinic, clinic, headers
@@ -25,7 +26,7 @@ from tests.signalling.waits import until
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 100_000])
 async def test_a_frame_of_any_length_is_read_as_it_was_written(size: int, text: bool) -> None:
     near, far = socket.socketpair()
-    data = frame(b"x" * size, text=text)
+    data = frame(b"x" * size, 0x1 if text else 0x2)
     reader, writer = await asyncio.open_connection(sock=far)
     near.setblocking(False)
     sending = asyncio.create_task(asyncio.get_running_loop().sock_sendall(near, data + b"end"))
@@ -149,3 +150,34 @@ async def test_whoever_cannot_be_told_what_they_missed_gets_a_snapshot(valkey: R
         back = await missed(one, gone)
         assert back.snapshots == 1
         assert back.rows == first.rows
+
+
+class Slow(asyncio.Transport):
+    """A client that reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsent = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.unsent += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        """All of it."""
+        return self.unsent
+
+
+def test_one_message_larger_than_the_limit_does_not_count_against_who_is_about_to_read_it() -> None:
+    cut: list[int] = []
+    transport = Slow()
+    actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
+    socket = Socket(transport, m.CODECS[m.JSON_SUBPROTOCOL], actor, "c_1", 1000, cut.append)
+    socket.write(b"x" * 30_000)
+    for _ in range(9):
+        socket.write(b"x" * 100)
+    assert (cut, transport.unsent) == ([], 30_900)
+    for _ in range(3):
+        socket.write(b"x" * 100)
+    assert cut == [4002], "but what comes after it does, as for everybody"
+    assert not socket.open

@@ -100,7 +100,7 @@ async def test_a_bus_that_is_cut_again_and_again_loses_nobody_anything(valkey: R
             assert told == list(range(told[0], told[0] + len(told))), (
                 "none lost, none twice, none out of order"
             )
-            assert (one.mirror.visits, one.mirror.staff) == (snapshot.visits, snapshot.staff)
+            assert (dict(one.mirror.visits), one.mirror.staff) == (snapshot.visits, snapshot.staff)
         fresh = await screen(await two.connect(two.provider("Dr C. Ray"), 1))
         for shown in screens:
             await until(partial(shows, shown, fresh))

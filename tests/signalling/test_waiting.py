@@ -1,39 +1,12 @@
-"""Who comes when: one order for every screen, and a wait that is told only where there is data."""
+"""How long it may take: a wait is told only where there is data."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from signalling import views
-from signalling.record import Status, Visit
-from signalling.waiting import FEWEST, RECENT_MS, expected_wait, order
-from tests.signalling.visits import T0, claimed, ended, live, queued
-
-
-def waiting_since(visit_id: str, arrived_ms: int) -> Visit:
-    """Return a visit that waits."""
-    return replace(queued(), id=visit_id, arrived_ms=arrived_ms)
-
-
-@given(st.permutations(range(6)))
-def test_the_longest_waiting_is_first_whatever_order_they_are_known_in(shuffled: list[int]) -> None:
-    visits = [waiting_since(f"v_{i}", T0 + i // 2) for i in shuffled]
-    assert [v.id for v in order(visits)] == [f"v_{i}" for i in range(6)]
-
-
-def test_only_those_who_wait_have_a_place() -> None:
-    assert order([claimed(), live(), ended()]) == []
-    assert [v.status for v in order([claimed(), queued()])] == [Status.QUEUED]
-
-
-def test_a_patients_place_is_the_line_of_the_providers_list() -> None:
-    visits = [waiting_since(f"v_{i}", T0 - i) for i in range(9)]
-    rows = [views.row(v).visit for v in order(visits)]
-    for visit in visits:
-        place = next(i for i, v in enumerate(order(visits), 1) if v.id == visit.id)
-        assert rows[place - 1] == visit.id
+from signalling.waiting import FEWEST, RECENT_MS, expected_wait
+from tests.signalling.visits import T0
 
 
 def test_without_data_no_wait_is_invented() -> None:

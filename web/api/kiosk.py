@@ -155,14 +155,13 @@ async def _rows(request: web.Request, organisation: Organisation, facility: Faci
     service = request.app[SERVICE]
     mirror = await service.mirrors.get(organisation.id)
     now_ms = service.store.clock_ms()
-    places = {visit.id: place for place, visit in enumerate(waiting.order(mirror.visits.values()), 1)}
     on_call = sum(staff.on_call for staff in mirror.staff.values())
     found = []
     for visit_id in await _placed(request, organisation, facility):
         visit = await service.visit(organisation.id, visit_id)
         if visit is None or (visit.ended_ms is not None and now_ms - visit.ended_ms > SHOWN_MS):
             continue
-        place = places.get(visit.id)
+        place = mirror.visits.place(visit.id)
         wait = waiting.expected_wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
         found.append((visit.arrived_ms, _row(visit, organisation, place, wait, now_ms)))
     return [row for _arrived, row in sorted(found, key=lambda item: item[0])]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from signalling import record as r
-from signalling import views, waiting
+from signalling import waiting
+from signalling.open_visits import OpenVisits
 from signalling.visit import PATIENT
 from web.api import types as t
 
@@ -39,11 +40,9 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
     )
 
 
-def queue(visits: Mapping[str, r.Visit]) -> t.Queue:
+def queue(visits: OpenVisits) -> t.Queue:
     """Everybody who waits."""
-    return t.Queue(
-        patients=tuple(row(of, place) for place, of in enumerate(waiting.order(visits.values()), 1))
-    )
+    return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(visits.queue(), 1)))
 
 
 def row(of: r.Visit, place: int) -> t.QueueRow:
@@ -67,9 +66,9 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
     )
 
 
-def staff(of: Mapping[str, r.Staff], visits: Mapping[str, r.Visit]) -> t.Staff:
+def staff(of: Mapping[str, r.Staff], visits: OpenVisits) -> t.Staff:
     """The staff who have ever signed in, those on call first."""
-    busy = views.in_session(visits)
+    busy = visits.in_session
     found = sorted(of.values(), key=lambda s: (not s.on_call, s.name.casefold(), s.id))
     return t.Staff(
         staff=tuple(

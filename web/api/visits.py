@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from signalling import commands as c
-from signalling import waiting
 from signalling.record import Actor, PatientInformation, Visit
 from signalling.service import Accepted, new_id
 from signalling.store import answering
@@ -144,7 +143,7 @@ async def _wait(call: Call) -> t.Wait:
     mirror = await call.service.mirrors.get(call.organisation.id)
     now_ms = call.service.store.clock_ms()
     on_call = sum(s.on_call for s in mirror.staff.values())
-    waits = len(waiting.order(mirror.visits.values()))
+    waits = mirror.visits.waiting
     why = None
     if not is_open(call.organisation, datetime.fromtimestamp(now_ms / 1000, UTC)):
         why = "closed"
@@ -176,8 +175,7 @@ async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
 async def shown(call: Call, visit: Visit) -> t.Visit:
     """A visit's state, with its place among those who wait now."""
     mirror = await call.service.mirrors.get(call.organisation.id)
-    ids = [v.id for v in waiting.order(mirror.visits.values())]
-    place = ids.index(visit.id) + 1 if visit.id in ids else None
+    place = mirror.visits.place(visit.id)
     on_call = sum(s.on_call for s in mirror.staff.values())
     now_ms = call.service.store.clock_ms()
     expected = views.wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None

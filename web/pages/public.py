@@ -83,7 +83,7 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
     """Whether Meet Now is to be had, why not, and how long it may take. Raises `Unavailable`."""
     mirror = await service.mirrors.get(organisation.id)
     on_call = sum(staff.on_call for staff in mirror.staff.values())
-    waits = len(waiting.order(mirror.visits.values()))
+    waits = mirror.visits.waiting
     now_ms = service.store.clock_ms()
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     why = None
