@@ -6,12 +6,14 @@ threshold. `greenroom peers URL …` is short for `greenroom peers run URL …`.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
@@ -201,6 +203,8 @@ def _play(
 
     for threshold in fail_if:
         parse(threshold)
+    # One look from here, so that what is wrong with the address is said once, and at once.
+    plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
     crew = Crew(plan, processes, part)
     try:
         crew.open()
@@ -217,6 +221,15 @@ def _play(
     if folder is not None:
         typer.echo(f"The report is {write(seen, folder, fail_if)}.")
     return holds(seen, fail_if)
+
+
+async def _organisation(plan: Plan) -> str:
+    """The organisation's slug, once it is sure that there is a Greenroom with it. Raises CannotEnter."""
+    from web.peers.entry import Clinic
+
+    async with Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure) as clinic:
+        await clinic.check()
+        return clinic.organisation
 
 
 @contextmanager

@@ -47,8 +47,7 @@ class Driver:
         self._stopped = asyncio.Event()
 
     async def open(self) -> None:
-        """See that the server is one, sign everybody in and go On-Call. Raises CannotEnter, Refused."""
-        await self.clinic.check()
+        """Sign everybody in and go On-Call. Raises CannotEnter, Refused."""
         await _all(self._on_duty(number, credential) for number, credential in enumerate(self.share.staff))
 
     async def _on_duty(self, number: int, credential: Credential) -> None:
@@ -334,6 +333,7 @@ async def drive(plan: Plan, seen: Observations | None = None) -> Observations:
     """Play a whole plan in this process and return what was seen. Raises CannotEnter, Refused, PlanError."""
     driver = Driver(plan.share(0, 1))
     try:
+        await driver.clinic.check()
         await driver.open()
         seen = seen or Observations()
         await driver.play(seen)

@@ -44,8 +44,8 @@ class Seen:
     closes: list[int] = field(default_factory=list)
     resumed: int = 0
     returned: int = 0
-    problems: list[str] = field(default_factory=list)
-    """What failed behind the scenes (media that could not be joined), in words."""
+    problems: list[Exception] = field(default_factory=list)
+    """What failed behind the scenes, such as media that could not be joined."""
 
 
 class Person:
@@ -219,7 +219,7 @@ class Person:
         try:
             await work
         except (Refused, CannotEnter, TimeoutError, ValueError) as problem:
-            self.seen.problems.append(f"{type(problem).__name__}: {problem}")
+            self.seen.problems.append(problem)
             self.changed.set()
 
     # --- coming back

@@ -1,0 +1,63 @@
+"""A locust user: whole visits, with locust's own figures and web page. Run it: `locust -f locustfile.py`.
+
+locust is made of gevent and these people of asyncio, so each visit runs in a thread that gevent leaves alone; uvloop
+waits there by itself, where asyncio's own loop would wait in gevent's.
+"""
+
+import os
+import time
+from typing import Any, ClassVar
+
+import uvloop
+from gevent.threadpool import ThreadPool
+from locust import User, constant, task
+
+from web.peers.people import Patient, Provider
+
+EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]
+MOST_USERS = 1000
+THREADS = ThreadPool(MOST_USERS)
+
+
+async def visit(url: str) -> dict[str, float]:
+    """A whole visit; returns how long its steps took, in s."""
+    async with Provider(url, EMAIL, PASSWORD) as provider, Patient(url) as patient:
+        await provider.sign_in()
+        await provider.on_call()
+        waiting = await patient.meet_now()
+        theirs = await provider.claim(waiting)
+        room = await patient.pulled_in()
+        await room.start()
+        await theirs.start()
+        await room.live()
+        await theirs.end()
+        await room.ended()
+        return {
+            "waited": patient.waited_s,
+            "claim": theirs.at["claim_answered"] - theirs.at["claim"],
+            "pulled in": room.at["claimed"] - theirs.at["claim"],
+        }
+
+
+class PatientUser(User):  # type: ignore[misc, unused-ignore]
+    """One patient after the other, each with a provider of their own."""
+
+    host: ClassVar[str] = os.environ["GREENROOM_URL"]
+    wait_time = constant(0.1)
+
+    @task  # type: ignore[misc, unused-ignore]
+    def whole_visit(self) -> None:
+        """A visit, as locust sees it."""
+        began, problem = time.monotonic(), None
+        steps: dict[str, float] = {}
+        try:
+            steps = THREADS.apply(uvloop.run, (visit(self.host),))
+        except Exception as error:  # noqa: BLE001 - locust counts it
+            problem = error
+        self._tell("whole visit", time.monotonic() - began, problem)
+        for name, seconds in steps.items():
+            self._tell(name, seconds, None)
+
+    def _tell(self, name: str, seconds: float, problem: Exception | None) -> None:
+        told: dict[str, Any] = {"request_type": "greenroom", "name": name, "response_time": 1000 * seconds}
+        self.environment.events.request.fire(**told, response_length=0, exception=problem)

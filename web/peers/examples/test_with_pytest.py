@@ -1,0 +1,43 @@
+"""Plain pytest, without a plugin: each test is a story about this clinic. Run it: `pytest test_with_pytest.py`.
+
+What goes wrong on purpose is a method of the person it happens to.
+"""
+
+import asyncio
+import os
+
+from web.peers.people import Patient, Provider, Refused
+
+URL = os.environ["GREENROOM_URL"]
+EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]
+
+
+def test_a_patient_who_reloads_while_waiting_is_pulled_in_all_the_same() -> None:
+    async def story() -> None:
+        async with Provider(URL, EMAIL, PASSWORD) as provider, Patient(URL) as patient:
+            await provider.sign_in()
+            await provider.on_call()
+            visit = await patient.meet_now()
+            await patient.reload()
+            await provider.claim(visit)
+            room = await patient.pulled_in(timeout_s=5)
+            assert room.status == "claimed"
+            assert patient.seen.returned == 1
+
+    asyncio.run(story())
+
+
+def test_nobody_claims_without_being_on_call() -> None:
+    async def story() -> None:
+        async with Provider(URL, EMAIL, PASSWORD) as provider, Patient(URL) as patient:
+            await provider.sign_in()
+            await provider.on_call(on=False)
+            visit = await patient.meet_now()
+            try:
+                await provider.claim(visit)
+            except Refused as refused:
+                assert refused.code == "not_on_call"
+            else:
+                raise AssertionError("the claim went through")
+
+    asyncio.run(story())
