@@ -6,7 +6,7 @@ waits there by itself, where asyncio's own loop would wait in gevent's.
 
 import os
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import uvloop
 from gevent.threadpool import ThreadPool
@@ -39,13 +39,13 @@ async def visit(url: str) -> dict[str, float]:
         }
 
 
-class PatientUser(User):  # type: ignore[misc, unused-ignore]
+class PatientUser(User):
     """One patient after the other, each with a provider of their own."""
 
-    host: ClassVar[str] = os.environ["GREENROOM_URL"]
+    host = os.environ["GREENROOM_URL"]
     wait_time = constant(0.1)
 
-    @task  # type: ignore[misc, unused-ignore]
+    @task
     def whole_visit(self) -> None:
         """A visit, as locust sees it."""
         began, problem = time.monotonic(), None
