@@ -27,6 +27,14 @@ PROPERTIES: dict[str, tuple[str, str, float | None]] = {
         60.0,
     ),
     "reload_gap_ms": ("gap on the other screen while one side reloads", "ms", 300.0),
+    "requests_opened_ms": (
+        "On-Demand Requests with 500 waiting, navigation to the last row painted",
+        "ms",
+        500.0,
+    ),
+    "requests_nodes_replaced": ("elements replaced while 50 of these rows change a second", "", 0),
+    "requests_longest_task_ms": ("longest task of the page meanwhile", "ms", 100.0),
+    "requests_frames_per_s": ("frames a second meanwhile", "/s", None),
     "frames_per_s_at_5_percent_loss": ("pictures a second with 5 % of packets lost", "/s", None),
 }
 """By property: name, unit and target."""

@@ -72,10 +72,12 @@ export function stateName(code) {
   return STATES[code] ?? code;
 }
 
+const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "language" }));
+
 /** "Spanish" for "es". */
 export function languageName(code) {
   try {
-    return new Intl.DisplayNames(intlLocale(), { type: "language" }).of(code) ?? code;
+    return LANGUAGES().of(code) ?? code;
   } catch {
     return code;
   }

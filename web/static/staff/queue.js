@@ -1,4 +1,5 @@
-/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are new. Pure state, no DOM. */
+/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are new. A row that came while the
+   list was open is `arriving`. Pure state, no DOM. */
 
 const SEEN_AT_MOST = 2_000;
 
@@ -30,7 +31,10 @@ export class Queue {
     "queue.row": ({ row, fresh }) => {
       const known = this.#seen.has(arrival(row));
       this.#remember(row);
-      this.rows = [...this.rows.filter(({ visit }) => visit !== row.visit), row].sort(byWait);
+      const before = this.rows.find(({ visit }) => visit === row.visit);
+      const shown = { ...row, arriving: before ? before.arriving : true };
+      if (before?.arrived_ms === row.arrived_ms) this.rows = this.rows.map((held) => (held === before ? shown : held));
+      else this.rows = [...this.rows.filter((held) => held !== before), shown].sort(byWait);
       return { fresh: fresh && !known ? [row] : [], gone: null };
     },
     "queue.gone": (message) => {

@@ -1,9 +1,9 @@
 /* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case Information in place. Draws what it is
-   given; lit-html touches only what changed, and the clocks tick by themselves. */
+   given; a row is looked at again only when something that it shows has changed, and the clocks tick by themselves. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
-import { html, nothing, repeat } from "../shared/lit.js";
-import { t } from "../shared/text.js";
+import { guard, html, nothing, render, repeat } from "../shared/lit.js";
+import { inEach, t } from "../shared/text.js";
 
 function progress(row) {
   if (row.guide_done) return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
@@ -21,20 +21,34 @@ export function isLicensed(me, request) {
   return !me.states?.length || me.states.includes(request.state);
 }
 
-/** What is needed more seldom, behind one button. */
-function more(request, view) {
-  const { act, me } = view;
+/** What is needed more seldom. */
+function entries(request, { act, me }) {
   const entry = (words, run) => html`<button type="button" class="btn plain" @click=${(event) => {
     event.currentTarget.closest("details").open = false;
     run(request);
   }}>${words}</button>`;
-  return html`<details class="more"><summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary>
-    <div class="card">
-      ${entry(t("Send a message"), act.message)}
-      ${me.role === "admin" ? html`${entry(t("Assign…"), act.assign)}
-        ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
-        ${entry(t("Decline…"), act.decline)}` : nothing}
-    </div></details>`;
+  return html`${entry(t("Send a message"), act.message)}
+    ${me.role === "admin" ? html`${entry(t("Assign…"), act.assign)}
+      ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
+      ${entry(t("Decline…"), act.decline)}` : nothing}`;
+}
+
+/** The one button in front of it. What is behind it is drawn when it opens: of five hundred rows, at most one is. */
+function more(request, view) {
+  const fill = ({ currentTarget: menu }) => render(menu.open ? entries(request, view) : nothing, menu.querySelector(".card"));
+  return html`<details class="more" @toggle=${fill}><summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary><div class="card"></div></details>`;
+}
+
+const LANGUAGE = inEach(() => ({}));
+const DAY_MS = 86_400_000;
+
+/** All that a row shows: while each is the same, so is the row. The age in Case Information changes by the day. */
+function shown(request, view) {
+  const open = view.cases.get(request.visit);
+  return [
+    request, view.limits, view.me, view.mayClaim, view.claiming.has(request.visit), open !== undefined, open?.info, open?.refused, open && Math.floor(view.now_ms / DAY_MS),
+    LANGUAGE(),
+  ];
 }
 
 function row(request, view) {
@@ -42,7 +56,7 @@ function row(request, view) {
   const open = view.cases.has(request.visit);
   const claiming = view.claiming.has(request.visit);
   const panel = `case-${request.visit}`;
-  return html`<li class="card req arrive" data-visit=${request.visit} ?data-open=${open}>
+  return html`<li class="card req ${request.arriving ? "arrive" : ""}" data-visit=${request.visit} ?data-open=${open}>
     <div class="waited">
       <wait-clock class="wait" since=${request.arrived_ms} amber=${limits.amber_ms} red=${limits.red_ms}></wait-clock>
       <span class="sr"> ${t("waiting")}</span>
@@ -100,5 +114,5 @@ export function requestsTab(view) {
     ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>${t("The chime is blocked by this browser")}</b> ${t("until you press a key or click anywhere on this page.")}</p></div>` : nothing}
     ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
     ${view.loaded && !count ? empty(view) : nothing}
-    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>${repeat(view.rows, ({ visit }) => visit, (request) => row(request, view))}</ul>`;
+    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>${repeat(view.rows, ({ visit }) => visit, (request) => guard(shown(request, view), () => row(request, view)))}</ul>`;
 }

@@ -1,0 +1,48 @@
+/* What a crowd of patients costs a page: when all rows had been painted, and what was drawn, and how smoothly, while rows change. */
+globalThis.crowd = {
+  opened: null, // when the last of the rows had been painted, ms after the navigation began
+
+  watch() {
+    const seen = { changed: new Set(), elements: 0, frames: 0, longest_ms: 0, began_ms: performance.now() };
+    this.seeing = seen;
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) seen.longest_ms = Math.max(seen.longest_ms, duration);
+    }).observe({ type: "longtask" });
+    new MutationObserver((changes) => {
+      for (const { target, addedNodes, removedNodes } of changes) {
+        const element = target.closest ? target : target.parentElement;
+        if (!element || element.closest("wait-clock, since-clock")) continue;
+        seen.elements += [...addedNodes, ...removedNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE).length;
+        const row = element.closest("[data-visit]");
+        if (row) seen.changed.add(row.dataset.visit);
+      }
+    }).observe(document.querySelector(".requests"), { subtree: true, childList: true, characterData: true, attributes: true });
+    const frame = () => {
+      seen.frames += 1;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  },
+
+  /** Resolves once so many rows have changed. */
+  async until(count) {
+    while (this.seeing.changed.size < count) await new Promise((later) => setTimeout(later, 20));
+  },
+
+  seen() {
+    const { began_ms, changed, frames, ...rest } = this.seeing;
+    return { ...rest, changed: [...changed], frames_per_s: (frames * 1000) / (performance.now() - began_ms) };
+  },
+};
+
+crowd.opened = new Promise((done) => {
+  new MutationObserver((_, observer) => {
+    if (document.querySelectorAll("[data-visit]").length < 500) return;
+    observer.disconnect();
+    requestAnimationFrame(() => {
+      const painted = new MessageChannel();
+      painted.port1.onmessage = () => done(performance.now());
+      painted.port2.postMessage(0);
+    });
+  }).observe(document, { subtree: true, childList: true });
+});

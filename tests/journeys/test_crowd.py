@@ -1,0 +1,118 @@
+"""On-Demand Requests with five hundred patients waiting: it opens at once, and what changes is a row, not the list."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.async_api import Browser
+from redis.asyncio import Redis
+
+from signalling.commands import Command, Open, Save
+from signalling.decision import Context
+from signalling.guide import Guide, Kind
+from signalling.record import Actor, PatientInformation, Role, Status, Visit
+from signalling.seal import Seal
+from signalling.store import Store
+from signalling.visit import Decided, decide, next_deadline_ms
+from tests.conftest import StartServer
+from tests.journeys.people import Staff, person
+from web import demo
+from web.secret import data_key, key_id
+
+CROWD = (Path(__file__).with_name("crowd.js")).read_text("utf-8")
+WAITING = 500
+LOADS = 3
+CHANGES_S, SECONDS = 50, 2
+
+
+class Crowd:
+    """Patients without browsers: their visits are decided by the product's rules and written by its store."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        key = data_key(folder)
+        self._store = Store(redis, Seal({key_id(key): key}))
+        self._guide: Guide = demo.ORGANISATION.guide
+        self._step = next(step.id for step in self._guide.steps if step.kind is Kind.TEXT)
+        self._visits: dict[str, Visit] = {}
+
+    async def arrive(self, number: int) -> None:
+        """So many more patients stand in the queue."""
+        await self._store.keep_guide(demo.ID, self._guide)
+        for start in range(0, number, 50):
+            some = range(start, min(start + 50, number))
+            await asyncio.gather(*(self._arrive(f"v_crowd{at:04}", f"Patient {at:03}") for at in some))
+
+    async def _arrive(self, visit_id: str, name: str) -> None:
+        who = PatientInformation(
+            name=name,
+            birth_date="1990-04-02",
+            phone="+1 512 555 0142",
+            email="patient@example.org",
+            state="TX",
+            reason="Rash on the left forearm, for three days",
+            language="en",
+        )
+        await self._do(visit_id, name, Open(visit_id, who))
+
+    async def answer(self, turn: int) -> str:
+        """The next patient in turn answers a step: their row shows the next one. Returns their visit."""
+        visit = self._visits[f"v_crowd{turn * 7 % len(self._visits):04}"]
+        await self._do(visit.id, visit.patient.name, Save(self._step, f"Penicillin {turn}", left=True))
+        return visit.id
+
+    async def _do(self, visit_id: str, name: str, command: Command) -> None:
+        before = self._visits.get(visit_id)
+        policy = demo.ORGANISATION.policy
+        _, now_ms = await self._store.load(demo.ID, Visit, visit_id)
+        actor = Actor(
+            organisation=demo.ID, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
+        )
+        decided = decide(before, command, actor, Context(now_ms=now_ms, policy=policy, guide=self._guide))
+        assert isinstance(decided, Decided)
+        after = decided.visit
+        if decided.event is not None:
+            assert after.status is Status.QUEUED
+            due_ms = next_deadline_ms(after, policy)
+            committed = await self._store.commit(
+                demo.ID, after, decided.event, index_score=after.arrived_ms, deadline_ms=due_ms
+            )
+            assert committed is not None
+        self._visits[visit_id] = after
+
+
+async def test_five_hundred_waiting_patients_open_at_once_and_only_rows_that_change_are_drawn(
+    browser: Browser,
+    greenroom_server: StartServer,
+    valkey_url: str,
+    valkey: Redis,
+    record_property: Callable[[str, object], None],
+) -> None:
+    server = greenroom_server(workers=1, redis={"url": valkey_url})
+    crowd = Crowd(valkey, server.data)
+    await crowd.arrive(WAITING)
+    staff: Staff = await person(browser, server, Staff)
+    await staff.sign_in("osei")
+    await staff.go_on_call()
+    await staff.page.context.add_init_script(CROWD)
+    opened_ms = []
+    for _ in range(LOADS):
+        await staff.go("/demo/staff")
+        opened_ms.append(await staff.page.evaluate("crowd.opened"))
+    record_property("requests_opened_ms", opened_ms)
+
+    await staff.page.evaluate("crowd.watch()")
+    began_s, answered = time.monotonic(), set()
+    for turn in range(CHANGES_S * SECONDS):
+        answered.add(await crowd.answer(turn))
+        await asyncio.sleep(max(0.0, began_s + (turn + 1) / CHANGES_S - time.monotonic()))
+    await staff.page.evaluate("count => crowd.until(count)", len(answered))
+    seen = await staff.page.evaluate("crowd.seen()")
+    record_property("requests_longest_task_ms", seen["longest_ms"])
+    record_property("requests_frames_per_s", seen["frames_per_s"])
+    record_property("requests_nodes_replaced", seen["elements"])
+    assert set(seen["changed"]) == answered, "nothing is drawn in rows that did not change"
+    assert seen["elements"] == 0, "no element was taken out or put in"
+    assert staff.problems == []
