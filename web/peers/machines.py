@@ -89,7 +89,7 @@ class Crew:
             begin = max(time.time() + 0.1, start_at or 0.0)
             for pipe in self._pipes:
                 pipe.send(("go", begin, seen.started_at))
-            self._collect(seen, Watch(seen, server_pid))
+            self._collect(seen, Watch(seen, server_pid, machine=True))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

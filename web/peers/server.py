@@ -54,11 +54,13 @@ def sample(pid: int) -> Sample | None:
 class Watch:
     """Writes what a server uses as gauges, each time that `tick` is called: cores kept busy since the last, and bytes.
 
-    The driver's own CPU is written beside it, since a driver that is short of it measures itself.
+    The driver's own CPU is written beside it, since a driver that is short of it measures itself; and with `machine`,
+    what all that runs on this machine uses: one process of a run tells that.
     """
 
-    def __init__(self, observations: Observations, pid: int | None) -> None:
+    def __init__(self, observations: Observations, pid: int | None, *, machine: bool = False) -> None:
         self._seen, self._pid = observations, pid
+        self._busy = _busy_s() if machine else None
         self._at = observations.now_s
         self._own = _own_cpu_s()
         self._last = None if pid is None else sample(pid)
@@ -70,6 +72,10 @@ class Watch:
         if took_s <= 0:
             return
         self._seen.gauge("driver_cpu", (own - self._own) / took_s)
+        busy = None if self._busy is None else _busy_s()
+        if busy is not None and self._busy is not None:
+            self._seen.gauge("machine_cpu", max(0.0, busy - self._busy) / took_s)
+            self._busy = busy
         found = None if self._pid is None else sample(self._pid)
         for name in ("server", "store"):
             use: Use | None = getattr(found, name, None)
@@ -115,6 +121,15 @@ def cpu_name() -> str:
 def _own_cpu_s() -> float:
     times = os.times()
     return times.user + times.system
+
+
+def _busy_s() -> float | None:
+    """How long all cores together have been busy (proc(5), /proc/stat: neither idle nor waiting for a disk)."""
+    try:
+        fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return (sum(fields) - sum(fields[3:5])) / os.sysconf("SC_CLK_TCK")
 
 
 def _add(one: Use, other: Use) -> Use:

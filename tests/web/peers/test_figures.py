@@ -22,6 +22,7 @@ from web.peers.report.figures import (
     thinned,
     throughput,
 )
+from web.peers.report.notes import notes
 from web.peers.report.plots import Curve, curves_plot, histogram_plot, intervals, log_ticks, nice_step
 from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, written
 
@@ -79,6 +80,13 @@ def test_gauges_of_several_processes_add_up() -> None:
     assert (total.max, total.last) == (15, 12)
 
 
+def test_two_loops_that_are_late_at_once_are_not_twice_as_late() -> None:
+    seen = Observations()
+    seen.gauge("driver_lag", 0.5)
+    seen.absorb(b'["gauge","driver_lag",1,0.3,0]\n', source=1)
+    assert figures(seen).gauges["driver_lag"].max == 0.5
+
+
 def test_a_peak_is_not_lost_where_there_are_more_points_than_are_drawn() -> None:
     points = [(float(at), 99.0 if at == 777 else 1.0) for at in range(5000)]
     assert max(value for _, value in thinned(points, 100)) == 99
@@ -92,6 +100,24 @@ def test_cpu_is_summed_over_time() -> None:
 def test_the_servers_cpu_is_told_for_each_visit() -> None:
     found = figures(run(patients=100, lost=0))
     assert found.server_cpu_per_visit_s == pytest.approx(0.45 * found.duration_s / 100, rel=0.1)
+
+
+def test_a_reader_is_warned_of_a_driver_or_machine_that_was_short_of_cpu() -> None:
+    seen = run(patients=150)
+    assert notes(figures(seen)) == []
+    for _ in range(50):
+        seen.gauge("driver_lag", 0.3)
+        seen.gauge("machine_cpu", 1.95)
+    told = notes(figures(seen))
+    assert len(told) == 2
+    assert "195% of 200%" in told[0]
+    assert "by up to 300 ms" in told[1]
+    assert "p99 is the longest" in notes(figures(run(patients=20)))[0]
+
+
+def test_a_scale_is_in_the_unit_of_its_top() -> None:
+    plot = curves_plot("lag", [Curve("one", "driver", [(0, 0.995), (1, 0)])], TIME, 2)
+    assert [tick.text for tick in plot.y_ticks] == ["0", "0.5 s", "1 s"]
 
 
 def test_nothing_seen_makes_figures_all_the_same() -> None:

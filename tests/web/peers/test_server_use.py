@@ -55,6 +55,16 @@ def test_without_a_server_to_read_only_the_drivers_own_cpu_is_told() -> None:
     assert set(seen.gauges) == {"driver_cpu"}
 
 
+def test_what_else_the_machine_does_is_told_by_one_process_of_a_run() -> None:
+    seen = Observations()
+    watch = Watch(seen, None, machine=True)
+    end = time.monotonic() + 0.2
+    while time.monotonic() < end:
+        pass  # keep a core busy
+    watch.tick()
+    assert seen.gauges["machine_cpu"][0].values[0] > 0.3
+
+
 def test_where_there_is_no_proc_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(server, "PROC", tmp_path)
     assert sample(1) is None

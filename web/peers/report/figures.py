@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -17,9 +17,11 @@ import msgspec
 from web.peers.observations import STEPS, About, Observations, Series
 
 BINS = 36
-BUCKETS = 60
+BUCKETS = 40
 NICE = (1, 2, 5, 10)
-GAUGES = ("waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag").split()
+GAUGES = (
+    "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
+).split()
 """Gauges that a driver writes: people, cores that are kept busy, resident bytes, and how late its loop is (s)."""
 COUNTS = "claims_lost freezes reloads vanished".split()
 """What a driver counts; `closed_` with a code counts connections that were closed with it."""
@@ -99,6 +101,7 @@ class Figures(msgspec.Struct, frozen=True):
     counts: dict[str, int]
     errors: dict[str, ErrorFigures]
     server_cpu_per_visit_s: float | None
+    driver_cpu_per_visit_s: float | None
     about: About
 
 
@@ -116,11 +119,11 @@ def figures(seen: Observations) -> Figures:
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
     gauges = {
-        name: gauge(list(sources.values()), duration_s) for name, sources in sorted(seen.gauges.items())
+        # Two loops that are late at once are not twice as late.
+        name: gauge(list(sources.values()), duration_s, max if name.endswith("_lag") else math.fsum)
+        for name, sources in sorted(seen.gauges.items())
     }
     now = people(seen)
-    cpu = seen.gauges.get("server_cpu")
-    used_s = sum(integral(series) for series in cpu.values()) if cpu else None
     return Figures(
         started=datetime.fromtimestamp(seen.started_at, UTC).isoformat(timespec="seconds"),
         duration_s=duration_s,
@@ -143,7 +146,8 @@ def figures(seen: Observations) -> Figures:
             code: ErrorFigures(len(series), min(series.at), max(series.at), seen.examples.get(code, []))
             for code, series in sorted(seen.errors.items(), key=lambda item: -len(item[1]))
         },
-        server_cpu_per_visit_s=used_s / now.done if used_s is not None and now.done else None,
+        server_cpu_per_visit_s=_for_each("server_cpu", seen, now.done),
+        driver_cpu_per_visit_s=_for_each("driver_cpu", seen, now.done),
         about=seen.about,
     )
 
@@ -206,14 +210,16 @@ def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list
     return found
 
 
-def gauge(sources: Sequence[Series], duration_s: float) -> GaugeFigures:
-    """A gauge from the series of each process: at each moment the sum of what each told last, until the end."""
+def gauge(
+    sources: Sequence[Series], duration_s: float, together: Callable[[list[float]], float] = math.fsum
+) -> GaugeFigures:
+    """A gauge from the series of each process: at each moment the sum (or other) of what each told last."""
     events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
     now = [0.0] * len(sources)
     total: list[tuple[float, float]] = []
     for at, source, value in events:
         now[source] = value
-        total.append((at, math.fsum(now)))
+        total.append((at, together(now)))
     values = [value for _, value in total]
     mean = math.fsum(values) / len(values) if values else math.nan
     if not total:
@@ -250,6 +256,12 @@ def people(seen: Observations) -> People:
         in_call=_last(seen, "in_call", in_call),
         done=done.get("journey", 0),
     )
+
+
+def _for_each(name: str, seen: Observations, visits: int) -> float | None:
+    """What was used for each visit; None where nobody told, or nothing was done."""
+    told = seen.gauges.get(name)
+    return sum(integral(series) for series in told.values()) / visits if told and visits else None
 
 
 def _last(seen: Observations, name: str, otherwise: int) -> int:

@@ -13,13 +13,14 @@ import jinja2
 import markupsafe
 
 from web.peers.report.figures import Figures, total_errors
+from web.peers.report.notes import notes
 from web.peers.report.plots import Curve, Plot, curves_plot, histogram_plot, over_time_plot, strips
 from web.peers.report.thresholds import Verdict
 from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, gauge_kind, number, written
 from web.peers.report.words import GAUGES, step_words
 
 HERE = Path(__file__).parent
-KINDS = ("one", "two", "three")
+KINDS = ("one", "two", "three", "four")
 
 
 def report_page(found: Figures, verdicts: list[Verdict]) -> str:
@@ -48,6 +49,7 @@ def report_page(found: Figures, verdicts: list[Verdict]) -> str:
         cards=cards(found),
         plots=run_plots(found),
         errors=total_errors(found.errors.values()),
+        notes=notes(found),
     )
 
 
@@ -104,9 +106,9 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
     made = [("People a second", "", curves_plot("People a second", rates, RATE, found.duration_s, zones))]
     groups = (
         ("Where the patients are", "", ("waiting", "in_call"), COUNT),
-        ("CPU", "100% is one core", ("server_cpu", "store_cpu", "driver_cpu"), SHARE),
+        ("CPU", "100% is one core", ("server_cpu", "store_cpu", "driver_cpu", "machine_cpu"), SHARE),
         ("Memory", "resident", ("server_rss", "store_rss"), BYTES),
-        ("Driver's delay", "how late its loops turn, added up", ("driver_lag",), TIME),
+        ("Driver's delay", "how late its loop turns", ("driver_lag",), TIME),
     )
     for heading, told, names, kind in groups:
         curves = [

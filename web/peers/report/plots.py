@@ -244,7 +244,9 @@ def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))
     else:
-        unit = unit_for(highest, kind)
+        # The unit is that of the top of the scale, or 995 ms would lie below 1,000 ms.
+        one = kind.units[unit_for(highest, kind)]
+        unit = unit_for(_top(highest / one) * one, kind)
         one = kind.units[unit]
         step = nice_step(highest / one)
     count = max(1, math.ceil(highest / one / step - 1e-9))
@@ -254,6 +256,11 @@ def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
         for at in range(count + 1)
     ]
     return step * count * one, ticks
+
+
+def _top(highest: float) -> float:
+    step = nice_step(highest)
+    return step * max(1, math.ceil(highest / step - 1e-9))
 
 
 def _log(value: float, low: float, high: float) -> float:

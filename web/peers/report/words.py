@@ -40,6 +40,7 @@ GAUGES: Mapping[str, str] = {
     "store_cpu": "store",
     "driver_cpu": "driver",
     "driver_lag": "driver",
+    "machine_cpu": "whole machine",
     "server_rss": "server",
     "store_rss": "store",
 }

@@ -1,0 +1,38 @@
+"""What the reader of a report should know before believing its figures: who was short of what.
+
+Pure. Knows figures. A note is one sentence; where there is nothing to warn of, there is none.
+"""
+
+from __future__ import annotations
+
+from web.peers.report.figures import Figures
+from web.peers.report.units import SHARE, TIME, written
+
+FEW = 100
+BUSY = 0.9
+LATE_S = 0.02
+LATE_OFTEN = 0.1
+
+
+def notes(found: Figures) -> list[str]:
+    """The notes on a run."""
+    made = []
+    if 0 < found.people.arrived < FEW:
+        made.append(f"Of fewer than {FEW} values, the p99 is the longest that was seen.")
+    cores = found.about.machine.get("cores", "")
+    machine = found.gauges.get("machine_cpu")
+    if machine is not None and cores.isdecimal() and machine.mean >= BUSY * int(cores):
+        of = written(int(cores), SHARE)
+        made.append(
+            f"The driver's machine was busy ({written(machine.mean, SHARE)} of {of} on average): what was measured "
+            "includes waiting for a core."
+        )
+    lag = found.gauges.get("driver_lag")
+    if lag is not None and lag.over_time:
+        late = [value for _, value in lag.over_time if value > LATE_S]
+        if len(late) >= LATE_OFTEN * len(lag.over_time):
+            made.append(
+                f"The driver's loop was often late, by up to {written(lag.max, TIME)}, and that is in every figure: "
+                "use more --processes, or fewer patients at once."
+            )
+    return made
