@@ -12,7 +12,7 @@ from signalling.record import Role
 from web.accounts import Account
 from web.i18n import N_, gettext
 from web.organisations import Organisation
-from web.pages.rendering import page
+from web.pages.rendering import live, page
 
 PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("sessions", N_("Sessions List"), "", False),
@@ -44,6 +44,13 @@ def staff_page(
         ],
         "me": account.name,
         "sign_out": f"{home}/sign-out",
-        "boot": {"home": home, "session": f"{home}/session"},
+        "boot": {
+            **live(request, organisation),
+            "me": {"id": account.id},
+            "ws": f"/{organisation.id}/ws",
+            "home": home,
+            "session": f"{home}/session",
+            "notify": account.notify,
+        },
     }
     return page(request, template, {**frame, **context}, title=title, status=status)

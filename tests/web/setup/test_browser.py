@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, expect
 
+from signalling.commands import Assign
+from signalling.record import Actor, Role
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.setup.test_logo import png
 from tests.web.setup.test_saving import stored
-from tests.web.site import ADMIN, OSEI, Site
+from tests.web.site import ADMIN, FORM, OSEI, Site
 from web import demo
+from web.pages.public import SERVICE
 
 Open = Callable[..., Awaitable[Page]]
 SHOWN_MS = 10_000
@@ -165,6 +169,53 @@ async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(site: S
     await expect(visitor.get_by_text("We are short of staff today.")).to_be_visible()
     await expect(visitor.get_by_role("row", name="Friday")).to_contain_text("13:00–17:30")
     await is_accessible(visitor)
+
+
+async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(site: Site, open_page: Open) -> None:
+    page = await signed_in(site, open_page)
+    mark = page.locator(".side .org")
+    await expect(mark.locator(".mark")).to_have_text("R")
+    await go(site, page, "/demo/staff/setup/calendar")
+    await page.get_by_label("Choose the colour from a palette").fill("#1d4ed8")
+    await save(page)
+    logo = FilePayload(name="logo.png", mimeType="image/png", buffer=png(120, 40))
+    await page.locator("input[type=file]").set_input_files(logo)
+    await page.get_by_role("button", name="Use this picture").click()
+    await expect(page.get_by_text("Saved. It holds from now on.")).to_be_visible()
+    ana = await open_page("/demo/information", width=390)
+    for name in ("name", "birth_date", "phone", "email", "reason"):
+        await ana.locator(f"[name={name}]").fill(FORM[name])
+    await ana.locator("[name=state]").select_option("TX")
+    await ana.get_by_role("button", name="Get in line").click()
+    await expect(ana.get_by_text("Step 1 of 6")).to_be_visible()
+    await go(site, page, "/demo/staff")
+    for live, place in ((ana, ana.locator(".top .home")), (page, mark)):
+        width = "(image) => image.decode().then(() => image.naturalWidth)"
+        assert await place.locator("img").evaluate(width) == 120
+        accent = "getComputedStyle(document.documentElement).getPropertyValue('--accent')"
+        assert await live.evaluate(accent) == "rgb(29 78 216)"
+
+
+async def test_who_works_in_the_set_up_stays_on_call_and_hears_of_requests(
+    site: Site, open_page: Open
+) -> None:
+    page = await signed_in(site, open_page, width=320, dark=True)
+    await page.get_by_role("switch", name="On-Call").click()
+    await expect(page.get_by_role("switch", name="On-Call")).to_be_checked()
+    await go(site, page, "/demo/staff/setup/policy")
+    await expect(page.get_by_role("link", name="You are on call. 0 waiting")).to_be_visible()
+    await site.person().ask_for_a_visit()
+    await expect(page.get_by_role("link", name="You are on call. 1 waiting")).to_be_visible()
+    await expect(page.locator("html")).to_have_attribute("data-rung", "1")
+    (visit,) = [kept.id for kept in (await site.app[SERVICE].mirrors.get("demo")).visits.values()]
+    robin = Actor(organisation="demo", id="u_lind", name="Dr Jonas Lind", role=Role.ADMIN)
+    await site.app[SERVICE].command(robin, visit, Assign("u_admin"))
+    await page.get_by_role("button", name="Notifications 1 unread").click()
+    await is_accessible(page)
+    await page.get_by_role("button", name="Open Ana Ruiz").click()
+    await page.wait_for_url("**/demo/staff")
+    await expect(page.locator(f"[data-visit={visit}] button").first).to_be_focused()
+    await expect(page.get_by_role("button", name="Notifications", exact=True)).to_be_visible()
 
 
 async def test_the_guide_is_built_with_the_keyboard_and_tried_in_the_preview(

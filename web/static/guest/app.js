@@ -5,7 +5,7 @@ import { mark } from "../shared/brand.js";
 import { tickBy } from "../shared/clock.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
-import { announce, connectionBar, followConnection, prepareRegions, redrawing } from "../shared/ui.js";
+import { announce, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -13,7 +13,7 @@ const boot = JSON.parse(document.querySelector("#boot").textContent);
 const { organisation } = boot;
 const root = document.querySelector("#app");
 const client = new SignallingClient(boot.ws, { role: "guest" });
-const redraw = redrawing(draw);
+const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const connection = followConnection(client, redraw);
 const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
@@ -97,6 +97,7 @@ function draw() {
 }
 
 prepareRegions();
+tendMenus();
 tickBy(() => client.now());
 client.addEventListener("welcome", ({ detail }) => detail.resumed || enter());
 client.subscribe(

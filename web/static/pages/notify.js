@@ -21,7 +21,9 @@ function draw() {
     button.className = "btn";
     button.textContent = t("Allow them in this browser");
     button.addEventListener("click", () => Notification.requestPermission().then(draw));
-    place.append(button);
+    const row = document.createElement("div");
+    row.append(button);
+    place.append(row);
   }
   place.hidden = false;
 }

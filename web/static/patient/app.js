@@ -7,7 +7,7 @@ import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
 import { Language } from "../shared/language.js";
 import { html, render } from "../shared/lit.js";
-import { announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { announce, ask, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
 import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
@@ -21,7 +21,7 @@ const { organisation } = boot;
 const root = document.querySelector("#app");
 const client = new SignallingClient(boot.ws, { role: "patient" });
 const state = new PatientVisit(client, boot.visit);
-const redraw = redrawing(draw);
+const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const connection = followConnection(client, redraw);
 const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
@@ -204,6 +204,7 @@ function draw() {
 }
 
 prepareRegions();
+tendMenus();
 tickBy(() => client.now());
 state.addEventListener("change", followVisit);
 addEventListener("popstate", redraw);

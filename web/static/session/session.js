@@ -1,7 +1,7 @@
 /* The video session page: the same on both sides. Before both have pressed Start Session it shows the own preview, the devices and the
    other side's state; afterwards the call. Owns the visit's media while it stands; what may be sent follows from the visit's state. */
 import { html, nothing, ref } from "../shared/lit.js";
-import { announce, ask, toast } from "../shared/ui.js";
+import { announce, ask, closeMenu, toast } from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
 import { initials } from "../shared/format.js";
 import { mark } from "../shared/brand.js";
@@ -108,6 +108,8 @@ export class Session {
     this.#asideOpen = which;
     this.#chat.look(which === "chat");
     this.#redraw();
+    // Where it stands under the call and not beside it, it comes into sight.
+    if (which && this.#stage) setTimeout(() => this.#stage?.querySelector(".beside")?.scrollIntoView({ block: "nearest" }));
   }
 
   get title() {
@@ -272,7 +274,7 @@ export class Session {
     const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])]; // before the call they stand under the devices
     if (!entries.length) return nothing;
     const run = (event, act) => {
-      event.currentTarget.closest("details").open = false;
+      closeMenu(event.currentTarget);
       act();
     };
     return html`<details class="more"><summary class="btn">${t("More")}</summary><div class="card">${entries.map(({ words, lang, act }) => html`

@@ -46,6 +46,7 @@ const luminance = (rgb) => {
 function show() {
   const wanted = /^#([0-9a-f]{6})$/i.exec(accent.value.trim());
   if (!wanted) return swatch.replaceChildren();
+  picker.value = wanted[0].toLowerCase();
   const given = [0, 2, 4].map((at) => parseInt(wanted[1].slice(at, at + 2), 16));
   let parts = given;
   while (1.05 / (luminance(parts) + 0.05) < 5) parts = parts.map((part) => Math.floor(part * 0.94));
@@ -61,6 +62,19 @@ function show() {
     : t("White text would have a contrast of {ratio} to 1 only; pages use this darker one.", { ratio });
   return swatch.replaceChildren(sample, words);
 }
+
+/** The browser's own choice of colours beside the field; either follows the other. */
+const picker = document.createElement("input");
+picker.type = "color";
+picker.setAttribute("aria-label", t("Choose the colour from a palette"));
+picker.addEventListener("input", () => {
+  accent.value = picker.value;
+  show();
+});
+const both = document.createElement("div");
+both.className = "colour";
+accent.before(both);
+both.append(accent, picker);
 
 accent.addEventListener("input", show);
 show();

@@ -22,6 +22,31 @@ export function prepareRegions() {
   region("announcer", "status").classList.add("sr");
 }
 
+/** Menus (`details.more`) close by Escape, and as soon as something beside them is pressed or has the focus. */
+export function tendMenus() {
+  const open = () => [...document.querySelectorAll("details.more[open]")];
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && open().forEach(closeMenu));
+  for (const type of ["pointerdown", "focusin"]) {
+    document.addEventListener(type, ({ target }) => open().forEach((menu) => menu.contains(target) || (menu.open = false)));
+  }
+}
+
+/** Close the menu that an element stands in; its button has the focus again. */
+export function closeMenu(element) {
+  const menu = element.closest("details.more");
+  menu.open = false;
+  menu.querySelector("summary").focus();
+}
+
+/** Draw; where that takes away what had the focus, the page's heading has it, and not nothing. */
+export function drawKeepingFocus(root, draw) {
+  const held = root.contains(document.activeElement);
+  draw();
+  if (held && !root.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
+    root.querySelector("[data-focus]:not([hidden] *)")?.focus({ preventScroll: true });
+  }
+}
+
 /** Say it to a screen reader only. */
 export function announce(text) {
   const place = region("announcer", "status");

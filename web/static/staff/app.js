@@ -9,7 +9,7 @@ import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
-import { Drawer, announce, ask, connectionBar, followConnection, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { Drawer, announce, ask, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
@@ -28,7 +28,7 @@ const sessions = new Sessions();
 const bell = new Bell();
 const drawer = new Drawer();
 const claiming = new Set();
-const redraw = redrawing(draw);
+const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const cases = new Cases(client, redraw);
 const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
@@ -230,6 +230,11 @@ async function switchOnCall() {
 
 function takeQueue(message) {
   const { fresh, gone } = queue.take(message);
+  const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // a notification that was followed from another page
+  if (asked && !routeVisit()) {
+    history.replaceState(null, "", boot.home);
+    followNotice({ visit: decodeURIComponent(asked) });
+  }
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), mine?.id]);
   if (fresh.length && onCall()) {
     alerts.ring(queue.rows.length);
@@ -311,6 +316,7 @@ function draw() {
 }
 
 prepareRegions();
+tendMenus();
 tickBy(() => client.now());
 client.subscribe("queue", takeQueue);
 client.subscribe("sessions", (message) => {

@@ -4,6 +4,7 @@ import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
+import { closeMenu } from "../shared/ui.js";
 
 function progress(row) {
   if (row.guide_done) return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
@@ -24,7 +25,7 @@ export function isLicensed(me, request) {
 /** What is needed more seldom. */
 function entries(request, { act, me }) {
   const entry = (words, run) => html`<button type="button" class="btn plain" @click=${(event) => {
-    event.currentTarget.closest("details").open = false;
+    closeMenu(event.currentTarget);
     run(request);
   }}>${words}</button>`;
   return html`${entry(t("Send a message"), act.message)}

@@ -1,0 +1,90 @@
+"""Hands that have a keyboard only: Tab, Enter, Space, Escape and letters, and eyes that look where the focus is.
+
+Every stop on the way must be seen: a ring around it, and not wholly behind something else (WCAG 2.2, 2.4.7 and 2.4.11).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+
+MOST_STOPS = 150
+
+# What has the focus, and what is wrong with how it shows it.
+LOOK = """() => {
+  const at = document.activeElement;
+  if (!at || at === document.body || at === document.documentElement) return { name: "", wrong: "" };
+  const ringed = (element) => {
+    const style = getComputedStyle(element);
+    return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+  };
+  const around = at.closest(".option, .choice, .pick") ?? at;
+  const box = at.getBoundingClientRect();
+  const points = [[0.5, 0.5], [0.1, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.8]];
+  const seen = points.some(([x, y]) => {
+    const top = document.elementFromPoint(box.left + box.width * x, box.top + box.height * y);
+    return top && (top === at || at.contains(top) || around.contains(top) || top.contains(at));
+  });
+  const name = (at.getAttribute("aria-label") || at.innerText || at.id || at.tagName).trim().slice(0, 60);
+  const wrong = [!ringed(at) && !ringed(around) && "no ring", !seen && "out of sight"].filter(Boolean).join(", ");
+  return { name: `${at.tagName.toLowerCase()} ${name}`, wrong };
+}"""
+
+
+class Keyboard:
+    """One page, walked by keyboard. `unseen` collects what was wrong with a stop."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.unseen: list[str] = []
+
+    async def look(self) -> str:
+        """The name of what has the focus; what is wrong with it is kept."""
+        found: dict[str, Any] = await self.page.evaluate(LOOK)
+        if found["wrong"]:
+            self.unseen.append(f"{self.page.url}: {found['name']}: {found['wrong']}")
+        return str(found["name"])
+
+    async def to(self, target: Locator, key: str = "Tab") -> None:
+        """Press Tab until the target has the focus. Fails with the way that was gone where it never comes."""
+        await expect(target).to_be_visible(timeout=10_000)
+        way: list[str] = []
+        for _ in range(MOST_STOPS):
+            if await target.evaluate("(element) => element === document.activeElement"):
+                return
+            await self.page.keyboard.press(key)
+            way.append(await self.look())
+        raise AssertionError(f"no way to {target} by {key}: {way}")
+
+    async def press(self, target: Locator, key: str = "Enter") -> None:
+        """Go to the target and press it."""
+        await self.to(target)
+        await self.page.keyboard.press(key)
+
+    async def write(self, target: Locator, text: str) -> None:
+        """Go to a field and write over what it holds."""
+        await self.to(target)
+        await self.page.keyboard.type(text)
+
+    async def stays_inside(self, dialog: Locator, stops: int = 8) -> None:
+        """The focus begins in the dialog, and never gets behind it."""
+        await expect(dialog).to_be_visible()
+        for _ in range(stops):
+            behind = await dialog.evaluate(
+                "(d) => !d.contains(document.activeElement) && document.activeElement !== document.body"
+            )
+            assert not behind, await self.look()
+            await self.page.keyboard.press("Tab")
+            await self.look()
+
+    async def walk(self) -> list[str]:
+        """Tab through the whole page once; returns the stops."""
+        stops: list[str] = []
+        for _ in range(MOST_STOPS):
+            await self.page.keyboard.press("Tab")
+            stop = await self.look()
+            if not stop:
+                return stops
+            stops.append(stop)
+        return stops

@@ -1,0 +1,179 @@
+"""A visit without a mouse: patient, provider and administrator by Tab, Enter and Space, the focus always in sight."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import Browser, expect
+
+from tests.conftest import StartServer
+from tests.journeys.keyboard import Keyboard
+from tests.journeys.people import SHOWN_MS, Patient, Person, Staff, credentials, person
+
+
+async def signs_in(who: Staff, account: str) -> Keyboard:
+    """From the sign-in page to the list; the email field has the focus from the beginning."""
+    keys = Keyboard(who.page)
+    email, password = await credentials(who.server, account)
+    await who.go("/demo/staff")
+    await expect(who.page.get_by_label("Email")).to_be_focused()
+    await keys.page.keyboard.type(email)
+    await keys.write(who.page.get_by_label("Password"), password)
+    await keys.page.keyboard.press("Enter")
+    await who.sees("Sessions List")
+    return keys
+
+
+async def fills_in(ana: Person, keys: Keyboard) -> None:
+    """The public-facing calendar, the information, and the setup guide to its end."""
+    page = ana.page
+    await ana.go("/demo")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the page’s content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await keys.press(page.get_by_role("link", name="Meet Now", exact=True).first)
+    await page.wait_for_url("**/information")
+    for name, text in (
+        ("name", "Ana Ruiz"),
+        ("birth_date", "04021990"),
+        ("phone", "512 555 0142"),
+        ("email", "ana@example.org"),
+        ("state", "Texas"),
+        ("reason", "Rash"),
+    ):
+        await keys.write(page.locator(f"[name={name}]"), text)
+    await keys.press(page.get_by_role("button", name="Get in line"))
+    await ana.sees(re.compile(r"Step 1 of \d"))
+    following = page.get_by_role("button", name=re.compile("^(Next|Finish)$"))
+    for number in range(1, 7):
+        heading = page.get_by_role("heading", level=1)
+        await ana.sees(f"Step {number} of 6")
+        if number > 1:
+            await expect(heading).to_be_focused()
+        for field in await page.locator("main input:not([type=radio]), main textarea").all():
+            kind = await field.get_attribute("type")
+            if kind == "checkbox":
+                await keys.press(field, "Space")
+            elif kind != "date":
+                await keys.write(field, "Ana Ruiz")
+        radios = page.get_by_role("radio")
+        if await radios.count():
+            await keys.press(radios.first, "Space")
+        await keys.press(following)
+    await ana.sees("You are next")
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+
+async def test_a_visit_is_lived_through_without_a_mouse(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    ana: Patient = await person(browser, server, Patient, viewport={"width": 390, "height": 844})
+    osei: Staff = await person(browser, server, Staff)
+    patient, provider = Keyboard(ana.page), await signs_in(osei, "osei")
+    switch = osei.page.get_by_role("switch", name="On-Call")
+    await provider.press(switch, "Space")
+    await expect(switch).to_be_checked(timeout=SHOWN_MS)
+    await fills_in(ana, patient)
+
+    case = osei.page.get_by_role("button", name="Case Information of Ana Ruiz")
+    await provider.press(case)
+    await expect(case).to_have_attribute("aria-expanded", "true")
+    await expect(case).to_be_focused()
+    await provider.press(osei.page.get_by_role("button", name="Claim Ana Ruiz"))
+    for side, keys in ((osei, provider), (ana, patient)):
+        await expect(
+            side.page.get_by_role("heading", level=1, name=re.compile("^Session with"))
+        ).to_be_focused(timeout=SHOWN_MS)
+        await keys.press(side.page.get_by_role("button", name="Start Session"))
+    mute = ana.page.get_by_role("button", name="Mute")
+    await patient.press(mute, "Space")
+    unmute = ana.page.get_by_role("button", name="Unmute")
+    await expect(unmute).to_be_focused()
+
+    messages = ana.page.get_by_role("button", name="Messages")
+    await patient.press(messages)
+    await patient.write(ana.page.get_by_label("Your message"), "Here it is.")
+    await ana.page.keyboard.press("Enter")
+    await osei.sees("Ana Ruiz: Here it is.")
+    devices = osei.page.get_by_role("button", name="Devices")
+    await provider.press(devices)
+    await provider.stays_inside(osei.page.get_by_role("dialog"))
+    await osei.page.keyboard.press("Escape")
+    await expect(devices).to_be_focused()
+    end = osei.page.get_by_role("button", name="End", exact=True)
+    await provider.press(end)
+    question = osei.page.get_by_role("dialog", name="End the session?")
+    await provider.stays_inside(question)
+    await osei.page.keyboard.press("Escape")
+    await expect(end).to_be_focused()
+    await provider.press(end)
+    await provider.press(question.get_by_role("button", name="End session"))
+    await ana.sees("Your visit is over")
+    for side in (ana, osei):
+        await expect(side.page.get_by_role("heading", level=1)).to_be_focused()
+    assert not "\n".join([*patient.unseen, *provider.unseen, *ana.problems, *osei.problems])
+
+
+async def test_an_administrator_assigns_declines_and_sets_up_without_a_mouse(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server()
+    osei: Staff = await person(browser, server, Staff)
+    await osei.sign_in("osei")
+    await osei.go_on_call()
+    for name in ("Ana Ruiz", "Jon Bell"):
+        patient: Patient = await person(browser, server, Patient)
+        await patient.meet_now(name=name)
+    robin: Staff = await person(browser, server, Staff)
+    page = robin.page
+    keys = await signs_in(robin, "admin")
+    await robin.sees("Jon Bell")
+
+    more = page.get_by_label("More for Ana Ruiz")
+    await keys.press(more)
+    await keys.press(page.get_by_role("button", name="Assign…").locator("visible=true"))
+    dialog = page.get_by_role("dialog", name="Assign Ana Ruiz")
+    await keys.stays_inside(dialog)
+    await page.keyboard.press("Escape")
+    await expect(more).to_be_focused()
+    await keys.press(more)
+    await keys.press(page.get_by_role("button", name="Assign…").locator("visible=true"))
+    await keys.press(dialog.get_by_role("button", name="Assign"))
+    await osei.sees("For you")
+    await expect(more).to_be_focused()
+
+    await keys.press(page.get_by_label("More for Jon Bell"))
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="Decline…").locator("visible=true")).to_have_count(0)
+    await keys.press(page.get_by_label("More for Jon Bell"))
+    await keys.press(page.get_by_role("button", name="Decline…").locator("visible=true"))
+    await keys.write(page.get_by_label(re.compile("Reason for the patient")), "Please come in.")
+    await keys.press(page.get_by_role("dialog").get_by_role("button", name="Decline"))
+    await patient.sees("Please come in.")
+    await expect(page.get_by_role("heading", level=1)).to_be_focused()
+
+    bell = page.get_by_role("button", name=re.compile("^Notifications"))
+    await keys.press(bell)
+    await keys.stays_inside(page.get_by_role("dialog", name="Notifications"), stops=4)
+    await page.keyboard.press("Escape")
+    await expect(bell).to_be_focused()
+
+    await keys.press(page.get_by_role("link", name="Set-up"))
+    sections = page.get_by_role("navigation", name="Set-up")
+    for name, to_the_end in (
+        ("Public-facing calendar", True),
+        ("Setup guide", False),
+        ("Rules and limits", False),
+    ):
+        await keys.press(sections.get_by_role("link", name=name))
+        await expect(sections.get_by_role("link", name=name)).to_have_attribute("aria-current", "page")
+        if to_the_end:
+            assert (await keys.walk())[0] == "a Skip to the page’s content"
+    amber = page.get_by_label("A wait turns amber after")
+    await keys.to(amber)
+    await page.keyboard.press("ControlOrMeta+a")
+    await page.keyboard.type("7")
+    await page.keyboard.press("Enter")
+    await robin.sees("Saved. It holds from now on.")
+    assert not "\n".join([*keys.unseen, *robin.problems, *osei.problems])
