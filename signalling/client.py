@@ -90,6 +90,7 @@ class SignallingClient:
         role: str,
         *,
         resume: str | None = None,
+        or_anew: bool = False,
         subprotocol: str = MSGPACK,
         headers: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
@@ -98,9 +99,10 @@ class SignallingClient:
     ) -> SignallingClient:
         """Return a connection that was welcomed as `role` (`patient`, `staff` or `guest`).
 
-        `timeout_s` holds for the opening and for the answer to each request. `listener` is called with every message
-        that answers no request, as it arrives; what it raises ends the connection. Raises `SignallingError`,
-        `Closed`, `aiohttp.ClientError`, `TimeoutError`.
+        `or_anew`: where the token `resume` is refused, a connection is begun anew on the same socket. `timeout_s` holds
+        for the opening and for the answer to each request. `listener` is called with every message that answers no
+        request, as it arrives; what it raises ends the connection. Raises `SignallingError`, `Closed`,
+        `aiohttp.ClientError`, `TimeoutError`.
         """
         async with asyncio.timeout(timeout_s):
             ws = await http.ws_connect(
@@ -109,7 +111,12 @@ class SignallingClient:
         client = cls(ws, timeout_s, listener)
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
-            client.welcome = await client.request("hello", **hello)
+            try:
+                client.welcome = await client.request("hello", **hello)
+            except SignallingError as refused:
+                if not or_anew or not refused.code.startswith("resume_"):
+                    raise
+                client.welcome = await client.request("hello", role=role)
         except BaseException:
             await client.close()
             raise

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from web.peers.conformance import command as conformance
 from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ peers_app = typer.Typer(
     help="Synthetic patients and providers: load, reports, comparisons. `greenroom peers URL` runs them.",
 )
 attach(peers_app)
+conformance.attach(peers_app)
 
 
 @peers_app.command()

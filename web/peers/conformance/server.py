@@ -12,6 +12,7 @@ from typing import Final
 
 from signalling.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from web.peers.conformance import asking, door, media, topics, visits
+from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Wrong
 from web.peers.entry import CannotEnter, Clinic
@@ -38,13 +39,33 @@ async def run(
     """
     await clinic.check()
     stage = Stage(clinic, tuple(credentials))
+    if not stage.credentials:
+        raise CannotEnter("name at least one member of staff, a provider, in the credentials")
     await stage.open_doors()
-    host = await stage.on_call() if stage.staff_browsers else None  # Meet Now may need somebody on call
+    host = await stage.on_call()  # Meet Now may need somebody on call
+    listens = asyncio.create_task(_listen(host))
+    try:
+        return await play(stage, only=only, slow=slow, told=told)
+    finally:
+        listens.cancel()
+        await (await stage.staff()).ask("on_call", on=False)
+        await stage.tidy()
+
+
+async def play(
+    stage: Stage,
+    *,
+    only: Sequence[str] = (),
+    slow: bool = False,
+    subprotocols: Sequence[str] = tuple(CODECS),
+    told: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """As `run`, on a stage whose doors are open, in these codecs."""
     wanted = [
         (check, subprotocol)
         for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
         if (slow or not check.slow) and _fits(check, only)
-        for subprotocol in (CODECS if check.codecs else (JSON_SUBPROTOCOL,))
+        for subprotocol in (subprotocols if check.codecs else (JSON_SUBPROTOCOL,))
     ]
     outcomes: dict[int, Outcome] = {}
 
@@ -60,10 +81,13 @@ async def run(
         for place, (check, _) in enumerate(wanted):
             if not check.waits:
                 await one(place)
-    if host is not None:
-        await host.ask("on_call", on=False)
-        await host.close()
     return [outcomes[place] for place in sorted(outcomes)]
+
+
+async def _listen(line: Line) -> None:
+    """Read, so that pings are answered."""
+    while not line.ws.closed:
+        await line.ws.receive()
 
 
 def _fits(check: Check, only: Sequence[str]) -> bool:

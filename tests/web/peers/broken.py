@@ -1,0 +1,186 @@
+"""A server that breaks the protocol, one fault at a time: a proxy before the real one that alters what passes.
+
+Knows JSON frames only. `fault` names what is wrong; each is a small function in `FAULTS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
+
+Message = dict[str, Any]
+
+
+class Broken:
+    """An async context manager; `url` is where it is reached."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.fault = ""
+        self.tokens: dict[str, str] = {}  # public id -> token
+        self.ended: set[str] = set()
+        self._last: dict[str, int] = {}
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self.server = TestServer(app)
+
+    async def __aenter__(self) -> Broken:
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        await self.server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.server.close()
+        await self.http.close()
+
+    @property
+    def url(self) -> str:
+        """The demo organisation's address."""
+        return str(self.server.make_url("/demo"))
+
+    def _headers(self, request: web.Request) -> dict[str, str]:
+        kept = {k: v for k, v in request.headers.items() if k in ("Cookie", "Content-Type", "Origin")}
+        if (
+            "Origin" in kept
+            and (
+                self.fault == "takes any origin"
+                or kept["Origin"] == str(self.server.make_url("")).rstrip("/")
+            )
+        ) or self.fault == "takes any origin":
+            kept["Origin"] = self.origin
+        return kept
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade") == "websocket":
+            return await self._socket(request)
+        async with self.http.request(
+            request.method,
+            self.origin + request.path_qs,
+            headers=self._headers(request),
+            data=await request.read(),
+            allow_redirects=False,
+        ) as answer:
+            headers = [
+                (k, v) for k, v in answer.headers.items() if k in ("Set-Cookie", "Location", "Content-Type")
+            ]
+            return web.Response(status=answer.status, body=await answer.read(), headers=CIMultiDict(headers))
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        try:
+            there = await self.http.ws_connect(
+                self.origin + request.path,
+                protocols=("greenroom.v1.json",),
+                headers=self._headers(request),
+                max_msg_size=0,
+            )
+        except aiohttp.WSServerHandshakeError as refused:
+            return web.Response(status=refused.status)
+        here = web.WebSocketResponse(protocols=("greenroom.v1.json",), max_msg_size=0, compress=False)
+        await here.prepare(request)
+        alter = FAULTS.get(self.fault)
+
+        async def up() -> None:
+            async for frame in here:
+                if frame.type is aiohttp.WSMsgType.TEXT:
+                    await there.send_str(self.rise(frame.data))
+                else:
+                    await there.send_bytes(frame.data)
+            await there.close()
+
+        task = asyncio.create_task(up())
+        async for frame in there:
+            message = json.loads(frame.data)
+            if message["type"] == "welcome":
+                self.tokens[message["connection"]] = message["resume"]
+            for altered in alter(self, message) if alter is not None else [message]:
+                await here.send_str(altered if isinstance(altered, str) else json.dumps(altered))
+        code = there.close_code or 1000
+        await here.close(
+            code=1000 if self.fault == "closes with 1000 always" else code if code != 1006 else 1011
+        )
+        task.cancel()
+        return here
+
+    def rise(self, text: str) -> str:
+        """What a client says, as it goes on."""
+        try:
+            message = json.loads(text)
+        except ValueError:
+            return text
+        if (
+            self.fault == "takes a public id"
+            and isinstance(message, dict)
+            and message.get("resume") in self.tokens
+        ):
+            message["resume"] = self.tokens[message["resume"]]
+        elif self.fault == "takes unknown fields" and isinstance(message, dict):
+            message = {k: v for k, v in message.items() if k not in ("from", "pad")}
+        else:
+            return text
+        return json.dumps(message)
+
+
+def _without(field: str, kind: str) -> Callable[[Broken, Message], list[Any]]:
+    def alter(_: Broken, message: Message) -> list[Any]:
+        return [{k: v for k, v in message.items() if k != field} if message["type"] == kind else message]
+
+    return alter
+
+
+def _with(kind: str, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
+    def alter(_: Broken, message: Message) -> list[Any]:
+        return [{**message, **fields} if message["type"] == kind else message]
+
+    return alter
+
+
+def _same_version(broken: Broken, message: Message) -> list[Any]:
+    if message["type"] == "queue.row":
+        message = {**message, "version": broken._last.setdefault("queue", message["version"])}
+    return [message]
+
+
+def _twice(_: Broken, message: Message) -> list[Any]:
+    return [message, message] if message["type"] == "pong" else [message]
+
+
+def _not_json(_: Broken, message: Message) -> list[Any]:
+    return ["{pong!}"] if message["type"] == "pong" else [message]
+
+
+def _offer(_: Broken, message: Message) -> list[Any]:
+    if message["type"] == "media.offer":
+        message = {**message, "sdp": message["sdp"].replace("a=ice-lite\r\n", "")}
+    return [message]
+
+
+def _code(_: Broken, message: Message) -> list[Any]:
+    return [{**message, "code": "teapot"} if message["type"] == "error" else message]
+
+
+def _other_reply(_: Broken, message: Message) -> list[Any]:
+    return [{**message, "reply_to": 4711} if message["type"] == "pong" else message]
+
+
+# fault -> how messages of the server are altered, where they are
+FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
+    "no reply_to": _without("reply_to", "pong"),
+    "another’s reply_to": _other_reply,
+    "answers twice": _twice,
+    "one version for two changes": _same_version,
+    "an epoch in subscribed that is not the snapshot’s": _with("subscribed", epoch="e_wrong"),
+    "no epoch in snapshots": _without("epoch", "queue.snapshot"),
+    "a code of its own": _code,
+    "no JSON": _not_json,
+    "an offer of a full ICE agent": _offer,
+    "never fresh": _with("queue.row", fresh=False),
+    "always resumed": _with("welcome", resumed=True),
+    "its clock in seconds": _with("welcome", server_ms=1_790_000_000),
+}

@@ -1,0 +1,120 @@
+"""The scripted server of a conformance run: a client that keeps to the document passes, one that does not is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from signalling.client import JSON
+from signalling.returning import ReturningClient
+from web.peers.conformance import client_socket
+from web.peers.conformance import endpoint as scripted
+from web.peers.conformance.endpoint import Endpoint
+from web.peers.conformance.judge import RULES
+from web.peers.conformance.table import Outcome
+
+NOT_SEEN = {"repeats", "media"}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody who stays away is waited for as long as in earnest."""
+    monkeypatch.setattr(scripted, "AWAY_S", 1.2)
+    monkeypatch.setattr(scripted, "BACK_S", 3.0)
+    monkeypatch.setattr(client_socket, "TOPIC_S", 1.0)
+    monkeypatch.setattr(client_socket, "PONG_S", 0.5)
+    monkeypatch.setattr(scripted, "FIRST_S", 10.0)
+
+
+async def judged(client: Callable[[str], Awaitable[Any]]) -> dict[str, Outcome]:
+    """What came of each rule, by its key."""
+    async with Endpoint() as endpoint:
+        running = asyncio.ensure_future(client(endpoint.url))
+        try:
+            outcomes = await endpoint.run()
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+    return dict(zip(RULES, outcomes, strict=True))
+
+
+def faults(outcomes: dict[str, Outcome]) -> dict[str, tuple[str, str]]:
+    """Expected and got, of the rules that were broken."""
+    return {key: (o.fault.expected, o.fault.got) for key, o in outcomes.items() if o.fault is not None}
+
+
+async def test_our_python_client_passes() -> None:
+    heard: list[dict[str, Any]] = []
+
+    async def client(url: str) -> None:
+        async with aiohttp.ClientSession() as http:
+            returning = ReturningClient.to(http, url, "staff", headers={"Origin": "http://127.0.0.1"})
+            await returning.hold("queue", heard.append)
+            assert await returning.run() == 4201
+
+    outcomes = await judged(client)
+    assert faults(outcomes) == {}
+    assert {key for key, o in outcomes.items() if o.untold} == NOT_SEEN
+    assert {m["epoch"] for m in heard if "epoch" in m} == {"e_1", "e_2", "e_3"}
+
+
+async def test_a_broken_client_is_told_each_of_its_faults() -> None:
+    async def client(url: str) -> None:
+        async with aiohttp.ClientSession() as http:
+            token, versions = "", 0
+            while True:
+                with contextlib.suppress(aiohttp.ClientError, ValueError, TypeError):
+                    # No Origin, the token in the address, no pongs, one id for everything, and back at once.
+                    async with http.ws_connect(f"{url}?{token}", protocols=(JSON,), autoping=False) as ws:
+                        hello = {
+                            "type": "hello",
+                            "id": 1,
+                            "role": "staff",
+                            **({"resume": "c_1"} if token else {}),
+                        }
+                        await ws.send_json(hello)
+                        await ws.send_json({"type": "on_call", "id": 1, "on": "yes"})
+                        held = {"epoch": "e_1", "version": versions} if versions else {}
+                        await ws.send_json({"type": "subscribe", "id": 1, "topic": "queue", **held})
+                        await ws.send_json({"type": "chat.send", "id": 1, "visit": "v_1", "text": "Hello?"})
+                        async for frame in ws:
+                            if frame.type is aiohttp.WSMsgType.TEXT:
+                                message = json.loads(frame.data)
+                                token = message.get("resume", token)
+                                if message.get("topic") == "queue":
+                                    versions = message["version"]
+                await asyncio.sleep(0)
+
+    found = faults(await judged(client))
+    wanted = {
+        "origin",
+        "secret",
+        "waits",
+        "shape",
+        "ids",
+        "pong",
+        "stale",
+        "token",
+        "anew",
+        "repeats",
+        "away",
+    }
+    assert wanted <= found.keys(), found
+
+
+async def test_a_client_that_gives_up_is_told_so_and_the_rest_is_not_told() -> None:
+    async def once(url: str) -> None:
+        async with aiohttp.ClientSession() as http:
+            headers = {"Origin": "http://127.0.0.1"}
+            returning = ReturningClient.to(http, url, "staff", headers=headers)
+            await returning._one_socket()
+
+    found = await judged(once)
+    assert found["drains"].fault is not None
+    assert found["stale"].untold

@@ -1,0 +1,319 @@
+"""One socket of a client under test, from the scripted server's side: what it says is judged, and answered plausibly.
+
+Answers are PROTOCOL.md's own examples with the right names in them, so that any client finds what it expects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+import msgpack
+from aiohttp import web
+
+from media.ice import Candidate, Credentials
+from media.sdp import Fingerprint, SdpError, offer, parse_answer
+from signalling import fields
+from signalling.messages import CODECS, JSON_SUBPROTOCOL, BadMessage, error
+from signalling.reference import examples
+from web.peers.conformance.judge import Judge
+
+HELLO_S, TOPIC_S, AGAIN_S, PONG_S = 5.0, 15.0, 5.0, 5.0
+WELCOME_AFTER_S, SETTLE_S = 0.2, 0.3
+VISIT: Final = "v_1"
+ME: Final = {
+    "staff": {"id": "u_ana", "role": "provider", "name": "Dr M. Osei"},
+    "patient": {"id": f"patient:{VISIT}", "role": "patient", "name": "Ana Ruiz"},
+    "guest": {"id": "guest-3fK", "role": "guest", "name": "Rosa Diaz"},
+}
+ONCE: Final = ("chat.send", "visit.invite")  # what may not be repeated
+CHANGES: Final = {
+    "queue": "queue.gone",
+    "sessions": "sessions.gone",
+    "bell": "bell.marked",
+    "chat": "chat.line",
+}
+Message = dict[str, Any]
+# An offer of nobody: the client is asked how it answers, not to connect.
+SDP: Final = offer(
+    Credentials("conformance", "conformance0conformance0"),
+    Fingerprint("sha-256", ":".join(["AB"] * 32)),
+    [Candidate("127.0.0.1", 9)],
+    {"audio": 11, "video": 22, "rtx": 33},
+    session_id=1,
+    version=1,
+    label="provider",
+)
+
+
+class ClientSocket:
+    """See the module. `held`: topic -> (epoch, version) that a client holds which keeps the rules."""
+
+    def __init__(
+        self, judge: Judge, document: str, held: dict[str, tuple[str, int]], unanswered: list[Message]
+    ) -> None:
+        self.done = asyncio.Event()
+        self._opened = asyncio.Event()
+        self._judge, self._held, self._unanswered = judge, held, unanswered
+        self._examples = examples(document)
+        self._ids: set[int] = set()
+        self._subscribed: dict[str, Message] = {}
+        self._count = 10
+        self._epoch = "e_1"
+        self._pong = False
+        self._answering = True
+
+    async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
+        """The socket is open; return when the script is done with it."""
+        self._ws, self._request = ws, request
+        self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
+        self._opened.set()
+        await self.done.wait()
+
+    async def is_open(self) -> None:
+        """Wait until the upgrade is done."""
+        async with asyncio.timeout(HELLO_S):
+            await self._opened.wait()
+
+    # --- hello
+
+    async def hello(self) -> Message | None:
+        """The client's hello; None where there was none."""
+        message = await self._hear(HELLO_S)
+        if message is None:
+            self._judge.wrong("hello", "hello within 5 s", "nothing, or the end")
+            return None
+        self._judge.holds("hello", message.get("type") == "hello", "hello first", message)
+        return message if message.get("type") == "hello" else None
+
+    async def refuse_resume(self, hello: Message, code: str) -> Message | None:
+        """Refuse a hello's token; return the next hello, None where it is none without a token."""
+        refusal = error(hello["id"], code)
+        await self._say(
+            {"type": "error", "reply_to": hello["id"], "code": code, "text": refusal.text, "details": {}}
+        )
+        again = await self._hear(HELLO_S)
+        fits = again is not None and again.get("type") == "hello" and not again.get("resume")
+        self._judge.holds(
+            "anew", fits, "hello without `resume` on the same socket", again or "nothing", f"error {code}"
+        )
+        return again if fits else None
+
+    async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
+        """Welcome the client after a moment, in which it must say nothing; return its token."""
+        early = await self._hear(WELCOME_AFTER_S)
+        self._judge.holds("waits", early is None, "nothing until `welcome`", early)
+        role = hello.get("role", "patient")
+        token = token or f"r_conformance{id(self):x}{self._count}"
+        await self._say(
+            {
+                **self._example("welcome"),
+                "reply_to": hello["id"],
+                "connection": "c_conformance",
+                "resume": token,
+                "resumed": resumed,
+                "me": ME.get(role, ME["patient"]),
+                "visit": None if role == "staff" else VISIT,
+                "of_a_later_version": {"ignored": True},
+            }
+        )
+        if early is not None:
+            await self._answer(early)
+        await self._ws.ping(b"conformance")
+        return token
+
+    # --- topics
+
+    async def serve_topics(self) -> None:
+        """Answer whatever comes until a topic is held, and until nothing more is asked."""
+        if await self._serve(lambda: bool(self._subscribed), TOPIC_S):
+            await self.serve_for(SETTLE_S)
+
+    async def strange_news(self) -> None:
+        """Changes in order, old ones, ones twice, and what nobody knows: the client must stay, and hold the newest."""
+        for topic in list(self._subscribed):
+            newest = self._held[topic][1] + 5
+            kind = self._change(topic)
+            for version in (newest, newest, newest - 3) if kind else ():
+                await self._say(
+                    {**self._example(kind), "topic": topic, "version": version, "of_a_later_version": 1}
+                )
+            if kind:
+                self._held[topic] = (self._epoch, newest)
+            else:
+                for version in (newest, newest - 3):
+                    await self._say(self._whole(topic, self._epoch, version))
+                self._held[topic] = (self._epoch, newest)
+        await self._say({"type": "weather.report", "sky": "clear"})
+        await self._say({"type": "weather.snapshot", "topic": "weather", "epoch": "e_9", "version": 1})
+        await self._say({**self._example("media.gone"), "visit": "v_unknown", "of_a_later_version": [1, 2]})
+        stays = await self.serve_for(2 * SETTLE_S)
+        if self._subscribed:
+            self._judge.holds(
+                "tolerant", stays, "the socket stays open", "it closed", "messages of a later version"
+            )
+
+    async def expect_topics_again(self, epoch: str, version: int) -> None:
+        """The client asks again for what it held, and says so; it is given the state of a new epoch."""
+        wanted = dict(self._held)
+        self._epoch, self._count = epoch, version
+        await self._serve(lambda: wanted.keys() <= self._subscribed.keys(), AGAIN_S)
+        for topic, (held_epoch, held_version) in wanted.items():
+            asked = self._subscribed.get(topic)
+            self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
+            if asked is None or asked.get("epoch") is None:
+                continue  # whoever does not say what they hold is given it anew, which is no fault
+            said = f"epoch {asked['epoch']}, version {asked.get('version')}"
+            rule = "stale" if held_epoch == "e_1" else "epoch"
+            right = (asked["epoch"], asked.get("version")) == (held_epoch, held_version)
+            self._judge.holds(
+                rule, right, f"epoch {held_epoch}, version {held_version} held of {topic}", said
+            )
+        await self.serve_for(SETTLE_S)
+
+    def _change(self, topic: str) -> str:
+        """The type of a change of a topic; "" where it is always sent whole."""
+        return CHANGES.get(topic.partition("/")[0], "")
+
+    def _whole(self, topic: str, epoch: str, version: int) -> Message:
+        room = topic.partition("/")[0]
+        names = next((names for name, names in fields.TOPICS.items() if name.partition("/")[0] == room), ())
+        found = self._example(names[0] if names else "queue.snapshot")
+        return {**found, "topic": topic, "epoch": epoch, "version": version}
+
+    # --- serving
+
+    async def serve_for(self, seconds: float) -> bool:
+        """Answer whatever comes for so long; return whether the socket still stands."""
+        await self._serve(lambda: False, seconds)
+        return not self._ws.closed
+
+    async def _serve(self, until: Callable[[], bool], within_s: float) -> bool:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within_s
+        while not until() and not self._ws.closed and loop.time() < end:
+            message = await self._hear(end - loop.time())
+            if message is not None:
+                await self._answer(message)
+        return until()
+
+    async def _hear(self, within_s: float) -> Message | None:
+        """The client's next message, judged; None where none came."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, within_s)):
+                while not self._ws.closed:
+                    frame = await self._ws.receive()
+                    if frame.type is aiohttp.WSMsgType.PING:
+                        await self._ws.pong(frame.data)
+                    elif frame.type is aiohttp.WSMsgType.PONG:
+                        self._pong = self._pong or bytes(frame.data) == b"conformance"
+                    elif frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+                        found = self._judged(frame)
+                        if found is not None:
+                            return found
+                    else:
+                        return None
+        return None
+
+    def _judged(self, frame: aiohttp.WSMessage) -> Message | None:
+        text = frame.type is aiohttp.WSMsgType.TEXT
+        if text is not self._codec.text:
+            wanted = "text" if self._codec.text else "binary"
+            self._judge.wrong("shape", f"{wanted} frames, as {self._codec.subprotocol} has them", frame.data)
+            return None
+        try:
+            message = json.loads(frame.data) if text else msgpack.unpackb(frame.data)
+            assert isinstance(message, dict)
+        except (ValueError, AssertionError):
+            self._judge.wrong("shape", "a map", frame.data)
+            return None
+        try:
+            self._codec.decode(frame.data)
+            self._judge.kept("shape")
+        except BadMessage as bad:
+            self._judge.wrong(
+                "shape", f"`{message.get('type')}` as the reference has it (at {bad.path})", message
+            )
+        request_id = message.get("id")
+        if isinstance(request_id, int):
+            self._judge.holds(
+                "ids", request_id not in self._ids, "an id that was not used on this socket", message
+            )
+            self._ids.add(request_id)
+        return message
+
+    async def _answer(self, message: Message) -> None:
+        kind, request_id = str(message.get("type")), message.get("id")
+        self._judge_repetition(kind, message)
+        if kind == "subscribe":
+            await self._subscribe(message)
+            return
+        if kind == "unsubscribe":
+            self._subscribed.pop(message.get("topic", ""), None)
+            self._held.pop(message.get("topic", ""), None)
+        if kind in ONCE:
+            self._unanswered.append({k: v for k, v in message.items() if k != "id"})
+            return  # so that it is seen what becomes of it when the socket is lost
+        if kind == "media.answer":
+            self._judge_sdp(str(message.get("sdp")))
+        answer = fields.ANSWERS.get(kind, "done")
+        if answer is not None and kind in fields.MESSAGES:
+            await self._say({**self._example(answer), "reply_to": request_id})
+        if kind == "media.join":
+            await self._say({**self._example("media.offer"), "visit": message.get("visit"), "sdp": SDP})
+
+    async def _subscribe(self, message: Message) -> None:
+        topic = str(message.get("topic"))
+        self._count += 1
+        self._subscribed[topic] = message
+        self._held[topic] = (self._epoch, self._count)
+        answer = {"type": "subscribed", "reply_to": message.get("id"), "topic": topic}
+        await self._say({**answer, "epoch": self._epoch, "version": self._count})
+        await self._say(self._whole(topic, self._epoch, self._count))
+
+    def _judge_repetition(self, kind: str, message: Message) -> None:
+        if kind in ONCE:
+            again = {k: v for k, v in message.items() if k != "id"} in self._unanswered
+            self._judge.holds("repeats", not again, f"`{kind}` is not sent again by itself", message)
+
+    def _judge_sdp(self, sdp: str) -> None:
+        try:
+            parse_answer(sdp)
+        except SdpError as problem:
+            self._judge.wrong(
+                "media", f"an answer that can be used ({problem.code}: {problem.detail})", sdp, "media.offer"
+            )
+        else:
+            self._judge.kept("media")
+
+    # --- the end
+
+    async def close(self, code: int) -> None:
+        """Close with a code, once the ping was answered or had its time."""
+        await self._end()
+        await self._ws.close(code=code)
+
+    async def lose(self) -> None:
+        """Lose the socket without a word."""
+        await self._end()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _end(self) -> None:
+        await self._serve(lambda: self._pong, PONG_S)
+        self._judge.holds(
+            "pong", self._pong, "a pong with the ping’s data", "none", "a ping with `conformance`"
+        )
+
+    async def _say(self, message: Message) -> None:
+        data = json.dumps(message) if self._codec.text else msgpack.packb(message)
+        with contextlib.suppress(ConnectionError):
+            await (self._ws.send_str(data) if isinstance(data, str) else self._ws.send_bytes(data))
+
+    def _example(self, kind: str) -> Message:
+        return copy.deepcopy(self._examples[kind][0])

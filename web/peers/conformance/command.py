@@ -1,0 +1,125 @@
+"""`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: does somebody keep to the protocol?
+
+Knows options, and how to say what went wrong: exit 1 for a fault, 2 where there is no such server or no way in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json as to_json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from web.peers.report.commands import BROKEN, UNUSABLE
+
+if TYPE_CHECKING:
+    from web.peers.conformance.table import Outcome
+
+Json = Annotated[Path | None, typer.Option(help="Write what came of each check to this file.")]
+
+
+def attach(app: typer.Typer) -> None:
+    """Add both commands to the command line's `peers`."""
+    app.command("conformance")(conformance)
+    app.command("conformance-client")(conformance_client)
+
+
+def conformance(
+    url: Annotated[str, typer.Argument(help="The server and its organisation: https://host/riverside")] = "",
+    organisation: Annotated[str, typer.Option("--organisation", "-o", help="The organisation’s slug.")] = "",
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the email and password of a provider on each line (two for all checks), or - for "
+            "standard input; or the lines in GREENROOM_PEERS_CREDENTIALS."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this room (resume, media …) or part of a name; may be repeated."),
+    ] = None,
+    slow: Annotated[bool, typer.Option("--slow", help="Also what takes half a minute.")] = False,
+    json: Json = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Against a Greenroom of its own, thrown away afterwards.")
+    ] = False,
+    ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
+) -> None:
+    """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
+    from web.bench.stage import NotReady
+    from web.peers.arrivals import PlanError
+    from web.peers.command import CREDENTIALS
+    from web.peers.conformance import server
+    from web.peers.entry import CannotEnter, Clinic
+    from web.peers.local import local_server
+    from web.peers.plan import credentials as read
+
+    async def checked(address: str, slug: str, staff: Sequence[tuple[str, str]]) -> list[Outcome]:
+        async with Clinic(address, slug or None, ca=ca, insecure=insecure) as clinic:
+            return await server.run(clinic, staff, only=only or (), slow=slow)
+
+    try:
+        if local == bool(url):
+            raise PlanError("expected the address of a server, or --local for one of its own")
+        with local_server(1, 2) if local else nullcontext() as found:
+            if found is not None:
+                url, organisation, staff = found.url, found.organisation, found.credentials
+            elif credentials is not None:
+                text = sys.stdin.read() if str(credentials) == "-" else credentials.read_text("utf-8")
+                staff = read(text)
+            else:
+                staff = read(os.environ.get(CREDENTIALS, ""))
+            outcomes = asyncio.run(
+                checked(url, organisation, [(each.email, each.password) for each in staff])
+            )
+    except (PlanError, CannotEnter, NotReady) as problem:
+        _refuse(str(problem))
+    except OSError as problem:
+        _refuse(f"{problem.filename}: {problem.strerror}")
+    _tell(outcomes, json)
+
+
+def conformance_client(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The TCP port; 0 takes any free one.")] = 0,
+    json: Json = None,
+) -> None:
+    """Play a server for a client of yours to connect to, and say what the client does wrong."""
+    from web.peers.conformance.endpoint import Endpoint
+
+    async def played() -> list[Outcome]:
+        async with Endpoint(host, port, say=typer.echo) as endpoint:
+            typer.echo(f"Connect your client to {endpoint.url}")
+            return await endpoint.run()
+
+    try:
+        outcomes = asyncio.run(played())
+    except OSError as problem:
+        _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
+    if not any(outcome.word != "not told" for outcome in outcomes):
+        _refuse("no client came")
+    _tell(outcomes, json)
+
+
+def _tell(outcomes: Sequence[Outcome], file: Path | None) -> None:
+    from rich.console import Console
+
+    from web.peers.conformance.table import as_json, tell
+
+    tell(Console(highlight=False), outcomes)
+    if file is not None:
+        file.write_text(to_json.dumps(as_json(outcomes), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    if any(outcome.fault is not None for outcome in outcomes):
+        raise typer.Exit(BROKEN)
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(f"greenroom peers: {sentence}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(UNUSABLE) from None

@@ -1,0 +1,221 @@
+"""A server from a script, for clients to be checked against: it plays a drain, a lost socket, a token that is refused,
+a store that is away and a sign-out, and looks at what the client makes of each.
+
+Knows the acts and how to answer any request plausibly, with PROTOCOL.md's own examples. Serves one client at a time, on
+`/{organisation}/ws`; anybody is let in. `run` ends with the last act, or when the client does not come back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import web
+
+from signalling.messages import SUBPROTOCOLS
+from web.peers.conformance.client_socket import ClientSocket
+from web.peers.conformance.judge import Judge
+from web.peers.conformance.table import Outcome
+
+FIRST_S: Final = 120.0  # a person may have to start the client
+BACK_S: Final = 20.0  # the longest back-off of 15 s, and some
+DRAIN_S: Final = 2.0
+SLACK_S: Final = 1.5
+AWAY_S: Final = 3.0
+REFUSALS: Final = 2
+AT_ONCE_S: Final = 0.15  # attempts that follow each other faster are a flood
+Say = Callable[[str], None]
+
+
+class Endpoint:
+    """See the module. An async context manager; `url` is where the client is to connect."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
+        self.judge = Judge()
+        self.tokens: list[str] = []  # given out, the newest last
+        self.held: dict[str, tuple[str, int]] = {}  # topic -> what a client that keeps the rules holds
+        self.unanswered: list[dict[str, Any]] = []
+        self._host, self._port, self._say = host, port, say
+        self._arrivals: asyncio.Queue[tuple[float, asyncio.Future[ClientSocket | None]]] = asyncio.Queue(16)
+        self._over = asyncio.Event()
+        self._document = files("signalling").joinpath("PROTOCOL.md").read_text("utf-8")
+
+    async def __aenter__(self) -> Endpoint:
+        app = web.Application()
+        app.router.add_get("/{organisation}/ws", self._socket)
+        app.router.add_route("*", "/{rest:.*}", self._page)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._host, self._port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Where the client is to connect."""
+        return f"ws://{self._host}:{self.port}/demo/ws"
+
+    async def _page(self, _: web.Request) -> web.Response:
+        return web.Response(text="Connect a client to /demo/ws; it is looked at there.\n")
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        """Each attempt to connect waits here until the script lets it in (or not)."""
+        loop = asyncio.get_running_loop()
+        admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        named = {name.strip() for name in offered.split(",")} & set(SUBPROTOCOLS)
+        self.judge.holds("subprotocol", bool(named), " or ".join(SUBPROTOCOLS), offered or "no subprotocol")
+        self.judge.holds("origin", "Origin" in request.headers, "an Origin header", "none")
+        for token in self.tokens:
+            self.judge.holds(
+                "secret", token not in request.path_qs, "an address without the token", request.path
+            )
+        if self._arrivals.full():
+            return web.Response(status=503)
+        self._arrivals.put_nowait((loop.time(), admitted))
+        ended: asyncio.Future[Any] = asyncio.ensure_future(self._over.wait())
+        opened = web.WebSocketResponse(
+            protocols=SUBPROTOCOLS, compress=False, autoping=False, max_msg_size=65_536
+        )
+        try:
+            await asyncio.wait({asyncio.ensure_future(admitted), ended}, return_when=asyncio.FIRST_COMPLETED)
+            socket = admitted.result() if admitted.done() else None
+            if socket is None:
+                return web.Response(status=503)
+            await opened.prepare(request)
+            await socket.opened(request, opened)
+        finally:
+            ended.cancel()
+        return opened
+
+    # --- the script
+
+    async def run(self) -> list[Outcome]:
+        """Play; return what came of each rule."""
+        acts: tuple[Callable[[ClientSocket], Awaitable[None]], ...] = (
+            self._begins,
+            self._is_back,
+            self._begins_anew,
+            self._is_signed_out,
+        )
+        for number, act in enumerate(acts):
+            self._say(f"{number + 1} of {len(acts)}: {(act.__doc__ or '').partition('.')[0]}.")
+            socket = await self._arrives(FIRST_S if number == 0 else BACK_S, number)
+            if socket is None:
+                break
+            try:
+                with contextlib.suppress(ConnectionError):
+                    await act(socket)
+            finally:
+                socket.done.set()
+        else:
+            await self._stays_away()
+        return self.judge.outcomes()
+
+    async def _arrives(self, within_s: float, act: int) -> ClientSocket | None:
+        """The client's next socket; before the last act it is refused a few times. None where it does not come."""
+        left = asyncio.get_running_loop().time()
+        rule = {1: "drains", 2: "back", 3: "backoff"}.get(act)
+        times: list[float] = []
+        for _ in range(REFUSALS + 1 if act == 3 else 1):
+            try:
+                async with asyncio.timeout(within_s):
+                    at, admitted = await self._arrivals.get()
+            except TimeoutError:
+                if rule is not None:
+                    self.judge.wrong(rule, f"the client is back within {within_s:g} s", "it is not")
+                return None
+            times.append(at)
+            if act == 3 and len(times) <= REFUSALS:
+                admitted.set_result(None)
+        socket = ClientSocket(self.judge, self._document, self.held, self.unanswered)
+        if act == 1:
+            took_s = times[0] - left
+            self.judge.holds(
+                "drains", took_s <= DRAIN_S + SLACK_S, f"back within {DRAIN_S:g} s", f"after {took_s:.1f} s"
+            )
+        elif act == 2:
+            self.judge.kept("back")
+        elif act == 3:
+            gaps = [later - sooner for sooner, later in zip([left, *times], times, strict=False)]
+            shown = ", ".join(f"{gap:.2f} s" for gap in gaps)
+            self.judge.holds(
+                "backoff", max(gaps) > AT_ONCE_S, "attempts with growing pauses between them", shown
+            )
+        admitted.set_result(socket)
+        await socket.is_open()
+        return socket
+
+    async def _begins(self, socket: ClientSocket) -> None:
+        """Connect your client, and let it hold a topic (staff: queue; a patient: their visit)."""
+        hello = await socket.hello()
+        if hello is not None and hello.get("resume") is not None:
+            hello = await socket.refuse_resume(hello, "resume_invalid")
+        if hello is None:
+            return
+        self.tokens.append(await socket.welcome(hello, resumed=False))
+        await socket.serve_topics()
+        await socket.strange_news()
+        await socket.close(1001)
+
+    async def _is_back(self, socket: ClientSocket) -> None:
+        """The worker drained (1001): the client is back, and the connection is the same."""
+        hello = await self._with_token(socket)
+        if hello is None:
+            return
+        await socket.welcome(hello, resumed=True, token=self.tokens[-1])
+        await socket.expect_topics_again(epoch="e_2", version=3)
+        await socket.lose()
+
+    async def _begins_anew(self, socket: ClientSocket) -> None:
+        """The network was lost: the client is back too late, and its token is refused."""
+        hello = await self._with_token(socket)
+        if hello is None:
+            return
+        again = await socket.refuse_resume(hello, "resume_expired")
+        if again is None:
+            return
+        self.tokens.append(await socket.welcome(again, resumed=False))
+        await socket.expect_topics_again(epoch="e_3", version=1)
+        await socket.close(4002)
+
+    async def _is_signed_out(self, socket: ClientSocket) -> None:
+        """The server could not serve for a while: the client is back, and its person is signed out (4201)."""
+        hello = await self._with_token(socket)
+        if hello is None:
+            return
+        await socket.welcome(hello, resumed=True, token=self.tokens[-1])
+        await socket.serve_for(0.3)
+        await socket.close(4201)
+
+    async def _with_token(self, socket: ClientSocket) -> dict[str, Any] | None:
+        hello = await socket.hello()
+        if hello is not None:
+            right = hello.get("resume") == self.tokens[-1]
+            got = "another token" if hello.get("resume") else "hello without a token"
+            self.judge.holds("token", right, "`resume` with the token of the last welcome", got)
+        return hello
+
+    async def _stays_away(self) -> None:
+        self._say("The client was signed out: it must stay away.")
+        try:
+            async with asyncio.timeout(AWAY_S):
+                _, admitted = await self._arrivals.get()
+        except TimeoutError:
+            self.judge.kept("away")
+            return
+        admitted.set_result(None)
+        self.judge.wrong(
+            "away",
+            f"no attempt for {AWAY_S:g} s, until the person acts",
+            "it connected again",
+            "close code 4201",
+        )
