@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Playwright, async_playwright
 
 from tests.browsers import ARGUMENTS, find_chromium
 from tests.journeys.people import Patient, Person, Staff, person
+from tests.pictures.desk import clinic_side
 from tests.server import RunningServer
 
 HERE = Path(__file__).parent
@@ -84,6 +85,20 @@ async def shoot(who: Person, name: str) -> None:
     sys.stdout.write(f"  {name}.png\n")
 
 
+async def report(browser: Browser, folder: Path) -> None:
+    """Keep the first screen of a load test's report."""
+    # Enough providers that nobody waits for one: the picture is of the server, not of a queue.
+    told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
+    program = Path(sys.executable).with_name("greenroom")
+    process = await asyncio.create_subprocess_exec(program, "peers", *told.split(), str(folder), cwd=folder)
+    await process.wait()
+    page = await browser.new_page(viewport={"width": 1280, "height": 920})
+    await page.goto((folder / "report.html").as_uri())
+    await page.screenshot(path=HERE / "report.png")
+    await page.close()
+    sys.stdout.write("  report.png\n")
+
+
 async def main() -> None:
     """Live through a visit and keep its pictures."""
     folder = Path(tempfile.mkdtemp())
@@ -121,7 +136,10 @@ async def main() -> None:
             await provider.page.wait_for_timeout(2500)
             await shoot(provider, "call")
             await shoot(patient, "call-on-a-phone")
+            await clinic_side(desk, phone, provider, shoot)
             await phone.close()
+            server.stop()
+            await report(desk, folder)
             await desk.close()
     finally:
         server.stop()

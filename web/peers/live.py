@@ -53,7 +53,10 @@ class Live:
         self._console = console or Console(stderr=True)
         self._every_s = every_s
         self._progress = Progress(
-            TextColumn("{task.description:<8}"), BarColumn(bar_width=None), MofNCompleteColumn(), expand=True
+            TextColumn("{task.description:<8}"),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
+            MofNCompleteColumn(),
+            expand=True,
         )
         self._tasks = {name: self._progress.add_task(name, total=self._total) for name in BARS}
         self._screen: Screen | None = None

@@ -111,7 +111,9 @@ def test_a_reader_is_warned_of_a_driver_or_machine_that_was_short_of_cpu() -> No
     told = notes(figures(seen))
     assert len(told) == 2
     assert "195% of 200%" in told[0]
-    assert "by up to 300 ms" in told[1]
+    assert told[1].endswith("by up to 300 ms, and that is in every figure.")
+    del seen.gauges["machine_cpu"]
+    assert "use more --processes" in notes(figures(seen))[0]
     assert "p99 is the longest" in notes(figures(run(patients=20)))[0]
 
 

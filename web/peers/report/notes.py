@@ -21,7 +21,9 @@ def notes(found: Figures) -> list[str]:
         made.append(f"Of fewer than {FEW} values, the p99 is the longest that was seen.")
     cores = found.about.machine.get("cores", "")
     machine = found.gauges.get("machine_cpu")
+    busy = False
     if machine is not None and cores.isdecimal() and machine.mean >= BUSY * int(cores):
+        busy = True
         of = written(int(cores), SHARE)
         made.append(
             f"The driver's machine was busy ({written(machine.mean, SHARE)} of {of} on average): what was measured "
@@ -31,8 +33,9 @@ def notes(found: Figures) -> list[str]:
     if lag is not None and lag.over_time:
         late = [value for _, value in lag.over_time if value > LATE_S]
         if len(late) >= LATE_OFTEN * len(lag.over_time):
+            advice = "" if busy else ": use more --processes, or fewer patients at once"
+            late_by = written(lag.max, TIME)
             made.append(
-                f"The driver's loop was often late, by up to {written(lag.max, TIME)}, and that is in every figure: "
-                "use more --processes, or fewer patients at once."
+                f"The driver's loop was often late, by up to {late_by}, and that is in every figure{advice}."
             )
     return made

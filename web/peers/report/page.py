@@ -77,7 +77,7 @@ def cards(found: Figures) -> list[tuple[str, str, str]]:
             (
                 "Server CPU a visit",
                 written(found.server_cpu_per_visit_s, TIME),
-                f"at most {written(peak, SHARE)} of a core",
+                f"peak {written(peak, SHARE)} of a core",
             )
         )
     return made

@@ -18,10 +18,8 @@ class Words(NamedTuple):
 
 STEPS: Mapping[str, Words] = {
     "arrive": Words("Arrive", "from opening the calendar until it is shown"),
-    "queue_seen": Words(
-        "Queue shows it", "from sending the patient information to the row in a provider's queue"
-    ),
-    "waited": Words("Wait", "from sending the patient information to being claimed"),
+    "queue_seen": Words("Queue shows it", "from sending Meet Now's form to the row in a provider's queue"),
+    "waited": Words("Wait", "from sending Meet Now's form to being claimed"),
     "claim": Words("Claim", "from pressing Claim to its answer"),
     "pulled_in": Words("Claim to pulled in", "from pressing Claim to the patient knowing"),
     "started": Words(
