@@ -18,7 +18,7 @@ import os
 import random
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
@@ -71,8 +71,8 @@ class Speaker(Probe):
     """A probe with something to say: packets of a call's sizes, the time of sending inside each video
     packet."""
 
-    def __init__(self, identity: Identity) -> None:
-        super().__init__(best_binding(), identity)
+    def __init__(self, identity: Identity, host: str = "127.0.0.1") -> None:
+        super().__init__(best_binding(), identity, host)
         self.latencies_ns: list[int] = []
         self._sequence = itertools.count(random.getrandbits(14))
         self._audio_sequence = itertools.count(random.getrandbits(14))
@@ -150,8 +150,8 @@ class Load:
                 speaker.tick(time.monotonic())
             self.wait(0.01)
 
-    def talk(self, duration_s: float) -> None:
-        """Everybody sends for this long."""
+    def talk(self, duration_s: float, until: Callable[[], bool] | None = None) -> None:
+        """Everybody sends for this long, or only until something is so."""
         now_s = time.monotonic()
         end_s = now_s + duration_s
         due: list[tuple[float, int, int]] = []
@@ -159,7 +159,7 @@ class Load:
         for descriptor in self.speakers:
             for what, interval_s in enumerate(intervals):
                 heapq.heappush(due, (now_s + random.random() * interval_s, descriptor, what))
-        while (now_s := time.monotonic()) < end_s:
+        while (now_s := time.monotonic()) < end_s and not (until is not None and until()):
             while due[0][0] <= now_s:
                 at_s, descriptor, what = heapq.heappop(due)
                 speaker = self.speakers[descriptor]
@@ -173,7 +173,8 @@ class Load:
                     speaker.tick(now_s)
                 heapq.heappush(due, (at_s + intervals[what], descriptor, what))
             self.wait(due[0][0] - time.monotonic())
-        self.wait(0.05)
+        if until is None:
+            self.wait(0.05)
 
 
 async def _serve(control: Connection) -> None:
@@ -209,7 +210,8 @@ def _serve_in_child(control: Connection) -> None:
 
 
 @contextmanager
-def _child() -> Iterator[tuple[int, Connection]]:
+def served() -> Iterator[tuple[int, Connection]]:
+    """A relay in a process of its own: its id, and the pipe by which it is told (see `_serve`)."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(there,), daemon=True)
     process.start()
@@ -235,7 +237,7 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
     every packet is decrypted and its time taken."""
     load = Load()
     identity = Identity(0.0)
-    with _child() as (pid, control):
+    with served() as (pid, control):
 
         def ask(what: str, room: str = "", value: object = None) -> object:
             control.send((what, room, value))

@@ -13,6 +13,7 @@ import typer
 
 from web.administration import organisation_app, user_app
 from web.api.commands import key_app
+from web.bench.command import bench
 from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
 from web.options import ConfigOption, DataOption, settings_from
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.add_typer(organisation_app, name="organisation")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
+app.command()(bench)
 
 
 @app.command()
@@ -90,30 +92,6 @@ def asyncapi(
     if not origin.startswith(("http://", "https://")):
         raise typer.BadParameter("an origin begins with http:// or https://")
     typer.echo(described(origin.rstrip("/"), organisation).decode())
-
-
-@app.command()
-def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="Less of everything, in under a minute.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Exit 1 where a target is missed.")] = False,
-    browser: Annotated[
-        bool, typer.Option("--browser", help="The figures of the call in Chromium too.")
-    ] = False,
-    only: Annotated[
-        list[str] | None, typer.Option(help="Only this: claim, idle, fanout or relay; may be repeated.")
-    ] = None,
-    runs: Annotated[int, typer.Option(min=1, max=20, help="How often; medians are shown.")] = 1,
-    json: Annotated[Path | None, typer.Option(help="Write the figures to this file as JSON.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the figures to this file as Markdown.")] = None,
-) -> None:
-    """Measure what this machine makes of Greenroom, against the figures that it promises."""
-    from web.bench.run import run
-
-    report = run(
-        only=only or (), quick=quick, runs=runs, with_browser=browser, json_file=json, markdown_file=markdown
-    )
-    if check and (report.missed or report.skipped):
-        raise typer.Exit(1)
 
 
 @app.command(

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from web.bench.figures import Figure, percentile
+from web.bench.figures import Figure, Made, percentile
 from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
 from web.bench.process import Child
 from web.bench.stage import Stage
@@ -38,7 +38,7 @@ Seen = dict[int, dict[str, int]]
 """By version of the patient's topic: when the page on each worker knew it, monotonic ns."""
 
 
-def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
+def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
     """Plays the races. Raises ChildFailed."""
     staff = stage.staff(PROVIDERS, PROVIDERS)
     patient, visit = stage.patient()
@@ -49,7 +49,7 @@ def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
         seen: Seen = page.result(10)
     finally:
         page.stop()
-    return judge(races[WARM_UP:], seen)
+    return Made(judge(races[WARM_UP:], seen))
 
 
 def judge(races: list[Round], seen: Seen) -> list[Figure]:

@@ -1,149 +1,250 @@
-"""What it costs to tell everybody: a thousand sockets of staff on two workers hear the queue.
+"""What it costs to tell everybody: a thousand sockets on two workers hear the queue, ours and the others' in turn.
 
-The news are On-Call switches, five a second, and then twenty at once, again and again. Measured is the CPU of all
-workers' threads for each message that arrived, everything that the workers do meanwhile included.
+The news are rows of On-Demand Requests: a patient leaves a step of the setup guide. Five a second, then twenty at once,
+then as many as will go. Measured is the CPU of all workers' threads for each message that arrived, everything that the
+workers do meanwhile included, and when each socket read it.
 """
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.figures import Figure, percentile
-from web.bench.peers import Door, Peer, PeerError, Seat, answers, enter_all, refuse_errors
+from web.bench.figures import Comparison, Figure, Made, compared, percentile
+from web.bench.others.companies import Act, Company, companies
+from web.bench.others.setup import Say
+from web.bench.others.stacks import Stack, alternating, stacks
 from web.bench.process import Child, cpu_ns
-from web.bench.stage import Stage
+from web.bench.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50
+MAKERS = 40  # so many that none of them sends faster than one client may
 RATE = 5.0
-RATE_S = 8.0
 BURST = 20
+IN_FLIGHT = 20
 SETTLE_S = 1.0
 ARRIVE_S = 20.0
-LIMIT_S = 150.0
+LIMIT_S = 900.0
 Tell = Callable[[float], None]
 
 
+class Size(NamedTuple):
+    """How much of it: sockets, rounds, and for each round seconds of steady news, bursts, and news in a flood."""
+
+    sockets: int
+    rounds: int
+    steady_s: float
+    bursts: int
+    flood: int
+
+
+WHOLE = Size(SOCKETS, 5, 8.0, 8, 300)
+QUICK = Size(200, 1, 1.6, 3, 60)
+
+
 class Spent(NamedTuple):
-    """One phase: what it took the workers and the store in all, and how late the last of everybody heard each news."""
+    """One phase: CPU of the workers for a delivery, of the store for an event, and when the sockets read it."""
 
-    deliveries: int
-    workers_ns: int
-    store_ns: int
-    last_ms: list[float]
+    us: float
+    store_us: float
+    p50_ms: float
+    p99_ms: float
+    last_p50_ms: float
+    per_s: float
 
 
-def measure(stage: Stage, sockets: int, seconds: float, progress: Tell) -> list[Figure]:
-    """Plays both phases. Raises ChildFailed."""
-    staff = stage.staff(PEOPLE, sockets)
-    steady, bursts = Child(listen, stage.door, staff, seconds, stage.workers, stage.store).result(
-        LIMIT_S, progress
-    )
-    note = f"{sockets} sockets on two workers"
+PHASES = {
+    "steady": (
+        f"fan-out at {RATE:.0f} events/s",
+        {"socket.io": 1.4, "python-socketio": 5.0},
+    ),
+    "burst": (f"fan-out in bursts of {BURST}", {"socket.io": 4.5, "python-socketio": 18.0}),
+    "flood": ("fan-out as fast as it goes", {}),
+}
+"""By phase: what it is called, and how many times ours the others' CPU is to be at least."""
+
+Rounds = dict[str, dict[str, list[Spent]]]
+"""By phase and stack."""
+
+
+def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays all phases on all stacks. Raises ChildFailed, NotReady."""
+    with stacks(2, others, (PEOPLE, size.sockets, MAKERS), say) as company:
+        rounds: Rounds = Child(listen, company.stacks, size).result(LIMIT_S, progress)
+        return Made(_figures(rounds, size), _comparisons(rounds, size), [], company.skipped, company.versions)
+
+
+def _figures(rounds: Rounds, size: Size) -> list[Figure]:
+    ours = {
+        phase: compared("", "", "", _column(found, "us")).values[0].value for phase, found in rounds.items()
+    }
+    steady = rounds["steady"]
+    note = f"{size.sockets} sockets on two workers, rows of the queue as JSON"
     return [
         Figure(
-            "fanout_us", f"fan-out at {RATE:.0f} events/s, CPU a delivery", _each(steady), "µs", 10.0, note
+            "fanout_us", f"fan-out at {RATE:.0f} events/s, CPU a delivery", ours["steady"], "µs", 10.0, note
         ),
-        Figure("fanout_last_p50_ms", "the last of all sockets hears it, p50", _p50(steady), "ms"),
-        Figure("fanout_burst_us", f"fan-out in bursts of {BURST}, CPU a delivery", _each(bursts), "µs"),
+        Figure("fanout_burst_us", f"fan-out in bursts of {BURST}, CPU a delivery", ours["burst"], "µs"),
+        Figure("fanout_flood_us", "fan-out as fast as it goes, CPU a delivery", ours["flood"], "µs"),
         Figure(
-            "fanout_store_us",
-            "the store’s CPU for one event",
-            steady.store_ns / 1e3 / max(1, len(steady.last_ms)),
-            "µs",
+            "fanout_last_p50_ms", "the last of all sockets hears it, p50", _ours(steady, "last_p50_ms"), "ms"
         ),
+        Figure("fanout_store_us", "the store’s CPU for one event", _ours(steady, "store_us"), "µs"),
     ]
 
 
-def _each(spent: Spent) -> float:
-    return spent.workers_ns / 1e3 / max(1, spent.deliveries)
+def _ours(found: dict[str, list[Spent]], field: str) -> float:
+    return compared("", "", "", _column(found, field)).values[0].value
 
 
-def _p50(spent: Spent) -> float:
-    return percentile(spent.last_ms, 50)
+def _column(found: dict[str, list[Spent]], field: str) -> dict[str, list[float]]:
+    return {stack: [getattr(spent, field) for spent in spents] for stack, spents in found.items()}
 
 
-def listen(
-    tell: Tell, door: Door, seats: list[Seat], seconds: float, workers: list[int], store: int
-) -> tuple[Spent, Spent]:
-    """The people's process: what the steady phase and the bursts took."""
-    return uvloop.run(_listen(tell, door, seats, seconds, workers, store))
+def _comparisons(rounds: Rounds, size: Size) -> list[Comparison]:
+    made = []
+    for phase, found in rounds.items():
+        name, targets = PHASES[phase]
+        note = f"{size.sockets} sockets, two workers, {size.rounds} rounds"
+        made += [
+            compared(
+                f"fanout_{phase}_us", f"{name}: CPU a delivery", "µs", _column(found, "us"), targets, note
+            ),
+            compared(
+                f"fanout_{phase}_store_us",
+                f"{name}: the store’s CPU an event",
+                "µs",
+                _column(found, "store_us"),
+            ),
+            compared(f"fanout_{phase}_p50_ms", f"{name}: heard after, p50", "ms", _column(found, "p50_ms")),
+            compared(f"fanout_{phase}_p99_ms", f"{name}: heard after, p99", "ms", _column(found, "p99_ms")),
+        ]
+    return made
+
+
+def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+    """The people's process: what each phase took each stack."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return uvloop.run(_listen(tell, found, size))
+
+
+async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+    clients = await companies(found)
+    audiences: dict[str, Audience] = {}
+    for number, stack in enumerate(found):
+        audiences[stack.name] = await Audience.enter(stack, clients[stack.name], size.sockets)
+        tell(0.3 * (number + 1) / len(found))
+    await asyncio.sleep(SETTLE_S)
+    rounds: Rounds = {phase: {name: [] for name in audiences} for phase in PHASES}
+    for audience in audiences.values():
+        await audience.spend(3, 1, RATE)  # what is made at first use is made by now
+    for number, name in alternating(list(audiences), size.rounds):
+        audience = audiences[name]
+        rounds["steady"][name].append(await audience.spend(round(size.steady_s * RATE), 1, RATE))
+        rounds["burst"][name].append(await audience.spend(size.bursts, BURST, RATE))
+        rounds["flood"][name].append(await audience.flood(size.flood))
+        tell(0.3 + 0.7 * (number + 1) / size.rounds)
+    return rounds
 
 
 class Audience:
-    """Everybody who hears the queue, and a count of what arrived."""
+    """One stack's sockets that hear the queue, and a count of what arrived where."""
 
-    def __init__(self, workers: Sequence[int], store: int) -> None:
-        self.peers: list[Peer] = []
-        self._workers = workers
-        self._store = store
-        self._heard = 0
+    def __init__(self, stack: Stack, marker: bytes) -> None:
+        self._stack = stack
+        self._marker = marker
+        self._makers: list[Act] = []
+        self._made = 0
+        self._sent_ns: list[int] = []
+        self._count: dict[Any, int] = {}
+        self._late_ns: list[int] = []
         self._last_ns = 0
+        self._heard = 0
         self._wanted = 0
-        self._complete = asyncio.Event()
+        self._wake = asyncio.Event()
 
-    def news(self, peer: Peer, payload: bytes, now: int) -> None:
-        """One message of a topic."""
-        if b"queue.staff" not in payload:
+    @classmethod
+    async def enter(cls, stack: Stack, company: Company, sockets: int) -> "Audience":
+        """Everybody is connected and listens. Raises PeerError, OSError, TimeoutError."""
+        audience = cls(stack, company.news)
+        audience._count = dict.fromkeys(await company.audience(sockets, audience.news), 0)
+        audience._makers = await company.makers(MAKERS)
+        return audience
+
+    def news(self, wire: Any, payload: bytes, now_ns: int) -> None:
+        """One message. A socket's first belongs to the first event, and so on: none is lost on the way."""
+        if self._marker not in payload or wire not in self._count:
             return
+        number = self._count[wire]
+        self._count[wire] = number + 1
+        self._late_ns.append(now_ns - self._sent_ns[number])
+        self._last_ns = now_ns
         self._heard += 1
-        self._last_ns = now
-        if self._heard == self._wanted:
-            self._complete.set()
+        if self._heard >= self._wanted:
+            self._wake.set()
 
-    async def spend(self, events: Sequence[int], switch: Callable[[int], "asyncio.Future[None]"]) -> Spent:
-        """Makes the events, `events[n]` at once every 1/RATE s, and waits until everybody has heard each.
-
-        Raises PeerError where somebody misses one.
-        """
-        used, used_store, last_ms = cpu_ns(self._workers), cpu_ns([self._store]), []
-        before = self._heard
+    async def spend(self, times: int, at_once: int, rate: float) -> Spent:
+        """Makes `at_once` events, so many times a second at most; each time waits until everybody has heard them."""
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        for number, at_once in enumerate(events):
-            await asyncio.sleep(max(0.0, began + number / RATE - loop.time()))
-            self._wanted = self._heard + at_once * len(self.peers)
-            self._complete.clear()
-            sent = time.monotonic_ns()
-            await asyncio.gather(*(switch(each) for each in range(at_once)))
+        began, last_ns = loop.time(), []
+
+        async def play() -> None:
+            for number in range(times):
+                await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
+                sent = time.monotonic_ns()
+                for _ in range(at_once):
+                    self._act()
+                await self._heard_by_all(len(self._sent_ns))
+                last_ns.append(self._last_ns - sent)
+
+        return await self._spent(play, last_ns)
+
+    async def flood(self, events: int) -> Spent:
+        """Keeps `IN_FLIGHT` events on their way until so many were made."""
+
+        async def play() -> None:
+            for number in range(events):
+                if number >= IN_FLIGHT:
+                    await self._heard_by_all(number - IN_FLIGHT + 1)
+                self._act()
+            await self._heard_by_all(events)
+
+        return await self._spent(play, [])
+
+    def _act(self) -> None:
+        self._sent_ns.append(time.monotonic_ns())
+        self._makers[self._made % len(self._makers)]()
+        self._made += 1
+
+    async def _heard_by_all(self, events: int) -> None:
+        self._wanted = events * len(self._count)
+        while self._heard < self._wanted:
+            self._wake.clear()
             try:
-                await asyncio.wait_for(self._complete.wait(), ARRIVE_S)
+                await asyncio.wait_for(self._wake.wait(), ARRIVE_S)
             except TimeoutError:
-                raise PeerError(f"{self._wanted - self._heard} deliveries are missing") from None
-            last_ms.append((self._last_ns - sent) / 1e6)
+                missing = self._wanted - self._heard
+                raise PeerError(
+                    f"{self._stack.name}: {missing} of {self._wanted} deliveries are missing"
+                ) from None
+
+    async def _spent(self, play: Callable[[], Any], last_ns: list[int]) -> Spent:
+        self._count = dict.fromkeys(self._count, 0)
+        self._sent_ns, self._late_ns, self._heard = [], [], 0
+        began = time.monotonic()
+        used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
+        await play()
+        used, used_store = cpu_ns(self._stack.workers) - used, cpu_ns([self._stack.store]) - used_store
         return Spent(
-            self._heard - before,
-            cpu_ns(self._workers) - used,
-            cpu_ns([self._store]) - used_store,
-            last_ms,
+            us=used / 1e3 / self._heard,
+            store_us=used_store / 1e3 / len(self._sent_ns),
+            p50_ms=percentile(self._late_ns, 50) / 1e6,
+            p99_ms=percentile(self._late_ns, 99) / 1e6,
+            last_p50_ms=percentile(last_ns, 50) / 1e6,
+            per_s=self._heard / (time.monotonic() - began),
         )
-
-
-async def _listen(
-    tell: Tell, door: Door, seats: list[Seat], seconds: float, workers: list[int], store: int
-) -> tuple[Spent, Spent]:
-    audience = Audience(workers, store)
-    audience.peers = peers = await enter_all(door, seats, audience.news, lambda part: tell(part * 0.3))
-    for start in range(0, len(peers), 100):
-        asked = [peer.ask("subscribe", topic="queue") for peer in peers[start : start + 100]]
-        for answer in await answers(asked):
-            refuse_errors(answer)
-    on = dict.fromkeys(range(PEOPLE), False)
-
-    async def flip(person: int) -> None:
-        on[person] = not on[person]
-        refuse_errors((await answers([peers[person].ask("on_call", on=on[person])]))[0])
-
-    def switch(person: int) -> "asyncio.Future[None]":
-        return asyncio.ensure_future(flip(person))
-
-    await audience.spend([1] * 5, switch)
-    await asyncio.sleep(SETTLE_S)
-    tell(0.4)
-    steady = await audience.spend([1] * round(seconds * RATE), switch)
-    tell(0.8)
-    bursts = await audience.spend([BURST] * max(3, round(seconds)), switch)
-    return steady, bursts

@@ -1,11 +1,12 @@
 """What a benchmark says: figures, their targets, and how they are read.
 
-Pure. Knows how figures are summed up, compared and written as JSON or Markdown. Knows nothing of how one is measured.
+Pure. Knows how figures are summed up, compared with targets and with others. Knows nothing of how one is measured, nor
+of tables (`tables.py`).
 """
 
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -31,11 +32,63 @@ class Figure(msgspec.Struct, frozen=True):
         return "" if self.target is None else "MISS" if self.missed else "ok"
 
 
+class Value(msgspec.Struct, frozen=True):
+    """What one server made of it. `ratio`: how many times ours it is, the median over the rounds; None for ours.
+
+    `target` is the least that the ratio may be; None where it is only worth knowing.
+    """
+
+    name: str
+    value: float
+    ratio: float | None = None
+    target: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a target, and the ratio is below it (or no number at all)."""
+        return self.target is not None and not (self.ratio is not None and self.ratio >= self.target)
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One figure of several servers, taken in turn in one run; ours first. Less is better in all of them."""
+
+    id: str
+    name: str
+    unit: str
+    values: list[Value]
+    note: str = ""
+
+    @property
+    def missed(self) -> bool:
+        """Whether any ratio is below its target."""
+        return any(value.missed for value in self.values)
+
+
+class Point(msgspec.Struct, frozen=True):
+    """With so many patients waiting: how long the queue takes to open, and a claim, and what that costs the worker."""
+
+    waiting: int
+    open_ms: float
+    claim_p50_ms: float
+    claim_p99_ms: float
+    claim_us: float
+
+
 class Skipped(msgspec.Struct, frozen=True):
     """A measurement that was not made, and why."""
 
     name: str
     why: str
+
+
+class Made(msgspec.Struct):
+    """What a measurement found."""
+
+    figures: list[Figure] = []
+    comparisons: list[Comparison] = []
+    curve: list[Point] = []
+    skipped: list[Skipped] = []
+    versions: dict[str, str] = {}
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -58,11 +111,14 @@ class Report(msgspec.Struct, frozen=True):
     machine: Machine
     figures: list[Figure]
     skipped: list[Skipped]
+    comparisons: list[Comparison] = []
+    curve: list[Point] = []
 
     @property
-    def missed(self) -> list[Figure]:
-        """The figures that are above their targets."""
-        return [figure for figure in self.figures if figure.missed]
+    def missed(self) -> list[Figure | Comparison]:
+        """What does not reach its target."""
+        figures = [figure for figure in self.figures if figure.missed]
+        return [*figures, *(comparison for comparison in self.comparisons if comparison.missed)]
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
@@ -94,30 +150,27 @@ def _median(figures: list[Figure]) -> Figure:
     )
 
 
+def compared(
+    id: str,
+    name: str,
+    unit: str,
+    rounds: Mapping[str, Sequence[float]],
+    targets: Mapping[str, float] | None = None,
+    note: str = "",
+) -> Comparison:
+    """Several rounds of several servers, ours first: medians, and the medians of the ratios of each round."""
+    ours, *others = rounds
+    values = [Value(ours, statistics.median(rounds[ours]))]
+    for other in others:
+        ratios = [theirs / mine for mine, theirs in zip(rounds[ours], rounds[other], strict=True) if mine > 0]
+        ratio = statistics.median(ratios) if ratios else math.nan
+        values.append(Value(other, statistics.median(rounds[other]), ratio, (targets or {}).get(other)))
+    return Comparison(id, name, unit, values, note)
+
+
 def written(value: float) -> str:
     """A value as it stands in the table: three digits that matter, and no more than two after the point."""
     if value != value or math.isinf(value):
         return "none"
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2
     return f"{value:.{digits}f}"
-
-
-def markdown(report: Report) -> str:
-    """The report as a Markdown document."""
-    lines = [
-        "# Benchmark",
-        "",
-        f"`{report.command}`, {report.started}, {report.took_s:.0f} s, median of {report.runs}.  ",
-        f"{report.machine.cpu}, {report.machine.cores} cores, {report.machine.system}; load average "
-        f"{report.machine.load[0]:.1f} before, {report.machine.load[1]:.1f} after.  ",
-        ", ".join(f"{name} {version}" for name, version in report.machine.versions.items()),
-        "",
-        "| figure | value | target | | note |",
-        "|---|---:|---:|---|---|",
-    ]
-    for figure in report.figures:
-        target = "" if figure.target is None else f"≤ {written(figure.target)} {figure.unit}".rstrip()
-        value = f"{written(figure.value)} {figure.unit}".rstrip()
-        lines.append(f"| {figure.name} | {value} | {target} | {figure.verdict} | {figure.note} |")
-    lines += ["", *(f"Not measured: {skipped.name} ({skipped.why})." for skipped in report.skipped)]
-    return "\n".join(lines).rstrip() + "\n"

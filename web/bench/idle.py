@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from web.bench.figures import Figure
+from web.bench.figures import Figure, Made
 from web.bench.peers import Door, Peer, Seat, answers, enter_all, refuse_errors
 from web.bench.process import Child, cpu_ns, resident_bytes
 from web.bench.stage import Stage
@@ -23,7 +23,7 @@ LIMIT_S = 120.0
 Tell = Callable[[float], None]
 
 
-def measure(stage: Stage, sockets: int, progress: Tell) -> list[Figure]:
+def measure(stage: Stage, sockets: int, progress: Tell) -> Made:
     """Connects everybody and looks at the worker. Raises ChildFailed."""
     staff = stage.staff(PEOPLE, sockets // 2 + WARM_UP)
     patient, visit = stage.patient()
@@ -31,11 +31,15 @@ def measure(stage: Stage, sockets: int, progress: Tell) -> list[Figure]:
         wait_about, stage.door, staff, patient, visit, sockets, stage.workers
     ).result(LIMIT_S, progress)
     note = f"{sockets} on one worker"
-    return [
-        Figure("idle_kb", "memory of an idle socket", silent / 1024, "KB", 16.0, note),
-        Figure("idle_subscribed_kb", "memory of an idle socket that hears a topic", subscribed / 1024, "KB"),
-        Figure("idle_cpu_percent", f"CPU of a worker with {sockets} idle sockets", busy * 100, "%"),
-    ]
+    return Made(
+        [
+            Figure("idle_kb", "memory of an idle socket", silent / 1024, "KB", 16.0, note),
+            Figure(
+                "idle_subscribed_kb", "memory of an idle socket that hears a topic", subscribed / 1024, "KB"
+            ),
+            Figure("idle_cpu_percent", f"CPU of a worker with {sockets} idle sockets", busy * 100, "%"),
+        ]
+    )
 
 
 def wait_about(

@@ -51,7 +51,12 @@ def cpu_name() -> str:
 
 def versions() -> dict[str, str]:
     """What it was measured with."""
-    return {"Python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+    return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """The versions of installed packages."""
+    return {name: version(name) for name in packages}
 
 
 class ChildFailed(Exception):

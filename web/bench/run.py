@@ -1,164 +1,215 @@
 """A run of the benchmark: the measurements in turn, on a terminal, with a table and files at the end.
 
-Knows which measurements there are, how long each takes in a quick and in a whole run, and what is shown. How one is
-made stands in its own module.
+Knows which measurements there are, how much of each a quick and a whole run makes, and what is shown. How one is made
+stands in its own module.
 """
 
 import os
 import platform
+import resource
 import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from web.bench import assign, browser, claim, fanout, idle, process, relay
-from web.bench.figures import Figure, Machine, Report, Skipped, markdown, medians, written
-from web.bench.peers import PeerError
+from web.bench import between, browser, claim, fanout, idle, process, publish, relay, waiting
+from web.bench.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
+from web.bench.options import Options
+from web.bench.others import media, memory, race
+from web.bench.others.setup import Say
+from web.bench.others.stacks import RECIPES
 from web.bench.stage import NotReady, stage
+from web.bench.tables import cell, document
+from web.bench.wire import PeerError
 from web.config import ConfigError
 
 Tell = Callable[[float], None]
-Measure = Callable[[Tell], list[Figure]]
+Own = Callable[[bool, Tell], Made]
+Against = Callable[[Options, tuple[str, ...], Say, Tell], Made]
 
 
 class Measurement(NamedTuple):
-    """One measurement: what it is called, and how it is made whole and quick."""
+    """One measurement: what it is called, how our own figures are made (quickly?), and how we are compared."""
 
     name: str
-    whole: Measure
-    quick: Measure
+    own: Own | None
+    against: Against | None
 
 
-def _claim(rounds: int) -> Measure:
-    def measure(tell: Tell) -> list[Figure]:
-        with stage(2) as ready:
-            return claim.measure(ready, rounds, tell)
-
-    return measure
+def _claim(quick: bool, tell: Tell) -> Made:
+    with stage(2) as ready:
+        return claim.measure(ready, 30 if quick else claim.ROUNDS, tell)
 
 
-def _assign(rounds: int) -> Measure:
-    def measure(tell: Tell) -> list[Figure]:
-        with stage(2) as ready:
-            return assign.measure(ready, rounds, tell)
-
-    return measure
+def _idle(quick: bool, tell: Tell) -> Made:
+    with stage(1) as ready:
+        return idle.measure(ready, 200 if quick else idle.SOCKETS, tell)
 
 
-def _idle(sockets: int) -> Measure:
-    def measure(tell: Tell) -> list[Figure]:
-        with stage(1) as ready:
-            return idle.measure(ready, sockets, tell)
-
-    return measure
+def _waiting(quick: bool, tell: Tell) -> Made:
+    with stage(1) as ready:
+        return waiting.measure(ready, waiting.QUICK if quick else waiting.WHOLE, tell)
 
 
-def _fanout(sockets: int, seconds: float) -> Measure:
-    def measure(tell: Tell) -> list[Figure]:
-        with stage(2) as ready:
-            return fanout.measure(ready, sockets, seconds, tell)
-
-    return measure
+def _relay(quick: bool, tell: Tell) -> Made:
+    return relay.measure(relay.CALLS, 1 if quick else 5, tell)
 
 
-def _relay(calls: int, seconds: float) -> Measure:
-    return lambda tell: relay.measure(calls, seconds, tell)
+def _fan_out(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return fanout.measure(fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
+
+
+def _sockets(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return between.measure(between.QUICK if options.quick else between.WHOLE, others, say, tell)
+
+
+def _races(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return race.measure(race.QUICK if options.quick else race.WHOLE, others, say, tell)
+
+
+def _memory(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return memory.measure(memory.FEW if options.quick else memory.SOCKETS, others, say, tell)
+
+
+def _media(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    size = media.QUICK if options.quick else media.WHOLE
+    return media.measure(size, others, say, tell, install_janus=options.install_janus)
 
 
 MEASUREMENTS = {
-    "claim": Measurement("Claim race", _claim(claim.ROUNDS), _claim(30)),
-    "idle": Measurement("Idle sockets", _idle(idle.SOCKETS), _idle(200)),
-    "fanout": Measurement("Fan-out", _fanout(fanout.SOCKETS, fanout.RATE_S), _fanout(200, 2)),
-    "relay": Measurement("Relay", _relay(relay.CALLS, 5), _relay(relay.CALLS, 1)),
-    "assign": Measurement("Assignment", _assign(assign.ROUNDS), _assign(30)),
+    "claim": Measurement("Claim race", _claim, _races),
+    "fan-out": Measurement("Fan-out", None, _fan_out),
+    "sockets": Measurement("Socket to socket", None, _sockets),
+    "idle": Measurement("Idle sockets", _idle, _memory),
+    "waiting": Measurement("Waiting patients", _waiting, None),
+    "media": Measurement("Media packets", _relay, _media),
 }
+"""By the names in options.py."""
+
+PROBLEMS = (process.ChildFailed, NotReady, PeerError, TimeoutError)
 
 
-def run(
-    *,
-    only: Sequence[str] = (),
-    quick: bool = False,
-    runs: int = 1,
-    with_browser: bool = False,
-    json_file: Path | None = None,
-    markdown_file: Path | None = None,
-) -> Report:
-    """Measures, shows the table, writes the files, and returns the report. Raises ConfigError for what cannot be."""
+def run(options: Options) -> Report:
+    """Measures, shows the tables, writes the files, and returns the report. Raises ConfigError for what cannot be."""
     if sys.platform != "linux":
         raise ConfigError("bench: expected Linux, whose /proc tells what a process has used")
-    if unknown := set(only) - set(MEASUREMENTS):
-        raise ConfigError(f"bench: --only expects {', '.join(MEASUREMENTS)}; found {', '.join(unknown)}")
+    if options.publish:
+        publish.refuse_outside()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers that are started here inherit it
     console = Console()
     began, before = time.monotonic(), os.getloadavg()[0]
     started = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    figures, skipped = _play(
-        console, [name for name in MEASUREMENTS if not only or name in only], quick, runs
-    )
-    if with_browser:
-        found = browser.measure()
-        if isinstance(found, Skipped):
-            skipped.append(found)
-        else:
-            figures += found
+    made = _play(console, options)
     machine = Machine(
         cpu=process.cpu_name(),
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.release()}",
-        versions=process.versions(),
+        versions=process.versions() | made.versions,
         load=(before, os.getloadavg()[0]),
     )
     report = Report(
         command=shlex.join(["greenroom", *sys.argv[1:]]),
         started=started,
         took_s=time.monotonic() - began,
-        runs=runs,
+        runs=options.runs,
         machine=machine,
-        figures=figures,
-        skipped=skipped,
+        figures=made.figures,
+        skipped=made.skipped,
+        comparisons=made.comparisons,
+        curve=made.curve,
     )
     _show(console, report)
-    if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    if markdown_file is not None:
-        markdown_file.write_text(markdown(report), "utf-8")
+    if options.json is not None:
+        options.json.write_bytes(publish.encoded(report))
+    if options.markdown is not None:
+        options.markdown.write_text(document(report), "utf-8")
+    if options.publish:
+        publish.publish(report)
     return report
 
 
-def _play(
-    console: Console, names: Sequence[str], quick: bool, runs: int
-) -> tuple[list[Figure], list[Skipped]]:
-    figures: list[Figure] = []
-    skipped: list[Skipped] = []
-    columns = TextColumn("{task.description:<14}"), BarColumn(), TimeElapsedColumn()
+def _play(console: Console, options: Options) -> Made:
+    whole = Made()
+    columns = TextColumn("{task.description:<26}"), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        for name in names:
-            measurement = MEASUREMENTS[name]
-            measure = measurement.quick if quick else measurement.whole
-            task = progress.add_task(measurement.name, total=runs)
-            made = []
-            for number in range(runs):
 
-                def tell(part: float, number: int = number, task: "object" = task) -> None:
-                    progress.update(task, completed=number + part)  # type: ignore[arg-type]
-
+        def play(name: str, times: int, make: Callable[[Tell], Made]) -> None:
+            """One measurement, several times."""
+            task = progress.add_task(name, total=times)
+            found = []
+            for number in range(times):
                 try:
-                    made.append(measure(tell))
-                except (process.ChildFailed, NotReady, PeerError, TimeoutError) as problem:
-                    skipped.append(Skipped(measurement.name, str(problem) or type(problem).__name__))
-                tell(1.0)
-            figures += medians(made)
-    return figures, skipped
+                    found.append(make(_teller(progress, task, number)))
+                except PROBLEMS as problem:
+                    whole.skipped.append(Skipped(name, str(problem) or type(problem).__name__))
+                progress.update(task, completed=number + 1)
+            _add(whole, found)
+
+        def say(words: str) -> None:
+            """A line above the bars."""
+            progress.console.print(words, markup=False)
+
+        for name in options.only:
+            title, own, against = MEASUREMENTS[name]
+            if own is not None:
+                play(title, options.runs, lambda tell, own=own: own(options.quick, tell))  # type: ignore[misc]
+            if against is not None:
+                rivals = tuple(o for o in options.others if (o in RECIPES) is (name != "media"))
+                if rivals or own is None:
+                    play(
+                        f"{title}, compared" if rivals else title,
+                        1,
+                        lambda tell, against=against, rivals=rivals: against(options, rivals, say, tell),  # type: ignore[misc]
+                    )
+    if options.browser:
+        seen = browser.measure()
+        if isinstance(seen, Skipped):
+            whole.skipped.append(seen)
+        else:
+            whole.figures += seen
+    return whole
+
+
+def _teller(progress: Progress, task: TaskID, number: int) -> Tell:
+    return lambda part: progress.update(task, completed=number + part)
+
+
+def _add(whole: Made, found: list[Made]) -> None:
+    whole.figures += medians([made.figures for made in found])
+    for made in found:
+        whole.comparisons += made.comparisons
+        whole.versions |= made.versions
+        whole.skipped += [skipped for skipped in made.skipped if skipped not in whole.skipped]
+        whole.curve = made.curve or whole.curve
 
 
 def _show(console: Console, report: Report) -> None:
+    if report.figures:
+        console.print(_figures(report))
+    groups: dict[tuple[str, ...], list[Comparison]] = {}
+    for comparison in report.comparisons:
+        if len(comparison.values) > 1:
+            groups.setdefault(tuple(v.name for v in comparison.values), []).append(comparison)
+    for names, group in groups.items():
+        console.print(_compared(names, group))
+    if report.curve:
+        console.print(_curve(report.curve))
+    for left in report.skipped:
+        console.print(f"Not measured: {left.name} ({left.why}).", markup=False)
+    load = "the load average was {:.1f} before and {:.1f} after".format(*report.machine.load)
+    console.print(
+        f"{report.machine.cpu}, {report.machine.cores} cores; {load}; {report.took_s:.0f} s.", markup=False
+    )
+
+
+def _figures(report: Report) -> Table:
     table = Table("figure", box=None, pad_edge=False)
     table.add_column("value", justify="right")
     table.add_column("target", justify="right")
@@ -170,10 +221,27 @@ def _show(console: Console, report: Report) -> None:
         verdict = f"[{colour}]{figure.verdict}[/]" if colour else ""
         value = f"{written(figure.value)} {figure.unit}".rstrip()
         table.add_row(figure.name, value, target, verdict, figure.note)
-    console.print(table)
-    for left in report.skipped:
-        console.print(f"Not measured: {left.name} ({left.why}).", markup=False)
-    load = "the load average was {:.1f} before and {:.1f} after".format(*report.machine.load)
-    console.print(
-        f"{report.machine.cpu}, {report.machine.cores} cores; {load}; {report.took_s:.0f} s.", markup=False
-    )
+    return table
+
+
+def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
+    """A line for each kind of work, and under it what was measured of it."""
+    table = Table("", *names, box=None, pad_edge=False)
+    shown = ""
+    for comparison in group:
+        work, _, what = comparison.name.rpartition(": ")
+        if work and work != shown:
+            table.add_row(f"[bold]{work}[/]")
+            shown = work
+        style = "red" if comparison.missed else ""
+        cells = (cell(value, comparison.unit).replace("**", "") for value in comparison.values)
+        table.add_row(f"  {what}" if work else what, *cells, style=style)
+    return table
+
+
+def _curve(curve: list[Point]) -> Table:
+    table = Table("waiting", "queue opens", "claim p50", "claim p99", "CPU a claim", box=None, pad_edge=False)
+    for p in curve:
+        values = (p.open_ms, p.claim_p50_ms, p.claim_p99_ms, p.claim_us / 1000)
+        table.add_row(f"{p.waiting:,}", *(f"{written(value)} ms" for value in values))
+    return table

@@ -1,7 +1,7 @@
 """The real server, its store and the people who will be connected, made ready for a measurement.
 
 Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own, and how people get their
-cookies: staff by accounts and sessions as the product keeps them, a patient by the product's own form.
+cookies: by accounts, visits and sessions as the product itself keeps them.
 """
 
 import asyncio
@@ -17,20 +17,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import aiohttp
 import msgspec
 import redis.asyncio
-from aiohttp import web
-from aiohttp.test_utils import make_mocked_request
 
 from signalling.record import Role
 from web import demo, sessions
 from web.accounts import Account, Accounts, Hasher
-from web.bench import process
+from web.bench import process, visits
 from web.bench.peers import Door, Seat
 from web.config import Settings, parse
 from web.organisations import Organisations
-from web.people import STAFF, visit_key
+from web.people import STAFF
 from web.valkey import EmbeddedStore, LockedFolder
 
 ORGANISATION = "bench"
@@ -38,15 +35,6 @@ READY_S = 30.0
 STOP_S = 30.0
 WORDS = "a password of nobody"
 SERVE = [sys.executable, "-c", "from web.cli import main; main()", "serve", "--config"]
-FORM = {
-    "name": "Bench Patient",
-    "birth_date": "1990-04-02",
-    "phone": "+1 512 555 0142",
-    "email": "patient@example.org",
-    "state": "TX",
-    "reason": "A benchmark",
-    "language": "en",
-}
 
 
 class NotReady(Exception):
@@ -96,41 +84,22 @@ class Stage:
 
     @staticmethod
     async def _browser(storage: sessions.Storage, account: Account) -> Seat:
-        session, response = await storage.new_session(), web.Response()
-        session[STAFF] = {
-            "organisation": ORGANISATION,
-            "person": account.id,
-            "generation": account.generation,
-        }
-        await storage.save_session(make_mocked_request("GET", "/"), response, session)
-        return Seat(f"{storage.cookie_name}={response.cookies[storage.cookie_name].value}", "staff")
+        entry = {"organisation": ORGANISATION, "person": account.id, "generation": account.generation}
+        return await visits.browser(storage, STAFF, entry, "staff")
+
+    def waiting(self, number: int) -> tuple[list[Seat], list[str]]:
+        """So many patients who wait: the browser of each, and their visits. The organisation must have its staff."""
+
+        async def enter() -> tuple[list[Seat], list[str]]:
+            opened = await visits.open_visits(self.settings, ORGANISATION, number)
+            return await visits.patients(self.settings, ORGANISATION, opened), opened
+
+        return asyncio.run(enter())
 
     def patient(self) -> tuple[Seat, str]:
-        """Somebody who has entered the setup guide, and their visit. The organisation must have its staff already."""
-        return asyncio.run(self._patient())
-
-    async def _patient(self) -> tuple[Seat, str]:
-        form = f"{self.url}/{ORGANISATION}/information"
-        timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=timeout
-        ) as browser:
-            async with browser.get(form) as page:
-                page.raise_for_status()
-            async with browser.post(
-                form, data=FORM, headers={"Origin": self.url}, allow_redirects=False
-            ) as answer:
-                if answer.status != 303:
-                    raise NotReady(f"the patient's form was answered with {answer.status}")
-            cookie = next(c.value for c in browser.cookie_jar if c.key == "greenroom")
-        client = redis.asyncio.Redis.from_url(self.settings.redis.url, socket_timeout=5)
-        try:
-            storage = sessions.storage(client, self.settings)
-            request = make_mocked_request("GET", "/", headers={"Cookie": f"greenroom={cookie}"})
-            visit = (await storage.look(request))[visit_key(ORGANISATION)]
-        finally:
-            await client.aclose()
-        return Seat(f"greenroom={cookie}", "patient"), str(visit)
+        """One patient who waits, and their visit. The organisation must have its staff already."""
+        seats, opened = self.waiting(1)
+        return seats[0], opened[0]
 
 
 @contextmanager

@@ -1,0 +1,160 @@
+"""What a message from one socket to one other costs: through the server, on one worker or over to the other.
+
+Two ways of ours: a line of the chat, which the store keeps and numbers before anybody sees it, and the microphone
+switched off, which is only passed on. The others pass on as much, and keep nothing. Measured are the time from sending
+to reading, one message at a time, and the CPU of all workers with all pairs busy.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import uvloop
+
+from web.bench.figures import Comparison, Figure, Made, compared, percentile
+from web.bench.others.companies import Pair, companies
+from web.bench.others.setup import Say
+from web.bench.others.stacks import Stack, alternating, stacks
+from web.bench.process import Child, cpu_ns
+
+ARRIVE_S = 10.0
+LIMIT_S = 600.0
+TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}  # for what is passed on: the others keep nothing
+WAYS = {
+    (False, False): ("muted_one", "passed on, one worker"),
+    (False, True): ("muted_across", "passed on, across workers"),
+    (True, False): ("line_one", "kept and passed on, one worker"),
+    (True, True): ("line_across", "kept and passed on, across workers"),
+}
+"""By (does our store keep it, are there two workers between them): id and name."""
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How many pairs, rounds, messages alone in a round, and messages of each pair when all are busy."""
+
+    pairs: int
+    rounds: int
+    alone: int
+    each: int
+
+
+WHOLE = Size(40, 5, 80, 40)  # so few of each that no client sends more than one may
+QUICK = Size(10, 1, 20, 20)
+
+
+class Spent(NamedTuple):
+    """CPU of the workers and of the store for a message, and when it was read."""
+
+    us: float
+    store_us: float
+    p50_ms: float
+    p99_ms: float
+
+
+Rounds = dict[tuple[bool, bool], dict[str, list[Spent]]]
+
+
+def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays all ways on all stacks. Raises ChildFailed, NotReady."""
+    with stacks(2, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
+        rounds: Rounds = Child(talk, company.stacks, size).result(LIMIT_S, progress)
+    made = Made([], [], [], company.skipped, company.versions)
+    for way, found in rounds.items():
+        id, name = WAYS[way]
+        columns = {
+            field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in found.items()}
+            for field in Spent._fields
+        }
+        note = f"{size.pairs} pairs, {size.rounds} rounds"
+        told = f"socket to socket, {name}"
+        made.comparisons += [
+            compared(
+                f"{id}_us", f"{told}: CPU a message", "µs", columns["us"], None if way[0] else TARGETS, note
+            ),
+            compared(f"{id}_store_us", f"{told}: the store’s CPU", "µs", columns["store_us"]),
+            compared(f"{id}_p50_ms", f"{told}: read after, p50", "ms", columns["p50_ms"]),
+            compared(f"{id}_p99_ms", f"{told}: read after, p99", "ms", columns["p99_ms"]),
+        ]
+        made.figures.append(_ours(made.comparisons[-4], note))
+    return made
+
+
+def _ours(compared: Comparison, note: str) -> Figure:
+    return Figure(compared.id, compared.name, compared.values[0].value, compared.unit, None, note)
+
+
+def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+    """The people's process."""
+    return uvloop.run(_talk(tell, found, size))
+
+
+async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+    clients = await companies(found)
+    lanes: dict[tuple[bool, bool], dict[str, Lane]] = {way: {} for way in WAYS}
+    for number, stack in enumerate(found):
+        for kept, across in WAYS:
+            lane = Lane(stack)
+            lane.pairs = await clients[stack.name].pairs(size.pairs, across, lane.heard, kept)
+            lane.marker = clients[stack.name].told
+            lanes[kept, across][stack.name] = lane
+        tell(0.3 * (number + 1) / len(found))
+    for each in lanes.values():
+        for lane in each.values():
+            await lane.busy(3)  # what is made at first use is made by now
+    rounds: Rounds = {way: {stack.name: [] for stack in found} for way in WAYS}
+    for number, name in alternating([stack.name for stack in found], size.rounds):
+        for way, each in lanes.items():
+            rounds[way][name].append(await each[name].spend(size))
+        tell(0.3 + 0.7 * (number + 1) / size.rounds)
+    return rounds
+
+
+class Lane:
+    """One stack's pairs of one way."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.pairs: list[Pair] = []
+        self.marker = b""
+        self._waits: dict[Any, asyncio.Future[int]] = {}
+
+    def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
+        """One message was read."""
+        if self.marker in payload:
+            waiting = self._waits.pop(wire, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(now_ns)
+
+    async def _one(self, pair: Pair) -> int:
+        """A message's time from sending to reading, ns. Raises TimeoutError."""
+        waiting = self._waits[pair.hears] = asyncio.get_running_loop().create_future()
+        sent = time.monotonic_ns()
+        pair.tell()
+        read: int = await asyncio.wait_for(waiting, ARRIVE_S)
+        return read - sent
+
+    async def _several(self, pair: Pair, number: int) -> None:
+        for _ in range(number):
+            await self._one(pair)
+
+    async def busy(self, each: int) -> None:
+        """All pairs at once, each with its next message as soon as the last was read."""
+        await asyncio.gather(*(self._several(pair, each) for pair in self.pairs))
+
+    async def spend(self, size: Size) -> Spent:
+        """One round."""
+        late_ns = []
+        for number in range(size.alone):
+            late_ns.append(await self._one(self.pairs[number % len(self.pairs)]))
+            await asyncio.sleep(0.002)
+        used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
+        await self.busy(size.each)
+        messages = size.each * len(self.pairs)
+        return Spent(
+            (cpu_ns(self._stack.workers) - used) / 1e3 / messages,
+            (cpu_ns([self._stack.store]) - used_store) / 1e3 / messages,
+            percentile(late_ns, 50) / 1e6,
+            percentile(late_ns, 99) / 1e6,
+        )

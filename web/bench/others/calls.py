@@ -1,0 +1,221 @@
+"""Parties of a call for servers that are no Greenroom: they offer or answer as a browser does, and speak as ours do.
+
+Knows SDP of one audio and one video line, full ICE's checks in both directions, and a clip of real VP8 and Opus for
+servers that decode. Sizes and rates are those of `media/bench.py`.
+"""
+
+import fractions
+import itertools
+import random
+import re
+from typing import Any
+
+import av
+from aioice import stun
+from aiortc.codecs.opus import OpusEncoder
+from aiortc.codecs.vpx import Vp8Encoder
+
+from media import rtp
+from media.bench import FRAMES_PER_S, Speaker
+from media.codecs import OPUS, VP8
+from media.dtls import Identity
+from media.probe import Heard
+
+PLI = (206, 1)  # RFC 4585 §6.3.1
+KEYFRAME_BIT = 0x01
+BITRATE = 1_000_000
+WIDTH, HEIGHT = 640, 480
+
+_REMOTE = re.compile(r"a=ice-ufrag:(\S+).*?a=ice-pwd:(\S+)", re.DOTALL)
+_CANDIDATE = re.compile(r"a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re.IGNORECASE)
+
+
+class Clip:
+    """A second of moving picture and of sound as packets' payloads, over and over; its first frame is a keyframe."""
+
+    def __init__(self) -> None:
+        chance = random.Random(1)
+        encoder = Vp8Encoder()
+        encoder.target_bitrate = BITRATE
+        self.frames: list[list[bytes]] = []
+        for number in range(FRAMES_PER_S):
+            frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+            for plane in frame.planes:
+                moving = bytes(chance.choices(range(96, 128), k=plane.buffer_size - 64 * number))
+                plane.update(moving + bytes(64 * number))
+            frame.pts, frame.time_base = number * 3000, fractions.Fraction(1, 90_000)
+            payloads, _ = encoder.encode(frame, force_keyframe=number == 0)
+            self.frames.append(payloads)
+        opus = OpusEncoder()
+        self.sounds: list[bytes] = []
+        for number in range(50):
+            heard = av.AudioFrame(format="s16", layout="stereo", samples=960)
+            heard.planes[0].update(chance.randbytes(heard.planes[0].buffer_size))
+            heard.sample_rate, heard.pts, heard.time_base = (
+                48_000,
+                number * 960,
+                fractions.Fraction(1, 48_000),
+            )
+            self.sounds += opus.encode(heard)[0]
+
+
+class Party(Speaker):
+    """One side of a call. It says nothing before it is connected, and its first frame then is a keyframe."""
+
+    def __init__(self, identity: Identity, clip: Clip | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(identity, host)
+        self.controlling = True
+        self.first_ns = 0
+        self._clip = clip
+        self._shown = itertools.count()
+        self._sounded = itertools.count()
+
+    def offer(self) -> str:
+        """A description of what it would send and hear; it takes the DTLS client's part."""
+        return self._description([("0", "audio"), ("1", "video")])
+
+    def answer_to(self, offer: str) -> str:
+        """Takes an offer; returns the answer. The offering side controls ICE."""
+        self.controlling = False
+        self.accept(offer)
+        return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
+
+    def accept(self, description: str) -> None:
+        """Takes the other side's description. Raises ValueError where it has no candidate."""
+        remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
+        if remote is None or candidate is None:
+            raise ValueError("no IPv4 candidate")
+        self.remote_ufrag, self.remote_password = remote.groups()
+        self.remote = (candidate[1], int(candidate[2]))
+
+    def _description(self, mids: list[Any], offer: str = "") -> str:
+        named = (
+            mids if not offer else list(zip(mids, re.findall(r"^m=(\w+)", offer, re.MULTILINE), strict=True))
+        )
+        host, port = self.sock.getsockname()[:2]
+        lines = ["v=0", f"o=- {random.getrandbits(31)} 2 IN IP4 127.0.0.1", "s=-", "t=0 0"]
+        lines += [f"a=group:BUNDLE {' '.join(mid for mid, _ in named)}", "a=msid-semantic: WMS s"]
+        for mid, kind in named:
+            codec, ssrc, rate = (
+                (OPUS, self.audio_ssrc, "opus/48000/2")
+                if kind == "audio"
+                else (VP8, self.video_ssrc, "VP8/90000")
+            )
+            lines += [
+                f"m={kind} {port} UDP/TLS/RTP/SAVPF {codec.payload_type}",
+                f"c=IN IP4 {host}",
+                "a=rtcp-mux",
+                f"a=ice-ufrag:{self.ufrag}",
+                f"a=ice-pwd:{self.password}",
+                f"a=fingerprint:sha-256 {self.identity.fingerprint.value}",
+                "a=setup:active",
+                f"a=mid:{mid}",
+                "a=sendrecv",
+                f"a=msid:s s-{kind}",
+                f"a=rtpmap:{codec.payload_type} {rate}",
+                *(
+                    f"a=rtcp-fb:{codec.payload_type} {feedback}"
+                    for feedback in ("nack", "nack pli")
+                    if kind == "video"
+                ),
+                f"a=ssrc:{ssrc} cname:bench",
+                f"a=ssrc:{ssrc} msid:s s-{kind}",
+                f"a=candidate:1 1 udp 2130706431 {host} {port} typ host",
+                "a=end-of-candidates",
+            ]
+        return "\r\n".join(lines) + "\r\n"
+
+    def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
+        """An ICE binding request, in this side's role."""
+        if self.remote is None:
+            return
+        if self.controlling:
+            super().check(password=password, ufrag=ufrag, nominate=nominate)
+            return
+        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        message.attributes["USERNAME"] = f"{self.remote_ufrag}:{self.ufrag}"
+        message.attributes["PRIORITY"] = 1845501695
+        message.attributes["ICE-CONTROLLED"] = 1
+        message.add_message_integrity(self.remote_password.encode())
+        self.send(bytes(message))
+
+    def _stun(self, datagram: bytes) -> None:
+        try:
+            message = stun.parse_message(datagram)
+        except ValueError:
+            return
+        if message.message_class is not stun.Class.REQUEST:
+            super()._stun(datagram)
+        elif self.remote is not None:  # full ICE checks this way too (RFC 8445 §7.3)
+            answer = stun.Message(
+                stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
+            )
+            answer.attributes["XOR-MAPPED-ADDRESS"] = self.remote
+            answer.add_message_integrity(self.password.encode())
+            self.send(bytes(answer))
+
+    def frame(self, at_s: float) -> None:
+        """One video frame."""
+        if not self.ready:
+            return
+        if self._clip is None:
+            super().frame(at_s)
+            return
+        payloads = self._clip.frames[next(self._shown) % len(self._clip.frames)]
+        for place, payload in enumerate(payloads):
+            last = place == len(payloads) - 1
+            self.send_rtp(
+                rtp.build(
+                    VP8.payload_type,
+                    next(self._sequence),
+                    int(at_s * VP8.clock_rate),
+                    self.video_ssrc,
+                    payload,
+                    marker=last,
+                )
+            )
+
+    def sound(self, at_s: float) -> None:
+        """20 ms of audio."""
+        if not self.ready:
+            return
+        if self._clip is None:
+            super().sound(at_s)
+            return
+        payload = self._clip.sounds[next(self._sounded) % len(self._clip.sounds)]
+        sequence = next(self._audio_sequence)
+        self.send_rtp(
+            rtp.build(OPUS.payload_type, sequence, int(at_s * OPUS.clock_rate), self.audio_ssrc, payload)
+        )
+
+    def report(self) -> None:
+        """A sender report."""
+        if self.ready:
+            super().report()
+
+    def await_picture(self) -> None:
+        """From now on it waits for the first keyframe, and sends one where it is asked to."""
+        self.first_ns = 0
+        self.on_rtp, self.on_rtcp = self._seen, self._asked
+
+    def _seen(self, packet: Heard) -> None:
+        if not self.first_ns and packet.payload_type == VP8.payload_type and is_keyframe(packet.payload):
+            self.first_ns = packet.received_ns
+
+    def _asked(self, count: int, packet_type: int, packet: bytes) -> None:
+        if (packet_type, count) == PLI:
+            self._frames = 0
+            self._shown = itertools.count()
+
+
+def is_keyframe(payload: bytes) -> bool:
+    """Whether a VP8 payload begins a keyframe (RFC 7741 §4.2, §4.3)."""
+    if not payload or not payload[0] & 0x10 or payload[0] & 0x07:
+        return False
+    at = 1
+    if payload[0] & 0x80 and len(payload) > 1:
+        extensions, at = payload[1], 2
+        if extensions & 0x80:
+            at += 2 if len(payload) > at and payload[at] & 0x80 else 1
+        at += bool(extensions & 0x40) + bool(extensions & 0x30)
+    return len(payload) > at and not payload[at] & KEYFRAME_BIT

@@ -1,0 +1,347 @@
+"""The clients of one stack: who hears the queue, who makes news, who writes to whom, who claims.
+
+Every stack is asked for the same things and answers in its own protocol. All clients are raw sockets (`wire.py`) that
+take a message apart no further than they must: what comes is counted by a few bytes that only such a message has.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+from web.bench.others.stacks import Stack
+from web.bench.peers import (
+    AT_ONCE,
+    ROUNDS,
+    Peer,
+    Seat,
+    answers,
+    decode_text,
+    enter,
+    enter_all,
+    no_news,
+    refuse_errors,
+)
+from web.bench.wire import OPEN_S, PeerError, Wire, settle
+
+TEXT = "I have it here: " + "x" * 64
+LINE = {
+    "topic": "chat/v_0123456789abcdef",
+    "version": 1234567890,
+    "line": {
+        "id": "m_0123456789abcdef",
+        "at_ms": 1790000000000,
+        "party": "patient",
+        "name": "Bench Patient",
+        "text": TEXT,
+    },
+}
+MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
+"""What the others carry between two sockets: ours, without what their event's name says already."""
+
+Heard = Callable[[Any, bytes, int], None]
+Act = Callable[[], None]
+
+
+class Pair(NamedTuple):
+    """One who writes, by calling `tell`, and the socket that hears it."""
+
+    tell: Act
+    hears: Wire
+
+
+class Racer(NamedTuple):
+    """One who claims: the futures say whether it won, and that it has let go. `worker` tells workers apart."""
+
+    claim: Callable[[str], "asyncio.Future[bool]"]
+    release: Callable[[str], Awaitable[object]]
+    worker: object
+
+
+class Company(Protocol):
+    """What a measurement asks of a stack's clients."""
+
+    news: bytes
+    told: bytes
+    claimed: bytes
+
+    async def audience(self, number: int, heard: Heard) -> Sequence[Wire]:
+        """So many sockets that hear the queue's news, over all workers."""
+
+    async def makers(self, number: int) -> list[Act]:
+        """So many clients, each of whose acts is one piece of news."""
+
+    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
+        """So many pairs on two workers, or on one; `kept` where the store keeps what is told."""
+
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+        """Who races, for which visit, and the patient's page on each worker."""
+
+
+class Ours:
+    """Greenroom's: patients' answers are the queue's news, lines of the chat and muting are what is told."""
+
+    news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.door = stack.doors[0]
+        self._paired = 0
+
+    async def audience(self, number: int, heard: Heard) -> list[Peer]:
+        """Staff who hear the queue."""
+        peers = await enter_all(self.door, self.stack.staff[:number], heard, text=True)
+        await _subscribe(peers, "queue")
+        return peers
+
+    async def makers(self, number: int) -> list[Act]:
+        """Patients who go back and forth between two steps of the setup guide."""
+        peers = await enter_all(self.door, self.stack.patients[:number], text=True)
+        return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
+
+    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
+        """A patient and their provider: a line of the chat, or the microphone switched off and on."""
+        self.told = b'"chat.line"' if kept else b'"media.muted"'
+        providers = await enter_all(self.door, self.stack.staff[:number], heard, text=True)
+        made = []
+        mine = slice(self._paired, self._paired + number)  # the visits that no pair has yet
+        self._paired += number
+        for provider, seat, visit in zip(
+            providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
+        ):
+            refuse_errors(await provider.ask("on_call", on=True))
+            refuse_errors(await provider.ask("visit.claim", visit=visit))
+            patient = await self._beside(seat, provider.worker, across)
+            if kept:
+                refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
+                made.append(Pair(_writing(patient, visit), provider))
+            else:
+                for peer in (provider, patient):
+                    refuse_errors(await peer.ask("media.join", visit=visit))
+                made.append(Pair(_muting(patient, visit), provider))
+        return made
+
+    async def _beside(self, seat: Seat, worker: str, across: bool) -> Peer:
+        """A socket on that worker, or on another: the kernel chooses, so until it has."""
+        for _ in range(ROUNDS):
+            peer = await enter(self.door, seat, no_news, text=True)
+            if (peer.worker != worker) is across:
+                return peer
+            peer.close()
+        raise PeerError("all connections come to one worker")
+
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+        """Providers on call; the patient's page on both workers hears the visit."""
+        peers = await enter_all(self.door, self.stack.staff[:number], text=True)
+        for answer in await answers([peer.ask("on_call", on=True) for peer in peers]):
+            refuse_errors(answer)
+        visit = self.stack.visits[0]
+        first = await enter(self.door, self.stack.patients[0], heard, text=True)
+        second = None
+        for _ in range(ROUNDS):
+            second = await enter(self.door, self.stack.patients[0], heard, text=True)
+            if second.worker != first.worker:
+                break
+            second.close()
+        pages = [page for page in (first, second) if page is not None]
+        await _subscribe(pages, f"visit/{visit}")
+        return [_racing(peer) for peer in peers], visit, {page: page.worker for page in pages}
+
+
+async def _subscribe(peers: Sequence[Peer], topic: str) -> None:
+    for start in range(0, len(peers), AT_ONCE):
+        for answer in await answers(
+            [p.ask("subscribe", topic=topic) for p in peers[start : start + AT_ONCE]]
+        ):
+            refuse_errors(answer)
+
+
+def _answering(peer: Peer, visit: str) -> Act:
+    steps = itertools.cycle((("since", "2026-01-01"), ("how-bad", "I can go about my day")))
+
+    def act() -> None:
+        step, answer = next(steps)
+        _watched(peer.ask("visit.save", visit=visit, step=step, answer=answer, left=True))
+
+    return act
+
+
+def _writing(peer: Peer, visit: str) -> Act:
+    return lambda: _watched(peer.ask("chat.send", visit=visit, text=TEXT))
+
+
+def _muting(peer: Peer, visit: str) -> Act:
+    muted = itertools.cycle((True, False))
+    return lambda: _watched(peer.ask("media.mute", visit=visit, kind="audio", muted=next(muted)))
+
+
+def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
+    """An act that is refused is no act: the run ends there, loudly."""
+
+    def look(done: "asyncio.Future[dict[str, Any]]") -> None:
+        if not done.cancelled() and done.exception() is None and done.result()["type"] == "error":
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "an act was refused", "exception": PeerError(done.result()["code"])}
+            )
+
+    answer.add_done_callback(look)
+
+
+def _racing(peer: Peer) -> Racer:
+    def claim(visit: str) -> "asyncio.Future[bool]":
+        won: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        peer.ask("visit.claim", visit=visit).add_done_callback(
+            lambda done: won.set_result(done.result()["type"] == "done")
+        )
+        return won
+
+    return Racer(claim, lambda visit: peer.ask("visit.release", visit=visit), peer.worker)
+
+
+class Other(Wire):
+    """A client of another stack: events with a name and data, in socket.io's frames or bare ones."""
+
+    def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
+        super().__init__(host, port, "/socket.io/?EIO=4&transport=websocket" if socket_io else "/")
+        self._heard, self._socket_io = heard, socket_io
+        self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waits: dict[str, asyncio.Future[bool]] = {}
+
+    async def enter(self) -> None:
+        """Connects and is greeted. Raises PeerError, OSError, TimeoutError."""
+        await self.open()
+        if self._socket_io:
+            async with asyncio.timeout(OPEN_S):
+                await self.entered
+
+    def emit(self, name: str, data: Any) -> None:
+        """Sends an event."""
+        if self._socket_io:
+            self.say(b"42" + json.dumps([name, data], separators=(",", ":")).encode())
+        else:
+            self.say(json.dumps({"op": name, "data": data}, separators=(",", ":")).encode())
+
+    def heard(self, payload: bytes, now_ns: int) -> None:
+        """Greetings and pings are answered; all else is an event."""
+        if self._socket_io and not payload.startswith(b"42"):
+            if payload.startswith(b"0"):
+                self.say(b"40")
+            elif payload == b"2":
+                self.say(b"3")
+            elif payload.startswith(b"40") and not self.entered.done():
+                self.entered.set_result(None)
+            return
+        self._heard(self, payload, now_ns)
+
+    def lost(self, problem: PeerError) -> None:
+        """Whoever waits hears of it."""
+        settle([self.entered, *self.waits.values()], problem)
+        self.entered.exception() if self.entered.done() and not self.entered.cancelled() else None
+
+
+class Others:
+    """The clients of socket.io, python-socketio and ws. `row` is what ours carried."""
+
+    news, told, claimed = b'"queue.row"', b'"told"', b'"claimed"'
+
+    def __init__(self, stack: Stack, row: dict[str, Any]) -> None:
+        self.stack, self.row = stack, row
+        self._numbers = itertools.count()
+
+    async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
+        """So many clients, in turn on each worker, or on one."""
+        doors = itertools.cycle(self.stack.doors if worker is None else [self.stack.doors[worker]])
+        found = [
+            Other(door.host, door.port, heard, self.stack.speaks == "socket.io")
+            for door in itertools.islice(doors, number)
+        ]
+        for start in range(0, number, AT_ONCE):
+            await asyncio.gather(*(other.enter() for other in found[start : start + AT_ONCE]))
+        return found
+
+    async def audience(self, number: int, heard: Heard) -> list[Other]:
+        """Clients in the room of the queue."""
+        found = await self._enter(number, heard)
+        for other in found:
+            other.emit("listen", None)
+        return found
+
+    async def makers(self, number: int) -> list[Act]:
+        """Clients who send the row."""
+        return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
+
+    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
+        """Each hearer in a room of its own, as their documentation has it for a message to one person."""
+        made = []
+        for at in range(number):
+            hears = (await self._enter(1, heard, at % 2))[0]
+            tells = (await self._enter(1, no_news, (at + across) % 2))[0]
+            me = f"person-{next(self._numbers)}"
+            hears.emit("hello", me)
+            made.append(Pair(_emitting(tells, "tell", {"to": me, "data": LINE if kept else MUTED}), hears))
+        return made
+
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+        """Clients who set a key where there is none; the patient's page on both workers is in the visit's room."""
+        visit = "v_1"
+        racing = await self._enter(number, _settled)
+        for other in racing:
+            other.emit("hello", f"provider-{next(self._numbers)}")
+        pages = await self._enter(len(self.stack.doors), heard)
+        for page in pages:
+            page.emit("hello", f"patient:{visit}")
+        doors = len(self.stack.doors)
+        return (
+            [_other_racing(other, at % doors) for at, other in enumerate(racing)],
+            visit,
+            {cast(Wire, page): at % doors for at, page in enumerate(pages)},
+        )
+
+
+def _emitting(other: Other, name: str, data: Any) -> Act:
+    return lambda: other.emit(name, data)
+
+
+def _settled(other: Other, payload: bytes, now_ns: int) -> None:
+    for name, won in (("won", True), ("lost", False), ("released", True)):
+        if f'"{name}"'.encode() in payload:
+            waiting = other.waits.pop("released" if name == "released" else "claim", None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(won)
+
+
+def _other_racing(other: Other, worker: int) -> Racer:
+    def ask(name: str, visit: str) -> "asyncio.Future[bool]":
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        other.waits["released" if name == "release" else name] = answer
+        other.emit(name, visit)
+        return answer
+
+    return Racer(lambda visit: ask("claim", visit), lambda visit: ask("release", visit), worker)
+
+
+async def example(ours: Ours) -> dict[str, Any]:
+    """A row as ours really sends it, for the others to carry too; without what their event's name says."""
+    heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def news(peer: Peer, payload: bytes, now_ns: int) -> None:
+        if ours.news in payload and not heard.done():
+            heard.set_result(decode_text(payload))
+
+    listener = (await ours.audience(1, news))[0]
+    act = (await ours.makers(1))[0]
+    act()
+    async with asyncio.timeout(OPEN_S):
+        row = await heard
+    act()  # there and back, for whoever makes news of this visit next
+    listener.close()
+    row.pop("type")
+    return row
+
+
+async def companies(stacks: Sequence[Stack]) -> dict[str, Company]:
+    """The clients of each stack by its name; ours must be the first."""
+    ours = Ours(stacks[0])
+    row = await example(ours)
+    return {stacks[0].name: ours} | {stack.name: Others(stack, row) for stack in stacks[1:]}

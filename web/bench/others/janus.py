@@ -1,0 +1,153 @@
+"""A Janus of our own for a moment: its configuration, its HTTP interface, and calls of two by its videocall plugin.
+
+Knows Janus as its manual describes it. Its ICE library takes no candidate from the loopback, so the machine needs
+another address; the packets stay on the machine all the same.
+"""
+
+import json
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ifaddr
+
+from web.bench.others.setup import Missing
+
+PLUGIN = "janus.plugin.videocall"
+OTHER_PLUGINS = (
+    "audiobridge duktape echotest lua nosip recordplay sip streaming textroom videoroom voicemail".split()
+)
+OTHER_TRANSPORTS = "mqtt nanomsg pfunix rabbitmq websockets".split()
+START_S, ANSWER_S = 10.0, 10.0
+STOP_S = 5.0
+
+
+def address() -> str:
+    """An IPv4 address of this machine that is not the loopback's. Raises Missing where it has none."""
+    for adapter in ifaddr.get_adapters():
+        for found in adapter.ips:
+            if isinstance(found.ip, str) and not found.ip.startswith("127."):
+                return found.ip
+    raise Missing("Janus takes no candidate from the loopback, and this machine has no other address")
+
+
+@contextmanager
+def running(program: str) -> Iterator[tuple[int, str]]:
+    """A Janus: its process, and where its HTTP interface is. Raises Missing where it does not start."""
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "janus.jcfg").write_text(_general(folder, address()), "utf-8")
+    (folder / "janus.transport.http.jcfg").write_text(
+        f'general: {{ json = "compact" base_path = "/janus" http = true port = {port} ip = "127.0.0.1" '
+        "https = false }\n"
+        "admin: { admin_http = false }\n",
+        "utf-8",
+    )
+    (folder / f"{PLUGIN}.jcfg").touch()
+    process = subprocess.Popen(
+        [program, "-C", str(folder / "janus.jcfg"), "-F", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        url = f"http://127.0.0.1:{port}/janus"
+        _wait_for(url, process)
+        yield process.pid, url
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_S)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _general(folder: Path, host: str) -> str:
+    plugins = ",".join(f"libjanus_{name}.so" for name in OTHER_PLUGINS)
+    transports = ",".join(f"libjanus_{name}.so" for name in OTHER_TRANSPORTS)
+    return (
+        f'general: {{ configs_folder = "{folder}" interface = "{host}" debug_level = 1 }}\n'
+        f'media: {{ ipv6 = false }}\nnat: {{ ice_enforce_list = "{host}" full_trickle = false }}\n'
+        f'plugins: {{ disable = "{plugins}" }}\ntransports: {{ disable = "{transports}" }}\n'
+        "events: { broadcast = false }\n"
+    )
+
+
+def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _get(f"{url}/info")
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise Missing("Janus did not start")
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=ANSWER_S) as answer:
+        return json.load(answer)
+
+
+def _post(url: str, **message: Any) -> Any:
+    data = json.dumps({"transaction": f"{random.getrandbits(48):x}", **message}).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=ANSWER_S) as answer:
+        return json.load(answer)
+
+
+class Handle:
+    """One person's session with the videocall plugin."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._session = f"{url}/{_post(url, janus='create')['data']['id']}"
+        attached = _post(self._session, janus="attach", plugin=PLUGIN)
+        self._handle = f"{self._session}/{attached['data']['id']}"
+        self.name = name
+        self._say({"request": "register", "username": name})
+        self._event("registered")
+
+    def call(self, other: str, offer: str) -> None:
+        """Rings somebody."""
+        self._say({"request": "call", "username": other}, {"type": "offer", "sdp": offer})
+
+    def incoming(self) -> str:
+        """The offer that rings here."""
+        return str(self._event("incomingcall")["jsep"]["sdp"])
+
+    def pick_up(self, answer: str) -> None:
+        """Answers it."""
+        self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
+
+    def accepted(self) -> str:
+        """The other side's answer, as Janus makes it."""
+        return str(self._event("accepted", lambda event: "jsep" in event)["jsep"]["sdp"])
+
+    def _say(self, body: dict[str, Any], jsep: dict[str, str] | None = None) -> None:
+        _post(self._handle, janus="message", body=body, **({"jsep": jsep} if jsep else {}))
+
+    def _event(self, kind: str, fits: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        deadline = time.monotonic() + ANSWER_S
+        while time.monotonic() < deadline:
+            found = _get(f"{self._session}?maxev=1&rid={time.monotonic_ns()}")
+            for event in found if isinstance(found, list) else [found]:
+                data = event.get("plugindata", {}).get("data", {})
+                if "error" in data:
+                    raise Missing(f"Janus says: {data['error']}")
+                if data.get("result", {}).get("event") == kind and fits(event):
+                    return dict(event)
+        raise TimeoutError(f"Janus did not say {kind}")

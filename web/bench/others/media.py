@@ -1,0 +1,293 @@
+"""What a relayed packet costs, and when the first picture comes: our relay, Janus and aiortc's MediaRelay in turn.
+
+Every server is started afresh for its turn and gets calls of two, with real ICE, DTLS and AES-128-GCM, from parties
+that neither encode nor decode. The first picture is measured from the second press (ours: both have been connected
+before; Janus: the callee accepts; aiortc: both offers arrive) to a keyframe at both sides.
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from media.bench import ANSWER_S, SETTLE_S, Load, served
+from media.dtls import Identity
+from web.bench.figures import Comparison, Made, Skipped, compared, percentile
+from web.bench.others import janus, relayed, setup
+from web.bench.others.calls import Clip, Party
+from web.bench.others.stacks import OURS, alternating
+from web.bench.process import cpu_ns, versions_of
+
+FIRST_LIMIT_S = 8.0
+LATENCY_S = 1.5
+LOOPBACK = "127.0.0.1"
+TARGETS = {"Janus": 1 / 0.65}
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How many calls (with aiortc: `few`), rounds, seconds of talk in each, and first pictures in each."""
+
+    calls: int
+    few: int
+    rounds: int
+    talk_s: float
+    firsts: int
+
+
+WHOLE = Size(20, 1, 5, 5.0, 6)
+QUICK = Size(20, 1, 1, 1.0, 2)
+
+
+@dataclass
+class Spent:
+    """One turn; CPU is the server process's."""
+
+    us: float = 0.0
+    call_ms: float = 0.0
+    setup_ms: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+    firsts_ms: list[float] = field(default_factory=list)
+
+
+class Server(Protocol):
+    """A server that runs: calls are prepared, then pressed for the second time."""
+
+    pid: int
+
+    @property
+    def clip(self) -> Clip | None:
+        """What its parties send, if it must be real."""
+
+    @property
+    def host(self) -> str:
+        """Where its parties are."""
+
+    def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
+        """Both are in the call as far as may be before the second press; what is returned is that press."""
+
+
+class Ours:
+    """Our relay: both connected before, the gate opens at the press."""
+
+    clip, host = None, LOOPBACK
+
+    def __init__(self, pid: int, control: Any) -> None:
+        self.pid, self._control = pid, control
+
+    def _ask(self, what: str, room: str, value: object = None) -> Any:
+        self._control.send((what, room, value))
+        if not self._control.poll(ANSWER_S):
+            raise TimeoutError("the relay does not answer")
+        return self._control.recv()
+
+    def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
+        """Offers, answers, ICE and DTLS; the gate stays closed."""
+        for key, party in zip("ab", parties, strict=True):
+            self._ask("accept", name, (key, party.answer(str(self._ask("join", name, key)))))
+        load.connect(parties)
+        return lambda: self._ask("gate", name, True) and None
+
+
+class Janus:
+    """Janus: the caller rings, the callee accepts at the press."""
+
+    clip = None
+
+    def __init__(self, pid: int, url: str) -> None:
+        self.pid, self._url, self.host = pid, url, janus.address()
+        self._kept: list[janus.Handle] = []
+
+    def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
+        """The caller rings."""
+        caller, callee = (janus.Handle(self._url, f"{name}-{key}") for key in "ab")
+        self._kept += [caller, callee]
+        caller.call(callee.name, parties[0].offer())
+        answer = parties[1].answer_to(callee.incoming())
+
+        def press() -> None:
+            callee.pick_up(answer)
+            parties[0].accept(caller.accepted())
+
+        return press
+
+
+class Aiortc:
+    """aiortc: both offer at the press."""
+
+    host = LOOPBACK
+
+    def __init__(self, pid: int, control: Any, clip: Clip) -> None:
+        self.pid, self._control, self.clip = pid, control, clip
+
+    def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
+        """Nothing is known before the press."""
+
+        def press() -> None:
+            self._control.send(("call", tuple(party.offer() for party in parties)))
+            if not self._control.poll(ANSWER_S):
+                raise TimeoutError("aiortc does not answer")
+            for party, answer in zip(parties, self._control.recv(), strict=True):
+                party.accept(answer)
+
+        return press
+
+
+Start = Callable[[], Any]
+
+
+@contextmanager
+def ours() -> Iterator[Server]:
+    """Our relay in a process of its own."""
+    with served() as (pid, control):
+        control.send(("stats", "", None))  # it answers as soon as it is there
+        control.poll(ANSWER_S)
+        control.recv()
+        yield Ours(pid, control)
+
+
+def measure(
+    size: Size, others: Sequence[str], say: setup.Say, progress: Tell, *, install_janus: bool
+) -> Made:
+    """Plays all rounds. Raises TimeoutError where a server does not answer."""
+    starts: dict[str, Start] = {OURS: ours}
+    made = Made(skipped=[])
+    if "janus" in others:
+        try:
+            program = setup.janus(say, install=install_janus)
+        except setup.Missing as problem:
+            made.skipped.append(Skipped("janus", str(problem)))
+        else:
+            made.versions |= program.versions
+            starts["Janus"] = lambda: _janus(program.command[0])
+    if "aiortc" in others:
+        clip = Clip()
+        made.versions |= versions_of("aiortc")
+        starts["aiortc MediaRelay"] = lambda: _aiortc(clip)
+    if len(starts) == 1:
+        return made
+    forwarding = [name for name in starts if name != "aiortc MediaRelay"]
+    many: dict[str, list[Spent]] = {name: [] for name in forwarding}
+    few: dict[str, list[Spent]] = {name: [] for name in starts}
+    for number, name in alternating(list(starts), size.rounds):
+        try:
+            if name in many:
+                with starts[name]() as server:
+                    many[name].append(talk(server, size.calls, size.talk_s, late=True))
+            with starts[name]() as server:
+                spent = talk(server, size.few, size.talk_s, late=False)
+                spent.firsts_ms = [first(server, f"first-{at}") for at in range(size.firsts)]
+                few[name].append(spent)
+        except setup.Missing as problem:
+            raise TimeoutError(f"{name}: {problem}") from None
+        progress((number + 1) / size.rounds)
+    made.comparisons = _comparisons(many, few, size)
+    return made
+
+
+@contextmanager
+def _janus(program: str) -> Iterator[Server]:
+    with janus.running(program) as (pid, url):
+        yield Janus(pid, url)
+
+
+@contextmanager
+def _aiortc(clip: Clip) -> Iterator[Server]:
+    with relayed.running() as (pid, control):
+        control.send(("ready", None))
+        control.poll(ANSWER_S)
+        control.recv()
+        yield Aiortc(pid, control, clip)
+
+
+def _comparisons(many: dict[str, list[Spent]], few: dict[str, list[Spent]], size: Size) -> list[Comparison]:
+    note = f"{size.calls} calls of two, 320 packets/s each, {size.rounds} rounds"
+    one = f"{size.few} call, {size.rounds} rounds"
+    made = []
+    if len(many) > 1:
+        made += [
+            compared("media_us", "CPU a packet", "µs", _column(many, "us"), TARGETS, note),
+            compared("media_setup_ms", "CPU to set up a party", "ms", _column(many, "setup_ms"), None, note),
+            compared(
+                "media_p50_ms", "delay that the server adds, p50", "ms", _column(many, "p50_ms"), None, note
+            ),
+            compared(
+                "media_p99_ms", "delay that the server adds, p99", "ms", _column(many, "p99_ms"), None, note
+            ),
+        ]
+    firsts = {name: [statistics.median(s.firsts_ms) for s in found] for name, found in few.items()}
+    targets = {"aiortc MediaRelay": 15.0}
+    made += [
+        compared(
+            "media_call_us", "CPU of one call, each packet sent", "µs", _column(few, "us"), targets, one
+        ),
+        compared(
+            "media_first_ms", "second press to the first picture on both sides", "ms", firsts, None, one
+        ),
+    ]
+    return made
+
+
+def _column(found: dict[str, list[Spent]], name: str) -> dict[str, list[float]]:
+    return {server: [getattr(spent, name) for spent in spents] for server, spents in found.items()}
+
+
+def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:
+    """So many calls for so long: what a packet costs the server and, with `late`, its delay. Raises TimeoutError."""
+    load, identity = Load(), Identity(0.0)
+    parties: list[Party] = []
+    used = cpu_ns([server.pid])
+    try:
+        for number in range(calls):
+            pair = _pair(server, identity)
+            parties += pair
+            for party in pair:
+                load.add(party)
+            server.prepare(load, pair, f"call-{number}")()
+            load.connect(pair)
+        setup_ms = (cpu_ns([server.pid]) - used) / 1e6 / (2 * calls)
+        load.talk(SETTLE_S)
+        sent, received = sum(p.sent for p in parties), sum(p.received for p in parties)
+        used, began = cpu_ns([server.pid]), time.monotonic()
+        load.talk(seconds)
+        used, took_s = cpu_ns([server.pid]) - used, time.monotonic() - began
+        sent = sum(p.sent for p in parties) - sent
+        if sum(p.received for p in parties) == received:
+            raise TimeoutError("nothing came through")
+        spent = Spent(us=used / 1e3 / sent, call_ms=used / 1e6 / took_s / calls, setup_ms=setup_ms)
+        if late:
+            for party in parties:
+                party.on_rtp = party.heard
+            load.talk(LATENCY_S)
+            late_ns = [each for party in parties for each in party.latencies_ns]
+            spent.p50_ms, spent.p99_ms = percentile(late_ns, 50) / 1e6, percentile(late_ns, 99) / 1e6
+        return spent
+    finally:
+        load.close()
+
+
+def _pair(server: Server, identity: Identity) -> tuple[Party, Party]:
+    return Party(identity, server.clip, server.host), Party(identity, server.clip, server.host)
+
+
+def first(server: Server, name: str) -> float:
+    """One call from the second press to a keyframe at both sides, ms. Raises TimeoutError."""
+    load, identity = Load(), Identity(0.0)
+    try:
+        pair = _pair(server, identity)
+        for party in pair:
+            load.add(party)
+            party.await_picture()
+        press = server.prepare(load, pair, name)
+        load.talk(0.2)
+        began = time.monotonic_ns()
+        press()
+        load.talk(FIRST_LIMIT_S, until=lambda: all(party.first_ns for party in pair))
+        if not all(party.first_ns for party in pair):
+            raise TimeoutError(f"no picture after {FIRST_LIMIT_S:.0f} s")
+        return (max(party.first_ns for party in pair) - began) / 1e6
+    finally:
+        load.close()

@@ -1,0 +1,67 @@
+"""What an idle socket takes in memory on one worker, ours and the others': the growth of resident memory.
+
+Everybody has been greeted and says nothing; ours have said who they are, the others' are in no room. One process of
+each stack, from fresh, one after the other.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import uvloop
+
+from web.bench.figures import Made, compared
+from web.bench.others.companies import Other
+from web.bench.others.setup import Say
+from web.bench.others.stacks import Stack, stacks
+from web.bench.peers import AT_ONCE, enter_all, no_news
+from web.bench.process import Child, resident_bytes
+from web.bench.wire import Wire
+
+EARLY = 0.3
+SETTLE_S = 2.0
+LIMIT_S = 300.0
+SOCKETS, FEW = 1000, 200
+Tell = Callable[[float], None]
+
+
+def measure(sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Connects everybody to each. Raises ChildFailed, NotReady."""
+    if not others:
+        return Made()
+    with stacks(1, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
+        found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
+    one = {name: [value / 1024] for name, value in found.items()}
+    note = f"{sockets} sockets on one worker"
+    comparison = compared("memory_kb", "memory of an idle socket", "KB", one, None, note)
+    return Made([], [comparison], [], company.skipped, company.versions)
+
+
+def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
+    """The people's process: bytes a socket, by stack."""
+    return uvloop.run(_wait(tell, found, sockets))
+
+
+async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
+    grown = {}
+    for number, stack in enumerate(found):
+        # What a worker takes at first is no socket's, and a young heap shrinks: some come before it counts, and stay.
+        early = await _enter(stack, round(sockets * EARLY))
+        await asyncio.sleep(SETTLE_S)
+        before = resident_bytes(stack.workers)
+        here = await _enter(stack, sockets)
+        await asyncio.sleep(SETTLE_S)
+        grown[stack.name] = (resident_bytes(stack.workers) - before) / sockets
+        for wire in (*early, *here):
+            wire.close()
+        tell((number + 1) / len(found))
+    return grown
+
+
+async def _enter(stack: Stack, number: int) -> Sequence[Wire]:
+    if stack.staff:
+        return await enter_all(stack.doors[0], stack.staff[-number:], text=True)
+    door = stack.doors[0]
+    wires = [Other(door.host, door.port, no_news, stack.speaks == "socket.io") for _ in range(number)]
+    for start in range(0, number, AT_ONCE):
+        await asyncio.gather(*(wire.enter() for wire in wires[start : start + AT_ONCE]))
+    return wires

@@ -1,0 +1,149 @@
+"""The claim race of all stacks in turn: fifty people want one patient at once.
+
+Ours decides by its rules, keeps the record and its history on disk, and tells everybody who hears the queue; the others
+set a key where there is none, and tell the patient. Measured is the time from the winner's press being sent to the
+patient's page knowing it on the other worker, and the CPU of all workers for a race.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import uvloop
+
+from web.bench.figures import Made, compared, percentile
+from web.bench.others.companies import Racer, companies
+from web.bench.others.setup import Say
+from web.bench.others.stacks import Stack, all_done, alternating, stacks
+from web.bench.process import Child, cpu_ns
+from web.bench.wire import PeerError, Wire
+
+RACING = 50
+PAUSE_S = 0.01
+ARRIVE_S = 10.0
+LIMIT_S = 600.0
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How many rounds, and races in each."""
+
+    rounds: int
+    races: int
+
+
+WHOLE = Size(5, 40)
+QUICK = Size(1, 20)
+
+
+class Spent(NamedTuple):
+    """A round: the time to the patient's page, and CPU of workers and store for a race."""
+
+    p50_ms: float
+    p99_ms: float
+    us: float
+    store_us: float
+
+
+def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays the races on all stacks. Raises ChildFailed, NotReady."""
+    if not others:
+        return Made()
+    with stacks(2, others, (RACING, RACING, 1), say) as company:
+        rounds: dict[str, list[Spent]] = Child(race, company.stacks, size).result(LIMIT_S, progress)
+    columns = {
+        field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in rounds.items()}
+        for field in Spent._fields
+    }
+    name, note = "claim race", f"{RACING} racing on two workers, {size.rounds} rounds of {size.races}"
+    return Made(
+        [],
+        [
+            compared(
+                "race_p50_ms", f"{name}: the patient’s page knows, p50", "ms", columns["p50_ms"], None, note
+            ),
+            compared("race_p99_ms", f"{name}: the patient’s page knows, p99", "ms", columns["p99_ms"]),
+            compared("race_us", f"{name}: CPU of the workers for all {RACING}", "µs", columns["us"]),
+            compared("race_store_us", f"{name}: the store’s CPU for all {RACING}", "µs", columns["store_us"]),
+        ],
+        [],
+        company.skipped,
+        company.versions,
+    )
+
+
+def race(tell: Tell, found: Sequence[Stack], size: Size) -> dict[str, list[Spent]]:
+    """The people's process."""
+    return uvloop.run(_race(tell, found, size))
+
+
+async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> dict[str, list[Spent]]:
+    clients = await companies(found)
+    tracks = {}
+    for stack in found:
+        track = tracks[stack.name] = Track(stack, clients[stack.name].claimed)
+        track.racers, track.visit, track.pages = await clients[stack.name].racers(RACING, track.heard)
+        await asyncio.sleep(0.2)  # joining a room has no answer with the others
+        await track.spend(3)
+    rounds: dict[str, list[Spent]] = {name: [] for name in tracks}
+    for number, name in alternating(list(tracks), size.rounds):
+        rounds[name].append(await tracks[name].spend(size.races))
+        tell((number + 1) / size.rounds)
+    return rounds
+
+
+class Track:
+    """One stack's people."""
+
+    def __init__(self, stack: Stack, marker: bytes) -> None:
+        self._stack, self._marker = stack, marker
+        self.racers: list[Racer] = []
+        self.visit = ""
+        self.pages: dict[Wire, object] = {}
+        self._knew: dict[object, asyncio.Future[int]] = {}
+        self._started = 0
+
+    def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
+        """A patient's page was told something."""
+        if self._marker in payload:
+            knew = self._knew.get(self.pages[wire])
+            if knew is not None and not knew.done():
+                knew.set_result(now_ns)
+
+    async def spend(self, races: int) -> Spent:
+        """One round. Raises PeerError where a race has not one winner."""
+        late_ns = []
+        used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
+        for _ in range(races):
+            late_ns.append(await self._once())
+            await asyncio.sleep(PAUSE_S)
+        return Spent(
+            percentile(late_ns, 50) / 1e6,
+            percentile(late_ns, 99) / 1e6,
+            (cpu_ns(self._stack.workers) - used) / 1e3 / races,
+            (cpu_ns([self._stack.store]) - used_store) / 1e3 / races,
+        )
+
+    async def _once(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._knew = {worker: loop.create_future() for worker in self.pages.values()}
+        start = self._started = (self._started + 1) % len(self.racers)
+        sent_ns, asked = [], []
+        racing = [*self.racers[start:], *self.racers[:start]]
+        for racer in racing:
+            sent_ns.append(time.monotonic_ns())
+            asked.append(racer.claim(self.visit))
+        won = await all_done(asked, ARRIVE_S)
+        if sum(won) != 1:
+            raise PeerError(f"{self._stack.name}: {sum(won)} winners in one race")
+        winner = won.index(True)
+        await all_done(list(self._knew.values()), ARRIVE_S)
+        late_ns = max(
+            knew.result() - sent_ns[winner]
+            for worker, knew in self._knew.items()
+            if worker != racing[winner].worker
+        )
+        async with asyncio.timeout(ARRIVE_S):
+            await racing[winner].release(self.visit)
+        return late_ns

@@ -1,0 +1,73 @@
+"""aiortc's MediaRelay as its documentation has it: two peer connections a call, each given the other's tracks.
+
+A server in a process of its own, told by a pipe: ("call", (offer, offer)) is answered by the two answers.
+"""
+
+import asyncio
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import aioice.ice
+import uvloop
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.contrib.media import MediaRelay
+
+STOP_S = 5.0
+
+
+async def _call(relay: MediaRelay, offers: tuple[str, str]) -> tuple[list[RTCPeerConnection], list[str]]:
+    peers = [RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in offers]
+    for peer, offer in zip(peers, offers, strict=True):
+        await peer.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+    for peer, other in zip(peers, reversed(peers), strict=True):
+        for transceiver in other.getTransceivers():
+            peer.addTrack(relay.subscribe(transceiver.receiver.track))
+    answers = []
+    for peer in peers:
+        await peer.setLocalDescription(await peer.createAnswer())
+        answers.append(peer.localDescription.sdp)
+    return peers, answers
+
+
+async def _serve(control: Connection) -> None:
+    # aioice never gathers on the loopback; here both sides are on this machine.
+    aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"]
+    relay, calls = MediaRelay(), []
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    loop.add_reader(control.fileno(), lambda: heard.put_nowait(control.recv()))
+    while True:
+        what, offers = await heard.get()
+        if what == "stop":
+            break
+        if what == "call":
+            peers, answers = await _call(relay, offers)
+            calls.append(peers)
+            control.send(answers)
+        else:
+            control.send(None)
+    loop.remove_reader(control.fileno())
+    await asyncio.gather(*(peer.close() for peers in calls for peer in peers))
+
+
+def _serve_in_child(control: Connection) -> None:
+    uvloop.run(_serve(control))
+
+
+@contextmanager
+def running() -> Iterator[tuple[int, Connection]]:
+    """The server: its process, and its pipe."""
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(there,), daemon=True)
+    process.start()
+    assert process.pid is not None
+    try:
+        yield process.pid, here
+        here.send(("stop", None))
+    finally:
+        process.join(STOP_S)
+        if process.is_alive():
+            process.kill()

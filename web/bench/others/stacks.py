@@ -1,0 +1,166 @@
+"""Servers side by side, ours and the others', each with so many workers and a store of its own.
+
+Knows how each is started and stopped, and which processes are its own. What is said to them is in `companies.py`.
+"""
+
+import asyncio
+import select
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from web.bench.figures import Skipped
+from web.bench.others import setup
+from web.bench.peers import Door, Seat
+from web.bench.stage import Stage, stage
+from web.valkey import EmbeddedStore, LockedFolder
+
+OURS = "Greenroom"
+SERVERS = Path(__file__).parent / "servers"
+START_S = 30.0
+STOP_S = 5.0
+HOST = "127.0.0.1"
+
+
+class Stack(NamedTuple):
+    """A server that runs. `speaks` is how its clients talk; `doors` has one for each worker, ours one for all."""
+
+    name: str
+    speaks: str
+    doors: tuple[Door, ...]
+    workers: list[int]
+    store: int
+    staff: list[Seat]
+    patients: list[Seat]
+    visits: list[str]
+
+
+class Recipe(NamedTuple):
+    """One other server: how its clients talk, and the command that starts a worker on a store's URL or socket."""
+
+    speaks: str
+    command: Callable[[setup.Say], tuple[list[str], dict[str, str]]]
+    by_url: bool
+
+
+def _python(say: setup.Say) -> tuple[list[str], dict[str, str]]:
+    program = setup.python_environment(say)
+    return [*program.command, str(SERVERS / "sio.py"), "STORE"], program.versions
+
+
+def _node(script: str, *names: str) -> Callable[[setup.Say], tuple[list[str], dict[str, str]]]:
+    def command(say: setup.Say) -> tuple[list[str], dict[str, str]]:
+        program, modules = setup.node_modules(say)
+        versions = {name: program.versions[name] for name in ("Node", *names)}
+        return [*program.command, str(SERVERS / script), "STORE", str(modules)], versions
+
+    return command
+
+
+RECIPES = {
+    "socket.io": Recipe("socket.io", _node("sio.cjs", "socket.io", "@socket.io/redis-adapter"), False),
+    "python-socketio": Recipe("socket.io", _python, True),
+    "ws": Recipe("ws", _node("ws.cjs", "ws"), False),
+}
+"""By the name in the tables. ws is for reference only: what is left when all comfort is."""
+
+
+class Company(NamedTuple):
+    """All stacks that run, ours first; those that do not and why; the others' versions."""
+
+    stacks: list[Stack]
+    skipped: list[Skipped]
+    versions: dict[str, str]
+
+
+@contextmanager
+def stacks(
+    workers: int, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
+) -> Iterator[Company]:
+    """Ours with `people` (staff, staff's seats, patients who wait), and the others that can be had.
+
+    Raises NotReady where ours does not start.
+    """
+    skipped: list[Skipped] = []
+    versions: dict[str, str] = {}
+    with ExitStack() as running:
+        ours = running.enter_context(stage(workers))
+        found = [_ours(ours, *people)]
+        for name in others:
+            recipe = RECIPES[name]
+            try:
+                command, made_of = recipe.command(say)
+                found.append(running.enter_context(_other(name, recipe, command, workers)))
+                versions |= made_of
+            except setup.Missing as problem:
+                skipped.append(Skipped(name, str(problem)))
+        yield Company(found, skipped, versions)
+
+
+def _ours(ours: Stage, people: int, seats: int, waiting: int) -> Stack:
+    staff = ours.staff(people, seats)
+    patients, visits = ours.waiting(waiting)
+    return Stack(OURS, "greenroom", (ours.door,), ours.workers, ours.store, staff, patients, visits)
+
+
+@contextmanager
+def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Iterator[Stack]:
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
+    with ExitStack() as running:
+        running.callback(shutil.rmtree, folder, ignore_errors=True)
+        lock = LockedFolder(folder)
+        running.callback(lock.close)
+        store = EmbeddedStore(lock)
+        store.start()
+        running.callback(store.stop)
+        assert store.pid is not None
+        place = store.url if recipe.by_url else store.url.removeprefix("unix://")
+        started = [place if word == "STORE" else word for word in command]
+        processes = [running.enter_context(_worker(name, started)) for _ in range(workers)]
+        doors = tuple(Door(HOST, port, "") for _, port in processes)
+        yield Stack(name, recipe.speaks, doors, [pid for pid, _ in processes], store.pid, [], [], [])
+
+
+@contextmanager
+def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
+    """A worker's process and its port, once it has said it. Raises Missing."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+        )
+        try:
+            assert process.stdout is not None
+            ready, _, _ = select.select([process.stdout], [], [], START_S)
+            line = process.stdout.readline().strip() if ready else b""
+            if not line.isdigit():
+                errors.seek(0)
+                said = errors.read().decode("utf-8", "replace").strip().splitlines()
+                raise setup.Missing(f"{name} did not start: {said[-1] if said else 'it says nothing'}")
+            yield process.pid, int(line)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(STOP_S)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Everybody's turn in each round, each round beginning with another, so that nobody always comes first."""
+    for number in range(rounds):
+        start = number % len(names)
+        for name in (*names[start:], *names[:start]):
+            yield number, name
+
+
+async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
+    """What several wait for. Raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        return list(await asyncio.gather(*waiting))

@@ -1,0 +1,62 @@
+"""The published results: one run's files in the tests' folder, and the README's table made from them.
+
+Knows where they are kept. In a checkout only: an installed Greenroom has neither tests nor README.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from web.bench.figures import Report
+from web.bench.tables import document, picture, placed, readme
+from web.config import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "tests" / "benchmarks"
+RESULTS, PAGE, CURVE = FOLDER / "results.json", FOLDER / "results.md", FOLDER / "waiting.svg"
+README = ROOT / "README.md"
+
+
+def publish(report: Report) -> None:
+    """Keeps a run as the published one, and writes the README's table. Raises ConfigError outside of a checkout."""
+    refuse_outside()
+    RESULTS.write_bytes(encoded(report))
+    if report.curve:
+        CURVE.write_text(picture(report.curve), "utf-8")
+    PAGE.write_text(document(report, CURVE.name), "utf-8")
+    write_table()
+
+
+def encoded(report: Report) -> bytes:
+    """The report as JSON, for people too."""
+    return msgspec.json.format(msgspec.json.encode(report)) + b"\n"
+
+
+def published() -> Report:
+    """The published run. Raises ConfigError where there is none."""
+    try:
+        return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
+    except (OSError, msgspec.DecodeError):
+        raise ConfigError(
+            f"bench: {RESULTS} holds no results; greenroom bench --publish writes them"
+        ) from None
+
+
+def table() -> str:
+    """The README's table as the published results make it."""
+    return readme(published(), str(PAGE.relative_to(ROOT)))
+
+
+def write_table() -> None:
+    """Writes the README's table anew. Raises ConfigError where it cannot."""
+    refuse_outside()
+    try:
+        README.write_text(placed(README.read_text("utf-8"), table()), "utf-8")
+    except ValueError as problem:
+        raise ConfigError(f"bench: {problem}") from None
+
+
+def refuse_outside() -> None:
+    """Raises ConfigError where there is no checkout to write results into."""
+    if not FOLDER.is_dir() or not README.is_file():
+        raise ConfigError("bench: --publish expects a checkout, with its tests and its README")

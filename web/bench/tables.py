@@ -1,0 +1,197 @@
+"""A report as people read it: Markdown tables, and the curve of the waiting patients as a picture.
+
+Pure. The same report makes the file of results and the README's table, so that they cannot tell different stories.
+"""
+
+import math
+from collections.abc import Sequence
+
+from web.bench.figures import Comparison, Figure, Point, Report, Value, written
+
+BEGIN, END = (
+    "<!-- benchmark table: made by `greenroom bench --publish` -->",
+    "<!-- end of the benchmark table -->",
+)
+
+DIFFERENCES = """\
+What is alike: two worker processes each behind a store of its own (the same Valkey, on a unix socket), the same
+clients (raw sockets in a process of their own), the same row of On-Demand Requests as JSON, no compression,
+heartbeats too rare to matter. All servers stand side by side, and each phase is played on one after the other, round
+after round, each round beginning with another. CPU is that of all threads of all workers; the store's is shown apart.
+A ratio is the median over the rounds of theirs to ours in the same round.
+
+What differs, and for whom:
+
+- Ours does the product's work: each row is a patient's answer that is checked, decided on, encrypted, kept on disk
+  with its history, numbered and sent without a gap. The others publish and keep nothing. That is in our figures.
+- Ours joins what falls into 10 ms into one write; the first goes at once. Nothing else of the kind is in the others.
+- The others' workers have a port each, with as many clients on each; ours share one port, and the kernel deals them
+  out.
+- python-socketio runs on uvicorn with uvloop and httptools, which was its fastest way here; socket.io and ws have
+  `bufferutil`. `ws` is the bare library with Redis pub/sub around it, for reference.
+- Of the two ways between sockets, a line of the chat is kept before it is seen, and switching the microphone off is
+  only passed on. The others only pass on.
+- In the claim race the others set a key where there is none, and tell one room.
+- Janus runs its videocall plugin, which forwards between two people as our relay does, with one thread for each call
+  (its default). Its parties are connected when the callee accepts; ours are before they press.
+- aiortc's MediaRelay decodes and encodes, so it is sent real VP8 and Opus of the same sizes and rates, and as few
+  calls as it manages; its delay is not measured, for its packets are not those that were sent.
+"""
+
+
+def document(report: Report, curve: str | None = None) -> str:
+    """The report as a Markdown document. `curve` is where the picture of the curve is, if it is anywhere."""
+    machine = report.machine
+    lines = [
+        "# Benchmark",
+        "",
+        f"`{report.command}`, {report.started}, {report.took_s:.0f} s; our own figures are the median of "
+        f"{report.runs}.  ",
+        f"{machine.cpu}, {machine.cores} cores, {machine.system}; load average {machine.load[0]:.1f} before, "
+        f"{machine.load[1]:.1f} after.  ",
+        ", ".join(f"{name} {version}" for name, version in machine.versions.items()),
+        "",
+    ]
+    if report.figures:
+        lines += ["## Our own", "", *_figures(report.figures), ""]
+    for title, group in _groups(report.comparisons):
+        lines += [f"## {title}", "", *_comparisons(group), ""]
+    if report.curve:
+        lines += ["## Waiting patients on one worker", "", *_curve(report.curve), ""]
+        lines += [f"![What a claim takes as more patients wait]({curve})", ""] if curve else []
+    lines += [f"Not measured: {skipped.name} ({skipped.why})." for skipped in report.skipped]
+    if report.comparisons:
+        lines += ["", "## How it was compared", "", DIFFERENCES]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def readme(report: Report, results: str) -> str:
+    """What stands between the markers in the README: CPU against the others, and our own figures with a target."""
+    kept = [
+        c
+        for c in report.comparisons
+        if c.id.endswith(("_us", "memory_kb", "first_ms")) and "store" not in c.id
+    ]
+    lines = [BEGIN, ""]
+    for _, group in _groups(kept):
+        lines += [*_comparisons(group), ""]
+    aimed = [figure for figure in report.figures if figure.target is not None]
+    if aimed:
+        lines += [*_figures(aimed), ""]
+    machine = report.machine
+    lines += [
+        f"`{report.command}` on {report.started}, {machine.cpu}, {machine.cores} cores. In brackets: times ours. "
+        f"[All figures, versions, and what is alike and what differs]({results}).",
+        "",
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def placed(text: str, table: str) -> str:
+    """The README with this table between its markers. Raises ValueError where it has none."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError("the README has no markers for the benchmark table")
+    return before + table + after
+
+
+def _groups(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
+    """Those between the same servers share a table; the order is theirs."""
+    groups: dict[tuple[str, ...], list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault(tuple(value.name for value in comparison.values), []).append(comparison)
+    return [(f"Against {', '.join(names[1:])}", found) for names, found in groups.items()]
+
+
+def _figures(figures: Sequence[Figure]) -> list[str]:
+    lines = ["| figure | value | target | | note |", "|---|---:|---:|---|---|"]
+    for figure in figures:
+        target = "" if figure.target is None else f"≤ {written(figure.target)} {figure.unit}".rstrip()
+        value = f"{written(figure.value)} {figure.unit}".rstrip()
+        lines.append(f"| {figure.name} | {value} | {target} | {figure.verdict} | {figure.note} |")
+    return lines
+
+
+def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
+    names = [value.name for value in comparisons[0].values]
+    lines = [f"| | {' | '.join(names)} | note |", f"|---|{'---:|' * len(names)}---|"]
+    for comparison in comparisons:
+        cells = [cell(value, comparison.unit) for value in comparison.values]
+        lines.append(f"| {comparison.name} | {' | '.join(cells)} | {comparison.note} |")
+    return lines
+
+
+def cell(value: Value, unit: str) -> str:
+    """A server's value, and how many times ours it is; where that is below its target, the target too."""
+    said = f"{written(value.value)} {unit}".rstrip()
+    if value.ratio is not None and math.isfinite(value.ratio):
+        said += f" (×{written(value.ratio)})"
+    if value.target is None:
+        return said
+    return f"{said} MISS ≥ ×{written(value.target)}" if value.missed else f"**{said}**"
+
+
+def _curve(curve: Sequence[Point]) -> list[str]:
+    lines = [
+        "| waiting | the queue opens | claim to the patient’s page, p50 | p99 | CPU for a claim and its release |",
+        "|---:|---:|---:|---:|---:|",
+    ]
+    for p in curve:
+        values = (p.open_ms, p.claim_p50_ms, p.claim_p99_ms, p.claim_us / 1000)
+        lines.append(f"| {p.waiting:,} | {' | '.join(f'{written(value)} ms' for value in values)} |")
+    return lines
+
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 150, 24, 40
+LINES = (
+    ("claim_p50_ms", "claim, p50", "#1f6f5c", 1.0),
+    ("claim_p99_ms", "claim, p99", "#b4552d", 1.0),
+    ("claim_us", "CPU of a claim", "#3d5a99", 1e-3),
+    ("open_ms", "the queue opens", "#7a7a7a", 1.0),
+)
+"""Field, name, colour, and what makes it milliseconds."""
+
+
+def picture(curve: Sequence[Point]) -> str:
+    """The curve as SVG, both axes by powers of ten."""
+    values = [getattr(point, field) * scale for point in curve for field, _, _, scale in LINES]
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    least, most = math.log10(curve[0].waiting), math.log10(curve[-1].waiting)
+
+    def x(waiting: float) -> float:
+        share = (math.log10(waiting) - least) / ((most - least) or 1)
+        return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(ms: float) -> float:
+        share = (math.log10(ms) - low) / ((high - low) or 1)
+        return round(HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM), 1)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        'font-family="system-ui, sans-serif" font-size="12">',
+        "<title>What opening the queue and a claim take, as more patients wait on one worker</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+    ]
+    for power in range(low, high + 1):
+        at = y(10.0**power)
+        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}" stroke="#e2e2e2"/>')
+        parts.append(f'<text x="{LEFT - 8}" y="{at + 4}" text-anchor="end">{10.0**power:g} ms</text>')
+    for point in curve:
+        at = x(point.waiting)
+        parts.append(f'<text x="{at}" y="{HEIGHT - 18}" text-anchor="middle">{point.waiting:,}</text>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">patients waiting</text>')
+    taken: list[float] = []
+    for field, name, colour, scale in LINES:
+        ends = [(x(point.waiting), y(getattr(point, field) * scale)) for point in curve]
+        joined = " ".join(f"{at},{height}" for at, height in ends)
+        parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{at}" cy="{height}" r="3" fill="{colour}"/>' for at, height in ends]
+        label = ends[-1][1] + 4
+        while any(abs(label - other) < 14 for other in taken):
+            label += 14
+        taken.append(label)
+        parts.append(f'<text x="{WIDTH - RIGHT + 10}" y="{label}" fill="{colour}">{name}</text>')
+    return "\n".join([*parts, "</svg>"]) + "\n"

@@ -1,0 +1,95 @@
+"""Visits for a benchmark, as many as it likes: written by the product's own rules and store, without a form for each.
+
+Knows how a visit is opened and how a browser's session holds it. The workers hear of each as of any other visit.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import redis.asyncio
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
+
+from signalling.commands import Open
+from signalling.decision import Context, Refusal
+from signalling.record import PatientInformation, Visit
+from signalling.seal import Seal
+from signalling.store import Store
+from signalling.visit import decide, next_deadline_ms
+from web import demo, sessions
+from web.bench.peers import Seat
+from web.config import Settings
+from web.pages.public import patient
+from web.people import visit_key
+from web.secret import data_key, key_id
+
+AT_ONCE = 32
+INFORMATION = PatientInformation(
+    name="Bench Patient",
+    birth_date="1990-04-02",
+    phone="+1 512 555 0142",
+    email="patient@example.org",
+    state="TX",
+    reason="Rash, three days",
+    language="en",
+)
+
+
+@asynccontextmanager
+async def client(settings: Settings) -> AsyncIterator[Any]:
+    """A client of the stage's store."""
+    found = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10)
+    try:
+        yield found
+    finally:
+        await found.aclose()
+
+
+async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Seat:
+    """A browser whose session holds `value` under `key`."""
+    session, response = await storage.new_session(), web.Response()
+    session[key] = value
+    await storage.save_session(make_mocked_request("GET", "/"), response, session)
+    return Seat(f"{storage.cookie_name}={response.cookies[storage.cookie_name].value}", role)
+
+
+async def open_visits(settings: Settings, organisation: str, number: int) -> list[str]:
+    """The ids of so many new visits that wait, in the order in which they came."""
+    key = data_key(Path(settings.data.folder))
+    async with client(settings) as found:
+        store = Store(found, Seal({key_id(key): key}))
+        await store.keep_guide(organisation, demo.ORGANISATION.guide)
+        opened: list[str] = []
+        for start in range(0, number, AT_ONCE):
+            some = range(start, min(number, start + AT_ONCE))
+            opened += await asyncio.gather(*(_open(store, organisation) for _ in some))
+    return opened
+
+
+async def _open(store: Store, organisation: str) -> str:
+    visit_id = f"v_{secrets.token_urlsafe(12)}"
+    _, now_ms = await store.load(organisation, Visit, visit_id)
+    context = Context(now_ms=now_ms, policy=demo.ORGANISATION.policy, guide=demo.ORGANISATION.guide)
+    actor = patient(organisation, visit_id, INFORMATION.name)
+    decided = decide(None, Open(visit_id, INFORMATION), actor, context)
+    assert not isinstance(decided, Refusal)
+    assert decided.event is not None
+    await store.commit(
+        organisation,
+        decided.visit,
+        decided.event,
+        index_score=decided.visit.arrived_ms,
+        deadline_ms=next_deadline_ms(decided.visit, demo.ORGANISATION.policy),
+    )
+    return visit_id
+
+
+async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Seat]:
+    """The browser of each visit's patient."""
+    async with client(settings) as found:
+        storage = sessions.storage(found, settings)
+        return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

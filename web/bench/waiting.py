@@ -1,0 +1,168 @@
+"""Ten thousand patients who wait on one worker: how long the queue takes to open, and what a claim costs by then.
+
+The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten of the staff hear it, and one patient's page
+hears their visit and place. Measured is the time from subscribing to the whole queue being read, from a claim being
+sent to the patient's page knowing it, and the worker's CPU for a claim with its release.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import uvloop
+
+from web.bench import visits
+from web.bench.figures import Figure, Made, Point, percentile
+from web.bench.peers import Door, Peer, Seat, enter, no_news, refuse_errors
+from web.bench.process import Child, cpu_ns
+from web.bench.stage import ORGANISATION, Stage
+from web.config import Settings
+
+LISTENING = 10
+SETTLE_S = 1.0
+PAUSE_S = 0.01
+ARRIVE_S = 10.0
+LIMIT_S = 600.0
+OPEN_TARGET_MS = 1000.0
+GROWTH_TARGET = 1.5  # within what one measurement differs from the next by itself
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How many wait, step by step; how often the queue is opened and a patient claimed at each."""
+
+    waiting: tuple[int, ...]
+    opens: int
+    claims: int
+
+
+WHOLE = Size((10, 100, 1000, 10_000), 5, 100)
+QUICK = Size((10, 100, 1000), 3, 30)
+
+
+def measure(stage: Stage, size: Size, progress: Tell) -> Made:
+    """Fills the queue step by step. Raises ChildFailed."""
+    staff = stage.staff(LISTENING, LISTENING)
+    curve: list[Point] = Child(fill, stage.settings, stage.door, staff, stage.workers, size).result(
+        LIMIT_S, progress
+    )
+    first, last = curve[0], curve[-1]
+    many = f"{last.waiting:,}"
+    return Made(
+        [
+            Figure(
+                "waiting_open_ms", f"the queue opens with {many} waiting", last.open_ms, "ms", OPEN_TARGET_MS
+            ),
+            Figure(
+                "waiting_p50_ms",
+                f"claim to the patient’s page with {many} waiting, p50",
+                last.claim_p50_ms,
+                "ms",
+            ),
+            Figure(
+                "waiting_p99_ms",
+                f"claim to the patient’s page with {many} waiting, p99",
+                last.claim_p99_ms,
+                "ms",
+            ),
+            Figure(
+                "waiting_us",
+                f"the worker’s CPU for a claim and its release with {many} waiting",
+                last.claim_us,
+                "µs",
+            ),
+            Figure(
+                "waiting_growth",
+                f"the same, times what it is with {first.waiting} waiting",
+                last.claim_us / first.claim_us,
+                "×",
+                GROWTH_TARGET,
+            ),
+        ],
+        curve=curve,
+    )
+
+
+def fill(
+    tell: Tell, settings: Settings, door: Door, staff: list[Seat], workers: list[int], size: Size
+) -> list[Point]:
+    """The people's process: a point for each number of patients."""
+    return uvloop.run(_fill(tell, settings, door, staff, workers, size))
+
+
+async def _fill(
+    tell: Tell, settings: Settings, door: Door, staff: list[Seat], workers: list[int], size: Size
+) -> list[Point]:
+    opened: list[str] = []
+    points: list[Point] = []
+    for number in size.waiting:
+        opened += await visits.open_visits(settings, ORGANISATION, number - len(opened))
+        tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
+        await asyncio.sleep(SETTLE_S)  # the worker hears of them all
+        claimed = opened[len(opened) // 2]
+        patient = (await visits.patients(settings, ORGANISATION, [claimed]))[0]
+        points.append(await _point(door, staff, patient, claimed, workers, size, number))
+    return points
+
+
+async def _point(
+    door: Door,
+    staff: Sequence[Seat],
+    patient: Seat,
+    visit: str,
+    workers: list[int],
+    size: Size,
+    number: int,
+) -> Point:
+    open_ms = []
+    listening: list[Peer] = []
+    for at in range(max(size.opens, len(staff))):
+        peer = await enter(door, staff[at % len(staff)], no_news, text=True)
+        sent = time.monotonic_ns()
+        async with asyncio.timeout(ARRIVE_S):
+            # The snapshot comes before the answer, or right behind it.
+            refuse_errors(await peer.ask("subscribe", topic="queue"))
+            refuse_errors(await peer.ask("ping"))
+        open_ms.append((time.monotonic_ns() - sent) / 1e6)
+        listening.append(peer)
+    knew: dict[str, asyncio.Future[int]] = {}
+
+    def news(page: Peer, payload: bytes, now_ns: int) -> None:
+        waits = knew.get("claimed" if b'"claimed"' in payload else "queued")
+        if b'"visit.state"' in payload and waits is not None and not waits.done():
+            waits.set_result(now_ns)
+
+    page = await enter(door, patient, news, text=True)
+    for topic in (f"visit/{visit}", f"place/{visit}"):
+        refuse_errors(await page.ask("subscribe", topic=topic))
+    provider = listening[0]
+    refuse_errors(await provider.ask("on_call", on=True))
+    late_ms: list[float] = []
+
+    async def claim() -> None:
+        loop = asyncio.get_running_loop()
+        knew["claimed"], knew["queued"] = loop.create_future(), loop.create_future()
+        sent = time.monotonic_ns()
+        refuse_errors(await provider.ask("visit.claim", visit=visit))
+        late_ms.append((await asyncio.wait_for(knew["claimed"], ARRIVE_S) - sent) / 1e6)
+        refuse_errors(await provider.ask("visit.release", visit=visit))
+        await asyncio.wait_for(knew["queued"], ARRIVE_S)
+        await asyncio.sleep(PAUSE_S)
+
+    for _ in range(5):
+        await claim()
+    late_ms.clear()
+    used = cpu_ns(workers)
+    for _ in range(size.claims):
+        await claim()
+    used = cpu_ns(workers) - used
+    for peer in (page, *listening):
+        peer.close()
+    return Point(
+        waiting=number,
+        open_ms=percentile(open_ms, 50),
+        claim_p50_ms=percentile(late_ms, 50),
+        claim_p99_ms=percentile(late_ms, 99),
+        claim_us=used / 1e3 / size.claims,
+    )
