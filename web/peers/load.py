@@ -143,7 +143,7 @@ class Driver:
             async with patient:
                 await patient.arrive()
                 self._step("arrive", patient.at["arrive"], time.monotonic())
-                visit = await patient.meet_now()
+                visit = await _whole(patient.meet_now())
                 await self._visit(patient, visit, visitor)
                 self._step("journey", patient.at["arrive"], time.monotonic())
         except Exception as problem:  # noqa: BLE001 - one person's trouble is an observation, whatever it is
@@ -319,6 +319,16 @@ async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
     for problem in found:
         if isinstance(problem, BaseException):
             raise problem
+
+
+async def _whole(work: Coroutine[Any, Any, str]) -> str:
+    """What `work` returns; cancelled, it is finished first: a patient half in line could not leave it."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -20,6 +20,7 @@ from web.peers.room import Ended, Room
 __all__ = ["CannotEnter", "Clinic", "Ended", "Patient", "Person", "Provider", "Refused", "Room", "Seen"]
 
 BUSY_S = 2.0
+WITHDRAW_S = 10.0
 TRIES = 5
 
 
@@ -134,9 +135,14 @@ class Patient(Person):
 
     async def leave(self) -> None:
         """Close the page; who still waits leaves the line first, so that nobody is left in the queue."""
-        if not self._leaving and self.client is not None and self.rooms and self.room.status == "queued":
+        if (
+            not self._leaving
+            and self.client is not None
+            and self.rooms
+            and self.room.status in ("queued", "")
+        ):
             try:
-                async with asyncio.timeout(BUSY_S):
+                async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (Refused, TimeoutError):
                 pass  # claimed in this moment, or the server is away

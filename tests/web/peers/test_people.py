@@ -1,4 +1,4 @@
-"""The scripting API: a visit told as a story, what was seen of it, and faults on purpose. A real site, relay and store."""
+"""The scripting API: a visit told as a story, what was seen of it, faults on purpose. On a real site, relay and store."""
 
 import asyncio
 import time
@@ -10,7 +10,6 @@ from typing import Any
 import av
 import pytest
 
-from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
 from web import demo
 from web.peers.faults import LossyLink

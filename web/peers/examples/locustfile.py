@@ -10,7 +10,7 @@ from typing import Any
 
 import uvloop
 from gevent.threadpool import ThreadPool
-from locust import User, constant, task
+from locust import User, constant, events, task
 
 from web.peers.people import Patient, Provider
 
@@ -37,6 +37,11 @@ async def visit(url: str) -> dict[str, float]:
             "claim": theirs.at["claim_answered"] - theirs.at["claim"],
             "pulled in": room.at["claimed"] - theirs.at["claim"],
         }
+
+
+@events.quitting.add_listener
+def _last_visits_end(**_: object) -> None:
+    THREADS.join()
 
 
 class PatientUser(User):
