@@ -113,14 +113,20 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    mean = sum(above) / count
+    # One bit for each value: counting those that are set here and a lag later is one step for the whole run.
+    bits = int("".join("1" if value else "0" for value in above), 2)
+    mean = bits.bit_count() / count
     variance = mean * (1 - mean)
     if not variance:
         return 1.0
-    centred = [value - mean for value in above]
 
     def correlation(lag: int) -> float:
-        return sum(map(float.__mul__, centred[lag:], centred[: count - lag])) / count / variance
+        left = count - lag
+        earlier, later = bits >> lag, bits & ((1 << left) - 1)
+        both = (
+            (earlier & later).bit_count() - mean * (earlier.bit_count() + later.bit_count()) + left * mean**2
+        )
+        return both / count / variance
 
     total = 1.0
     for lag in range(1, min(count // 4, LAGS), 2):
