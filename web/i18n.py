@@ -9,8 +9,8 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from datetime import date, datetime
-from functools import cache
+from datetime import date, datetime, time
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -153,14 +153,24 @@ def locale() -> str:
 
 def date_words(value: date | datetime, form: str = "full") -> str:
     """A day in words. `form` is CLDR's short, medium, long or full ("Monday, November 23, 2026"), or a skeleton."""
+    return _date_words(value.date() if isinstance(value, datetime) else value, form, locale())
+
+
+@lru_cache(4096)  # a calendar of a week is dozens of them, and each takes Babel a tenth of a millisecond
+def _date_words(day: date, form: str, written: str) -> str:
     if form in ("short", "medium", "long", "full"):
-        return dates.format_date(value, form, locale=locale())
-    return dates.format_skeleton(form, value, locale=locale())
+        return dates.format_date(day, form, locale=written)
+    return dates.format_skeleton(form, day, locale=written)
 
 
 def time_words(value: datetime) -> str:
     """A time of day, in the value's own zone: "10:30 AM"."""
-    return dates.format_time(value, "short", tzinfo=value.tzinfo, locale=locale())
+    return _time_words(value.hour, value.minute, locale())
+
+
+@lru_cache(4096)
+def _time_words(hour: int, minute: int, written: str) -> str:
+    return dates.format_time(time(hour, minute), "short", locale=written)
 
 
 def number_words(value: float) -> str:

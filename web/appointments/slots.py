@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from web.organisations import SLOT_MIN, Organisation, is_open, spans_on
+from web.organisations import SLOT_MIN, Organisation, Span, spans_on
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
@@ -62,7 +63,7 @@ def slots(
 
 def midnight_ms(organisation: Organisation, day: date) -> int:
     """When a date begins where the organisation is."""
-    return _moment_ms(organisation, day, "00:00")
+    return _moment_ms(organisation.timezone, day, "00:00")
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
@@ -106,24 +107,34 @@ def _free(
                 yield Slot(starts_ms, ends_ms, free)
 
 
-def _starts(organisation: Organisation, day: date) -> Iterator[int]:
+def _starts(organisation: Organisation, day: date) -> tuple[int, ...]:
     """When the slots of a date begin; each lies within the hours whole."""
-    length_ms = organisation.booking.slot_min * MINUTE_MS
-    for opens, closes in spans_on(organisation, day):
-        start_ms = _moment_ms(organisation, day, max(opens, organisation.booking.opens))
-        end_ms = _moment_ms(organisation, day, min(closes, organisation.booking.closes))
+    booking = organisation.booking
+    window = (booking.opens, booking.closes)
+    return _cut(day, spans_on(organisation, day), window, booking.slot_min * MINUTE_MS, organisation.timezone)
+
+
+@lru_cache(2048)  # everybody who opens the calendar is shown the same days
+def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
+    """When slots of that length begin within the spans of a day, and within the window."""
+    found: list[int] = []
+    for opens, closes in spans:
+        start_ms = _moment_ms(timezone, day, max(opens, window[0]))
+        end_ms = _moment_ms(timezone, day, min(closes, window[1]))
         while start_ms + length_ms <= end_ms:
             # A clock that was put back shows an hour twice, and the doors may be closed in between.
-            if _open(organisation, start_ms) and _open(organisation, start_ms + length_ms - MINUTE_MS):
-                yield start_ms
+            minutes = (_minute(timezone, at) for at in (start_ms, start_ms + length_ms - MINUTE_MS))
+            if all(any(a <= minute < b for a, b in spans) for minute in minutes):
+                found.append(start_ms)
             start_ms += length_ms
+    return tuple(found)
 
 
-def _open(organisation: Organisation, moment_ms: int) -> bool:
-    return is_open(organisation, datetime.fromtimestamp(moment_ms / 1000, UTC))
+def _minute(timezone: str, moment_ms: int) -> str:
+    return f"{datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(timezone)):%H:%M}"
 
 
-def _moment_ms(organisation: Organisation, day: date, clock: str) -> int:
+def _moment_ms(timezone: str, day: date, clock: str) -> int:
     if clock == "24:00":
         day, clock = day + timedelta(days=1), "00:00"
-    return at_ms(datetime.combine(day, time.fromisoformat(clock), ZoneInfo(organisation.timezone)))
+    return at_ms(datetime.combine(day, time.fromisoformat(clock), ZoneInfo(timezone)))
