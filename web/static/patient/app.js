@@ -126,6 +126,7 @@ function asideOfCall() {
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   return {
     label: state.info.guide_done ? t("Setup guide") : open ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open) : t("Setup guide · finish"),
+    short: open ? `${t("Setup guide")} · ${open}` : t("Setup guide"),
     view: restOfTheGuide,
   };
 }

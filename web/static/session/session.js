@@ -17,7 +17,7 @@ const STATS_EVERY_MS = 2_000;
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
- * `aside()` gives {label, view} for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
+ * `aside()` gives {label, short, view} (`short` is the label where there is little room) for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
  * role's header link, `more()` gives {words, act} for what is done more seldom.
  * `organisation` {name, logo} says whose page it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and `left()` is how they leave: the visit goes on without them.
  */
@@ -260,11 +260,11 @@ export class Session {
       <span class="marks">
         ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
         <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"><span class="dot"></span>${quality}</span>
-        ${asides.map(({ id, label, count }) => html`<button type="button" class="btn" aria-expanded=${this.#asideOpen === id ? "true" : "false"}
+        ${asides.map(({ id, label, short = label, count }) => html`<button type="button" class="btn" aria-expanded=${this.#asideOpen === id ? "true" : "false"}
           @click=${() => {
             this.#show(this.#asideOpen === id ? null : id);
             this.#redraw();
-          }}>${label}${count ? html` <span class="chip amber num">${count}</span>` : nothing}</button>`)}
+          }}><span class="full">${label}</span><span class="short" aria-hidden="true">${short}</span>${count ? html` <span class="chip amber num">${count}</span>` : nothing}</button>`)}
         ${this.#moreMenu()}
       </span>
     </header>`;

@@ -66,6 +66,11 @@ export function toast(text, { bad = false } = {}) {
   later();
 }
 
+/** Take all of them away: what they said stands before the reader now. */
+export function clearToasts() {
+  region("toasts", "status").replaceChildren();
+}
+
 /** Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no. */
 export function ask({ title, text, yes, no, danger = false }) {
   return new Promise((resolve) => {

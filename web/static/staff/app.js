@@ -9,7 +9,7 @@ import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
-import { Drawer, announce, ask, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
+import { Drawer, announce, ask, clearToasts, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
@@ -133,6 +133,7 @@ function openSession() {
 }
 
 function openBell() {
+  clearToasts();
   const mark = () => bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
   drawer.show("bell-title", (close) => bell.list({
     now_ms: client.now(), close,
@@ -158,7 +159,7 @@ function followNotice(item) {
 function takeBell(message) {
   const item = bell.take(message);
   if (item) {
-    toast(inWords(item));
+    if (!drawer.open) toast(inWords(item));
     if (item.kind === "assigned" || item.kind === "transferred") alerts.assigned(() => followNotice(item));
   }
   drawer.redraw();

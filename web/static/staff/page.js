@@ -2,7 +2,7 @@
    call while one works there. A small live part in the head of a page that the server drew; knows nothing of what is on the page. */
 import { html, nothing, render } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
-import { Drawer, announce, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { Drawer, announce, clearToasts, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Bell, inWords } from "./bell.js";
@@ -23,6 +23,7 @@ const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
 const mark = async () => bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
 
 function openBell() {
+  clearToasts();
   drawer.show("bell-title", (close) => bell.list({ now_ms: client.now(), close, go: (item) => mark().then(() => follow(item)) }), mark);
 }
 
@@ -43,7 +44,7 @@ client.subscribe("queue", (message) => {
 client.subscribe("bell", (message) => {
   const item = bell.take(message);
   if (item) {
-    toast(inWords(item));
+    if (!drawer.open) toast(inWords(item));
     if (item.kind === "assigned" || item.kind === "transferred") alerts.assigned(() => follow(item));
   }
   drawer.redraw();
