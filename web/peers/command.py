@@ -174,8 +174,8 @@ def run(
                 if found
                 else made(url, organisation, staff)
             )
-            pid = found.pid if found else server_pid
-            kept = _play(plan, told, processes, _part(part), _moment(start_at), report, fail_if or [], pid)
+            pids = found.pids if found else _watched(server_pid)
+            kept = _play(plan, told, processes, _part(part), _moment(start_at), report, fail_if or [], pids)
     except (PlanError, CannotEnter, Failed, ThresholdError) as problem:
         print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(UNUSABLE) from None
@@ -194,7 +194,7 @@ def _play(
     start_at: float | None,
     folder: Path | None,
     fail_if: list[str],
-    server_pid: int | None,
+    server_pids: tuple[int, ...],
 ) -> bool:
     """Plays the plan, shows it, reports it; returns whether all thresholds hold."""
     from web.peers import server
@@ -215,7 +215,7 @@ def _play(
         seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         seen.about.machine, seen.about.versions = server.machine(), server.versions()
         with Live(seen, crew):
-            crew.play(seen, start_at, server_pid)
+            crew.play(seen, start_at, server_pids)
     finally:
         crew.close()
     if crew.interrupted:
@@ -257,6 +257,18 @@ def _credentials(path: Path | None) -> tuple[Credential, ...]:
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
     return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
+
+
+def _watched(pid: int | None) -> tuple[int, ...]:
+    """The process whose use is to be reported. Raises PlanError where this machine does not tell it."""
+    from web.peers.arrivals import PlanError
+    from web.peers.server import sample
+
+    if pid is None:
+        return ()
+    if sample(pid) is None:
+        raise PlanError(f"expected for --server-pid a process that this machine tells about; found {pid}")
+    return (pid,)
 
 
 def _recorded(arrivals: str) -> str:

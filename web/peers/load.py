@@ -300,7 +300,7 @@ class Driver:
             self.seen.count(f"closed_{code}")
 
     async def _gauges(self) -> None:
-        watch = Watch(self.seen, None)
+        watch = Watch(self.seen)
         while True:
             at = time.monotonic()
             await asyncio.sleep(GAUGE_S)

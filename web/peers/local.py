@@ -14,12 +14,12 @@ from web.peers.plan import Credential
 
 
 class Local(NamedTuple):
-    """A server that runs: its address, organisation, staff, and the process to watch."""
+    """A server that runs: its address, organisation, staff, and the processes to watch."""
 
     url: str
     organisation: str
     credentials: tuple[Credential, ...]
-    pid: int
+    pids: tuple[int, ...]
 
 
 @contextmanager
@@ -32,4 +32,4 @@ def local_server(workers: int, providers: int) -> Iterator[Local]:
         staff = tuple(
             Credential(f"staff{number}@bench.example", WORDS) for number in range(max(1, providers))
         )
-        yield Local(running.url, ORGANISATION, staff, running.workers[0])
+        yield Local(running.url, ORGANISATION, staff, (*running.workers, running.store))

@@ -79,7 +79,9 @@ class Crew:
         if kind != wanted:
             raise Failed(said)
 
-    def play(self, seen: Observations, start_at: float | None = None, server_pid: int | None = None) -> None:
+    def play(
+        self, seen: Observations, start_at: float | None = None, server_pids: Sequence[int] = ()
+    ) -> None:
         """Begin, at `start_at` (s since 1970) or at once, and return when all is over. SIGINT ends it cleanly.
 
         What is seen is written into `seen`. Raises Failed when a process dies.
@@ -89,7 +91,7 @@ class Crew:
             begin = max(time.time() + 0.1, start_at or 0.0)
             for pipe in self._pipes:
                 pipe.send(("go", begin, seen.started_at))
-            self._collect(seen, Watch(seen, server_pid, machine=True))
+            self._collect(seen, Watch(seen, *server_pids, machine=True))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -34,11 +34,11 @@ class Sample(NamedTuple):
     store: Use | None
 
 
-def sample(pid: int) -> Sample | None:
-    """What a process and all its descendants use now; None where this machine does not tell."""
+def sample(*pids: int) -> Sample | None:
+    """What these processes and all their descendants use now; None where this machine does not tell."""
     server, store = Use(0.0, 0), None
     seen = False
-    for each in _tree(pid):
+    for each in {each for pid in pids for each in _tree(pid)}:
         used = _use(each)
         if used is None:
             continue
@@ -58,12 +58,12 @@ class Watch:
     what all that runs on this machine uses: one process of a run tells that.
     """
 
-    def __init__(self, observations: Observations, pid: int | None, *, machine: bool = False) -> None:
-        self._seen, self._pid = observations, pid
+    def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
+        self._seen, self._pids = observations, pids
         self._busy = _busy_s() if machine else None
         self._at = observations.now_s
         self._own = _own_cpu_s()
-        self._last = None if pid is None else sample(pid)
+        self._last = sample(*pids)
 
     def tick(self) -> None:
         """Take a sample. What is gone since, or cannot be read, is left out."""
@@ -76,7 +76,7 @@ class Watch:
         if busy is not None and self._busy is not None:
             self._seen.gauge("machine_cpu", max(0.0, busy - self._busy) / took_s)
             self._busy = busy
-        found = None if self._pid is None else sample(self._pid)
+        found = sample(*self._pids)
         for name in ("server", "store"):
             use: Use | None = getattr(found, name, None)
             before: Use | None = getattr(self._last, name, None)

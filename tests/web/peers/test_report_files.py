@@ -51,6 +51,14 @@ def test_what_a_server_said_is_only_text_in_the_page(tmp_path: Path) -> None:
     assert "<b>" not in page
 
 
+def test_a_servers_word_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+    seen = Observations()
+    seen.error("=HYPERLINK(1)", "")
+    write(seen, tmp_path)
+    with (tmp_path / "observations.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["name"] for row in csv.DictReader(file)] == ["'=HYPERLINK(1)"]
+
+
 def test_a_run_in_which_nothing_happened_is_reported_too(tmp_path: Path) -> None:
     assert "0 of 0 visits went through" in write(Observations(), tmp_path).read_text("utf-8")
 

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from web.peers import server
+from web.peers.command import peers_app
 from web.peers.observations import Observations
 from web.peers.server import Watch, machine, sample, versions
 
@@ -50,14 +52,14 @@ def test_a_servers_workers_count_for_it() -> None:
 
 def test_without_a_server_to_read_only_the_drivers_own_cpu_is_told() -> None:
     seen = Observations()
-    watch = Watch(seen, None)
+    watch = Watch(seen)
     watch.tick()
     assert set(seen.gauges) == {"driver_cpu"}
 
 
 def test_what_else_the_machine_does_is_told_by_one_process_of_a_run() -> None:
     seen = Observations()
-    watch = Watch(seen, None, machine=True)
+    watch = Watch(seen, machine=True)
     end = time.monotonic() + 0.2
     while time.monotonic() < end:
         pass  # keep a core busy
@@ -74,3 +76,12 @@ def test_where_there_is_no_proc_nothing_is_told(monkeypatch: pytest.MonkeyPatch,
 def test_the_machine_and_versions_are_words() -> None:
     assert set(machine()) == {"CPU", "cores", "system"}
     assert {"Python", "greenroom", "aiohttp"} <= set(versions())
+
+
+def test_a_server_that_cannot_be_watched_is_told_in_one_sentence() -> None:
+    done = CliRunner().invoke(
+        peers_app, ["http://127.0.0.1:1/x", "--providers", "0", "--server-pid", "999999999"]
+    )
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert "--server-pid" in line

@@ -21,7 +21,7 @@ PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99
 """There are dozens of ratios in a comparison; at 95% one of twenty would be called a change where there is none."""
 MARGIN = 0.1
-DRAWS = 4000
+DRAWS = 2000
 BEYOND = 3
 """How many values must lie beyond a percentile (by their effective number) before anything is said of it."""
 AT_LEAST = 30

@@ -18,6 +18,8 @@ from web.peers.report.thresholds import Verdict, verdicts
 
 PAGE, FIGURES, TABLE, RAW = "report.html", "report.json", "observations.csv", "observations.jsonl"
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 class Written(msgspec.Struct, frozen=True):
     """What stands in report.json."""
@@ -41,10 +43,15 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
     with (folder / TABLE).open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(("kind", "name", "at_s", "value", "source"))
-        table.writerows(seen.rows())
+        table.writerows((kind, _harmless(name), *rest) for kind, name, *rest in seen.rows())
     page = folder / PAGE
     page.write_text(report_page(found, judged), "utf-8")
     return page
+
+
+def _harmless(text: str) -> str:
+    """A server's own word as a cell: one that a spreadsheet would take for a formula gets a quote before it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read(path: Path) -> Observations:
