@@ -219,7 +219,7 @@ FIELDS: Final[dict[str, str]] = {
     "CallPart.sent_lost": "packets lost of what they sent, in percent; null where it is not known",
     "CallPart.round_trip_ms": "round trip to the server (durations); null where it is not known",
     "CallPart.picture_kbps": "the picture they got, in kbit/s; null where it is not known",
-    "UsualPart.usual": "as it usually was (the median)",
+    "UsualPart.usual": "as it usually was (the median; of losses, what was lost in all)",
     "UsualPart.worse": "as it was at its worse times (the worst twentieth)",
     "BellPart.id": "the notification’s id",
     "BellPart.kind": "what happened (see bell); more may come",

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from signalling import messages as m
 from signalling.tally import LegQuality, Tally
-from signalling.wire import Seat
+from signalling.wire import RoomMessage, Seat, Settle
 
 
 class MediaParty(Protocol):
@@ -56,6 +56,13 @@ class Occupant:
         self.leg = leg
         self.offer = offer
         self.muted = muted
+
+    def heeds(self, message: RoomMessage) -> bool:
+        """Return whether a request comes from who sits there; of a connection that moved, what its old worker says
+        late (`Leave`) does not unseat it."""
+        if isinstance(message, Settle):
+            return self.seat.connection == message.seat.connection
+        return self.seat == message.seat
 
 
 class Room:

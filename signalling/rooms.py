@@ -145,7 +145,7 @@ class Rooms:
             # The room moved here while its connection was away: it joins without having to ask.
             await self._join(wire.Join(message.seat, None))
             return
-        if room is None or occupant is None or not _may_speak(occupant.seat, message):
+        if room is None or occupant is None or not occupant.heeds(message):
             if not isinstance(message, wire.Leave | wire.Settle):
                 self._tell(message.seat, m.error(message.id, "no_room"))
             return
@@ -349,11 +349,3 @@ class Rooms:
 def _admitted(visit: Visit, party: str) -> bool:
     """Return whether a party's picture and sound may take part: a guest's only after their own Start."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None
-
-
-def _may_speak(holder: Seat, message: wire.RoomMessage) -> bool:
-    """Return whether a request comes from who sits there; of a connection that moved, what its old worker says late
-    (`Leave`) does not unseat it."""
-    if isinstance(message, wire.Settle):
-        return holder.connection == message.seat.connection
-    return holder == message.seat
