@@ -1,15 +1,40 @@
-"""Fixtures of the web's tests: a site in this process."""
+"""Fixtures of the web's tests: a site in this process, whose passwords are hashed with hardly any work.
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+Each site begins with three accounts; their hashes at full strength would be a third of what these tests do.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 
 from tests.web.site import Site, settings_for
+from web import accounts
 
+FULL = accounts.HASHER
 OpenSite = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Passwords take this process no time. `full_passwords` is for tests of what they take in production."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        accounts.nobodys_hash.cache_clear()
+        yield
+    accounts.nobodys_hash.cache_clear()
+
+
+@pytest.fixture
+def full_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords are hashed as in production."""
+    monkeypatch.setattr(accounts, "HASHER", FULL)
+    accounts.nobodys_hash.cache_clear()
+    yield
+    accounts.nobodys_hash.cache_clear()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def accounts(valkey: Redis) -> Accounts:
+def accounts(valkey: Redis, full_passwords: None) -> Accounts:
     return Accounts(valkey, Hasher())
 
 
