@@ -25,11 +25,13 @@ def quiet(_: object) -> None:
     """Nobody looks at the progress here."""
 
 
-def test_a_quick_claim_race_on_the_real_server_has_one_winner_each_time(tmp_path: Path) -> None:
+def test_quick_claims_on_the_real_server_have_one_winner_each_and_every_assignment_rings(
+    tmp_path: Path,
+) -> None:
     said, page = tmp_path / "figures.json", tmp_path / "figures.md"
     files = ["--json", str(said), "--markdown", str(page)]
     ended = subprocess.run(
-        [*BENCH, "--quick", "--alone", "--only", "claim", *files],
+        [*BENCH, "--quick", "--alone", "--only", "claim", "--only", "assign", *files],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,6 +45,8 @@ def test_a_quick_claim_race_on_the_real_server_has_one_winner_each_time(tmp_path
     assert figures["claim_wrong"] == 0
     assert figures["claim_unseen"] == 0
     assert 0 < figures["claim_p50_ms"] <= figures["claim_p99_ms"] < 10_000
+    assert figures["assign_unheard"] == 0
+    assert 0 < figures["assign_p50_ms"] <= figures["assign_p99_ms"] < 10_000
     assert "| claim to the patient’s page on the other worker, p99 |" in page.read_text()
 
 

@@ -15,7 +15,7 @@ import uvloop
 from signalling.record import Role
 from web import sessions
 from web.accounts import Accounts, Hasher
-from web.bench.figures import Figure, percentile
+from web.bench.figures import Figure, Made, percentile
 from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
 from web.bench.process import Child
 from web.bench.stage import ORGANISATION, WORDS, Stage
@@ -35,18 +35,19 @@ class Heard(NamedTuple):
     unheard: int
 
 
-def measure(stage: Stage, rounds: int, progress: Tell) -> list[Figure]:
+def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
     """Plays the rounds. Raises ChildFailed."""
     (assignee,) = stage.staff(1, 1)
     admin = asyncio.run(_admin(stage))
     _, visit = stage.patient()
     heard: Heard = Child(assign, stage.door, admin, assignee, visit, rounds).result(LIMIT_S, progress)
     name, note = "assign to the assignee’s bell on the other worker", f"{rounds} rounds, two workers"
-    return [
+    figures = [
         Figure("assign_p50_ms", f"{name}, p50", percentile(heard.late_ms, 50), "ms", note=note),
         Figure("assign_p99_ms", f"{name}, p99", percentile(heard.late_ms, 99), "ms", 50.0),
         Figure("assign_unheard", "assignments that the bell never told", heard.unheard, "", 0),
     ]
+    return Made(figures=figures)
 
 
 async def _admin(stage: Stage) -> Seat:

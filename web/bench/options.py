@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-NAMES = ("claim", "fan-out", "sockets", "idle", "waiting", "media")
+NAMES = ("claim", "assign", "fan-out", "sockets", "idle", "waiting", "media")
 """The measurements, in the order in which they are made."""
 
 OTHERS = ("socket.io", "python-socketio", "ws", "janus", "aiortc")

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from web.bench import between, browser, claim, fanout, idle, process, publish, relay, waiting
+from web.bench import assign, between, browser, claim, fanout, idle, process, publish, relay, waiting
 from web.bench.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
 from web.bench.options import Options
 from web.bench.others import media, memory, race
@@ -45,6 +45,11 @@ class Measurement(NamedTuple):
 def _claim(quick: bool, tell: Tell) -> Made:
     with stage(2) as ready:
         return claim.measure(ready, 30 if quick else claim.ROUNDS, tell)
+
+
+def _assign(quick: bool, tell: Tell) -> Made:
+    with stage(2) as ready:
+        return assign.measure(ready, 30 if quick else assign.ROUNDS, tell)
 
 
 def _idle(quick: bool, tell: Tell) -> Made:
@@ -84,6 +89,7 @@ def _media(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> M
 
 MEASUREMENTS = {
     "claim": Measurement("Claim race", _claim, _races),
+    "assign": Measurement("Assignment", _assign, None),
     "fan-out": Measurement("Fan-out", None, _fan_out),
     "sockets": Measurement("Socket to socket", None, _sockets),
     "idle": Measurement("Idle sockets", _idle, _memory),
