@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +108,7 @@ def test_a_store_of_ones_own_that_does_not_answer_ends_with_exit_code_2(tmp_path
 
 def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(greenroom_server: StartServer) -> None:
     server = greenroom_server(workers=2)
-    while "Sign in" not in server.output:
-        assert server.process.poll() is None, server.log
+    server.until_said("Sign in")
     assert f"{server.url}/demo" in server.output
     assert f"{server.url}/demo/staff" in server.output
     assert server.status("/demo") == 200
@@ -123,6 +123,7 @@ def test_self_signed_serves_https_to_the_network_and_says_where(
     trusted = tmp_path / "data/self-signed.pem"
     while not (listening := [event for event in server.events if event["event"] == "listening"]):
         assert server.process.poll() is None, server.log
+        time.sleep(0.02)
     context = ssl.create_default_context(cafile=str(trusted))
     with urllib.request.urlopen(f"{listening[0]['url']}/healthz", context=context, timeout=10) as answer:
         assert answer.status == 200
