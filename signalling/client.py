@@ -71,16 +71,21 @@ class SignallingClient:
         self, ws: aiohttp.ClientWebSocketResponse, timeout_s: float, listener: Listener | None = None
     ) -> None:
         self._ws = ws
+        self._begin(timeout_s, listener, binary=ws.protocol == MSGPACK)
+        self._reader = asyncio.create_task(self._read())
+
+    def _begin(self, timeout_s: float, listener: Listener | None, *, binary: bool) -> None:
         self._timeout_s = timeout_s
-        self._binary = ws.protocol == MSGPACK
+        self._binary = binary
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Received]] = {}
         self._arrived = asyncio.Event()
-        self._listener = listener
+        self._listener = listener or self._keep
+        self._over = asyncio.Event()
+        self._tell: list[Callable[[], None]] = []
         self.backlog: deque[Received] = deque(maxlen=BACKLOG)
         self.welcome: Received = {}
         self.closed_with: int | None = None
-        self._reader = asyncio.create_task(self._read())
 
     @classmethod
     async def connect(
@@ -109,18 +114,22 @@ class SignallingClient:
                 url, protocols=(subprotocol,), headers=headers, max_msg_size=0, compress=0, ssl=ssl
             )
         client = cls(ws, timeout_s, listener)
+        await client.hello(role, resume, or_anew=or_anew)
+        return client
+
+    async def hello(self, role: str, resume: str | None = None, *, or_anew: bool = False) -> None:
+        """Say hello, as `connect` does, and keep the `welcome`; closes where that fails. Raises as `connect`."""
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
             try:
-                client.welcome = await client.request("hello", **hello)
+                self.welcome = await self.request("hello", **hello)
             except SignallingError as refused:
                 if not or_anew or not refused.code.startswith("resume_"):
                     raise
-                client.welcome = await client.request("hello", role=role)
+                self.welcome = await self.request("hello", role=role)
         except BaseException:
-            await client.close()
+            await self.close()
             raise
-        return client
 
     async def request(self, message_type: str, /, **fields: Any) -> Received:
         """Send a request and return its answer. Raises `SignallingError`, `Closed`, `TimeoutError`."""
@@ -175,26 +184,30 @@ class SignallingClient:
                 await self._arrived.wait()
 
     async def _read(self) -> None:
-        take = self._listener or self._keep
         try:
             async for frame in self._ws:
-                if frame.type is aiohttp.WSMsgType.BINARY:
-                    message = msgpack.unpackb(frame.data)
-                elif frame.type is aiohttp.WSMsgType.TEXT:
-                    message = json.loads(frame.data)
-                else:
-                    continue
-                reply = self._replies.pop(message["reply_to"], None) if "reply_to" in message else None
-                if reply is None:
-                    take(message)
-                elif not reply.done():
-                    reply.set_result(message)
+                if frame.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT):
+                    self._take(frame.data)
         finally:
-            self.closed_with = self._ws.close_code or NO_CODE
-            for reply in self._replies.values():
-                if not reply.done():
-                    reply.set_exception(Closed(self.closed_with))
-            self._arrived.set()
+            self._ended(self._ws.close_code or NO_CODE)
+
+    def _take(self, data: bytes | str) -> None:
+        message = msgpack.unpackb(data) if self._binary else json.loads(data)
+        reply = self._replies.pop(message["reply_to"], None) if "reply_to" in message else None
+        if reply is None:
+            self._listener(message)
+        elif not reply.done():
+            reply.set_result(message)
+
+    def _ended(self, code: int) -> None:
+        self.closed_with = code
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(Closed(code))
+        self._arrived.set()
+        self._over.set()
+        for tell in self._tell:
+            tell()
 
     def _keep(self, message: Received) -> None:
         self.backlog.append(message)
@@ -202,12 +215,12 @@ class SignallingClient:
 
     def on_close(self, tell: Callable[[], None]) -> None:
         """Have `tell` called once, when the socket is closed, whoever closed it."""
-        self._reader.add_done_callback(lambda _: tell())
+        self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
         """Return the close code, once the server has closed. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_s or self._timeout_s):
-            await asyncio.wait([self._reader])
+            await self._over.wait()
         return self.closed_with or NO_CODE
 
     def stop_reading(self) -> None:

@@ -231,9 +231,9 @@ async def _organisation(plan: Plan) -> str:
     """The organisation's slug, once it is sure that there is a Greenroom with it. Raises CannotEnter."""
     from web.peers.entry import Clinic
 
-    async with Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure) as clinic:
-        await clinic.check()
-        return clinic.organisation
+    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
+    await clinic.check()
+    return clinic.organisation
 
 
 @contextmanager

@@ -1,27 +1,31 @@
-"""Getting in over HTTP as a browser does: pages, forms, cookies, Origin, the WebSocket's address.
+"""Getting in over HTTP as a browser does: pages, forms, cookies, Origin, and the WebSocket beside them.
 
-`Clinic` is one organisation on one server and the connections to it, which many browsers may share; `Browser` is one
-person's cookies. Knows what a server that is no Greenroom, is not there or is not trusted looks like, and says so in a
-sentence. Knows nothing of what is said on the WebSocket.
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. Knows what a server that
+is no Greenroom, is not there or is not trusted looks like, and says so in a sentence. Knows nothing of what is said on
+the WebSocket.
 """
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import re
+import socket
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 
+from web.peers.wire import Answer, NotHttp, Wire
+
 TIMEOUT_S = 30.0
-MOST_BYTES = 1 << 20
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 OPTION = re.compile(r'<option value="([^"]+)"')
 PROBLEM = re.compile(r'<span class="wrong" id="([a-z_]+)-wrong">')
+PORTS = {"http": 80, "https": 443}
 
 
 class CannotEnter(Exception):
@@ -37,57 +41,98 @@ class Page(NamedTuple):
 
 
 class Clinic:
-    """An organisation on a server, and the HTTP connections to it. An async context manager; else `close` it.
+    """An organisation on a server, which many browsers may share.
 
     `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
     PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where it is none.
+    An async context manager, for those who use its `http`.
     """
 
     def __init__(
         self, url: str, organisation: str | None = None, *, ca: Path | None = None, insecure: bool = False
     ) -> None:
         parts = urlsplit(url if "//" in url else f"//{url}")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            port = parts.port or PORTS.get(parts.scheme)
+        except ValueError:
+            port = None
+        if port is None or not parts.hostname:
             raise CannotEnter(
                 f"expected the address of a server, like https://visits.example.org; found {url}"
             )
         if parts.username or parts.password or parts.query:
             raise CannotEnter("expected an address without credentials or a query")
-        path = parts.path.strip("/").split("/")
+        self.host, self.port = parts.hostname, port
         self.origin = f"{parts.scheme}://{parts.netloc}"
-        self.organisation = organisation or path[0]
+        self.authority = parts.netloc
+        self.organisation = organisation or parts.path.strip("/").split("/")[0]
         if self.organisation and not SLUG.fullmatch(self.organisation):
             raise CannotEnter(f"expected an organisation’s slug, like riverside; found {self.organisation}")
         self.ssl: ssl.SSLContext | bool = _trust(ca, insecure) if parts.scheme == "https" else True
         self._http: aiohttp.ClientSession | None = None
+        self._addresses: itertools.cycle[str] | None = None
         self._language = ""
+
+    async def connect(self) -> Wire:
+        """A new connection to the server. Raises CannotEnter."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                if self._addresses is None:
+                    # Asked once, not for each of thousands; where there are several addresses they take turns.
+                    found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+                    self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
+                name = self.host if self.ssl is not True else None
+                _, wire = await loop.create_connection(
+                    Wire,
+                    next(self._addresses),
+                    self.port,
+                    ssl=None if self.ssl is True else self.ssl,
+                    server_hostname=name,
+                )
+        except (OSError, TimeoutError) as problem:
+            raise CannotEnter(sentence(problem, self.origin)) from problem
+        return wire
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """The connections, opened with the first use in a running loop."""
+        """Connections for a client of one's own, without cookies; opened with the first use in a running loop."""
         if self._http is None:
-            self._http = aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-                # Not one connection for each browser: what is kept alive serves whoever comes next.
-                connector=aiohttp.TCPConnector(limit=0, ssl=self.ssl, keepalive_timeout=10),
-                auto_decompress=True,
-            )
+            connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl)
+            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=connector)
         return self._http
-
-    @property
-    def path(self) -> str:
-        """Where the organisation's pages begin."""
-        return f"/{self.organisation}"
 
     @property
     def socket_url(self) -> str:
         """The address of the organisation's WebSocket."""
         return f"{self.origin}{self.path}/ws"
 
+    async def close(self) -> None:
+        """Let go of what `http` opened."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def path(self) -> str:
+        """Where the organisation's pages begin."""
+        return f"/{self.organisation}"
+
     async def check(self) -> None:
         """Return if this is a Greenroom with this organisation. Raises CannotEnter, saying what is wrong instead."""
         browser = Browser(self)
+        try:
+            await self._check(browser)
+        finally:
+            browser.close()
+
+    async def _check(self, browser: Browser) -> None:
         alive = await browser.get("/healthz")
         if alive.status != 200 or '"status"' not in alive.text or "alive" not in alive.text:
             raise CannotEnter(f"{self.origin} is not a Greenroom server: nothing of it is at /healthz")
@@ -119,31 +164,18 @@ class Clinic:
             self._language = found[1]
         return self._language
 
-    async def close(self) -> None:
-        """Let go of the connections."""
-        if self._http is not None:
-            await self._http.close()
-            self._http = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
 
 class Browser:
-    """One person's browser: its cookies, and requests as the clinic's own pages make them."""
+    """One person's browser: its cookies, and requests as the clinic's own pages make them, one after the other."""
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic
         self.cookies: dict[str, str] = {}
+        self._wire: Wire | None = None
 
     @property
     def headers(self) -> dict[str, str]:
-        """What identifies this browser: Cookie and Origin."""
+        """What identifies this browser to a WebSocket: Cookie and Origin."""
         headers = {"Origin": self.clinic.origin}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
@@ -151,34 +183,72 @@ class Browser:
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Page:
         """GET a page, without following where it leads. Raises CannotEnter where there is no answer."""
-        return await self._ask("GET", path, None, headers)
+        return await self._ask(self._head("GET", path, headers or {}))
 
     async def post(self, path: str, form: Mapping[str, str]) -> Page:
         """Send a form of the clinic's. Raises CannotEnter where there is no answer."""
-        return await self._ask("POST", path, form, None)
+        body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
+        headers = {
+            "Origin": self.clinic.origin,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(len(body)),
+        }
+        return await self._ask(self._head("POST", path, headers), body)
 
-    async def _ask(
-        self, method: str, path: str, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
-    ) -> Page:
-        clinic, sent = self.clinic, self.headers
-        if method == "GET":
-            del sent["Origin"]
+    async def socket(self) -> Wire:
+        """The organisation's WebSocket, on the connection that the pages came by. Raises CannotEnter."""
+        wire, self._wire = self._wire, None
+        head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
         try:
-            async with clinic.http.request(
-                method,
-                clinic.origin + path,
-                data=form,
-                headers={**sent, **(headers or {})},
-                allow_redirects=False,
-            ) as answer:
-                body = await answer.content.read(MOST_BYTES) if answer.status >= 400 else await answer.read()
-                self._take(answer.headers.getall("Set-Cookie", ()))
-                location = answer.headers.get("Location", "")
-                return Page(answer.status, location, body.decode("utf-8", "replace"))
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise CannotEnter(sentence(problem, clinic.origin)) from problem
+            async with asyncio.timeout(TIMEOUT_S):
+                if wire is not None and not wire.closed:
+                    try:
+                        await wire.upgrade(head)
+                    except NotHttp:
+                        wire.abort()  # it was closed for having been quiet; a refusal comes again
+                    else:
+                        return wire
+                wire = await self.clinic.connect()
+                await wire.upgrade(head)
+                return wire
+        except (NotHttp, TimeoutError) as problem:
+            if wire is not None:
+                wire.abort()
+            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
 
-    def _take(self, given: tuple[str, ...] | list[str]) -> None:
+    def close(self) -> None:
+        """Let go of the connection. What is asked next opens another."""
+        if self._wire is not None:
+            self._wire.abort()
+            self._wire = None
+
+    def _head(self, method: str, path: str, headers: Mapping[str, str]) -> str:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.clinic.authority}", "User-Agent: greenroom-peers"]
+        if self.cookies:
+            lines.append(f"Cookie: {self.headers['Cookie']}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join(lines) + "\r\n"
+
+    async def _ask(self, head: str, body: bytes = b"") -> Page:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                answer = await self._answered(head, body)
+        except (NotHttp, TimeoutError) as problem:
+            self.close()
+            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
+        self._take(answer.headers.get("set-cookie", "").split("\n"))
+        return Page(answer.status, answer.headers.get("location", ""), answer.body.decode("utf-8", "replace"))
+
+    async def _answered(self, head: str, body: bytes) -> Answer:
+        if self._wire is not None and not self._wire.closed:
+            try:
+                return await self._wire.ask(head, body)
+            except NotHttp:
+                self.close()  # closed for having been quiet, just as this was sent: browsers ask again, too
+        self._wire = await self.clinic.connect()
+        return await self._wire.ask(head, body)
+
+    def _take(self, given: list[str]) -> None:
         for cookie in given:
             pair, _, attributes = cookie.partition(";")
             name, _, value = pair.strip().partition("=")
@@ -188,20 +258,23 @@ class Browser:
                 self.cookies.pop(name, None)
 
 
-def sentence(problem: BaseException, origin: str) -> str:
+def sentence(problem: Any, origin: str) -> str:
     """What an error of the network means to somebody who named the address `origin`."""
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
-        why = getattr(problem.certificate_error, "verify_message", "") or "it cannot be verified"
+    host = urlsplit(origin).hostname
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        why = problem.verify_message or "it cannot be verified"
         return f"the certificate of {origin} is not trusted ({why}): name its authority with --ca, or say --insecure"
-    if isinstance(problem, aiohttp.ClientConnectorDNSError):
-        return f"there is no host {urlsplit(origin).hostname}"
-    if isinstance(problem, aiohttp.ClientSSLError):
+    if isinstance(problem, ssl.SSLError):
         return f"{origin} does not speak TLS: is it http://?"
-    if isinstance(problem, aiohttp.ClientConnectorError):
-        return f"nobody answers at {origin}: is the address right, and Greenroom running?"
+    if isinstance(problem, socket.gaierror):
+        return f"there is no host {host}"
     if isinstance(problem, TimeoutError):
         return f"{origin} did not answer within {TIMEOUT_S:.0f} s"
-    return f"{origin} does not answer as a web server does ({type(problem).__name__})"
+    if isinstance(problem, NotHttp):
+        return f"{origin} does not answer as a web server does ({problem})"
+    if origin.startswith("https") and isinstance(problem, ConnectionResetError | ConnectionAbortedError):
+        return f"{origin} does not speak TLS: is it http://?"
+    return f"nobody answers at {origin}: is the address right, and Greenroom running?"
 
 
 def wrong_fields(page: Page) -> list[str]:

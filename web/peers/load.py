@@ -36,7 +36,6 @@ class Driver:
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         plan = share.plan
         self.share, self.plan = share, plan
-        self._own = clinic is None
         self.clinic = clinic or Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
         self.floor = Floor(plan.race)
         self.staff: list[Provider] = []
@@ -113,10 +112,8 @@ class Driver:
         self._stopped.set()
 
     async def close(self) -> None:
-        """Everybody of the staff goes Off-Call and leaves; the connections are closed."""
+        """Everybody of the staff goes Off-Call and leaves."""
         await _all(self._off_duty(provider) for provider in self.staff)
-        if self._own:
-            await self.clinic.close()
 
     @staticmethod
     async def _off_duty(provider: Provider) -> None:

@@ -14,12 +14,11 @@ from random import Random
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-import aiohttp
-
 from signalling.client import Closed, SignallingClient, SignallingError, accepted
-from web.peers.entry import Browser, CannotEnter, Clinic, sentence
+from web.peers.entry import Browser, CannotEnter, Clinic
 from web.peers.media import Sources, until
 from web.peers.room import Room
+from web.peers.wire import LeanClient
 
 STAY_AWAY = 4200  # close codes from here on: not before the person acts
 DRAINING = 1001
@@ -66,8 +65,7 @@ class Person:
         ca: Path | None = None,
         insecure: bool = False,
     ) -> None:
-        self._own = None if isinstance(at, Clinic) else Clinic(at, ca=ca, insecure=insecure)
-        self.clinic = at if isinstance(at, Clinic) else self._own or Clinic(at)
+        self.clinic = at if isinstance(at, Clinic) else Clinic(at, ca=ca, insecure=insecure)
         self.browser = Browser(self.clinic)
         self.sources = Sources(media) if isinstance(media, str) else media
         self.timeout_s = timeout_s
@@ -90,24 +88,15 @@ class Person:
 
     async def connect(self, resume: str | None = None) -> None:
         """Open the WebSocket and say hello. Raises Refused, CannotEnter."""
-        clinic = self.clinic
+        client = LeanClient(await self.browser.socket(), self.timeout_s, self._hear)
         try:
-            client = await SignallingClient.connect(
-                clinic.http,
-                clinic.socket_url,
-                self.role,
-                resume=resume,
-                headers=self.browser.headers,
-                timeout_s=self.timeout_s,
-                listener=self._hear,
-                ssl=clinic.ssl,
-            )
+            await client.hello(self.role, resume)
         except SignallingError as refused:
             raise self.refused(refused) from None
         except Closed as closed:
             raise Refused("lost", f"closed with {closed.code}") from None
-        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise CannotEnter(sentence(problem, clinic.origin)) from problem
+        except TimeoutError:
+            raise Refused("no_answer", f"to hello within {self.timeout_s:.0f} s") from None
         self.client, self._resume, self.me = client, client.welcome["resume"], client.welcome["me"]
         self._leaving = False
         self._standing.set()
@@ -321,8 +310,7 @@ class Person:
         if self.client is not None:
             await self.client.bye()
             self.client = None
-        if self._own is not None:
-            await self._own.close()
+        self.browser.close()
 
     async def __aenter__(self) -> Self:
         return self

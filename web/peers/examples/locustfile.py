@@ -39,9 +39,11 @@ async def visit(url: str) -> dict[str, float]:
         }
 
 
-@events.quitting.add_listener
 def _last_visits_end(**_: object) -> None:
     THREADS.join()
+
+
+events.quitting.add_listener(_last_visits_end)  # type: ignore[no-untyped-call]
 
 
 class PatientUser(User):
