@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -19,10 +19,13 @@ Message = dict[str, Any]
 
 
 class Broken:
-    """An async context manager; `url` is where it is reached."""
+    """An async context manager; `url` is where it is reached. Without a `fault` it is a reverse proxy like any other,
+    with `files` of its own under /our/.
+    """
 
-    def __init__(self, origin: str) -> None:
+    def __init__(self, origin: str, files: Mapping[str, str] | None = None) -> None:
         self.origin = origin
+        self.files = files or {}
         self.fault = ""
         self.tokens: dict[str, str] = {}  # public id -> token
         self.ended: set[str] = set()
@@ -45,6 +48,11 @@ class Broken:
         """The demo organisation's address."""
         return str(self.server.make_url("/demo"))
 
+    @property
+    def origin_here(self) -> str:
+        """The origin of what is behind this."""
+        return str(self.server.make_url("")).rstrip("/")
+
     def _headers(self, request: web.Request) -> dict[str, str]:
         kept = {k: v for k, v in request.headers.items() if k in ("Cookie", "Content-Type", "Origin")}
         if (
@@ -60,6 +68,10 @@ class Broken:
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get("Upgrade") == "websocket":
             return await self._socket(request)
+        name = request.path.rpartition("/")[2]
+        if request.path.startswith("/our/") and name in self.files:
+            kind = "text/javascript" if name.endswith(".js") else "text/html"
+            return web.Response(text=self.files[name], content_type=kind)
         async with self.http.request(
             request.method,
             self.origin + request.path_qs,

@@ -9,8 +9,8 @@ import asyncio
 import json as to_json
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -20,6 +20,7 @@ from web.peers.report.commands import BROKEN, UNUSABLE
 
 if TYPE_CHECKING:
     from web.peers.conformance.table import Outcome
+    from web.peers.local import Local
 
 Json = Annotated[Path | None, typer.Option(help="Write what came of each check to this file.")]
 
@@ -53,12 +54,10 @@ def conformance(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
-    from web.bench.stage import NotReady
     from web.peers.arrivals import PlanError
     from web.peers.command import CREDENTIALS
     from web.peers.conformance import server
     from web.peers.entry import CannotEnter, Clinic
-    from web.peers.local import local_server
     from web.peers.plan import credentials as read
 
     async def checked(address: str, slug: str, staff: Sequence[tuple[str, str]]) -> list[Outcome]:
@@ -68,22 +67,36 @@ def conformance(
     try:
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")
-        with local_server(1, 2) if local else nullcontext() as found:
+        with _a_server() if local else nullcontext() as found:
             if found is not None:
                 url, organisation, staff = found.url, found.organisation, found.credentials
             elif credentials is not None:
                 text = sys.stdin.read() if str(credentials) == "-" else credentials.read_text("utf-8")
                 staff = read(text)
             else:
-                staff = read(os.environ.get(CREDENTIALS, ""))
+                staff = read(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
             outcomes = asyncio.run(
                 checked(url, organisation, [(each.email, each.password) for each in staff])
             )
-    except (PlanError, CannotEnter, NotReady) as problem:
+    except (PlanError, CannotEnter) as problem:
         _refuse(str(problem))
     except OSError as problem:
         _refuse(f"{problem.filename}: {problem.strerror}")
     _tell(outcomes, json)
+
+
+@contextmanager
+def _a_server() -> Iterator[Local]:
+    """A server of one's own with two providers. Raises CannotEnter."""
+    from web.bench.stage import NotReady
+    from web.peers.entry import CannotEnter
+    from web.peers.local import local_server
+
+    try:
+        with local_server(1, 2) as found:
+            yield found
+    except NotReady as problem:
+        raise CannotEnter(str(problem)) from None
 
 
 def conformance_client(

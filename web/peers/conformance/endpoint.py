@@ -116,6 +116,8 @@ class Endpoint:
                     await act(socket)
             finally:
                 socket.done.set()
+            if not self.tokens:
+                break  # without a welcome there is nothing to come back to
         else:
             await self._stays_away()
         return self.judge.outcomes()

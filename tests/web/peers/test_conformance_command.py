@@ -1,0 +1,74 @@
+"""`greenroom peers --conformance` and `--conformance-client` as somebody types them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import aiohttp
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tests.web.site import OSEI, Site
+from web import demo
+from web.peers.command import peers_app
+
+Said = tuple[int, str, str]
+
+
+def typed(*words: str, stdin: str = "") -> Said:
+    """What the command line exits with, and what it says on both outputs."""
+    done = CliRunner().invoke(peers_app, list(words), input=stdin)
+    return done.exit_code, done.stdout, done.stderr
+
+
+async def test_a_server_is_checked_by_its_address(site: Site, tmp_path: Path) -> None:
+    people = f"{OSEI} {demo.password(site.settings, OSEI)}\n"
+    url, file = str(site.server.make_url("/demo")), tmp_path / "found.json"
+    words = ["--conformance", url, "--credentials", "-", "--only", "hello", "--only", "second provider"]
+    code, said, refused = await asyncio.to_thread(typed, *words, "--json", str(file), stdin=people)
+    assert code == 0, said + refused
+    assert re.search(r"\d+ kept, 0 wrong, 1 not told\.", said)
+    assert "a second member of staff is needed" in said
+    found = json.loads(file.read_text())
+    assert {each["result"] for each in found} == {"kept", "not told"}
+    assert all(each["section"].startswith("PROTOCOL.md#") for each in found)
+    words, wrong = ["--conformance", url, "--credentials", "-"], f"{OSEI} wrong-password\n"
+    code, _, refused = await asyncio.to_thread(typed, *words, stdin=wrong)
+    assert code == 2
+    assert "email or password are wrong" in refused
+
+
+def test_where_there_is_no_such_server_one_sentence_says_so() -> None:
+    for words, sentence in (
+        (["http://127.0.0.1:9/demo"], "nobody answers at http://127.0.0.1:9"),
+        (["ftp://example.org"], "expected the address of a server"),
+        ([], "or --local"),
+    ):
+        code, said, refused = typed("--conformance", *words)
+        assert (code, said) == (2, "")
+        assert sentence in refused
+        assert len(refused.strip().splitlines()) == 1
+
+
+async def test_a_client_is_told_where_to_connect_and_what_it_does_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(typer, "echo", lambda text: loop.call_soon_threadsafe(told.put_nowait, text))
+    running = asyncio.create_task(asyncio.to_thread(typed, "--conformance-client"))
+    url = (await asyncio.wait_for(told.get(), 10)).split()[-1]
+    headers = {"Origin": "http://127.0.0.1"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(url, protocols=("greenroom.v1.json",), headers=headers) as ws,
+    ):
+        await ws.send_json({"type": "ping", "id": 1})  # without hello there is nothing to go on with
+        code, said, _ = await asyncio.wait_for(running, 30)
+    assert code == 1
+    assert "hello first" in said
+    assert "PROTOCOL.md#hello-and-welcome" in said
