@@ -19,7 +19,7 @@ from web.bench.others.stacks import Stack, alternating, stacks
 from web.bench.process import Child, cpu_ns
 
 ARRIVE_S = 10.0
-LIMIT_S = 600.0
+LIMIT_S = 1800.0
 TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}  # for what is passed on: the others keep nothing
 WAYS = {
     (False, False): ("muted_one", "passed on, one worker"),

@@ -28,7 +28,7 @@ BURST = 20
 IN_FLIGHT = 20
 SETTLE_S = 1.0
 ARRIVE_S = 20.0
-LIMIT_S = 900.0
+LIMIT_S = 1800.0
 Tell = Callable[[float], None]
 
 
@@ -73,7 +73,7 @@ Rounds = dict[str, dict[str, list[Spent]]]
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays all phases on all stacks. Raises ChildFailed, NotReady."""
-    with stacks(2, others, (PEOPLE, size.sockets, MAKERS), say) as company:
+    with stacks(2, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         rounds: Rounds = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         return Made(_figures(rounds, size), _comparisons(rounds, size), [], company.skipped, company.versions)
 

@@ -34,6 +34,8 @@ What differs, and for whom:
 - In the claim race the others set a key where there is none, and tell one room.
 - Janus runs its videocall plugin, which forwards between two people as our relay does, with one thread for each call
   (its default). Its parties are connected when the callee accepts; ours are before they press.
+- The first picture is the first packet of a keyframe that arrives. Whoever gets a picture that cannot be decoded asks
+  for a keyframe at once, and whoever is asked sends one with the next frame, with all servers alike.
 - aiortc's MediaRelay decodes and encodes, so it is sent real VP8 and Opus of the same sizes and rates, and as few
   calls as it manages; its delay is not measured, for its packets are not those that were sent.
 """

@@ -8,6 +8,7 @@ import fractions
 import itertools
 import random
 import re
+from struct import Struct
 from typing import Any
 
 import av
@@ -22,6 +23,8 @@ from media.dtls import Identity
 from media.probe import Heard
 
 PLI = (206, 1)  # RFC 4585 §6.3.1
+ASK_AGAIN_NS = 100_000_000
+_PLI = Struct("!BBHII")
 KEYFRAME_BIT = 0x01
 BITRATE = 1_000_000
 WIDTH, HEIGHT = 640, 480
@@ -66,6 +69,7 @@ class Party(Speaker):
         super().__init__(identity, host)
         self.controlling = True
         self.first_ns = 0
+        self._asked_ns = 0
         self._clip = clip
         self._shown = itertools.count()
         self._sounded = itertools.count()
@@ -199,8 +203,15 @@ class Party(Speaker):
         self.on_rtp, self.on_rtcp = self._seen, self._asked
 
     def _seen(self, packet: Heard) -> None:
-        if not self.first_ns and packet.payload_type == VP8.payload_type and is_keyframe(packet.payload):
+        if self.first_ns or packet.payload_type != VP8.payload_type:
+            return
+        if is_keyframe(packet.payload):
             self.first_ns = packet.received_ns
+        elif (
+            packet.received_ns - self._asked_ns > ASK_AGAIN_NS
+        ):  # as a browser that cannot decode what it gets
+            self._asked_ns = packet.received_ns
+            self.send_rtcp(_PLI.pack(0x80 | PLI[1], PLI[0], 2, self.video_ssrc, packet.ssrc))
 
     def _asked(self, count: int, packet_type: int, packet: bytes) -> None:
         if (packet_type, count) == PLI:

@@ -22,7 +22,7 @@ from web.bench.wire import PeerError, Wire
 RACING = 50
 PAUSE_S = 0.01
 ARRIVE_S = 10.0
-LIMIT_S = 600.0
+LIMIT_S = 1800.0
 Tell = Callable[[float], None]
 
 
