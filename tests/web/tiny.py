@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from web import serve as module
 from web.config import ConfigError, Settings, load
 from web.serve import WORKER, serve
 
@@ -40,6 +41,8 @@ def create_app(settings: Settings) -> web.Application:
 
 
 if __name__ == "__main__":
+    if "--impatient" in sys.argv:
+        module.IDLE_S = 1.0
     try:
         serve(load(Path(sys.argv[1])), "--self-signed" in sys.argv, application="tests.web.tiny:create_app")
     except ConfigError as problem:
