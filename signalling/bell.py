@@ -16,6 +16,29 @@ from signalling.visit import Event
 TOPIC = "bell"
 
 
+class Unread:
+    """What somebody has not read: when each of the newest came, and how many older ones there are."""
+
+    def __init__(self, at_ms: list[int], older: int) -> None:
+        self._at_ms, self._older = at_ms, older
+
+    def came(self, at_ms: int) -> int:
+        """One more came; return how many are unread."""
+        self._at_ms.append(at_ms)
+        return len(self)
+
+    def read(self, until_ms: int) -> int:
+        """Those up to there were read; return how many are not."""
+        left = [at_ms for at_ms in self._at_ms if at_ms > until_ms]
+        if len(left) < len(self._at_ms):
+            self._older = 0
+        self._at_ms = left
+        return len(self)
+
+    def __len__(self) -> int:
+        return len(self._at_ms) + self._older
+
+
 def _part(notice: Notice) -> m.BellPart:
     return m.BellPart(
         id=notice.id,
@@ -34,7 +57,7 @@ class Bell:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        self._unread: dict[str, int] = {}  # of those who hear their bell here
+        self._unread: dict[str, Unread] = {}  # of those who hear their bell here
         service.mirrors.observers.append(self.news)
 
     @staticmethod
@@ -50,7 +73,8 @@ class Bell:
         self._hub.subscribe(socket, name, mirror.version)  # first, so that nothing is missed meanwhile
         version = mirror.version
         notices, unread = await self._service.store.bell(actor.organisation, actor.id)
-        self._unread[name] = unread
+        at_ms = [notice.at_ms for notice in notices[:unread]]
+        self._unread[name] = Unread(at_ms, unread - len(at_ms))
         socket.send(
             m.BellSnapshot(
                 topic=TOPIC,
@@ -93,14 +117,14 @@ class Bell:
             name = self._name(news.organisation, person)
             if self._hub.has(name):
                 notice = self._service.store.notice(news.organisation, person, sealed)
-                self._unread[name] = unread = self._unread.get(name, 0) + 1
+                unread = self._unread.setdefault(name, Unread([], 0)).came(notice.at_ms)
                 item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.tell(name, item)
         if isinstance(news.after, Mark):
             name = self._name(news.organisation, news.after.id)
-            self._unread[name] = 0
             if self._hub.has(name):
+                unread = self._unread.setdefault(name, Unread([], 0)).read(news.after.until_ms)
                 marked = m.BellMarked(
-                    topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=0
+                    topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=unread
                 )
                 self._hub.tell(name, marked)

@@ -46,6 +46,21 @@ async def refused(client: SignallingClient, request: str, **fields: Any) -> str:
     return problem.value.code
 
 
+async def test_what_came_after_the_mark_stays_unread(two: Clinic) -> None:
+    admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
+    bells = []
+    for _ in range(2):
+        visit, _ = await waiting(two)
+        await admin.request("visit.assign", visit=visit, to=me(provider))
+        bells.append(await provider.expect("bell.item"))
+    assert [bell["unread"] for bell in bells] == [1, 2]
+    first, last = (bell["item"]["at_ms"] for bell in bells)
+    await provider.request("bell.mark", until_ms=first)
+    assert (await provider.expect("bell.marked"))["unread"] == (1 if last > first else 0)
+    await provider.request("bell.mark", until_ms=last)
+    assert (await provider.expect("bell.marked"))["unread"] == 0
+
+
 async def test_an_assigned_provider_hears_their_bell_on_another_worker_and_claims(two: Clinic) -> None:
     admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
     visit, _ = await waiting(two)
