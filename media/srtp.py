@@ -30,7 +30,9 @@ PROFILES: Final[tuple[SRTPProtectionProfile, ...]] = (
     SRTP_AEAD_AES_256_GCM,
     SRTP_AES128_CM_SHA1_80,
 )
-REPLAY_WINDOW: Final = 256  # packets: half a second of the fastest video; libsrtp moves all of it for each packet
+REPLAY_WINDOW: Final = (
+    256  # packets: half a second of the fastest video; libsrtp moves all of it for each packet
+)
 BUFFER_BYTES: Final = 2048
 PACKET_MAX: Final = (
     1600  # room for the trailer that encryption adds; libsrtp's public API takes 1500 less its trailer

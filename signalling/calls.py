@@ -42,7 +42,7 @@ async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
     found = []
     for sealed in parts:
         try:
-            found.append(_DECODER.decode(store._seal.open(sealed, _place(organisation, visit))))
+            found.append(_DECODER.decode(store.seal.open(sealed, _place(organisation, visit))))
         except (SealError, msgspec.DecodeError):
             log.error("store.unreadable_record", organisation=organisation, what="calls")
     return merged(found)
@@ -124,7 +124,7 @@ class CallWatch:
         room.kept_s = time.monotonic()
         place = _place(room.organisation, visit)
         return {
-            f"{room.name}/{number}": self._store._seal.close(_encode(tally), place)
+            f"{room.name}/{number}": self._store.seal.close(_encode(tally), place)
             for number, tally in enumerate(room.tallies.values())
             if tally.connected_ms >= 1
         }

@@ -125,7 +125,7 @@ class Store:
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self.redis: Any = redis  # its stubs do not know that answers are bytes
-        self._seal = seal
+        self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._offset_ms: float | None = None
 
@@ -153,7 +153,7 @@ class Store:
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
         """Return the record; raise `SealError` where it does not belong to this place."""
-        return _RECORD[what].decode(self._seal.open(sealed, f"{organisation}/{what}/{member}"))
+        return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
 
     async def commit(
         self,
@@ -168,9 +168,9 @@ class Store:
     ) -> Committed | None:
         """Write the record whose `version` is one above the one it was decided on; None where somebody was faster."""
         what, keys = type(record).__name__.lower(), Keys(organisation)
-        sealed = self._seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
+        sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
         told = tuple(
-            (person, self._seal.close(_encode(notice), f"{organisation}/bell/{person}"))
+            (person, self.seal.close(_encode(notice), f"{organisation}/bell/{person}"))
             for person, notice in notices
         )
         entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
@@ -180,7 +180,7 @@ class Store:
             put.append((keys.ended, record.ended_ms or event.at_ms, record.id.encode()))
         history = b""
         if what == "visit" and event.kind not in QUIET:
-            history = self._seal.close(_encode(event), f"{organisation}/history/{record.id}")
+            history = self.seal.close(_encode(event), f"{organisation}/history/{record.id}")
         async with answering():
             answer: list[Any] = await self._commit(
                 keys=[
@@ -267,7 +267,7 @@ class Store:
 
     def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
         """Return a notification; raise `SealError` where it is not this person's."""
-        return _NOTICE.decode(self._seal.open(sealed, f"{organisation}/bell/{person}"))
+        return _NOTICE.decode(self.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def bell(self, organisation: str, person: str, limit: int = 100) -> tuple[list[Notice], int]:
         """Return somebody's newest notifications, newest first, and how many are unread."""
@@ -317,4 +317,4 @@ class Store:
         async with answering():
             found = await self.redis.lrange(Keys(organisation).history(visit_id), 0, -1)
         place = f"{organisation}/history/{visit_id}"
-        return [msgspec.msgpack.decode(self._seal.open(data, place), type=Event) for data in found]
+        return [msgspec.msgpack.decode(self.seal.open(data, place), type=Event) for data in found]
