@@ -1,7 +1,15 @@
-"""Chromium for tests: where it is, and how it is started without a screen, a sandbox or the world."""
+"""Chromium for tests: where it is, how it is started without a screen, a sandbox or the world, and one that many
+tests share.
+
+A start takes a second and more of a core; a context of its own gives each person in a test a browser nobody else has.
+"""
 
 import os
 import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, Playwright, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -26,3 +34,36 @@ def find_chromium() -> str | None:
     """The path of a Chromium: the one that GREENROOM_CHROMIUM names, else one on PATH."""
     named = os.environ.get("GREENROOM_CHROMIUM")
     return next(filter(None, map(shutil.which, (named, *NAMES) if named else NAMES)), None)
+
+
+class Shared:
+    """A Chromium for the tests of a process, started when it is first asked for and again if it has died."""
+
+    def __init__(self, playwright: Playwright, path: str, arguments: Sequence[str]) -> None:
+        self._playwright, self._path, self._arguments = playwright, path, list(arguments)
+        self._browser: Browser | None = None
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[Browser]:
+        """The browser for one test, without anybody in it; whoever is left in it afterwards leaves."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await self._playwright.chromium.launch(
+                executable_path=self._path, args=self._arguments
+            )
+        yield self._browser
+        for context in list(self._browser.contexts):
+            await context.close()
+
+    async def close(self) -> None:
+        """Ends it."""
+        if self._browser is not None:
+            await self._browser.close()
+
+
+@asynccontextmanager
+async def shared(path: str, arguments: Sequence[str] = ARGUMENTS) -> AsyncIterator[Shared]:
+    """A Chromium to be lent to one test after the other."""
+    async with async_playwright() as playwright:
+        browser = Shared(playwright, path, arguments)
+        yield browser
+        await browser.close()

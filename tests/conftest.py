@@ -3,6 +3,7 @@
 With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,10 +13,10 @@ import hypothesis
 import pytest
 import redis
 import redis.asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from signalling.line import LineRedis
-from tests.browsers import ARGUMENTS, find_chromium
+from tests.browsers import Shared, find_chromium, shared
 from tests.server import RunningServer
 from web.valkey import EmbeddedStore, LockedFolder
 
@@ -98,13 +99,33 @@ def chromium() -> str:
     return path
 
 
+@pytest.fixture(scope="session")
+async def shared_chromium(chromium: str) -> AsyncIterator[Shared]:
+    """The process's Chromium with fake devices."""
+    async with shared(chromium) as kept:
+        yield kept
+
+
 @pytest.fixture
-async def browser(chromium: str) -> AsyncIterator[Browser]:
+async def browser(shared_chromium: Shared) -> AsyncIterator[Browser]:
     """A Chromium with fake devices, driven by Playwright's async API; each `new_context()` is another person."""
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        await launched.close()
+    async with shared_chromium.lent() as lent:
+        yield lent
+
+
+@pytest.fixture(autouse=True)
+async def nothing_runs_on() -> AsyncIterator[None]:
+    """What a test leaves running in the loop, which all share, ends with the test."""
+    before = asyncio.all_tasks()
+    yield
+    left = [
+        task
+        for task in asyncio.all_tasks() - before - {asyncio.current_task()}
+        if "playwright" not in repr(task)  # which names the file: the browser outlives the test
+    ]
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,11 +12,12 @@ from playwright.async_api import Browser
 
 from media import Connected, Disconnected, Relay, RelaySettings
 from media.party import CLOSED_BY_PARTY
+from tests.browsers import Shared, shared
 from tests.media.duo import until
 from tests.media.people import (
     PATIENCE_MS,
     PICTURE,
-    chromium_with_camera,
+    SWITCHES,
     decoded,
     enter,
     frames_under_loss,
@@ -28,11 +29,18 @@ from tests.media.people import (
 from tests.media.stage import LossyLink, staged
 
 
+@pytest.fixture(scope="session")
+async def shared_camera(chromium: str) -> AsyncIterator[Shared]:
+    """The process's Chromium whose fake camera has 30 frames a second, as real ones have."""
+    async with shared(chromium, SWITCHES) as kept:
+        yield kept
+
+
 @pytest.fixture
-async def camera_browser(chromium: str) -> AsyncIterator[Browser]:
+async def camera_browser(shared_camera: Shared) -> AsyncIterator[Browser]:
     """A Chromium whose fake camera has 30 frames a second, as real ones have."""
-    async with chromium_with_camera(chromium) as launched:
-        yield launched
+    async with shared_camera.lent() as lent:
+        yield lent
 
 
 async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browser: Browser) -> None:

@@ -4,47 +4,27 @@ No page may log an error or break its own policy.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 
-from tests.browsers import ARGUMENTS
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
-HERE = Path(__file__).parent
 OpenPage = Callable[..., Awaitable[Page]]
 # A socket that is lost on purpose is no fault of the page.
 EXPECTED = ("WebSocket connection to",)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder share a loop, and so a browser: each page has a context of its own all the same."""
-    for item in items:
-        if item.path.parent == HERE and isinstance(item, pytest.Function):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser(chromium: str) -> AsyncIterator[Browser]:
-    """One Chromium with fake devices for all tests of the pages."""
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield launched
-        await launched.close()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest.fixture
 async def clinic() -> AsyncIterator[Clinic]:
     """A clinic with one visit."""
     async with running() as clinic:
         yield clinic
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest.fixture
 async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]:
     """Opens a path as somebody else: `open_page("/demo/staff", width=320, dark=True)`.
 
