@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.figures import Comparison, Figure, Made, compared, percentile
+from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
 from web.bench.others.companies import Pair, companies
 from web.bench.others.setup import Say
 from web.bench.others.stacks import Stack, alternating, stacks
@@ -67,7 +67,7 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
             field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in found.items()}
             for field in Spent._fields
         }
-        note = f"{size.pairs} pairs, {size.rounds} rounds"
+        note = f"{size.pairs} pairs, {times(size.rounds, 'round')}"
         told = f"socket to socket, {name}"
         made.comparisons += [
             compared(

@@ -32,8 +32,8 @@ def bench(
     publish: Annotated[
         bool, typer.Option("--publish", help="Keep the results in tests/benchmarks, and the README's table.")
     ] = False,
-    table: Annotated[
-        bool, typer.Option("--table", help="Measure nothing: write the README's table anew from the results.")
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Measure nothing: write all tables anew from the kept results.")
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Exit 1 where a target is missed.")] = False,
 ) -> None:
@@ -49,10 +49,10 @@ def bench(
         markdown=markdown,
         publish=publish,
     )
-    if table:
-        from web.bench import publish as published
+    if tables:
+        from web.bench.publish import write_tables
 
-        published.write_table()
+        write_tables()
         return
     from web.bench.run import run
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.figures import Comparison, Figure, Made, compared, percentile
+from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
 from web.bench.others.companies import Act, Company, companies
 from web.bench.others.setup import Say
 from web.bench.others.stacks import Stack, alternating, stacks
@@ -109,7 +109,7 @@ def _comparisons(rounds: Rounds, size: Size) -> list[Comparison]:
     made = []
     for phase, found in rounds.items():
         name, targets = PHASES[phase]
-        note = f"{size.sockets} sockets, two workers, {size.rounds} rounds"
+        note = f"{size.sockets} sockets, two workers, {times(size.rounds, 'round')}"
         made += [
             compared(
                 f"fanout_{phase}_us", f"{name}: CPU a delivery", "µs", _column(found, "us"), targets, note

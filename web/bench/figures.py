@@ -65,9 +65,13 @@ class Comparison(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """With so many patients waiting: how long the queue takes to open, and a claim, and what that costs the worker."""
+    """With so many patients waiting: how long the queue takes to open, and a claim, and what that costs the worker.
+
+    `pages`: how many of them have their page open and hear their visit and place.
+    """
 
     waiting: int
+    pages: int
     open_ms: float
     claim_p50_ms: float
     claim_p99_ms: float
@@ -166,6 +170,11 @@ def compared(
         ratio = statistics.median(ratios) if ratios else math.nan
         values.append(Value(other, statistics.median(rounds[other]), ratio, (targets or {}).get(other)))
     return Comparison(id, name, unit, values, note)
+
+
+def times(number: int, what: str) -> str:
+    """So many of something: "1 round", "5 rounds"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def written(value: float) -> str:

@@ -21,10 +21,7 @@ def publish(report: Report) -> None:
     """Keeps a run as the published one, and writes the README's table. Raises ConfigError outside of a checkout."""
     refuse_outside()
     RESULTS.write_bytes(encoded(report))
-    if report.curve:
-        CURVE.write_text(picture(report.curve), "utf-8")
-    PAGE.write_text(document(report, CURVE.name), "utf-8")
-    write_table()
+    write_tables()
 
 
 def encoded(report: Report) -> bytes:
@@ -47,9 +44,13 @@ def table() -> str:
     return readme(published(), str(PAGE.relative_to(ROOT)))
 
 
-def write_table() -> None:
-    """Writes the README's table anew. Raises ConfigError where it cannot."""
+def write_tables() -> None:
+    """Writes the page, the picture and the README's table anew from the results. Raises ConfigError where it cannot."""
     refuse_outside()
+    report = published()
+    if report.curve:
+        CURVE.write_text(picture(report.curve), "utf-8")
+    PAGE.write_text(document(report, CURVE.name if report.curve else None), "utf-8")
     try:
         README.write_text(placed(README.read_text("utf-8"), table()), "utf-8")
     except ValueError as problem:

@@ -58,8 +58,14 @@ def _idle(quick: bool, tell: Tell) -> Made:
 
 
 def _waiting(quick: bool, tell: Tell) -> Made:
+    if quick:
+        with stage(1) as ready:
+            return waiting.measure(ready, waiting.QUICK, tell)
     with stage(1) as ready:
-        return waiting.measure(ready, waiting.QUICK if quick else waiting.WHOLE, tell)
+        away = waiting.measure(ready, waiting.WHOLE, lambda part: tell(part / 2))
+    with stage(1) as ready:
+        here = waiting.measure(ready, waiting.WHOLE, lambda part: tell(0.5 + part / 2), pages=True)
+    return Made([*away.figures, *here.figures], curve=[*away.curve, *here.curve])
 
 
 def _relay(quick: bool, tell: Tell) -> Made:
@@ -246,8 +252,17 @@ def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
 
 
 def _curve(curve: list[Point]) -> Table:
-    table = Table("waiting", "queue opens", "claim p50", "claim p99", "CPU a claim", box=None, pad_edge=False)
+    table = Table(
+        "waiting",
+        "pages open",
+        "queue opens",
+        "claim p50",
+        "claim p99",
+        "CPU a claim",
+        box=None,
+        pad_edge=False,
+    )
     for p in curve:
         values = (p.open_ms, p.claim_p50_ms, p.claim_p99_ms, p.claim_us / 1000)
-        table.add_row(f"{p.waiting:,}", *(f"{written(value)} ms" for value in values))
+        table.add_row(f"{p.waiting:,}", f"{p.pages:,}", *(f"{written(value)} ms" for value in values))
     return table

@@ -137,12 +137,15 @@ def cell(value: Value, unit: str) -> str:
 
 def _curve(curve: Sequence[Point]) -> list[str]:
     lines = [
-        "| waiting | the queue opens | claim to the patient’s page, p50 | p99 | CPU for a claim and its release |",
-        "|---:|---:|---:|---:|---:|",
+        "| waiting | pages open | the queue opens | claim to the patient’s page, p50 | p99 "
+        "| CPU for a claim and its release |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for p in curve:
         values = (p.open_ms, p.claim_p50_ms, p.claim_p99_ms, p.claim_us / 1000)
-        lines.append(f"| {p.waiting:,} | {' | '.join(f'{written(value)} ms' for value in values)} |")
+        lines.append(
+            f"| {p.waiting:,} | {p.pages:,} | {' | '.join(f'{written(value)} ms' for value in values)} |"
+        )
     return lines
 
 
@@ -157,7 +160,8 @@ LINES = (
 
 
 def picture(curve: Sequence[Point]) -> str:
-    """The curve as SVG, both axes by powers of ten."""
+    """The curve as SVG, both axes by powers of ten; of patients who are away, so that a claim is all that happens."""
+    curve = [point for point in curve if not point.pages]
     values = [getattr(point, field) * scale for point in curve for field, _, _, scale in LINES]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
     least, most = math.log10(curve[0].waiting), math.log10(curve[-1].waiting)
@@ -185,15 +189,14 @@ def picture(curve: Sequence[Point]) -> str:
         parts.append(f'<text x="{at}" y="{HEIGHT - 18}" text-anchor="middle">{point.waiting:,}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(f'<text x="{middle}" y="{HEIGHT - 3}" text-anchor="middle">patients waiting</text>')
-    taken: list[float] = []
-    for field, name, colour, scale in LINES:
+    lowest = -math.inf
+    for field, name, colour, scale in sorted(
+        LINES, key=lambda line: y(getattr(curve[-1], line[0]) * line[3])
+    ):
         ends = [(x(point.waiting), y(getattr(point, field) * scale)) for point in curve]
         joined = " ".join(f"{at},{height}" for at, height in ends)
         parts.append(f'<polyline points="{joined}" fill="none" stroke="{colour}" stroke-width="2"/>')
         parts += [f'<circle cx="{at}" cy="{height}" r="3" fill="{colour}"/>' for at, height in ends]
-        label = ends[-1][1] + 4
-        while any(abs(label - other) < 14 for other in taken):
-            label += 14
-        taken.append(label)
+        label = lowest = max(ends[-1][1] + 4, lowest + 14)
         parts.append(f'<text x="{WIDTH - RIGHT + 10}" y="{label}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -1,8 +1,8 @@
 """Ten thousand patients who wait on one worker: how long the queue takes to open, and what a claim costs by then.
 
-The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten of the staff hear it, and one patient's page
-hears their visit and place. Measured is the time from subscribing to the whole queue being read, from a claim being
-sent to the patient's page knowing it, and the worker's CPU for a claim with its release.
+The same worker with 10, 100, 1,000 and 10,000 visits in one queue; ten of the staff hear it, and one patient's page, or
+everybody's, hears their visit and place. Measured is the time from subscribing to the whole queue being read, from a
+claim being sent to the patient's page knowing it, and the worker's CPU for a claim with its release.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import uvloop
 
 from web.bench import visits
 from web.bench.figures import Figure, Made, Point, percentile
-from web.bench.peers import Door, Peer, Seat, enter, no_news, refuse_errors
+from web.bench.peers import AT_ONCE, Door, Peer, Seat, answers, enter, enter_all, no_news, refuse_errors
 from web.bench.process import Child, cpu_ns
 from web.bench.stage import ORGANISATION, Stage
 from web.config import Settings
@@ -41,80 +41,95 @@ WHOLE = Size((10, 100, 1000, 10_000), 5, 100)
 QUICK = Size((10, 100, 1000), 3, 30)
 
 
-def measure(stage: Stage, size: Size, progress: Tell) -> Made:
-    """Fills the queue step by step. Raises ChildFailed."""
+def measure(stage: Stage, size: Size, progress: Tell, *, pages: bool = False) -> Made:
+    """Fills the queue step by step; with `pages`, everybody who waits has their page open. Raises ChildFailed."""
     staff = stage.staff(LISTENING, LISTENING)
-    curve: list[Point] = Child(fill, stage.settings, stage.door, staff, stage.workers, size).result(
+    curve: list[Point] = Child(fill, stage.settings, stage.door, staff, stage.workers, size, pages).result(
         LIMIT_S, progress
     )
-    first, last = curve[0], curve[-1]
-    many = f"{last.waiting:,}"
-    return Made(
-        [
-            Figure(
-                "waiting_open_ms", f"the queue opens with {many} waiting", last.open_ms, "ms", OPEN_TARGET_MS
-            ),
-            Figure(
-                "waiting_p50_ms",
-                f"claim to the patient’s page with {many} waiting, p50",
-                last.claim_p50_ms,
-                "ms",
-            ),
-            Figure(
-                "waiting_p99_ms",
-                f"claim to the patient’s page with {many} waiting, p99",
-                last.claim_p99_ms,
-                "ms",
-            ),
-            Figure(
-                "waiting_us",
-                f"the worker’s CPU for a claim and its release with {many} waiting",
-                last.claim_us,
-                "µs",
-            ),
-            Figure(
-                "waiting_growth",
-                f"the same, times what it is with {first.waiting} waiting",
-                last.claim_us / first.claim_us,
-                "×",
-                GROWTH_TARGET,
-            ),
-        ],
-        curve=curve,
-    )
+    return Made(_with_pages(curve[-1]) if pages else _figures(curve[0], curve[-1]), curve=curve)
+
+
+def _figures(first: Point, last: Point) -> list[Figure]:
+    many = f"with {last.waiting:,} waiting"
+    claim, cpu = f"claim to the patient’s page {many}", f"the worker’s CPU for a claim and its release {many}"
+    return [
+        Figure("waiting_open_ms", f"the queue opens {many}", last.open_ms, "ms", OPEN_TARGET_MS),
+        Figure("waiting_p50_ms", f"{claim}, p50", last.claim_p50_ms, "ms"),
+        Figure("waiting_p99_ms", f"{claim}, p99", last.claim_p99_ms, "ms"),
+        Figure("waiting_us", cpu, last.claim_us, "µs"),
+        Figure(
+            "waiting_growth",
+            f"{cpu}, times what it is with {first.waiting}",
+            last.claim_us / first.claim_us,
+            "×",
+            GROWTH_TARGET,
+        ),
+    ]
+
+
+def _with_pages(last: Point) -> list[Figure]:
+    name = f"claim to the patient’s page with {last.waiting:,} waiting, all their pages open"
+    return [
+        Figure("pages_p50_ms", f"{name}, p50", last.claim_p50_ms, "ms"),
+        Figure("pages_p99_ms", f"{name}, p99", last.claim_p99_ms, "ms"),
+    ]
+
+
+class Place(NamedTuple):
+    """Where it happens and who is there."""
+
+    settings: Settings
+    door: Door
+    staff: list[Seat]
+    workers: list[int]
 
 
 def fill(
-    tell: Tell, settings: Settings, door: Door, staff: list[Seat], workers: list[int], size: Size
+    tell: Tell,
+    settings: Settings,
+    door: Door,
+    staff: list[Seat],
+    workers: list[int],
+    size: Size,
+    pages: bool,
 ) -> list[Point]:
     """The people's process: a point for each number of patients."""
-    return uvloop.run(_fill(tell, settings, door, staff, workers, size))
+    return uvloop.run(_fill(tell, Place(settings, door, staff, workers), size, pages))
 
 
-async def _fill(
-    tell: Tell, settings: Settings, door: Door, staff: list[Seat], workers: list[int], size: Size
-) -> list[Point]:
+async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point]:
     opened: list[str] = []
     points: list[Point] = []
+    present: list[Peer] = []
     for number in size.waiting:
-        opened += await visits.open_visits(settings, ORGANISATION, number - len(opened))
+        opened += await visits.open_visits(place.settings, ORGANISATION, number - len(opened))
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
+        if pages:
+            present += await _pages(place, opened[len(present) :])
         await asyncio.sleep(SETTLE_S)  # the worker hears of them all
         claimed = opened[len(opened) // 2]
-        patient = (await visits.patients(settings, ORGANISATION, [claimed]))[0]
-        points.append(await _point(door, staff, patient, claimed, workers, size, number))
+        points.append(await _point(place, claimed, size, number, len(present)))
+    for peer in present:
+        peer.close()
     return points
 
 
-async def _point(
-    door: Door,
-    staff: Sequence[Seat],
-    patient: Seat,
-    visit: str,
-    workers: list[int],
-    size: Size,
-    number: int,
-) -> Point:
+async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
+    """The pages of these visits' patients, each hearing its visit and place."""
+    seats = await visits.patients(place.settings, ORGANISATION, opened)
+    peers = await enter_all(place.door, seats, text=True)
+    for start in range(0, len(peers), AT_ONCE):
+        some = list(zip(peers, opened, strict=True))[start : start + AT_ONCE]
+        asked = [p.ask("subscribe", topic=f"{what}/{v}") for p, v in some for what in ("visit", "place")]
+        for answer in await answers(asked):
+            refuse_errors(answer)
+    return peers
+
+
+async def _point(place: Place, visit: str, size: Size, number: int, pages: int) -> Point:
+    _, door, staff, workers = place
+    patient = (await visits.patients(place.settings, ORGANISATION, [visit]))[0]
     open_ms = []
     listening: list[Peer] = []
     for at in range(max(size.opens, len(staff))):
@@ -161,6 +176,7 @@ async def _point(
         peer.close()
     return Point(
         waiting=number,
+        pages=pages,
         open_ms=percentile(open_ms, 50),
         claim_p50_ms=percentile(late_ms, 50),
         claim_p99_ms=percentile(late_ms, 99),

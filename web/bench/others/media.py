@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 from media.bench import ANSWER_S, SETTLE_S, Load, served
 from media.dtls import Identity
-from web.bench.figures import Comparison, Made, Skipped, compared, percentile
+from web.bench.figures import Comparison, Made, Skipped, compared, percentile, times
 from web.bench.others import janus, relayed, setup
 from web.bench.others.calls import Clip, Party
 from web.bench.others.stacks import OURS, alternating
@@ -204,8 +204,8 @@ def _aiortc(clip: Clip) -> Iterator[Server]:
 
 
 def _comparisons(many: dict[str, list[Spent]], few: dict[str, list[Spent]], size: Size) -> list[Comparison]:
-    note = f"{size.calls} calls of two, 320 packets/s each, {size.rounds} rounds"
-    one = f"{size.few} call, {size.rounds} rounds"
+    note = f"{size.calls} calls of two, 320 packets/s each, {times(size.rounds, 'round')}"
+    one = f"{times(size.few, 'call')}, {times(size.rounds, 'round')}"
     made = []
     if len(many) > 1:
         made += [

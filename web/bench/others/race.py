@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.figures import Made, compared, percentile
+from web.bench.figures import Made, compared, percentile, times
 from web.bench.others.companies import Racer, companies
 from web.bench.others.setup import Say
 from web.bench.others.stacks import Stack, all_done, alternating, stacks
@@ -56,7 +56,10 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
         field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in rounds.items()}
         for field in Spent._fields
     }
-    name, note = "claim race", f"{RACING} racing on two workers, {size.rounds} rounds of {size.races}"
+    name, note = (
+        "claim race",
+        f"{RACING} racing on two workers, {times(size.rounds, 'round')} of {size.races}",
+    )
     return Made(
         [],
         [
