@@ -82,10 +82,12 @@ class Driver:
                 task = asyncio.create_task(self._patient(visitor))
                 patients.add(task)
                 task.add_done_callback(patients.discard)
-            while patients and not self._stopped.is_set():
-                stopping = asyncio.create_task(self._stopped.wait())
-                await asyncio.wait([*patients, stopping], return_when=asyncio.FIRST_COMPLETED)
-                stopping.cancel()
+            over: list[asyncio.Future[Any]] = [
+                asyncio.gather(*patients),
+                asyncio.create_task(self._stopped.wait()),
+            ]
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            over[1].cancel()
         finally:
             self.floor.close()
             if self._stopped.is_set():

@@ -97,7 +97,14 @@ class Patient(Person):
         `drafts` half-typed answers go before each text, as a browser sends them. Goes on when pulled in meanwhile, and
         stops when the visit ends. Raises Refused.
         """
-        room, given = self.room, dict(answers or {})
+        try:
+            await self._answer(dict(answers or {}), over_s, drafts)
+        except Refused as refused:
+            if refused.code != "wrong_status":
+                raise  # else it has ended just now
+
+    async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:
+        room = self.room
         await self.until(lambda: bool(room.case), "the setup guide")
         known: dict[str, Any] = dict(room.case["answers"])
         steps = room.case["steps"]
@@ -156,6 +163,7 @@ class Provider(Person):
     """
 
     role: ClassVar[str] = "staff"
+    wide: ClassVar[frozenset[str]] = frozenset({"queue", "sessions", "bell"})
 
     def __init__(self, at: Clinic | str, email: str, password: str, **how: Any) -> None:
         super().__init__(at, **how)
@@ -241,13 +249,15 @@ class Provider(Person):
 
     def hear(self, message: dict[str, Any]) -> None:
         """Take what is said of the queue (PROTOCOL.md#queue)."""
+        if message["topic"] != "queue":
+            return
         kind = message["type"]
         if kind == "queue.snapshot":
             self._version = message["version"]
             self.rows = {row["visit"]: row for row in message["rows"]}
             for visit in self.rows:
                 self.on_row(visit)
-        elif message["topic"] == "queue" and message["version"] > self._version:
+        elif message["version"] > self._version:
             self._version = message["version"]
             if kind == "queue.row":
                 row = message["row"]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 from signalling.client import Closed, SignallingClient, SignallingError, accepted
 from web.peers.entry import Browser, CannotEnter, Clinic
-from web.peers.media import Sources, until
+from web.peers.media import Sources
 from web.peers.room import Room
 from web.peers.wire import LeanClient
 
@@ -54,6 +54,8 @@ class Person:
     """
 
     role: ClassVar[str]
+    wide: ClassVar[frozenset[str]] = frozenset()
+    """The topics that are of no single visit."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Person:
         self.gone: int | None = None
         """The close code after which this person does not come back."""
         self.random = Random(seed)  # noqa: S311 - reproducible
-        self.changed = asyncio.Event()
+        self._waiters: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
         self.client: SignallingClient | None = None
         self.topics: list[str] = []
         self._standing = asyncio.Event()
@@ -175,25 +177,39 @@ class Person:
 
         Raises Refused when they are gone, TimeoutError saying `what` was waited for.
         """
-        within_s = self.timeout_s if timeout_s is None else timeout_s
-        try:
-            await until(lambda: condition() or self.gone is not None, self.changed, within_s)
-        except TimeoutError:
-            raise TimeoutError(f"{what}: not within {within_s:g} s") from None
+        if not condition() and self.gone is None:
+            # Asked where a message comes in: waking a task for each costs more than the rest of it.
+            waiter = (condition, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
+            within_s = self.timeout_s if timeout_s is None else timeout_s
+            try:
+                async with asyncio.timeout(within_s):
+                    await waiter[1]
+            except TimeoutError:
+                raise TimeoutError(f"{what}: not within {within_s:g} s") from None
+            finally:
+                self._waiters.remove(waiter)
         if not condition():
             raise Refused("lost", f"closed with {self.gone}")
+
+    def tell(self) -> None:
+        """Something has changed: whoever waits for it goes on."""
+        for condition, waiter in self._waiters:
+            if not waiter.done() and (self.gone is not None or condition()):
+                waiter.set_result(None)
 
     # --- what comes in
 
     def _hear(self, message: dict[str, Any]) -> None:
-        topic = message.get("topic")
-        visit = topic.partition("/")[2] if topic else message.get("visit")
-        room = self.rooms.get(visit) if visit else None
-        if room is not None:
-            room.hear(message)
-        elif topic:
+        topic = message.get("topic", "")
+        if topic in self.wide:
             self.hear(message)
-        self.changed.set()
+        else:
+            room = self.rooms.get(topic.partition("/")[2] if topic else message.get("visit", ""))
+            if room is not None:
+                room.hear(message)
+        if self._waiters:
+            self.tell()
 
     def hear(self, message: dict[str, Any]) -> None:
         """Take a message of a topic that is no visit's."""
@@ -209,7 +225,7 @@ class Person:
             await work
         except (Refused, CannotEnter, TimeoutError, ValueError) as problem:
             self.seen.problems.append(problem)
-            self.changed.set()
+            self.tell()
 
     # --- coming back
 
@@ -229,7 +245,7 @@ class Person:
         self.gone = code
         self._standing.set()  # whoever waits for the socket hears that there is none
         self._standing.clear()
-        self.changed.set()
+        self.tell()
 
     async def _come_back(self, code: int) -> None:
         most_s, waited_s = (DRAIN_JITTER_S if code == DRAINING else FIRST_S), 0.0

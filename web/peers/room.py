@@ -59,7 +59,7 @@ class Room:
 
         Raises Refused, TimeoutError.
         """
-        self.media = self.person.sources.open(self.person.changed.set)
+        self.media = self.person.sources.open(self.person.tell)
         if self.media is None:
             return
         self.flow, self._joined = self.media.flow, True
