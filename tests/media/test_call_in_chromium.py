@@ -142,7 +142,7 @@ async def test_a_call_lives_with_five_percent_loss(
             await talking(a, b)
             await decoded(b, 60)
             rates = {loss: (await frames_under_loss(stage, b, loss, 4))[0] for loss in (0.0, 0.05)}
-            record_property("frames_per_s_by_loss", rates)
+            record_property("frames_per_s_at_5_percent_loss", rates[0.05])
             assert stage.link.lost > 20
             assert rates[0.05] > 0.5 * rates[0.0]  # 0.98 is the target where nothing else runs
 
