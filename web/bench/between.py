@@ -15,7 +15,8 @@ import uvloop
 from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
 from web.bench.others.companies import Pair, companies
 from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, alternating, stacks
+from web.bench.others.stacks import Stack, stacks
+from web.bench.others.turns import Field
 from web.bench.process import Child, cpu_ns
 
 ARRIVE_S = 10.0
@@ -53,20 +54,17 @@ class Spent(NamedTuple):
     p99_ms: float
 
 
-Rounds = dict[tuple[bool, bool], dict[str, list[Spent]]]
+Way = tuple[bool, bool]
+Played = Field[dict[Way, Spent]]
 
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays all ways on all stacks. Raises ChildFailed, NotReady."""
     with stacks(2, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
-        rounds: Rounds = Child(talk, company.stacks, size).result(LIMIT_S, progress)
-    made = Made([], [], [], company.skipped, company.versions)
-    for way, found in rounds.items():
-        id, name = WAYS[way]
-        columns = {
-            field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in found.items()}
-            for field in Spent._fields
-        }
+        played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
+    made = Made([], [], [], [*company.skipped, *played.out], company.versions)
+    for way, (id, name) in WAYS.items():
+        columns = {field: _column(played, way, field) for field in Spent._fields}
         note = f"{size.pairs} pairs, {times(size.rounds, 'round')}"
         told = f"socket to socket, {name}"
         made.comparisons += [
@@ -81,34 +79,38 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
     return made
 
 
+def _column(played: Played, way: Way, field: str) -> dict[str, list[float]]:
+    return played.column(lambda turn: float(getattr(turn[way], field)))
+
+
 def _ours(compared: Comparison, note: str) -> Figure:
     return Figure(compared.id, compared.name, compared.values[0].value, compared.unit, None, note)
 
 
-def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     """The people's process."""
     return uvloop.run(_talk(tell, found, size))
 
 
-async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     clients = await companies(found)
-    lanes: dict[tuple[bool, bool], dict[str, Lane]] = {way: {} for way in WAYS}
-    for number, stack in enumerate(found):
+    stacks_by_name = {stack.name: stack for stack in found}
+    lanes: dict[str, dict[Way, Lane]] = {name: {} for name in stacks_by_name}
+    field: Played = Field(stacks_by_name)
+
+    async def enter(name: str) -> None:
         for kept, across in WAYS:
-            lane = Lane(stack)
-            lane.pairs = await clients[stack.name].pairs(size.pairs, across, lane.heard, kept)
-            lane.marker = clients[stack.name].told
-            lanes[kept, across][stack.name] = lane
-        tell(0.3 * (number + 1) / len(found))
-    for each in lanes.values():
-        for lane in each.values():
+            lane = lanes[name][kept, across] = Lane(stacks_by_name[name])
+            lane.pairs = await clients[name].pairs(size.pairs, across, lane.heard, kept)
+            lane.marker = clients[name].told
             await lane.busy(3)  # what is made at first use is made by now
-    rounds: Rounds = {way: {stack.name: [] for stack in found} for way in WAYS}
-    for number, name in alternating([stack.name for stack in found], size.rounds):
-        for way, each in lanes.items():
-            rounds[way][name].append(await each[name].spend(size))
-        tell(0.3 + 0.7 * (number + 1) / size.rounds)
-    return rounds
+
+    async def turn(name: str) -> dict[Way, Spent]:
+        return {way: await lane.spend(size) for way, lane in lanes[name].items()}
+
+    await field.each(enter)
+    await field.play(size.rounds, turn, tell)
+    return field
 
 
 class Lane:

@@ -6,7 +6,7 @@ workers do meanwhile included, and when each socket read it.
 """
 
 import asyncio
-import resource
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -16,7 +16,8 @@ import uvloop
 from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
 from web.bench.others.companies import Act, Company, companies
 from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, alternating, stacks
+from web.bench.others.stacks import OURS, Stack, stacks
+from web.bench.others.turns import Field
 from web.bench.process import Child, cpu_ns
 from web.bench.wire import PeerError
 
@@ -67,89 +68,107 @@ PHASES = {
 }
 """By phase: what it is called, and how many times ours the others' CPU is to be at least."""
 
-Rounds = dict[str, dict[str, list[Spent]]]
-"""By phase and stack."""
+Played = Field[dict[str, Spent]]
+"""What each stack's turn took, by phase."""
 
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays all phases on all stacks. Raises ChildFailed, NotReady."""
     with stacks(2, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
-        rounds: Rounds = Child(listen, company.stacks, size).result(LIMIT_S, progress)
-        return Made(_figures(rounds, size), _comparisons(rounds, size), [], company.skipped, company.versions)
+        played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
+        skipped = [*company.skipped, *played.out]
+        return Made(_figures(played, size), _comparisons(played, size), [], skipped, company.versions)
 
 
-def _figures(rounds: Rounds, size: Size) -> list[Figure]:
-    ours = {
-        phase: compared("", "", "", _column(found, "us")).values[0].value for phase, found in rounds.items()
-    }
-    steady = rounds["steady"]
+def _figures(played: Played, size: Size) -> list[Figure]:
     note = f"{size.sockets} sockets on two workers, rows of the queue as JSON"
+    steady = f"fan-out at {RATE:.0f} events/s, CPU a delivery"
     return [
+        Figure("fanout_us", steady, _ours(played, "steady", "us"), "µs", 10.0, note),
         Figure(
-            "fanout_us", f"fan-out at {RATE:.0f} events/s, CPU a delivery", ours["steady"], "µs", 10.0, note
+            "fanout_burst_us",
+            f"fan-out in bursts of {BURST}, CPU a delivery",
+            _ours(played, "burst", "us"),
+            "µs",
         ),
-        Figure("fanout_burst_us", f"fan-out in bursts of {BURST}, CPU a delivery", ours["burst"], "µs"),
-        Figure("fanout_flood_us", "fan-out as fast as it goes, CPU a delivery", ours["flood"], "µs"),
         Figure(
-            "fanout_last_p50_ms", "the last of all sockets hears it, p50", _ours(steady, "last_p50_ms"), "ms"
+            "fanout_flood_us",
+            "fan-out as fast as it goes, CPU a delivery",
+            _ours(played, "flood", "us"),
+            "µs",
         ),
-        Figure("fanout_store_us", "the store’s CPU for one event", _ours(steady, "store_us"), "µs"),
+        Figure(
+            "fanout_last_p50_ms",
+            "the last of all sockets hears it, p50",
+            _ours(played, "steady", "last_p50_ms"),
+            "ms",
+        ),
+        Figure("fanout_store_us", "the store’s CPU for one event", _ours(played, "steady", "store_us"), "µs"),
     ]
 
 
-def _ours(found: dict[str, list[Spent]], field: str) -> float:
-    return compared("", "", "", _column(found, field)).values[0].value
+def _ours(played: Played, phase: str, field: str) -> float:
+    return statistics.median(_column(played, phase, field)[OURS])
 
 
-def _column(found: dict[str, list[Spent]], field: str) -> dict[str, list[float]]:
-    return {stack: [getattr(spent, field) for spent in spents] for stack, spents in found.items()}
+def _column(played: Played, phase: str, field: str) -> dict[str, list[float]]:
+    return played.column(lambda turn: float(getattr(turn[phase], field)))
 
 
-def _comparisons(rounds: Rounds, size: Size) -> list[Comparison]:
+def _comparisons(played: Played, size: Size) -> list[Comparison]:
     made = []
-    for phase, found in rounds.items():
-        name, targets = PHASES[phase]
-        note = f"{size.sockets} sockets, two workers, {times(size.rounds, 'round')}"
-        made += [
-            compared(
-                f"fanout_{phase}_us", f"{name}: CPU a delivery", "µs", _column(found, "us"), targets, note
-            ),
-            compared(
-                f"fanout_{phase}_store_us",
-                f"{name}: the store’s CPU an event",
-                "µs",
-                _column(found, "store_us"),
-            ),
-            compared(f"fanout_{phase}_p50_ms", f"{name}: heard after, p50", "ms", _column(found, "p50_ms")),
-            compared(f"fanout_{phase}_p99_ms", f"{name}: heard after, p99", "ms", _column(found, "p99_ms")),
-        ]
+    note = f"{size.sockets} sockets, two workers, {times(size.rounds, 'round')}"
+    for phase, (name, targets) in PHASES.items():
+        for id, field, what, unit in (
+            ("us", "us", "CPU a delivery", "µs"),
+            ("store_us", "store_us", "the store’s CPU an event", "µs"),
+            ("p50_ms", "p50_ms", "heard after, p50", "ms"),
+            ("p99_ms", "p99_ms", "heard after, p99", "ms"),
+        ):
+            first = field == "us"
+            made.append(
+                compared(
+                    f"fanout_{phase}_{id}",
+                    f"{name}: {what}",
+                    unit,
+                    _column(played, phase, field),
+                    targets if first else None,
+                    note if first else "",
+                )
+            )
     return made
 
 
-def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     """The people's process: what each phase took each stack."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return uvloop.run(_listen(tell, found, size))
 
 
-async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Rounds:
+async def _listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     clients = await companies(found)
+    stacks_by_name = {stack.name: stack for stack in found}
     audiences: dict[str, Audience] = {}
-    for number, stack in enumerate(found):
-        audiences[stack.name] = await Audience.enter(stack, clients[stack.name], size.sockets)
-        tell(0.3 * (number + 1) / len(found))
-    await asyncio.sleep(SETTLE_S)
-    rounds: Rounds = {phase: {name: [] for name in audiences} for phase in PHASES}
-    for audience in audiences.values():
-        await audience.spend(3, 1, RATE)  # what is made at first use is made by now
-    for number, name in alternating(list(audiences), size.rounds):
+    field: Played = Field(stacks_by_name)
+
+    async def enter(name: str) -> None:
+        audiences[name] = await Audience.enter(stacks_by_name[name], clients[name], size.sockets)
+        tell(0.3 * len(audiences) / len(found))
+
+    async def turn(name: str) -> dict[str, Spent]:
         audience = audiences[name]
-        rounds["steady"][name].append(await audience.spend(round(size.steady_s * RATE), 1, RATE))
-        rounds["burst"][name].append(await audience.spend(size.bursts, BURST, RATE))
-        rounds["flood"][name].append(await audience.flood(size.flood))
-        tell(0.3 + 0.7 * (number + 1) / size.rounds)
-    return rounds
+        return {
+            "steady": await audience.spend(round(size.steady_s * RATE), 1, RATE),
+            "burst": await audience.spend(size.bursts, BURST, RATE),
+            "flood": await audience.flood(size.flood),
+        }
+
+    await field.each(enter)
+    await asyncio.sleep(SETTLE_S)
+    await field.each(
+        lambda name: audiences[name].spend(3, 1, RATE)
+    )  # what is made at first use is made by now
+    await field.play(size.rounds, turn, lambda part: tell(0.3 + 0.7 * part))
+    return field
 
 
 class Audience:

@@ -17,12 +17,14 @@ from media.dtls import Identity
 from web.bench.figures import Comparison, Made, Skipped, compared, percentile, times
 from web.bench.others import janus, relayed, setup
 from web.bench.others.calls import Clip, Party
-from web.bench.others.stacks import OURS, alternating
+from web.bench.others.stacks import OURS
+from web.bench.others.turns import FAILURES, Field, alternating
 from web.bench.process import cpu_ns, versions_of
 
 FIRST_LIMIT_S = 8.0
 LATENCY_S = 1.5
 LOOPBACK = "127.0.0.1"
+DECODES = "aiortc MediaRelay"
 TARGETS = {"Janus": 1 / 0.65}
 Tell = Callable[[float], None]
 
@@ -166,24 +168,27 @@ def measure(
     if "aiortc" in others:
         clip = Clip()
         made.versions |= versions_of("aiortc")
-        starts["aiortc MediaRelay"] = lambda: _aiortc(clip)
+        starts[DECODES] = lambda: _aiortc(clip)
     if len(starts) == 1:
         return made
-    forwarding = [name for name in starts if name != "aiortc MediaRelay"]
-    many: dict[str, list[Spent]] = {name: [] for name in forwarding}
-    few: dict[str, list[Spent]] = {name: [] for name in starts}
+    many: Field[Spent] = Field(name for name in starts if name != DECODES)
+    few: Field[Spent] = Field(starts)
     for number, name in alternating(list(starts), size.rounds):
+        if name not in few.made:
+            continue
         try:
-            if name in many:
+            if name in many.made:
                 with starts[name]() as server:
-                    many[name].append(talk(server, size.calls, size.talk_s, late=True))
+                    many.made[name].append(talk(server, size.calls, size.talk_s, late=True))
             with starts[name]() as server:
                 spent = talk(server, size.few, size.talk_s, late=False)
                 spent.firsts_ms = [first(server, f"first-{at}") for at in range(size.firsts)]
-                few[name].append(spent)
-        except setup.Missing as problem:
-            raise TimeoutError(f"{name}: {problem}") from None
+                few.made[name].append(spent)
+        except (*FAILURES, setup.Missing, ValueError) as problem:
+            few.drop(name, problem)
+            many.made.pop(name, None)
         progress((number + 1) / size.rounds)
+    made.skipped += few.out
     made.comparisons = _comparisons(many, few, size)
     return made
 
@@ -203,11 +208,11 @@ def _aiortc(clip: Clip) -> Iterator[Server]:
         yield Aiortc(pid, control, clip)
 
 
-def _comparisons(many: dict[str, list[Spent]], few: dict[str, list[Spent]], size: Size) -> list[Comparison]:
+def _comparisons(many: Field[Spent], few: Field[Spent], size: Size) -> list[Comparison]:
     note = f"{size.calls} calls of two, 320 packets/s each, {times(size.rounds, 'round')}"
     one = f"{times(size.few, 'call')}, {times(size.rounds, 'round')}"
     made = []
-    if len(many) > 1:
+    if len(many.made) > 1:
         made += [
             compared("media_us", "CPU a packet", "µs", _column(many, "us"), TARGETS, note),
             compared("media_setup_ms", "CPU to set up a party", "ms", _column(many, "setup_ms"), None, note),
@@ -218,8 +223,8 @@ def _comparisons(many: dict[str, list[Spent]], few: dict[str, list[Spent]], size
                 "media_p99_ms", "delay that the server adds, p99", "ms", _column(many, "p99_ms"), None, note
             ),
         ]
-    firsts = {name: [statistics.median(s.firsts_ms) for s in found] for name, found in few.items()}
-    targets = {"aiortc MediaRelay": 15.0}
+    firsts = {name: [statistics.median(s.firsts_ms) for s in found] for name, found in few.made.items()}
+    targets = {DECODES: 15.0}
     made += [
         compared(
             "media_call_us", "CPU of one call, each packet sent", "µs", _column(few, "us"), targets, one
@@ -231,8 +236,8 @@ def _comparisons(many: dict[str, list[Spent]], few: dict[str, list[Spent]], size
     return made
 
 
-def _column(found: dict[str, list[Spent]], name: str) -> dict[str, list[float]]:
-    return {server: [getattr(spent, name) for spent in spents] for server, spents in found.items()}
+def _column(field: Field[Spent], name: str) -> dict[str, list[float]]:
+    return field.column(lambda spent: float(getattr(spent, name)))
 
 
 def talk(server: Server, calls: int, seconds: float, *, late: bool) -> Spent:

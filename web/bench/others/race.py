@@ -15,7 +15,8 @@ import uvloop
 from web.bench.figures import Made, compared, percentile, times
 from web.bench.others.companies import Racer, companies
 from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, all_done, alternating, stacks
+from web.bench.others.stacks import Stack, stacks
+from web.bench.others.turns import Field, all_done
 from web.bench.process import Child, cpu_ns
 from web.bench.wire import PeerError, Wire
 
@@ -51,15 +52,10 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
     if not others:
         return Made()
     with stacks(2, others, (RACING, RACING, 1), say) as company:
-        rounds: dict[str, list[Spent]] = Child(race, company.stacks, size).result(LIMIT_S, progress)
-    columns = {
-        field: {stack: [getattr(spent, field) for spent in spents] for stack, spents in rounds.items()}
-        for field in Spent._fields
-    }
-    name, note = (
-        "claim race",
-        f"{RACING} racing on two workers, {times(size.rounds, 'round')} of {size.races}",
-    )
+        played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
+    columns = {field: _column(played, field) for field in Spent._fields}
+    name = "claim race"
+    note = f"{RACING} racing on two workers, {times(size.rounds, 'round')} of {size.races}"
     return Made(
         [],
         [
@@ -71,29 +67,34 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
             compared("race_store_us", f"{name}: the store’s CPU for all {RACING}", "µs", columns["store_us"]),
         ],
         [],
-        company.skipped,
+        [*company.skipped, *played.out],
         company.versions,
     )
 
 
-def race(tell: Tell, found: Sequence[Stack], size: Size) -> dict[str, list[Spent]]:
+def _column(played: Field[Spent], field: str) -> dict[str, list[float]]:
+    return played.column(lambda spent: float(getattr(spent, field)))
+
+
+def race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
     """The people's process."""
     return uvloop.run(_race(tell, found, size))
 
 
-async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> dict[str, list[Spent]]:
+async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
     clients = await companies(found)
-    tracks = {}
-    for stack in found:
-        track = tracks[stack.name] = Track(stack, clients[stack.name].claimed)
-        track.racers, track.visit, track.pages = await clients[stack.name].racers(RACING, track.heard)
+    tracks = {stack.name: Track(stack, clients[stack.name].claimed) for stack in found}
+    field: Field[Spent] = Field(tracks)
+
+    async def enter(name: str) -> None:
+        track = tracks[name]
+        track.racers, track.visit, track.pages = await clients[name].racers(RACING, track.heard)
         await asyncio.sleep(0.2)  # joining a room has no answer with the others
         await track.spend(3)
-    rounds: dict[str, list[Spent]] = {name: [] for name in tracks}
-    for number, name in alternating(list(tracks), size.rounds):
-        rounds[name].append(await tracks[name].spend(size.races))
-        tell((number + 1) / size.rounds)
-    return rounds
+
+    await field.each(enter)
+    await field.play(size.rounds, lambda name: tracks[name].spend(size.races), tell)
+    return field
 
 
 class Track:
@@ -142,7 +143,7 @@ class Track:
             raise PeerError(f"{self._stack.name}: {sum(won)} winners in one race")
         winner = won.index(True)
         await all_done(list(self._knew.values()), ARRIVE_S)
-        late_ns = max(
+        late_ns: int = max(
             knew.result() - sent_ns[winner]
             for worker, knew in self._knew.items()
             if worker != racing[winner].worker

@@ -3,7 +3,6 @@
 Knows how each is started and stopped, and which processes are its own. What is said to them is in `companies.py`.
 """
 
-import asyncio
 import select
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from web.bench.figures import Skipped
 from web.bench.others import setup
@@ -150,17 +149,3 @@ def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
                 process.wait(STOP_S)
             assert process.stdout is not None
             process.stdout.close()
-
-
-def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
-    """Everybody's turn in each round, each round beginning with another, so that nobody always comes first."""
-    for number in range(rounds):
-        start = number % len(names)
-        for name in (*names[start:], *names[:start]):
-            yield number, name
-
-
-async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
-    """What several wait for. Raises TimeoutError."""
-    async with asyncio.timeout(limit_s):
-        return list(await asyncio.gather(*waiting))

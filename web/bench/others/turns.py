@@ -1,0 +1,68 @@
+"""Whose turn it is: everybody once in each round, each round beginning with another.
+
+Knows that ours must not fail, and that one of the others that does is out, with the reason, and the rest go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from web.bench.figures import Skipped
+from web.bench.wire import PeerError
+
+T = TypeVar("T")
+FAILURES = (PeerError, TimeoutError, OSError)
+
+
+def alternating(names: Sequence[str], rounds: int) -> Iterator[tuple[int, str]]:
+    """Everybody's turn in each round, so that nobody always comes first."""
+    for number in range(rounds):
+        start = number % len(names)
+        for name in (*names[start:], *names[:start]):
+            yield number, name
+
+
+class Field(Generic[T]):
+    """Who is in, ours first; what each has made in its turns; who is out and why."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.made: dict[str, list[T]] = {name: [] for name in names}
+        self.out: list[Skipped] = []
+        self._ours = next(iter(self.made))
+
+    def drop(self, name: str, problem: Exception) -> None:
+        """One that failed is out. Raises the problem where it is ours."""
+        if name == self._ours:
+            raise problem
+        del self.made[name]
+        self.out.append(Skipped(name, f"it failed on the way: {problem or type(problem).__name__}"))
+
+    async def each(self, act: Callable[[str], Awaitable[object]]) -> None:
+        """Something for everybody who is in."""
+        for name in list(self.made):
+            try:
+                await act(name)
+            except FAILURES as problem:
+                self.drop(name, problem)
+
+    async def play(
+        self, rounds: int, turn: Callable[[str], Awaitable[T]], tell: Callable[[float], None]
+    ) -> None:
+        """All rounds; `tell` hears how far it is."""
+        for number, name in alternating(list(self.made), rounds):
+            if name in self.made:
+                try:
+                    self.made[name].append(await turn(name))
+                except FAILURES as problem:
+                    self.drop(name, problem)
+                tell((number + 1) / rounds)
+
+    def column(self, pick: Callable[[T], float]) -> dict[str, list[float]]:
+        """One figure of each turn, by name."""
+        return {name: [pick(turn) for turn in turns] for name, turns in self.made.items()}
+
+
+async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
+    """What several wait for. Raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        return list(await asyncio.gather(*waiting))
