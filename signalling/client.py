@@ -204,6 +204,7 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(Closed(code))
+                reply.exception()  # of several requests on their way, the first that fails is heard of
         self._arrived.set()
         self._over.set()
         for tell in self._tell:

@@ -73,7 +73,13 @@ def run(
     ] = "steady:1/s",
     providers: Annotated[
         int,
-        typer.Option("--providers", "-p", min=0, help="How many providers are On-Call; 0: your own staff."),
+        typer.Option(
+            "--providers",
+            "-p",
+            min=0,
+            help="How many providers are On-Call; 0: your own staff. Each can hold about five visits a second, for a "
+            "server closes sockets that say more than 50 messages a second.",
+        ),
     ] = 2,
     credentials: Annotated[
         Path | None,

@@ -45,11 +45,17 @@ class Clinic:
 
     `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
     PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where it is none.
-    An async context manager, for those who use its `http`.
+    `timeout_s` is how long a page may take. An async context manager, for those who use its `http`.
     """
 
     def __init__(
-        self, url: str, organisation: str | None = None, *, ca: Path | None = None, insecure: bool = False
+        self,
+        url: str,
+        organisation: str | None = None,
+        *,
+        ca: Path | None = None,
+        insecure: bool = False,
+        timeout_s: float = TIMEOUT_S,
     ) -> None:
         parts = urlsplit(url if "//" in url else f"//{url}")
         try:
@@ -65,6 +71,7 @@ class Clinic:
         self.host, self.port = parts.hostname, port
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.authority = parts.netloc
+        self.timeout_s = timeout_s
         self.organisation = organisation or parts.path.strip("/").split("/")[0]
         if self.organisation and not SLUG.fullmatch(self.organisation):
             raise CannotEnter(f"expected an organisation’s slug, like riverside; found {self.organisation}")
@@ -77,7 +84,7 @@ class Clinic:
         """A new connection to the server. Raises CannotEnter."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self.timeout_s):
                 if self._addresses is None:
                     # Asked once, not for each of thousands; where there are several addresses they take turns.
                     found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
@@ -200,7 +207,7 @@ class Browser:
         wire, self._wire = self._wire, None
         head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self.clinic.timeout_s):
                 if wire is not None and not wire.closed:
                     try:
                         await wire.upgrade(head)
@@ -231,7 +238,7 @@ class Browser:
 
     async def _ask(self, head: str, body: bytes = b"") -> Page:
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self.clinic.timeout_s):
                 answer = await self._answered(head, body)
         except (NotHttp, TimeoutError) as problem:
             self.close()
@@ -269,7 +276,7 @@ def sentence(problem: Any, origin: str) -> str:
     if isinstance(problem, socket.gaierror):
         return f"there is no host {host}"
     if isinstance(problem, TimeoutError):
-        return f"{origin} did not answer within {TIMEOUT_S:.0f} s"
+        return f"{origin} did not answer in time"
     if isinstance(problem, NotHttp):
         return f"{origin} does not answer as a web server does ({problem})"
     if origin.startswith("https") and isinstance(problem, ConnectionResetError | ConnectionAbortedError):

@@ -36,7 +36,9 @@ class Driver:
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         plan = share.plan
         self.share, self.plan = share, plan
-        self.clinic = clinic or Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
+        self.clinic = clinic or Clinic(
+            plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure, timeout_s=plan.timeout_s
+        )
         self.floor = Floor(plan.race)
         self.staff: list[Provider] = []
         self.seen = Observations()

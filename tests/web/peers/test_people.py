@@ -1,4 +1,4 @@
-"""The scripting API: a visit told as a story, what was seen of it, faults on purpose. On a real site, relay and store."""
+"""The scripting API: a visit told as a story, what was seen of it, faults on purpose. On a real site and relay."""
 
 import asyncio
 import time
