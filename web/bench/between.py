@@ -103,7 +103,7 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
             lane = lanes[name][kept, across] = Lane(stacks_by_name[name])
             lane.pairs = await clients[name].pairs(size.pairs, across, lane.heard, kept)
             lane.marker = clients[name].told
-            await lane.busy(3)  # what is made at first use is made by now
+            await lane.busy(10)  # what is made at first use is made by now, and what is compiled is compiled
 
     async def turn(name: str) -> dict[Way, Spent]:
         return {way: await lane.spend(size) for way, lane in lanes[name].items()}

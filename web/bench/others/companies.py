@@ -40,6 +40,7 @@ LINE = {
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
 """What the others carry between two sockets: ours, without what their event's name says already."""
 
+JOIN_S = 1.0  # to join a room has no answer with the others
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
 
@@ -122,10 +123,10 @@ class Ours:
                 made.append(Pair(_muting(patient, visit), provider))
         return made
 
-    async def _beside(self, seat: Seat, worker: str, across: bool) -> Peer:
+    async def _beside(self, seat: Seat, worker: str, across: bool, heard: Heard = no_news) -> Peer:
         """A socket on that worker, or on another: the kernel chooses, so until it has."""
         for _ in range(ROUNDS):
-            peer = await enter(self.door, seat, no_news, text=True)
+            peer = await enter(self.door, seat, heard, text=True)
             if (peer.worker != worker) is across:
                 return peer
             peer.close()
@@ -138,13 +139,8 @@ class Ours:
             refuse_errors(answer)
         visit = self.stack.visits[0]
         first = await enter(self.door, self.stack.patients[0], heard, text=True)
-        second = None
-        for _ in range(ROUNDS):
-            second = await enter(self.door, self.stack.patients[0], heard, text=True)
-            if second.worker != first.worker:
-                break
-            second.close()
-        pages = [page for page in (first, second) if page is not None]
+        second = await self._beside(self.stack.patients[0], first.worker, across=True, heard=heard)
+        pages = [first, second]
         await _subscribe(pages, f"visit/{visit}")
         return [_racing(peer) for peer in peers], visit, {page: page.worker for page in pages}
 
@@ -265,6 +261,7 @@ class Others:
         found = await self._enter(number, heard)
         for other in found:
             other.emit("listen", None)
+        await asyncio.sleep(JOIN_S)
         return found
 
     async def makers(self, number: int) -> list[Act]:
@@ -280,6 +277,7 @@ class Others:
             me = f"person-{next(self._numbers)}"
             hears.emit("hello", me)
             made.append(Pair(_emitting(tells, "tell", {"to": me, "data": LINE if kept else MUTED}), hears))
+        await asyncio.sleep(JOIN_S)
         return made
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
@@ -291,6 +289,7 @@ class Others:
         pages = await self._enter(len(self.stack.doors), heard)
         for page in pages:
             page.emit("hello", f"patient:{visit}")
+        await asyncio.sleep(JOIN_S)
         doors = len(self.stack.doors)
         return (
             [_other_racing(other, at % doors) for at, other in enumerate(racing)],

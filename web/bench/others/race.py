@@ -89,7 +89,6 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
     async def enter(name: str) -> None:
         track = tracks[name]
         track.racers, track.visit, track.pages = await clients[name].racers(RACING, track.heard)
-        await asyncio.sleep(0.2)  # joining a room has no answer with the others
         await track.spend(3)
 
     await field.each(enter)

@@ -35,7 +35,7 @@ class Field(Generic[T]):
         if name == self._ours:
             raise problem
         del self.made[name]
-        self.out.append(Skipped(name, f"it failed on the way: {problem or type(problem).__name__}"))
+        self.out.append(Skipped(name, f"it failed on the way: {str(problem) or type(problem).__name__}"))
 
     async def each(self, act: Callable[[str], Awaitable[object]]) -> None:
         """Something for everybody who is in."""
