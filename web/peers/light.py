@@ -17,7 +17,7 @@ from collections.abc import Callable
 from struct import Struct
 from weakref import WeakKeyDictionary
 
-from media import rtp
+from media import srtp
 from media.codecs import OPUS, VP8
 from media.dtls import Identity
 from media.probe import VP8_DELTA, VP8_KEYFRAME, Probe
@@ -31,10 +31,13 @@ BLACK_EVERY = 6  # of black frames, every so-manieth is worth a packet
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-LATE_S = 1.0  # a driver that is later than this does not make up for it with a flood
+LATE_S = 0.1  # a driver that is later than this leaves packets out, rather than sending them in a flood
 FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
 _REPORT = Struct("!BBHIIIIII")
-_NOISE = os.urandom(VIDEO_BYTES)
+_AUDIO, _VIDEO = (
+    Struct("!BBHII"),
+    Struct("!BBHII2s"),
+)  # RFC 3550 §5.1; with the first bytes of VP8 (RFC 7741 §4.2)
 
 
 class Speaker(Probe):
@@ -52,6 +55,7 @@ class Speaker(Probe):
         self._owed = 0.0
         self._wants_keyframe = True
         self._was_ready = False
+        self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
         """ICE and DTLS go on; returns in how many s to come again, as all of these do."""
@@ -69,26 +73,33 @@ class Speaker(Probe):
             count, size = KEYFRAME_PACKETS if key else count, VIDEO_BYTES
         else:
             count, size = int(key or next(self._number) % BLACK_EVERY == 0), BLACK_BYTES
-        timestamp = int(now * VP8.clock_rate)
+        timestamp = int(now * VP8.clock_rate) & 0xFFFFFFFF
         for place in range(count):
-            payload = (VP8_KEYFRAME if key and place == 0 else VP8_DELTA) + _NOISE[2:size]
-            last = place == count - 1
-            self.send_rtp(
-                rtp.build(
-                    VP8.payload_type, next(self._sequence), timestamp, self.video_ssrc, payload, marker=last
-                )
-            )
+            begin = VP8_KEYFRAME if key and place == 0 else VP8_DELTA
+            marked = VP8.payload_type | (0x80 if place == count - 1 else 0)
+            sequence = next(self._sequence) & 0xFFFF
+            _VIDEO.pack_into(self._buffer, 0, 0x80, marked, sequence, timestamp, self.video_ssrc, begin)
+            self._emit(_AUDIO.size + size)
         return FRAME_S
 
     def sound(self, now: float) -> float:
         """20 ms of sound or silence."""
         if self.ready:
-            payload = _NOISE[: AUDIO_BYTES if self.on else SILENCE_BYTES]
-            timestamp = int(now * OPUS.clock_rate)
-            self.send_rtp(
-                rtp.build(OPUS.payload_type, next(self._audio_sequence), timestamp, self.audio_ssrc, payload)
-            )
+            timestamp = int(now * OPUS.clock_rate) & 0xFFFFFFFF
+            sequence = next(self._audio_sequence) & 0xFFFF
+            _AUDIO.pack_into(self._buffer, 0, 0x80, OPUS.payload_type, sequence, timestamp, self.audio_ssrc)
+            self._emit(_AUDIO.size + (AUDIO_BYTES if self.on else SILENCE_BYTES))
         return AUDIO_S
+
+    def _emit(self, size: int) -> None:
+        """Encrypt and send what stands in the buffer: a header that was just written, and noise left from before."""
+        self._length[0] = size
+        if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
+            self.sent += 1
+            try:
+                self.sock.send(self._view[: self._length[0]])
+            except OSError:
+                return  # lost, as on any wire
 
     def report(self, now: float) -> float:
         """A sender report (RFC 3550 §6.4.1)."""
@@ -193,6 +204,7 @@ class LightMedia:
             self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
             self._speaker.on = self._on
             answer = self._speaker.answer(offer)
+            self._speaker.sock.connect(self._speaker.remote)
             pacer().add(self._speaker)
             return answer
         return self._speaker.answer(offer)

@@ -26,7 +26,7 @@ from web.peers.server import Watch
 SIGN_INS = 4  # at once; each costs the server a password's hash
 GOODBYE_S = 15.0
 GAUGE_S = 0.5
-VANISHED_S = 1.0
+MISHAP_S = 1.0
 LOST_CLAIMS = frozenset({"already_claimed"})
 
 
@@ -159,7 +159,8 @@ class Driver:
         self.waiting += 1
         try:
             patient.spawn(patient.fill_in(over_s=visitor.fill_in_s))
-            self._mishap(patient)
+            if self.plan.reload or self.plan.vanish:
+                patient.spawn(self._mishap(patient))
             await patient.room.reaches("claimed", "live", timeout_s=self.plan.patience_s)
         finally:
             self.waiting -= 1
@@ -182,24 +183,18 @@ class Driver:
         await room.ended(self.plan.timeout_s + meeting.talk_s)
         if meeting.provider is not None:
             self._step("hang_up", meeting.provider.at["end"], room.at["ended"])
-        self._count("freezes", room.flow.freezes)
+        self._seen_of(room)
 
-    def _mishap(self, patient: Patient) -> None:
-        draw = patient.random.random()
+    async def _mishap(self, patient: Patient) -> None:
+        draw, after_s = patient.random.random(), patient.random.random() * MISHAP_S
         if draw < self.plan.reload:
-            patient.spawn(self._reloads(patient))
+            await asyncio.sleep(after_s)
+            self._count("reloads", 1)
+            await patient.reload()
         elif draw < self.plan.reload + self.plan.vanish:
-            patient.spawn(self._vanishes(patient))
-
-    async def _reloads(self, patient: Patient) -> None:
-        await asyncio.sleep(patient.random.random() * VANISHED_S)
-        self._count("reloads", 1)
-        await patient.reload()
-
-    async def _vanishes(self, patient: Patient) -> None:
-        await asyncio.sleep(patient.random.random() * VANISHED_S)
-        self._count("vanished", 1)
-        patient.vanish()
+            await asyncio.sleep(after_s)
+            self._count("vanished", 1)
+            patient.vanish()
 
     # --- a provider
 
@@ -253,7 +248,7 @@ class Driver:
             await room.first_frame()
             self._step("first_frame", second, room.flow.first_at)
         await room.talk(meeting.talk_s)
-        self._count("freezes", room.flow.freezes)
+        self._seen_of(room)
         await room.end()
 
     async def _give_back(self, provider: Provider, room: Room | None) -> None:
@@ -277,6 +272,12 @@ class Driver:
     def _step(self, name: str, begin: float, end: float | None) -> None:
         if end is not None:
             self.seen.step(name, max(0.0, end - begin))
+
+    def _seen_of(self, room: Room) -> None:
+        """What came in of picture and sound, once the call is over."""
+        self._count("freezes", room.flow.freezes)
+        self._count("packets", room.flow.packets)
+        self._count("frames", room.flow.frames)
 
     def _count(self, name: str, number: int) -> None:
         if number:
