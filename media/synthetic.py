@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import fractions
+import functools
 import math
+import random
 import re
 import struct
 import time
@@ -37,6 +39,8 @@ AUDIO_FRAME_S: Final = 0.020
 TONE_HZ: Final = 440
 BLACK: Final = 16  # luma of black in limited range
 WHITE: Final = 235
+BAR: Final = 32
+TILE: Final = 8
 PICTURE_LUMA: Final = 40  # brighter than this is no black, even after coding
 SAMPLING: Final = 61  # every so-manieth pixel and sample is looked at
 
@@ -85,7 +89,11 @@ class _Paced(Switched):
 
 
 class PictureTrack(_Paced):
-    """A bright bar that wanders over grey, or black while not `enabled`."""
+    """A bright bar that wanders over tiles in greys, or black while not `enabled`.
+
+    The tiles are there for the keyframe to fill more than one packet, as that of any camera does: what fits one packet
+    is taken for a blank picture.
+    """
 
     kind = "video"
 
@@ -96,17 +104,30 @@ class PictureTrack(_Paced):
         """The next frame, at its time."""
         count = await self.next_count()
         frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
-        row = bytearray([BLACK]) * frame.planes[0].line_size
+        line = frame.planes[0].line_size
         if self.enabled:
-            row = bytearray([WHITE // 2]) * frame.planes[0].line_size
-            at = count * 8 % (WIDTH - 32)
-            row[at : at + 32] = bytes([WHITE]) * 32
-        frame.planes[0].update(bytes(row) * HEIGHT)
+            picture = bytearray(_tiles(line))
+            for at in range(count * 8 % (WIDTH - BAR), HEIGHT * line, line):
+                picture[at : at + BAR] = bytes([WHITE]) * BAR
+            frame.planes[0].update(bytes(picture))
+        else:
+            frame.planes[0].update(bytes([BLACK]) * line * HEIGHT)
         for plane in frame.planes[1:]:
             plane.update(bytes([128]) * plane.buffer_size)
         frame.pts = int(count * FRAME_S * VIDEO_CLOCK_RATE)
         frame.time_base = VIDEO_TIME_BASE
         return frame
+
+
+@functools.cache
+def _tiles(line: int) -> bytes:
+    """A picture's luma: tiles in greys that no encoder can tell beforehand. `line` is how many bytes a row has."""
+    greys = random.Random(1)  # noqa: S311 - the same picture every time
+    return b"".join(
+        bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
+        * TILE
+        for _ in range(HEIGHT // TILE)
+    )
 
 
 class ToneTrack(_Paced):

@@ -49,6 +49,7 @@ class Driver:
 
     async def open(self) -> None:
         """Sign everybody in and go On-Call. Raises CannotEnter, Refused."""
+        self._sources(0).prepare()
         await _all(self._on_duty(number, credential) for number, credential in enumerate(self.share.staff))
 
     async def _on_duty(self, number: int, credential: Credential) -> None:

@@ -81,6 +81,13 @@ class Sources:
     file: Path | None = None
     link: LossyLink | None = None
 
+    def prepare(self) -> None:
+        """Load what the media needs now, rather than in the middle of the first claim."""
+        if self.kind == "light":
+            import web.peers.light
+        elif self.kind == "real":
+            import web.peers.real  # noqa: F401
+
     def open(self, changed: Callable[[], None]) -> Media | None:
         """One call's media, None for `none`; `changed` is called when something first connects or comes in."""
         if self.kind == "none":
