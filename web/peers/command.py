@@ -85,7 +85,8 @@ def run(
         Path | None,
         typer.Option(
             help=f"A file with the email and password of a provider on each line, or - for standard input; or the "
-            f"lines in {CREDENTIALS}. Fewer than --providers are used several times. Only wrong passwords are held back by a server."
+            f"lines in {CREDENTIALS}. Fewer than --providers are used several times. A server holds back wrong "
+            "passwords only."
         ),
     ] = None,
     fill_in: Annotated[

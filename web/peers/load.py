@@ -86,7 +86,7 @@ class Driver:
                 patients.add(task)
                 task.add_done_callback(patients.discard)
             over: list[asyncio.Future[Any]] = [
-                asyncio.gather(*patients),
+                asyncio.gather(*patients, return_exceptions=True),
                 asyncio.create_task(self._stopped.wait()),
             ]
             await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
