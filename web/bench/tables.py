@@ -32,6 +32,7 @@ What differs, and for whom:
 - Of the two ways between sockets, a line of the chat is kept before it is seen, and switching the microphone off is
   only passed on. The others only pass on.
 - In the claim race the others set a key where there is none, and tell one room.
+- Before memory is looked at, the others are told to collect their garbage; ours is not.
 - Janus runs its videocall plugin, which forwards between two people as our relay does, with one thread for each call
   (its default). Its parties are connected when the callee accepts; ours are before they press.
 - The first picture is the first packet of a keyframe that arrives. Whoever gets a picture that cannot be decoded asks

@@ -5,6 +5,8 @@ each stack, from fresh, one after the other.
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Sequence
 
 import uvloop
@@ -12,13 +14,13 @@ import uvloop
 from web.bench.figures import Made, compared
 from web.bench.others.companies import Other
 from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, stacks
+from web.bench.others.stacks import OURS, Stack, stacks
 from web.bench.peers import AT_ONCE, enter_all, no_news
 from web.bench.process import Child, resident_bytes
 from web.bench.wire import Wire
 
 EARLY = 0.3
-SETTLE_S = 2.0
+SETTLE_S = 1.5
 LIMIT_S = 300.0
 SOCKETS, FEW = 1000, 200
 Tell = Callable[[float], None]
@@ -46,15 +48,23 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
     for number, stack in enumerate(found):
         # What a worker takes at first is no socket's, and a young heap shrinks: some come before it counts, and stay.
         early = await _enter(stack, round(sockets * EARLY))
-        await asyncio.sleep(SETTLE_S)
-        before = resident_bytes(stack.workers)
+        before = await _resident(stack)
         here = await _enter(stack, sockets)
-        await asyncio.sleep(SETTLE_S)
-        grown[stack.name] = (resident_bytes(stack.workers) - before) / sockets
+        grown[stack.name] = (await _resident(stack) - before) / sockets
         for wire in (*early, *here):
             wire.close()
         tell((number + 1) / len(found))
     return grown
+
+
+async def _resident(stack: Stack) -> int:
+    """What the worker has in memory once it is quiet; the others' throw away first what they no longer need."""
+    await asyncio.sleep(SETTLE_S)
+    if stack.name != OURS:
+        for pid in stack.workers:
+            os.kill(pid, signal.SIGUSR2)
+        await asyncio.sleep(SETTLE_S)
+    return resident_bytes(stack.workers)
 
 
 async def _enter(stack: Stack, number: int) -> Sequence[Wire]:

@@ -55,7 +55,8 @@ def _node(script: str, *names: str) -> Callable[[setup.Say], tuple[list[str], di
     def command(say: setup.Say) -> tuple[list[str], dict[str, str]]:
         program, modules = setup.node_modules(say)
         versions = {name: program.versions[name] for name in ("Node", *names)}
-        return [*program.command, str(SERVERS / script), "STORE", str(modules)], versions
+        command = [*program.command, "--expose-gc", str(SERVERS / script), "STORE", str(modules)]
+        return command, versions
 
     return command
 

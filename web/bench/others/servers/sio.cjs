@@ -44,4 +44,5 @@ async function main() {
   http.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () => console.log(http.address().port));
 }
 
+process.on("SIGUSR2", () => global.gc()); // before memory is looked at
 main();

@@ -4,6 +4,8 @@ Runs in an environment of its own. Argument: the store's URL. Says its port on s
 """
 
 import asyncio
+import gc
+import signal
 import socket
 import sys
 from typing import Any
@@ -70,6 +72,7 @@ async def main(url: str) -> None:
         ws_per_message_deflate=False,
         lifespan="off",
     )
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)  # before memory is looked at
     door = socket.socket()
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.bind(("127.0.0.1", 0))

@@ -55,4 +55,5 @@ async function main() {
   server.on("listening", () => console.log(server.address().port));
 }
 
+process.on("SIGUSR2", () => global.gc()); // before memory is looked at
 main();
