@@ -60,17 +60,34 @@ class Flood:
 class Connection:
     """A client that said hello: who it is, its socket, and the visits whose page it is on."""
 
-    __slots__ = ("actor", "closing", "entered", "id", "said_bye", "socket", "token", "worker")
+    __slots__ = ("_ws", "actor", "closing", "entered", "id", "said_bye", "socket", "token", "worker")
 
-    def __init__(self, worker: Worker, actor: Actor, connection_id: str, token: str, socket: Socket) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        actor: Actor,
+        connection_id: str,
+        token: str,
+        ws: web.WebSocketResponse,
+        transport: asyncio.WriteTransport,
+        codec: m.Codec,
+    ) -> None:
         self.worker = worker
         self.actor = actor
         self.id = connection_id
         self.token = token
-        self.socket = socket
+        self._ws = ws
+        self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
+
+    def cut(self, code: int) -> None:
+        """End the socket with a close code."""
+        if code == 4002:
+            self.socket.abort()  # a close frame would wait behind all that it does not read
+        else:
+            self.closing = self.worker.spawn(_close(self._ws, code))
 
     async def keep_pages(self) -> None:
         """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
@@ -101,7 +118,6 @@ async def serve(
         timeout=2.0,
     )
     await ws.prepare(request)
-    ws.headers.clear()  # they are sent; a quiet socket need not keep them for hours
     codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
     try:
         connection = await asyncio.wait_for(
@@ -112,6 +128,7 @@ async def serve(
         return ws
     if connection is None:
         return ws
+    _forget_upgrade(request, ws)
     try:
         await _requests(ws, codec, connection)
     finally:
@@ -123,6 +140,13 @@ async def serve(
             # Without this wait the server would end the socket itself, with a code that says nothing.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
+
+
+def _forget_upgrade(request: web.Request, ws: web.WebSocketResponse) -> None:
+    """A quiet socket need not keep for hours what only its upgrade needed: a tenth of its memory."""
+    ws.headers.clear()
+    request._cache.clear()  # cookies and addresses, made of the headers when they are asked for
+    request.protocol._parser = None  # HTTP's: frames have their own
 
 
 def _decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage | None:
@@ -201,15 +225,8 @@ async def _welcome(
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
     transport = request.transport
     assert transport is not None, "a socket that was just upgraded has its transport"
-
-    def cut(code: int) -> None:
-        if code == 4002:
-            transport.abort()  # a close frame would wait behind all that it does not read
-        else:
-            connection.closing = worker.spawn(_close(ws, code))
-
-    socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, cut)
-    connection = Connection(worker, actor, connection_id, token, socket)
+    connection = Connection(worker, actor, connection_id, token, ws, transport, codec)
+    socket = connection.socket
     connection.entered |= frozenset(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)

@@ -144,7 +144,6 @@ class Hub:
 
     def __init__(self) -> None:
         self.sockets: dict[str, Socket] = {}
-        self._people: dict[tuple[str, str], tuple[Socket, ...]] = {}
         self._topics: dict[str, Topic] = {}
         self._last_tick: dict[str, float] = {}
 
@@ -152,8 +151,6 @@ class Hub:
         """Take a socket in, in the place of an older one of the same connection, which is closed with 4203."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
-        person = (socket.actor.organisation, socket.actor.id)
-        self._people[person] = (*self._people.get(person, ()), socket)
         if older is not None:
             older.close(4203)
 
@@ -164,14 +161,14 @@ class Hub:
             self.unsubscribe(socket, topic)
         if self.sockets.get(socket.connection) is socket:
             del self.sockets[socket.connection]
-        person = (socket.actor.organisation, socket.actor.id)
-        theirs = tuple(other for other in self._people.pop(person, ()) if other is not socket)
-        if theirs:
-            self._people[person] = theirs
 
-    def of_person(self, organisation: str, person: str) -> Iterable[Socket]:
-        """Return somebody's sockets."""
-        return self._people.get((organisation, person), ())
+    def of_person(self, organisation: str, person: str) -> list[Socket]:
+        """Return somebody's sockets, by reading all: an index would cost each quiet socket more."""
+        return [
+            socket
+            for socket in self.sockets.values()
+            if socket.actor.id == person and socket.actor.organisation == organisation
+        ]
 
     def has(self, topic: str) -> bool:
         """Return whether anybody here hears a topic."""

@@ -42,7 +42,7 @@ REBOOT_PAUSE_S = 1.0
 IDLE_S = 15.0
 """A connection without a whole request for this long is closed (a half-sent one, too)."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
-GARBAGE = (20_000, 20, 20)
+GARBAGE = (5_000, 10, 10)
 """Python's collector looks after so many new objects, not 700: with 300 visits under way it took 4 % of a worker's
 time instead of 0.6 %, in pauses that a claim would wait for."""
 
