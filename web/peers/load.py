@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -22,10 +21,12 @@ from web.peers.observations import Observations
 from web.peers.people import CannotEnter, Clinic, Ended, Patient, Person, Provider, Refused, Room
 from web.peers.plan import Credential, Plan, Share
 from web.peers.server import Watch
+from web.peers.tasks import everything, over, to_its_end
 
 SIGN_INS = 4  # at once; each costs the server a password's hash
 GOODBYE_S = 15.0
 GAUGE_S = 0.5
+AGAIN_S = 1.0
 MISHAP_S = 1.0
 LOST_CLAIMS = frozenset({"already_claimed"})
 
@@ -50,7 +51,9 @@ class Driver:
     async def open(self) -> None:
         """Sign everybody in and go On-Call. Raises CannotEnter, Refused."""
         self._sources(0).prepare()
-        await _all(self._on_duty(number, credential) for number, credential in enumerate(self.share.staff))
+        await everything(
+            self._on_duty(number, credential) for number, credential in enumerate(self.share.staff)
+        )
 
     async def _on_duty(self, number: int, credential: Credential) -> None:
         provider = Provider(
@@ -85,21 +88,21 @@ class Driver:
                 task = asyncio.create_task(self._patient(visitor))
                 patients.add(task)
                 task.add_done_callback(patients.discard)
-            over: list[asyncio.Future[Any]] = [
+            first: list[asyncio.Future[Any]] = [
                 asyncio.gather(*patients, return_exceptions=True),
                 asyncio.create_task(self._stopped.wait()),
             ]
-            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
-            over[1].cancel()
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            first[1].cancel()
         finally:
             self.floor.close()
             if self._stopped.is_set():
                 for task in staff:
                     task.cancel()
-                await _ended(staff)
+                await over(staff, 2 * GOODBYE_S)
                 for task in list(patients):
                     task.cancel()
-            await _ended([*staff, *patients])
+            await over([*staff, *patients], 2 * GOODBYE_S)
             gauges.cancel()
             self._gauge()
 
@@ -118,7 +121,7 @@ class Driver:
 
     async def close(self) -> None:
         """Everybody of the staff goes Off-Call and leaves."""
-        await _all(self._off_duty(provider) for provider in self.staff)
+        await everything(self._off_duty(provider) for provider in self.staff)
 
     @staticmethod
     async def _off_duty(provider: Provider) -> None:
@@ -145,7 +148,7 @@ class Driver:
             async with patient:
                 await patient.arrive()
                 self._step("arrive", patient.at["arrive"], time.monotonic())
-                visit = await _whole(patient.meet_now())
+                visit = await to_its_end(patient.meet_now())
                 await self._visit(patient, visit, visitor)
                 self._step("journey", patient.at["arrive"], time.monotonic())
         except Exception as problem:  # noqa: BLE001 - one person's trouble is an observation, whatever it is
@@ -210,7 +213,7 @@ class Driver:
                     await provider.forget(room)
             except Exception as problem:  # noqa: BLE001 - the next patient waits, whatever it was
                 self._wrong(problem)
-                await self._give_back(provider, room)
+                await self._give_back(provider, room, meeting)
             except asyncio.CancelledError:
                 await self._end_early(provider)
                 raise
@@ -252,8 +255,13 @@ class Driver:
         self._seen_of(room)
         await room.end()
 
-    async def _give_back(self, provider: Provider, room: Room | None) -> None:
+    async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
+            if not meeting.taken.is_set():
+                await asyncio.sleep(
+                    AGAIN_S
+                )  # who may not claim this one (a licence) leaves it to a colleague
+                self.floor.again(meeting.patient.room.visit)
             return
         with suppress(Refused, TimeoutError, CannotEnter):
             if room.status in ("claimed", "live"):
@@ -314,32 +322,6 @@ class Driver:
     def _gauge(self) -> None:
         self.seen.gauge("waiting", self.waiting)
         self.seen.gauge("in_call", self.in_call)
-
-
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Everything at once; what goes wrong first is raised once all is over."""
-    found = await asyncio.gather(*work, return_exceptions=True)
-    for problem in found:
-        if isinstance(problem, BaseException):
-            raise problem
-
-
-async def _whole(work: Coroutine[Any, Any, str]) -> str:
-    """What `work` returns; cancelled, it is finished first: a patient half in line could not leave it."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
-
-
-async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
-    waiting = [task for task in tasks if not task.done()]
-    if waiting:
-        _, late = await asyncio.wait(waiting, timeout=2 * GOODBYE_S)
-        for task in late:
-            task.cancel()
 
 
 async def drive(plan: Plan, seen: Observations | None = None) -> Observations:

@@ -84,10 +84,15 @@ def test_whole_visits_are_played_by_several_processes_and_reported(
         assert "Synthetic Patient" not in file.read_text()
 
 
-def test_a_broken_threshold_is_named_and_ends_with_1(server: RunningServer, staff: Path) -> None:
-    result = run(server.url, "-n", 1, "-p", 1, "--credentials", staff, "--fail-if", "waited.p50>1ms")
+def test_a_broken_threshold_is_named_and_ends_with_1(
+    server: RunningServer, staff: Path, tmp_path: Path
+) -> None:
+    race = ("-n", 1, "-p", 2, "--race", 2, "--credentials", staff, "--report", tmp_path / "r")
+    result = run(server.url, *race, "--fail-if", "waited.p50>1ms")
     assert result.exit_code == 1
     assert "waited.p50" in result.stderr.splitlines()[-1]
+    seen = Observations.load(tmp_path / "r" / "observations.jsonl")
+    assert sum(seen.counts["claims_lost"].values) == 1
 
 
 def test_light_media_is_measured_from_the_second_start_to_the_first_packet(
