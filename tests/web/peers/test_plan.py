@@ -1,5 +1,7 @@
 """What a run is to be: who does which share, and that credentials are read and never shown."""
 
+from typing import Any
+
 import pytest
 
 from web.peers.answers import asked, information, plausible
@@ -58,7 +60,7 @@ def test_made_up_patients_can_be_told_from_real_ones() -> None:
 
 
 def test_only_the_steps_that_are_asked_are_answered() -> None:
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"id": "a", "kind": "yes_no", "options": []},
         {"id": "b", "kind": "text", "options": [], "only_if": {"step": "a", "answer": True}},
         {"id": "c", "kind": "choice", "options": ["x", "y"], "only_if": None},
