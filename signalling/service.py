@@ -7,10 +7,9 @@ answer, not an exception; `Unavailable` is raised where the store does not answe
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -65,30 +64,45 @@ class _Turn:
     """One command at a time on a visit, as far as this worker goes: fifty claims at once would only overtake each other
     fifty times. The commit alone decides, so whoever has waited for long goes ahead.
 
-    What one of them saw is what the next would find, if it came before that look: of fifty, few ask the store.
+    What one of them saw is what the others would find, if they came before that look: of fifty, one asks the store.
     """
 
-    __slots__ = ("__weakref__", "_lock", "seen", "seen_s")
+    __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
 
     def __init__(self) -> None:
-        self._lock = asyncio.Lock()
+        self._taken = False
+        self._waiting: list[asyncio.Future[bool]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self.seen: Visit | None = None
         self.seen_s = 0.0
 
-    @contextlib.asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        has_it = False
-        try:
-            if not self._lock.locked():
-                has_it = await self._lock.acquire()
-            else:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TURN_S):
-                        has_it = await self._lock.acquire()
-            yield
-        finally:
-            if has_it:
-                self._lock.release()
+    def take(self) -> bool:
+        """Return whether it is the caller's turn now; then `release` ends it."""
+        free, self._taken = not self._taken, True
+        return free
+
+    async def wait(self) -> bool:
+        """Return True when whoever had the turn is done, False when that takes too long to wait for."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append(done)
+        if self._timer is None:
+            self._timer = loop.call_later(TURN_S, self._wake, False)
+        return await done
+
+    def release(self) -> None:
+        """The turn is over; all who wait look what has come of it."""
+        self._taken = False
+        self._wake(True)
+
+    def _wake(self, done: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
         """Keep a record that the store was asked about, or was given, at `asked_s`: it has been so since then."""
@@ -163,8 +177,33 @@ class Service:
         mirror = await self.mirrors.get(organisation)
         turn = self._turns.setdefault((organisation, visit_id), _Turn())
         came_s = time.monotonic()
-        async with turn.taken():
+        mine = turn.take()
+        try:
+            while not mine:
+                over = await turn.wait()
+                if turn.seen_s > came_s and turn.seen is not None:
+                    guide = self.known_guide(organisation, turn.seen.guide_version)
+                    context = self._context(settings, guide or settings.guide, mirror, self.store.clock_ms())
+                    decided = decide(turn.seen, command, actor, context)
+                    if guide is not None and isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
+                        return decided  # to be told no takes no turn
+                if not over:
+                    break
+                mine = turn.take()
             return await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s)
+        finally:
+            if mine:
+                turn.release()
+
+    @staticmethod
+    def _context(settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int) -> Context:
+        return Context(
+            now_ms=now_ms,
+            policy=settings.policy,
+            guide=guide,
+            staff=mirror.staff,
+            in_session=mirror.visits.in_session,
+        )
 
     async def _carry_out(
         self,
@@ -185,14 +224,7 @@ class Service:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
                 turn.saw(visit, now_s)
             guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
-            context = Context(
-                now_ms=now_ms,
-                policy=settings.policy,
-                guide=guide,
-                staff=mirror.staff,
-                in_session=mirror.visits.in_session,
-            )
-            decided = decide(visit, command, actor, context)
+            decided = decide(visit, command, actor, self._context(settings, guide, mirror, now_ms))
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
