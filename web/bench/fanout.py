@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
+from web.bench import bare
 from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
 from web.bench.others.companies import Act, Company, companies
 from web.bench.others.setup import Say
@@ -27,6 +28,8 @@ MAKERS = 40  # so many that none of them sends faster than one client may
 RATE = 5.0
 BURST = 20
 IN_FLIGHT = 20
+BARE = 1.85
+BARE_NOTE = "the 10 µs were set where a bare write takes 5.4"
 SETTLE_S = 1.0
 ARRIVE_S = 20.0
 LIMIT_S = 1800.0
@@ -77,14 +80,20 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
     with stacks(2, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]
-        return Made(_figures(played, size), _comparisons(played, size), [], skipped, company.versions)
+        bare_us = bare.write_us(size.sockets // 2, RATE, size.steady_s)
+        return Made(
+            _figures(played, size, bare_us), _comparisons(played, size), [], skipped, company.versions
+        )
 
 
-def _figures(played: Played, size: Size) -> list[Figure]:
+def _figures(played: Played, size: Size, bare_us: float) -> list[Figure]:
     note = f"{size.sockets} sockets on two workers, rows of the queue as JSON"
     steady = f"fan-out at {RATE:.0f} events/s, CPU a delivery"
+    us = _ours(played, "steady", "us")
     return [
-        Figure("fanout_us", steady, _ours(played, "steady", "us"), "µs", 10.0, note),
+        Figure("fanout_us", steady, us, "µs", 10.0, note),
+        Figure("fanout_bare_us", "a bare write to as many sockets, CPU each", bare_us, "µs"),
+        Figure("fanout_times_bare", f"{steady}, times a bare write", us / bare_us, "×", BARE, BARE_NOTE),
         Figure(
             "fanout_burst_us",
             f"fan-out in bursts of {BURST}, CPU a delivery",

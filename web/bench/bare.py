@@ -1,0 +1,77 @@
+"""What this machine takes for telling many, whoever does it: one process writes a message to many sockets, no more.
+
+It is the part of fan-out that no server can save: the kernel's. Where a target was set on another machine, the ratio to
+this says what the server adds.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+
+import uvloop
+
+from web.bench.process import Child, ChildFailed
+
+MESSAGE = bytes(450)  # as long as a row of On-Demand Requests
+HOST = "127.0.0.1"
+PER_TURN = 64
+READY_S = 20.0
+Tell = Callable[[float], None]
+
+
+def write_us(sockets: int, rate: float, seconds: float) -> float:
+    """CPU of a write in µs, of so many sockets each written to `rate` times a second. Raises ChildFailed."""
+    with socket.create_server((HOST, 0)) as free:
+        port = free.getsockname()[1]
+    writer = Child(write_all, port, sockets, rate, seconds)
+    writer.wait_for(0.1, READY_S)
+    reader = Child(read_all, port, sockets)
+    try:
+        found = writer.result(READY_S + seconds * 3)
+        if not isinstance(found, float):
+            raise ChildFailed("no figure")
+        return found
+    finally:
+        reader.stop()
+
+
+def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
+    """The writer's process."""
+    return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
+
+
+async def _write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
+    loop = asyncio.get_running_loop()
+    transports: list[asyncio.WriteTransport] = []
+
+    class Accepted(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transports.append(transport)  # type: ignore[arg-type]  # uvloop's is one in all but its bases
+
+    async with await loop.create_server(Accepted, HOST, port):
+        tell(0.1)
+        async with asyncio.timeout(READY_S):
+            while len(transports) < sockets:  # noqa: ASYNC110 - they come from another process
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        times, used = round(seconds * rate), time.process_time()
+        for _ in range(times):
+            await asyncio.sleep(1 / rate)
+            for start in range(0, sockets, PER_TURN):
+                for transport in transports[start : start + PER_TURN]:
+                    transport.write(MESSAGE)
+                await asyncio.sleep(0)
+        return (time.process_time() - used) / (times * sockets) * 1e6
+
+
+def read_all(tell: Tell, port: int, sockets: int) -> None:
+    """The readers' process; it is ended from outside."""
+    uvloop.run(_read_all(port, sockets))
+
+
+async def _read_all(port: int, sockets: int) -> None:
+    loop = asyncio.get_running_loop()
+    kept = [await loop.create_connection(asyncio.Protocol, HOST, port) for _ in range(sockets)]
+    await asyncio.Event().wait()
+    del kept
