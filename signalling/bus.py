@@ -17,7 +17,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, InvalidResponse, RedisError
 
-from signalling.line import connected, patience_s, reader, taken_over
+from signalling.line import Line, connected, patience_s, reader, taken_over
 from signalling.store import Unavailable, answering
 
 LOOK_S = 5.0  # so often the store is asked whether the connection still stands
@@ -97,11 +97,17 @@ class _Ear(asyncio.Protocol):
         await self._connection.disconnect(nowait=True)
 
 
+def _posted(answer: asyncio.Future[list[Any]]) -> None:
+    if not answer.cancelled() and answer.exception() is not None:
+        log.warning("bus.post_failed", problem=type(answer.exception()).__name__)
+
+
 class Bus:
     """Hands each message of a subscribed channel to its handler, in order. Handlers are plain functions and quick."""
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
         self._redis = redis
+        self._line: Line = redis.line  # type: ignore[attr-defined]  # a LineRedis, as everything here is made for
         self._pool: Any = redis.connection_pool
         self._patience_s = patience_s(self._pool)
         self._handlers: dict[bytes, Handler] = {}
@@ -130,6 +136,17 @@ class Bus:
         async with answering():
             heard: int = await self._redis.publish(channel, data)
         return heard
+
+    def post(self, channel: str, data: bytes) -> None:
+        """Say something without waiting. Raises `Unavailable` where there is no connection now.
+
+        What fails later is only seen in the log: whoever posts must not depend on it.
+        """
+        try:
+            answer = self._line.say(("PUBLISH", channel, data))
+        except ConnectionError as problem:
+            raise Unavailable(type(problem).__name__) from problem
+        answer.add_done_callback(_posted)
 
     async def run(self) -> None:
         """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""

@@ -101,6 +101,13 @@ class Line(asyncio.Protocol):
     async def _ask(self, packed: list[bytes]) -> list[Any]:
         if self._transport is None:
             await self._connected()
+        return await self._send(packed)
+
+    def say(self, command: Arguments) -> asyncio.Future[list[Any]]:
+        """Send a command at once and return its answer to come, for those who need not wait. Raises ConnectionError."""
+        return self._send([hiredis.pack_command(_words(command))])
+
+    def _send(self, packed: list[bytes]) -> asyncio.Future[list[Any]]:
         transport = self._transport
         if transport is None or len(self._waiting) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
@@ -110,7 +117,7 @@ class Line(asyncio.Protocol):
         if self._watch is None:
             self._watch = loop.call_later(self._patience_s, self._look)
         transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
-        return await question.done
+        return question.done
 
     # --- connecting
 
@@ -193,22 +200,22 @@ class LineRedis(Redis):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._line = Line(self.connection_pool)
+        self.line = Line(self.connection_pool)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command and return its answer as redis-py would. Raises redis-py's errors."""
-        (answer,) = await self._line.ask([args])
+        (answer,) = await self.line.ask([args])
         return await _understood(self, args, options, answer)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline; without a transaction its commands take the line, too."""
         if transaction:
             return super().pipeline(transaction, shard_hint)
-        return _LinePipeline(self._line, self.connection_pool, self.response_callbacks, False, shard_hint)
+        return _LinePipeline(self.line, self.connection_pool, self.response_callbacks, False, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the line and redis-py's pool."""
-        await self._line.close()
+        await self.line.close()
         await super().aclose(close_connection_pool)
 
 

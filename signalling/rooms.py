@@ -99,7 +99,9 @@ class Rooms:
 
     async def _pass_on(self, owner: str, message: wire.RoomMessage) -> None:
         if owner == self._worker:
-            await self._room_message(message)
+            join = self._room_message(message)
+            if join is not None:
+                await self._join(join)
         else:
             await self._service.bus.publish(wire.channel(owner), wire.encode(message))
 
@@ -126,29 +128,32 @@ class Rooms:
 
     # --- this worker's rooms answer
 
-    async def heard(self, message: wire.RoomMessage) -> None:
+    def heard(self, message: wire.RoomMessage) -> None:
         """Take a request that another worker passed on."""
-        try:
-            await self._room_message(message)
-        except Unavailable:
-            request_id = getattr(message, "id", None)
-            if request_id is not None:
-                self._tell(message.seat, m.error(request_id, "unavailable"))
+        join = self._room_message(message)
+        if join is not None:
+            self._spawn(self._join_or_say(join))
 
-    async def _room_message(self, message: wire.RoomMessage) -> None:
-        if isinstance(message, wire.Join):
+    async def _join_or_say(self, message: wire.Join) -> None:
+        try:
             await self._join(message)
-            return
+        except Unavailable:
+            if message.id is not None:
+                self._tell(message.seat, m.error(message.id, "unavailable"))
+
+    def _room_message(self, message: wire.RoomMessage) -> wire.Join | None:
+        """Do what a message asks for, at once; return the Join that it asks for, which takes a look at the store."""
+        if isinstance(message, wire.Join):
+            return message
         room = self._rooms.get(message.seat.visit)
         occupant = room.occupants.get(message.seat.party) if room is not None else None
         if isinstance(message, wire.Settle) and occupant is None:
             # The room moved here while its connection was away: it joins without having to ask.
-            await self._join(wire.Join(message.seat, None))
-            return
+            return wire.Join(message.seat, None)
         if room is None or occupant is None or not occupant.heeds(message):
             if not isinstance(message, wire.Leave | wire.Settle):
                 self._tell(message.seat, m.error(message.id, "no_room"))
-            return
+            return None
         if isinstance(message, wire.Leave):
             self._part(room, message.seat)
         elif isinstance(message, wire.Settle):
@@ -165,6 +170,7 @@ class Rooms:
                 if other is not occupant:
                     self._tell_muted(other.seat, message.seat.party, message.kind, message.muted)
             self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+        return None
 
     async def _join(self, message: wire.Join) -> None:
         seat = message.seat
@@ -245,13 +251,10 @@ class Rooms:
     def _tell(self, seat: Seat, message: m.Message) -> None:
         if seat.worker == self._worker:
             self._hand(seat.connection, message)
-        else:
-            self._spawn(self._deliver(seat, message))
-
-    async def _deliver(self, seat: Seat, message: m.Message) -> None:
+            return
         data = m.CODECS[m.MSGPACK_SUBPROTOCOL].encode(message)
         try:
-            await self._service.bus.publish(
+            self._service.bus.post(
                 wire.channel(seat.worker), wire.encode(wire.Deliver(seat.connection, data))
             )
         except Unavailable:

@@ -125,7 +125,7 @@ class Worker:
         elif isinstance(message, wire.Supersede):
             self.spawn(self.superseded(message.connection))
         else:
-            self.spawn(self.rooms.heard(message))
+            self.rooms.heard(message)
 
     async def superseded(self, connection: str) -> None:
         """A connection of this worker may live on elsewhere: close it here, unless it came back meanwhile."""

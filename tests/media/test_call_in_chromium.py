@@ -64,11 +64,12 @@ async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_noth
 ) -> None:
     async with staged() as stage:
         rows = await press_to_picture(camera_browser, stage, 3)
-    record_property("second_press_to_first_frame_ms", rows)
+    slower = [max(row["first"], row["second"]) for row in rows]
+    record_property("second_press_to_first_frame_ms", slower)
     assert [row["early"] for row in rows] == [0, 0, 0]
     assert min(min(row["first_luma"], row["second_luma"]) for row in rows) > PICTURE
     # 60 ms is the target where nothing else runs (`python -m tests.media.people`); here the tests share two cores.
-    assert min(max(row["first"], row["second"]) for row in rows) < 500, rows
+    assert min(slower) < 500, rows
 
 
 async def test_what_leaves_a_device_before_its_own_press_is_black_and_silent(camera_browser: Browser) -> None:

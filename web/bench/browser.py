@@ -1,10 +1,10 @@
 """The figures that only a browser can tell: measured by the tests of the call in Chromium, and read from their report.
 
-Knows by which property a test says what it found (`record_property(name, JSON)`). A list or map of numbers is one
-figure: its median, or the worst of its parts.
+Knows by which property a test says what it found (`record_property`; the report has it as Python writes it). A list or
+map of numbers is one figure: its median, or the worst of its parts.
 """
 
-import json
+import ast
 import os
 import re
 import statistics
@@ -85,7 +85,7 @@ def _tests() -> list[str]:
 def read(report: Path) -> list[Figure]:
     """The figures in a JUnit report of ours."""
     said = {
-        element.attrib["name"]: json.loads(element.attrib["value"])
+        element.attrib["name"]: ast.literal_eval(element.attrib["value"])
         for element in ElementTree.parse(report).iter("property")
         if element.attrib["name"] in PROPERTIES
     }
