@@ -3,9 +3,10 @@
 import xml.etree.ElementTree as ElementTree
 
 import pytest
+from msgspec.structs import replace
 
 from web.bench.figures import Comparison, Figure, Machine, Point, Report, Skipped, Value
-from web.bench.publish import CURVE, PAGE, README, published, table
+from web.bench.publish import CURVE, PAGE, README, joined, published, table
 from web.bench.tables import BEGIN, END, cell, document, picture, placed, readme
 
 MACHINE = Machine("A processor", 2, "Linux 6", {"Python": "3.11", "Node": "20"}, (0.1, 0.9))
@@ -30,6 +31,25 @@ REPORT = Report(
     ],
     curve=[Point(10, 0, 0.7, 1.1, 1.9, 900.0), Point(10_000, 0, 92.0, 1.2, 2.1, 950.0)],
 )
+
+
+def test_measurements_made_anew_take_their_place_among_those_published_before() -> None:
+    newer = replace(
+        REPORT,
+        command="greenroom bench --only sockets",
+        figures=[Figure("x_ms", "x", 6.0, "ms"), Figure("new_ms", "new", 1.0, "ms")],
+        comparisons=[REPORT.comparisons[1]],
+        curve=[],
+        skipped=[],
+    )
+    both = joined(REPORT, newer)
+    assert [(one.id, one.value) for one in both.figures] == [
+        ("claim_p99_ms", 1.9),
+        ("x_ms", 6.0),
+        ("new_ms", 1.0),
+    ]
+    assert both.command == "greenroom bench; greenroom bench --only sockets"
+    assert (both.comparisons, both.curve, both.skipped) == (REPORT.comparisons, REPORT.curve, [])
 
 
 def test_the_readme_shows_what_the_published_run_measured() -> None:

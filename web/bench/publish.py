@@ -4,12 +4,15 @@ Knows where they are kept. In a checkout only: an installed Greenroom has neithe
 """
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from web.bench.figures import Report
+from web.bench.figures import Comparison, Figure, Report
 from web.bench.tables import document, picture, placed, readme
 from web.config import ConfigError
+
+T = TypeVar("T", Figure, Comparison)
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "benchmarks"
@@ -17,11 +20,32 @@ RESULTS, PAGE, CURVE = FOLDER / "results.json", FOLDER / "results.md", FOLDER / 
 README = ROOT / "README.md"
 
 
-def publish(report: Report) -> None:
-    """Keeps a run as the published one, and writes the README's table. Raises ConfigError outside of a checkout."""
+def publish(report: Report, whole: bool = True) -> None:
+    """Keeps a run as the published one, and writes the README's table. Raises ConfigError outside of a checkout.
+
+    A run of some measurements only (not `whole`) takes their place among those that were published before.
+    """
     refuse_outside()
-    RESULTS.write_bytes(encoded(report))
+    RESULTS.write_bytes(encoded(report if whole else joined(published(), report)))
     write_tables()
+
+
+def joined(before: Report, newer: Report) -> Report:
+    """A published run with some measurements made anew by a later one; `command` names both."""
+    return msgspec.structs.replace(
+        before,
+        command=f"{before.command}; {newer.command}",
+        took_s=before.took_s + newer.took_s,
+        figures=_renewed(before.figures, newer.figures),
+        comparisons=_renewed(before.comparisons, newer.comparisons),
+        curve=newer.curve or before.curve,
+        skipped=newer.skipped,
+    )
+
+
+def _renewed(before: list[T], newer: list[T]) -> list[T]:
+    found = {one.id: one for one in newer}
+    return [found.pop(one.id, one) for one in before] + list(found.values())
 
 
 def encoded(report: Report) -> bytes:

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from web.bench import assign, between, browser, claim, fanout, idle, process, publish, relay, waiting
 from web.bench.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
-from web.bench.options import Options
+from web.bench.options import NAMES, Options
 from web.bench.others import media, memory, race
 from web.bench.others.setup import Say
 from web.bench.others.stacks import RECIPES
@@ -143,7 +143,7 @@ def run(options: Options) -> Report:
     if options.markdown is not None:
         options.markdown.write_text(document(report), "utf-8")
     if options.publish:
-        publish.publish(report)
+        publish.publish(report, whole=options.only == NAMES)
     return report
 
 

@@ -40,6 +40,7 @@ LINE = {
 MUTED = {"visit": "v_0123456789abcdef", "party": "patient", "kind": "audio", "muted": True}
 """What the others carry between two sockets: ours, without what their event's name says already."""
 
+TRIED = 4
 JOIN_S = 1.0  # to join a room has no answer with the others
 Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
@@ -126,10 +127,14 @@ class Ours:
     async def _beside(self, seat: Seat, worker: str, across: bool, heard: Heard = no_news) -> Peer:
         """A socket on that worker, or on another: the kernel chooses, so until it has."""
         for _ in range(ROUNDS):
-            peer = await enter(self.door, seat, heard, text=True)
-            if (peer.worker != worker) is across:
-                return peer
-            peer.close()
+            # Some at once: of quiet workers, one that has just accepted tends to be given the next as well.
+            some = await asyncio.gather(*(enter(self.door, seat, heard, text=True) for _ in range(TRIED)))
+            fit = next((peer for peer in some if (peer.worker != worker) is across), None)
+            for peer in some:
+                if peer is not fit:
+                    peer.close()
+            if fit is not None:
+                return fit
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
