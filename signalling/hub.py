@@ -132,8 +132,8 @@ class Topic:
     __slots__ = ("floor", "pending", "ring", "sending", "sockets")
 
     def __init__(self, floor: int) -> None:
-        self.sockets: dict[Socket, None] = {}
-        self.pending: list[Encoded] = []
+        self.sockets: dict[Socket, int] = {}  # and the version that each has had from its snapshot
+        self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # the ring has everything above this version
         self.sending: asyncio.Task[None] | None = None
@@ -181,7 +181,7 @@ class Hub:
 
     def subscribe(self, socket: Socket, topic: str, version: int) -> None:
         """Let a socket hear a topic that stands at `version`."""
-        self._topics.setdefault(topic, Topic(version)).sockets[socket] = None
+        self._topics.setdefault(topic, Topic(version)).sockets[socket] = version
         socket.topics |= {topic}
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
@@ -219,7 +219,7 @@ class Hub:
         if len(found.ring) == RING:
             found.floor = found.ring[0][0]
         found.ring.append((version, encoded))
-        found.pending.append(encoded)
+        found.pending.append((version, encoded))
         if found.sending is None:
             found.sending = asyncio.get_running_loop().create_task(self._send(topic, found))
             found.sending.add_done_callback(_sent)
@@ -230,6 +230,7 @@ class Hub:
         if found is not None:
             found.ring.clear()
             found.floor = version
+            found.sockets = dict.fromkeys(found.sockets, version)
             # What has not gone out yet is older than the snapshot, and may be of another epoch.
             found.pending.clear()
             if found.sending is not None:
@@ -246,15 +247,20 @@ class Hub:
                 self._last_tick[name] = loop.time()
                 batch, topic.pending = topic.pending, []
                 joined = {
-                    codec: b"".join(encoded.frame(codec) for encoded in batch)
+                    codec: b"".join(encoded.frame(codec) for _, encoded in batch)
                     for codec in CODECS.values()
                     if any(socket.codec is codec for socket in topic.sockets)
                 }
-                sockets = tuple(topic.sockets)
+                sockets, first = tuple(topic.sockets.items()), batch[0][0]
                 for start in range(0, len(sockets), SOCKETS_PER_TURN):
                     if start:
                         await asyncio.sleep(0)
-                    for socket in sockets[start : start + SOCKETS_PER_TURN]:
+                    for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
+                        if since >= first:  # it came while these waited: its snapshot has the oldest of them
+                            for version, encoded in batch:
+                                if version > since:
+                                    socket.write(encoded.frame(socket.codec))
+                            continue
                         data = joined.get(socket.codec)
                         if data is not None:
                             socket.write(data)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalling import messages as m
 from signalling.client import MSGPACK
-from signalling.hub import RING, Socket, frame
+from signalling.hub import RING, Hub, Socket, frame
 from signalling.record import Actor, Role
 from signalling.topics import queue_topic
 from signalling.worker import Limits
@@ -158,10 +158,12 @@ class Slow(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.unsent = 0
+        self.written = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Keep it."""
         self.unsent += len(data)
+        self.written += data
 
     def get_write_buffer_size(self) -> int:
         """All of it."""
@@ -181,3 +183,22 @@ def test_one_message_larger_than_the_limit_does_not_count_against_who_is_about_t
         socket.write(b"x" * 100)
     assert cut == [4002], "but what comes after it does, as for everybody"
     assert not socket.open
+
+
+async def test_who_comes_while_news_wait_hears_only_what_the_snapshot_had_not() -> None:
+    hub, transports = Hub(), [Slow(), Slow()]
+    actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
+    first, second = (
+        Socket(transport, m.CODECS[m.JSON_SUBPROTOCOL], actor, f"c_{at}", 1 << 20, lambda _: None)
+        for at, transport in enumerate(transports)
+    )
+    hub.subscribe(first, "news", 4)
+    hub.publish("news", 5, news(5))
+    hub.subscribe(second, "news", 5)
+    hub.publish("news", 6, news(6))
+    await until(lambda: b"u_6" in transports[0].written)
+    assert [b"u_5" in t.written for t in transports] == [True, False]
+    assert [b"u_6" in t.written for t in transports] == [True, True]
+    hub.forget("news", 1)  # another epoch, whose numbers are small
+    hub.publish("news", 2, news(2))
+    await until(lambda: all(b"u_2" in t.written for t in transports))
