@@ -18,8 +18,8 @@ import os
 import random
 import select
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -45,6 +45,7 @@ RTCP_S: Final = 0.1
 TICK_S: Final = 0.5
 SETTLE_S: Final = 1.0
 ANSWER_S: Final = 10.0
+STOP_S: Final = 5.0
 _STAMP = Struct("!Q")
 _STAMP_AT: Final = 4
 _REPORT = Struct("!BBHIIIIII")
@@ -205,24 +206,34 @@ async def _serve(control: Connection) -> None:
     await relay.close()
 
 
-def _serve_in_child(control: Connection) -> None:
-    uvloop.run(_serve(control))
+Serve = Callable[[Connection], Coroutine[None, None, None]]
+
+
+def _serve_in_child(serve: Serve, control: Connection) -> None:
+    uvloop.run(serve(control))
 
 
 @contextmanager
-def served() -> Iterator[tuple[int, Connection]]:
-    """A relay in a process of its own: its id, and the pipe by which it is told (see `_serve`)."""
+def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Connection]]:
+    """A server in a process of its own: its id, and the pipe by which it is told, at the end to `stop`."""
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(there,), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_serve_in_child, args=(serve, there), daemon=True
+    )
     process.start()
     assert process.pid is not None
     try:
         yield process.pid, here
-        here.send(("stop", "", None))
+        here.send(stop)
     finally:
-        process.join(5)
+        process.join(STOP_S)
         if process.is_alive():
             process.kill()
+
+
+def served() -> AbstractContextManager[tuple[int, Connection]]:
+    """A relay in a process of its own: its id, and the pipe by which it is told (see `_serve`)."""
+    return in_child(_serve, ("stop", "", None))
 
 
 def _cpu_ns(pid: int) -> int:

@@ -181,11 +181,12 @@ class Service:
         try:
             while not mine:
                 over = await turn.wait()
-                if turn.seen_s > came_s and turn.seen is not None:
-                    guide = self.known_guide(organisation, turn.seen.guide_version)
-                    context = self._context(settings, guide or settings.guide, mirror, self.store.clock_ms())
-                    decided = decide(turn.seen, command, actor, context)
-                    if guide is not None and isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
+                seen = turn.seen if turn.seen_s > came_s else None
+                guide = None if seen is None else self.known_guide(organisation, seen.guide_version)
+                if guide is not None:
+                    context = self._context(settings, guide, mirror, self.store.clock_ms())
+                    decided = decide(seen, command, actor, context)
+                    if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
                         return decided  # to be told no takes no turn
                 if not over:
                     break

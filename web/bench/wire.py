@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 OPEN_S = 20.0
 KEY = "Z3JlZW5yb29tIGJlbmNoIQ=="  # any 16 bytes will do (RFC 6455 §4.1); the answer to it is not checked
-NO_MASK: Final = b"\0\0\0\0"
+NO_MASK: Final = b"\0\0\0\0"  # a mask like any other, and the only one that costs nothing
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 

@@ -15,16 +15,16 @@ from typing import NamedTuple, cast
 import msgpack
 
 from signalling.client import CLOSE_S, MSGPACK, NO_CODE, Closed, Listener, Received, SignallingClient
+from web.bench.wire import BINARY, CLOSE, PING, PONG, TEXT, frame
 
 KEY = base64.b64encode(b"greenroom peers!").decode()
 ACCEPT = base64.b64encode(
     hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
 )
-MASK = b"\0\0\0\0"  # a mask like any other, and the only one that costs nothing
 MOST_HEAD = 64 * 1024
 MOST_BODY = 8 << 20
 END = b"\r\n\r\n"
-CONTINUED, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+CONTINUED = 0x0
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
@@ -124,15 +124,8 @@ class Wire(asyncio.Protocol):
 
     def send(self, payload: bytes, opcode: int = BINARY) -> None:
         """Send one message. Nothing happens where the connection is closed."""
-        size = len(payload)
-        if size < 126:
-            head = bytes((0x80 | opcode, 0x80 | size))
-        elif size < 1 << 16:
-            head = bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2)
-        else:
-            head = bytes((0x80 | opcode, 0xFF)) + size.to_bytes(8)
         if self._transport is not None:
-            self._transport.write(head + MASK + payload)
+            self._transport.write(frame(opcode, payload))
 
     def _frames(self, data: bytes) -> None:
         at, length = 0, len(data)

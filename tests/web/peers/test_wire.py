@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.client import NO_CODE
-from web.peers.wire import ACCEPT, CLOSE, Answer, NotHttp, Wire
+from web.bench.wire import CLOSE
+from web.peers.wire import ACCEPT, Answer, NotHttp, Wire
 
 UPGRADED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -4,18 +4,15 @@ A server in a process of its own, told by a pipe: ("call", (offer, offer)) is an
 """
 
 import asyncio
-import multiprocessing
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from multiprocessing.connection import Connection
 from typing import Any
 
 import aioice.ice
-import uvloop
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 
-STOP_S = 5.0
+from media.bench import in_child
 
 
 async def _call(relay: MediaRelay, offers: tuple[str, str]) -> tuple[list[RTCPeerConnection], list[str]]:
@@ -53,21 +50,6 @@ async def _serve(control: Connection) -> None:
     await asyncio.gather(*(peer.close() for peers in calls for peer in peers))
 
 
-def _serve_in_child(control: Connection) -> None:
-    uvloop.run(_serve(control))
-
-
-@contextmanager
-def running() -> Iterator[tuple[int, Connection]]:
+def running() -> AbstractContextManager[tuple[int, Connection]]:
     """The server: its process, and its pipe."""
-    here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve_in_child, args=(there,), daemon=True)
-    process.start()
-    assert process.pid is not None
-    try:
-        yield process.pid, here
-        here.send(("stop", None))
-    finally:
-        process.join(STOP_S)
-        if process.is_alive():
-            process.kill()
+    return in_child(_serve, ("stop", None))
