@@ -6,6 +6,7 @@ A `Person` is a browser: its cookies, its Origin, the forms it sends. Not a test
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import ClientResponse, ClientWebSocketResponse, CookieJar, TCPConnector
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
@@ -13,6 +14,7 @@ from aiohttp.web import Application, Request
 from web import demo
 from web.app import create_app
 from web.config import Settings, parse
+from web.pages.public import ORGANISATIONS
 
 FORM = {
     "name": "Ana Ruiz",
@@ -54,6 +56,14 @@ class Site:
         """Somebody with a browser of their own."""
         self.people.append(Person(self, headers))
         return self.people[-1]
+
+    async def change(self, **fields: Any) -> None:
+        """The demo organisation is set up like this from now on; with another `id`, as one more organisation."""
+        kept = await self.app[ORGANISATIONS].get("demo") or demo.ORGANISATION
+        changed = msgspec.structs.replace(kept, **fields)
+        if changed.id != kept.id:
+            changed = msgspec.structs.replace(changed, revision=0)
+        await self.app[ORGANISATIONS].save(changed)
 
 
 class Person:

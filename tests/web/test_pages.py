@@ -12,9 +12,8 @@ from aiohttp import ClientResponse
 from signalling.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
 from web import demo
-from web.organisations import Organisation
 from web.pages import patient_form
-from web.pages.public import ORGANISATIONS, SERVICE
+from web.pages.public import SERVICE
 
 
 async def boot(response: ClientResponse) -> dict[str, Any]:
@@ -28,13 +27,6 @@ async def visits(site: Site) -> list[Visit]:
     return list((await site.app[SERVICE].mirrors.get("demo")).visits.values())
 
 
-async def change(site: Site, **fields: Any) -> None:
-    import msgspec
-
-    changed: Organisation = msgspec.structs.replace(demo.ORGANISATION, **fields)
-    await site.app[ORGANISATIONS].save(changed)
-
-
 # --- the public-facing calendar
 
 
@@ -44,7 +36,7 @@ async def test_the_start_page_goes_on_to_the_only_organisation(site: Site) -> No
 
 
 async def test_the_start_page_names_no_organisation_where_there_are_several(site: Site) -> None:
-    await change(site, id="lakeside", name="Lakeside Clinic")
+    await site.change(id="lakeside", name="Lakeside Clinic")
     response = await site.person().get("/")
     assert response.status == 200
     assert "Lakeside" not in await response.text()
@@ -60,7 +52,7 @@ async def test_the_calendar_offers_meet_now_and_shows_the_week(site: Site) -> No
 
 
 async def test_a_closed_organisation_says_when_it_opens_and_takes_nobody_in(site: Site) -> None:
-    await change(site, hours=((("00:00", "00:01"),),) * 7)
+    await site.change(hours=((("00:00", "00:01"),),) * 7)
     ana = site.person()
     assert "We are closed." in await (await ana.get("/demo")).text()
     assert (await ana.get("/demo/information")).headers["Location"] == "/demo"
@@ -69,7 +61,7 @@ async def test_a_closed_organisation_says_when_it_opens_and_takes_nobody_in(site
 
 
 async def test_an_organisation_may_close_meet_now_while_nobody_is_on_call(site: Site) -> None:
-    await change(site, policy=Policy(needs_on_call=True))
+    await site.change(policy=Policy(needs_on_call=True))
     assert "No clinician is on call" in await (await site.person().get("/demo")).text()
 
 
@@ -264,7 +256,7 @@ async def test_one_browser_may_be_staff_and_a_patient_at_once(site: Site) -> Non
 
 
 async def test_an_organisation_sees_nothing_of_another(site: Site) -> None:
-    await change(site, id="lakeside", name="Lakeside Clinic")
+    await site.change(id="lakeside", name="Lakeside Clinic")
     osei, ana = site.person(), site.person()
     await osei.sign_in(OSEI)
     await ana.ask_for_a_visit()

@@ -81,9 +81,7 @@ async def test_a_browser_without_the_role_is_told_so_and_closed(site: Site) -> N
 
 
 async def test_a_socket_to_another_organisation_is_a_strangers(site: Site) -> None:
-    from tests.web.test_pages import change
-
-    await change(site, id="lakeside", name="Lakeside Clinic")
+    await site.change(id="lakeside", name="Lakeside Clinic")
     osei = site.person()
     await osei.sign_in(OSEI)
     ws = await osei.client.ws_connect("/lakeside/ws", headers={"Origin": osei.origin})
