@@ -36,6 +36,7 @@ from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
 from web.valkey import EmbeddedStore, LockedFolder, check_own_store
 
 BACKLOG = 2048
+"""So many connections wait for a worker that is busy; the system closes further ones without an answer."""
 FROZEN_S = 30
 """A worker whose loop has not turned for this long is replaced."""
 REBOOT_PAUSE_S = 1.0
@@ -246,9 +247,14 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def notify(self) -> None:
         """Shows the master that the loop turns; the first time, the server answers, and its owner is told."""
         super().notify()
+        if not self._listens:
+            self._listens = True
+            for listener in self.sockets:
+                listener.listen(BACKLOG)  # aiohttp has just cut it to 128, which a busy second fills
         if self.age == 1 and self._greeting is None:
             self._greeting = self.loop.run_in_executor(None, self._greet)
 
+    _listens = False
     _greeting: "asyncio.Future[None] | None" = None
 
     def _greet(self) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -94,6 +95,25 @@ def test_workers_have_an_index_each_and_a_replacement_takes_it_over(tiny: Tiny) 
     (new,) = after.keys() - before.keys()
     assert after[new]["index"] == 0
     assert after[new]["id"] not in {worker["id"] for worker in before.values()}
+
+
+def test_a_worker_that_is_behind_answers_everybody_who_came_meanwhile(tiny: Tiny) -> None:
+    server = tiny().wait()
+    server.until_said(server.url)
+    (worker,) = server.pids
+    address = urlsplit(server.url)
+    with contextlib.ExitStack() as crowd:
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            people = []
+            for _ in range(300):
+                person = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
+                people.append(crowd.enter_context(person))
+                person.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        answers = [person.recv(1000) for person in people]
+    assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
 
 
 def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> None:
