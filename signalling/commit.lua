@@ -1,7 +1,9 @@
 -- One commit: the record, its indexes, the stream entry and the publication, or nothing.
--- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list), and sorted sets to add to
+-- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list), audit queue (list),
+--       and sorted sets to add to
 -- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
---       stream length, epoch to begin with, sealed history entry or '', and for each sorted set a score and a member
+--       stream length, epoch to begin with, sealed history entry or '', sealed audit entry
+--       or '', and for each sorted set a score and a member
 -- Returns {1, seq, epoch} or {0, version that stands}.
 local held = redis.call('HGET', KEYS[1], 'version') or '0'
 if held ~= ARGV[1] then return {0, held} end
@@ -9,10 +11,11 @@ redis.call('HSET', KEYS[1], 'version', ARGV[2], 'record', ARGV[3])
 if ARGV[7] ~= '' then redis.call('ZADD', KEYS[2], ARGV[7], ARGV[6]) else redis.call('ZREM', KEYS[2], ARGV[6]) end
 if ARGV[8] ~= '' then redis.call('ZADD', KEYS[3], ARGV[8], ARGV[6]) else redis.call('ZREM', KEYS[3], ARGV[6]) end
 if ARGV[11] ~= '' then redis.call('RPUSH', KEYS[6], ARGV[11]) end
+if ARGV[12] ~= '' then redis.call('RPUSH', KEYS[7], ARGV[12]) end
 local seq = redis.call('HINCRBY', KEYS[4], 'seq', 1)
 local epoch = redis.call('HGET', KEYS[4], 'epoch')
 if not epoch then epoch = ARGV[10]; redis.call('HSET', KEYS[4], 'epoch', epoch) end
-for i = 7, #KEYS do redis.call('ZADD', KEYS[i], ARGV[12 + (i - 7) * 2], ARGV[13 + (i - 7) * 2]) end
+for i = 8, #KEYS do redis.call('ZADD', KEYS[i], ARGV[13 + (i - 8) * 2], ARGV[14 + (i - 8) * 2]) end
 redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], seq .. '-0', 'e', ARGV[4])
 redis.call('PUBLISH', ARGV[5], seq .. ' ' .. epoch .. ' ' .. ARGV[4])
 return {1, seq, epoch}

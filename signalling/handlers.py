@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from signalling import commands as c
 from signalling import messages as m
 from signalling import wire
+from signalling.audit import OF_TOPICS
 from signalling.invites import Invite
 from signalling.record import Visit
 from signalling.rooms import WITH_MEDIA
@@ -36,6 +37,26 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
         return await _command(connection, request, make(request))
 
     return handler
+
+
+def _read(handler: Handler, what: Callable[[Any], tuple[str | None, str]]) -> Handler:
+    """The handler, with an entry in the audit trail when somebody was shown something. `what`: its name, about what."""
+
+    async def read(connection: Connection, request: m.Request) -> Answer:
+        trail, actor = connection.worker.trail, connection.actor
+        trail.ready()
+        answer = await handler(connection, request)
+        name, about = what(request)
+        if name is not None and not isinstance(answer, m.Error):
+            trail.note(actor.organisation, actor.id, name, about)
+        return answer
+
+    return read
+
+
+def _of_topic(request: m.Subscribe) -> tuple[str | None, str]:
+    room, _, visit_id = request.topic.partition("/")
+    return OF_TOPICS.get(room), visit_id
 
 
 async def _ping(connection: Connection, request: m.Ping) -> Answer:
@@ -162,7 +183,7 @@ async def _history(connection: Connection, request: m.VisitHistory) -> Answer:
 MOST_TOPICS = 200
 HANDLERS: dict[type, Handler] = {
     m.Ping: _ping,
-    m.Subscribe: _subscribe,
+    m.Subscribe: _read(_subscribe, _of_topic),
     m.Unsubscribe: _unsubscribe,
     m.OnCall: _on_call,
     m.VisitSave: _simple(lambda r: c.Save(r.step, r.answer, r.left)),
@@ -180,8 +201,8 @@ HANDLERS: dict[type, Handler] = {
     m.VisitReopen: _simple(lambda _: c.Reopen()),
     m.VisitInvite: _invite,
     m.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
-    m.VisitHistory: _history,
-    m.SessionsPast: _past,
+    m.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),
+    m.SessionsPast: _read(_past, lambda _: ("past.searched", "")),
     m.BellMark: _bell_mark,
     m.ChatSend: _chat_send,
     m.VisitEnter: _enter,

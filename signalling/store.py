@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalling import audit
 from signalling.guide import Guide
 from signalling.record import Line, Mark, Notice, Record, Staff, Visit
 from signalling.seal import Seal, SealError
@@ -89,6 +90,9 @@ class Keys:
         self.visits, self.staff = f"{prefix}open", f"{prefix}staff"
         self.ended, self.here = f"{prefix}ended", f"{prefix}here"
         self.deadlines, self.head, self.stream = f"{prefix}deadlines", f"{prefix}head", f"{prefix}events"
+        self.audit, self.audit_head, self.audit_queue = (
+            f"{prefix}audit{end}" for end in ("", ":head", ":queue")
+        )
 
     def record(self, what: str, member: str) -> str:
         """Return the key of a record."""
@@ -128,6 +132,7 @@ class Store:
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._offset_ms: float | None = None
+        self.on_audited: Callable[[str], None] = lambda organisation: None
 
     def clock_ms(self) -> int:
         """Return the store's time in ms since the epoch, from its last answer and this machine's monotonic clock."""
@@ -181,6 +186,7 @@ class Store:
         history = b""
         if what == "visit" and event.kind not in QUIET:
             history = self.seal.close(_encode(event), f"{organisation}/history/{record.id}")
+        act = audit.act_of(record, event)
         async with answering():
             answer: list[Any] = await self._commit(
                 keys=[
@@ -190,6 +196,7 @@ class Store:
                     keys.head,
                     keys.stream,
                     keys.history(record.id),
+                    keys.audit_queue,
                     *(key for key, _, _ in put),
                 ],
                 args=[
@@ -204,10 +211,17 @@ class Store:
                     STREAM_LENGTH,
                     "e_" + secrets.token_hex(6),
                     history,
+                    b"" if act is None else self.sealed_act(organisation, act),
                     *(part for _, score, member in put for part in (score, member)),
                 ],
             )
+        if act is not None and answer[0]:
+            self.on_audited(organisation)
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
+
+    def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
+        """Return an act as it waits in the queue of the audit trail (`trail.py`)."""
+        return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def head(self, organisation: str) -> tuple[str, int]:
         """Return (epoch, seq) of the organisation's stream; ("", 0) where nothing ever happened."""

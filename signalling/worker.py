@@ -31,6 +31,7 @@ from signalling.service import Organisations, Service
 from signalling.store import Store, Unavailable
 from signalling.sweep import Sweep
 from signalling.topics import Topics
+from signalling.trail import Trail, Witness, key_of
 
 log = structlog.get_logger()
 DRAIN_JITTER_S = 2.0
@@ -55,6 +56,7 @@ class Worker:
         relay: MediaRelay,
         limits: Limits,
         index: int,
+        witness: Witness | None = None,
     ) -> None:
         self.id = f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
@@ -65,6 +67,7 @@ class Worker:
         store = Store(redis, Seal(keys))
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
+        self.trail = Trail(store, key_of(keys), organisations, witness)
         self.hub = Hub()
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service)
@@ -111,6 +114,7 @@ class Worker:
             self.spawn(self.liveness.run(self.rooms.buried)),
             self.spawn(self.sweep.run()),
             self.spawn(self.heartbeat.run()),
+            self.spawn(self.trail.run()),
         ]
 
     async def lingered(self, seconds: float) -> None:
@@ -173,6 +177,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)
+        await self.trail.close()
         await self.topics.close()
         await self.service.mirrors.close()
         await self.bus.close()

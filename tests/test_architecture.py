@@ -24,7 +24,7 @@ IMPURE = frozenset(
 )
 PURE = {
     "signalling": (
-        "asyncapi commands decision effects fields guide messages notices open_visits record reference replies "
+        "asyncapi audit commands decision effects fields guide messages notices open_visits record reference replies "
         "requests tags tally views visit waiting wire"
     ).split(),
     "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
