@@ -97,9 +97,12 @@ class _Ear(asyncio.Protocol):
         await self._connection.disconnect(nowait=True)
 
 
-def _posted(answer: asyncio.Future[list[Any]]) -> None:
-    if not answer.cancelled() and answer.exception() is not None:
-        log.warning("bus.post_failed", problem=type(answer.exception()).__name__)
+def _posted(answer: asyncio.Future[list[Any]], failed: Callable[[], None] | None) -> None:
+    if answer.cancelled() or answer.exception() is None:
+        return
+    log.warning("bus.post_failed", problem=type(answer.exception()).__name__)
+    if failed is not None:
+        failed()
 
 
 class Bus:
@@ -137,16 +140,16 @@ class Bus:
             heard: int = await self._redis.publish(channel, data)
         return heard
 
-    def post(self, channel: str, data: bytes) -> None:
+    def post(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
         """Say something without waiting. Raises `Unavailable` where there is no connection now.
 
-        What fails later is only seen in the log: whoever posts must not depend on it.
+        `failed` is called when it turns out later that the store did not take it.
         """
         try:
             answer = self._line.say(("PUBLISH", channel, data))
         except ConnectionError as problem:
             raise Unavailable(type(problem).__name__) from problem
-        answer.add_done_callback(_posted)
+        answer.add_done_callback(lambda done: _posted(done, failed))
 
     async def run(self) -> None:
         """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""

@@ -125,14 +125,12 @@ async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
     return None
 
 
-def _media(make: Callable[[wire.Seat, Any], wire.RoomMessage]) -> Handler:
+def _media(make: Callable[[wire.Seat, Any], wire.Request]) -> Handler:
     async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
         seat = await _seat(connection, request)
         if isinstance(seat, m.Error):
             return seat
-        asked = await connection.worker.rooms.ask(
-            connection.id, request.visit, lambda held: make(held, request)
-        )
+        asked = connection.worker.rooms.ask(connection.id, request.visit, lambda held: make(held, request))
         return None if asked else m.error(request.id, "no_room")
 
     return handler

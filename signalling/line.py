@@ -82,6 +82,7 @@ class Line(asyncio.Protocol):
         self._transport: asyncio.WriteTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Question] = deque()
+        self._unsent: list[bytes] = []
         self._reader = hiredis.Reader()
         self._watch: asyncio.TimerHandle | None = None
 
@@ -104,20 +105,27 @@ class Line(asyncio.Protocol):
         return await self._send(packed)
 
     def say(self, command: Arguments) -> asyncio.Future[list[Any]]:
-        """Send a command at once and return its answer to come, for those who need not wait. Raises ConnectionError."""
+        """Send a command and return its answer to come, for those who need not wait. Raises ConnectionError."""
         return self._send([hiredis.pack_command(_words(command))])
 
     def _send(self, packed: list[bytes]) -> asyncio.Future[list[Any]]:
-        transport = self._transport
-        if transport is None or len(self._waiting) >= MOST_WAITING:
+        if self._transport is None or len(self._waiting) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
         loop = asyncio.get_running_loop()
         question = _Question(len(packed), loop.time(), loop.create_future())
         self._waiting.append(question)
         if self._watch is None:
             self._watch = loop.call_later(self._patience_s, self._look)
-        transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
+        if not self._unsent:
+            loop.call_soon(self._flush)
+        self._unsent += packed
         return question.done
+
+    def _flush(self) -> None:
+        """What was asked for in one turn of the loop goes out in one call to the system: that costs more than all else."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and unsent:
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
 
     # --- connecting
 
@@ -156,6 +164,7 @@ class Line(asyncio.Protocol):
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
+        self._unsent = []  # who asked hears of it, as all who wait do
         if transport is not None:
             transport.abort()
         waiting, self._waiting = self._waiting, deque()

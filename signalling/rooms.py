@@ -68,12 +68,24 @@ class Rooms:
         self._seats[seat.connection] = (seat, owner)
         await self._pass_on(owner, wire.Join(seat, request_id))
 
-    async def ask(self, connection: str, visit: str, make: Callable[[Seat], wire.RoomMessage]) -> bool:
-        """Pass a request on to the room's worker; False where this connection has not joined. Raises `Unavailable`."""
+    def ask(self, connection: str, visit: str, make: Callable[[Seat], wire.Request]) -> bool:
+        """Pass a request on to the room's worker, which answers; False where this connection has not joined.
+
+        Raises `Unavailable`.
+        """
         held = self._seats.get(connection)
         if held is None or held[0].visit != visit:
             return False
-        await self._pass_on(held[1], make(held[0]))
+        seat, owner = held
+        request = make(seat)
+        if owner == self._worker:
+            self._room_message(request)
+        else:
+            self._service.bus.post(
+                wire.channel(owner),
+                wire.encode(request),
+                lambda: self._hand(connection, m.error(request.id, "unavailable")),
+            )
         return True
 
     async def leave(self, connection: str) -> None:

@@ -82,7 +82,10 @@ class Supersede(WorkerMessage, frozen=True):
     connection: str
 
 
-RoomMessage = Join | Answer | Restart | Mute | Leave | Settle
+Request = Answer | Restart | Mute
+"""What a party asks of its room, which answers."""
+
+RoomMessage = Request | Join | Leave | Settle
 AnyMessage = RoomMessage | Deliver | Supersede
 encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(AnyMessage)
