@@ -18,6 +18,7 @@ from web.api.door import is_api
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
+from web.openings import OPENINGS, Openings
 from web.organisations import Organisations
 from web.pages import calendar_routes, guest, preferences, public, rendering, reports, staff
 from web.pages.errors import error_pages
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> web.Application:
     app[sessions.STORAGE] = storage
     app[ORGANISATIONS] = Organisations(redis)
     app[THROTTLE] = Throttle(redis)
+    app[OPENINGS] = Openings(app[THROTTLE], settings)
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))

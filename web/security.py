@@ -176,7 +176,10 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How guesses of one kind are slowed down and stopped. A `limit` of 0 slows down only."""
+    """How guesses of one kind are slowed down and stopped. A `limit` of 0 slows down only.
+
+    A `first_delay_ms` of 0 only stops, once there are too many.
+    """
 
     name: str
     limit: int = 10

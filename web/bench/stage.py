@@ -130,6 +130,8 @@ def stage(workers: int) -> Iterator[Stage]:
             "redis": {"url": store.url},
             "data": {"folder": str(folder / "data")},
             "log": {"format": "json"},
+            # Everybody who is played comes from this machine.
+            "limits": {"visits_per_address": 0},
         }
         with _server(folder, sections) as (url, found):
             yield Stage(parse(sections, "bench"), url, found, store.pid)

@@ -19,19 +19,24 @@ from signalling.record import Actor, PatientInformation, Role, Visit
 from signalling.service import Service, new_id
 from signalling.visit import Refusal
 from web import sessions
-from web.i18n import day_names, gettext, organisation_language
+from web.i18n import N_, day_names, gettext, organisation_language
+from web.openings import OPENINGS
 from web.organisations import LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
 from web.pages.calendar_shown import booked_here, calendar_week
 from web.pages.errors import UnknownOrganisation, not_found, read_form
 from web.pages.rendering import ORGANISATION, error_page, live, page
 from web.people import visit_key, visit_of
-from web.security import SAFE_METHODS
+from web.security import SAFE_METHODS, Blocked
 
 ORGANISATIONS = web.AppKey("organisations", Organisations)
 SERVICE = web.AppKey("service", Service)
 
 FORM_AGE_S = 24 * 3600
+MANY = N_(
+    "Many visits have just been opened from where you are, more than we take in ten minutes. Yours is not open yet. "
+    "Send this form again in {minutes} min: what you wrote is kept."
+)
 log = structlog.get_logger("web.public")
 
 
@@ -131,7 +136,10 @@ async def open_a_visit(request: web.Request) -> web.Response:
     form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
     if found is None:
         return _form_page(request, organisation, form, errors)
-    visit_id = await _opened(request, organisation, found)
+    try:
+        visit_id = await _opened(request, organisation, found)
+    except Blocked as blocked:
+        return _later(request, organisation, form, blocked.retry_s)
     session = await sessions.get(request)
     session[visit_key(organisation.id)] = visit_id
     response = web.Response(status=303, headers={"Location": f"/{organisation.id}/visit"})
@@ -144,14 +152,18 @@ async def _opened(request: web.Request, organisation: Organisation, found: Patie
     nonce = request.cookies.get(_form_cookie(request), "")
     visit_id = visit_id_of(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
     kept = await service.visit(organisation.id, visit_id)
-    if kept is not None and not kept.is_open:
-        visit_id, kept = new_id("v"), None
-    if kept is None:
+    if kept is not None and kept.is_open:
+        return visit_id
+    if kept is not None:
+        visit_id = new_id("v")
+    async with request.app[OPENINGS].one(request, organisation.id) as attempt:
         actor = patient(organisation.id, visit_id, found.name)
         answer = await service.open(actor, found, visit_id)
-        # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
-        if isinstance(answer, Refusal) and await service.visit(organisation.id, visit_id) is None:
-            raise RuntimeError(answer.code)
+        if isinstance(answer, Refusal):
+            # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+            if await service.visit(organisation.id, visit_id) is None:
+                raise RuntimeError(answer.code)
+            attempt.succeeded()
     log.info("visit opened", organisation=organisation.id, visit=visit_id)
     return visit_id
 
@@ -225,6 +237,18 @@ def _form_page(
     context = form_context(organisation, form, errors)
     title = gettext("Please check: your information") if errors else gettext("Your information")
     return page(request, "information.html", context, title=title, status=422 if errors else 200)
+
+
+def _later(
+    request: web.Request, organisation: Organisation, form: dict[str, str], retry_s: int
+) -> web.Response:
+    """The form as it was sent, with when to send it again."""
+    later = gettext(MANY).format(minutes=-(-retry_s // 60))
+    context = {**form_context(organisation, form, {}), "later": later}
+    title = gettext("Please try again later: your information")
+    response = page(request, "information.html", context, title=title, status=429)
+    response.headers["Retry-After"] = str(retry_s)
+    return response
 
 
 def visit_id_of(organisation: str, nonce: str) -> str:

@@ -62,7 +62,8 @@ class Patient(Person):
         """Press Meet Now, send the patient information (made up, but for `fields`) and enter the setup guide.
 
         From here on the patient stands in the queue; returns the visit's id. Raises CannotEnter, and Refused with
-        `closed_here` where Meet Now is closed, `form` where the information is refused.
+        `closed_here` where Meet Now is closed, `form` where the information is refused, `too_many` where the server
+        opens no more visits from this address for now.
         """
         if "arrive" not in self.at:
             await self.arrive()
@@ -74,6 +75,10 @@ class Patient(Person):
         self.name = form["name"]
         self.at["meet_now"] = time.monotonic()
         answer = await self.browser.post(f"{self.clinic.path}/information", form)
+        if answer.status == 429:
+            raise Refused(
+                "too_many", "from one address: a server for load tests has limits.visits_per_address = 0"
+            )
         if answer.status != 303:
             wrong = ", ".join(wrong_fields(answer)) or f"status {answer.status}"
             raise Refused("form", f"the patient information is refused: {wrong}")

@@ -27,7 +27,7 @@ AGAIN_S = 0.25  # after `unavailable`
 
 
 class Refused(Exception):
-    """The server said no. `code` is PROTOCOL.md's (#errors), or `closed_here`, `form`, `lost`, `no_answer`."""
+    """The server said no. `code` is PROTOCOL.md's (#errors), or one of ours: see who raises it."""
 
     def __init__(self, code: str, text: str = "", details: Any = None) -> None:
         super().__init__(f"{code}: {text}" if text else code)

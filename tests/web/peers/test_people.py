@@ -10,6 +10,7 @@ from typing import Any
 import av
 import pytest
 
+from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
 from web import demo
 from web.peers.faults import LossyLink
@@ -112,6 +113,18 @@ async def test_information_that_the_form_refuses_names_the_fields(url: str) -> N
     async with Patient(url) as patient:
         with pytest.raises(Refused, match="phone"):
             await patient.meet_now(phone="12")
+
+
+async def test_a_driver_that_opens_too_many_visits_is_told_which_setting_lifts_that(
+    open_site: OpenSite,
+) -> None:
+    site = await open_site(limits={"visits_per_address": 1})
+    at = str(site.server.make_url("/demo"))
+    async with Patient(at) as first, Patient(at) as second:
+        await first.meet_now()
+        with pytest.raises(Refused, match=r"limits.visits_per_address = 0") as refused:
+            await second.meet_now()
+    assert refused.value.code == "too_many"
 
 
 async def test_a_patient_who_reloads_is_where_they_were(url: str, on_call: OnCall) -> None:

@@ -1,0 +1,12 @@
+"""A site for people who are played: as many as it takes come from this machine."""
+
+import pytest
+
+from tests.web.conftest import OpenSite
+from tests.web.site import Site
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    """A site that opens any number of visits."""
+    return await open_site(limits={"visits_per_address": 0})
