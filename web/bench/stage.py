@@ -67,11 +67,13 @@ class Stage:
         assert address.port is not None
         self.door = Door(address.hostname, address.port, ORGANISATION)
 
-    def staff(self, people: int, seats: int) -> list[Seat]:
-        """Seats of `people` members of staff, each seat in a browser of its own, person after person in turn."""
-        return asyncio.run(self._staff(people, seats))
+    def staff(self, people: int, seats: int, admins: int = 0) -> list[Seat]:
+        """Seats of `people` providers, each seat in a browser of its own, person after person in turn; and so many
+        admins, who have none.
+        """
+        return asyncio.run(self._staff(people, seats, admins))
 
-    async def _staff(self, people: int, seats: int) -> list[Seat]:
+    async def _staff(self, people: int, seats: int, admins: int) -> list[Seat]:
         client = redis.asyncio.Redis.from_url(self.settings.redis.url, socket_timeout=5)
         hasher = OneHash()
         await hasher.hash(WORDS)
@@ -80,6 +82,8 @@ class Stage:
             await Organisations(client).save(organisation)
             accounts = Accounts(client, hasher)
             staff = await asyncio.gather(*(self._account(accounts, number) for number in range(people)))
+            for number in range(admins):
+                await self._account(accounts, number, Role.ADMIN)
             storage = sessions.storage(client, self.settings)
             return [await self._browser(storage, staff[number % people]) for number in range(seats)]
         finally:
@@ -87,12 +91,13 @@ class Stage:
             await client.aclose()
 
     @staticmethod
-    async def _account(accounts: Accounts, number: int) -> Account:
+    async def _account(accounts: Accounts, number: int, role: Role = Role.PROVIDER) -> Account:
+        word = "admin" if role is Role.ADMIN else "staff"
         return await accounts.add(
             ORGANISATION,
-            email=f"staff{number}@bench.example",
-            name=f"Dr Bench {number}",
-            role=Role.PROVIDER,
+            email=f"{word}{number}@bench.example",
+            name=f"{'Desk' if role is Role.ADMIN else 'Dr'} Bench {number}",
+            role=role,
             password=WORDS,
         )
 

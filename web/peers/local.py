@@ -1,6 +1,6 @@
 """A throw-away server for a try-out: `greenroom peers --local` needs neither an address nor credentials.
 
-Knows how to have a server with an organisation and so many providers, and to remove both. What happens there it does
+Knows how to have a server with an organisation and its staff, and to remove both. What happens there it does
 not know.
 """
 
@@ -23,13 +23,17 @@ class Local(NamedTuple):
 
 
 @contextmanager
-def local_server(workers: int, providers: int) -> Iterator[Local]:
-    """A server with so many workers and providers; it is stopped and its folder removed at the end. Raises NotReady."""
+def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
+    """A server with so many workers, providers and admins, the providers' credentials first; it is stopped and its
+    folder removed at the end. Raises NotReady.
+    """
     from web.bench.stage import ORGANISATION, WORDS, stage
 
     with stage(workers) as running:
-        running.staff(max(1, providers), 0)
-        staff = tuple(
-            Credential(f"staff{number}@bench.example", WORDS) for number in range(max(1, providers))
-        )
+        running.staff(max(1, providers), 0, admins)
+        emails = [
+            *(f"staff{number}@bench.example" for number in range(max(1, providers))),
+            *(f"admin{number}@bench.example" for number in range(admins)),
+        ]
+        staff = tuple(Credential(email, WORDS) for email in emails)
         yield Local(running.url, ORGANISATION, staff, (*running.workers, running.store))

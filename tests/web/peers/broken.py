@@ -29,6 +29,8 @@ class Broken:
         self.fault = ""
         self.tokens: dict[str, str] = {}  # public id -> token
         self.ended: set[str] = set()
+        self.asked: dict[int, str] = {}
+        """Of the socket whose message is altered: the type of each request."""
         self._last: dict[str, int] = {}
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._pass)
@@ -72,6 +74,10 @@ class Broken:
         if request.path.startswith("/our/") and name in self.files:
             kind = "text/javascript" if name.endswith(".js") else "text/html"
             return web.Response(text=self.files[name], content_type=kind)
+        if self.fault == "a link that never ends" and "/join/" in request.path:
+            if request.path in self.ended:
+                return web.Response(status=303, headers={"Location": "/demo/guest"})
+            self.ended.add(request.path)
         async with self.http.request(
             request.method,
             self.origin + request.path_qs,
@@ -98,10 +104,12 @@ class Broken:
         await here.prepare(request)
         alter = FAULTS.get(self.fault)
 
+        asked: dict[int, str] = {}
+
         async def up() -> None:
             async for frame in here:
                 if frame.type is aiohttp.WSMsgType.TEXT:
-                    await there.send_str(self.rise(frame.data))
+                    await there.send_str(self.rise(frame.data, asked))
                 else:
                     await there.send_bytes(frame.data)
             await there.close()
@@ -111,6 +119,7 @@ class Broken:
             message = json.loads(frame.data)
             if message["type"] == "welcome":
                 self.tokens[message["connection"]] = message["resume"]
+            self.asked = asked
             for altered in alter(self, message) if alter is not None else [message]:
                 await here.send_str(altered if isinstance(altered, str) else json.dumps(altered))
         code = there.close_code or 1000
@@ -120,12 +129,14 @@ class Broken:
         task.cancel()
         return here
 
-    def rise(self, text: str) -> str:
+    def rise(self, text: str, asked: dict[int, str]) -> str:
         """What a client says, as it goes on."""
         try:
             message = json.loads(text)
         except ValueError:
             return text
+        if isinstance(message, dict) and isinstance(message.get("id"), int):
+            asked[message["id"]] = str(message.get("type"))
         if (
             self.fault == "takes a public id"
             and isinstance(message, dict)
@@ -181,6 +192,82 @@ def _other_reply(_: Broken, message: Message) -> list[Any]:
     return [{**message, "reply_to": 4711} if message["type"] == "pong" else message]
 
 
+def _within(kind: str, part: str, /, **fields: Any) -> Callable[[Broken, Message], list[Any]]:
+    """A map in messages of that type (in a list of them: each) has other fields."""
+
+    def alter(_: Broken, message: Message) -> list[Any]:
+        if message["type"] != kind:
+            return [message]
+        held = message[part]
+        new = [{**each, **fields} for each in held] if isinstance(held, list) else {**held, **fields}
+        return [{**message, part: new}]
+
+    return alter
+
+
+def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
+    """What is refused is said to be done."""
+
+    def alter(broken: Broken, message: Message) -> list[Any]:
+        reply_to = message.get("reply_to")
+        if message["type"] != "error" or broken.asked.get(reply_to or -1) != request:
+            return [message]
+        return [{"type": "done", "reply_to": reply_to, "version": 0}]
+
+    return alter
+
+
+def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
+    """What is done is said to be refused."""
+
+    def alter(broken: Broken, message: Message) -> list[Any]:
+        reply_to = message.get("reply_to")
+        if message["type"] == "error" or broken.asked.get(reply_to or -1) != request:
+            return [message]
+        return [{"type": "error", "reply_to": reply_to, "code": code, "text": "No.", "details": {}}]
+
+    return alter
+
+
+def _later(_: Broken, message: Message) -> list[Any]:
+    if message["type"] == "queue.row":
+        row = message["row"]
+        message = {**message, "row": {**row, "arrived_ms": row["arrived_ms"] + row["returned"]}}
+    return [message]
+
+
+def _rings_twice(_: Broken, message: Message) -> list[Any]:
+    again = {**message, "version": message.get("version", 0) + 1}
+    return [message, again] if message["type"] == "bell.item" else [message]
+
+
+def _rings_for_the_admin(broken: Broken, message: Message) -> list[Any]:
+    if message["type"] != "done" or broken.asked.get(message["reply_to"]) != "visit.assign":
+        return [message]
+    item = dict.fromkeys(("visit", "name", "by", "note")) | {"id": "n_0", "kind": "assigned", "at_ms": 1}
+    told = {
+        "type": "bell.item",
+        "topic": "bell",
+        "version": message["version"] + 1,
+        "unread": 1,
+        "item": item,
+    }
+    return [message, told]
+
+
+def _oldest_first(_: Broken, message: Message) -> list[Any]:
+    if message["type"] == "bell.snapshot":
+        message = {**message, "items": message["items"][::-1]}
+    return [message]
+
+
+def _unread_again(_: Broken, message: Message) -> list[Any]:
+    if message["type"] == "bell.snapshot":
+        message = {**message, "unread": max(1, message["unread"])}
+    return [message]
+
+
+SOMEBODY = {"id": "u_somebody", "name": "Dr Some Body"}
 # fault -> how messages of the server are altered, where they are
 FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "no reply_to": _without("reply_to", "pong"),
@@ -195,4 +282,36 @@ FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "never fresh": _with("queue.row", fresh=False),
     "always resumed": _with("welcome", resumed=True),
     "its clock in seconds": _with("welcome", server_ms=1_790_000_000),
+    "names no assignee": _within("queue.row", "row", assignee=None),
+    "always assigned": _within("queue.row", "row", assignee=SOMEBODY),
+    "anybody assigns anybody": _allows("visit.assign"),
+    "anybody declines anything": _allows("visit.decline"),
+    "anybody transfers to anybody": _allows("visit.transfer"),
+    "anybody returns": _allows("visit.release"),
+    "anybody ends": _allows("visit.end"),
+    "anybody invites": _allows("visit.invite"),
+    "anybody dismisses": _allows("visit.dismiss"),
+    "anybody writes at any time": _allows("chat.send"),
+    "claims are for who is on call": _refuses("visit.claim", "not_on_call"),
+    "admins return nothing": _refuses("visit.release", "not_allowed"),
+    "admins transfer nothing": _refuses("visit.transfer", "not_allowed"),
+    "admins end nothing": _refuses("visit.end", "not_allowed"),
+    "everybody’s topics alone": _refuses("subscribe", "not_found"),
+    "to the end of the line": _later,
+    "no reason for the patient": _within("visit.state", "visit", reason=None),
+    "every outcome is completed": _within("visit.state", "visit", outcome="completed"),
+    "every outcome is declined": _within("visit.state", "visit", outcome="declined"),
+    "a claimant who is not": _within("visit.state", "visit", claimant=SOMEBODY),
+    "whoever goes has withdrawn": _with("queue.gone", why="withdrawn"),
+    "no reason in the past": _within("past", "rows", reason=None),
+    "staff write as the provider": _within("chat.line", "line", party="provider"),
+    "rings twice": _rings_twice,
+    "rings for who did it": _rings_for_the_admin,
+    "rings for another kind": _within("bell.item", "item", kind="patient_back"),
+    "rings for nobody’s doing": _within("bell.item", "item", by=None),
+    "rings without the reason": _within("bell.item", "item", note=None),
+    "counts nothing that is unread": _with("bell.item", unread=0),
+    "the oldest first": _oldest_first,
+    "marks nothing": _with("bell.marked", unread=3),
+    "forgets what was read": _unread_again,
 }

@@ -37,8 +37,8 @@ def conformance(
     credentials: Annotated[
         Path | None,
         typer.Option(
-            help="A file with the email and password of a provider on each line (two for all checks), or - for "
-            "standard input; or the lines in GREENROOM_PEERS_CREDENTIALS."
+            help="A file with the email and password of a member of staff on each line (two providers and an admin for "
+            "all checks), or - for standard input; or the lines in GREENROOM_PEERS_CREDENTIALS."
         ),
     ] = None,
     only: Annotated[
@@ -87,13 +87,13 @@ def conformance(
 
 @contextmanager
 def _a_server() -> Iterator[Local]:
-    """A server of one's own with two providers. Raises CannotEnter."""
+    """A server of one's own with two providers and an admin. Raises CannotEnter."""
     from web.bench.stage import NotReady
     from web.peers.entry import CannotEnter
     from web.peers.local import local_server
 
     try:
-        with local_server(1, 2) as found:
+        with local_server(1, 2, admins=1) as found:
             yield found
     except NotReady as problem:
         raise CannotEnter(str(problem)) from None

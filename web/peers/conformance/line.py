@@ -48,6 +48,11 @@ class Line:
         """The visit that the welcome named."""
         return str(self.welcome.get("visit"))
 
+    @property
+    def me(self) -> Message:
+        """Who speaks here, as messages name a person: `id` and `name`."""
+        return {key: self.welcome["me"][key] for key in ("id", "name")}
+
     # --- saying
 
     def encoded(self, message: object) -> bytes:

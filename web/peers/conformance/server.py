@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from signalling.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from web.peers.conformance import asking, door, media, topics, visits
+from web.peers.conformance import admins, asking, bell, door, media, topics, visits
 from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Wrong
+from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Untried, Wrong
 from web.peers.entry import CannotEnter, Clinic
 
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
-ORDER: Final = [room.__name__ for room in (door, asking, topics, visits, media)]
+ORDER: Final = [room.__name__ for room in (door, asking, topics, visits, admins, bell, media)]
 """The modules whose checks make the table, in its order."""
 CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
 
@@ -34,8 +34,9 @@ async def run(
 ) -> list[Outcome]:
     """Return what came of each check, in the table's order; `told` hears of each as it comes.
 
-    `credentials` are (email, password) of staff: one at least, two for all checks. `only`: rooms, or patterns of names.
-    `slow`: those that take half a minute too. Raises CannotEnter where there is no such server or no way in.
+    `credentials` are (email, password) of staff: one at least; two providers and an admin for all checks. `only`:
+    rooms, or patterns of names. `slow`: those that take half a minute too. Raises CannotEnter where there is no such
+    server or no way in.
     """
     await clinic.check()
     stage = Stage(clinic, tuple(credentials))
@@ -48,7 +49,8 @@ async def run(
         return await play(stage, only=only, slow=slow, told=told)
     finally:
         listens.cancel()
-        await (await stage.staff()).ask("on_call", on=False)
+        for number in range(len(stage.staff_browsers) - len(stage.admins) or 1):
+            await (await stage.staff(number)).ask("on_call", on=False)
         await stage.tidy()
 
 
@@ -96,14 +98,14 @@ def _fits(check: Check, only: Sequence[str]) -> bool:
 
 async def _outcome(check: Check, stage: Stage) -> Outcome:
     name = f"{check.name} ({CODECS[stage.subprotocol]})" if check.codecs else check.name
-    fault, untold = None, ""
+    fault, untold, tried = None, "", True
     try:
         async with asyncio.timeout(SLOW_S if check.slow else CHECK_S):
             await check.run(stage)
     except Wrong as wrong:
         fault = wrong
     except Untold as reason:
-        untold = str(reason)
+        untold, tried = str(reason), not isinstance(reason, Untried)
     except CannotEnter as problem:
         fault = Wrong("an answer", str(problem))
     except TimeoutError:
@@ -113,4 +115,4 @@ async def _outcome(check: Check, stage: Stage) -> Outcome:
         fault = Wrong("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await stage.tidy()
-    return Outcome(check.room, name, check.section, fault, untold)
+    return Outcome(check.room, name, check.section, fault, untold, tried)

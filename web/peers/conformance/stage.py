@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import aiohttp
@@ -16,7 +16,7 @@ import aiohttp
 from signalling.messages import JSON_SUBPROTOCOL
 from web.peers.answers import information
 from web.peers.conformance.line import Line
-from web.peers.conformance.table import Untold, Wrong
+from web.peers.conformance.table import Untold, Untried, Wrong
 from web.peers.entry import Browser, CannotEnter, Clinic
 
 ROLES: Final = ("patient", "staff", "guest")
@@ -30,24 +30,38 @@ class Patient:
     visit: str = ""
 
 
+@contextlib.asynccontextmanager
+async def off_call(line: Line) -> AsyncIterator[None]:
+    """A member of staff is off call for a while, and on call again afterwards."""
+    await line.get("on_call", on=False)
+    try:
+        yield
+    finally:
+        await line.get("on_call", on=True)
+
+
 @dataclass(slots=True)
 class Stage:
-    """One server and those who act on it. `subprotocol` is what sockets speak unless a check says otherwise."""
+    """One server and those who act on it. `subprotocol` is what sockets speak unless a check says otherwise.
+
+    `staff_browsers` are the providers' first, then those of `admins`.
+    """
 
     clinic: Clinic
     credentials: tuple[tuple[str, str], ...] = ()
     subprotocol: str = JSON_SUBPROTOCOL
     staff_browsers: list[Browser] = field(default_factory=list)
+    admins: list[Browser] = field(default_factory=list)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     lines: list[Line] = field(default_factory=list)
     patients: list[Patient] = field(default_factory=list)
 
     def speaking(self, subprotocol: str) -> Stage:
         """The same stage for another check, whose sockets speak that."""
-        return Stage(self.clinic, self.credentials, subprotocol, self.staff_browsers, self.numbers)
+        return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def open_doors(self) -> None:
-        """Sign the staff in. Raises CannotEnter."""
+        """Sign the staff in, and see who is an admin. Raises CannotEnter."""
         for email, password in self.credentials:
             browser = Browser(self.clinic)
             page = await browser.post(
@@ -57,15 +71,22 @@ class Stage:
                 raise CannotEnter(
                     f"{self.clinic.origin} does not sign {email} in: email or password are wrong, or try later"
                 )
+            if page.location != f"{self.clinic.path}/staff":
+                raise CannotEnter(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
+            with contextlib.suppress(Wrong):  # what is wrong with hello is a check's to say
+                line = await self.hello(browser, "staff")
+                if line.welcome["me"]["role"] == "admin":
+                    self.admins.append(browser)
+        self.staff_browsers.sort(key=lambda browser: browser in self.admins)
+        await self.tidy()
 
     # --- people
 
     def staff_browser(self, number: int = 0) -> Browser:
-        """A member of staff's browser. Raises Untold where no such credentials were given."""
+        """A member of staff's browser. Raises Untried where no such credentials were given."""
         if number >= len(self.staff_browsers):
-            some = "a second member of staff" if number else "a member of staff"
-            raise Untold(f"{some} is needed: name one more in the credentials")
+            raise Untried("a second member of staff" if number else "a member of staff")
         return self.staff_browsers[number]
 
     async def staff(self, number: int = 0, **how: Any) -> Line:
@@ -78,6 +99,20 @@ class Stage:
         await line.get("on_call", on=True)
         return line
 
+    async def provider(self, number: int = 0) -> Line:
+        """A provider's socket, on call. Raises Untried where no such credentials were given."""
+        if number >= len(self.staff_browsers) - len(self.admins):
+            raise Untried("a second provider" if number else "a provider")
+        return await self.on_call(number)
+
+    async def admin(self) -> Line:
+        """An admin's socket, beside a provider's. Raises Untried where no such credentials were given."""
+        if not self.admins:
+            raise Untried("an admin")
+        if len(self.admins) == len(self.staff_browsers):
+            raise Untried("a provider")
+        return await self.hello(self.admins[0], "staff")
+
     async def patient(self) -> Patient:
         """Somebody new in line, by Meet Now. Raises Untold where it is closed."""
         browser = Browser(self.clinic)
@@ -88,6 +123,10 @@ class Stage:
         await browser.get(f"{self.clinic.path}/information")
         form = information(next(self.numbers), language, reason="A conformance check, no real request")
         page = await browser.post(f"{self.clinic.path}/information", form)
+        if page.status == 429:
+            raise Untold(
+                "the server takes no more visits from this address now; try later, or raise its limit"
+            )
         if page.status != 303 or not page.location.endswith("/visit"):
             raise Wrong(
                 f"303 to {self.clinic.path}/visit",

@@ -31,19 +31,32 @@ class Untold(Exception):
     """It cannot be told here; the text says why, and what would help."""
 
 
+class Untried(Untold):
+    """The credentials name nobody who could do it; `needs` says whom it takes."""
+
+    def __init__(self, needs: str) -> None:
+        super().__init__(f"needs {needs}")
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one check: `fault` is None where it was kept or (`untold`) could not be told."""
+    """What came of one check: `fault` is None where it was kept or (`untold`) could not be told.
+
+    `tried`: whether the credentials had everybody whom it takes.
+    """
 
     room: str
     name: str
     section: str
     fault: Wrong | None = None
     untold: str = ""
+    tried: bool = True
 
     @property
     def word(self) -> str:
-        """`kept`, `wrong` or `not told`."""
+        """`kept`, `wrong`, `not told` or `not tried`."""
+        if not self.tried:
+            return "not tried"
         return "wrong" if self.fault is not None else "not told" if self.untold else "kept"
 
 
@@ -102,7 +115,7 @@ def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     ]
 
 
-STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow"}
+STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow", "not tried": "yellow"}
 
 
 def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -116,15 +129,23 @@ def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_row(f"[{style}]{outcome.word}[/]", name, f"#{outcome.section}")
     console.print(table)
     for outcome in outcomes:
-        if outcome.fault is None and not outcome.untold:
+        if outcome.word not in ("wrong", "not told"):
             continue
         console.print(
             f"\n[{STYLES[outcome.word]}]{outcome.word}[/] {escape(outcome.name)} (PROTOCOL.md#{outcome.section})"
         )
         for word, text in _lines(outcome):
             console.print(f"  {word:>8}  {escape(text)}", soft_wrap=True)
+    for why in dict.fromkeys(outcome.untold for outcome in outcomes if not outcome.tried):
+        number = sum(outcome.untold == why for outcome in outcomes)
+        what = "1 check" if number == 1 else f"{number} checks"
+        console.print(
+            f"\n[{STYLES['not tried']}]not tried: {escape(why)}[/] ({what}); name one in the credentials",
+            soft_wrap=True,
+        )
     count = {word: sum(outcome.word == word for outcome in outcomes) for word in STYLES}
-    console.print(f"\n{count['kept']} kept, {count['wrong']} wrong, {count['not told']} not told.")
+    told = [f"{count[word]} {word}" for word in STYLES if count[word] or word != "not tried"]
+    console.print(f"\n{', '.join(told)}.")
 
 
 def _lines(outcome: Outcome) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import Untold, check
 from web.peers.conformance.topics import whole
+from web.peers.entry import Browser
 
 STRANGE_STEP = "no-such-step"
 
@@ -240,6 +241,34 @@ async def guests(stage: Stage) -> None:
     await patient.expect(
         "visit.state", lambda m: made["guest"] not in m["visit"]["parties"], "without the guest"
     )
+
+
+@check("guests", "a link lets its guest in once, to that visit alone, until they are dismissed", "entry")
+async def link(stage: Stage) -> None:
+    _, provider, visit = await stage.together()
+    other, _ = await stage.in_line()
+    asked = {"visit": visit, "name": "Rosa Diaz", "relation": "family"}
+    made = await provider.get("visit.invite", "invited", **asked)
+    browser, home = Browser(stage.clinic), f"{stage.clinic.path}/guest"
+    for who, enters in ((browser, True), (Browser(stage.clinic), False)):
+        page = await who.post(made["path"], {})
+        came = (page.status, page.location) == (303, home)
+        expected = f"303 to {home}" if enters else "no way in by a link that was used"
+        provider.sent = f"POST {stage.clinic.path}/join/…"
+        provider.want(came is enters, expected, f"{page.status} {page.location}")
+    guest = await stage.hello(browser, "guest")
+    guest.want(guest.welcome["me"]["role"] == "guest", "`me.role` guest", guest.welcome)
+    await whole(guest, f"visit/{visit}", "visit.state")
+    await guest.get("visit.enter", visit=visit)
+    await provider.expect(
+        "visit.state",
+        lambda m: m["visit"]["parties"].get(made["guest"], {}).get("present", False),
+        "with the guest present",
+    )
+    await guest.refused("not_found", "subscribe", topic=f"visit/{other.visit}")
+    await guest.refused("not_allowed", "subscribe", topic="queue")
+    await provider.get("visit.dismiss", visit=visit, guest=made["guest"])
+    await guest.refused("not_found", "subscribe", topic=f"chat/{visit}")
 
 
 @check("past", "an ended visit is among the past, with its story", "what-was")

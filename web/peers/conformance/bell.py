@@ -1,0 +1,118 @@
+"""Checks of a server: the bell, which rings for those whom the document names, stays, and is read in all tabs.
+
+Most need an admin, for it is an admin who assigns and declines; without one they are not tried.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from web.peers.conformance.admins import REASON
+from web.peers.conformance.line import Line, Message
+from web.peers.conformance.stage import Patient, Stage
+from web.peers.conformance.table import check
+from web.peers.conformance.topics import whole
+
+
+async def listening(*lines: Line) -> Message:
+    """Each hears their bell from here on; return the first one's as it is."""
+    bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
+    return bells[0]
+
+
+async def rung(line: Line, visit: str, kind: str, by: Line, note: str | None = None) -> Message:
+    """The bell's next notification of a visit, which must be of that kind; return the message."""
+    told = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
+    item = told["item"]
+    line.want(item["kind"] == kind, f"`kind` {kind}", told)
+    line.want(item["by"] == by.me["name"], f"`by` {by.me['name']}", told)
+    line.want(item["note"] == note, f"`note` {note!r}", told)
+    return told
+
+
+async def assign(admin: Line, patient: Patient, provider: Line) -> None:
+    """An admin assigns."""
+    await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
+
+
+@check("bell", "the assignee’s rings once, nobody else’s, and counts what is unread", "bell", codecs=True)
+async def rings(stage: Stage) -> None:
+    admin, provider = await stage.admin(), await stage.provider()
+    patient, _ = await stage.in_line()
+    await listening(admin)
+    before = await listening(provider)
+    await assign(admin, patient, provider)
+    told = await rung(provider, patient.visit, "assigned", admin)
+    unread = before["unread"] + 1
+    provider.want(told["unread"] == unread, f"`unread` {unread}", told)
+    await asyncio.gather(
+        provider.quiet("one notification", lambda m: m["type"] != "bell.item"),
+        admin.quiet("none for who did it", lambda m: m["type"] != "bell.item"),
+    )
+
+
+@check("bell", "what it held is there for who opens it later, newest first", "bell")
+async def keeps(stage: Stage) -> None:
+    admin, provider = await stage.admin(), await stage.provider()
+    await listening(provider)
+    ids: list[str] = []
+    for _ in range(2):
+        patient, _ = await stage.in_line()
+        await assign(admin, patient, provider)
+        told = await rung(provider, patient.visit, "assigned", admin)
+        ids.insert(0, told["item"]["id"])
+    later = await stage.provider()
+    bell = await listening(later)
+    newest = [item["id"] for item in bell["items"][:2]]
+    later.want(newest == ids, f"the newest items {ids}, as they were told", newest)
+    later.want(bell["unread"] == told["unread"], f"`unread` {told['unread']}, as it was told", bell["unread"])
+
+
+@check("bell", "what is marked as read is read in all tabs, and later", "bell", codecs=True)
+async def marked(stage: Stage) -> None:
+    admin, provider, tab = await stage.admin(), await stage.provider(), await stage.provider()
+    patient, _ = await stage.in_line()
+    await listening(provider, tab)
+    await assign(admin, patient, provider)
+    told = [await rung(line, patient.visit, "assigned", admin) for line in (provider, tab)]
+    until_ms = told[0]["item"]["at_ms"]
+    await provider.get("bell.mark", until_ms=until_ms)
+    for line in (provider, tab):
+        heard = await line.expect("bell.marked", what="in each tab")
+        line.want(
+            (heard["until_ms"], heard["unread"]) == (until_ms, 0), f"`until_ms` {until_ms}, `unread` 0", heard
+        )
+    bell = await listening(await stage.provider())
+    tab.want(bell["unread"] == 0, "`unread` 0 in a snapshot after it", bell["unread"])
+
+
+@check("bell", "the assignee hears of a decline, with its reason", "bell")
+async def hears_of_a_decline(stage: Stage) -> None:
+    admin, provider = await stage.admin(), await stage.provider()
+    patient, _ = await stage.in_line()
+    await assign(admin, patient, provider)
+    await listening(provider)
+    await admin.get("visit.decline", visit=patient.visit, reason=REASON)
+    await rung(provider, patient.visit, "declined", admin, REASON)
+
+
+@check("bell", "whose visit an admin returns or transfers hears of it", "bell")
+async def hears_of_a_return(stage: Stage) -> None:
+    admin, colleague = await stage.admin(), await stage.provider(1)
+    _, provider, visit = await stage.together()
+    await listening(provider, colleague)
+    await admin.get("visit.release", visit=visit)
+    await rung(provider, visit, "returned", admin)
+    await provider.get("visit.claim", visit=visit)
+    await admin.get("visit.transfer", visit=visit, to=colleague.me["id"])
+    for line in (provider, colleague):
+        await rung(line, visit, "transferred", admin)
+
+
+@check("bell", "the colleague hears of a transfer to them", "bell")
+async def hears_of_a_transfer(stage: Stage) -> None:
+    colleague = await stage.provider(1)
+    _, provider, visit = await stage.together()
+    await listening(colleague)
+    await provider.get("visit.transfer", visit=visit, to=colleague.me["id"])
+    await rung(colleague, visit, "transferred", provider)
