@@ -70,6 +70,12 @@ class Arrivals:
     interval_s: float = 0.0
     recorded_s: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises PlanError where nobody would ever arrive."""
+        needed = {"steady": self.rate, "poisson": self.rate, "burst": self.size, "day": len(self.recorded_s)}
+        if not needed.get(self.kind, 0) > 0:
+            raise PlanError(f"expected a way to arrive; found {self.kind!r} of nothing")
+
     @classmethod
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
         """Read what the module's text lists; `recorded` is the text of a recorded day's file. Raises PlanError."""

@@ -7,29 +7,26 @@ threshold. `greenroom peers URL …` is short for `greenroom peers run URL …`.
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
-from datetime import time as clock
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from web.peers import options, together
 from web.peers.conformance import command as conformance
+from web.peers.options import CREDENTIALS as CREDENTIALS
 from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
 
 if TYPE_CHECKING:
+    from web.peers.machines import Crew
     from web.peers.plan import Credential, Plan
-
-CREDENTIALS = "GREENROOM_PEERS_CREDENTIALS"
-EARLY_S = 24 * 3600
 
 
 class _Short(TyperGroup):
@@ -53,6 +50,7 @@ peers_app = typer.Typer(
 )
 attach(peers_app)
 conformance.attach(peers_app)
+together.attach(peers_app)
 
 
 @peers_app.command()
@@ -115,11 +113,26 @@ def run(
     seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
     processes: Annotated[int, typer.Option(min=1, max=256, help="Drive from so many processes.")] = 1,
     part: Annotated[
-        str, typer.Option(help="This machine’s part of the same plan on several: 2/5. Merge with `report`.")
+        str,
+        typer.Option(
+            help="This machine’s part of the same plan on several without a connection: 2/5. See `report`."
+        ),
     ] = "1/1",
     start_at: Annotated[
         str,
         typer.Option(help="When to begin: 14:30 or 2026-05-01T14:30:00, so that machines begin together."),
+    ] = "",
+    helpers: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1024, help="Wait for so many processes on other machines, which `join` this run."
+        ),
+    ] = 0,
+    listen: Annotated[
+        str, typer.Option(help=f"Where --helpers find this machine: 0.0.0.0:{together.PORT} unless said.")
+    ] = "",
+    join_within: Annotated[
+        str, typer.Option(help="How long --helpers are waited for: 10min unless said.")
     ] = "",
     report: Annotated[
         Path | None, typer.Option(help="Write report.html, JSON and CSV to this folder.", show_default=False)
@@ -141,9 +154,9 @@ def run(
     """Drive patients and providers through whole visits, and report what they saw."""
     from web.peers.arrivals import Arrivals, PlanError, Span, seconds
     from web.peers.entry import CannotEnter
-    from web.peers.machines import Failed
+    from web.peers.machines import Crew, Failed
     from web.peers.plan import Plan
-    from web.peers.report.thresholds import ThresholdError
+    from web.peers.report.thresholds import ThresholdError, parse
 
     def made(address: str, slug: str, staff: tuple[Credential, ...]) -> Plan:
         return Plan(
@@ -154,37 +167,46 @@ def run(
             patients=patients,
             providers=providers,
             credentials=staff,
-            arrivals=Arrivals.parse(arrivals, _recorded(arrivals)),
+            arrivals=Arrivals.parse(arrivals, options.recorded(arrivals)),
             fill_in=Span.parse(fill_in),
             claim_after=Span.parse(claim_after),
             talk=Span.parse(talk),
             between=Span.parse(between),
             patience_s=seconds(patience),
             timeout_s=seconds(timeout),
-            media=_one_of(media, ("none", "light", "real"), "--media"),
+            media=options.one_of(media, ("none", "light", "real"), "--media"),
             media_file=media_file,
             race=race,
-            reload=_share(reload),
-            vanish=_share(vanish),
-            loss=_share(loss),
+            reload=options.share(reload),
+            vanish=options.share(vanish),
+            loss=options.share(loss),
             seed=seed,
         )
 
     told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
+    if helpers:
+        told["helpers"] = str(helpers)
     if local:
         told["server"] = "its own"  # another port each time, which is no difference between two runs
     try:
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")
-        staff = () if local or not providers else _credentials(credentials)
+        meeting = together.meeting(helpers, listen, join_within, alone=local or part != "1/1")
+        staff = () if local or not providers else options.staff(credentials)
         with _server(local, local_workers, providers) as found:
             plan = (
                 made(found.url, found.organisation, found.credentials)
                 if found
                 else made(url, organisation, staff)
             )
-            pids = found.pids if found else _watched(server_pid)
-            kept = _play(plan, told, processes, _part(part), _moment(start_at), report, fail_if or [], pids)
+            pids = found.pids if found else options.watched(server_pid)
+            parts, begins_at, thresholds = options.part(part), options.moment(start_at), fail_if or []
+            for threshold in thresholds:
+                parse(threshold)
+            # One look from here, so that what is wrong with the address is said once, and at once.
+            plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
+            crew = Crew(plan, processes, parts, helpers)
+            kept = _play(plan, told, crew, meeting, begins_at, report, thresholds, pids)
     except (PlanError, CannotEnter, Failed, ThresholdError) as problem:
         print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(UNUSABLE) from None
@@ -198,37 +220,41 @@ def run(
 def _play(
     plan: Plan,
     told: dict[str, str],
-    processes: int,
-    part: tuple[int, int],
-    start_at: float | None,
+    crew: Crew,
+    meeting: together.Meeting | None,
+    begins_at: float | None,
     folder: Path | None,
     fail_if: list[str],
     server_pids: tuple[int, ...],
 ) -> bool:
-    """Plays the plan, shows it, reports it; returns whether all thresholds hold."""
+    """Plays the plan, shows it, reports it; returns whether all thresholds hold. `begins_at` is on time.monotonic."""
     from web.peers import server
     from web.peers.live import Live
-    from web.peers.machines import Crew
+    from web.peers.machines import Failed
     from web.peers.observations import Observations
-    from web.peers.report import parse, write
+    from web.peers.report import write
 
-    for threshold in fail_if:
-        parse(threshold)
-    # One look from here, so that what is wrong with the address is said once, and at once.
-    plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
-    crew = Crew(plan, processes, part)
-    try:
-        crew.open()
-        seen = Observations(started_at=max(start_at or 0.0, time.time()))
+    with ExitStack() as stack:
+        afar = stack.enter_context(meeting.held(plan, crew.afar)) if meeting else None
+        others = meeting.gather(afar) if meeting and afar else []
+        stack.callback(crew.close)
+        try:
+            crew.open(others)
+        except KeyboardInterrupt:
+            raise Failed("ended before it began") from None
+        in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
+        seen = Observations(ago_s=-in_s)
         seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **told, **plan.told()}
         seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         seen.about.machine, seen.about.versions = server.machine(), server.versions()
+        if afar:
+            seen.about.machine["helpers"] = ", ".join(afar.names)
         with Live(seen, crew):
-            crew.play(seen, start_at, server_pids)
-    finally:
-        crew.close()
+            crew.play(seen, in_s, server_pids)
     if crew.interrupted:
         typer.echo("Ended early: what was seen until then is reported.")
+    for name in afar.left if afar else ():
+        typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
     if folder is not None:
         typer.echo(f"The report is {write(seen, folder, fail_if)}.")
     return holds(seen, fail_if)
@@ -257,78 +283,3 @@ def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
             yield found
     except NotReady as problem:
         raise Failed(str(problem)) from None
-
-
-def _credentials(path: Path | None) -> tuple[Credential, ...]:
-    """From a file, standard input or the environment: never from an option, which everybody on the machine can read."""
-    from web.peers.plan import credentials
-
-    if path is None:
-        return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
-    return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
-
-
-def _watched(pid: int | None) -> tuple[int, ...]:
-    """The process whose use is to be reported. Raises PlanError where this machine does not tell it."""
-    from web.peers.arrivals import PlanError
-    from web.peers.server import sample
-
-    if pid is None:
-        return ()
-    if sample(pid) is None:
-        raise PlanError(f"expected for --server-pid a process that this machine tells about; found {pid}")
-    return (pid,)
-
-
-def _recorded(arrivals: str) -> str:
-    kind, _, rest = arrivals.partition(":")
-    return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
-
-
-def _share(text: str) -> float:
-    from web.peers.arrivals import PlanError
-
-    try:
-        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise PlanError(f"expected a share like 5%; found {text!r}")
-    return share
-
-
-def _part(text: str) -> tuple[int, int]:
-    from web.peers.arrivals import PlanError
-
-    one, _, of = text.partition("/")
-    if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
-        raise PlanError(f"expected a part like 2/5; found {text!r}")
-    return int(one), int(of)
-
-
-def _moment(text: str) -> float | None:
-    """A time of today (tomorrow, if it has passed), or a date and time, in s since 1970, in this machine's zone."""
-    from web.peers.arrivals import PlanError
-
-    if not text:
-        return None
-    now = datetime.now().astimezone()
-    try:
-        if "T" in text or "-" in text:
-            at = datetime.fromisoformat(text).astimezone()
-        else:
-            at = datetime.combine(now.date(), clock.fromisoformat(text), now.tzinfo)
-            at += timedelta(days=at < now)
-    except ValueError:
-        raise PlanError(f"expected a moment like 14:30 or 2026-05-01T14:30:00; found {text!r}") from None
-    if not 0 <= at.timestamp() - now.timestamp() <= EARLY_S:
-        raise PlanError(f"expected a moment within a day from now; found {text!r}")
-    return at.timestamp()
-
-
-def _one_of(text: str, known: tuple[str, ...], option: str) -> str:
-    from web.peers.arrivals import PlanError
-
-    if text not in known:
-        raise PlanError(f"expected {', '.join(known[:-1])} or {known[-1]} for {option}; found {text!r}")
-    return text

@@ -1,8 +1,9 @@
 """One run over several processes, and over several machines: who does which share, when it begins, what they saw.
 
 The process that coordinates shows and collects; each other one drives its share with a loop and a core of its own, and
-sends what it saw every now and then. Machines need no connection: each is given its part of the same plan and the same
-moment to begin, and their files of observations are merged afterwards.
+sends what it saw every now and then. Times are told relative to now. All that is known of a process is its pipe: at the
+other end may be another machine (`web.peers.afar`). Machines without a connection are each given their part of the same
+plan and the same moment to begin, and their files of observations are merged afterwards.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
@@ -23,7 +25,7 @@ import uvloop
 from web.peers.arrivals import PlanError
 from web.peers.entry import CannotEnter
 from web.peers.load import Driver
-from web.peers.observations import Observations
+from web.peers.observations import Observations, ObservationsError
 from web.peers.people import Refused
 from web.peers.plan import Plan, Share
 from web.peers.server import Watch
@@ -32,7 +34,11 @@ NEWS_S = 0.5
 READY_S = 120.0
 GOODBYE_S = 60.0
 PARENT_GONE_S = 2.0
+SOON_S = 0.1
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+DIED = "a driving process has died"
 
 
 class Failed(Exception):
@@ -42,59 +48,69 @@ class Failed(Exception):
 class Crew:
     """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early."""
 
-    def __init__(self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1)) -> None:
+    def __init__(
+        self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
+    ) -> None:
+        """Raises PlanError where a process, or one of so many helpers on other machines, had no provider."""
         self.interrupted = False
-        first, of = (part[0] - 1) * processes, part[1] * processes
+        first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
+        self.afar = [plan.share(processes + number, of) for number in range(helpers)]
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
 
     @property
     def patients(self) -> int:
-        """How many patients these processes play."""
-        return sum(len(share.visitors) for share in self._shares)
+        """How many patients these processes play, and the helpers."""
+        return sum(len(share.visitors) for share in [*self._shares, *self.afar])
 
-    def open(self) -> None:
-        """Start the processes; return when all their staff is On-Call. Raises Failed."""
-        context = multiprocessing.get_context("spawn")
+    def open(self, others: Sequence[Connection] = ()) -> None:
+        """Start the processes; return when all their staff is On-Call, the `others`' as well. Raises Failed."""
         for share in self._shares:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, share), daemon=True)
-            process.start()
-            theirs.close()
-            self._pipes.append(ours)
+            pipe, process = begin(share)
+            self._pipes.append(pipe)
             self._processes.append(process)
+        self._pipes.extend(others)
         deadline = time.monotonic() + READY_S
-        for pipe in self._pipes:
-            self._expect(pipe, "ready", deadline - time.monotonic())
+        waiting = set(self._pipes)
+        while waiting:
+            heard = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+            if not heard:
+                raise Failed(f"the staff is not On-Call after {READY_S:.0f} s")
+            for one in heard:
+                assert isinstance(one, Connection)
+                self._received(one)
+                waiting.remove(one)
 
     @staticmethod
-    def _expect(pipe: Connection, wanted: str, within_s: float) -> None:
-        if not pipe.poll(max(0.0, within_s)):
-            raise Failed(f"the staff is not On-Call after {READY_S:.0f} s")
+    def _received(pipe: Connection) -> tuple[str, Any]:
         try:
             kind, said = pipe.recv()
-        except EOFError:
-            raise Failed("a driving process has died") from None
-        if kind != wanted:
+        except (EOFError, OSError):
+            raise Failed(DIED) from None
+        if kind == "failed":
             raise Failed(said)
+        return kind, said
 
-    def play(
-        self, seen: Observations, start_at: float | None = None, server_pids: Sequence[int] = ()
-    ) -> None:
-        """Begin, at `start_at` (s since 1970) or at once, and return when all is over. SIGINT ends it cleanly.
+    def play(self, seen: Observations, in_s: float = 0.0, server_pids: Sequence[int] = ()) -> None:
+        """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly.
 
         What is seen is written into `seen`. Raises Failed when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
-            begin = max(time.time() + 0.1, start_at or 0.0)
+            begins = time.monotonic() + max(SOON_S, in_s)
             for pipe in self._pipes:
-                pipe.send(("go", begin, seen.started_at))
+                self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
             self._collect(seen, Watch(seen, *server_pids, machine=True))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @staticmethod
+    def _order(pipe: Connection, *order: object) -> None:
+        with suppress(OSError):  # it has died: the end of its pipe says so
+            pipe.send(order)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True
@@ -106,7 +122,7 @@ class Crew:
         """Nobody else comes; who is there says goodbye."""
         for pipe in self._pipes:
             if not pipe.closed:
-                pipe.send(("stop",))
+                self._order(pipe, "stop")
 
     def _collect(self, seen: Observations, watch: Watch) -> None:
         playing = {pipe: number for number, pipe in enumerate(self._pipes)}
@@ -115,14 +131,12 @@ class Crew:
         while playing:
             for pipe in wait(list(playing), NEWS_S):
                 assert isinstance(pipe, Connection)
-                try:
-                    kind, said = pipe.recv()
-                except EOFError:
-                    raise Failed("a driving process has died") from None
-                if kind == "failed":
-                    raise Failed(said)
+                kind, said = self._received(pipe)
                 # The coordinator's own gauges are source 0.
-                seen.absorb(said, source=playing[pipe] + 1)
+                try:
+                    seen.absorb(said, source=playing[pipe] + 1)
+                except ObservationsError as problem:
+                    raise Failed(f"what a driving process saw cannot be read: {problem}") from None
                 if kind == "done":
                     del playing[pipe]
             if time.monotonic() - ticked >= NEWS_S:
@@ -135,13 +149,34 @@ class Crew:
 
     def close(self) -> None:
         """End the processes, however far they are."""
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
+        end(self._pipes, self._processes, PARENT_GONE_S)
+
+
+def begin(share: Share) -> tuple[Connection, BaseProcess]:
+    """A process that drives a share, and the pipe to it. Called in the main thread."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, share), daemon=True)
+    # A terminal's Ctrl-C reaches it as well, and may do so before `work` has begun.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    theirs.close()
+    return ours, process
+
+
+def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s: float) -> None:
+    """Close the pipes, which tells the processes to end; those that have not within the time are killed."""
+    for pipe in pipes:
+        pipe.close()
+    deadline = time.monotonic() + within_s
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
             process.join(PARENT_GONE_S)
-            if process.is_alive():
-                process.kill()
-                process.join(PARENT_GONE_S)
 
 
 def work(pipe: Connection, share: Share) -> None:
@@ -164,25 +199,27 @@ async def _work(pipe: Connection, share: Share) -> None:
     def heard() -> None:
         try:
             order = pipe.recv()
-        except EOFError:
+        except (EOFError, OSError):
             order = ("stop",)
             loop.remove_reader(pipe.fileno())
         if order[0] == "stop":
             driver.stop()
-        orders.put_nowait(order)
+        orders.put_nowait((time.monotonic(), *order))
 
     loop.add_reader(pipe.fileno(), heard)
     try:
         await driver.open()
         _tell(pipe, "ready", "")
-        kind, *order = await orders.get()
-        seen = Observations(started_at=order[1]) if order else Observations()
+        told_at, kind, *order = await orders.get()
+        seen = Observations()
         if kind == "go":
+            in_s, ago_s = order
+            seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
             # What is alive now stays: collecting it again and again is what a busy loop has no time for.
             gc.collect()
             gc.freeze()
             news = asyncio.create_task(_news(pipe, seen))
-            await driver.play(seen, began=time.monotonic() + order[0] - time.time())
+            await driver.play(seen, began=told_at + in_s)
             news.cancel()
     finally:
         await driver.close()

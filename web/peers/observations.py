@@ -78,17 +78,14 @@ class Observations:
 
     `steps`, `counts` and `errors` hold a `Series` for each name (seconds; how many; one for each error). `gauges`
     holds for each name a series for each process that wrote it, since what each saw adds up. `examples` holds
-    for each error code a few different ones. `started_at` is the wall clock's second at which the run began: a process
-    that takes part in another's run is given that one's.
+    for each error code a few different ones. The run began `ago_s` ago (less than 0: it is yet to begin), which is
+    what a process is told that takes part in another's run; `started_at` is that moment on this machine's wall clock.
     """
 
-    def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, started_at: float | None = None
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:
         self._clock = clock
-        wall = time.time()
-        self.started_at = wall if started_at is None else started_at
-        self._zero = clock() - (wall - self.started_at)
+        self.started_at = time.time() - ago_s
+        self._zero = clock() - ago_s
         self.about = About()
         self.steps: dict[str, Series] = {}
         self.counts: dict[str, Series] = {}
@@ -165,8 +162,8 @@ class Observations:
         if not ordered:
             raise ObservationsError("expected at least one file of observations")
         first = ordered[0]
-        made = cls(clock=first._clock, started_at=first.started_at)
-        made._zero = first._zero
+        made = cls(clock=first._clock)
+        made.started_at, made._zero = first.started_at, first._zero
         for part in ordered:
             made.about.plan = {**part.about.plan, **made.about.plan}
             made.about.command = made.about.command or part.about.command

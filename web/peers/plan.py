@@ -1,12 +1,17 @@
 """What a run is to be: how many people, when they come, how long they take, and which share of them is whose.
 
-Pure. The same plan and seed make the same people on every machine. Knows no network.
+Pure. The same plan and seed make the same people on every machine; `SharedPlan` is what machines tell each other of it,
+`Plan` adds what is each machine's own and never travels. Knows no network.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Self
+
+import msgspec
 
 from web.peers.arrivals import Arrivals, PlanError, Span, Visitor, visitors
 
@@ -25,34 +30,67 @@ class Credential:
         return "Credential(…)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A run. `race` providers press Claim on each patient; faults are shares (0.0 to 1.0) of the patients.
+Count = Annotated[int, msgspec.Meta(ge=0)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+PartOf = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 
-    `patience_s` is how long a patient waits before leaving the line, `timeout_s` how long any answer may take.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedPlan:
+    """What a run is, the same for every machine. Faults are shares (0.0 to 1.0) of the patients.
+
+    `race` providers press Claim on each patient. `patience_s` is how long a patient waits before leaving the line,
+    `timeout_s` how long any answer may take.
     """
 
     url: str
     organisation: str = ""
-    ca: Path | None = None
-    insecure: bool = False
-    patients: int = 10
-    providers: int = 2
-    credentials: tuple[Credential, ...] = ()
+    patients: Count = 10
+    providers: Count = 2
     arrivals: Arrivals = ONE_A_SECOND
     fill_in: Span = AT_ONCE
     claim_after: Span = AT_ONCE
     talk: Span = AT_ONCE
     between: Span = AT_ONCE
-    patience_s: float = 600.0
-    timeout_s: float = 30.0
-    media: str = "none"
-    media_file: Path | None = None
-    race: int = 1
-    reload: float = 0.0
-    vanish: float = 0.0
-    loss: float = 0.0
+    patience_s: Seconds = 600.0
+    timeout_s: Seconds = 30.0
+    media: Media = "none"
+    race: AtLeastOne = 1
+    reload: PartOf = 0.0
+    vanish: PartOf = 0.0
+    loss: PartOf = 0.0
     seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(SharedPlan):
+    """A run as one machine drives it: with its own staff, the certificates that it trusts, and its film to show."""
+
+    ca: Path | None = None
+    insecure: bool = False
+    credentials: tuple[Credential, ...] = ()
+    media_file: Path | None = None
+
+    @property
+    def shared(self) -> SharedPlan:
+        """The plan without what is this machine's own."""
+        return SharedPlan(**{field.name: getattr(self, field.name) for field in fields(SharedPlan)})
+
+    @classmethod
+    def on_this_machine(
+        cls,
+        shared: SharedPlan,
+        *,
+        ca: Path | None,
+        insecure: bool,
+        credentials: tuple[Credential, ...],
+        media_file: Path | None,
+    ) -> Self:
+        """Another machine's plan with what is this machine's own."""
+        told = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
+        return cls(**told, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
 
     def share(self, index: int, of: int) -> Share:
         """What the process with this index (from 0) of so many does. Raises PlanError where it had no provider."""
@@ -91,6 +129,17 @@ class Share:
     index: int
     visitors: tuple[Visitor, ...]
     staff: tuple[Credential, ...]
+
+    @property
+    def digest(self) -> str:
+        """The same on two machines only where both understand all of the plan, and draw the same people from it."""
+        # To the millisecond: the last bit of a logarithm is not the same on every system.
+        people = [
+            (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
+            for one in self.visitors
+        ]
+        told = msgspec.msgpack.encode((self.plan.shared, self.index, len(self.staff), people))
+        return hashlib.sha256(told).hexdigest()
 
 
 def credentials(text: str) -> tuple[Credential, ...]:
