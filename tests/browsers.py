@@ -11,6 +11,9 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, Playwright, async_playwright
 
+SHOWN_MS = 30_000
+"""How long a loaded machine of two cores may take to show something; every figure is measured elsewhere."""
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 ARGUMENTS = [

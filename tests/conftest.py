@@ -13,10 +13,10 @@ import hypothesis
 import pytest
 import redis
 import redis.asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from signalling.line import LineRedis
-from tests.browsers import Shared, find_chromium, shared
+from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
 from tests.server import RunningServer
 from web.valkey import EmbeddedStore, LockedFolder
 
@@ -25,6 +25,8 @@ NO_SKIP = "GREENROOM_NO_SKIP"
 
 hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("greenroom")
+
+expect.set_options(timeout=SHOWN_MS)
 
 StartServer = Callable[..., RunningServer]
 

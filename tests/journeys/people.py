@@ -13,9 +13,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, WebSocket, expect
 
+from tests.browsers import SHOWN_MS
 from tests.server import RunningServer
-
-SHOWN_MS = 10_000  # how long a loaded two-core machine may take to show something; every figure is measured elsewhere
 
 MEASURE = Path(__file__).with_name("measure.js").read_text("utf-8")
 
@@ -56,6 +55,10 @@ class Person:
     async def press(self, name: str | re.Pattern[str]) -> None:
         """Press the button with that name."""
         await self.page.get_by_role("button", name=name).locator("visible=true").first.click(timeout=SHOWN_MS)
+
+    async def confirm(self) -> None:
+        """Say yes to the question in front."""
+        await self.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
     async def other_worker(self, than: str) -> None:
         """Come back until another worker answers."""

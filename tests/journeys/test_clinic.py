@@ -6,8 +6,9 @@ import re
 
 from playwright.async_api import Browser, expect
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import SHOWN_MS, Patient, Staff, person
+from tests.journeys.people import Patient, Staff, person
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -16,11 +17,6 @@ async def more(who: Staff, entry: str) -> None:
     """Open the menu of the first row, or of the session, and press an entry."""
     await who.page.locator("details.more summary").locator("visible=true").first.click(timeout=SHOWN_MS)
     await who.press(entry)
-
-
-async def confirm(who: Staff) -> None:
-    """Say yes to the question in front."""
-    await who.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
 
 async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
@@ -69,7 +65,7 @@ async def test_an_admin_assigns_and_the_provider_finds_it_under_the_bell(
     await provider.sees("Here it is.")
 
     await provider.press(re.compile("^End"))
-    await confirm(provider)
+    await provider.confirm()
     await provider.page.get_by_role("link", name=re.compile("Back to On-Demand")).click()
     await provider.page.get_by_role("link", name="Past").click()
     await provider.sees("Completed")

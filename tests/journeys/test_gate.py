@@ -54,7 +54,7 @@ class Cheat:
         asyncio.get_running_loop().add_reader(self.probe.sock.fileno(), self.probe.readable)
         await self.client.request("media.answer", visit=self.visit, offer=offer["offer"], sdp=answer)
         self._tasks = [asyncio.create_task(self._flood())]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not self.probe.ready:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import SHOWN_MS, Patient, Person, Staff, person
+from tests.journeys.people import Patient, Person, Staff, person
 
 pytestmark = pytest.mark.timeout(300)  # three browsers, each with a camera to encode, on two busy cores
 

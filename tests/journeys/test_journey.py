@@ -10,8 +10,9 @@ import signal
 import pytest
 from playwright.async_api import Browser, expect
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import SHOWN_MS, Patient, Staff, person
+from tests.journeys.people import Patient, Staff, person
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -63,7 +64,6 @@ async def test_a_patient_meets_a_provider(
     await provider.sees_and_hears()
     # The patient leaves the call and comes back to it.
     await patient.press(re.compile("Leave"))
-    await confirm(patient)
     await provider.sees(re.compile("Has not pressed Start Session", re.IGNORECASE))
     before = await provider.received()
     await asyncio.sleep(1)
@@ -73,22 +73,12 @@ async def test_a_patient_meets_a_provider(
     await patient.sees_and_hears()
     # The end, for both.
     await provider.press(re.compile("^End"))
-    await confirm(provider)
+    await provider.confirm()
     await patient.sees(re.compile("Maya Osei"))
     await expect(patient.page.locator("video:visible")).to_have_count(0, timeout=SHOWN_MS)
     assert [*patient.problems, *provider.problems] == []
     for canary in ("Ana", "Ruiz", "555", "Rash", "ana@example.org"):
         assert canary not in server.log, "patient data in the log"
-
-
-async def confirm(who: Patient | Staff) -> None:
-    """Say yes to the question in front, where there is one."""
-    dialog = who.page.locator("dialog[open]")
-    try:
-        await dialog.wait_for(timeout=1500)
-    except Exception:  # noqa: BLE001 (no question was asked)
-        return
-    await dialog.get_by_role("button").last.click()
 
 
 async def test_a_closed_tab_keeps_the_place_and_every_answer(

@@ -6,9 +6,10 @@ import re
 
 from playwright.async_api import Browser, expect
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.keyboard import Keyboard
-from tests.journeys.people import SHOWN_MS, Patient, Person, Staff, credentials, person
+from tests.journeys.people import Patient, Person, Staff, credentials, person
 
 
 async def signs_in(who: Staff, account: str) -> Keyboard:

@@ -17,7 +17,7 @@ IDENTITY = Identity(0.0)
 QUIET_S = 0.15  # how long a test listens before it believes that nothing comes
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     """Return once the condition holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - a test asks about plain counters
@@ -41,7 +41,7 @@ class Speaker(Probe):
         asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().close()
 
-    async def connect(self, timeout_s: float = 5.0) -> None:
+    async def connect(self, timeout_s: float = 20.0) -> None:
         """ICE and DTLS until SRTP packets can be sent."""
         async with asyncio.timeout(timeout_s):
             while not self.ready:

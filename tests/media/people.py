@@ -18,7 +18,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.browsers import ARGUMENTS, find_chromium
+from tests.browsers import ARGUMENTS, SHOWN_MS, find_chromium
 from tests.media.stage import LossyLink, Stage, staged
 
 CAMERA = "--use-fake-device-for-media-stream"
@@ -27,7 +27,6 @@ SWITCHES = [
     "--autoplay-policy=no-user-gesture-required",  # the remote sound plays without a click
 ]
 PICTURE = 60  # luma: the fake camera's green is far above, black far below
-PATIENCE_MS = 15_000
 
 
 @asynccontextmanager
@@ -52,7 +51,7 @@ class Person:
 
     async def until(self, expression: str) -> None:
         """Wait until it is true in the page."""
-        await self.page.wait_for_function(expression, timeout=PATIENCE_MS, polling=20)
+        await self.page.wait_for_function(expression, timeout=SHOWN_MS, polling=20)
 
     async def press(self) -> float:
         """Start Session; returns the page's time in ms."""

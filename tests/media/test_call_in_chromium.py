@@ -12,10 +12,9 @@ from playwright.async_api import Browser
 
 from media import Connected, Disconnected, Relay, RelaySettings
 from media.party import CLOSED_BY_PARTY
-from tests.browsers import Shared, shared
+from tests.browsers import SHOWN_MS, Shared, shared
 from tests.media.duo import until
 from tests.media.people import (
-    PATIENCE_MS,
     PICTURE,
     SWITCHES,
     decoded,
@@ -49,14 +48,14 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
         for person in (a, b):
             await decoded(person, 20)
             await person.page.wait_for_function(
-                "call.media.stats().then(({ audioEnergy }) => audioEnergy > 0.001)", timeout=PATIENCE_MS
+                "call.media.stats().then(({ audioEnergy }) => audioEnergy > 0.001)", timeout=SHOWN_MS
             )
             figures = await person.stats()
             assert figures["words"] in ("good", "fair")
             assert figures["framesDecoded"] > 20
         assert stage.seats["room", "a"].events == [Connected()]
-        quality = stage.seats["room", "a"].party.quality()
-        assert quality.sent["video"].kbps > 50
+        party = stage.seats["room", "a"].party
+        await until(lambda: party.quality().sent["video"].kbps > 50)
 
 
 async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_nothing_crosses_before(

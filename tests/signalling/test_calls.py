@@ -50,7 +50,7 @@ async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, Si
 
 async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[str, dict[str, object]]:
     """What the history says of the visit's call, once it says it of so many parties, by party."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while True:
             found = (await client.request("visit.history", visit=patient.visit))["calls"]
             if len(found) == parties:

@@ -38,14 +38,14 @@ async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
     """Open a provider's socket and say hello."""
     ws = await raw(two, two.provider())
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", **fields})
-    assert (await ws.receive_json(timeout=2))["type"] == "welcome"
+    assert (await ws.receive_json(timeout=20))["type"] == "welcome"
     return ws
 
 
 async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
     """Return the close code, and what was said before it."""
     said: list[dict[str, Any]] = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for message in ws:
             said.append(json.loads(message.data))  # noqa: PERF401 (what was said before a time-out counts too)
     return ws.close_code, said
@@ -182,9 +182,9 @@ async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1)
     """Return the code with which a resume is refused; the same socket may then say hello without."""
     ws = await two.http.ws_connect(two.url(worker), protocols=(JSON,), headers=headers(actor))
     await ws.send_json({"type": "hello", "id": 1, "role": "staff", "resume": token})
-    answer = await ws.receive_json(timeout=2)
+    answer = await ws.receive_json(timeout=20)
     await ws.send_json({"type": "hello", "id": 2, "role": "staff"})
-    welcome = await ws.receive_json(timeout=2)
+    welcome = await ws.receive_json(timeout=20)
     assert (welcome["type"], welcome["resumed"]) == ("welcome", False)
     await ws.close()
     return str(answer["code"])

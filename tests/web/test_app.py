@@ -124,7 +124,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
         f"POST /demo/information HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\n"
         "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nname=Ana".encode()
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")
     writer.close()
 
@@ -172,7 +172,7 @@ async def test_a_frozen_store_fails_closed_and_heals_alone(greenroom_server: Sta
         assert await ask(None, server.status, "/healthz") == 200
     finally:
         os.kill(store, signal.SIGCONT)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await ask(None, server.status, "/readyz") != 200:  # noqa: ASYNC110 (another process)
             await asyncio.sleep(0.1)
     assert (await ask(None, page, server.url + "/demo"))[0] == 200

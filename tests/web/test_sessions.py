@@ -10,6 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from playwright.async_api import Browser
 from redis.asyncio import Redis
 
+from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.site import OSEI, Person, Site
@@ -186,7 +187,7 @@ async def test_a_page_asks_before_the_sign_in_ends(greenroom_server: StartServer
     stay = page.get_by_role("button", name="Stay signed in")
     await stay.wait_for(timeout=10_000)
     await stay.press("Enter")
-    await stay.wait_for(state="hidden", timeout=3_000)
+    await stay.wait_for(state="hidden", timeout=SHOWN_MS)
     await stay.wait_for(timeout=10_000)
     await page.wait_for_url("**/staff/sign-in", timeout=15_000)
 

@@ -17,7 +17,7 @@ WITHIN_S = 1.0
 
 
 async def told(ws: ClientWebSocketResponse) -> dict[str, Any]:
-    message: dict[str, Any] = await ws.receive_json(timeout=5)
+    message: dict[str, Any] = await ws.receive_json(timeout=20)
     return message
 
 
@@ -44,7 +44,7 @@ async def on_call(site: Site) -> bool:
 
 
 async def goes_off_call(site: Site) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while await on_call(site):  # noqa: ASYNC110 (the mirror hears it from the bus)
             await asyncio.sleep(0.02)
 

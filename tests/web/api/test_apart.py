@@ -36,7 +36,7 @@ async def test_a_webhook_that_one_worker_made_hears_what_another_does(open_site:
     one, other = await open_site(webhooks=LOOPBACK), await open_site(webhooks=LOOPBACK)
     async with receiver() as there:
         await made(await program(one), there.url)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while not other.app[KNOWN].of("demo", "opened"):  # noqa: ASYNC110 (it looks at the store by itself)
                 await asyncio.sleep(0.05)
         visit = (await (await program(other)).open())["visit"]["id"]

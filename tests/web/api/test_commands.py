@@ -15,7 +15,7 @@ def status(server: RunningServer, token: str) -> int:
         f"{server.url}/demo/api/v1/queue", headers={"Authorization": f"Bearer {token}"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=20) as answer:
             assert json.load(answer) == {"patients": []}
             return int(answer.status)
     except urllib.error.HTTPError as refused:

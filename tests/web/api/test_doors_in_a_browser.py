@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 from playwright.async_api import Browser, Page, expect
 
+from tests.browsers import SHOWN_MS
 from tests.web.api.client import PATIENT, program
 from tests.web.api.test_kiosk import link
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
@@ -29,7 +30,7 @@ async def opened(
         reduced_motion="reduce",
         locale="en-US",
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(SHOWN_MS)
     page = await context.new_page()
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -76,7 +77,7 @@ async def provider(site: Site) -> ClientWebSocketResponse:
 async def say(ws: ClientWebSocketResponse, **message: Any) -> None:
     """Say it, and wait until it is done."""
     await ws.send_json(message)
-    while (answer := await ws.receive_json(timeout=5)).get("reply_to") != message["id"]:
+    while (answer := await ws.receive_json(timeout=20)).get("reply_to") != message["id"]:
         pass
     assert answer["type"] == "done", answer
 

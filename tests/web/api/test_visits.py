@@ -17,7 +17,7 @@ from web.api.table import OPERATIONS
 async def heard(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """The next message of this type on a socket."""
     while True:
-        message: dict[str, Any] = await ws.receive_json(timeout=5)
+        message: dict[str, Any] = await ws.receive_json(timeout=20)
         if message["type"] == kind:
             return message
 

@@ -12,6 +12,7 @@ import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from signalling.record import Status
+from tests.browsers import SHOWN_MS
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
@@ -66,7 +67,7 @@ async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
             }
         )
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(SHOWN_MS)
         page = await context.new_page()
         page.on("console", hear)
         page.on("pageerror", lambda error: wrong.append(str(error)))

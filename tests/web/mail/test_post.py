@@ -78,7 +78,7 @@ async def test_a_refused_recipient_is_given_up_and_named_in_no_log(valkey_url: s
         smtp.answers = ["550 ana@example.org: no such user"]
         with structlog.testing.capture_logs() as logs:
             await queue(site)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110 - the store tells nobody
                     await asyncio.sleep(0.02)
         assert smtp.asked == 1
@@ -158,13 +158,13 @@ async def _a_visit(site: Site) -> str:
 
 
 async def _nothing_left(site: Site) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while await site.app[JOBS].waiting("demo"):  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
 
 
 async def _until(true: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - any condition at all
             await asyncio.sleep(0.02)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, ConsoleMessage, Page
 
+from tests.browsers import SHOWN_MS
 from tests.web.pages.clinic import Clinic
 from tests.web.pages.reception import running
 
@@ -48,7 +49,7 @@ async def open_page(clinic: Clinic, browser: Browser) -> AsyncIterator[OpenPage]
             **how,
         )
         contexts.append(context)
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(SHOWN_MS)
         page = await context.new_page()
         page.on("console", hear)
         page.on("pageerror", lambda error: wrong.append(str(error)))

@@ -10,6 +10,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 import signalling
 import web
+from tests.browsers import SHOWN_MS
 from tests.web.conftest import OpenSite
 from tests.web.peers.broken import Broken
 from tests.web.site import OSEI, Person
@@ -42,7 +43,7 @@ CHECK = """async () => {
 async def opened(browser: Browser, origin: str, person: Person, name: str, wrong: list[str]) -> Page:
     """One of the page's files in somebody's browser."""
     context = await browser.new_context(permissions=["camera", "microphone"])
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(SHOWN_MS)
     await context.add_cookies([{"name": "greenroom", "value": person.cookie, "url": origin}])
     page = await context.new_page()
     page.on("pageerror", lambda error: wrong.append(str(error)))
