@@ -47,6 +47,7 @@ KINDS = (
     ("api:", "key"),
     ("facility:", "facility"),
     ("command:", "command"),
+    ("nobody", "nobody"),
 )
 """How ids begin -> who that is. Other ids are accounts of staff."""
 
@@ -90,7 +91,7 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return what somebody with this id is: "staff", "patient", "guest", "key", "facility", "command", or "system"."""
+    """Return what somebody with this id is: "staff", "patient", "guest", "key", "facility", "command", "nobody" or "system"."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")

@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from msgspec.structs import replace
@@ -17,6 +17,10 @@ from msgspec.structs import replace
 from signalling.record import Role
 from web.config import ConfigError, Settings
 from web.options import ConfigOption, DataOption, settings_from
+
+if TYPE_CHECKING:
+    from signalling.trail import Trail
+    from web.accounts import Account
 
 organisation_app = typer.Typer(help="Add and list organisations.", no_args_is_help=True)
 user_app = typer.Typer(help="Add, list, disable and enable people of an organisation.", no_args_is_help=True)
@@ -67,6 +71,35 @@ class Office:
         self.organisations = Organisations(self.redis)
         self.hasher = Hasher()
         self.accounts = Accounts(self.redis, self.hasher)
+        self._trail: Trail | None = None
+
+    async def trail(self) -> "Trail":
+        """The audit trails. Raises CannotBeDone where the server's key is not here, without which there is no entry."""
+        from signalling.seal import Seal
+        from signalling.store import Store
+        from signalling.trail import Trail, key_of
+        from web import secret
+        from web.audit.witness import FileWitness
+
+        if self._trail is None:
+            folder = Path(self.settings.data.folder)
+            if not (folder / secret.FILE).exists():
+                raise CannotBeDone(
+                    f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
+                    "has its entry in the audit trail, which takes that key."
+                )
+            key = secret.data_key(folder)
+            await secret.check(self.redis, key)
+            keys = {secret.key_id(key): key}
+            store = Store(self.redis, Seal(keys))
+            self._trail = Trail(store, key_of(keys), self.organisations, FileWitness(folder))
+        return self._trail
+
+    async def note(self, slug: str, what: str, about: str = "") -> None:
+        """Leaves an entry in the audit trail: by the command line, and who gave the command. Raises as `trail` does."""
+        trail = await self.trail()
+        await trail.write(slug, f"command:{_operator()}", what, about)
+        await trail.settle(slug)
 
     async def slug(self, named: str | None) -> str:
         """The organisation that is meant. Raises CannotBeDone."""
@@ -79,6 +112,25 @@ class Office:
         if named is None:
             raise CannotBeDone(f"Say which organisation with --organisation; {there_are}.")
         raise CannotBeDone(f"There is no organisation {named}; {there_are}.")
+
+
+    async def change(
+        self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
+    ) -> None:
+        """Changes an account, and leaves the entry. Raises CannotBeDone and AccountError."""
+        slug = await self.slug(named)
+        await self.trail()
+        await self.note(slug, what, (await change(slug, email)).id)
+
+
+def _operator() -> str:
+    """Whose shell this is, as the machine knows them."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
 
 
 def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
@@ -124,8 +176,10 @@ def add_organisation(
     async def work(office: Office) -> list[str]:
         from web import starter
 
+        await office.trail()
         if not await office.organisations.add(starter.organisation(slug, name, timezone)):
             raise CannotBeDone(f"There is an organisation {slug} already.")
+        await office.note(slug, "organisation.added", slug)
         return [
             f"{name} is at {office.settings.origin}/{slug}",
             f"Add its administrator: greenroom user add EMAIL --name NAME --role admin --organisation {slug}",
@@ -173,7 +227,11 @@ def add_user(
         states = tuple(code.upper() for code in state or ())
         if unknown := [code for code in states if code not in STATES]:
             raise CannotBeDone(f"{unknown[0]} is not the code of a state, such as TX.")
-        await office.accounts.add(slug, email=email, name=name, role=role, password=password, states=states)
+        await office.trail()
+        added = await office.accounts.add(
+            slug, email=email, name=name, role=role, password=password, states=states
+        )
+        await office.note(slug, "account.added", added.id)
         return [f"{email} is {role} of {slug}.", *_told(office, slug, password, stdin)]
 
     carry_out(config, data, work)
@@ -206,7 +264,7 @@ def disable_user(
     """Close a person's account: signed out at once, everywhere."""
 
     async def work(office: Office) -> list[str]:
-        await office.accounts.disable(await office.slug(organisation), email)
+        await office.change(organisation, office.accounts.disable, email, "account.disabled")
         return [f"{email} cannot sign in any more."]
 
     carry_out(config, data, work)
@@ -222,7 +280,7 @@ def enable_user(
     """Open a person's account again."""
 
     async def work(office: Office) -> list[str]:
-        await office.accounts.enable(await office.slug(organisation), email)
+        await office.change(organisation, office.accounts.enable, email, "account.enabled")
         return [f"{email} can sign in again."]
 
     carry_out(config, data, work)
@@ -241,7 +299,9 @@ def set_password(
 
     async def work(office: Office) -> list[str]:
         slug = await office.slug(organisation)
-        await office.accounts.set_password(slug, email, password)
+        await office.trail()
+        changed = await office.accounts.set_password(slug, email, password)
+        await office.note(slug, "account.password_set", changed.id)
         return [f"{email} has a new password.", *_told(office, slug, password, stdin)]
 
     carry_out(config, data, work)

@@ -15,6 +15,8 @@ from web import demo, jobs, mail, retention, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.api import setup as api
 from web.api.door import is_api
+from web.audit.noting import audited
+from web.audit.routes import ROWS as AUDITED
 from web.config import Settings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
@@ -72,6 +74,7 @@ def create_app(settings: Settings) -> web.Application:
             error_pages,
             same_site_middleware(settings.server.public_url, is_api),
             aiohttp_session.session_middleware(storage),
+            audited(AUDITED, is_api),
         ],
     )
     app[SETTINGS] = settings

@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `check-config`, `version`, `bench`, `peers`.
+"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `audit`, `check-config`, `bench` and others.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -13,6 +13,7 @@ import typer
 
 from web.administration import organisation_app, user_app
 from web.api.commands import key_app
+from web.audit.command import audit_app
 from web.bench.command import bench
 from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
 from web.options import ConfigOption, DataOption, settings_from
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(organisation_app, name="organisation")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
+app.add_typer(audit_app, name="audit")
 app.command()(bench)
 
 

@@ -134,6 +134,12 @@ class Mail(Section, frozen=True):
     ] = "greenroom@localhost"
 
 
+class Retention(Section, frozen=True):
+    """[retention] how long what no organisation chooses for itself is kept."""
+
+    audit_days: Annotated[int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")] = 2190
+
+
 class Webhooks(Section, frozen=True):
     """[webhooks] where the server may be told to send events."""
 
@@ -153,6 +159,7 @@ class Settings(Section, frozen=True):
     log: Log = Log()
     sessions: Sessions = Sessions()
     limits: Limits = Limits()
+    retention: Retention = Retention()
 
     @property
     def origin(self) -> str:

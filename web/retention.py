@@ -18,6 +18,8 @@ from signalling import calls
 from signalling.record import Visit
 from signalling.service import Service
 from signalling.store import Keys, Unavailable, answering, decode_entry
+from signalling.trail import Trail
+from web.audit.noting import TRAIL
 from web.health import REDIS
 from web.mail import outbox
 from web.organisations import Organisations
@@ -33,11 +35,21 @@ log = structlog.get_logger("web.retention")
 class Retention:
     """Erases for all organisations. All methods raise `Unavailable` where the store does not answer."""
 
-    def __init__(self, redis: Redis, service: Service, organisations: Organisations, data: Path) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        service: Service,
+        organisations: Organisations,
+        data: Path,
+        trail: Trail,
+        audit_days: int,
+    ) -> None:
         self._redis: Any = redis
         self._data = data
         self._service = service
         self._organisations = organisations
+        self._trail = trail
+        self._audit_days = audit_days
 
     async def run(self) -> None:
         """Looks until cancelled."""
@@ -46,8 +58,16 @@ class Retention:
             with contextlib.suppress(Unavailable):  # the next hour comes
                 for organisation in await self._organisations.list():
                     await self.erase(organisation, self._service.store.clock_ms())
+                    await self.erase_audit(organisation, self._service.store.clock_ms())
                 await self.erase_mails(self._service.store.clock_ms())
             await asyncio.sleep(PERIOD_S)
+
+    async def erase_audit(self, organisation: str, now_ms: int) -> int:
+        """Lets go of the audit trail's entries that are kept no longer at this time; returns how many."""
+        gone = await self._trail.trim(organisation, now_ms - self._audit_days * DAY_MS)
+        if gone:
+            log.info("audit entries erased", organisation=organisation, count=gone)
+        return gone
 
     async def erase_mails(self, now_ms: int) -> int:
         """Erases the mails in the data folder that are kept no longer at this time; returns how many."""
@@ -116,8 +136,16 @@ class Retention:
 
 async def running(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context, after that of signalling: erases as long as the app lives."""
-    data = Path(app[SETTINGS].data.folder)
-    task = asyncio.create_task(Retention(app[REDIS], app[SERVICE], app[ORGANISATIONS], data).run())
+    settings = app[SETTINGS]
+    kept = Retention(
+        app[REDIS],
+        app[SERVICE],
+        app[ORGANISATIONS],
+        Path(settings.data.folder),
+        app[TRAIL],
+        settings.retention.audit_days,
+    )
+    task = asyncio.create_task(kept.run())
     task.add_done_callback(_ended)
     yield
     while not task.done():

@@ -19,6 +19,8 @@ from signalling.store import Unavailable, answering
 from signalling.worker import Limits, Worker
 from web import sessions
 from web.accounts import CHANNEL, Changed
+from web.audit.noting import TRAIL
+from web.audit.witness import FileWitness
 from web.config import Settings
 from web.health import DRAINING, REDIS
 from web.pages.guest import guest
@@ -115,8 +117,9 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         unsent_bytes=settings.limits.unsent_bytes,
         hello_s=settings.limits.hello_s,
     )
-    worker = Worker(app[REDIS], {key_id(key): key}, app[ORGANISATIONS], relay, limits, index)
-    app[SIGNALLING], app[SERVICE] = worker, worker.service
+    witness = FileWitness(Path(settings.data.folder))
+    worker = Worker(app[REDIS], {key_id(key): key}, app[ORGANISATIONS], relay, limits, index, witness)
+    app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()

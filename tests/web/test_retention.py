@@ -13,6 +13,7 @@ from signalling.store import Keys
 from signalling.visit import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
+from web.audit.noting import TRAIL
 from web.mail import outbox
 from web.mail.carriers import Files
 from web.pages.public import ORGANISATIONS, SERVICE, patient
@@ -23,7 +24,7 @@ from web.retention import DAY_MS, Retention
 def retention_of(site: Site, valkey: Redis) -> Retention:
     """What the site's own runner would erase with."""
     folder = Path(site.app[SETTINGS].data.folder)
-    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder)
+    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[TRAIL], 2190)
 
 
 async def withdrawn(site: Site) -> str:

@@ -28,10 +28,12 @@ def add_key(
         from web.api.keys import ApiKeys, KeyProblem
 
         slug = await office.slug(organisation)
+        await office.trail()
         try:
-            _, token = await ApiKeys(office.redis).add(slug, name, scope, "operator")
+            key, token = await ApiKeys(office.redis).add(slug, name, scope, "operator")
         except KeyProblem as problem:
             raise CannotBeDone(str(problem)) from None
+        await office.note(slug, "key.added", key.id)
         return [token, f"How to use it: {office.settings.origin}/{slug}/api"]
 
     carry_out(config, data, work)
@@ -67,8 +69,10 @@ def revoke_key(
         from web.api.keys import ApiKeys
 
         slug = await office.slug(organisation)
+        await office.trail()
         if not await ApiKeys(office.redis).revoke(slug, key):
             raise CannotBeDone(f"There is no key {key} at {slug}; `greenroom key list` says which there are.")
+        await office.note(slug, "key.revoked", key)
         return [f"{key} opens nothing any more."]
 
     carry_out(config, data, work)

@@ -21,6 +21,7 @@ from web.api.openapi import document
 from web.api.operation import Call, Operation
 from web.api.problems import FieldProblem, Problem
 from web.api.table import OPERATIONS
+from web.audit.noting import TRAIL, noted
 from web.organisations import Organisation
 from web.pages.errors import BODY_S, RETRY_S, UnknownOrganisation
 from web.pages.public import organisation_of
@@ -28,6 +29,8 @@ from web.pages.staff import SETTINGS
 from web.security import neighbourhood, remote_of
 
 BASE = "/{organisation}/api/v1"
+ABOUT = ("visit", "webhook")
+"""Parts of a path that say what an entry of the audit trail is about."""
 KEYS = web.AppKey("api keys", ApiKeys)
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
@@ -71,7 +74,11 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
         if not key.allows(operation.scopes):
             raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
         body = await _body(request, operation.takes)
+        request.app[TRAIL].ready()
         answer = await operation.handler(Call(request, organisation, key), body)
+        if operation.act:
+            about = next((request.match_info[name] for name in ABOUT if name in request.match_info), "")
+            await noted(request, operation.act, about, who=f"api:{key.id}")
         log.info("api", organisation=organisation.id, key=key.id, operation=operation.name)
         if answer is None:
             return web.Response(status=204)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from web.api import qr
 from web.api.facilities import FACILITIES, Facility, FacilityProblem
+from web.audit.noting import noted
 from web.i18n import gettext as _
 from web.organisations import Organisation
 from web.pages.public import organisation_of
@@ -32,14 +33,16 @@ async def act(request: web.Request) -> web.Response:
     posted = await posted_to(request)
     do, _space, which = posted.get("do", "").partition(" ")
     if do == "revoke":
-        await request.app[FACILITIES].revoke(organisation.id, which[:64])
+        if await request.app[FACILITIES].revoke(organisation.id, which[:64]):
+            await noted(request, "facility.revoked", which[:64])
     elif do == "add":
         name = posted.get("name", "")[:200]
         try:
-            await request.app[FACILITIES].add(organisation.id, name, account.name)
+            added = await request.app[FACILITIES].add(organisation.id, name, account.name)
         except FacilityProblem as problem:
             errors = {"name": _(str(problem))}
             return await _draw(request, organisation, {"name": name}, errors, 422)
+        await noted(request, "facility.added", added.id)
     else:
         raise web.HTTPBadRequest
     raise web.HTTPSeeOther(path_of(organisation, NAME) + "?saved")

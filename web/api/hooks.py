@@ -8,6 +8,7 @@ from web.api.delivery import EVENTS
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.api.webhooks import KNOWN, WEBHOOKS, Webhook
+from web.audit.noting import noted
 from web.pages.staff import SETTINGS
 
 
@@ -20,6 +21,7 @@ async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
     made = await call.request.app[WEBHOOKS].add(call.organisation.id, body.url, _in_order(body.events))
     if made is None:
         raise Problem("too_many_webhooks")
+    await noted(call.request, "webhook.added", made.id, who=f"api:{call.key.id}")
     await call.request.app[KNOWN].refresh()
     return t.MadeWebhook(webhook=_shown(made), secret=made.secret)
 

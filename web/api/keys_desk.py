@@ -16,12 +16,14 @@ from web.api.door import KEYS
 from web.api.keys import SCOPES, KeyProblem
 from web.api.scopes import Scope
 from web.api.webhooks import KNOWN, WEBHOOKS
+from web.audit.noting import noted
 from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to
 from web.pages.staff import SETTINGS
 
 NAME = "api"
+GONE = {"revoke-key": "key.revoked", "drop-webhook": "webhook.dropped"}
 WRONG_URL = N_("Write an address that begins with https:// and can be reached from the internet.")
 TOO_MANY = N_("There are as many webhooks as there can be; delete one first.")
 
@@ -46,16 +48,19 @@ async def act(request: web.Request) -> web.Response:
             wrong = {"label": gettext(str(problem))}
             form = {"label": label, "scopes": chosen}
             return await _draw(request, organisation, form=form, errors=wrong, status=422)
+        await noted(request, "key.added", key.id)
         return await _draw(request, organisation, made_key=key.label, token=token)
     if one == "add-webhook":
         return await _add_webhook(request, organisation, posted.get("url", ""), posted.getall("events", []))
     gone = {"revoke-key": request.app[KEYS].revoke, "drop-webhook": request.app[WEBHOOKS].drop}.get(one)
     if gone is not None:
-        await gone(organisation.id, what[:64])
+        if await gone(organisation.id, what[:64]):
+            await noted(request, GONE[one], what[:64])
     elif one in ("on", "off"):
         webhook = await request.app[WEBHOOKS].get(organisation.id, what[:64])
         if webhook is not None:
             await request.app[WEBHOOKS].change(organisation.id, webhook, enabled=one == "on")
+            await noted(request, "webhook.changed", webhook.id)
     else:
         raise web.HTTPBadRequest
     await request.app[KNOWN].refresh()
@@ -74,6 +79,7 @@ async def _add_webhook(
     made = await request.app[WEBHOOKS].add(organisation.id, url, () if len(heard) == len(EVENTS) else heard)
     if made is None:
         return await _draw(request, organisation, form=form, errors={"url": gettext(TOO_MANY)}, status=422)
+    await noted(request, "webhook.added", made.id)
     await request.app[KNOWN].refresh()
     return await _draw(request, organisation, made_webhook=made.url, token=made.secret)
 

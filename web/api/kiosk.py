@@ -16,6 +16,7 @@ from signalling.service import new_id
 from signalling.visit import Refusal
 from web import sessions
 from web.api.facilities import FACILITIES, Facility
+from web.audit.noting import noted
 from web.i18n import N_
 from web.i18n import gettext as _
 from web.organisations import Organisation
@@ -51,6 +52,7 @@ async def kiosk(request: web.Request) -> web.Response:
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
+    await noted(request, "facility.read", facility.id, who=_actor(organisation, facility).id)
     form = patient_form.empty(organisation.languages)
     return await _page(request, organisation, facility, form, {})
 
@@ -98,6 +100,7 @@ async def act(request: web.Request) -> web.Response:
     if do == "take":
         session = await sessions.get(request)
         session[visit_key(organisation.id)] = visit_id
+        await noted(request, "visit.linked", visit_id, who=_actor(organisation, facility).id)
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())

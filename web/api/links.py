@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from signalling.store import Keys, answering
 from web import sessions
+from web.audit.noting import noted
 from web.i18n import gettext as _
 from web.pages.errors import not_found
 from web.pages.public import SERVICE, organisation_of
@@ -75,6 +76,7 @@ async def enter(request: web.Request) -> web.Response:
         return _used_up(request)
     session = await sessions.get(request)
     session[visit_key(organisation.id)] = visit_id
+    await noted(request, "visit.linked", visit_id, who=f"patient:{visit_id}")
     raise web.HTTPSeeOther(f"/{organisation.id}/visit")
 
 

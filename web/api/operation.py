@@ -70,3 +70,5 @@ class Operation(NamedTuple):
     headers: Mapping[str, str] = {}
     """Headers of the request that mean something here, with what they mean."""
     description: str = ""
+    act: str = ""
+    """The entry that it leaves in the audit trail; "": its command leaves one, or it shows nothing of a patient."""

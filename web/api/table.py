@@ -35,6 +35,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "A visit’s state, place and expected wait",
         visits.show,
         t.Visit,
+        act="visit.read",
     ),
     Operation(
         "link_visit",
@@ -46,6 +47,7 @@ OPERATIONS: tuple[Operation, ...] = (
         t.PatientLink,
         status=201,
         problems=("wrong_status",),
+        act="visit.linked",
     ),
     Operation(
         "withdraw_visit",
@@ -98,6 +100,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Everybody who waits, with patient information",
         visits.queue,
         t.Queue,
+        act="queue.read",
     ),
     Operation(
         "show_wait", "GET", "/wait", ANY, "What somebody who comes now has to expect", visits.wait, t.Wait
@@ -131,6 +134,7 @@ OPERATIONS: tuple[Operation, ...] = (
         hooks.change,
         t.WebhookShown,
         takes=t.ChangedWebhook,
+        act="webhook.changed",
     ),
     Operation(
         "drop_webhook",
@@ -141,6 +145,7 @@ OPERATIONS: tuple[Operation, ...] = (
         hooks.drop,
         None,
         status=204,
+        act="webhook.dropped",
     ),
     Operation(
         "list_deliveries",

@@ -85,6 +85,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("links", N_("Entry links")),
     ("facilities", N_("Facilities")),
     ("api", N_("Programs")),
+    ("audit", N_("Audit trail")),
 )
 """The pages by the last part of their path, in the order of the navigation."""
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from signalling.record import STAFF_ROLES, Role
 from web.accounts import Account, AccountError
+from web.audit.noting import noted
 from web.health import REDIS
 from web.i18n import N_, gettext
 from web.invitations import HOURS, Invitations
@@ -71,6 +72,7 @@ async def add_person(request: web.Request) -> web.Response:
             errors["email"] = gettext("Write an email address such as ana@example.org.")
     if errors:
         return await _draw(request, organisation, account, Shown("", form, errors, 422))
+    await noted(request, "account.added", added.id)
     return await _linked(request, organisation, account, added, "invite")
 
 
@@ -102,6 +104,7 @@ async def change_person(request: web.Request) -> web.Response:
             errors[""] = gettext(str(error))
     if errors:
         return await _draw(request, organisation, account, Shown(person.id, form, errors, status))
+    await noted(request, ACTS[do], changed.id)
     if do == "reset":
         return await _linked(request, organisation, account, changed, "password")
     await enrol(request.app[SERVICE], organisation.id, changed)
@@ -131,6 +134,14 @@ async def _reset(request: web.Request, organisation: Organisation, person: Accou
 
 
 DOING = {"save": _save, "disable": _disable, "enable": _enable, "reset": _reset}
+
+ACTS = {
+    "save": "account.changed",
+    "disable": "account.disabled",
+    "enable": "account.enabled",
+    "reset": "account.password_reset",
+    "two-factor": "account.second_factor_off",
+}
 
 
 def fingerprint(person: Account) -> str:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from web.pages import password
 from web.pages.setup import guide, logo, mail, overview, people
+from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 
 HOME = "/{organisation}/staff/setup"
@@ -25,6 +26,7 @@ ROUTES = (
     web.post(f"{HOME}/mail", keeping(mail.save_mail)),
     web.post(f"{HOME}/mail/try", mail.try_mail),
     web.get(f"{HOME}/links", overview.links),
+    web.get(f"{HOME}/audit", audit),
     web.get("/{organisation}/staff/invitation/{token}", password.open_link),
     web.get("/{organisation}/staff/password", password.password_page),
     web.post("/{organisation}/staff/password", password.set_password),

@@ -1,0 +1,4 @@
+"""The audit trail's part of the web: what leaves an entry, in which words it is shown, the page, and the command.
+
+The trail itself, how it is bound and verified, is signalling's (`signalling/audit.py`, `signalling/trail.py`).
+"""

@@ -1,0 +1,132 @@
+"""The set-up's page of the audit trail: who did what and when, newest first, by person and by visit.
+
+Knows how entries read, and how far back one request looks. Whether the trail is whole is said by `greenroom audit
+verify`, which reads all of it. Patients are not named here: an entry has the visit's id, which leads to the visit.
+"""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from signalling import audit as trails
+from signalling.audit import Act, Entry
+from web.accounts import pseudonym
+from web.api.door import KEYS
+from web.api.facilities import FACILITIES
+from web.audit.acts import ACTS, KINDS
+from web.audit.noting import TRAIL
+from web.i18n import gettext
+from web.organisations import Organisation
+from web.pages.setup.frame import PAGES, admin, draw, path_of
+from web.people import ACCOUNTS
+
+NAME = "audit"
+ROWS = 100
+READ = 1000  # entries read and unpacked in one turn of the loop
+AT_MOST = 20_000  # entries that one request looks at, so that a search keeps the worker from nothing
+
+
+class Found(NamedTuple):
+    """What a search found, newest first, and the number below which to go on; None where the beginning was reached."""
+
+    entries: list[Entry]
+    further: int | None
+
+
+async def audit(request: web.Request) -> web.Response:
+    """GET …/setup/audit: by ?who= and ?visit= (ids), entries below the number ?before=."""
+    organisation, _ = await admin(request)
+    who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
+    before = request.query.get("before", "")
+    below = int(before) if before.isascii() and before.isdigit() and len(before) < 15 else None
+    found = await _search(request, organisation, who, visit, below)
+    names = await _names(request, organisation)
+    wanted = {name: value for name, value in (("who", who), ("visit", visit)) if value}
+    path = path_of(organisation, NAME)
+    further = ""
+    if found.further is not None:
+        further = f"{path}?{urlencode({**wanted, 'before': found.further})}"
+    context = {
+        "rows": [_row(organisation, entry, names) for entry in found.entries],
+        "who": who,
+        "visit": visit,
+        "people": sorted(names.items(), key=lambda item: item[1].casefold()),
+        "further": further,
+        "newest": f"{path}?{urlencode(wanted)}" if below is not None else "",
+        "whole": len(found.entries) < ROWS,
+    }
+    return draw(request, organisation, NAME, "setup/audit.html", context)
+
+
+async def _search(
+    request: web.Request, organisation: Organisation, who: str, visit: str, below: int | None
+) -> Found:
+    trail = request.app[TRAIL]
+    end = await trail.length(organisation.id)
+    head = await trail.head(organisation.id)
+    if below is not None and head is not None:
+        end = max(0, min(end, below - head.first))
+    least = max(0, end - AT_MOST)
+    entries: list[Entry] = []
+    while end > least:
+        start = max(least, end - READ)
+        kept = await trail.read(organisation.id, start, end - start)
+        for entry in map(trails.entry_of, reversed(kept)):
+            if entry is None:
+                continue  # `verify` tells of it
+            if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
+                entries.append(entry)
+                if len(entries) == ROWS:
+                    return Found(entries, entry.number if entry.number > 1 else None)
+        end = start
+        await asyncio.sleep(0)
+    first = head.first if head is not None else 1
+    return Found(entries, first + end if end else None)
+
+
+def _concerns(act: Act, visit: str) -> bool:
+    return act.about == visit or act.who == f"patient:{visit}"
+
+
+async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
+    """Who may stand in an entry, by id; a failed sign-in names an email by what stands for it."""
+    people = await request.app[ACCOUNTS].list(organisation.id)
+    keys = await request.app[KEYS].list(organisation.id)
+    facilities = await request.app[FACILITIES].of(organisation.id)
+    return {
+        **{person.id: person.name for person in people},
+        **{f"api:{key.id}": key.label for key, _ in keys},
+        **{f"facility:{facility.id}": facility.name for facility in facilities},
+        **{f"email:{pseudonym(person.email)}": person.email for person in people},
+    }
+
+
+def _row(organisation: Organisation, entry: Entry, names: dict[str, str]) -> dict[str, str]:
+    act = entry.act
+    at = datetime.fromtimestamp(act.at_ms / 1000, UTC)
+    return {
+        "number": str(entry.number),
+        "at": f"{at:%Y-%m-%d %H:%M:%S}",
+        "iso": at.isoformat(timespec="milliseconds"),
+        "kind": gettext(KINDS.get(act.kind, "")) if act.kind in KINDS else act.kind,
+        "who": names.get(
+            act.who, "" if act.kind in ("system", "nobody") else act.who.partition(":")[2] or act.who
+        ),
+        "what": gettext(ACTS[act.what]) if act.what in ACTS else act.what,
+        "name": act.what,
+        "about": _about(act, names),
+        "href": f"/{organisation.id}/staff/visits/{act.about}" if act.about.startswith("v_") else "",
+        "to": names.get(act.to, act.to),
+    }
+
+
+def _about(act: Act, names: dict[str, str]) -> str:
+    if act.what == "setup.changed":
+        return gettext(dict(PAGES).get(act.about, act.about))
+    if act.about.startswith("email:"):
+        return names.get(act.about) or gettext("an email address that nobody here has")
+    prefix = {"key": "api:", "facility": "facility:"}.get(act.what.partition(".")[0], "")
+    return names.get(prefix + act.about, act.about)
