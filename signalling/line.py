@@ -83,6 +83,7 @@ class Line(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Question] = deque()
         self._unsent: list[bytes] = []
+        self._holding = False  # the first question of this turn of the loop has gone out
         self._reader = hiredis.Reader()
         self._watch: asyncio.TimerHandle | None = None
 
@@ -116,13 +117,20 @@ class Line(asyncio.Protocol):
         self._waiting.append(question)
         if self._watch is None:
             self._watch = loop.call_later(self._patience_s, self._look)
-        if not self._unsent:
-            loop.call_soon(self._flush)
         self._unsent += packed
+        if not self._holding:
+            self._holding = True
+            loop.call_soon(self._release)
+            self._flush()
         return question.done
 
+    def _release(self) -> None:
+        """The turn of the loop is over: what came after its first question goes out."""
+        self._holding = False
+        self._flush()
+
     def _flush(self) -> None:
-        """What was asked for in one turn of the loop goes out in one call to the system: that costs more than all else."""
+        """The first question of a turn goes out at once, and all others of it together: a write costs most of all."""
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 
 import pytest
 from redis.asyncio import Redis
@@ -30,6 +31,21 @@ async def test_many_who_ask_at_once_each_get_their_own_answer_on_one_connection(
     answers = await asyncio.gather(*(line.echo(str(number)) for number in range(500)))
     assert answers == [str(number).encode() for number in range(500)]
     assert len(await line.client_list()) == 1
+
+
+async def test_the_first_question_of_a_turn_goes_out_at_once_and_all_others_together(
+    line: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await line.ping()
+    sent: list[bytes] = []
+    monkeypatch.setattr(line.line, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
+    asked = [asyncio.create_task(line.echo(str(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    assert [written.count(b"ECHO") for written in sent] == [1]
+    await asyncio.sleep(0)
+    assert [written.count(b"ECHO") for written in sent] == [1, 49]
+    for task in asked:
+        task.cancel()
 
 
 async def test_answers_are_understood_as_redis_py_does(line: Redis) -> None:

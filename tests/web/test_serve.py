@@ -78,9 +78,7 @@ def both(server: RunningServer) -> dict[int, dict[str, Any]]:
 
 def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
     took = []
-    for _ in range(
-        3
-    ):  # a machine that does something else meanwhile is no fault of ours: the best of three, and
+    for _ in range(3):  # a machine that does something else meanwhile is no fault of ours
         began = time.monotonic()
         subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
         bare_s = time.monotonic() - began  # half a second where there is nothing else to do
