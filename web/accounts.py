@@ -17,6 +17,7 @@ from typing import Any, cast
 import msgspec
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type, hash_secret_raw
 from redis.asyncio import Redis
 
 from signalling.record import STAFF_ROLES, Role, Staff
@@ -92,6 +93,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the person wishes desktop notifications, where the browser allows them."""
     language: str = ""
     """What their mails are written in; "" is the organisation's first."""
+    second_factor: bool = False
+    """Whether the password alone does not sign them in; what does is in `web.second_factor`."""
 
     @property
     def staff(self) -> Staff:
@@ -123,6 +126,10 @@ class Hasher:
         right = await self._run(self._verify, kept or self._nobody, _normal(password))
         return bool(right) and kept is not None
 
+    async def derived(self, secret: str, salt: bytes) -> bytes:
+        """32 bytes, the same for the same secret and salt, and as dear. Raises Busy when too many are waiting."""
+        return bytes(await self._run(self._derive, secret, salt))
+
     def close(self) -> None:
         """Ends the threads; what waits is dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -133,7 +140,13 @@ class Hasher:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _run(self, work: Callable[..., Any], *args: str) -> Any:
+    def _derive(self, secret: str, salt: bytes) -> bytes:
+        how = self._hasher
+        return hash_secret_raw(
+            secret.encode(), salt, how.time_cost, how.memory_cost, how.parallelism, 32, Type.ID
+        )
+
+    async def _run(self, work: Callable[..., Any], *args: str | bytes) -> Any:
         if self._waiting >= MAX_WAITING:
             raise Busy
         self._waiting += 1
@@ -228,6 +241,10 @@ class Accounts:
         """A new password; sessions begun with the old one end. Raises AccountError."""
         check_password(password)
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
+
+    async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
+        """Whether the person is asked for more than a password; sessions begun before end. Raises AccountError."""
+        return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:
         """Nobody can sign in to the account until a password is set; its sessions end. Raises AccountError."""

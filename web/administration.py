@@ -307,6 +307,27 @@ def set_password(
     carry_out(config, data, work)
 
 
+@user_app.command("reset-two-factor")
+def reset_two_factor(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Turn off a person’s two-factor sign-in, for a lost phone: signed out, and asked for the password only."""
+
+    async def work(office: Office) -> list[str]:
+        from web.second_factor import turn_off
+
+        slug = await office.slug(organisation)
+        await office.trail()
+        changed = await turn_off(office.redis, office.accounts, slug, email)
+        await office.note(slug, "account.second_factor_off", changed.id)
+        return [f"{email} signs in with the password only, and can set up two-factor sign-in anew."]
+
+    carry_out(config, data, work)
+
+
 def _password(stdin: bool) -> str:
     return sys.stdin.readline().rstrip("\n") if stdin else secrets.token_urlsafe(PASSWORD_BYTES)
 

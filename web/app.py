@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp_session
 from aiohttp import web
 
+from signalling.seal import Seal
 from web import demo, jobs, mail, retention, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.api import setup as api
@@ -22,12 +23,23 @@ from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
 from web.openings import OPENINGS, Openings
 from web.organisations import Organisations
-from web.pages import calendar_routes, guest, preferences, public, rendering, reports, staff
+from web.pages import (
+    calendar_routes,
+    guest,
+    preferences,
+    public,
+    rendering,
+    reports,
+    sign_in_code,
+    staff,
+    two_factor,
+)
 from web.pages.errors import error_pages
 from web.pages.public import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import SETTINGS, THROTTLE
 from web.people import ACCOUNTS
+from web.second_factor import SECOND_FACTORS, SecondFactors
 from web.security import Throttle, headers_signal, same_site_middleware
 from web.sockets import drain, signalling, socket, straight
 from web.store import connect
@@ -52,6 +64,8 @@ ROUTES = (
     *SETUP,
     *calendar_routes.ROUTES,
     *preferences.ROUTES,
+    *sign_in_code.ROUTES,
+    *two_factor.ROUTES,
     *guest.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
@@ -107,6 +121,8 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
 async def _accounts(app: web.Application) -> AsyncIterator[None]:
     hasher = Hasher()
     app[ACCOUNTS] = Accounts(app[REDIS], hasher)
+    key = secret.data_key(Path(app[SETTINGS].data.folder))
+    app[SECOND_FACTORS] = SecondFactors(app[REDIS], Seal({secret.key_id(key): key}), hasher)
     await demo.seed(app[SETTINGS], app[ORGANISATIONS], app[ACCOUNTS])
     yield
     hasher.close()

@@ -101,6 +101,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     revision: int = 0
     mail_sender: str = ""  # the address that its mails are from; "": the server's
     reply_to: str = ""  # where answers to its mails go
+    admins_two_factor: bool = False  # whether administrators need a second factor to do anything
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):

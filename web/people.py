@@ -1,7 +1,8 @@
 """Who a browser is: staff by its sign-in, a patient by the visits it opened, a guest by the link it redeemed.
 
-Knows what a session may hold ("staff", "visit:{organisation}", "guest:{organisation}") and compares it with the account
-as it is now. Knows no page. A session that was begun before the account's last change is nobody's.
+Knows what a session may hold ("staff", "half", "visit:{organisation}", "guest:{organisation}") and compares it with the
+account as it is now. Knows no page. A session that was begun before the account's last change is nobody's; one that is
+half signed in (the password was right, the second factor was not asked yet) opens nothing but that question.
 """
 
 from typing import Any
@@ -14,10 +15,14 @@ from signalling.service import Service
 from signalling.visit import Event
 from web import sessions
 from web.accounts import Account, Accounts, publish
+from web.organisations import Organisation
+from web.pages.rendering import ORGANISATION
 from web.sessions import Session
 
 ACCOUNTS = web.AppKey("accounts", Accounts)
-STAFF = "staff"
+STAFF, HALF = "staff", "half"
+HALF_MS = 5 * 60_000
+"""How long a right password waits for the second factor."""
 
 
 class StaffActor(Actor, frozen=True, kw_only=True):
@@ -58,7 +63,11 @@ def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
     """The account that is signed in to the organisation, as it is now; None where it changed or was closed since."""
     entry: dict[str, Any] | None = session.get(STAFF)
-    if entry is None or entry["organisation"] != organisation:
+    return None if entry is None else await _as_begun(entry, organisation, accounts)
+
+
+async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts) -> Account | None:
+    if entry["organisation"] != organisation:
         return None
     account = await accounts.get(organisation, entry["person"])
     if account is None or account.disabled or account.generation != entry["generation"]:
@@ -69,14 +78,45 @@ async def account_of(session: Session, organisation: str, accounts: Accounts) ->
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
     """The account that is signed in to the organisation, in one of these roles (any, where none is named).
 
-    Raises HTTP 303 to the sign-in where nobody is, NotForYou where the account has another role.
+    Raises HTTP 303 to the sign-in where nobody is, and to the set-up of a second factor where the organisation (which
+    the request must know by now) demands one; NotForYou where the account has another role.
     """
     account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
     if account is None:
         raise web.HTTPSeeOther(f"/{organisation}/staff/sign-in")
+    if owes_second_factor(request[ORGANISATION], account):
+        raise web.HTTPSeeOther(f"/{organisation}/staff/two-factor")
     if roles and account.role not in roles:
         raise NotForYou
     return account
+
+
+def owes_second_factor(organisation: Organisation, account: Account) -> bool:
+    """Whether the account must set up a second factor before it does anything else."""
+    return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
+
+
+async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
+    """Signs the account in, or half in where it has a second factor; returns the path to go on to."""
+    if not account.second_factor:
+        await sign_in(request, organisation, account)
+        return f"/{organisation}/staff"
+    session = await sessions.renew(request)
+    session[HALF] = {
+        "organisation": organisation,
+        "person": account.id,
+        "generation": account.generation,
+        "until_ms": now_ms + HALF_MS,
+    }
+    return f"/{organisation}/staff/sign-in/code"
+
+
+async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
+    """The account that is half signed in to the organisation; None where it changed since, or took too long."""
+    entry: dict[str, Any] | None = session.get(HALF)
+    if entry is None or entry["until_ms"] <= now_ms:
+        return None
+    return await _as_begun(entry, organisation, accounts)
 
 
 async def sign_in(request: web.Request, organisation: str, account: Account) -> None:
@@ -84,6 +124,7 @@ async def sign_in(request: web.Request, organisation: str, account: Account) -> 
     old = await sessions.get(request)
     before = old.get(STAFF)
     session = await sessions.renew(request)
+    session.pop(HALF, None)
     session[STAFF] = {
         "organisation": organisation,
         "person": account.id,
@@ -99,6 +140,7 @@ async def sign_out(request: web.Request) -> None:
     before = old.get(STAFF)
     session = await sessions.renew(request)
     session.pop(STAFF, None)
+    session.pop(HALF, None)
     if before is not None and old.identity is not None:
         # Dead before anyone is told, so that a socket that closes cannot come back by the same cookie.
         storage = request.app[sessions.STORAGE]

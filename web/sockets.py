@@ -26,7 +26,7 @@ from web.health import DRAINING, REDIS
 from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
 from web.pages.staff import SETTINGS
-from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, visit_of
+from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
 from web.secret import data_key, key_id
 from web.security import Handler, is_own_origin
 from web.serve import WORKER
@@ -76,6 +76,9 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
 async def _staff(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
     account = await account_of(session, organisation, app[ACCOUNTS])
     if account is None or session.key is None:
+        return None
+    settings = await app[ORGANISATIONS].get(organisation)
+    if settings is None or owes_second_factor(settings, account):
         return None
     return StaffActor(
         organisation=organisation,
@@ -201,6 +204,7 @@ class Watch:
         storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
         mirror = self._worker.service.mirrors.known(organisation)
         live = mirror.visits.in_session if mirror is not None else frozenset()
+        settings = await self._app[ORGANISATIONS].get(organisation)
         people = list({actor.id for actor in actors})
         found = dict(zip(people, await accounts.many(organisation, people), strict=True))
         left_ms = await storage.many_end_in_ms([actor.session for actor in actors])
@@ -210,7 +214,7 @@ class Watch:
                 self._close(actor)
             elif actor.id in live:
                 await storage.hold(actor.session)
-            elif not ends_in_ms:
+            elif not ends_in_ms or (settings is not None and owes_second_factor(settings, account)):
                 self._close(actor)
                 if not any((a.organisation, a.id) == (organisation, actor.id) for a in self._actors()):
                     await off_call(self._worker.service, organisation, account)

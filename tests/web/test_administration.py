@@ -110,6 +110,7 @@ def test_an_operator_adds_an_organisation_and_its_people_beside_the_running_serv
 
 REFUSED = [
     (("user", "disable", "nobody@riverside.example"), "There is no account for nobody@"),
+    (("user", "reset-two-factor", "nobody@riverside.example"), "There is no account for nobody@"),
     (("user", "disable", "admin@riverside.example"), "There must be an administrator"),
     (("user", "add", "nowhere", "--name", "X"), "is not an email address"),
     (("user", "add", "x@y.example", "--name", "X", "--state", "ZZ"), "is not the code of a state"),

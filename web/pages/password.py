@@ -16,7 +16,7 @@ from web.pages.errors import not_found, read_form
 from web.pages.public import SERVICE, organisation_of
 from web.pages.rendering import page
 from web.pages.staff import SETTINGS, THROTTLE
-from web.people import ACCOUNTS, enrol, sign_in
+from web.people import ACCOUNTS, enrol, let_in
 from web.security import Blocked, Rule, neighbourhood, remote_of
 
 INVITATION = "invitation"
@@ -51,7 +51,7 @@ async def password_page(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in."""
+    """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in (half: second factor)."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     token, invitations = await _token(request, organisation), _invitations(request)
@@ -65,9 +65,10 @@ async def set_password(request: web.Request) -> web.Response:
         return _no_link(request, organisation)  # in another window, a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)
-    await enrol(request.app[SERVICE], organisation.id, account)
-    await sign_in(request, organisation.id, account)
-    return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
+    service = request.app[SERVICE]
+    await enrol(service, organisation.id, account)
+    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    return web.Response(status=303, headers={"Location": where})
 
 
 def problem_of(wanted: str, again: str) -> str:

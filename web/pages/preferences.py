@@ -99,6 +99,7 @@ def _page(
         "saved": saved,
         "wrong": wrong,
         "email": account.email,
+        "two_factor": account.second_factor,
         "mail_assigned": account.mail_assigned,
         "notify": account.notify,
         "choices": [(code, found.name, code == chosen) for code, found in languages().items()],

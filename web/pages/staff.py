@@ -18,7 +18,7 @@ from web.organisations import Organisation
 from web.pages.errors import RETRY_S, not_found, read_form
 from web.pages.public import SERVICE, organisation_of
 from web.pages.rendering import live, page
-from web.people import ACCOUNTS, account_of, enrol, off_call, sign_in, sign_out
+from web.people import ACCOUNTS, account_of, enrol, let_in, off_call, require, sign_out
 from web.security import ACCOUNT, SIGN_IN, Blocked, Busy, Throttle, neighbourhood, remote_of
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -36,7 +36,7 @@ async def sign_in_page(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     if await _account(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff")
-    return _sign_in_page(request, "", None)
+    return sign_in_again(request, "", None)
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
@@ -48,14 +48,15 @@ async def sign_in_form(request: web.Request) -> web.Response:
         account = await whose_password(request, organisation, email, password)
     except Blocked as blocked:
         sentence = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
-        return _sign_in_page(request, email, sentence, status=429, retry_s=blocked.retry_s)
+        return sign_in_again(request, email, sentence, status=429, retry_s=blocked.retry_s)
     except Busy:
-        return _sign_in_page(request, email, gettext(BUSY), status=503, retry_s=RETRY_S)
+        return sign_in_again(request, email, gettext(BUSY), status=503, retry_s=RETRY_S)
     if account is None:
-        return _sign_in_page(request, email, gettext(WRONG), status=422)
-    await enrol(request.app[SERVICE], organisation.id, account)
-    await sign_in(request, organisation.id, account)
-    return web.Response(status=303, headers={"Location": f"/{organisation.id}/staff"})
+        return sign_in_again(request, email, gettext(WRONG), status=422)
+    service = request.app[SERVICE]
+    await enrol(service, organisation.id, account)
+    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    return web.Response(status=303, headers={"Location": where})
 
 
 async def whose_password(
@@ -91,9 +92,7 @@ async def sign_out_form(request: web.Request) -> web.Response:
 async def shell(request: web.Request) -> web.Response:
     """GET /{organisation}/staff and …/staff/visits/{visit}: the shell; it finds its page by its address."""
     organisation = await organisation_of(request)
-    account = await _account(request, organisation)
-    if account is None:
-        raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
+    account = await require(request, organisation.id)
     visit_id = request.match_info.get("visit")
     if visit_id is not None and await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         links = [(gettext("Sessions List"), f"/{organisation.id}/staff")]
@@ -141,9 +140,10 @@ async def _account(request: web.Request, organisation: Organisation) -> Account 
     return await account_of(await sessions.get(request), organisation.id, request.app[ACCOUNTS])
 
 
-def _sign_in_page(
+def sign_in_again(
     request: web.Request, email: str, error: str | None, *, status: int = 200, retry_s: int = 0
 ) -> web.Response:
+    """The page that asks for email and password, with what is wrong."""
     title = gettext("Please check: sign in") if error else gettext("Sign in")
     response = page(
         request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status

@@ -25,6 +25,7 @@ CONTEXT: dict[str, Any] = {
     "timezone": "America/Chicago",
     "url": "https://visits.example/demo/appointments/token",
     "by_clinic": True,
+    "what": "on",
 }
 
 

@@ -117,7 +117,7 @@ def keeping(handler: Handler) -> Handler:
             return await handler(request)
         except web.HTTPSeeOther as on:
             sign_in = str(on.location)
-            if not sign_in.endswith("/staff/sign-in"):
+            if not sign_in.endswith(("/staff/sign-in", "/staff/two-factor")):
                 raise
         posted = await posted_to(request)
         context = {"fields": list(posted.items()), "action": request.path, "sign_in": sign_in}

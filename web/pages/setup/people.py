@@ -22,7 +22,9 @@ from web.pages.patient_form import STATES
 from web.pages.public import SERVICE
 from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
 from web.pages.staff import SETTINGS
+from web.pages.two_factor import tell
 from web.people import ACCOUNTS, enrol
+from web.second_factor import turn_off
 from web.security import origin_of
 
 ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
@@ -77,7 +79,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """POST …/setup/people/{person}: `do` says what: save, disable, enable or reset."""
+    """POST …/setup/people/{person}: `do` says what: one of DOING."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])
@@ -91,7 +93,7 @@ async def change_person(request: web.Request) -> web.Response:
     if do not in DOING:
         raise web.HTTPBadRequest
     errors = _wrong(form, new=False) if do == "save" else {}
-    moves = do in ("disable", "reset") or (do == "save" and form["role"] != person.role)
+    moves = do in ("disable", "reset", "two-factor") or (do == "save" and form["role"] != person.role)
     status = 422
     if moves and person.id == account.id:
         errors[""] = gettext(NOT_ONESELF)
@@ -129,11 +131,17 @@ async def _enable(request: web.Request, organisation: Organisation, person: Acco
     return await request.app[ACCOUNTS].enable(organisation.id, person.email)
 
 
+async def _lost(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
+    changed = await turn_off(request.app[REDIS], request.app[ACCOUNTS], organisation.id, person.email)
+    await tell(request, organisation, changed, "reset")
+    return changed
+
+
 async def _reset(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
     return await request.app[ACCOUNTS].forget_password(organisation.id, person.email)
 
 
-DOING = {"save": _save, "disable": _disable, "enable": _enable, "reset": _reset}
+DOING = {"save": _save, "disable": _disable, "enable": _enable, "reset": _reset, "two-factor": _lost}
 
 ACTS = {
     "save": "account.changed",
@@ -146,7 +154,9 @@ ACTS = {
 
 def fingerprint(person: Account) -> str:
     """What a person's form was drawn from, so that a change in between is noticed."""
-    said = repr((person.name, person.role, person.states, person.disabled, bool(person.hash)))
+    said = repr(
+        (person.name, person.role, person.states, person.disabled, bool(person.hash), person.second_factor)
+    )
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -101,7 +101,9 @@ CHOICES: Mapping[str, Choice] = {
     ),
 }
 RETENTION = "retention_days"
-"""The one field of this form that is the document's own, not the policy's: a number of days."""
+"""A field of this form that is the document's own, not the policy's: a number of days."""
+TWO_FACTOR = "admins_two_factor"
+"""As `RETENTION`, a choice."""
 
 IN_CALENDAR = frozenset({"show_place", "show_wait"})
 """The policy's fields that the calendar's form asks for."""
@@ -120,6 +122,7 @@ class PolicySection:
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
             **{name: getattr(policy, name) for name in CHOICES},
             RETENTION: str(organisation.retention_days),
+            TWO_FACTOR: organisation.admins_two_factor,
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
@@ -128,6 +131,7 @@ class PolicySection:
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},
             RETENTION: posted.get(RETENTION, "").strip()[:8],
+            TWO_FACTOR: TWO_FACTOR in posted,
         }
         numbers = {name: _number(form[name]) for name in DURATIONS}
         errors = {
@@ -149,7 +153,7 @@ class PolicySection:
             durations = {name: round(numbers[name] * row.unit_ms) for name, row in DURATIONS.items()}
             choices = {name: form[name] for name in CHOICES}
             policy = replace(document.policy, **durations, **choices)
-            return replace(document, policy=policy, retention_days=days)
+            return replace(document, policy=policy, retention_days=days, admins_two_factor=form[TWO_FACTOR])
 
         return Parsed(form, errors, apply)
 
@@ -164,6 +168,7 @@ class PolicySection:
             },
             **{gettext(row.label): yes[form[name]] for name, row in CHOICES.items()},
             gettext("Days that ended visits are kept"): form[RETENTION],
+            gettext("Administrators need two-factor sign-in"): yes[form[TWO_FACTOR]],
         }
 
 

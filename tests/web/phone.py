@@ -1,0 +1,66 @@
+"""A phone with an authenticator app, for tests: it reads the key on the page, and shows codes by a clock of its own.
+
+`Clock` stands still until a test moves it, and the site's goes by it too, so that no step ends halfway. Not a test.
+"""
+
+import base64
+import re
+
+import pytest
+
+from tests.web.site import Person, Site
+from web import demo, totp
+from web.pages.public import SERVICE
+
+HOME = "/demo/staff/two-factor"
+CODE = "/demo/staff/sign-in/code"
+
+
+class Clock:
+    """The store's clock as a site sees it, stopped in the middle of a step."""
+
+    def __init__(self, site: Site, patch: pytest.MonkeyPatch) -> None:
+        store = site.app[SERVICE].store
+        self.now_ms = store.clock_ms() // totp.STEP_MS * totp.STEP_MS + 15_000
+        patch.setattr(store, "clock_ms", lambda: self.now_ms)
+
+    def next_step(self, steps: int = 1) -> None:
+        """So many half minutes later."""
+        self.now_ms += steps * totp.STEP_MS
+
+
+class Phone:
+    """The app with one key in it, as the page spells it."""
+
+    def __init__(self, clock: Clock, spelled: str) -> None:
+        self.clock = clock
+        self.secret = base64.b32decode(spelled.replace(" ", ""))
+
+    def code(self, off: int = 0) -> str:
+        """What it shows now, or `off` steps from now."""
+        return totp.code(self.secret, totp.step_at(self.clock.now_ms) + off)
+
+
+def key_in(html: str) -> str:
+    """The key that a page shows beside the QR code."""
+    found = re.search(r'<code class="secret"[^>]*>([A-Z2-7 ]{39})</code>', html)
+    assert found, html[-4000:]
+    return found[1]
+
+
+def recovery_codes_in(html: str) -> list[str]:
+    """The recovery codes that a page shows."""
+    return re.findall(r"<li><code>([0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4})</code></li>", html)
+
+
+async def set_up(person: Person, clock: Clock, email: str) -> tuple[Phone, list[str]]:
+    """Sets two-factor sign-in up for somebody who is signed in, and lets the code that did it pass by."""
+    begun = await person.post(HOME, {"do": "begin"})
+    assert (begun.status, begun.headers["Location"]) == (303, HOME)
+    phone = Phone(clock, key_in(await (await person.get(HOME)).text()))
+    password = demo.password(person.site.settings, email)
+    answer = await person.post(HOME, {"do": "confirm", "password": password, "code": phone.code()})
+    html = await answer.text()
+    assert answer.status == 200, html[-4000:]
+    clock.next_step(3)
+    return phone, recovery_codes_in(html)
