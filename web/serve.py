@@ -36,7 +36,8 @@ from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
 from web.valkey import EmbeddedStore, LockedFolder, check_own_store
 
 BACKLOG = 2048
-"""So many connections wait for a worker that is busy; the system closes further ones without an answer."""
+"""So many connections wait for a worker that is busy; the system closes further ones without an answer. uvloop takes in
+one of them a turn of the loop, so that a crowd at the door waits there, and not those who are in a visit already."""
 FROZEN_S = 30
 """A worker whose loop has not turned for this long is replaced."""
 REBOOT_PAUSE_S = 1.0
