@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from web.bench.wire import BINARY, OPEN_S, TEXT, PeerError, Wire, settle
+from web.bench.wire import OPEN_S, PeerError, Wire, settle
+from web.frames import BINARY, TEXT
 
 ANSWER_S = 10.0
 AT_ONCE = 64
@@ -78,7 +79,7 @@ class Peer(Wire):
                 await self.ask("bye")
         self.close()
 
-    def heard(self, payload: bytes, now_ns: int) -> None:
+    def heard(self, payload: bytes) -> None:
         """An answer goes to whoever asked; all else is news."""
         if b"reply_to" in payload:
             message = self._decode(payload)
@@ -86,7 +87,7 @@ class Peer(Wire):
             if answer is not None and not answer.done():
                 answer.set_result(message)
         else:
-            self.news(self, payload, now_ns)
+            self.news(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
         """Whoever waits for an answer hears of it."""

@@ -1,33 +1,22 @@
 """One WebSocket as cheaply as Python can have it: the upgrade, whole frames, and nothing else (RFC 6455).
 
-Knows no protocol that is spoken on it: what a server says goes to `heard`, with the time at which it was read. A client
-from the shelf would cost more than the server that it loads. Frames come whole and unmasked, as all servers here send.
+Knows no protocol that is spoken on it: what a server says goes to `heard`, and `read_ns` has the time at which it was
+read. A client from the shelf would cost more than the server that it loads. Messages come whole and unmasked, as all
+servers here send.
 """
 
 import asyncio
 import time
-from typing import Any, Final, cast
+from typing import Any, cast
+
+from web.frames import CLOSE, PING, PONG, TEXT, frame, take
 
 OPEN_S = 20.0
 KEY = "Z3JlZW5yb29tIGJlbmNoIQ=="  # any 16 bytes will do (RFC 6455 §4.1); the answer to it is not checked
-NO_MASK: Final = b"\0\0\0\0"  # a mask like any other, and the only one that costs nothing
-TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
 class PeerError(Exception):
     """The server did not answer as its protocol says."""
-
-
-def frame(opcode: int, payload: bytes) -> bytes:
-    """A whole frame of a client's, its mask nothing but zeros."""
-    size = len(payload)
-    if size < 126:
-        head = bytes((0x80 | opcode, 0x80 | size))
-    elif size < 65536:
-        head = bytes((0x80 | opcode, 0xFE)) + size.to_bytes(2)
-    else:
-        head = bytes((0x80 | opcode, 0xFF)) + size.to_bytes(8)
-    return head + NO_MASK + payload
 
 
 class Wire(asyncio.Protocol):
@@ -41,6 +30,9 @@ class Wire(asyncio.Protocol):
             f"Sec-WebSocket-Key: {KEY}\r\n{headers}\r\n"
         ).encode()
         self.upgraded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.read_ns = 0
+        """When what is being heard was read (monotonic)."""
+        self._open = False
         self._buffer = b""
         self._transport: asyncio.Transport | None = None
 
@@ -50,8 +42,8 @@ class Wire(asyncio.Protocol):
             await asyncio.get_running_loop().create_connection(lambda: self, *self._address)
             await self.upgraded
 
-    def heard(self, payload: bytes, now_ns: int) -> None:
-        """A message came; `now_ns` is when it was read (monotonic)."""
+    def heard(self, payload: bytes) -> None:
+        """A message came, at `read_ns`."""
 
     def lost(self, problem: PeerError) -> None:
         """The server closed, or the connection broke."""
@@ -73,38 +65,38 @@ class Wire(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's: takes whole frames apart."""
-        now = time.monotonic_ns()
-        self._buffer = data = self._buffer + data if self._buffer else data
-        at, end = 0, len(data)
-        if not self.upgraded.done():
-            at = data.find(b"\r\n\r\n") + 4
-            if at < 4:
+        """asyncio's: takes what came apart."""
+        self.read_ns = time.monotonic_ns()
+        if self._buffer:
+            data = self._buffer + data
+        if not self._open:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if not end:
+                self._buffer = data
                 return
-            self._upgrade(data[:at])
-        while end - at >= 2:
-            size, start = data[at + 1], at + 2
-            if size >= 126:
-                start += 2 if size == 126 else 8
-                if end < start:
-                    break
-                size = int.from_bytes(data[at + 2 : start])
-            if end < start + size:
-                break
-            opcode = data[at] & 0x0F
-            payload = data[start : start + size]
-            at = start + size
-            if opcode in (TEXT, BINARY):
-                self.heard(payload, now)
-            elif opcode == PING:
-                self.say(payload, PONG)
-            elif opcode == CLOSE:
-                self.lost(PeerError(f"closed with {int.from_bytes(payload[:2])}"))
-        self._buffer = data[at:]
+            self._upgrade(head)
+            if not self._open:
+                return
+            data = rest
+        self._buffer = take(data, self.heard, self._other)
+
+    def _other(self, first: int, payload: bytes) -> None:
+        opcode = first & 0x0F
+        if opcode == PING:
+            self.say(payload, PONG)
+        elif opcode == CLOSE:
+            self.lost(PeerError(f"closed with {int.from_bytes(payload[:2])}"))
+        elif opcode != PONG:
+            self.lost(PeerError("a message came in parts"))
 
     def _upgrade(self, head: bytes) -> None:
         status = head.split(b"\r\n", 1)[0].decode("ascii", "replace")
-        if " 101 " in status:
+        self._open = " 101 " in status
+        if not self._open:
+            self.close()
+        if self.upgraded.done():
+            return  # nobody waits any more
+        if self._open:
             self.upgraded.set_result(None)
         else:
             self.upgraded.set_exception(PeerError(status))

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 import msgpack
 
 from signalling.client import CLOSE_S, MSGPACK, NO_CODE, Closed, Listener, Received, SignallingClient
-from web.bench.wire import BINARY, CLOSE, PING, PONG, TEXT, frame
+from web.frames import BINARY, CLOSE, CONTINUED, FINAL, PING, PONG, TEXT, frame, take
 
 KEY = base64.b64encode(b"greenroom peers!").decode()
 ACCEPT = base64.b64encode(
@@ -24,7 +24,6 @@ ACCEPT = base64.b64encode(
 MOST_HEAD = 64 * 1024
 MOST_BODY = 8 << 20
 END = b"\r\n\r\n"
-CONTINUED = 0x0
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
@@ -127,27 +126,8 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(frame(opcode, payload))
 
-    def _frames(self, data: bytes) -> None:
-        at, length = 0, len(data)
-        while length - at >= 2:
-            size, start = data[at + 1], at + 2
-            if size >= 126:
-                start += 2 if size == 126 else 8
-                if length < start:
-                    break
-                size = int.from_bytes(data[at + 2 : start])
-            if length < start + size:
-                break
-            first, payload = data[at], data[start : start + size]
-            at = start + size
-            if first == 0x80 | BINARY:
-                self.on_message(payload)
-            else:
-                self._other(first, payload)
-        self._buffer = data[at:] if at else data
-
     def _other(self, first: int, payload: bytes) -> None:
-        opcode, final = first & 0x0F, first & 0x80
+        opcode, final = first & 0x0F, first & FINAL
         if opcode == PING:
             self.send(payload, PONG)
         elif opcode == CLOSE:
@@ -174,7 +154,7 @@ class Wire(asyncio.Protocol):
             self._http()
             data = self._buffer
         if self._upgraded and data:
-            self._frames(data)
+            self._buffer = take(data, self.on_message, self._other)
 
     def eof_received(self) -> None:
         """asyncio's: a page without a length ends here."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.client import NO_CODE
-from web.bench.wire import CLOSE
+from web.frames import CLOSE
 from web.peers.wire import ACCEPT, Answer, NotHttp, Wire
 
 UPGRADED = (

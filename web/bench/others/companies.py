@@ -223,7 +223,7 @@ class Other(Wire):
         else:
             self.say(json.dumps({"op": name, "data": data}, separators=(",", ":")).encode())
 
-    def heard(self, payload: bytes, now_ns: int) -> None:
+    def heard(self, payload: bytes) -> None:
         """Greetings and pings are answered; all else is an event."""
         if self._socket_io and not payload.startswith(b"42"):
             if payload.startswith(b"0"):
@@ -233,7 +233,7 @@ class Other(Wire):
             elif payload.startswith(b"40") and not self.entered.done():
                 self.entered.set_result(None)
             return
-        self._heard(self, payload, now_ns)
+        self._heard(self, payload, self.read_ns)
 
     def lost(self, problem: PeerError) -> None:
         """Whoever waits hears of it."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import uvloop
 
+from web.bench.claim import PAUSE_S, PROVIDERS
 from web.bench.figures import Made, compared, percentile, times
 from web.bench.others.companies import Racer, companies
 from web.bench.others.setup import Say
@@ -20,8 +21,6 @@ from web.bench.others.turns import Field, all_done
 from web.bench.process import Child, cpu_ns
 from web.bench.wire import PeerError, Wire
 
-RACING = 50
-PAUSE_S = 0.01
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
 Tell = Callable[[float], None]
@@ -51,11 +50,11 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
     """Plays the races on all stacks. Raises ChildFailed, NotReady."""
     if not others:
         return Made()
-    with stacks(2, others, (RACING, RACING, 1), say) as company:
+    with stacks(2, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
     columns = {field: _column(played, field) for field in Spent._fields}
     name = "claim race"
-    note = f"{RACING} racing on two workers, {times(size.rounds, 'round')} of {size.races}"
+    note = f"{PROVIDERS} racing on two workers, {times(size.rounds, 'round')} of {size.races}"
     return Made(
         [],
         [
@@ -63,8 +62,10 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
                 "race_p50_ms", f"{name}: the patient’s page knows, p50", "ms", columns["p50_ms"], None, note
             ),
             compared("race_p99_ms", f"{name}: the patient’s page knows, p99", "ms", columns["p99_ms"]),
-            compared("race_us", f"{name}: CPU of the workers for all {RACING}", "µs", columns["us"]),
-            compared("race_store_us", f"{name}: the store’s CPU for all {RACING}", "µs", columns["store_us"]),
+            compared("race_us", f"{name}: CPU of the workers for all {PROVIDERS}", "µs", columns["us"]),
+            compared(
+                "race_store_us", f"{name}: the store’s CPU for all {PROVIDERS}", "µs", columns["store_us"]
+            ),
         ],
         [],
         [*company.skipped, *played.out],
@@ -88,7 +89,7 @@ async def _race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
 
     async def enter(name: str) -> None:
         track = tracks[name]
-        track.racers, track.visit, track.pages = await clients[name].racers(RACING, track.heard)
+        track.racers, track.visit, track.pages = await clients[name].racers(PROVIDERS, track.heard)
         await track.spend(3)
 
     await field.each(enter)
