@@ -2,12 +2,14 @@
 
 import asyncio
 import secrets
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import WSMsgType
 from redis.asyncio import Redis
 
+from tests.server import CONSOLE_SCRIPT, toml
 from tests.web.conftest import OpenSite
 from tests.web.phone import CODE, HOME, Clock, Phone, key_in, recovery_codes_in, set_up
 from tests.web.setup.desk import desk
@@ -286,6 +288,28 @@ async def test_an_administrator_resets_it_for_who_lost_the_phone(site: Site, clo
     status, text = await change(admin, me, "two-factor")
     assert status == 422
     assert "your own account" in text
+
+
+async def test_an_operator_resets_it_on_the_command_line(
+    site: Site, clock: Clock, tmp_path: Path, valkey_url: str
+) -> None:
+    admin = await signed_in(site, ADMIN)
+    await set_up(admin, clock, ADMIN)
+    config = tmp_path / "config.toml"
+    config.write_text(toml({"redis": {"url": valkey_url}, "data": {"folder": site.settings.data.folder}}))
+    command = await asyncio.create_subprocess_exec(
+        CONSOLE_SCRIPT[0],
+        "user",
+        "reset-two-factor",
+        ADMIN,
+        "--config",
+        str(config),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await command.communicate()
+    assert (command.returncode, b"signs in with the password only" in said) == (0, True)
+    assert not await is_staff(admin)
+    await signed_in(site, ADMIN)
 
 
 async def test_the_person_is_told_by_mail_of_every_change(

@@ -56,6 +56,15 @@ def html_of(message: EmailMessage) -> str:
     return cast(str, cast(EmailMessage, message.get_body(("html",))).get_content())
 
 
+@pytest.mark.parametrize(
+    ("what", "said"), [("on", "turned on"), ("off", "turned off"), ("reset", "has reset")]
+)
+def test_who_changed_how_somebody_signs_in_is_said_to_them(what: str, said: str) -> None:
+    text = text_of(mail(letter("two_factor", what=what)))
+    assert said in " ".join(text.split())
+    assert "If this was not you" in text
+
+
 @pytest.mark.parametrize("language", list(languages()))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_letter_can_be_written_in_every_language(name: str, language: str) -> None:
