@@ -206,7 +206,9 @@ class Provider(Person):
         if answer.status != 303:
             raise CannotEnter(told.get(answer.status, f"the sign-in answers with {answer.status}"))
         if answer.location.endswith("/sign-in/code"):
-            raise CannotEnter(f"{self.email} has two-factor sign-in, which takes a phone: name staff without it")
+            raise CannotEnter(
+                f"{self.email} has two-factor sign-in, which takes a phone: name staff without it"
+            )
         await self.browser.get(self.page)
         await self.connect()
         await self.subscribe("queue", "sessions", "bell")
