@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+import msgspec
 from aiohttp import web
 
 from web.peers.between import (
@@ -77,19 +78,22 @@ class _Helper:
 class Afar:
     """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
 
-    `say` is told in sentences who comes and goes. `left` names those who ended their share early. Raises Failed where
-    it cannot listen.
+    `say` is told in sentences who comes and goes. `names` are those of all, `left` of those who ended their share
+    early. Raises Failed where it cannot listen, and where the plan is too long to tell.
     """
 
     def __init__(
         self, at: Address, key: str, plan: Plan, shares: Sequence[Share], say: Callable[[str], None]
     ) -> None:
+        if len(msgspec.msgpack.encode(plan.shared)) > LARGEST // 2:
+            raise Failed("the plan is too long for helpers: a recorded day of fewer arrivals is wanted")
         self.at, self.left, self.names = at, list[str](), list[str]()
         self._key, self._plan, self._say = key, plan, say
         self._wanted, self._of = len(shares), shares[-1].index + 1
         self._free = list(shares)
         self._helpers: list[_Helper] = []
         self._strangers = self._arrived = 0
+        self._noted = set[str]()
         self._begun = False
         self._deadline = time.monotonic() + CHECK_S
         self._why = ""
@@ -123,7 +127,7 @@ class Afar:
     def joined(self) -> str:
         """How many are there, in words."""
         there = sum(len(helper.shares) for helper in self._helpers if helper.present)
-        return f"{there} of {self._wanted} helpers {'has' if there == 1 else 'have'} joined"
+        return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
         """Wait until everybody is there. Returns the pipes, in the order of the shares. Raises Failed."""
@@ -131,7 +135,7 @@ class Afar:
         try:
             return self._complete.result(within_s)
         except TimeoutError:
-            raise Failed(f"only {self.joined} within {within_s:.0f} s") from None
+            raise Failed(f"only {self.joined} within {within_s:g} s") from None
         except KeyboardInterrupt:
             raise Failed(f"ended before it began: {self.joined}") from None
 
@@ -194,7 +198,9 @@ class Afar:
         return socket
 
     def _note(self, sentence: str) -> None:
-        if not self._begun:  # from then on the screen is the run's
+        """Say it once, and not for ever; when the run has begun the screen is the run's."""
+        if not self._begun and sentence not in self._noted and len(self._noted) < STRANGERS:
+            self._noted.add(sentence)
             self._say(sentence)
 
     async def _admitted(self, socket: web.WebSocketResponse, remote: str) -> _Helper | None:
@@ -327,4 +333,4 @@ class Afar:
             return
         self._free = sorted([*self._free, *helper.shares], key=lambda share: share.index)
         if not self._ended.is_set():
-            self._note(f"{self.joined}: {helper.name} has left: {why}.")
+            self._note(f"{self.joined}: {helper.name} has left: {why}")

@@ -92,9 +92,9 @@ def one_of(text: str, known: tuple[str, ...], option: str) -> str:
     return text
 
 
-def key(new: str = "") -> str:
-    """What machines of one run know: `new`, unless the environment says one. Raises PlanError where it is none."""
-    found = os.environ.get(KEY, "") or new
-    if len(found) < KEY_LENGTH:
-        raise PlanError(f"expected in {KEY} a key of at least {KEY_LENGTH} letters")
+def key(typed: str = "") -> str:
+    """What the machines of one run know: as typed, or in the environment, or "". Raises PlanError where it is short."""
+    found = typed or os.environ.get(KEY, "")
+    if found and len(found) < KEY_LENGTH:
+        raise PlanError(f"expected a key of at least {KEY_LENGTH} letters in {'--key' if typed else KEY}")
     return found

@@ -67,9 +67,9 @@ def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> Meeting |
         raise PlanError("expected --helpers without --part or --local: they take part in the whole of a run")
     from web.peers.between import address
 
-    made = secrets.token_hex(16)
-    key = options.key(made)
-    shown = f" --key {key}" if key == made else f"     (with {options.KEY} as it is here)"
+    given = options.key()
+    key = given or secrets.token_hex(16)
+    shown = f"    (with {options.KEY} as it is here)" if given else f" --key {key}"
     return Meeting(address(listen or f"0.0.0.0:{PORT}"), key, shown, seconds(within or WITHIN))
 
 
@@ -100,7 +100,9 @@ def join(
     from web.peers.machines import Failed
 
     try:
-        known = key or options.key()
+        known = options.key(key)
+        if not known:
+            raise PlanError(f"expected the key that the other machine shows, with --key or in {options.KEY}")
         own = Own(options.staff(credentials), ca, insecure, media_file)
         helper = Helper(address(at), known, processes, own, say)
         asyncio.run(helper.run())
@@ -129,4 +131,5 @@ def _reached(at: Address) -> Address:
         anywhere = ipaddress.ip_address(at.host).is_unspecified
     except ValueError:
         anywhere = False
-    return at._replace(host=str(local_addresses()[0])) if anywhere else at
+    found = local_addresses() if anywhere else []
+    return at._replace(host=str(found[0])) if found else at

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web import demo
 from web.config import parse
+from web.peers.afar import Afar
+from web.peers.between import GREETING, NONCE, WRONG_KEY, Address
+from web.peers.command import peers_app
+from web.peers.machines import Failed
 from web.peers.observations import Observations
+from web.peers.people import Provider
+from web.peers.plan import Credential, Plan
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 LONG_S = 60.0  # until something must have happened, on a machine with much to do
@@ -81,6 +93,12 @@ class Machine:
         assert "Traceback" not in self.said, self.said
         return code
 
+    def dies(self) -> None:
+        """As when a machine loses its power: all its processes at once."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LONG_S)
+
     def helpers_command(self) -> list[str]:
         """What it wants to be typed elsewhere, on this machine's own address."""
         return self.until("greenroom peers join ").split()[2:]
@@ -100,9 +118,7 @@ def machine() -> Iterator[Start]:
 
     yield start
     for one in started:
-        if one.process.poll() is None:
-            os.killpg(one.process.pid, signal.SIGKILL)
-            one.process.wait()
+        one.dies()
 
 
 @pytest.fixture
@@ -128,7 +144,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert [one.ended() for one in helpers] == [0, 0], [one.said for one in helpers]
     assert first.ended() == 0, first.said
     assert "0 of 2 helpers have joined" in first.said
-    assert "1 of 2 helpers has joined" in first.said
+    assert "1 of 2 helpers have joined" in first.said
     assert "2 of 2 helpers have joined" in first.said
     seen = Observations.load(tmp_path / "r" / "observations.jsonl")
     assert len(seen.steps["journey"]) == 9
@@ -139,3 +155,197 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert command[-1] not in report
     for one in helpers:
         assert "3 patients will come from here" in one.said
+
+
+# --- how it ends
+
+
+LONG_RUN = ("-n", 1000, "-a", "steady:20/s", "-p", 3, "--talk", "30s")
+
+
+async def _rows(server: RunningServer, staff: str) -> dict[str, dict[str, object]]:
+    email, password = staff.splitlines()[0].split(" ", 1)
+    async with Provider(f"{server.url}/demo", email, password) as provider:
+        await provider.sign_in()
+        return dict(provider.rows)
+
+
+def test_ctrl_c_at_a_helper_ends_its_share_and_at_the_coordinator_the_run_and_both_are_reported(
+    coordinator: Start, machine: Start, server: RunningServer, staff: Path, tmp_path: Path
+) -> None:
+    before = asyncio.run(_rows(server, staff.read_text()))
+    first = coordinator(*LONG_RUN, "--helpers", 2, "--report", tmp_path / "r", GREENROOM_PEERS_KEY=KEY)
+    command = first.helpers_command()
+    assert KEY not in first.said
+    helpers = [machine(*command[:2], "--credentials", staff, GREENROOM_PEERS_KEY=KEY) for _ in range(2)]
+    first.until(" arrived")
+    helpers[0].process.send_signal(signal.SIGINT)
+    assert helpers[0].ended() == 0, helpers[0].said
+    assert "Ended early" in helpers[0].said
+    assert first.process.poll() is None
+    first.process.send_signal(signal.SIGINT)
+    assert first.ended() == 0, first.said
+    assert helpers[1].ended() == 0, helpers[1].said
+    assert "Ended early by helper " in first.said
+    assert "Ended early: what was seen" in first.said
+    seen = Observations.load(tmp_path / "r" / "observations.jsonl")
+    assert len(seen.steps["arrive"]) > 3
+    assert len(seen.gauges["waiting"]) == 3
+    assert not asyncio.run(_rows(server, staff.read_text())).keys() - before
+
+
+def test_a_helper_that_dies_in_the_middle_is_named_and_everybody_else_is_told(
+    coordinator: Start, machine: Start, staff: Path
+) -> None:
+    first = coordinator(*LONG_RUN, "--helpers", 2)
+    command = first.helpers_command()
+    killed = machine(*command, "--credentials", staff)
+    first.until("1 of 2 helpers have joined: helper 1 (")
+    other = machine(*command, "--credentials", staff)
+    first.until(" arrived")
+    killed.dies()
+    assert first.ended() == 2
+    assert first.said.splitlines()[-1].startswith("greenroom peers: helper 1 (")
+    assert "is gone: it has hung up" in first.said.splitlines()[-1]
+    assert other.ended() == 2
+    assert "was ended: helper 1 (" in other.said.splitlines()[-1]
+
+
+def test_helpers_say_goodbye_when_the_coordinator_is_gone(
+    coordinator: Start, machine: Start, server: RunningServer, staff: Path
+) -> None:
+    before = asyncio.run(_rows(server, staff.read_text()))
+    first = coordinator(*LONG_RUN, "--helpers", 1)
+    helper = machine(*first.helpers_command(), "--credentials", staff)
+    first.until(" arrived")
+    first.dies()
+    assert helper.ended() == 2
+    assert f"greenroom peers: the coordinator at {first.helpers_command()[1]} is gone" in helper.said
+    left = asyncio.run(_rows(server, staff.read_text()))
+    numbers = [int(str(row["name"]).split()[-1]) for visit, row in left.items() if visit not in before]
+    assert not [number for number in numbers if number % 2 == 0], "every other patient was the helper's"
+
+
+# --- who can join, and who cannot
+
+
+def join(*words: object) -> Result:
+    return CliRunner().invoke(peers_app, ["join", *map(str, words)])
+
+
+def refused(result: Result) -> str:
+    """The last sentence of a command that cannot be carried out."""
+    assert result.exit_code == 2, result.output
+    return [line for line in result.stderr.splitlines() if line][-1]
+
+
+class Lobby(Afar):
+    """A run that waits for two helpers and is never played; `said` is what its user was told."""
+
+    def __init__(self, plan: Plan, meant: Plan | None = None) -> None:
+        self.said: list[str] = []
+        shares = [(meant or plan).share(index, 3) for index in (1, 2)]
+        super().__init__(Address("127.0.0.1", 0), KEY, plan, shares, self.said.append)
+
+
+NOBODY = Plan(url="http://127.0.0.1:1", organisation="demo", providers=0)
+STAFFED = replace(NOBODY, providers=3, credentials=(Credential("ana@clinic.example", "x"),))
+
+
+def test_a_wrong_key_is_called_that_on_both_sides() -> None:
+    with Lobby(NOBODY) as lobby:
+        assert f"{lobby.at} does not know this key" in refused(join(lobby.at, "--key", "x" * 20))
+        assert lobby.said == ["Somebody at 127.0.0.1 came with a wrong key."]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["127.0.0.1:1", "--key", KEY], "nobody waits for helpers at 127.0.0.1:1"),
+        (["127.0.0.1:x", "--key", KEY], "expected an address like"),
+        (["127.0.0.1:1"], "expected the key that the other machine shows"),
+        (["127.0.0.1:1", "--key", "short"], "at least 16 letters in --key"),
+        (["127.0.0.1:1", "--key", KEY, "--credentials", "/nowhere"], "/nowhere: No such file"),
+    ],
+)
+def test_what_cannot_be_joined_is_one_clear_sentence_and_exit_2(words: list[str], sentence: str) -> None:
+    assert sentence in refused(join(*words))
+
+
+def test_a_server_that_is_no_run_is_called_that(server: RunningServer) -> None:
+    at = server.url.removeprefix("http://")
+    assert f"{at} is no run that waits for helpers" in refused(join(at, "--key", KEY))
+
+
+@pytest.mark.parametrize(
+    ("plan", "meant", "sentence"),
+    [
+        (NOBODY, replace(NOBODY, seed=2), "is it the same Greenroom there?"),
+        (STAFFED, None, "expected credentials of staff"),
+        (NOBODY, None, "nobody answers at http://127.0.0.1:1"),
+    ],
+)
+def test_a_helper_that_could_not_play_its_share_says_why_and_leaves_its_place_to_another(
+    plan: Plan, meant: Plan | None, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GREENROOM_PEERS_CREDENTIALS", raising=False)
+    with Lobby(plan, meant) as lobby:
+        for helper in (1, 2):
+            assert sentence in refused(join(lobby.at, "--key", KEY, "--processes", 2))
+            assert lobby.said[-1].startswith(f"0 of 2 helpers have joined: helper {helper} (")
+            assert sentence in lobby.said[-1]
+
+
+def test_more_processes_than_are_wanted_are_refused_with_how_many_are() -> None:
+    with Lobby(NOBODY) as lobby:
+        assert "2 more helpers are wanted; found 3" in refused(join(lobby.at, "--key", KEY, "--processes", 3))
+
+
+async def _strangers(at: Address) -> int | None:
+    """A browser that looks, somebody who says nothing of use, and somebody with a made-up message."""
+    async with aiohttp.ClientSession() as http, asyncio.timeout(LONG_S):
+        async with http.get(f"http://{at}/") as answer:
+            assert answer.status == 426
+        async with http.ws_connect(f"http://{at}/") as socket:
+            await socket.send_str("let me in")
+        async with http.ws_connect(f"http://{at}/") as socket:
+            assert len(await socket.receive_bytes()) == len(GREETING) + NONCE
+            await socket.send_bytes(bytes(NONCE))
+            await socket.send_bytes(bytes(100))
+            await socket.receive()
+            return socket.close_code
+
+
+def test_strangers_are_told_nothing_and_the_run_goes_on_waiting() -> None:
+    with Lobby(NOBODY) as lobby:
+        assert asyncio.run(_strangers(lobby.at)) == WRONG_KEY
+        assert "nobody answers" in refused(join(lobby.at, "--key", KEY))
+
+
+def test_a_run_that_nobody_joins_in_time_is_not_begun(server: RunningServer, staff: Path) -> None:
+    words = (f"{server.url}/demo", "--credentials", staff, "--helpers", 1, "--listen", "127.0.0.1:0")
+    result = CliRunner().invoke(peers_app, [*map(str, words), "--join-within", "100ms"])
+    assert refused(result) == "greenroom peers: only 0 of 1 helpers have joined within 0.1 s"
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        at = Address("127.0.0.1", taken.getsockname()[1])
+        with (
+            pytest.raises(Failed, match=f"cannot listen at {at}: address already in use"),
+            Afar(at, KEY, NOBODY, [NOBODY.share(0, 1)], print),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--listen", "127.0.0.1:0"], "expected --helpers with --listen"),
+        (["--helpers", "1", "--part", "1/2"], "expected --helpers without --part"),
+        (["--helpers", "1", "--listen", "here:there"], "expected an address like"),
+        (["--helpers", "1", "--join-within", "soon"], "expected a duration"),
+    ],
+)
+def test_options_of_helpers_that_cannot_be_used_are_named(words: list[str], sentence: str) -> None:
+    assert sentence in refused(CliRunner().invoke(peers_app, ["http://127.0.0.1:1/demo", *words]))
