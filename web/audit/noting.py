@@ -81,7 +81,9 @@ async def _after(request: web.Request, row: Row | None, before: str, status: int
     after = staff_of(await sessions.get(request), organisation)
     if request.method == "POST" and after and after != before:
         await noted(request, "signin.succeeded", who=after)
-    if row is None or status not in row.done or row.goes not in goes or goes.endswith(NOT_DONE):
+    if row is None or status not in row.done or row.goes not in goes:
         return
     who = await row.who(request) if row.who is not None else after or before
+    if status == 303 and (not who or (not row.goes and goes.endswith(NOT_DONE))):
+        return
     await noted(request, row.what, await row.about(request), who=who)

@@ -14,6 +14,7 @@ from aiohttp import web
 from web import sessions, totp
 from web.accounts import Account
 from web.api.qr import inline
+from web.audit.noting import noted
 from web.health import REDIS
 from web.i18n import N_, gettext
 from web.mail.post import POST
@@ -112,6 +113,7 @@ async def _confirm(at: At, posted: Mapping[str, str]) -> Answer:
     changed = await request.app[ACCOUNTS].set_second_factor(organisation.id, at.account.email, on=True)
     (await sessions.get(request)).pop(DRAFT, None)
     await sign_in(request, organisation.id, changed)
+    await noted(request, "account.second_factor_on", changed.id)
     await tell(request, organisation, changed, "on")
     log.info("second factor turned on", organisation=organisation.id)
     return await _page(at._replace(account=changed), codes=codes, done="on")
@@ -121,6 +123,7 @@ async def _new_codes(at: At, posted: Mapping[str, str]) -> Answer:
     if wrong := await _wrong_password(at, posted) or await _wrong_code(at, posted):
         return wrong
     codes = await at.request.app[SECOND_FACTORS].renew_codes(at.organisation.id, at.account.id)
+    await noted(at.request, "account.recovery_codes", at.account.id)
     log.info("recovery codes renewed", organisation=at.organisation.id)
     return await _page(at, codes=codes, done="codes")
 
@@ -131,6 +134,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
     request, organisation = at.request, at.organisation
     changed = await turn_off(request.app[REDIS], request.app[ACCOUNTS], organisation.id, at.account.email)
     await sign_in(request, organisation.id, changed)
+    await noted(request, "account.second_factor_off", changed.id)
     await tell(request, organisation, changed, "off")
     log.info("second factor turned off", organisation=organisation.id)
     return _to(at, "?off")

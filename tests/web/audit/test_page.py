@@ -1,0 +1,138 @@
+"""The page of the audit trail: newest first, by person and by visit, page by page, for administrators; open to all."""
+
+import re
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.web.pages.test_accessibility import LOOKS, is_accessible
+from tests.web.setup.desk import desk
+from tests.web.site import ADMIN, FORM, OSEI, Site
+from web import demo
+from web.accounts import pseudonym
+from web.audit.noting import TRAIL
+from web.pages.setup import audit as page_of
+
+PATH = "/demo/staff/setup/audit"
+
+
+async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
+    """Leave entries, bound."""
+    for who, what, about in entries:
+        site.app[TRAIL].note("demo", who, what, about)
+    await site.app[TRAIL].flush()
+    await site.app[TRAIL].settle("demo")
+
+
+def numbers(html: str) -> list[int]:
+    """The numbers of the rows, as they stand."""
+    return [int(found) for found in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
+
+
+async def test_only_an_administrator_sees_the_trail(site: Site) -> None:
+    osei = (await desk(site, OSEI)).person
+    assert (await osei.get(PATH)).status == 403
+    assert (await site.person().get(PATH)).status == 303
+
+
+async def test_an_entry_says_who_what_and_when_in_words_and_names_no_patient(site: Site) -> None:
+    admin, ana = (await desk(site)).person, site.person()
+    assert (await ana.ask_for_a_visit()).status == 303
+    await noted(
+        site,
+        ("u_osei", "visit.claimed", "v_1"),
+        ("nobody", "signin.failed", f"email:{pseudonym(OSEI)}"),
+        ("nobody", "signin.failed", "email:0a0a"),
+        ("u_gone", "setup.changed", "policy"),
+        ("command:root", "account.added", "u_lind"),
+        ("<b>", "what.next", "<i>"),
+    )
+    html = await (await admin.get(PATH)).text()
+    for said in (
+        'Dr Maya Osei <span class="quiet">· Staff</span></td><td title="visit.claimed">claimed a visit</td>',
+        '<a href="/demo/staff/visits/v_1">v_1</a>',
+        f"failed to sign in</td><td>{OSEI}</td>",
+        "an email address that nobody here has",
+        "u_gone",
+        "<td>Rules and limits</td>",
+        "<td>Dr Jonas Lind</td>",
+        "Patient’s browser",
+        "&lt;b&gt;",
+    ):
+        assert said in html, said
+    assert not [
+        value for name, value in FORM.items() if name in ("name", "email", "reason") and value in html
+    ]
+    spanish = await (await admin.get(f"{PATH}?lang=es")).text()
+    if "tomó una consulta" not in spanish:
+        admin.client.session.headers["Accept-Language"] = "es"
+        spanish = await (await admin.get(PATH)).text()
+    assert "tomó una consulta" in spanish
+
+
+async def test_the_trail_is_shown_by_person_by_visit_and_page_by_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_of, "ROWS", 4)
+    monkeypatch.setattr(page_of, "READ", 3)
+    admin = (await desk(site)).person
+    who = [("u_osei" if number % 2 else "u_lind", "case.read", f"v_{number % 5}") for number in range(20)]
+    await noted(site, *who)  # 1 is the administrator's sign-in
+
+    async def shown(query: str) -> tuple[list[int], str]:
+        html = await (await admin.get(f"{PATH}{query}")).text()
+        further = re.search(r'href="([^"]*before=\d+)"', html)
+        return numbers(html), further[1].replace("&amp;", "&") if further else ""
+
+    found, further = await shown("?who=u_osei&visit=v_1")
+    assert (found, further) == ([13, 3], "")
+    seen: list[int] = []
+    further = f"{PATH}?who=u_lind"
+    while further:
+        found, further = await shown(further.removeprefix(PATH))
+        assert len(found) <= 4
+        seen += found
+    assert seen == list(range(20, 1, -2))
+    monkeypatch.setattr(page_of, "AT_MOST", 6)
+    assert await shown("?visit=v_99") != ([], "")  # looked at the newest only, and says how to go on
+    assert "Nothing in the newest entries" in await (await admin.get(f"{PATH}?visit=v_99")).text()
+    for wrong in ("?before=x", "?before=-1", "?before=99999999999999999999", "?before=0"):
+        assert (await admin.get(f"{PATH}{wrong}")).status == 200
+
+
+async def test_what_was_let_go_leaves_the_rest_in_its_place(site: Site) -> None:
+    admin, trail = (await desk(site)).person, site.app[TRAIL]
+    await noted(site, *(("u_osei", "case.read", f"v_{number}") for number in range(5)))
+    assert await trail.trim("demo", 0) == 0
+    middle = trail.chain("demo")
+    head = await trail.head("demo")
+    assert head is not None
+    after, count = trail._trimmed(middle, head, (await trail.read("demo", 0, 3)), 10**15)
+    assert count == 3
+    await trail._trim(
+        keys=["{demo}:audit", "{demo}:audit:head"], args=[middle.seal(head), middle.seal(after), count]
+    )
+    assert numbers(await (await admin.get(f"{PATH}?before=6")).text()) == [5, 4]
+
+
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+async def test_the_trail_is_accessible(site: Site, browser: Browser, width: int, dark: bool) -> None:
+    await noted(site, ("u_osei", "visit.claimed", "v_1"), ("", "visit.expired", "v_2"))
+    context = await browser.new_context(
+        viewport={"width": width, "height": 860}, color_scheme="dark" if dark else "light", locale="en-US"
+    )
+    page = await context.new_page()
+    await page.goto(str(site.server.make_url("/demo/staff/sign-in")))
+    await page.get_by_label("Email").fill(ADMIN)
+    await page.get_by_label("Password").fill(demo.password(site.settings, ADMIN))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.wait_for_url("**/demo/staff")
+    await page.goto(str(site.server.make_url(PATH)))
+    await page.get_by_role("heading", name="Audit trail").wait_for()
+    await is_accessible(page)
+    await page.get_by_label("Who", exact=True).select_option("u_osei")
+    await page.get_by_label("Number of a visit").fill("v_1")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await page.get_by_role("cell", name="claimed a visit").wait_for()
+    assert await page.get_by_role("row").count() == 2
+    await is_accessible(page)
