@@ -25,6 +25,21 @@ Handler = Callable[[Received], None]
 Refused = Callable[[SignallingError], None]
 
 
+def stays_away(code: int) -> bool:
+    """Return whether a client does not come back after this close code before its person acts."""
+    return code == BYE or code >= STAY_AWAY_FROM
+
+
+def pause_s(code: int, attempt: int, chance: float) -> float:
+    """Return how long to wait after this close code, in s: before the first attempt (0) or a later one.
+
+    `chance` is random, from 0 to 1, so that not all come at once.
+    """
+    if code == DRAINS:
+        return chance * DRAIN_S
+    return float(min(MOST_S, FIRST_S * 2.0 ** min(attempt, 10))) * (0.5 + chance / 2)
+
+
 class Held:
     """A topic: who listens, and what of it is held."""
 
@@ -113,16 +128,10 @@ class ReturningClient:
         """Stay connected until the server says to stay away; return that close code. Cancel it to leave."""
         while True:
             code = await self._one_socket()
-            if code == BYE or code >= STAY_AWAY_FROM:
+            if stays_away(code):
                 return code
-            await asyncio.sleep(self._pause_s(code))
-
-    def _pause_s(self, code: int) -> float:
-        if code == DRAINS:
-            return random.random() * DRAIN_S  # noqa: S311 - not all at once, no secret
-        most_s: float = min(MOST_S, FIRST_S * 2.0 ** min(self._attempt, 10))
-        self._attempt += 1
-        return most_s * (0.5 + random.random() / 2)  # noqa: S311
+            await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - no secret
+            self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
         """Connect, hold the topics and wait for the end; return the close code."""

@@ -168,7 +168,6 @@ class Provider(Person):
     """
 
     role: ClassVar[str] = "staff"
-    wide: ClassVar[frozenset[str]] = frozenset({"queue", "sessions", "bell"})
 
     def __init__(self, at: Clinic | str, email: str, password: str, **how: Any) -> None:
         super().__init__(at, **how)
@@ -257,8 +256,9 @@ class Provider(Person):
         await self.together(*requests, ("visit.leave", {"visit": room.visit}))
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Take what is said of the queue (PROTOCOL.md#queue)."""
-        if message["topic"] != "queue":
+        """Take what is said of the queue (PROTOCOL.md#queue), and of visits."""
+        if message.get("topic") != "queue":
+            super().hear(message)
             return
         kind = message["type"]
         if kind == "queue.snapshot":

@@ -1,12 +1,14 @@
 """What patients and providers have in common: a browser, a connection that comes back, and faults on purpose.
 
-Knows hello, resume and when to come back (PROTOCOL.md#close-codes). What a visit looks like to them stands in
+When to come back is `signalling.returning`'s; its `ReturningClient` is not used, for these people say again what was
+lost, go wrong on purpose, and are a thousand on a core, with no task each. What a visit looks like to them stands in
 `room`, what they do in `people`. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +17,13 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from signalling.client import Closed, SignallingClient, SignallingError, accepted
+from signalling.returning import DRAINS, LOST, MOST_S, pause_s, stays_away
 from web.peers.entry import Browser, CannotEnter, Clinic
 from web.peers.media import Sources
 from web.peers.room import Room
 from web.peers.wire import LeanClient
 
-STAY_AWAY = 4200  # close codes from here on: not before the person acts
-DRAINING = 1001
-DRAIN_JITTER_S, FIRST_S, LONGEST_S = 2.0, 0.5, 15.0
+GIVE_UP_S = 4 * MOST_S
 AGAIN_S = 0.25  # after `unavailable`
 
 
@@ -47,15 +48,13 @@ class Seen:
     """What failed behind the scenes, such as media that could not be joined."""
 
 
-class Person:
+class Person(ABC):
     """A synthetic person at a clinic: `Patient` and `Provider` are the two kinds. An async context manager.
 
     `at` is a clinic's address or an open `Clinic` that several share. `media` is `none`, `light`, `real` or `Sources`.
     """
 
     role: ClassVar[str]
-    wide: ClassVar[frozenset[str]] = frozenset()
-    """The topics that are of no single visit."""
 
     def __init__(
         self,
@@ -89,10 +88,10 @@ class Person:
     # --- the connection
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and say hello. Raises Refused, CannotEnter."""
+        """Open the WebSocket and say hello; without the token where it is refused. Raises Refused, CannotEnter."""
         client = LeanClient(await self.browser.socket(), self.timeout_s, self._hear)
         try:
-            await client.hello(self.role, resume)
+            await client.hello(self.role, resume, or_anew=True)
         except SignallingError as refused:
             raise self.refused(refused) from None
         except Closed as closed:
@@ -201,18 +200,16 @@ class Person:
     # --- what comes in
 
     def _hear(self, message: dict[str, Any]) -> None:
-        topic = message.get("topic", "")
-        if topic in self.wide:
-            self.hear(message)
-        else:
-            room = self.rooms.get(topic.partition("/")[2] if topic else message.get("visit", ""))
-            if room is not None:
-                room.hear(message)
+        self.hear(message)
         if self._waiters:
             self.tell()
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Take a message of a topic that is no visit's."""
+        """Take a message that answers nothing: what is of a visit goes to its room."""
+        topic = message.get("topic", "")
+        room = self.rooms.get(topic.partition("/")[2] if topic else message.get("visit", ""))
+        if room is not None:
+            room.hear(message)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something beside; what goes wrong with it is among `seen.problems`."""
@@ -234,9 +231,9 @@ class Person:
             return
         self.client = None
         self._standing.clear()
-        code = client.closed_with or 1006
+        code = client.closed_with or LOST
         self.seen.closes.append(code)
-        if code == 1000 or code >= STAY_AWAY:
+        if stays_away(code):
             self._is_gone(code)
         else:
             self.spawn(self._come_back(code))
@@ -248,31 +245,25 @@ class Person:
         self.tell()
 
     async def _come_back(self, code: int) -> None:
-        most_s, waited_s = (DRAIN_JITTER_S if code == DRAINING else FIRST_S), 0.0
+        attempt, waited_s = 0, 0.0
         while not self._leaving:
-            pause_s = (
-                self.random.uniform(most_s / 2, most_s) if code != DRAINING else self.random.random() * most_s
-            )
-            waited_s += pause_s
-            await asyncio.sleep(pause_s)
+            for_s = pause_s(code, attempt, self.random.random())
+            waited_s += for_s
+            await asyncio.sleep(for_s)
             try:
                 await self._return(self._resume)
             except (Refused, CannotEnter):
-                if waited_s > 4 * LONGEST_S:
+                if waited_s > GIVE_UP_S:
                     self._is_gone(code)
                     raise
-                code, most_s = 0, min(max(FIRST_S, 2 * most_s), LONGEST_S)
+                attempt += code != DRAINS
+                code = LOST
             else:
                 return
 
     async def _return(self, resume: str | None) -> None:
         """A new socket, on which everything is as it was."""
-        try:
-            await self.connect(resume)
-        except Refused as refused:
-            if not refused.code.startswith("resume_"):
-                raise
-            await self.connect()
+        await self.connect(resume)
         assert self.client is not None
         resumed = bool(self.client.welcome["resumed"])
         self.seen.resumed += resumed
@@ -289,7 +280,7 @@ class Person:
         self._standing.clear()
         if client is not None:
             await client.close()
-        self.seen.closes.append(DRAINING)
+        self.seen.closes.append(DRAINS)
         await self.browser.get(self.page)
         for room in self.rooms.values():
             await room.drop_media()
@@ -312,9 +303,9 @@ class Person:
     # --- coming and going
 
     @property
+    @abstractmethod
     def page(self) -> str:
         """The path of the page that this person has open."""
-        raise NotImplementedError
 
     async def leave(self) -> None:
         """Close the page for good, with a bye and without waiting for more than that."""

@@ -150,6 +150,20 @@ async def test_a_patient_who_vanishes_comes_back_as_the_same_connection(url: str
         assert ours.status == "claimed"
 
 
+async def test_a_patient_whose_token_is_refused_begins_anew_and_holds_what_they_held(
+    url: str, on_call: OnCall
+) -> None:
+    provider = await on_call()
+    async with Patient(url) as patient:
+        visit = await patient.meet_now()
+        patient._resume = "r_of_nobody"
+        patient.vanish()
+        await patient.until(lambda: patient.seen.returned == 1, "the patient to come back")
+        assert (patient.seen.resumed, patient.seen.refusals) == (0, [])
+        await provider.claim(visit)
+        assert (await patient.pulled_in()).status == "claimed"
+
+
 async def test_what_is_asked_while_the_socket_is_lost_is_said_when_it_is_back(
     url: str, on_call: OnCall
 ) -> None:
