@@ -11,7 +11,8 @@ from tests.browsers import SHOWN_MS
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.phone import CODE, HOME, Clock, Phone
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
+from web import demo, totp
+from web.api.qr import inline
 
 Open = Callable[..., Awaitable[Page]]
 
@@ -74,6 +75,9 @@ async def test_an_administrator_sets_it_up_signs_in_by_it_and_every_page_is_acce
     assert box["width"] > 150, "large enough for a camera"
     await is_accessible(page)
     phone = Phone(clock, await page.locator("code.secret").inner_text())
+    drawn = await qr.locator("path").last.get_attribute("d")
+    assert drawn, "what a camera reads is what the app is told"
+    assert drawn in inline(totp.address(phone.secret, "Riverside Clinic", ADMIN))
     await page.get_by_label("Code", exact=True).fill(phone.code(-2))
     await page.get_by_label("Your password").fill(demo.password(site.settings, ADMIN))
     await page.get_by_role("button", name="Turn on").click()
