@@ -10,6 +10,57 @@ from typing import Any
 
 import msgspec
 
+from signalling.parts import (
+    BellPart as BellPart,
+)
+from signalling.parts import (
+    CallPart as CallPart,
+)
+from signalling.parts import (
+    CasePart as CasePart,
+)
+from signalling.parts import (
+    HistoryPart as HistoryPart,
+)
+from signalling.parts import (
+    LinePart as LinePart,
+)
+from signalling.parts import (
+    Me as Me,
+)
+from signalling.parts import (
+    Part as Part,
+)
+from signalling.parts import (
+    PartyPart as PartyPart,
+)
+from signalling.parts import (
+    PastRow as PastRow,
+)
+from signalling.parts import (
+    PatientPart as PatientPart,
+)
+from signalling.parts import (
+    PersonPart as PersonPart,
+)
+from signalling.parts import (
+    QueueLimits as QueueLimits,
+)
+from signalling.parts import (
+    Row as Row,
+)
+from signalling.parts import (
+    SessionRow as SessionRow,
+)
+from signalling.parts import (
+    StaffPart as StaffPart,
+)
+from signalling.parts import (
+    UsualPart as UsualPart,
+)
+from signalling.parts import (
+    VisitPart as VisitPart,
+)
 from signalling.replies import (
     BellItem as BellItem,
 )
@@ -17,16 +68,7 @@ from signalling.replies import (
     BellMarked as BellMarked,
 )
 from signalling.replies import (
-    BellPart as BellPart,
-)
-from signalling.replies import (
     BellSnapshot as BellSnapshot,
-)
-from signalling.replies import (
-    CallPart as CallPart,
-)
-from signalling.replies import (
-    CasePart as CasePart,
 )
 from signalling.replies import (
     CaseState as CaseState,
@@ -47,16 +89,7 @@ from signalling.replies import (
     History as History,
 )
 from signalling.replies import (
-    HistoryPart as HistoryPart,
-)
-from signalling.replies import (
     Invited as Invited,
-)
-from signalling.replies import (
-    LinePart as LinePart,
-)
-from signalling.replies import (
-    Me as Me,
 )
 from signalling.replies import (
     MediaGone as MediaGone,
@@ -77,22 +110,7 @@ from signalling.replies import (
     Message as Message,
 )
 from signalling.replies import (
-    Part as Part,
-)
-from signalling.replies import (
-    PartyPart as PartyPart,
-)
-from signalling.replies import (
     Past as Past,
-)
-from signalling.replies import (
-    PastRow as PastRow,
-)
-from signalling.replies import (
-    PatientPart as PatientPart,
-)
-from signalling.replies import (
-    PersonPart as PersonPart,
 )
 from signalling.replies import (
     PlaceState as PlaceState,
@@ -104,9 +122,6 @@ from signalling.replies import (
     QueueGone as QueueGone,
 )
 from signalling.replies import (
-    QueueLimits as QueueLimits,
-)
-from signalling.replies import (
     QueueRow as QueueRow,
 )
 from signalling.replies import (
@@ -116,13 +131,7 @@ from signalling.replies import (
     QueueStaff as QueueStaff,
 )
 from signalling.replies import (
-    Row as Row,
-)
-from signalling.replies import (
     ServerMessage as ServerMessage,
-)
-from signalling.replies import (
-    SessionRow as SessionRow,
 )
 from signalling.replies import (
     SessionsGone as SessionsGone,
@@ -134,19 +143,10 @@ from signalling.replies import (
     SessionsSnapshot as SessionsSnapshot,
 )
 from signalling.replies import (
-    StaffPart as StaffPart,
-)
-from signalling.replies import (
     Subscribed as Subscribed,
 )
 from signalling.replies import (
     TopicMessage as TopicMessage,
-)
-from signalling.replies import (
-    UsualPart as UsualPart,
-)
-from signalling.replies import (
-    VisitPart as VisitPart,
 )
 from signalling.replies import (
     VisitState as VisitState,
