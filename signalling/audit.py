@@ -91,7 +91,7 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return what somebody with this id is: "staff", "patient", "guest", "key", "facility", "command", "nobody" or "system"."""
+    """Return what somebody with this id is: "staff", "system", or one of KINDS."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")

@@ -60,7 +60,7 @@ class Flood:
 class Connection:
     """A client that said hello: who it is, its socket, and the visits whose page it is on."""
 
-    __slots__ = ("_ws", "actor", "closing", "entered", "id", "said_bye", "socket", "token", "worker")
+    __slots__ = ("_ws", "actor", "closing", "entered", "id", "noted", "said_bye", "socket", "token", "worker")
 
     def __init__(
         self,
@@ -79,6 +79,7 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
+        self.noted: frozenset[tuple[str, str]] = frozenset()  # a patient's entries in the audit trail
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
 

@@ -47,8 +47,14 @@ def _read(handler: Handler, what: Callable[[Any], tuple[str | None, str]]) -> Ha
         trail.ready()
         answer = await handler(connection, request)
         name, about = what(request)
-        if name is not None and not isinstance(answer, m.Error):
-            trail.note(actor.organisation, actor.id, name, about)
+        if name is None or isinstance(answer, m.Error):
+            return answer
+        if not actor.is_staff:
+            # A patient's own visit, once for each connection: nobody may fill the trail by asking again and again.
+            if (name, about) in connection.noted:
+                return answer
+            connection.noted |= {(name, about)}
+        trail.note(actor.organisation, actor.id, name, about)
         return answer
 
     return read

@@ -15,20 +15,21 @@ from web.sessions import Session
 
 TRAIL = web.AppKey("audit trail", Trail)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Of = Callable[[web.Request], Awaitable[str]]
+Of = Callable[[web.Request], Awaitable[str | None]]
 NOBODY = "nobody"
 """Who acts without being signed in."""
 NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
 """Where somebody is sent who may not do what they asked for (yet)."""
 
 
-async def nothing(_: web.Request) -> str:
+async def nothing(_: web.Request) -> str | None:
     """About nothing in particular."""
     return ""
 
 
 class Row(NamedTuple):
-    """What a request leaves: the entry's name; about what (an id); who, where that is no signed-in member of staff.
+    """What a request leaves: the entry's name; about what (an id; None: nothing is left after all); who it was, where
+    that is no signed-in member of staff.
 
     `done`: the statuses that mean it was done; `goes`: a part of the address that the browser is then sent to.
     """
@@ -86,4 +87,6 @@ async def _after(request: web.Request, row: Row | None, before: str, status: int
     who = await row.who(request) if row.who is not None else after or before
     if status == 303 and (not who or (not row.goes and goes.endswith(NOT_DONE))):
         return
-    await noted(request, row.what, await row.about(request), who=who)
+    about = await row.about(request)
+    if about is not None:
+        await noted(request, row.what, about, who=who or "")

@@ -11,6 +11,7 @@ from web.accounts import pseudonym
 from web.audit.noting import Of, Row
 from web.pages.calendar_shown import DESK, booked_key
 from web.pages.errors import read_form
+from web.people import HALF
 
 STAFF = "/{organisation}/staff"
 SETUP = f"{STAFF}/setup"
@@ -19,14 +20,14 @@ SAVED = "?saved"
 
 
 def _path(name: str) -> Of:
-    async def of(request: web.Request) -> str:
+    async def of(request: web.Request) -> str | None:
         return request.match_info[name]
 
     return of
 
 
 def _always(text: str) -> Of:
-    async def of(_: web.Request) -> str:
+    async def of(_: web.Request) -> str | None:
         return text
 
     return of
@@ -37,10 +38,14 @@ async def _tried(request: web.Request) -> str:
     return f"email:{pseudonym((await read_form(request)).get('email', '')[:255])}"
 
 
-async def _half(request: web.Request) -> str:
-    """Whose code somebody tried, who had the password."""
-    entry = (await sessions.get(request)).get("half")
-    return str(entry["person"]) if entry is not None else ""
+async def _half(request: web.Request) -> str | None:
+    """Whose code somebody tried, who had the password; None where nobody had."""
+    entry = (await sessions.get(request)).get(HALF)
+    return (
+        str(entry["person"])
+        if entry and entry["organisation"] == request.match_info["organisation"]
+        else None
+    )
 
 
 async def _booked(request: web.Request) -> str:
@@ -52,7 +57,7 @@ async def _of_link(request: web.Request) -> str:
 
 
 def _patient(of: Of) -> Of:
-    async def who(request: web.Request) -> str:
+    async def who(request: web.Request) -> str | None:
         return f"patient:{await of(request)}"
 
     return who
