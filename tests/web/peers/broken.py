@@ -29,8 +29,8 @@ class Broken:
         self.fault = ""
         self.tokens: dict[str, str] = {}  # public id -> token
         self.ended: set[str] = set()
-        self.asked: dict[int, str] = {}
-        """Of the socket whose message is altered: the type of each request."""
+        self.asked: dict[int | None, Message] = {}
+        """Of the socket whose message is altered: its requests, by id."""
         self._last: dict[str, int] = {}
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._pass)
@@ -104,7 +104,7 @@ class Broken:
         await here.prepare(request)
         alter = FAULTS.get(self.fault)
 
-        asked: dict[int, str] = {}
+        asked: dict[int | None, Message] = {}
 
         async def up() -> None:
             async for frame in here:
@@ -129,14 +129,18 @@ class Broken:
         task.cancel()
         return here
 
-    def rise(self, text: str, asked: dict[int, str]) -> str:
+    def answers(self, message: Message) -> Message:
+        """The request that a message of the server answers, on the socket on which it comes; {} for none."""
+        return self.asked.get(message.get("reply_to"), {})
+
+    def rise(self, text: str, asked: dict[int | None, Message]) -> str:
         """What a client says, as it goes on."""
         try:
             message = json.loads(text)
         except ValueError:
             return text
         if isinstance(message, dict) and isinstance(message.get("id"), int):
-            asked[message["id"]] = str(message.get("type"))
+            asked[message["id"]] = message
         if (
             self.fault == "takes a public id"
             and isinstance(message, dict)
@@ -209,10 +213,9 @@ def _allows(request: str) -> Callable[[Broken, Message], list[Any]]:
     """What is refused is said to be done."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
-        reply_to = message.get("reply_to")
-        if message["type"] != "error" or broken.asked.get(reply_to or -1) != request:
+        if message["type"] != "error" or broken.answers(message).get("type") != request:
             return [message]
-        return [{"type": "done", "reply_to": reply_to, "version": 0}]
+        return [{"type": "done", "reply_to": message["reply_to"], "version": 0}]
 
     return alter
 
@@ -221,10 +224,10 @@ def _refuses(request: str, code: str) -> Callable[[Broken, Message], list[Any]]:
     """What is done is said to be refused."""
 
     def alter(broken: Broken, message: Message) -> list[Any]:
-        reply_to = message.get("reply_to")
-        if message["type"] == "error" or broken.asked.get(reply_to or -1) != request:
+        if message["type"] == "error" or broken.answers(message).get("type") != request:
             return [message]
-        return [{"type": "error", "reply_to": reply_to, "code": code, "text": "No.", "details": {}}]
+        answer = {"type": "error", "reply_to": message["reply_to"], "code": code}
+        return [{**answer, "text": "No.", "details": {}}]
 
     return alter
 
@@ -242,9 +245,11 @@ def _rings_twice(_: Broken, message: Message) -> list[Any]:
 
 
 def _rings_for_the_admin(broken: Broken, message: Message) -> list[Any]:
-    if message["type"] != "done" or broken.asked.get(message["reply_to"]) != "visit.assign":
+    request = broken.answers(message)
+    if message["type"] != "done" or request["type"] != "visit.assign":
         return [message]
-    item = dict.fromkeys(("visit", "name", "by", "note")) | {"id": "n_0", "kind": "assigned", "at_ms": 1}
+    item = {"id": "n_0", "kind": "assigned", "at_ms": 1, "visit": request["visit"]}
+    item |= dict.fromkeys(("name", "by", "note"))
     told = {
         "type": "bell.item",
         "topic": "bell",

@@ -16,7 +16,7 @@ from tests.web.peers.broken import Broken
 from tests.web.site import ADMIN, LIND, OSEI, Site
 from web import demo
 from web.pages.public import SERVICE
-from web.peers.conformance import admins, bell, door, line, media, server
+from web.peers.conformance import admins, bell, door, media, server
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import CHECKS, Outcome, Wrong, tell
 from web.peers.entry import CannotEnter, Clinic
@@ -131,10 +131,7 @@ async def test_a_broken_server_is_told_each_of_its_faults(site: Site) -> None:
     assert await missed(site, TOLD, OSEI) == []
 
 
-async def test_a_server_that_wrongs_its_admins_is_told_each_of_its_faults(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(line, "QUIET_S", 0.1)
+async def test_a_server_that_wrongs_its_admins_is_told_each_of_its_faults(site: Site) -> None:
     assert await missed(site, OF_ADMINS, OSEI, LIND, ADMIN) == []
     modules = {check.name: check.run.__module__ for check in CHECKS}
     tried = {name for name in modules for _, part, _ in OF_ADMINS if part in name}

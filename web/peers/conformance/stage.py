@@ -125,7 +125,7 @@ class Stage:
         page = await browser.post(f"{self.clinic.path}/information", form)
         if page.status == 429:
             raise Untold(
-                "the server takes no more visits from this address now; try later, or raise its limit"
+                "too many visits from this address: raise the server’s limit for it, or come again later"
             )
         if page.status != 303 or not page.location.endswith("/visit"):
             raise Wrong(
