@@ -46,7 +46,7 @@ async def test_a_page_of_an_older_build_still_finds_its_files(site: Site, prefix
         "/static/",
         "/static/nothing.css",
         "/static/css",
-        "/static/..%2fconfig.py",
+        "/static/..%2fapp.py",
         "/static/%2e%2e/%2e%2e/pyproject.toml",
         "/static/%2fetc/passwd",
         "/static/css/base.css%00.js",

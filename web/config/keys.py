@@ -1,0 +1,202 @@
+"""What `config.toml` may say: every key with its type, its default, its bounds and the words that explain it.
+
+Knows what follows from the keys for everybody (the origin of links, the ports of a worker); not how the file is read,
+nor how a setting is used. The `config.toml` of the root documents each key for people; a test compares it with this.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from web.config.addresses import is_address
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")]
+Text = Annotated[str, Meta(max_length=500, description="a text")]
+File = Annotated[str, Meta(max_length=4096, description='the path of a file, or ""')]
+Seconds = Annotated[float, Meta(gt=0, le=86400 * 30, description="a number of seconds above 0")]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One [section] of the file: every key has a default, none may be invented."""
+
+
+class Server(Section, frozen=True):
+    """[server] where people reach the pages."""
+
+    host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
+        "127.0.0.1"
+    )
+    port: Port = 8000
+    workers: Annotated[int, Meta(ge=1, le=256, description="a whole number from 1 to 256")] = 1
+    public_url: Annotated[str, Meta(description='"https://" and a host name, without a path, or ""')] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(description="a list of IP addresses or networks of your reverse proxies")
+    ] = ()
+    drain_s: Seconds = 20.0
+
+
+class Tls(Section, frozen=True):
+    """[tls] the certificate; both keys or none."""
+
+    certificate: File = ""
+    key: File = ""
+
+
+class Redis(Section, frozen=True):
+    """[redis] the store; an empty `url` is the embedded Valkey."""
+
+    url: Annotated[
+        str,
+        Meta(description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store'),
+    ] = ""
+    socket_timeout_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 2.0
+
+
+class Data(Section, frozen=True):
+    """[data] what is kept on this machine's disk."""
+
+    folder: Annotated[str, Meta(min_length=1, description="the path of a folder")] = "data"
+
+
+class Media(Section, frozen=True):
+    """[media] the relay's UDP ports and the addresses that browsers are told."""
+
+    host: Annotated[
+        str, Meta(description='an IP address to receive media on, or "" for that of the pages')
+    ] = ""
+    ports: Port = 0
+    announce: Annotated[
+        tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
+    ] = ()
+
+
+class Log(Section, frozen=True):
+    """[log] what is written to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description='"debug", "info", "warning" or "error"'),
+    ] = "info"
+    format: Annotated[Literal["auto", "text", "json"], Meta(description='"auto", "text" or "json"')] = "auto"
+
+
+class Sessions(Section, frozen=True):
+    """[sessions] how long a signed-in browser stays signed in."""
+
+    idle_s: Seconds = 1800.0
+    absolute_s: Seconds = 43200.0
+
+
+class Limits(Section, frozen=True):
+    """[limits] what one client may cost."""
+
+    message_bytes: Annotated[
+        int, Meta(ge=4096, le=1 << 20, description="a whole number of bytes from 4096 to 1048576")
+    ] = 65536
+    unsent_bytes: Annotated[
+        int, Meta(ge=65536, le=1 << 26, description="a whole number of bytes from 65536 to 67108864")
+    ] = 1048576
+    hello_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 5.0
+    visits_per_address: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
+    ] = 60
+
+
+class Mail(Section, frozen=True):
+    """[mail] the SMTP server that mail leaves through; without a `host`, mails are files in the data folder."""
+
+    host: Annotated[
+        str, Meta(max_length=255, description='the name or IP address of an SMTP server, or ""')
+    ] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 587
+    tls: Annotated[Literal["starttls", "tls", "none"], Meta(description='"starttls", "tls" or "none"')] = (
+        "starttls"
+    )
+    username: Text = ""
+    password: Text = ""
+    password_file: File = ""
+    sender: Annotated[
+        str, Meta(max_length=254, description='an email address such as "visits@example.org"')
+    ] = "greenroom@localhost"
+
+
+class Retention(Section, frozen=True):
+    """[retention] how long what no organisation chooses for itself is kept."""
+
+    audit_days: Annotated[
+        int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")
+    ] = 2190
+
+
+class Webhooks(Section, frozen=True):
+    """[webhooks] where the server may be told to send events."""
+
+    allow: Annotated[tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")] = ()
+
+
+class Settings(Section, frozen=True):
+    """Everything the server is told; immutable, and the same object in every worker."""
+
+    server: Server = Server()
+    tls: Tls = Tls()
+    redis: Redis = Redis()
+    data: Data = Data()
+    media: Media = Media()
+    mail: Mail = Mail()
+    webhooks: Webhooks = Webhooks()
+    log: Log = Log()
+    sessions: Sessions = Sessions()
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+
+    @property
+    def origin(self) -> str:
+        """The scheme, host and port of the links that are given to people, without a slash at the end."""
+        if self.server.public_url:
+            return self.server.public_url.rstrip("/")
+        scheme, standard = ("https", 443) if self.tls.certificate else ("http", 80)
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.server.host, self.server.host)  # noqa: S104
+        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"{scheme}://{host}" + ("" if self.server.port == standard else f":{self.server.port}")
+
+    @property
+    def media_host(self) -> str:
+        """The IP address that the relay receives on: its own setting, or the one that the pages are served on."""
+        if self.media.host:
+            return self.media.host
+        return {"localhost": "127.0.0.1"}.get(
+            self.server.host,
+            self.server.host if is_address(self.server.host) else "0.0.0.0",  # noqa: S104
+        )
+
+    def media_ports(self, index: int) -> tuple[int, ...]:
+        """The UDP ports that the worker with this index may take, its own first, then its neighbours'; 0 is any.
+
+        There are twice as many as workers, since a worker that ends its calls has a successor already.
+        """
+        first, count = self.media.ports, 2 * self.server.workers
+        return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach the pages by https, here or at a proxy in front; then cookies are `Secure`."""
+        return self.origin.startswith("https://")
+
+
+def sections() -> dict[str, type[Section]]:
+    """The struct of each [section], by name, in the order of the file."""
+    return {name: hint for name, hint in get_type_hints(Settings).items() if isinstance(hint, type)}
+
+
+def _meanings() -> dict[str, str]:
+    """What each dotted key expects, in words."""
+    return {
+        f"{name}.{key}": next(m.description or "" for m in get_args(hint)[1:] if isinstance(m, Meta))
+        for name, section in sections().items()
+        for key, hint in get_type_hints(section, include_extras=True).items()
+    }
+
+
+MEANINGS: Mapping[str, str] = _meanings()

@@ -1,0 +1,126 @@
+"""Reads the settings from a file and a command line's options, and says in one sentence what is wrong with them.
+
+Knows TOML, paths and the wording of a refusal; what is right stands in `keys.py` and `rules.py`. Nothing that may hold
+a password is repeated.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from web.config.keys import MEANINGS, Settings, sections
+from web.config.rules import CHECKS, RULES, ConfigError
+
+SECRET = ("redis.url", "mail.password")
+"""Values that may hold a password, and are never repeated to a terminal or a log."""
+
+
+def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of the file at `path` (None: defaults), with dotted `overrides` (`{"server.port": 9}`) on top.
+
+    Paths are relative to the file's folder. Raises ConfigError, naming the file, the key and what is expected.
+    """
+    if path is None:
+        source, base, raw = "settings", Path.cwd(), {}
+    else:
+        source, base, raw = str(path), path.resolve().parent, _read(path)
+    settings = parse(raw, source)
+    if overrides:
+        settings = _override(settings, overrides)
+    return _anchored(settings, base)
+
+
+def parse(raw: Mapping[str, Any], source: str) -> Settings:
+    """The settings that the parsed TOML `raw` says. Raises ConfigError whose text begins with `source`."""
+    _known_keys(raw, source)
+    try:
+        settings = msgspec.convert(raw, Settings)
+    except msgspec.ValidationError as error:
+        raise _explained(error, raw, source) from None
+    for key, check in CHECKS.items():
+        section, _, name = key.partition(".")
+        value = getattr(getattr(settings, section), name)
+        if not check(value):
+            raise _wrong(source, key, value)
+    for rule in RULES:
+        if problem := rule(settings):
+            raise ConfigError(f"{source}: {problem}")
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: this is not TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: this is not UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    raw = msgspec.to_builtins(settings)
+    for key, value in overrides.items():
+        section, _, name = key.partition(".")
+        raw[section][name] = value
+    return parse(raw, "command line")
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    """The same settings with every path absolute, so that no later change of folder can move the data."""
+
+    def absolute(path: str) -> str:
+        return str((base / Path(path).expanduser()).absolute()) if path else ""
+
+    replace = msgspec.structs.replace
+    return replace(
+        settings,
+        data=replace(settings.data, folder=absolute(settings.data.folder)),
+        mail=replace(settings.mail, password_file=absolute(settings.mail.password_file)),
+        tls=replace(
+            settings.tls, certificate=absolute(settings.tls.certificate), key=absolute(settings.tls.key)
+        ),
+    )
+
+
+def _known_keys(raw: Mapping[str, Any], source: str) -> None:
+    known = sections()
+    for name, table in raw.items():
+        if name not in known:
+            raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
+        if not isinstance(table, Mapping):
+            raise ConfigError(
+                f"{source}: {name}: expected a section, written [{name}]; found {_shown(table)}"
+            )
+        keys = known[name].__struct_fields__
+        for key in table:
+            if key not in keys:
+                raise ConfigError(f"{source}: {name}.{key}: there is no such key{_near(key, keys)}")
+
+
+def _near(word: str, known: Mapping[str, object] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
+
+
+def _explained(error: msgspec.ValidationError, raw: Mapping[str, Any], source: str) -> ConfigError:
+    path = re.search(r"\$\.([a-z_]+)\.([a-z_]+)", str(error))
+    assert path, error  # every leaf of Settings is two levels deep
+    section, name = path.groups()
+    return _wrong(source, f"{section}.{name}", raw[section][name])
+
+
+def _wrong(source: str, key: str, value: object) -> ConfigError:
+    found = "" if key in SECRET else f"; found {_shown(value)}"
+    return ConfigError(f"{source}: {key}: expected {MEANINGS[key]}{found}")
+
+
+def _shown(value: object) -> str:
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    return text if len(text) <= 80 else text[:77] + "..."

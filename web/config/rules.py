@@ -1,0 +1,71 @@
+"""What a type and its bounds cannot say of the settings: what some keys expect, and what keys demand of one another.
+
+Each rule says its problem in words. `reading.py` asks them of every file; plain http is asked when a server starts.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin
+from web.config.keys import Settings
+
+EXIT_CODE = 2
+"""What the process exits with when it cannot start as it was told to."""
+
+
+class ConfigError(Exception):
+    """The server cannot start as it was told to; the text is one sentence for the person who started it."""
+
+
+CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "server.public_url": is_origin,
+    "server.trusted_proxies": lambda found: all(map(is_network, found)),
+    "redis.url": lambda url: not url or url.startswith(("redis://", "rediss://", "unix://")),
+    "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
+    "webhooks.allow": lambda found: all(map(is_network, found)),
+    "media.host": lambda host: not host or is_address(host),
+    "media.announce": lambda found: all(map(is_address, found)),
+}
+"""What a type and its bounds cannot say, by dotted key."""
+
+
+def _tls_pair(settings: Settings) -> str:
+    certificate, key = settings.tls.certificate, settings.tls.key
+    if bool(certificate) == bool(key):
+        return ""
+    missing = "key" if certificate else "certificate"
+    return f"tls.{missing}: expected the path of a PEM file, as the other key of [tls] is set"
+
+
+def _mail_password(settings: Settings) -> str:
+    mail = settings.mail
+    if mail.password and mail.password_file:
+        return 'mail.password_file: expected "", as mail.password is set'
+    if bool(mail.username) != bool(mail.password or mail.password_file):
+        return "mail.username: expected a username together with a password or password_file, or neither"
+    if mail.username and mail.tls == "none" and not is_loopback(mail.host):
+        return 'mail.tls: expected "starttls" or "tls", as a password is sent to another machine'
+    return ""
+
+
+def _ports_fit(settings: Settings) -> str:
+    fit = settings.media.ports + 2 * settings.server.workers <= 65536
+    return "" if fit else "media.ports: expected a first port that leaves two for each worker below 65536"
+
+
+def _timeouts_nest(settings: Settings) -> str:
+    nest = settings.sessions.idle_s <= settings.sessions.absolute_s
+    return "" if nest else "sessions.idle_s: expected at most what sessions.absolute_s says"
+
+
+RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _mail_password, _timeouts_nest)
+"""What keys demand of one another; each returns the problem in words, or an empty text."""
+
+
+def refuse_plain_http(settings: Settings) -> None:
+    """Raises ConfigError when strangers could read along: plain http is for this machine alone."""
+    if not (settings.secure or is_loopback(settings.server.host)):
+        raise ConfigError(
+            f"server.host: {settings.server.host} can be reached from outside, which takes https: set tls.certificate "
+            "and tls.key, or server.public_url to the https:// address of your proxy, or start with --self-signed"
+        )
