@@ -113,7 +113,6 @@ class Office:
             raise CannotBeDone(f"Say which organisation with --organisation; {there_are}.")
         raise CannotBeDone(f"There is no organisation {named}; {there_are}.")
 
-
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:

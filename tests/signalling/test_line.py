@@ -39,7 +39,7 @@ async def test_the_first_question_of_a_turn_goes_out_at_once_and_all_others_toge
     await line.ping()
     sent: list[bytes] = []
     monkeypatch.setattr(line.line, "_transport", SimpleNamespace(write=sent.append, abort=lambda: None))  # type: ignore[attr-defined]
-    asked = [asyncio.create_task(line.echo(str(number))) for number in range(50)]
+    asked = [asyncio.ensure_future(line.echo(str(number))) for number in range(50)]
     await asyncio.sleep(0)
     assert [written.count(b"ECHO") for written in sent] == [1]
     await asyncio.sleep(0)

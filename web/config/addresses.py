@@ -8,7 +8,7 @@ import re
 from urllib.parse import urlsplit
 
 MAILBOX = re.compile(r"[^@\s<>()\[\],;:\"\\\\]{1,64}@[A-Za-z0-9.-]{1,189}")
-"""An email address that mail may be sent from; nothing in it ends or begins another header."""
+"""An email address that mail may be sent from."""
 
 
 def is_origin(url: str) -> bool:
