@@ -78,6 +78,8 @@ class Broken:
             if request.path in self.ended:
                 return web.Response(status=303, headers={"Location": "/demo/guest"})
             self.ended.add(request.path)
+        if self.fault == "asks for a code" and request.path.endswith("/sign-in"):
+            return web.Response(status=303, headers={"Location": "/demo/staff/code"})
         async with self.http.request(
             request.method,
             self.origin + request.path_qs,

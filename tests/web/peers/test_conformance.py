@@ -188,6 +188,15 @@ async def test_a_wrong_password_is_one_clear_sentence(site: Site) -> None:
             await server.run(clinic, [(OSEI, "wrong")])
 
 
+async def test_an_account_that_is_asked_for_a_code_cannot_be_used_and_one_sentence_says_so(
+    site: Site,
+) -> None:
+    async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
+        broken.fault = "asks for a code"
+        with pytest.raises(CannotEnter, match="is asked for more than a password"):
+            await server.run(clinic, credentials(site, ADMIN))
+
+
 def test_every_check_names_a_section_of_the_document() -> None:
     headings = {
         line.lstrip("# ").lower().replace("'", "").replace(" ", "-")
