@@ -142,8 +142,14 @@ class Afar:
     # --- in the thread
 
     def _live(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:  # whatever it was, nobody waits for what does not come
+            self._bound.cancel()
+            self._complete.cancel()
+            for pipe in (pipe for helper in self._helpers for pipe in helper.pipes):
+                pipe.close()
 
     async def _serve(self) -> None:
         app = web.Application()

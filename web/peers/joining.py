@@ -200,7 +200,12 @@ class Helper:
                 loop.remove_reader(pipe.fileno())
             # Without a pipe people say goodbye by themselves; when Ctrl-C comes again nobody waits for that.
             patience_s = 0.0 if self._at_once else GOODBYE_S
-            await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
+            try:
+                await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
+            except asyncio.CancelledError:
+                for process in self._processes:
+                    process.kill()
+                raise
 
     async def _pass_on(self, line: Line[FromCoordinator]) -> None:
         hearing = asyncio.create_task(self._hear(line))
@@ -217,6 +222,7 @@ class Helper:
         except TimeoutError:
             raise Failed(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
         finally:
+            self._limit = None
             hearing.cancel()
             telling.cancel()
             await asyncio.gather(hearing, telling, return_exceptions=True)
@@ -236,6 +242,8 @@ class Helper:
                 case Go(process, in_s, ago_s) if process in unbegun:
                     unbegun.remove(process)
                     self._order(process, "go", in_s, ago_s)
+                    if not unbegun:
+                        self._say(f"It begins in {in_s:.0f} s." if in_s >= 1 else "It has begun.")
                 case Stop(process) if process < len(self._pipes):
                     self._order(process, "stop")
                     self._goodbye_within()

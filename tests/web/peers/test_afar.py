@@ -56,7 +56,7 @@ class Machine:
     """A `greenroom peers` that runs as on a machine of its own, and what it has said so far."""
 
     def __init__(self, *words: object, **environment: str) -> None:
-        self.said = ""
+        self.said, self._silent = "", False
         self.process = subprocess.Popen(
             [GREENROOM, "peers", *map(str, words)],
             env={**os.environ, **environment},
@@ -76,11 +76,15 @@ class Machine:
             with self._news:
                 self.said += line
                 self._news.notify_all()
+        with self._news:
+            self._silent = True
+            self._news.notify_all()
 
     def until(self, text: str) -> str:
         """The line with this text, once it has been said."""
         with self._news:
-            assert self._news.wait_for(lambda: text in self.said, LONG_S), self.said
+            self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
+            assert text in self.said, self.said
             return next(line for line in self.said.splitlines() if text in line)
 
     def ended(self) -> int:
@@ -153,6 +157,7 @@ def test_helpers_drive_their_shares_and_one_report_holds_what_all_of_them_saw(
     assert seen.about.plan["helpers"] == "2"
     report = "".join(file.read_text() for file in (tmp_path / "r").iterdir())
     assert command[-1] not in report
+    assert "helper 2 (" in report
     for one in helpers:
         assert "3 patients will come from here" in one.said
 
@@ -202,7 +207,7 @@ def test_a_helper_that_dies_in_the_middle_is_named_and_everybody_else_is_told(
     killed = machine(*command, "--credentials", staff)
     first.until("1 of 2 helpers have joined: helper 1 (")
     other = machine(*command, "--credentials", staff)
-    first.until(" arrived")
+    killed.until("It has begun")
     killed.dies()
     assert first.ended() == 2
     assert first.said.splitlines()[-1].startswith("greenroom peers: helper 1 (")
@@ -224,6 +229,25 @@ def test_helpers_say_goodbye_when_the_coordinator_is_gone(
     left = asyncio.run(_rows(server, staff.read_text()))
     numbers = [int(str(row["name"]).split()[-1]) for visit, row in left.items() if visit not in before]
     assert not [number for number in numbers if number % 2 == 0], "every other patient was the helper's"
+
+
+def test_ctrl_c_before_everybody_has_joined_calls_the_run_off_on_both_sides(
+    coordinator: Start, machine: Start, staff: Path
+) -> None:
+    first = coordinator("--helpers", 3, "-p", 4)
+    command = first.helpers_command()
+    leaves, waits = (machine(*command, "--credentials", staff) for _ in range(2))
+    first.until("2 of 3 helpers have joined")
+    leaves.until("Waiting for the other helpers")
+    leaves.process.send_signal(signal.SIGINT)
+    assert leaves.ended() == 2
+    assert leaves.said.endswith("greenroom peers: left before the run began\n")
+    assert first.until("has left: its user ended it").startswith("1 of 3 helpers have joined: helper")
+    first.process.send_signal(signal.SIGINT)
+    assert first.ended() == 2
+    assert first.said.endswith("greenroom peers: ended before it began: 1 of 3 helpers have joined\n")
+    assert waits.ended() == 2
+    assert "does without: ended before it began" in waits.said
 
 
 # --- who can join, and who cannot
