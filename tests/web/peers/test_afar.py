@@ -38,7 +38,9 @@ KEY = "a key of more than sixteen letters"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One real server for all of these tests."""
-    running = RunningServer(tmp_path_factory.mktemp("afar"), {"server": {"port": 0}})
+    running = RunningServer(
+        tmp_path_factory.mktemp("afar"), {"server": {"port": 0}, "limits": {"visits_per_address": 0}}
+    )
     yield running.wait()
     running.stop()
 
