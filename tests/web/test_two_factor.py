@@ -78,7 +78,7 @@ async def test_after_it_is_set_up_the_password_alone_opens_nothing_and_a_code_si
 
 
 async def test_a_half_signed_in_browser_reaches_nothing(site: Site, clock: Clock) -> None:
-    await set_up(await signed_in(site, ADMIN), clock, ADMIN)
+    phone, _ = await set_up(await signed_in(site, ADMIN), clock, ADMIN)
     half = await half_in(site, ADMIN)
     for path in (*CLOSED, "/preferences", "/two-factor"):
         answer = await half.get(f"/demo/staff{path}")
@@ -87,6 +87,10 @@ async def test_a_half_signed_in_browser_reaches_nothing(site: Site, clock: Clock
         answer = await half.post(f"/demo/staff{path}", {"do": "off"})
         assert (answer.status, answer.headers["Location"]) == (303, "/demo/staff/sign-in"), path
     assert await (await half.get("/demo/staff/session")).json() == {"ends_in_ms": 0}
+    await site.change(id="lakeside")
+    elsewhere = CODE.replace("demo", "lakeside")
+    assert (await half.get(elsewhere)).headers["Location"] == "/lakeside/staff/sign-in"
+    assert (await half.post(elsewhere, {"code": phone.code()})).status == 401
     socket = await half.socket("staff")
     assert (await socket.receive_json())["type"] != "welcome"
 
@@ -97,7 +101,7 @@ async def test_a_right_password_waits_five_minutes_for_the_code(site: Site, cloc
     clock.now_ms += HALF_MS
     assert (await half.get(CODE)).headers["Location"] == "/demo/staff/sign-in"
     late = await half.post(CODE, {"code": phone.code()})
-    assert late.status == 422
+    assert late.status == 401
     assert "Sign in once more" in await late.text()
     assert not await is_staff(half)
 
@@ -107,7 +111,7 @@ async def test_a_new_password_ends_what_the_old_one_had_half_opened(site: Site, 
     half, admin = await half_in(site), await desk(site)
     status, text = await change(admin, await account(site, OSEI), "reset")
     assert status == 200
-    assert (await half.post(CODE, {"code": phone.code()})).status == 422
+    assert (await half.post(CODE, {"code": phone.code()})).status == 401
     path = await link_in(admin, text)
     await half.get(path)
     wanted = "Nine blue herons at noon"

@@ -50,7 +50,7 @@ async def code_form(request: web.Request) -> web.Response:
     posted = await read_form(request)
     account = await _half_in(request, organisation)
     if account is None:
-        return sign_in_again(request, "", gettext(LATE), status=422)
+        return sign_in_again(request, "", gettext(LATE), status=401)
     field = "recovery" if posted.get("recovery") else "code"
     try:
         right = await right_code(request, organisation, account, posted.get(field, ""))
