@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PAGES = Path(__file__).parent / "pages"
-MEDIA_JS = Path(__file__).parents[2] / "web" / "static" / "media.js"
+STATIC = Path(__file__).parents[2] / "web" / "static"
 _CANDIDATE = re.compile(r"(a=candidate:\S+ 1 udp \d+ \S+ )\d+ ")
 
 
@@ -175,12 +175,12 @@ async def staged(settings: RelaySettings | None = None) -> AsyncIterator[Stage]:
     async def file(request: web.Request) -> web.FileResponse:
         return web.FileResponse(PAGES / request.match_info["name"])
 
-    async def media_js(_: web.Request) -> web.FileResponse:
-        return web.FileResponse(MEDIA_JS)
+    async def media_js(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(STATIC / request.match_info["module"])
 
     app = web.Application()
     app.router.add_get("/ws", stage._ws)
-    app.router.add_get("/media.js", media_js)
+    app.router.add_get("/{module:media(?:/[a-z]+)?\\.js}", media_js)
     app.router.add_get("/{name:call\\.(?:html|js)}", file)
     runner = web.AppRunner(app, shutdown_timeout=0.2)
     await runner.setup()

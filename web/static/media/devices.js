@@ -1,0 +1,223 @@
+/**
+ * A person's own camera and microphone: asked for, chosen, switched off and on, lost and got back.
+ *
+ * Knows getUserMedia and tracks. Does not know the connection: `send` is called when there is another clone to send, and `sent` has it.
+ *
+ * Privacy: what is sent are clones of the live tracks, born with `enabled = false`, until `start()`.
+ */
+
+const KINDS = ["audio", "video"];
+
+const CONSTRAINTS = {
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
+};
+
+/** Why a device cannot be had, by the name of the error that getUserMedia gives. */
+const REASONS = {
+  NotAllowedError: "denied",
+  SecurityError: "insecure",
+  NotFoundError: "missing",
+  OverconstrainedError: "missing",
+  NotReadableError: "busy",
+  AbortError: "busy",
+};
+
+/** Waits before each attempt to get back a device that was taken away, for instance by a phone call. */
+const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
+
+const reasonOf = (error) => REASONS[error?.name] ?? "failed";
+
+export class OwnDevices {
+  #send;
+  #tell;
+  #started = false;
+  #closed = false;
+  #live = { audio: null, video: null };
+  #sent = { audio: null, video: null };
+  #wanted = { audio: undefined, video: undefined };
+  #muted = { audio: false, video: false };
+  #preview = new MediaStream();
+  #onDeviceChange = () => this.#tell("devicechange", null);
+
+  /**
+   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended` and `trackrestored` (detail: the kind).
+   *
+   * @param {{ send: () => Promise<void>, tell: (type: string, detail: unknown) => void }} options
+   */
+  constructor({ send, tell }) {
+    this.#send = send;
+    this.#tell = tell;
+    globalThis.navigator.mediaDevices?.addEventListener("devicechange", this.#onDeviceChange);
+  }
+
+  /** Live tracks, for the page's own muted <video>. Always the same object. */
+  get preview() {
+    return this.#preview;
+  }
+
+  /** The clone of a kind that may be sent, or null. */
+  sent(kind) {
+    return this.#sent[kind];
+  }
+
+  /** As `MediaSession.prepare`. */
+  async prepare({ audio = true, video = true } = {}) {
+    const result = { audio: "off", video: "off" };
+    const asked = { audio, video };
+    const needed = KINDS.filter((kind) => asked[kind] && this.#live[kind]?.readyState !== "live");
+    for (const kind of KINDS) if (asked[kind]) result[kind] = "on";
+    if (needed.length === 0) return result;
+    if (!globalThis.navigator.mediaDevices?.getUserMedia) {
+      for (const kind of needed) result[kind] = "insecure";
+      return result;
+    }
+    try {
+      await this.#acquire(needed); // both at once: one question to the person
+    } catch (error) {
+      for (const kind of needed) result[kind] = reasonOf(error);
+      if (needed.length > 1) {
+        for (const kind of needed) {
+          try {
+            await this.#acquire([kind]);
+            result[kind] = "on";
+          } catch (single) {
+            result[kind] = reasonOf(single);
+          }
+        }
+      }
+    }
+    return result;
+  }
+
+  /** As `MediaSession.devices`. */
+  async devices() {
+    const names = { audioinput: "audio", videoinput: "video", audiooutput: "speaker" };
+    const found = (await globalThis.navigator.mediaDevices?.enumerateDevices?.()) ?? [];
+    return found
+      .filter((device) => device.deviceId !== "" && device.kind in names)
+      .map((device) => {
+        const kind = names[device.kind];
+        const selected = this.#live[kind]?.getSettings().deviceId === device.deviceId;
+        return { kind, id: device.deviceId, label: device.label, selected };
+      });
+  }
+
+  /** As `MediaSession.useDevice`. */
+  async useDevice(kind, deviceId) {
+    const before = this.#wanted[kind];
+    this.#wanted[kind] = deviceId;
+    try {
+      await this.#acquire([kind]);
+      return "on";
+    } catch (error) {
+      if (reasonOf(error) !== "busy" || !this.#live[kind]) {
+        this.#wanted[kind] = before;
+        return reasonOf(error);
+      }
+    }
+    // Some phones open one camera at a time: let go of the old one first, and take it back if that was in vain.
+    this.#live[kind].stop();
+    for (const [wanted, result] of [[deviceId, "on"], [before, "busy"]]) {
+      this.#wanted[kind] = wanted;
+      try {
+        await this.#acquire([kind]);
+        return result;
+      } catch {
+        continue;
+      }
+    }
+    return "busy";
+  }
+
+  /** The person's own press: from now on picture and sound leave the device, unless muted. */
+  start() {
+    this.#started = true;
+    this.#apply();
+  }
+
+  /** Back to black and silence. */
+  stop() {
+    this.#started = false;
+    this.#apply();
+  }
+
+  /** Camera or microphone off and on. Outlives device switches and new connections. */
+  setMuted(kind, muted) {
+    this.#muted[kind] = Boolean(muted);
+    this.#apply();
+  }
+
+  /** Whether a kind is switched off. */
+  isMuted(kind) {
+    return this.#muted[kind];
+  }
+
+  /** Let go of camera and microphone for good. */
+  close() {
+    this.#closed = true;
+    globalThis.navigator.mediaDevices?.removeEventListener("devicechange", this.#onDeviceChange);
+    for (const kind of KINDS) {
+      this.#live[kind]?.stop();
+      this.#sent[kind]?.stop();
+      this.#live[kind] = this.#sent[kind] = null;
+    }
+    this.#preview.getTracks().forEach((track) => this.#preview.removeTrack(track));
+  }
+
+  async #acquire(kinds) {
+    const constraints = {};
+    for (const kind of kinds) {
+      const wanted = this.#wanted[kind];
+      constraints[kind] = wanted ? { ...CONSTRAINTS[kind], deviceId: { exact: wanted } } : CONSTRAINTS[kind];
+    }
+    const stream = await globalThis.navigator.mediaDevices.getUserMedia(constraints);
+    if (this.#closed) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    for (const track of stream.getTracks()) await this.#adopt(track.kind, track);
+  }
+
+  async #adopt(kind, track) {
+    const [live, sent] = [this.#live[kind], this.#sent[kind]];
+    const clone = track.clone();
+    clone.enabled = false; // before anything can send it
+    if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
+    track.addEventListener("ended", () => this.#lost(kind, track));
+    this.#live[kind] = track;
+    this.#sent[kind] = clone;
+    this.#apply();
+    this.#preview.addTrack(track);
+    await this.#send();
+    if (live) {
+      this.#preview.removeTrack(live);
+      live.stop();
+      sent.stop();
+    }
+  }
+
+  #apply() {
+    for (const kind of KINDS) {
+      if (this.#live[kind]) this.#live[kind].enabled = !this.#muted[kind];
+      if (this.#sent[kind]) this.#sent[kind].enabled = this.#started && !this.#muted[kind];
+    }
+  }
+
+  async #lost(kind, track) {
+    if (this.#live[kind] !== track || this.#closed) return;
+    this.#tell("trackended", kind);
+    for (const wait_ms of REACQUIRE_MS) {
+      await new Promise((resolve) => setTimeout(resolve, wait_ms));
+      if (this.#live[kind] !== track || this.#closed) return;
+      try {
+        await this.#acquire([kind]);
+        this.#tell("trackrestored", kind);
+        return;
+      } catch {
+        // Still taken, or unplugged: without the device that was chosen, any other will do.
+        this.#wanted[kind] = undefined;
+      }
+    }
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * How good a call is: the counters of getStats, what they amount to since they were last read, and the one word for it.
+ *
+ * Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know the connection they come from, nor the time.
+ */
+
+/** From worst to best: the first row whose limits are passed names the call. */
+const WORDS = [
+  { words: "poor", loss: 0.08, rtt_ms: 500, freezes: 2 },
+  { words: "fair", loss: 0.02, rtt_ms: 250, freezes: 1 },
+];
+
+export class Figures {
+  #before = null;
+
+  /** The next reports are of another connection, whose counters began anew. */
+  restart() {
+    this.#before = null;
+  }
+
+  /** What `MediaSession.stats` says, of an RTCStatsReport read at `at_ms`; without one, of a call that has no connection. */
+  read(at_ms, reports, connected) {
+    const now = { at_ms, octets: 0, lost: 0, packetsReceived: 0, freezes: 0, framesDecoded: 0 };
+    const figures = { rtt_ms: null, framesPerSecond: 0, audioEnergy: 0, framesSent: 0, sentEnergy: 0 };
+    for (const report of reports?.values() ?? []) {
+      if (report.type === "inbound-rtp") {
+        now.octets += report.bytesReceived ?? 0;
+        now.lost += report.packetsLost ?? 0;
+        now.packetsReceived += report.packetsReceived ?? 0;
+        now.freezes += report.freezeCount ?? 0;
+        now.framesDecoded += report.framesDecoded ?? 0;
+        figures.framesPerSecond += report.framesPerSecond ?? 0;
+        figures.audioEnergy += report.totalAudioEnergy ?? 0;
+      } else if (report.type === "outbound-rtp") {
+        figures.framesSent += report.framesEncoded ?? 0;
+      } else if (report.type === "media-source") {
+        figures.sentEnergy += report.totalAudioEnergy ?? 0;
+      } else if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
+        figures.rtt_ms = report.currentRoundTripTime * 1000;
+      }
+    }
+    const before = this.#before ?? now;
+    this.#before = now;
+    const seconds = Math.max((now.at_ms - before.at_ms) / 1000, 0.001);
+    const lost = Math.max(now.lost - before.lost, 0);
+    const expected = Math.max(now.packetsReceived - before.packetsReceived, 0) + lost;
+    const recent = {
+      rtt_ms: figures.rtt_ms ?? 0,
+      loss: expected > 0 ? lost / expected : 0,
+      freezes: now.freezes - before.freezes,
+    };
+    const worse = (row) => recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
+    return {
+      ...figures,
+      words: connected ? (WORDS.find(worse)?.words ?? "good") : "lost",
+      loss: recent.loss,
+      bitrate: before === now ? 0 : Math.max(now.octets - before.octets, 0) * 8 / seconds,
+      freezes: now.freezes,
+      framesDecoded: now.framesDecoded,
+      packetsReceived: now.packetsReceived,
+    };
+  }
+}
