@@ -1,0 +1,15 @@
+"""The clinic that booking over HTTP is tested at."""
+
+import pytest
+
+from tests.web.appointments.visitor import BOOKING
+from tests.web.conftest import OpenSite
+from tests.web.site import Site
+
+
+@pytest.fixture
+async def site(open_site: OpenSite) -> Site:
+    """A clinic that is open day and night, with one provider for booked visits."""
+    site = await open_site()
+    await site.change(booking=BOOKING)
+    return site

@@ -1,0 +1,90 @@
+"""What is mailed of a booked visit, over HTTP: letters, calendar entries that replace each other, reminders."""
+
+import asyncio
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import icalendar
+import pytest
+
+from tests.web.appointments.visitor import book, offered
+from tests.web.site import Site
+from web.appointments.slots import HOUR_MS
+from web.pages.public import ORGANISATIONS
+
+
+async def mails(site: Site, count: int) -> list[EmailMessage]:
+    """The mails that have left, once there are so many."""
+    outbox = Path(site.settings.data.folder) / "outbox"
+    async with asyncio.timeout(20):
+        while len(found := sorted(outbox.glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return [message_from_bytes(path.read_bytes(), policy=default) for path in found]
+
+
+def event(mail: EmailMessage) -> tuple[str, Any]:
+    """The method and the event of a mail's calendar entry."""
+    (attached,) = mail.iter_attachments()
+    assert attached.get_content_type() == "text/calendar"
+    calendar: Any = icalendar.Calendar.from_ical(attached.get_content())
+    return str(calendar["method"]), calendar.walk("VEVENT")[0]
+
+
+async def test_each_change_is_mailed_with_a_calendar_entry_that_replaces_the_last(site: Site) -> None:
+    ana = site.person(**{"Accept-Language": "en"})
+    first, second, *_ = await offered(ana)
+    path = await book(ana, first)
+    booked = (await mails(site, 1))[0]
+    assert booked["To"] == "ana@example.org"
+    assert path.rpartition("/")[2] in booked.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    await ana.post(f"{path}/move", {"starts": str(second)})
+    await mails(site, 2)
+    await ana.post(f"{path}/cancel")
+    told = [event(mail) for mail in await mails(site, 3)]
+    assert [method for method, _ in told] == ["REQUEST", "REQUEST", "CANCEL"]
+    assert len({str(one["uid"]) for _, one in told}) == 1
+    assert [int(one["sequence"]) for _, one in told] == [0, 1, 2]
+    assert [str(one["status"]) for _, one in told] == ["CONFIRMED", "CONFIRMED", "CANCELLED"]
+    starts = [round(one["dtstart"].dt.timestamp() * 1000) for _, one in told]
+    assert starts == [first, second, second]
+    assert "Ana" not in told[0][1].to_ical().decode().replace("ana@example.org", "")
+
+
+async def test_reminders_are_promised_for_24_hours_and_1_hour_before_and_only_for_the_time_that_stands(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from web.jobs import JOBS
+    from web.mail import POST
+
+    ana = site.person()
+    times = await offered(ana)
+    far, farther = times[-2:]
+    path = await book(ana, far)
+    await ana.post(f"{path}/move", {"starts": str(farther)})
+    jobs = [(due, job.payload) for due, job in await site.app[JOBS].waiting("demo")]
+    reminders = [(due, payload) for due, payload in jobs if payload["mail"] == "reminder"]
+    assert sorted(due for due, _ in reminders) == sorted(
+        moment - hours * HOUR_MS for moment in (far, farther) for hours in (24, 1)
+    )
+    organisation = await site.app[ORGANISATIONS].get("demo")
+    assert organisation is not None
+    resolve = site.app[POST].resolvers["reminder"]
+    letters = {due: await resolve(organisation, payload) for due, payload in reminders}
+    assert {due for due, letter in letters.items() if letter} == {farther - 24 * HOUR_MS, farther - HOUR_MS}
+    await ana.post(f"{path}/cancel")
+    assert [await resolve(organisation, payload) for _, payload in reminders] == [None] * 4
+
+
+async def test_the_calendar_entry_can_be_downloaded(site: Site) -> None:
+    ana = site.person()
+    first = (await offered(ana))[0]
+    answer = await ana.get(f"{await book(ana, first)}/visit.ics")
+    assert answer.content_type == "text/calendar"
+    calendar: Any = icalendar.Calendar.from_ical(await answer.read())
+    assert str(calendar["method"]) == "PUBLISH"
+    (entry,) = calendar.walk("VEVENT")
+    assert round(entry["dtstart"].dt.timestamp() * 1000) == first
+    assert "attendee" not in entry

@@ -1,0 +1,94 @@
+"""Check In, over HTTP: a booked visit becomes one of the queue at its time, once, and again where that is fair."""
+
+import asyncio
+
+import pytest
+
+from signalling.record import Policy, Status, Visit
+from tests.web.appointments.visitor import appointments, book, offered
+from tests.web.site import Site
+from web.appointments.slots import HOUR_MS, MINUTE_MS
+from web.pages.calendar_shown import DESK
+from web.pages.public import SERVICE
+
+
+async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
+    """From now on the desk's clock says this."""
+    monkeypatch.setattr(site.app[DESK], "now_ms", lambda: now_ms)
+
+
+async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = site.person()
+    first = (await offered(ana))[4]
+    path = await book(ana, first)
+    await at(site, monkeypatch, first - 15 * MINUTE_MS - 1)
+    assert "Check In opens here 15 minutes before" in await (await ana.get(path)).text()
+    assert (await ana.post(f"{path}/check-in")).status == 409
+    await at(site, monkeypatch, first - 15 * MINUTE_MS)
+    phone = site.person()  # the link was opened somewhere else
+    assert ">Check In</button>" in await (await phone.get(path)).text()
+    answers = await asyncio.gather(*(phone.post(f"{path}/check-in") for _ in range(4)))
+    assert {answer.headers["Location"] for answer in answers} == {"/demo/visit"}
+    (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
+    assert (visit.booked_ms, visit.patient.name, visit.status) == (first, "Ana Ruiz", Status.QUEUED)
+    assert (await phone.get("/demo/visit")).status == 200
+    assert "Return to your visit" in await (await phone.get(path)).text()
+    assert (await phone.post(f"{path}/cancel")).status == 409
+
+
+async def test_a_booked_patient_comes_in_while_meet_now_is_closed(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = site.person()
+    first = (await offered(ana))[0]
+    path = await book(ana, first)
+    await site.change(policy=Policy(needs_on_call=True))
+    await at(site, monkeypatch, first)
+    assert (await ana.post(f"{path}/check-in")).headers["Location"] == "/demo/visit"
+
+
+async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from signalling.commands import Withdraw
+    from web.pages.public import patient
+
+    ana = site.person()
+    first = (await offered(ana))[0]
+    path = await book(ana, first)
+    await at(site, monkeypatch, first)
+    await ana.post(f"{path}/check-in")
+    service = site.app[SERVICE]
+    (visit,) = (await service.mirrors.get("demo")).visits.values()
+    await service.command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())
+    await ana.post(f"{path}/check-in")
+    (again,) = (await service.mirrors.get("demo")).visits.values()
+    assert again.id != visit.id
+    await service.command(patient("demo", again.id, "Ana Ruiz"), again.id, Withdraw())
+    await at(site, monkeypatch, first + HOUR_MS)
+    assert (await ana.post(f"{path}/check-in")).status == 409
+    assert "This visit is over" in await (await ana.get(path)).text()
+
+
+async def test_a_check_in_that_a_crash_cut_short_is_taken_up_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = site.person()
+    first = (await offered(ana))[0]
+    path = await book(ana, first)
+    await at(site, monkeypatch, first)
+
+    async def crash(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    service = site.app[SERVICE]
+    with monkeypatch.context() as broken:
+        broken.setattr(service, "open", crash)
+        assert (await ana.post(f"{path}/check-in")).status == 500
+    assert (await ana.post(f"{path}/check-in")).status == 303
+    (kept,) = await appointments(site)
+    visit, _ = await service.store.load("demo", Visit, kept.visit or "")
+    assert visit is not None
+    assert visit.booked_ms == first

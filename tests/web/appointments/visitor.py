@@ -1,0 +1,46 @@
+"""What a patient does at a clinic that takes bookings: sees the times on offer, holds one, books it.
+
+Knows the pages' addresses and forms; `appointments` tells what the clinic has of it.
+"""
+
+import re
+import time
+from zoneinfo import ZoneInfo
+
+import msgspec
+from aiohttp import ClientResponse
+
+from tests.web.site import FORM, Person, Site
+from web.appointments.appointment import Appointment
+from web.appointments.slots import MINUTE_MS
+from web.organisations import Booking
+from web.pages.calendar_shown import DESK
+
+CHICAGO = ZoneInfo("America/Chicago")
+BOOKING = Booking(enabled=True, slot_min=30, lead_h=0, horizon_days=14, capacity=1)
+
+
+async def offered(person: Person, path: str = "/demo", *, later_than_min: int = 5) -> list[int]:
+    """The times that a page offers, of the whole week; none that may begin before the test is done with it."""
+    found = re.search(r'id="week-data">(.*?)</script>', await (await person.get(path)).text())
+    assert found
+    times: list[int] = msgspec.json.decode(found[1])["starts_ms"]
+    return [starts_ms for starts_ms in times if starts_ms > time.time() * 1000 + later_than_min * MINUTE_MS]
+
+
+async def hold(person: Person, starts_ms: int, **fields: str) -> ClientResponse:
+    """Chooses a time; returns the page's answer."""
+    return await person.post("/demo/appointments/hold", {"starts": str(starts_ms), **fields})
+
+
+async def book(person: Person, starts_ms: int, **fields: str) -> str:
+    """Books a time; returns the path of the visit's page."""
+    assert (await hold(person, starts_ms, zone=fields.pop("zone", ""))).status == 303
+    answer = await person.post("/demo/appointments/new", {**FORM, **fields})
+    assert answer.status == 303, await answer.text()
+    return answer.headers["Location"]
+
+
+async def appointments(site: Site) -> list[Appointment]:
+    """All that are booked at the clinic, in the order of their times."""
+    return await site.app[DESK].book.between("demo", 0, 10**15)
