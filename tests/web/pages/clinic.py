@@ -326,6 +326,9 @@ class Clinic:
             status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000
         )
 
+    async def _reopen(self, _: JSON, __: web.WebSocketResponse) -> None:
+        await self.becomes(status="claimed", outcome=None, ended_ms=None, live_ms=None)
+
     async def _past(self, _: JSON, __: web.WebSocketResponse) -> JSON:
         return {"type": "past", "more": False, "rows": self.past}
 
@@ -352,6 +355,7 @@ class Clinic:
         "on_call": _on_call,
         "visit.release": _release,
         "visit.end": _end,
+        "visit.reopen": _reopen,
         "visit.hang_up": _hang_up,
         "visit.history": _history,
         "sessions.past": _past,

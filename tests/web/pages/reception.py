@@ -146,6 +146,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "sign_out": "/demo/staff/sign-out",
                 "session": "/demo/staff/session",
                 "notify": True,
+                "reopen_ms": 1_800_000,
             },
         },
     ),

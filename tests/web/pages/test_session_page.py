@@ -149,6 +149,51 @@ async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue
     await expect(page.get_by_role("heading", name="Sessions List")).to_be_visible()
 
 
+async def test_a_session_that_was_ended_too_early_is_reopened_from_the_page_after_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await providers_page(clinic, open_page)
+    await clinic.becomes(status="ended", outcome="completed", ended_ms=int(time.time() * 1000))
+    await page.get_by_role("button", name="Reopen").click()
+    await expect(page.get_by_role("button", name="Start Session")).to_be_visible()
+    assert clinic.got("visit.reopen")[0]["visit"] == "v_1"
+    long_ago = int(time.time() * 1000) - 1_900_000
+    await clinic.becomes(status="ended", outcome="completed", ended_ms=long_ago)
+    await expect(page.get_by_role("heading", name="Session with Ana Ruiz has ended")).to_be_visible()
+    await expect(page.get_by_role("button", name="Reopen")).to_have_count(0)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+async def test_no_word_under_the_calls_buttons_is_broken_or_cut_off_on_a_narrow_phone(
+    clinic: Clinic, open_page: OpenPage, language: str
+) -> None:
+    clinic.staff["u_osei"]["on_call"] = True
+    await clinic.claimed_by()
+    page = await open_page("/demo/staff/visits/v_1", width=320)
+    if language == "es":
+        await page.get_by_role("link", name="Español").click()
+        await expect(page.locator("html")).to_have_attribute("lang", "es")
+    await in_the_call(clinic)
+    await expect(page.locator(".control.danger")).to_be_visible()
+    cut = await page.locator(".control").evaluate_all(
+        "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    )
+    assert not cut
+    lines = await page.locator(".control span").evaluate_all(
+        """(all) => all.map((span) => {
+            const range = document.createRange();
+            range.selectNodeContents(span);
+            const tops = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+            return [span.textContent, tops.size];
+        })"""
+    )
+    assert all(count <= len(words.split()) for words, count in lines), lines
+    await page.locator(".more summary").click()
+    menu = await page.locator(".more > .card").bounding_box()
+    assert menu is not None
+    assert menu["x"] >= 0 and menu["x"] + menu["width"] <= 320
+
+
 async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

@@ -39,7 +39,7 @@ function answer(step, info) {
   const typing = info.typing === step.id;
   return html`<div class=${typing ? "typing" : ""} data-step=${step.id}>
     <dt>${step.title}${typing ? html` <span class="now">${t("being filled in")}</span>` : nothing}</dt>
-    <dd class=${words ? "" : "quiet"}>${words ?? (typing ? "…" : t("not yet"))}</dd>
+    <dd class=${words ? "" : "quiet"}>${words ?? (typing ? "…" : info.guide_done ? t("not answered") : t("not yet"))}</dd>
   </div>`;
 }
 

@@ -4,7 +4,7 @@ import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { caseInformation } from "../shared/case.js";
 import { tickBy } from "../shared/clock.js";
-import { initials, minutes, stateName } from "../shared/format.js";
+import { clock, initials, minutes, stateName } from "../shared/format.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -291,9 +291,13 @@ function list() {
 
 function afterSession() {
   const { patient } = over.parties;
+  const until_ms = over.ended_ms + boot.reopen_ms;
+  const mayReopen = over.outcome === "completed" && over.claimant?.id === me.id && client.now() < until_ms;
   return html`<section class="card stack after"><h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
     <p>${over.talked_ms ? t("You talked for {time}.", { time: minutes(over.talked_ms) }) : nothing} ${t("Camera and microphone are off.")}</p>
-    <p><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>${t("Back to On-Demand Requests")}</a></p></section>`;
+    <p class="row"><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>${t("Back to On-Demand Requests")}</a>
+      ${mayReopen ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>${t("Reopen")}</button>` : nothing}</p>
+    ${mayReopen ? html`<p class="small quiet">${t("Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.", { time: clock(until_ms) })}</p>` : nothing}</section>`;
 }
 
 function draw() {

@@ -51,5 +51,8 @@ client.subscribe("bell", (message) => {
   redraw();
 });
 prepareRegions();
+// On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
 redraw();
 client.connect();
