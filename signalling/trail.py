@@ -206,8 +206,9 @@ class Trail:
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        while self._touched:
-            organisation = self._touched.pop()
+        # What comes meanwhile waits for the next round: many entries in one go cost little, each by itself much.
+        for organisation in list(self._touched):
+            self._touched.discard(organisation)
             try:
                 await self.settle(organisation)
                 await self._bear_witness(organisation)

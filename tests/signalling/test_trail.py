@@ -266,3 +266,21 @@ async def test_who_reads_and_who_acts_stands_in_the_trail_and_no_patient_does(va
     assert (await trail.verify(ORG)).problem == ""
     kept = b"".join(await trail.read(ORG, 0, 1000))
     assert not [canary for canary in CANARIES if canary in kept]
+
+
+async def test_what_comes_while_entries_are_bound_waits_for_the_next_round(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail, rounds = trail_of(valkey), 0
+
+    async def bind(_: str) -> bool:
+        nonlocal rounds
+        rounds += 1
+        trail._touch(ORG)  # a commit beside
+        return False
+
+    monkeypatch.setattr(trail, "bind", bind)
+    trail._touch(ORG)
+    await trail._bind_touched()
+    assert rounds == 1
+    assert trail._touched == {ORG}
