@@ -240,6 +240,8 @@ class Afar:
             await self._listen(helper)
         except Lost as problem:
             why = str(problem)
+            if self._begun and len(helper.over) == len(helper.pipes):
+                await self._part(helper.line, "")
         except (Garbled, WrongKey):
             why = "it says what cannot be understood"
             await self._part(helper.line, "what was said is not understood: is it the same Greenroom?")
@@ -279,6 +281,8 @@ class Afar:
                 self.left.append(helper.name)
             else:
                 await self._pass_on(helper, said)
+            if helper.name in self.left and len(helper.over) == len(helper.pipes):
+                raise Lost("its user ended it")
 
     def _begin(self) -> None:
         self._begun = True
@@ -319,8 +323,6 @@ class Afar:
         if told[0] in ("done", "failed"):
             helper.over.add(process)
         await self._tell(helper.pipes[process], told)
-        if len(helper.over) == len(helper.pipes):
-            helper.outbox.put_nowait(Over(""))
 
     @staticmethod
     async def _tell(pipe: Connection, told: tuple[str, str | bytes]) -> None:

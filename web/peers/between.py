@@ -141,7 +141,7 @@ class Stop(Message, frozen=True):
 
 
 class Over(Message, frozen=True):
-    """The last word to a helper: it is not needed, or no longer. Without a `why`: all that it saw has been taken in."""
+    """The last word to a helper: it is not needed, or no longer. Without a `why` all that it saw has been taken in."""
 
     why: Sentence
 

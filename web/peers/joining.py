@@ -73,7 +73,6 @@ class Helper:
         self._at, self._key, self._count, self._own, self._say = at, key, processes, own, say
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
-        self._over: set[int] = set()
         self._problem = ""
         self._at_once = False
         self._outbox: asyncio.Queue[Message | None] = asyncio.Queue(OUTBOX)
@@ -212,13 +211,9 @@ class Helper:
         telling = asyncio.create_task(self._tell(line))
         try:
             async with asyncio.timeout(None) as self._limit:
-                await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
-                if telling.done() and not self._problem:
-                    telling.result()
-                    self._goodbye_within()
-                    await asyncio.wait((hearing,))  # the coordinator says once it has taken all in
-                if hearing.done():
-                    hearing.result()
+                ended, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
         except TimeoutError:
             raise Failed(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
         finally:
@@ -251,7 +246,7 @@ class Helper:
                     raise Garbled
 
     async def _tell(self, line: Line[FromCoordinator]) -> None:
-        """What was seen goes up; returns when all of it has."""
+        """What was seen goes up; returns when that was the last, since something has gone wrong here."""
         while (message := await self._outbox.get()) is not None:
             await line.say(message)
 
@@ -273,8 +268,7 @@ class Helper:
             self._put((Done if kind == "done" else News)(process, last))
         if kind in ("done", "failed"):
             asyncio.get_running_loop().remove_reader(self._pipes[process].fileno())
-            self._over.add(process)
-        if self._problem or len(self._over) == len(self._pipes):
+        if self._problem:
             self._put(None)
 
     def _put(self, message: Message | None) -> None:
@@ -292,7 +286,7 @@ class Helper:
 
     def _goodbye_within(self) -> None:
         if self._limit is not None and self._limit.when() is None:
-            self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S)
+            self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
         with suppress(OSError):  # it has died, and the end of its pipe says so

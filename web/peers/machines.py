@@ -52,7 +52,7 @@ class Crew:
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
         """Raises PlanError where a process, or one of so many helpers on other machines, had no provider."""
-        self.interrupted = False
+        self.interrupted = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
         self.afar = [plan.share(processes + number, of) for number in range(helpers)]
@@ -103,6 +103,7 @@ class Crew:
             for pipe in self._pipes:
                 self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
             self._collect(seen, Watch(seen, *server_pids, machine=True))
+            self._over = True
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -148,8 +149,8 @@ class Crew:
                     raise Failed(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
-        """End the processes, however far they are."""
-        end(self._pipes, self._processes, PARENT_GONE_S)
+        """End the processes, however far they are; when all is over their staff has time to go Off-Call."""
+        end(self._pipes, self._processes, GOODBYE_S if self._over else PARENT_GONE_S)
 
 
 def begin(share: Share) -> tuple[Connection, BaseProcess]:
@@ -195,6 +196,7 @@ async def _work(pipe: Connection, share: Share) -> None:
     loop = asyncio.get_running_loop()
     driver = Driver(share)
     orders: asyncio.Queue[Sequence[Any]] = asyncio.Queue()
+    over = asyncio.Event()
 
     def heard() -> None:
         try:
@@ -202,6 +204,7 @@ async def _work(pipe: Connection, share: Share) -> None:
         except (EOFError, OSError):
             order = ("stop",)
             loop.remove_reader(pipe.fileno())
+            over.set()
         if order[0] == "stop":
             driver.stop()
         orders.put_nowait((time.monotonic(), *order))
@@ -221,9 +224,11 @@ async def _work(pipe: Connection, share: Share) -> None:
             news = asyncio.create_task(_news(pipe, seen))
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
+        _tell(pipe, "done", seen.news())
+        # Another process may have staff of the same account, which would be Off-Call as well.
+        await over.wait()
     finally:
         await driver.close()
-    _tell(pipe, "done", seen.news())
 
 
 async def _news(pipe: Connection, seen: Observations) -> None:
