@@ -122,6 +122,18 @@ def test_machines_play_parts_of_one_plan_and_one_report_is_made_of_them(
     assert json.loads((tmp_path / "both" / "report.json").read_text())["figures"]
 
 
+def test_one_account_serves_in_several_processes_until_the_last_of_them_is_done(
+    server: RunningServer, staff: Path
+) -> None:
+    staff.write_text(staff.read_text().splitlines()[0])
+    result = run(
+        server.url,
+        *("-n", 3, "-p", 2, "--processes", 2, "-a", "steady:1/s", "--patience", "20s"),
+        *("--credentials", staff, "--fail-if", "errors>0"),
+    )
+    assert result.exit_code == 0, result.output
+
+
 def test_faults_on_purpose_are_part_of_a_run(server: RunningServer, staff: Path, tmp_path: Path) -> None:
     result = run(
         server.url,
