@@ -1,20 +1,17 @@
 """Two-factor sign-in in a real browser: the QR code is there, its key signs in, and every page is accessible."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browsers import SHOWN_MS
+from tests.web.browsing import OpenPage, pages
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.phone import CODE, HOME, Clock, Phone
 from tests.web.site import ADMIN, OSEI, Site
 from web import demo, totp
 from web.api.qr import inline
-
-Open = Callable[..., Awaitable[Page]]
 
 
 @pytest.fixture
@@ -24,27 +21,10 @@ def clock(site: Site, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def open_page(site: Site, browser: Browser) -> AsyncIterator[Open]:
+async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
     """Opens a page as nobody; no page may log an error but that a form was refused."""
-    wrong: list[str] = []
-
-    async def open_one(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
-        context = await browser.new_context(
-            viewport={"width": width, "height": 860},
-            color_scheme="dark" if dark else "light",
-            locale="en-US",
-            reduced_motion="reduce",
-            **how,
-        )
-        context.set_default_timeout(SHOWN_MS)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        await page.goto(str(site.server.make_url(path)))
-        return page
-
-    yield open_one
-    assert not [text for text in wrong if "status of 422" not in text]
+    async with pages(site, browser, expected="status of 422") as open_page:
+        yield open_page
 
 
 async def password(site: Site, page: Page, email: str) -> None:
@@ -60,7 +40,7 @@ async def sign_out(page: Page) -> None:
 
 
 async def test_an_administrator_sets_it_up_signs_in_by_it_and_every_page_is_accessible(
-    site: Site, open_page: Open, clock: Clock
+    site: Site, open_page: OpenPage, clock: Clock
 ) -> None:
     await site.change(admins_two_factor=True)
     page = await open_page("/demo/staff/sign-in", width=320, dark=True)
@@ -117,7 +97,9 @@ async def test_an_administrator_sets_it_up_signs_in_by_it_and_every_page_is_acce
     await expect(page.get_by_text("Two-factor", exact=True)).to_be_visible()
 
 
-async def test_it_works_without_javascript_and_in_spanish(site: Site, open_page: Open, clock: Clock) -> None:
+async def test_it_works_without_javascript_and_in_spanish(
+    site: Site, open_page: OpenPage, clock: Clock
+) -> None:
     page = await open_page("/demo/staff/sign-in?lang=es", java_script_enabled=False)
     await page.get_by_label("Correo").fill(OSEI)
     await page.get_by_label("Contraseña").fill(demo.password(site.settings, OSEI))

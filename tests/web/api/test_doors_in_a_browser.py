@@ -8,9 +8,9 @@ import pytest
 from aiohttp import ClientWebSocketResponse
 from playwright.async_api import Browser, Page, expect
 
-from tests.browsers import SHOWN_MS
 from tests.web.api.client import PATIENT, program
 from tests.web.api.test_kiosk import link
+from tests.web.browsing import pages
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
 from web import demo
@@ -23,22 +23,9 @@ async def opened(
     site: Site, browser: Browser, path: str, *, width: int = 1280, dark: bool = False
 ) -> AsyncIterator[Page]:
     """A page of the site, in a browser of its own; no page may log an error or break its own policy."""
-    wrong: list[str] = []
-    context = await browser.new_context(
-        viewport={"width": width, "height": 860},
-        color_scheme="dark" if dark else "light",
-        reduced_motion="reduce",
-        locale="en-US",
-    )
-    context.set_default_timeout(SHOWN_MS)
-    page = await context.new_page()
-    page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    await page.goto(str(site.server.make_url(path)))
-    yield page
-    await context.close()
-    expected = ("Failed to load resource", "WebSocket connection to")
-    assert not [text for text in wrong if not text.startswith(expected)]
+    expected = "^(Failed to load resource|WebSocket connection to)"
+    async with pages(site, browser, expected=expected, heard=("error", "warning")) as open_page:
+        yield await open_page(path, width=width, dark=dark)
 
 
 async def sign_in(page: Page, site: Site, email: str = ADMIN) -> None:

@@ -3,16 +3,15 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from signalling.record import Status
-from tests.browsers import SHOWN_MS
+from tests.web.browsing import OpenPage, pages
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
@@ -25,8 +24,6 @@ from web.pages.public import SERVICE
 SOON_MS = 90_000
 """A time that begins sooner may be gone before a test has pressed it."""
 
-OpenPage = Callable[..., Awaitable[Page]]
-EXPECTED = re.compile("status of (409|422)")  # a page that says what is wrong
 LOOKS = [(1280, False), (320, True)]
 
 
@@ -47,37 +44,16 @@ async def site(open_site: OpenSite) -> Site:
 
 @pytest.fixture
 async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
-    """Opens a path in a browser of its own: `open_page("/demo", width=320, dark=True, timezone_id="Asia/Tokyo")`."""
-    wrong: list[str] = []
-    contexts = []
-
-    def hear(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and not EXPECTED.search(message.text):
-            wrong.append(message.text)
-
-    async def open_page(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
-        context = await browser.new_context(
-            **{
-                "viewport": {"width": width, "height": 860},
-                "color_scheme": "dark" if dark else "light",
-                "reduced_motion": "reduce",
-                "locale": "en-US",
-                "timezone_id": morning(),
-                **how,
-            }
-        )
-        contexts.append(context)
-        context.set_default_timeout(SHOWN_MS)
-        page = await context.new_page()
-        page.on("console", hear)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        await page.goto(str(site.server.make_url(path)))
-        return page
-
-    yield open_page
-    for context in contexts:
-        await context.close()
-    assert not wrong
+    """Opens a path in a browser of its own, in the clinic's zone unless it says another."""
+    # The refusals are pages that say what is wrong.
+    async with pages(
+        site,
+        browser,
+        expected="status of (409|422)",
+        heard=("error", "warning"),
+        timezone_id=morning(),
+    ) as open_page:
+        yield open_page
 
 
 async def choose(page: Page, at: int = 0) -> None:

@@ -1,7 +1,6 @@
 """The set-up in a real browser: built by keyboard, tried in the preview, lived through by a patient, open to all."""
 
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 
 from signalling.commands import Assign
 from signalling.record import Actor, Role
-from tests.browsers import SHOWN_MS
+from tests.web.browsing import OpenPage, pages
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.test_logo import png
 from tests.web.setup.test_saving import stored
@@ -17,35 +16,15 @@ from tests.web.site import ADMIN, FORM, OSEI, Site
 from web import demo
 from web.pages.public import SERVICE
 
-Open = Callable[..., Awaitable[Page]]
-
 
 @pytest.fixture
-async def open_page(site: Site, browser: Browser) -> AsyncIterator[Open]:
-    """Opens a page as nobody: `open_page("/demo", width=320, dark=True)`. No page may log an error."""
-    wrong: list[str] = []
-
-    async def open_one(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
-        context = await browser.new_context(
-            viewport={"width": width, "height": 860},
-            color_scheme="dark" if dark else "light",
-            locale="en-US",
-            reduced_motion="reduce",
-            **how,
-        )
-        context.set_default_timeout(SHOWN_MS)
-        page = await context.new_page()
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        await page.goto(str(site.server.make_url(path)))
-        return page
-
-    yield open_one
-    # A refused form is an answer with a status that browsers log as an error; it is part of what is tested.
-    assert not [text for text in wrong if not re.search(r"status of (401|409|422)", text)]
+async def open_page(site: Site, browser: Browser) -> AsyncIterator[OpenPage]:
+    """Opens a page as nobody; no page may log an error but that a form was refused."""
+    async with pages(site, browser, expected="status of (401|409|422)") as open_page:
+        yield open_page
 
 
-async def signed_in(site: Site, open_page: Open, email: str = ADMIN, **how: Any) -> Page:
+async def signed_in(site: Site, open_page: OpenPage, email: str = ADMIN, **how: Any) -> Page:
     page = await open_page("/demo/staff/sign-in", **how)
     await page.get_by_label("Email").fill(email)
     await page.get_by_label("Password").fill(demo.password(site.settings, email))
@@ -66,7 +45,7 @@ async def save(page: Page, name: str = "Save") -> None:
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
 async def test_every_page_of_the_set_up_is_accessible(
-    site: Site, open_page: Open, width: int, dark: bool
+    site: Site, open_page: OpenPage, width: int, dark: bool
 ) -> None:
     page = await signed_in(site, open_page, width=width, dark=dark)
     for part in ("", "/calendar", "/guide", "/people", "/policy", "/links"):
@@ -94,7 +73,7 @@ async def test_every_page_of_the_set_up_is_accessible(
     await is_accessible(page)
 
 
-async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_page: Open) -> None:
+async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_page: OpenPage) -> None:
     one, other = await signed_in(site, open_page), await signed_in(site, open_page)
     for page in (one, other):
         await go(site, page, "/demo/staff/setup/calendar")
@@ -110,7 +89,7 @@ async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_
     await expect(other.get_by_label("Name of the clinic")).to_have_value("Lakeside Clinic")
 
 
-async def test_what_was_typed_is_kept_where_the_sign_in_has_ended(site: Site, open_page: Open) -> None:
+async def test_what_was_typed_is_kept_where_the_sign_in_has_ended(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
     await go(site, page, "/demo/staff/setup/policy")
     await page.get_by_label("A wait turns amber after").fill("7")
@@ -132,7 +111,7 @@ async def test_what_was_typed_is_kept_where_the_sign_in_has_ended(site: Site, op
     assert (await stored(site)).policy.amber_ms == 420_000
 
 
-async def test_the_first_set_up_leads_from_step_to_step(site: Site, open_page: Open) -> None:
+async def test_the_first_set_up_leads_from_step_to_step(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup")
     await expect(page.get_by_role("heading", name="1 of 5 steps are done")).to_be_visible()
@@ -147,7 +126,9 @@ async def test_the_first_set_up_leads_from_step_to_step(site: Site, open_page: O
     await expect(page.get_by_role("heading", name="5 of 5 steps are done")).to_be_visible()
 
 
-async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(site: Site, open_page: Open) -> None:
+async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(
+    site: Site, open_page: OpenPage
+) -> None:
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup/calendar")
     await page.get_by_label("Monday, opens").first.fill("09:00")
@@ -171,7 +152,9 @@ async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(site: S
     await is_accessible(visitor)
 
 
-async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(site: Site, open_page: Open) -> None:
+async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(
+    site: Site, open_page: OpenPage
+) -> None:
     page = await signed_in(site, open_page)
     mark = page.locator(".side .org")
     await expect(mark.locator(".mark")).to_have_text("R")
@@ -197,7 +180,7 @@ async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(site: Sit
 
 
 async def test_who_works_in_the_set_up_stays_on_call_and_hears_of_requests(
-    site: Site, open_page: Open
+    site: Site, open_page: OpenPage
 ) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
     await page.get_by_role("switch", name="On-Call").click()
@@ -219,7 +202,7 @@ async def test_who_works_in_the_set_up_stays_on_call_and_hears_of_requests(
 
 
 async def test_the_guide_is_built_with_the_keyboard_and_tried_in_the_preview(
-    site: Site, open_page: Open
+    site: Site, open_page: OpenPage
 ) -> None:
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup/guide")
@@ -257,7 +240,7 @@ async def test_the_guide_is_built_with_the_keyboard_and_tried_in_the_preview(
     assert titles[:3] == ["Do you have a fever?", "How high is it?", "When did it begin?"]
 
 
-async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, open_page: Open) -> None:
+async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup/guide")
     await page.get_by_role("button", name="Text", exact=True).click()
@@ -300,6 +283,6 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
     await expect(ana.get_by_role("heading", name="Allergies and medicines")).to_be_visible()
 
 
-async def test_somebody_who_is_no_admin_is_told_in_words(site: Site, open_page: Open) -> None:
+async def test_somebody_who_is_no_admin_is_told_in_words(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page, OSEI)
     assert (await page.context.request.get(str(site.server.make_url("/demo/staff/setup")))).status == 403

@@ -1,0 +1,57 @@
+"""Pages of a site in Chromium, each in a browser that nobody else has, and what their consoles say.
+
+Knows how a page is opened, and that none may log what a test does not expect; nothing of what is on it.
+"""
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Browser, ConsoleMessage, Page
+
+from tests.browsers import SHOWN_MS
+from tests.web.site import Site
+
+OpenPage = Callable[..., Awaitable[Page]]
+"""Opens a path as nobody: `open_page("/demo", width=320, dark=True)`; further keywords go to the browser's context."""
+
+
+@asynccontextmanager
+async def pages(
+    site: Site, browser: Browser, *, expected: str, heard: tuple[str, ...] = ("error",), **usual: Any
+) -> AsyncIterator[OpenPage]:
+    """Hands out the way to open pages; in the end none may have logged anything of the kinds `heard` but `expected`.
+
+    `usual` goes to each browser's context.
+    """
+    contexts = []
+    wrong: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in heard and not re.search(expected, message.text):
+            wrong.append(message.text)
+
+    async def open_page(path: str, *, width: int = 1280, dark: bool = False, **how: Any) -> Page:
+        context = await browser.new_context(
+            **{
+                "viewport": {"width": width, "height": 860},
+                "color_scheme": "dark" if dark else "light",
+                "reduced_motion": "reduce",
+                "locale": "en-US",
+                **usual,
+                **how,
+            }
+        )
+        contexts.append(context)
+        context.set_default_timeout(SHOWN_MS)
+        page = await context.new_page()
+        page.on("console", hear)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        await page.goto(str(site.server.make_url(path)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert not wrong
