@@ -72,27 +72,39 @@ function draw() {
     go: (to, { forward }) => go(step, to, forward) }), place);
 }
 
-/** Draw what the server made of the form, and go on where it says. */
-function take(text) {
+const fields = () => [...form().elements].filter(({ name, type }) => name && !["hidden", "submit", "button"].includes(type));
+const key = ({ type }) => (type === "checkbox" ? "checked" : "value");
+
+/** Draw what the server made of the form, and go on where it says. What was typed since it was `sent` stays. */
+function take(text, sent) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.querySelector("#guide-form");
   if (!fresh) return location.reload();
+  const typed = fields().filter((field) => sent.has(field.name) && sent.get(field.name) !== field[key(field)]);
+  const writing = typed.find((field) => field === document.activeElement)?.name;
   form().replaceWith(document.adoptNode(fresh));
-  const focus = form().querySelector("[autofocus]");
-  focus?.focus();
-  focus?.scrollIntoView({ block: "center" });
   unsaved = true;
+  for (const field of fields()) {
+    const before = typed.find(({ name }) => name === field.name);
+    if (!before) continue;
+    field[key(field)] = before[key(field)];
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+  const focus = writing ? form().elements.namedItem(writing) : form().querySelector("[autofocus]");
+  focus?.focus();
+  focus?.scrollIntoView({ block: writing ? "nearest" : "center" });
   draw();
 }
 
 /** Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says what is wrong. */
 async function press(action) {
+  const sent = new Map(fields().map((field) => [field.name, field[key(field)]]));
   const body = new URLSearchParams(new FormData(form()));
   body.append("do", action);
   try {
     const answer = await fetch(form().action, { method: "POST", body });
     if (!answer.ok || answer.redirected) throw new Error(answer.statusText);
-    take(await answer.text());
+    take(await answer.text(), sent);
   } catch {
     unsaved = false;
     const pressed = document.createElement("input");
