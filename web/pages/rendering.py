@@ -17,6 +17,7 @@ from aiohttp import web
 
 from web import i18n
 from web.organisations import Organisation
+from web.pages.modules import imported
 
 HERE = Path(__file__).parent.parent
 STATIC, TEMPLATES = HERE / "static", HERE / "templates"
@@ -81,6 +82,7 @@ def page(
         "org": request.get(ORGANISATION),
         "request_path": request.path,
         "static": _linker(request.app[BUILD]),
+        "module": _module(request.app[BUILD]),
         "title": title,
         "lang": i18n.current(),
         "language_links": i18n.choices(request),
@@ -140,6 +142,20 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     if kind.startswith("text/"):
         headers["Content-Type"] += "; charset=utf-8"
     return web.FileResponse(path, headers=headers)
+
+
+def _module(version: str) -> Any:
+    static = _linker(version)
+
+    def module(path: str) -> markupsafe.Markup:
+        """A script and all that it imports, as tags for the head."""
+        preload = markupsafe.Markup('<link rel="modulepreload" href="{}">')
+        script = markupsafe.Markup('<script type="module" src="{}"></script>').format(static(path))
+        return markupsafe.Markup("").join(
+            [*(preload.format(static(name)) for name in imported(STATIC, path)), script]
+        )
+
+    return module
 
 
 def _linker(version: str) -> Any:
