@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
@@ -18,7 +20,7 @@ async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
             raise problem
 
 
-async def to_its_end(work: Coroutine[Any, Any, str]) -> str:
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     """What `work` returns; cancelled, it is finished first: a patient half in line could not leave it."""
     task = asyncio.ensure_future(work)
     try:
