@@ -68,6 +68,12 @@ async def test_an_organisation_may_close_meet_now_while_nobody_is_on_call(site: 
 # --- patient information
 
 
+async def test_the_preferred_language_is_that_in_which_the_page_is_read(site: Site) -> None:
+    for lang in ("es", "en"):
+        text = await (await site.person().get(f"/demo/information?lang={lang}")).text()
+        assert f'<option value="{lang}" selected' in text
+
+
 async def test_the_visit_begins_when_patient_information_is_sent(site: Site) -> None:
     ana = site.person()
     response = await ana.ask_for_a_visit()

@@ -66,7 +66,8 @@ async def new(request: web.Request) -> web.Response:
     held = _held(await sessions.get(request), organisation)
     if held is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
-    return await _form_page(request, organisation, held, patient_form.empty(organisation.languages), {})
+    form = patient_form.empty(organisation.languages, current())
+    return await _form_page(request, organisation, held, form, {})
 
 
 async def book(request: web.Request) -> web.Response:

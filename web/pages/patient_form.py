@@ -61,10 +61,11 @@ def check(posted: Mapping[str, object], languages: Collection[str], today: date)
     return Checked(form, {}, PatientInformation(**fine))  # type: ignore[arg-type]
 
 
-def empty(languages: Collection[str]) -> dict[str, str]:
-    """The form before anything is written; the only language of an organisation is chosen already."""
+def empty(languages: Collection[str], reads: str = "") -> dict[str, str]:
+    """The form before anything is written. The preferred language is that in which the page is read (`reads`), where
+    the organisation has it, else its first."""
     form = dict.fromkeys(_fields(languages, date.min), "")
-    return form | {"language": next(iter(languages))}
+    return form | {"language": reads if reads in languages else next(iter(languages))}
 
 
 def normal_phone(text: str) -> str | None:

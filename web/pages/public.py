@@ -19,7 +19,7 @@ from signalling.record import Actor, PatientInformation, Role, Visit
 from signalling.service import Service, new_id
 from signalling.visit import Refusal
 from web import sessions
-from web.i18n import N_, day_names, gettext, organisation_language
+from web.i18n import N_, current, day_names, gettext, organisation_language, time_words
 from web.openings import OPENINGS
 from web.organisations import LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
@@ -67,7 +67,7 @@ async def calendar(request: web.Request) -> web.Response:
     visit = await open_visit(request, organisation)
     local = datetime.now(ZoneInfo(organisation.timezone))
     hours = [
-        {"day": name, "spans": list(spans), "today": day == local.weekday()}
+        {"day": name, "spans": [_span_words(*span) for span in spans], "today": day == local.weekday()}
         for day, (name, spans) in enumerate(zip(day_names(), organisation.hours, strict=True))
     ]
     context = {
@@ -82,6 +82,19 @@ async def calendar(request: web.Request) -> web.Response:
         "week_action": f"/{organisation.id}/appointments/hold",
     }
     return page(request, "calendar.html", context, title=organisation.name)
+
+
+def _span_words(opens: str, closes: str) -> str:
+    """ "9:00 AM – 5:30 PM" for two times of an organisation's opening hours."""
+    if (opens, closes) == ("00:00", "24:00"):
+        return gettext("All day")
+    opening, closing = (
+        gettext("midnight")
+        if at == "24:00"
+        else time_words(datetime.strptime(at, "%H:%M").replace(tzinfo=UTC))
+        for at in (opens, closes)
+    )
+    return f"{opening} – {closing}"
 
 
 async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
@@ -116,7 +129,8 @@ async def information(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:
         raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar says why
-    response = _form_page(request, organisation, patient_form.empty(organisation.languages), {})
+    form = patient_form.empty(organisation.languages, current())
+    response = _form_page(request, organisation, form, {})
     if not request.cookies.get(_form_cookie(request)):
         _set_form_cookie(request, response, secrets.token_urlsafe(24))
     return response

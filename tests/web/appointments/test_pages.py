@@ -232,6 +232,18 @@ async def test_staff_move_a_visit_to_another_time(site: Site, open_page: OpenPag
     await expect(osei.get_by_role("listitem").filter(has_text="Ana Ruiz")).to_contain_text("moved")
 
 
+async def test_the_staffs_calendar_always_leads_back_to_today(site: Site, open_page: OpenPage) -> None:
+    osei = await open_page("/demo/staff/sign-in")
+    await sign_in(osei, site, OSEI)
+    await osei.goto(str(site.server.make_url("/demo/staff/calendar")))
+    today = osei.get_by_role("link", name="Today")
+    await expect(today).to_have_attribute("aria-current", "date")
+    await osei.get_by_role("link", name="Later").click()
+    await expect(today).not_to_have_attribute("aria-current", "date")
+    await today.click()
+    await expect(osei.locator("#bookings .chip")).to_have_text("today")
+
+
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
 async def test_the_pages_of_booked_visits_and_reports_are_accessible(
     site: Site, open_page: OpenPage, width: int, dark: bool

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import jinja2
 from aiohttp import WSMsgType, web
+from markupsafe import Markup
 
 from tests.web.pages.clinic import JSON, OSEI, Clinic
 from web import i18n
@@ -176,6 +177,7 @@ async def _page(request: web.Request) -> web.Response:
         "title": title,
         "request_path": request.path,
         "static": "/static/{}".format,
+        "module": lambda path: Markup('<script type="module" src="/static/{}"></script>').format(path),
         "lang": "en",
         "language_links": [("en", "English", "?lang=en", True), ("es", "Español", "?lang=es", False)],
     }

@@ -191,7 +191,8 @@ async def test_no_word_under_the_calls_buttons_is_broken_or_cut_off_on_a_narrow_
     await page.locator(".more summary").click()
     menu = await page.locator(".more > .card").bounding_box()
     assert menu is not None
-    assert menu["x"] >= 0 and menu["x"] + menu["width"] <= 320
+    assert menu["x"] >= 0
+    assert menu["x"] + menu["width"] <= 320
 
 
 async def test_a_visit_that_was_returned_brings_the_provider_back_to_the_list(

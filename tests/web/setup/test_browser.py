@@ -1,5 +1,6 @@
 """The set-up in a real browser: built by keyboard, tried in the preview, lived through by a patient, open to all."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -148,7 +149,9 @@ async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(
     assert found.closed == ("2031-12-25",)
     visitor = await open_page("/demo")
     await expect(visitor.get_by_text("We are short of staff today.")).to_be_visible()
-    await expect(visitor.get_by_role("row", name="Friday")).to_contain_text("13:00–17:30")
+    await expect(visitor.get_by_role("row", name="Friday")).to_contain_text(
+        re.compile(r"1:00\sPM – 5:30\sPM")
+    )
     await is_accessible(visitor)
 
 
@@ -286,3 +289,12 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
 async def test_somebody_who_is_no_admin_is_told_in_words(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page, OSEI)
     assert (await page.context.request.get(str(site.server.make_url("/demo/staff/setup")))).status == 403
+
+
+async def test_on_a_phone_the_section_that_is_open_is_in_sight_among_the_others(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = await signed_in(site, open_page)
+    await page.set_viewport_size({"width": 320, "height": 640})
+    await go(site, page, "/demo/staff/setup/audit")
+    await expect(page.get_by_role("link", name="Audit trail")).to_be_in_viewport(ratio=0.9)

@@ -64,7 +64,8 @@ async def test_what_is_saved_in_the_calendar_is_what_visitors_see(site: Site) ->
     text = await (await site.person().get("/demo")).text()
     assert "Lakeside Clinic" in text
     assert "New York" in text
-    assert "09:00–12:00" in text
+    assert "9:00\u202fAM – 12:00\u202fPM<br>1:00\u202fPM – midnight" in text
+    assert "All day" in text  # the other days
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ const ENDINGS = {
 export function afterVisit({ visit, organisation, home }) {
   const [heading, text] = (ENDINGS[visit.outcome] ?? ENDINGS.completed)(visit);
   return html`<section class="card stack after">
-    <span class="mark large" aria-hidden="true">${visit.outcome === "completed" ? "✓" : "·"}</span>
+    ${visit.outcome === "completed" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
     <h1 tabindex="-1" data-focus>${heading}</h1>
     <p>${text}</p>
     ${visit.ended_ms ? html`<p class="small quiet num">${t("Ended at {time}. Camera and microphone are off.", { time: clock(visit.ended_ms) })}</p>` : nothing}
