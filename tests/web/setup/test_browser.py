@@ -1,11 +1,12 @@
 """The set-up in a real browser: built by keyboard, tried in the preview, lived through by a patient, open to all."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, FilePayload, Page, expect
+from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
 from signalling.commands import Assign
 from signalling.record import Actor, Role
@@ -243,11 +244,37 @@ async def test_the_guide_is_built_with_the_keyboard_and_tried_in_the_preview(
     assert titles[:3] == ["Do you have a fever?", "How high is it?", "When did it begin?"]
 
 
+async def test_what_is_typed_while_a_step_is_being_added_stays(site: Site, open_page: OpenPage) -> None:
+    page = await signed_in(site, open_page)
+    await go(site, page, "/demo/staff/setup/guide")
+    arrived, answered = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        arrived.set()
+        await answered.wait()
+        await route.continue_()
+
+    await page.route("**/staff/setup/guide", hold)
+    titles = page.get_by_label("What the step asks")
+    before = await titles.count()
+    await page.get_by_role("button", name="Text", exact=True).click()
+    await arrived.wait()
+    await titles.first.fill("Since when?")
+    answered.set()
+    await expect(titles).to_have_count(before + 1)
+    await expect(titles.first).to_have_value("Since when?")
+    await expect(titles.first).to_be_focused()
+    await expect(page.locator("[data-step] h2").first).to_contain_text("Since when?")
+
+
 async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page)
     await go(site, page, "/demo/staff/setup/guide")
+    titles = page.get_by_label("What the step asks")
+    before = await titles.count()
     await page.get_by_role("button", name="Text", exact=True).click()
-    await page.get_by_label("What the step asks").last.fill("Which week is it?")
+    await expect(titles).to_have_count(before + 1)  # what is written into the page of before is lost
+    await titles.last.fill("Which week is it?")
     await page.get_by_label("Asked only if").last.select_option(
         label="Are you pregnant, or could you be?: Yes"
     )
