@@ -25,7 +25,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-device-for-media-stream",
+    "--use-fake-device-for-media-stream=fps=10",  # every frame of a camera is encoded by the cores that all tests share
     "--use-fake-ui-for-media-stream",
     # Each page would bring a renderer for suggestions under an address bar that nobody sees: two thirds of its cost.
     "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup",

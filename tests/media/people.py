@@ -23,7 +23,7 @@ from tests.media.stage import LossyLink, Stage, staged
 
 CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
-    *(f"{switch}=fps=30" if switch == CAMERA else switch for switch in ARGUMENTS),
+    *(f"{CAMERA}=fps=30" if switch.startswith(CAMERA) else switch for switch in ARGUMENTS),
     "--autoplay-policy=no-user-gesture-required",  # the remote sound plays without a click
 ]
 PICTURE = 60  # luma: the fake camera's green is far above, black far below

@@ -22,6 +22,7 @@ from web.peers.report.units import TIME, number, written
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
+PLAIN_FIRST_S = 1.0  # whoever has just started it wants to see that it runs
 RECENT = 1000
 """How many of the last values of a step are looked at: the figures are those of now, and cheap."""
 RATE_OVER_S = 10.0
@@ -159,8 +160,10 @@ class Live:
         )
 
     def _speak(self) -> None:
-        while not self._ended.wait(self._every_s):
+        pause_s = min(PLAIN_FIRST_S, self._every_s)
+        while not self._ended.wait(pause_s):
             self._say()
+            pause_s = self._every_s
 
     def _say(self) -> None:
         self._console.print(self.line(), markup=False, highlight=False, soft_wrap=True)

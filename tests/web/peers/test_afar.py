@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -88,6 +89,16 @@ class Machine:
             self._news.wait_for(lambda: text in self.said or self._silent, LONG_S)
             assert text in self.said, self.said
             return next(line for line in self.said.splitlines() if text in line)
+
+    def until_arrived(self, number: int) -> None:
+        """Returns once it has said that so many patients have come."""
+
+        def come() -> bool:
+            return any(int(told) >= number for told in re.findall(r"(\d+) of \d+ arrived", self.said))
+
+        with self._news:
+            self._news.wait_for(lambda: come() or self._silent, LONG_S)
+            assert come(), self.said
 
     def ended(self) -> int:
         """Its exit code."""
@@ -185,7 +196,7 @@ def test_ctrl_c_at_a_helper_ends_its_share_and_at_the_coordinator_the_run_and_bo
     command = first.helpers_command()
     assert KEY not in first.said
     helpers = [machine(*command[:2], "--credentials", staff, GREENROOM_PEERS_KEY=KEY) for _ in range(2)]
-    first.until(" arrived")
+    first.until_arrived(4)
     helpers[0].process.send_signal(signal.SIGINT)
     assert helpers[0].ended() == 0, helpers[0].said
     assert "Ended early" in helpers[0].said
@@ -224,7 +235,7 @@ def test_helpers_say_goodbye_when_the_coordinator_is_gone(
     before = asyncio.run(_rows(server, staff.read_text()))
     first = coordinator(*LONG_RUN, "--helpers", 1)
     helper = machine(*first.helpers_command(), "--credentials", staff)
-    first.until(" arrived")
+    first.until_arrived(4)
     first.dies()
     assert helper.ended() == 2
     assert f"greenroom peers: the coordinator at {first.helpers_command()[1]} is gone" in helper.said
