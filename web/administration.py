@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -318,10 +319,8 @@ def reset_two_factor(
     async def work(office: Office) -> list[str]:
         from web.second_factor import turn_off
 
-        slug = await office.slug(organisation)
-        await office.trail()
-        changed = await turn_off(office.redis, office.accounts, slug, email)
-        await office.note(slug, "account.second_factor_off", changed.id)
+        off = partial(turn_off, office.redis, office.accounts)
+        await office.change(organisation, off, email, "account.second_factor_off")
         return [f"{email} signs in with the password only, and can set up two-factor sign-in anew."]
 
     carry_out(config, data, work)

@@ -163,7 +163,7 @@ def _date_words(day: date, form: str, written: str) -> str:
     return dates.format_skeleton(form, day, locale=written)
 
 
-def time_words(value: datetime) -> str:
+def time_words(value: datetime | time) -> str:
     """A time of day, in the value's own zone: "10:30 AM"."""
     return _time_words(value.hour, value.minute, locale())
 

@@ -5,13 +5,11 @@ one that imports it has arrived: a round trip for each level, and there are five
 """
 
 import re
-from functools import lru_cache
 from pathlib import Path
 
 IMPORT = re.compile(r"""\b(?:from|import)\s*["'](\.{1,2}/[^"']+\.js)["']""")
 
 
-@lru_cache(256)
 def imported(folder: Path, name: str) -> tuple[str, ...]:
     """All modules that this one needs, each once, as paths below the folder: those that it names itself come first."""
     found: dict[str, None] = {}

@@ -7,7 +7,7 @@ hold, in `patient_form`. The entry of the setup guide, where the wait begins, is
 import base64
 import hashlib
 import secrets
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -89,10 +89,7 @@ def _span_words(opens: str, closes: str) -> str:
     if (opens, closes) == ("00:00", "24:00"):
         return gettext("All day")
     opening, closing = (
-        gettext("midnight")
-        if at == "24:00"
-        else time_words(datetime.strptime(at, "%H:%M").replace(tzinfo=UTC))
-        for at in (opens, closes)
+        gettext("midnight") if at == "24:00" else time_words(time.fromisoformat(at)) for at in (opens, closes)
     )
     return f"{opening} – {closing}"
 

@@ -7,6 +7,7 @@ all static files, so that a browser may keep each for a year and still never mix
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ def page(
         "org": request.get(ORGANISATION),
         "request_path": request.path,
         "static": _linker(request.app[BUILD]),
-        "module": _module(request.app[BUILD]),
+        "module": partial(_module, request.app[BUILD]),
         "title": title,
         "lang": i18n.current(),
         "language_links": i18n.choices(request),
@@ -144,18 +145,15 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-def _module(version: str) -> Any:
+@lru_cache(256)  # dozens of links, the same on every page of a build
+def _module(version: str, path: str) -> markupsafe.Markup:
+    """A script and all that it imports, as tags for the head."""
     static = _linker(version)
-
-    def module(path: str) -> markupsafe.Markup:
-        """A script and all that it imports, as tags for the head."""
-        preload = markupsafe.Markup('<link rel="modulepreload" href="{}">')
-        script = markupsafe.Markup('<script type="module" src="{}"></script>').format(static(path))
-        return markupsafe.Markup("").join(
-            [*(preload.format(static(name)) for name in imported(STATIC, path)), script]
-        )
-
-    return module
+    preload = markupsafe.Markup('<link rel="modulepreload" href="{}">')
+    script = markupsafe.Markup('<script type="module" src="{}"></script>').format(static(path))
+    return markupsafe.Markup("").join(
+        [*(preload.format(static(name)) for name in imported(STATIC, path)), script]
+    )
 
 
 def _linker(version: str) -> Any:

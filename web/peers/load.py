@@ -224,9 +224,8 @@ class Driver:
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            room = await to_its_end(
-                provider.claim(visit)
-            )  # who claims without hearing of it could not end it
+            # Who claims without hearing of it could not end it.
+            room = await to_its_end(provider.claim(visit))
         except Refused as refused:
             if refused.code not in LOST_CLAIMS:
                 raise

@@ -6,7 +6,7 @@ import pytest
 
 from signalling.record import Policy, Status, Visit
 from tests.web.appointments.visitor import appointments, book, offered
-from tests.web.site import Site
+from tests.web.site import Person, Site
 from web.appointments.slots import HOUR_MS, MINUTE_MS
 from web.pages.calendar_shown import DESK
 from web.pages.public import SERVICE
@@ -15,6 +15,15 @@ from web.pages.public import SERVICE
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
     """From now on the desk's clock says this."""
     monkeypatch.setattr(site.app[DESK], "now_ms", lambda: now_ms)
+
+
+async def at_their_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> tuple[Person, str, int]:
+    """A patient whose booked visit begins now: their browser, the path of its page, and when that is."""
+    ana = site.person()
+    first = (await offered(ana))[0]
+    path = await book(ana, first)
+    await at(site, monkeypatch, first)
+    return ana, path, first
 
 
 async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
@@ -41,11 +50,8 @@ async def test_check_in_opens_the_visit_in_the_queue_marked_with_its_time(
 async def test_a_booked_patient_comes_in_while_meet_now_is_closed(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = site.person()
-    first = (await offered(ana))[0]
-    path = await book(ana, first)
+    ana, path, _ = await at_their_time(site, monkeypatch)
     await site.change(policy=Policy(needs_on_call=True))
-    await at(site, monkeypatch, first)
     assert (await ana.post(f"{path}/check-in")).headers["Location"] == "/demo/visit"
 
 
@@ -55,10 +61,7 @@ async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
     from signalling.commands import Withdraw
     from web.pages.public import patient
 
-    ana = site.person()
-    first = (await offered(ana))[0]
-    path = await book(ana, first)
-    await at(site, monkeypatch, first)
+    ana, path, first = await at_their_time(site, monkeypatch)
     await ana.post(f"{path}/check-in")
     service = site.app[SERVICE]
     (visit,) = (await service.mirrors.get("demo")).visits.values()
@@ -75,10 +78,7 @@ async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
 async def test_a_check_in_that_a_crash_cut_short_is_taken_up_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = site.person()
-    first = (await offered(ana))[0]
-    path = await book(ana, first)
-    await at(site, monkeypatch, first)
+    ana, path, first = await at_their_time(site, monkeypatch)
 
     async def crash(*_: object, **__: object) -> None:
         raise RuntimeError
