@@ -97,12 +97,25 @@ class _Ear(asyncio.Protocol):
         await self._connection.disconnect(nowait=True)
 
 
-def _posted(answer: asyncio.Future[list[Any]], failed: Callable[[], None] | None) -> None:
-    if answer.cancelled() or answer.exception() is None:
-        return
-    log.warning("bus.post_failed", problem=type(answer.exception()).__name__)
-    if failed is not None:
-        failed()
+class _Post:
+    """Who hears that something could not be said. A future would cost as much as to say it."""
+
+    __slots__ = ("_failed",)
+
+    def __init__(self, failed: Callable[[], None] | None) -> None:
+        self._failed = failed
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, answers: list[Any]) -> None:
+        if isinstance(answers[0], Exception):
+            self.set_exception(answers[0])
+
+    def set_exception(self, problem: Exception) -> None:
+        log.warning("bus.post_failed", problem=type(problem).__name__)
+        if self._failed is not None:
+            asyncio.get_running_loop().call_soon(self._failed)
 
 
 class Bus:
@@ -146,10 +159,9 @@ class Bus:
         `failed` is called when it turns out later that the store did not take it.
         """
         try:
-            answer = self._line.say(("PUBLISH", channel, data))
+            self._line.say(("PUBLISH", channel, data), _Post(failed))
         except ConnectionError as problem:
             raise Unavailable(type(problem).__name__) from problem
-        answer.add_done_callback(lambda done: _posted(done, failed))
 
     async def run(self) -> None:
         """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""

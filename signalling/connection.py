@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
@@ -24,6 +24,7 @@ from signalling.service import new_id
 from signalling.store import Unavailable
 from signalling.sweep import system
 from signalling.visit import party_key
+from signalling.websocket import WebSocket
 from signalling.wire import Seat
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see t
 CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second after that
+Rest = Coroutine[Any, Any, None] | None
+"""What is left to do about a message where its answer must wait for something."""
+SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+"""What a client says; all else is about the socket itself, and ends it."""
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 """Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
@@ -60,7 +65,22 @@ class Flood:
 class Connection:
     """A client that said hello: who it is, its socket, and the visits whose page it is on."""
 
-    __slots__ = ("_ws", "actor", "closing", "entered", "id", "noted", "said_bye", "socket", "token", "worker")
+    __slots__ = (
+        "_bad",
+        "_busy",
+        "_flood",
+        "_rest",
+        "_ws",
+        "actor",
+        "closing",
+        "entered",
+        "id",
+        "noted",
+        "said_bye",
+        "socket",
+        "token",
+        "worker",
+    )
 
     def __init__(
         self,
@@ -68,7 +88,7 @@ class Connection:
         actor: Actor,
         connection_id: str,
         token: str,
-        ws: web.WebSocketResponse,
+        ws: WebSocket,
         transport: asyncio.WriteTransport,
         codec: m.Codec,
     ) -> None:
@@ -82,6 +102,10 @@ class Connection:
         self.noted: frozenset[tuple[str, str]] = frozenset()  # a patient's entries in the audit trail
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
+        self._flood = Flood(time.monotonic())
+        self._bad = 0
+        self._busy = False  # a request is not answered yet: what comes after it waits
+        self._rest: Rest = None  # of the message that is received next
 
     def cut(self, code: int) -> None:
         """End the socket with a close code."""
@@ -89,6 +113,82 @@ class Connection:
             self.socket.abort()  # a close frame would wait behind all that it does not read
         else:
             self.closing = self.worker.spawn(_close(self._ws, code))
+
+    async def requests(self) -> None:
+        """Answer requests one after another, until the socket closes: a client's own are never reordered.
+
+        Most are answered where they are read; here are those whose answer must wait for something.
+        """
+        self._ws.take(self._takes)
+        try:
+            while self.socket.open:
+                message = await self._ws.receive()
+                if message.type not in SAID:
+                    return
+                self._busy = True
+                rest, self._rest = self._rest, None
+                rest = rest or self._heard(message)
+                if rest is not None:
+                    await rest
+                self._busy = False
+        finally:
+            if self._rest is not None:
+                self._rest.close()
+
+    def _takes(self, message: WSMessage) -> bool:
+        if self._busy or not self.socket.open or message.type not in SAID:
+            return False
+        self._rest = self._heard(message)
+        self._busy = self._rest is not None
+        return not self._busy
+
+    def _heard(self, message: WSMessage) -> Rest:
+        """Answer what was said, as far as it can be answered at once."""
+        socket = self.socket
+        socket.heard_s = time.monotonic()
+        if message.type is WSMsgType.PONG:
+            return None
+        if message.type is WSMsgType.PING:
+            socket.write(frame(message.data, PONG))
+            if not self._flood.takes(socket.heard_s):
+                socket.close(4005)
+            return None
+        try:
+            request = _decoded(message, socket.codec)
+        except m.BadMessage as problem:
+            self._bad += 1
+            socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
+            if self._bad >= MOST_BAD:
+                socket.close(4004)
+            return None
+        if not self._flood.takes(socket.heard_s):
+            socket.close(4005)
+        elif isinstance(request, m.Bye):
+            self.said_bye = True
+            socket.close(1000)
+        else:
+            return self._asked(request)
+        return None
+
+    def _asked(self, request: m.ClientMessage) -> Rest:
+        handler = HANDLERS.get(type(request), _unknown)
+        try:
+            answer = handler(self, request)
+        except Exception as problem:  # noqa: BLE001 - told apart, and logged, there
+            answer = _refusal(request, problem)
+        if isinstance(answer, m.Message):
+            self.socket.send(answer)
+        elif answer is not None:
+            return self._waited(request, answer)
+        return None
+
+    async def _waited(self, request: m.ClientMessage, answer: Awaitable[m.Message | None]) -> None:
+        try:
+            said = await answer
+        except Exception as problem:  # noqa: BLE001
+            said = _refusal(request, problem)
+        if said is not None:
+            self.socket.send(said)
 
     async def keep_pages(self) -> None:
         """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
@@ -108,16 +208,10 @@ async def _everybody(request: web.Request) -> None:
 
 async def serve(
     request: web.Request, worker: Worker, authenticate: Authenticate, admit: Admit = _everybody
-) -> web.WebSocketResponse:
+) -> web.StreamResponse:
     """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
     await admit(request)
-    ws = web.WebSocketResponse(
-        protocols=m.SUBPROTOCOLS,
-        compress=False,
-        max_msg_size=worker.limits.message_bytes,
-        autoping=False,  # `heartbeat.py` pings everybody; answers come here
-        timeout=2.0,
-    )
+    ws = WebSocket(m.SUBPROTOCOLS, worker.limits.message_bytes)
     await ws.prepare(request)
     codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
     try:
@@ -129,9 +223,9 @@ async def serve(
         return ws
     if connection is None:
         return ws
-    _forget_upgrade(request, ws)
+    ws.forget_upgrade(request)
     try:
-        await _requests(ws, codec, connection)
+        await connection.requests()
     finally:
         worker.hub.remove(connection.socket)
         if worker.connections.get(connection.id) is connection:
@@ -143,30 +237,21 @@ async def serve(
     return ws
 
 
-def _forget_upgrade(request: web.Request, ws: web.WebSocketResponse) -> None:
-    """A quiet socket need not keep for hours what only its upgrade needed: a tenth of its memory."""
-    ws.headers.clear()
-    request._cache.clear()  # cookies and addresses, made of the headers when they are asked for
-    request.protocol._parser = None  # HTTP's: frames have their own
+def _decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
+    """Return what came. Raises `BadMessage`."""
+    if (message.type is WSMsgType.TEXT) is not codec.text:
+        raise m.BadMessage("frame type", None)
+    return codec.decode(message.data)
 
 
-def _decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage | None:
-    """Return what came, None at the end. Raises `BadMessage`."""
-    if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-        if (message.type is WSMsgType.TEXT) is not codec.text:
-            raise m.BadMessage("frame type", None)
-        return codec.decode(message.data)
-    return None
-
-
-async def _reply(ws: web.WebSocketResponse, codec: m.Codec, message: m.Message) -> None:
+async def _reply(ws: WebSocket, codec: m.Codec, message: m.Message) -> None:
     data = codec.encode(message)
     await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
 
 
 async def _hello(
     request: web.Request,
-    ws: web.WebSocketResponse,
+    ws: WebSocket,
     codec: m.Codec,
     worker: Worker,
     authenticate: Authenticate,
@@ -178,12 +263,12 @@ async def _hello(
                 if message.type is WSMsgType.PING:
                     await ws.pong(message.data)
                 continue
+            if message.type not in SAID:
+                return None
             hello = _decoded(message, codec)
         except m.BadMessage as bad:
             await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")
-            return None
-        if hello is None:
             return None
         if not isinstance(hello, m.Hello):
             await _reply(ws, codec, m.error(hello.id, "hello_first"))
@@ -204,7 +289,7 @@ async def _hello(
 
 async def _welcome(
     request: web.Request,
-    ws: web.WebSocketResponse,
+    ws: WebSocket,
     codec: m.Codec,
     worker: Worker,
     actor: Actor,
@@ -249,60 +334,22 @@ async def _welcome(
     return connection
 
 
-async def _close(ws: web.WebSocketResponse, code: int) -> None:
+async def _close(ws: WebSocket, code: int) -> None:
     await ws.close(code=code)
 
 
-async def _requests(ws: web.WebSocketResponse, codec: m.Codec, connection: Connection) -> None:
-    """Answer requests one after another: a client's own are never reordered."""
-    socket, flood, bad = connection.socket, Flood(time.monotonic()), 0
-    while socket.open:
-        try:
-            message = await ws.receive()
-            socket.heard_s = time.monotonic()
-            if message.type is WSMsgType.PONG:
-                continue
-            if message.type is WSMsgType.PING:
-                socket.write(frame(message.data, PONG))
-                if not flood.takes(socket.heard_s):
-                    socket.close(4005)
-                    return
-                continue
-            request = _decoded(message, codec)
-        except m.BadMessage as problem:
-            bad += 1
-            socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
-            if bad >= MOST_BAD:
-                socket.close(4004)
-            continue
-        if request is None:
-            return
-        if not flood.takes(socket.heard_s):
-            socket.close(4005)
-            return
-        if isinstance(request, m.Bye):
-            connection.said_bye = True
-            socket.close(1000)
-            return
-        answer = await _answer(connection, request)
-        if answer is not None:
-            socket.send(answer)
+def _unknown(connection: Connection, request: m.ClientMessage) -> m.Message:
+    return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
 
 
-async def _answer(connection: Connection, request: m.ClientMessage) -> m.Message | None:
-    handler = HANDLERS.get(type(request))
-    if handler is None:
-        return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
-    try:
-        return await handler(connection, request)
-    except Unavailable:
-        return m.error(request.id, "unavailable")
-    except LookupError:
+def _refusal(request: m.ClientMessage, problem: Exception) -> m.Message:
+    """The answer to a request in which something went wrong."""
+    if isinstance(problem, LookupError):
         return m.error(request.id, "not_found")
-    except Exception:
+    if not isinstance(problem, Unavailable):
         # A fault of ours in one request must not take the socket, and must be seen by us.
-        log.exception("connection.request_failed", request=type(request).__name__)
-        return m.error(request.id, "unavailable")
+        log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
+    return m.error(request.id, "unavailable")
 
 
 async def _settle(connection: Connection) -> None:

@@ -1,12 +1,13 @@
 """What each message of a client does: one handler per type, found in the table at the end.
 
-A handler returns the answer, or None where another worker gives it. Knows no socket beyond the connection it serves.
+A handler returns the answer, or None where another worker gives it; one that must wait for something is a coroutine.
+Knows no socket beyond the connection it serves.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from signalling import commands as c
@@ -14,7 +15,6 @@ from signalling import messages as m
 from signalling import wire
 from signalling.audit import OF_TOPICS
 from signalling.invites import Invite
-from signalling.record import Visit
 from signalling.rooms import WITH_MEDIA
 from signalling.visit import GUEST_PREFIX, Refusal, party_key
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from signalling.connection import Connection
 
 Answer = m.Message | None
-Handler = Callable[["Connection", Any], Awaitable[Answer]]
+Later = Coroutine[Any, Any, Answer]
+Handler = Callable[["Connection", Any], Answer | Later]
 
 
 async def _command(connection: Connection, request: m.VisitRequest, command: c.Command) -> m.Message:
@@ -39,7 +40,9 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
     return handler
 
 
-def _read(handler: Handler, what: Callable[[Any], tuple[str | None, str]]) -> Handler:
+def _read(
+    handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
+) -> Handler:
     """The handler, with an entry in the audit trail when somebody was shown something. `what`: its name, about what."""
 
     async def read(connection: Connection, request: m.Request) -> Answer:
@@ -65,7 +68,7 @@ def _of_topic(request: m.Subscribe) -> tuple[str | None, str]:
     return OF_TOPICS.get(room), visit_id
 
 
-async def _ping(connection: Connection, request: m.Ping) -> Answer:
+def _ping(connection: Connection, request: m.Ping) -> Answer:
     return m.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
 
 
@@ -75,7 +78,7 @@ async def _subscribe(connection: Connection, request: m.Subscribe) -> Answer:
     return await connection.worker.topics.subscribe(connection.socket, request)
 
 
-async def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
+def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
     connection.worker.topics.unsubscribe(connection.socket, request.topic)
     return m.Done(reply_to=request.id, version=0)
 
@@ -102,14 +105,23 @@ async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
     return m.Done(reply_to=request.id, version=0)
 
 
+def _party(connection: Connection, visit_id: str) -> str | None:
+    """Which party of a visit with media this person is, as far as this worker has heard."""
+    mirror = connection.worker.service.mirrors.known(connection.actor.organisation)
+    visit = mirror.visits.get(visit_id) if mirror is not None else None
+    if visit is None or visit.status not in WITH_MEDIA:
+        return None
+    return party_key(visit, connection.actor)
+
+
 async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | m.Error:
     """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
-    actor, visit = connection.actor, await _visit(connection, request.visit)
+    actor, party = connection.actor, _party(connection, request.visit)
+    if party is not None:
+        return wire.Seat(actor.organisation, request.visit, party, connection.id, connection.worker.id)
+    # A claim made through another worker a moment ago may not have been heard here yet.
+    visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
-    if visit is None or party is None or visit.status not in WITH_MEDIA:
-        # A claim made through another worker a moment ago may not have been heard here yet.
-        visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
-        party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
         return m.error(request.id, "not_found")
     if party is None:
@@ -117,10 +129,6 @@ async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | 
     if visit.status not in WITH_MEDIA:
         return m.error(request.id, "wrong_status", {"status": visit.status})
     return wire.Seat(actor.organisation, visit.id, party, connection.id, connection.worker.id)
-
-
-async def _visit(connection: Connection, visit_id: str) -> Visit | None:
-    return await connection.worker.service.visit(connection.actor.organisation, visit_id)
 
 
 async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
@@ -132,12 +140,18 @@ async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
 
 
 def _media(make: Callable[[wire.Seat, Any], wire.Request]) -> Handler:
-    async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
+    def asked(connection: Connection, request: m.VisitRequest) -> Answer:
+        known = connection.worker.rooms.ask(connection.id, request.visit, lambda held: make(held, request))
+        return None if known else m.error(request.id, "no_room")
+
+    async def later(connection: Connection, request: m.VisitRequest) -> Answer:
         seat = await _seat(connection, request)
-        if isinstance(seat, m.Error):
-            return seat
-        asked = connection.worker.rooms.ask(connection.id, request.visit, lambda held: make(held, request))
-        return None if asked else m.error(request.id, "no_room")
+        return seat if isinstance(seat, m.Error) else asked(connection, request)
+
+    def handler(connection: Connection, request: m.VisitRequest) -> Answer | Later:
+        if _party(connection, request.visit) is None:
+            return later(connection, request)
+        return asked(connection, request)
 
     return handler
 

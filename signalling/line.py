@@ -10,10 +10,11 @@ wait in the store (BLPOP) would hold everybody up: there are none.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Protocol
 
 import hiredis
 from redis._parsers import BaseParser
@@ -60,12 +61,20 @@ def patience_s(pool: Any) -> float:
     return float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
 
 
+class Asker(Protocol):
+    """Who is told what has come of a question, unless it is `done` already: a future, or less."""
+
+    def done(self) -> bool: ...
+    def set_result(self, answers: list[Any], /) -> None: ...
+    def set_exception(self, problem: Exception, /) -> None: ...
+
+
 class _Question:
     """Commands that were sent together, and the answers so far."""
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
 
-    def __init__(self, wanted: int, now_s: float, done: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, wanted: int, now_s: float, done: Asker) -> None:
         self.wanted = wanted
         self.sent_s = now_s
         self.done = done
@@ -86,6 +95,8 @@ class Line(asyncio.Protocol):
         self._holding = False  # the first question of this turn of the loop has gone out
         self._reader = hiredis.Reader()
         self._watch: asyncio.TimerHandle | None = None
+        # The connection's: to ask which one is running is a call to the system on Python 3.11.
+        self._loop: Any = None
 
     async def ask(self, commands: Iterable[Arguments]) -> list[Any]:
         """Return the answers to commands, in order; errors of the store stand among them.
@@ -103,26 +114,25 @@ class Line(asyncio.Protocol):
     async def _ask(self, packed: list[bytes]) -> list[Any]:
         if self._transport is None:
             await self._connected()
-        return await self._send(packed)
+        answers: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._send(packed, answers)
+        return await answers
 
-    def say(self, command: Arguments) -> asyncio.Future[list[Any]]:
-        """Send a command and return its answer to come, for those who need not wait. Raises ConnectionError."""
-        return self._send([hiredis.pack_command(_words(command))])
+    def say(self, command: Arguments, asker: Asker) -> None:
+        """Send a command for one who does not wait for the answer. Raises ConnectionError."""
+        self._send([hiredis.pack_command(_words(command))], asker)
 
-    def _send(self, packed: list[bytes]) -> asyncio.Future[list[Any]]:
+    def _send(self, packed: list[bytes], asker: Asker) -> None:
         if self._transport is None or len(self._waiting) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
-        loop = asyncio.get_running_loop()
-        question = _Question(len(packed), loop.time(), loop.create_future())
-        self._waiting.append(question)
+        self._waiting.append(_Question(len(packed), time.monotonic(), asker))
         if self._watch is None:
-            self._watch = loop.call_later(self._patience_s, self._look)
+            self._watch = self._loop.call_later(self._patience_s, self._look)
         self._unsent += packed
         if not self._holding:
             self._holding = True
-            loop.call_soon(self._release)
+            self._loop.call_soon(self._release)
             self._flush()
-        return question.done
 
     def _release(self) -> None:
         """The turn of the loop is over: what came after its first question goes out."""
@@ -151,7 +161,7 @@ class Line(asyncio.Protocol):
 
     async def _connect(self) -> None:
         connection = await connected(self._pool, self._patience_s)
-        self._reader = reader()
+        self._reader, self._loop = reader(), asyncio.get_running_loop()
         self._connection, self._transport = connection, taken_over(connection, self)
 
     def connection_lost(self, problem: Exception | None) -> None:
@@ -163,10 +173,9 @@ class Line(asyncio.Protocol):
         self._watch = None
         if not self._waiting:
             return
-        loop = asyncio.get_running_loop()
-        left_s = self._waiting[0].sent_s + self._patience_s - loop.time()
+        left_s = self._waiting[0].sent_s + self._patience_s - time.monotonic()
         if left_s > 0:
-            self._watch = loop.call_later(left_s, self._look)
+            self._watch = self._loop.call_later(left_s, self._look)
         else:
             self._lose(LateAnswer("Timeout reading from the store"))
 

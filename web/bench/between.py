@@ -1,8 +1,9 @@
 """What a message from one socket to one other costs: through the server, on one worker or over to the other.
 
 Two ways of ours: a line of the chat, which the store keeps and numbers before anybody sees it, and the microphone
-switched off, which is only passed on. The others pass on as much, and keep nothing. Measured are the time from sending
-to reading, one message at a time, and the CPU of all workers with all pairs busy.
+switched off, which is only passed on. Ours tells the sender what has come of it, always. The others pass on as much and
+keep nothing; they tell the sender (socket.io's acknowledgement) or they do not, which is less than ours does. Measured
+are the time from sending to reading, one message at a time, and the CPU of all workers with all pairs busy.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import uvloop
 
 from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
-from web.bench.others.companies import Pair, companies
+from web.bench.others.companies import Pair, Way, companies
 from web.bench.others.setup import Say
 from web.bench.others.stacks import Stack, stacks
 from web.bench.others.turns import Field
@@ -21,14 +22,16 @@ from web.bench.process import Child, cpu_ns
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
-TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}  # for what is passed on: the others keep nothing
+TARGETS = {"socket.io": 2.5, "python-socketio": 5.0}  # for the same work: the others keep nothing
 WAYS = {
-    (False, False): ("muted_one", "passed on, one worker"),
-    (False, True): ("muted_across", "passed on, across workers"),
-    (True, False): ("line_one", "kept and passed on, one worker"),
-    (True, True): ("line_across", "kept and passed on, across workers"),
+    Way(False, True, False): ("muted_one", "passed on, the sender told, one worker"),
+    Way(False, True, True): ("muted_across", "passed on, the sender told, across workers"),
+    Way(False, False, False): ("untold_one", "passed on, no others’ sender told, one worker"),
+    Way(False, False, True): ("untold_across", "passed on, no others’ sender told, across workers"),
+    Way(True, False, False): ("line_one", "kept and passed on, one worker"),
+    Way(True, False, True): ("line_across", "kept and passed on, across workers"),
 }
-"""By (does our store keep it, are there two workers between them): id and name."""
+"""Id and name of each."""
 Tell = Callable[[float], None]
 
 
@@ -54,7 +57,6 @@ class Spent(NamedTuple):
     p99_ms: float
 
 
-Way = tuple[bool, bool]
 Played = Field[dict[Way, Spent]]
 
 
@@ -69,7 +71,12 @@ def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made
         told = f"socket to socket, {name}"
         made.comparisons += [
             compared(
-                f"{id}_us", f"{told}: CPU a message", "µs", columns["us"], None if way[0] else TARGETS, note
+                f"{id}_us",
+                f"{told}: CPU a message",
+                "µs",
+                columns["us"],
+                TARGETS if way.answered else None,
+                note,
             ),
             compared(f"{id}_store_us", f"{told}: the store’s CPU", "µs", columns["store_us"]),
             compared(f"{id}_p50_ms", f"{told}: read after, p50", "ms", columns["p50_ms"]),
@@ -99,9 +106,9 @@ async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     field: Played = Field(stacks_by_name)
 
     async def enter(name: str) -> None:
-        for kept, across in WAYS:
-            lane = lanes[name][kept, across] = Lane(stacks_by_name[name])
-            lane.pairs = await clients[name].pairs(size.pairs, across, lane.heard, kept)
+        for way in WAYS:
+            lane = lanes[name][way] = Lane(stacks_by_name[name])
+            lane.pairs = await clients[name].pairs(size.pairs, way, lane.heard)
             lane.marker = clients[name].told
             await lane.busy(10)  # what is made at first use is made by now, and what is compiled is compiled
 

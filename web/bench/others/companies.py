@@ -46,6 +46,15 @@ Heard = Callable[[Any, bytes, int], None]
 Act = Callable[[], None]
 
 
+class Way(NamedTuple):
+    """How one tells another something: does our store keep it, do the others tell the sender what has come of it (ours
+    always does), are there two workers between them."""
+
+    kept: bool
+    answered: bool
+    across: bool
+
+
 class Pair(NamedTuple):
     """One who writes, by calling `tell`, and the socket that hears it."""
 
@@ -74,8 +83,8 @@ class Company(Protocol):
     async def makers(self, number: int) -> list[Act]:
         """So many clients, each of whose acts is one piece of news."""
 
-    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
-        """So many pairs on two workers, or on one; `kept` where the store keeps what is told."""
+    async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
+        """So many pairs on two workers, or on one."""
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
         """Who races, for which visit, and the patient's page on each worker."""
@@ -102,9 +111,9 @@ class Ours:
         peers = await enter_all(self.door, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
-    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
+    async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
         """A patient and their provider: a line of the chat, or the microphone switched off and on."""
-        self.told = b'"chat.line"' if kept else b'"media.muted"'
+        self.told = b'"chat.line"' if way.kept else b'"media.muted"'
         providers = await enter_all(self.door, self.stack.staff[:number], heard, text=True)
         made = []
         mine = slice(self._paired, self._paired + number)  # the visits that no pair has yet
@@ -114,8 +123,8 @@ class Ours:
         ):
             refuse_errors(await provider.ask("on_call", on=True))
             refuse_errors(await provider.ask("visit.claim", visit=visit))
-            patient = await self._beside(seat, provider.worker, across)
-            if kept:
+            patient = await self._beside(seat, provider.worker, way.across)
+            if way.kept:
                 refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
                 made.append(Pair(_writing(patient, visit), provider))
             else:
@@ -206,6 +215,7 @@ class Other(Wire):
     def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
         super().__init__(host, port, "/socket.io/?EIO=4&transport=websocket" if socket_io else "/")
         self._heard, self._socket_io = heard, socket_io
+        self._asked = itertools.count(1)
         self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waits: dict[str, asyncio.Future[bool]] = {}
 
@@ -216,12 +226,15 @@ class Other(Wire):
             async with asyncio.timeout(OPEN_S):
                 await self.entered
 
-    def emit(self, name: str, data: Any) -> None:
-        """Sends an event."""
+    def emit(self, name: str, data: Any, answered: bool = False) -> None:
+        """Sends an event; `answered` asks the server to say that it has done what it asks for."""
+        asked = next(self._asked) if answered else None
         if self._socket_io:
-            self.say(b"42" + json.dumps([name, data], separators=(",", ":")).encode())
+            head = "42" if asked is None else f"42{asked}"
+            self.say((head + json.dumps([name, data], separators=(",", ":"))).encode())
         else:
-            self.say(json.dumps({"op": name, "data": data}, separators=(",", ":")).encode())
+            event = {"op": name, "data": data} | ({} if asked is None else {"id": asked})
+            self.say(json.dumps(event, separators=(",", ":")).encode())
 
     def heard(self, payload: bytes) -> None:
         """Greetings and pings are answered; all else is an event."""
@@ -273,15 +286,16 @@ class Others:
         """Clients who send the row."""
         return [_emitting(other, "news", self.row) for other in await self._enter(number, no_news)]
 
-    async def pairs(self, number: int, across: bool, heard: Heard, kept: bool) -> list[Pair]:
+    async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
         """Each hearer in a room of its own, as their documentation has it for a message to one person."""
         made = []
         for at in range(number):
             hears = (await self._enter(1, heard, at % 2))[0]
-            tells = (await self._enter(1, no_news, (at + across) % 2))[0]
+            tells = (await self._enter(1, no_news, (at + way.across) % 2))[0]
             me = f"person-{next(self._numbers)}"
             hears.emit("hello", me)
-            made.append(Pair(_emitting(tells, "tell", {"to": me, "data": LINE if kept else MUTED}), hears))
+            data = {"to": me, "data": LINE if way.kept else MUTED}
+            made.append(Pair(_emitting(tells, "tell", data, way.answered), hears))
         await asyncio.sleep(JOIN_S)
         return made
 
@@ -303,8 +317,8 @@ class Others:
         )
 
 
-def _emitting(other: Other, name: str, data: Any) -> Act:
-    return lambda: other.emit(name, data)
+def _emitting(other: Other, name: str, data: Any, answered: bool = False) -> Act:
+    return lambda: other.emit(name, data, answered)
 
 
 def _settled(other: Other, payload: bytes, now_ns: int) -> None:

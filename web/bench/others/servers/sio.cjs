@@ -26,7 +26,10 @@ async function main() {
       client.join(me);
     });
     client.on("news", (data) => server.to("queue").emit("queue.row", data));
-    client.on("tell", ({ to, data }) => server.to(to).emit("told", data));
+    client.on("tell", ({ to, data }, answer) => {
+      server.to(to).emit("told", data);
+      if (answer) answer();
+    });
     client.on("claim", async (visit) => {
       const by = client.data.me;
       if (await store.set(visit, by, { NX: true })) {

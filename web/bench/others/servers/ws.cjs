@@ -30,7 +30,10 @@ async function main() {
       join(client, me);
     },
     news: (_, data) => emit("queue", "queue.row", data),
-    tell: (_, { to, data }) => emit(to, "told", data),
+    tell: (client, { to, data }, id) => {
+      emit(to, "told", data);
+      if (id) answer(client, "done", id);
+    },
     claim: async (client, visit) => {
       const by = client.me;
       if (await store.set(visit, by, { NX: true })) {
@@ -48,8 +51,8 @@ async function main() {
   const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false, backlog: 4096 });
   server.on("connection", (client) =>
     client.on("message", (message) => {
-      const { op, data } = JSON.parse(message);
-      operations[op](client, data);
+      const { op, data, id } = JSON.parse(message);
+      operations[op](client, data, id);
     }),
   );
   server.on("listening", () => console.log(server.address().port));
