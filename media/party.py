@@ -182,7 +182,10 @@ class Party:
 
     def slot_of(self, party_id: str) -> Slot | None:
         """Where this party hears that one."""
-        return next((slot for slot in self.slots if slot.holder == party_id), None)
+        for slot in self.slots:
+            if slot.holder == party_id:
+                return slot
+        return None
 
     def make_place(self, party_id: str) -> None:
         """Have a slot for another party, the one it had if there is one; tells the listener `OfferNeeded` where

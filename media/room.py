@@ -107,13 +107,12 @@ class Room:
             self._reroute_lanes(parties, now_s)
             return
         gate = self._gate and all(party.admitted for party in parties)
-        legs = [party.leg for party in parties]
-        for leg in legs:
-            leg.received = {}
-        for leg in legs:
-            peer = next((other for other in legs if other is not leg), None)
-            for source in leg.route(peer, gate):
-                self.relay.forwarder.ask_for_keyframe(leg, source, now_s)
+        for party in parties:
+            party.leg.received = {}
+        peers: list[Party | None] = [None] if len(parties) == 1 else [*reversed(parties)]
+        for party, peer in zip(parties, peers, strict=True):
+            for source in party.leg.route(peer.leg if peer is not None else None, gate):
+                self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
 
     def _begin_lanes(self, parties: list[Party]) -> None:
         """A third party has come. What already crosses goes on without a gap."""
@@ -149,11 +148,7 @@ class Room:
 
 def _face_each_other(parties: list[Party]) -> bool:
     """Whether each hears the other, and nobody else, on the m-lines on which it sends."""
-    if len(parties) > 2:
-        return False
-    return all(
-        party.slot_of(other.party_id) is party.slots[0]
-        for party in parties
-        for other in parties
-        if other is not party
-    )
+    if len(parties) != 2:
+        return len(parties) < 2
+    one, other = parties
+    return one.slot_of(other.party_id) is one.slots[0] and other.slot_of(one.party_id) is other.slots[0]

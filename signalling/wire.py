@@ -11,7 +11,7 @@ import msgspec
 from signalling.messages import MediaKind
 
 
-class Seat(msgspec.Struct, frozen=True):
+class Seat(msgspec.Struct, frozen=True, array_like=True):
     """Where a party sits: its side of the visit, its connection, and the worker that holds it."""
 
     organisation: str
@@ -21,8 +21,8 @@ class Seat(msgspec.Struct, frozen=True):
     worker: str
 
 
-class WorkerMessage(msgspec.Struct, frozen=True, tag=True):
-    """One worker to another."""
+class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """One worker to another, as a list: all workers are of one version."""
 
 
 class Join(WorkerMessage, frozen=True):
