@@ -8,16 +8,15 @@ its channels, and then calls `on_reconnected`, because what was said meanwhile i
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import hiredis
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError, InvalidResponse, RedisError
+from redis.exceptions import ConnectionError, RedisError
 
-from signalling.line import Line, connected, patience_s, reader, taken_over
+from signalling.line import Arguments, Line
 from signalling.store import Unavailable, answering
 
 LOOK_S = 5.0  # so often the store is asked whether the connection still stands
@@ -25,76 +24,44 @@ Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
 
-def _command(*words: str | bytes) -> bytes:
-    pack: Any = hiredis.pack_command  # its stubs know one word only
-    packed: bytes = pack(words)
-    return packed
-
-
-class _Ear(asyncio.Protocol):
-    """One connection that hears, until `lost` is done. Messages go from the socket to their handler at once: a task
-    between the two would cost more than most handlers do.
+class _Ear(Line):
+    """The line that hears. Messages go from the socket to their handler at once: a task between the two would cost more
+    than most handlers do.
     """
 
-    def __init__(self, connection: Any, hand: Callable[[bytes, bytes], None]) -> None:
-        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.heard_s = time.monotonic()
-        self._hand = hand
-        self._reader = reader()
-        self._confirmed: dict[bytes, asyncio.Future[None]] = {}
-        self._connection = connection
-        self._transport = taken_over(connection, self)
+    def __init__(self, pool: Any) -> None:
+        super().__init__(pool)
+        self.handlers: dict[bytes, Handler] = {}
+        self.lost = asyncio.Event()
+        self.deaf = False  # something may have been said that was not heard
 
-    async def subscribe(self, channels: Iterable[bytes]) -> None:
-        """Return when the store has confirmed the channels. Raises redis-py's ConnectionError."""
-        loop = asyncio.get_running_loop()
-        asked = {channel: self._confirmed.get(channel) or loop.create_future() for channel in channels}
-        if not asked:
+    def greeting(self) -> Iterable[Arguments]:
+        """Each connection hears all channels."""
+        return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
+
+    async def subscribe(self, channel: bytes) -> None:
+        """Return when a channel is heard: the answer to what was asked after it says so. Raises redis-py's errors."""
+        await self.ask([("SUBSCRIBE", channel), ("PING",)], answers=1)
+
+    def pushed(self, words: list[Any]) -> None:
+        """redis-py's names for it: ("message", channel, data), or the confirmation of a channel."""
+        if words[0] != b"message":
             return
-        self._confirmed |= asked
-        self._transport.write(_command("SUBSCRIBE", *asked))
-        confirmed = asyncio.gather(*asked.values())
-        await asyncio.wait((self.lost, confirmed), return_when=asyncio.FIRST_COMPLETED)
-        if self.lost.done():
-            raise ConnectionError("the connection to the store was lost")
-
-    def look(self) -> None:
-        """Ask for a sign of life."""
-        self._transport.write(_command("PING"))
-
-    def data_received(self, data: bytes) -> None:
-        """asyncio's: hands each message on."""
-        self.heard_s = time.monotonic()
+        handler = self.handlers.get(words[1])
+        if handler is None:
+            return
         try:
-            self._reader.feed(data)
-            while (said := self._reader.gets()) is not False:
-                kind, *words = said
-                if kind == b"message":
-                    self._hand(*words)
-                elif kind == b"subscribe":
-                    self._confirm(words[0])
-        except (InvalidResponse, RedisError, TypeError, ValueError):
-            self.close()  # it cannot be understood
+            handler(words[2])
+        except Exception:
+            # One message that a handler cannot read must not make the worker deaf to all others.
+            log.exception("bus.handler_failed")
 
-    def _confirm(self, channel: bytes) -> None:
-        waiting = self._confirmed.pop(channel, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
-
-    def connection_lost(self, problem: Exception | None) -> None:
-        """asyncio's."""
-        if not self.lost.done():
-            self.lost.set_result(None)
-
-    def close(self) -> None:
-        """Hear nothing more."""
-        self._transport.abort()
-        self.connection_lost(None)
-
-    async def release(self) -> None:
-        """Let redis-py put its connection away."""
-        self.close()
-        await self._connection.disconnect(nowait=True)
+    def gone(self) -> None:
+        """What is said until there is another connection is not heard."""
+        if not self.deaf:
+            log.warning("bus.lost")
+        self.deaf = True
+        self.lost.set()
 
 
 class _Post:
@@ -124,25 +91,19 @@ class Bus:
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
         self._redis = redis
         self._line: Line = redis.line  # type: ignore[attr-defined]  # a LineRedis, as everything here is made for
-        self._pool: Any = redis.connection_pool
-        self._patience_s = patience_s(self._pool)
-        self._handlers: dict[bytes, Handler] = {}
-        self._ear: _Ear | None = None
-        self._connecting = asyncio.Lock()
+        self._ear = _Ear(redis.connection_pool)
         self._wanted = asyncio.Event()
-        self._deaf = False  # something may have been said that was not heard
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
         """Hear a channel from now on. Raises `Unavailable`; the channel is then heard as soon as the store is back."""
         name = channel.encode()
-        self._handlers[name] = handler
+        self._ear.handlers[name] = handler
         try:
-            async with answering(), asyncio.timeout(self._patience_s):
-                ear = await self._connected()
-                await ear.subscribe([name])
+            async with answering():
+                await self._ear.subscribe(name)
         except Unavailable:
-            self._deaf = True
+            self._ear.deaf = True
             raise
         finally:
             self._wanted.set()
@@ -166,57 +127,24 @@ class Bus:
     async def run(self) -> None:
         """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""
         await self._wanted.wait()
-        pause = 0.05
+        ear, pause = self._ear, 0.05
         while True:
+            ear.lost.clear()
             try:
-                ear = await self._connected()
-                if self._deaf:
-                    async with asyncio.timeout(self._patience_s):
-                        await ear.subscribe(list(self._handlers))
-                    self._deaf, pause = False, 0.05
-                    self.on_reconnected()
-                await self._listen(ear)
-            except (RedisError, OSError, TimeoutError) as problem:
-                if not self._deaf:
-                    log.warning("bus.lost", problem=type(problem).__name__)
-                self._deaf = True
-                await self._let_go()
+                await ear.ask([("PING",)])
+            except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-
-    async def _listen(self, ear: _Ear) -> None:
-        """Until the connection is lost. Raises redis-py's ConnectionError, or TimeoutError where nothing comes back."""
-        while True:
-            await asyncio.wait({ear.lost}, timeout=LOOK_S)
-            if ear.lost.done():
-                raise ConnectionError("the connection to the store was lost")
-            if time.monotonic() - ear.heard_s > LOOK_S + self._patience_s:
-                raise TimeoutError
-            ear.look()
-
-    async def _connected(self) -> _Ear:
-        """Return the connection, made where there is none. Raises redis-py's errors, OSError."""
-        async with self._connecting:
-            if self._ear is None or self._ear.lost.done():
-                await self._let_go()
-                self._ear = _Ear(await connected(self._pool, self._patience_s), self._hand)
-            return self._ear
-
-    def _hand(self, channel: bytes, data: bytes) -> None:
-        handler = self._handlers.get(channel)
-        if handler is None:
-            return
-        try:
-            handler(data)
-        except Exception:
-            # One message that a handler cannot read must not make the worker deaf to all others.
-            log.exception("bus.handler_failed")
-
-    async def _let_go(self) -> None:
-        ear, self._ear = self._ear, None
-        if ear is not None:
-            await ear.release()
+                continue
+            if ear.deaf:
+                ear.deaf = False
+                self.on_reconnected()
+            pause = 0.05
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await ear.lost.wait()
 
     async def close(self) -> None:
         """Stop hearing."""
-        await self._let_go()
+        self._ear.deaf = True  # on purpose
+        await self._ear.close()

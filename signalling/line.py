@@ -2,9 +2,8 @@
 
 Everything about connecting (address, TLS, user, names) is redis-py's, and so are the commands; only a command's way to
 the store and back is ours: redis-py takes a connection out of a pool, arms timers and wakes a reader for each
-(150 µs of CPU a command against 30). Pub/sub has a connection of its own (`bus.py`). Transactions and scripts in
-pipelines go redis-py's way. Commands that
-wait in the store (BLPOP) would hold everybody up: there are none.
+(150 µs of CPU a command against 30). Pub/sub has a line of its own (`bus.py`). Transactions and scripts in pipelines go
+redis-py's way. Commands that wait in the store (BLPOP) would hold everybody up: there are none.
 """
 
 from __future__ import annotations
@@ -44,23 +43,6 @@ async def connected(pool: Any, patience_s: float) -> Any:
     return connection
 
 
-def taken_over(connection: Any, protocol: asyncio.Protocol) -> asyncio.WriteTransport:
-    """Return the transport; what is read comes to `protocol` from here on, no longer to redis-py's stream."""
-    transport: asyncio.WriteTransport = connection._writer.transport
-    transport.set_protocol(protocol)
-    return transport
-
-
-def reader() -> hiredis.Reader:
-    """Return a parser of what the store says, whose errors are redis-py's."""
-    return hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
-
-
-def patience_s(pool: Any) -> float:
-    """Return how long an answer may take."""
-    return float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
-
-
 class Asker(Protocol):
     """Who is told what has come of a question, unless it is `done` already: a future, or less."""
 
@@ -82,11 +64,15 @@ class _Question:
 
 
 class Line(asyncio.Protocol):
-    """The connection. It is made when it is needed, and made anew when it was lost."""
+    """The connection. It is made when it is needed, and made anew when it was lost.
+
+    For lines on which the store speaks by itself: `greeting` is what it is told first on each new connection, and does
+    not answer; `pushed` hears what nobody asked for; `gone` hears of each loss.
+    """
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._patience_s = patience_s(pool)
+        self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
         self._connection: Any = None  # redis-py's, which owns the transport
         self._transport: asyncio.WriteTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -98,34 +84,46 @@ class Line(asyncio.Protocol):
         # The connection's: to ask which one is running is a call to the system on Python 3.11.
         self._loop: Any = None
 
-    async def ask(self, commands: Iterable[Arguments]) -> list[Any]:
-        """Return the answers to commands, in order; errors of the store stand among them.
+    def greeting(self) -> Iterable[Arguments]:
+        """Return commands without an answer."""
+        return ()
+
+    def pushed(self, words: list[Any]) -> None:
+        """Hear what the store says by itself (RESP3's push). It must not raise."""
+
+    def gone(self) -> None:
+        """Hear that a connection was lost, or closed."""
+
+    async def ask(self, commands: Iterable[Arguments], answers: int | None = None) -> list[Any]:
+        """Return the answers to commands, in order; errors of the store stand among them. `answers`: how many there
+        will be, where some have none.
 
         Raises redis-py's ConnectionError and TimeoutError. A lost connection is tried once more, as redis-py does:
         the store may have closed it while nothing was said.
         """
         packed = [hiredis.pack_command(_words(command)) for command in commands]
+        wanted = len(packed) if answers is None else answers
         try:
-            return await self._ask(packed)
+            return await self._ask(packed, wanted)
         except ConnectionError:
             await asyncio.sleep(PAUSE_S)
-            return await self._ask(packed)
+            return await self._ask(packed, wanted)
 
-    async def _ask(self, packed: list[bytes]) -> list[Any]:
+    async def _ask(self, packed: list[bytes], wanted: int) -> list[Any]:
         if self._transport is None:
             await self._connected()
         answers: asyncio.Future[list[Any]] = self._loop.create_future()
-        self._send(packed, answers)
+        self._send(packed, wanted, answers)
         return await answers
 
     def say(self, command: Arguments, asker: Asker) -> None:
         """Send a command for one who does not wait for the answer. Raises ConnectionError."""
-        self._send([hiredis.pack_command(_words(command))], asker)
+        self._send([hiredis.pack_command(_words(command))], 1, asker)
 
-    def _send(self, packed: list[bytes], asker: Asker) -> None:
+    def _send(self, packed: list[bytes], wanted: int, asker: Asker) -> None:
         if self._transport is None or len(self._waiting) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
-        self._waiting.append(_Question(len(packed), time.monotonic(), asker))
+        self._waiting.append(_Question(wanted, time.monotonic(), asker))
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience_s, self._look)
         self._unsent += packed
@@ -161,8 +159,12 @@ class Line(asyncio.Protocol):
 
     async def _connect(self) -> None:
         connection = await connected(self._pool, self._patience_s)
-        self._reader, self._loop = reader(), asyncio.get_running_loop()
-        self._connection, self._transport = connection, taken_over(connection, self)
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
+        self._connection, self._transport = connection, connection._writer.transport
+        self._transport.set_protocol(self)  # no longer redis-py's stream
+        self._unsent += [hiredis.pack_command(_words(command)) for command in self.greeting()]
+        self._flush()
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio's: whoever waits hears of it."""
@@ -184,6 +186,7 @@ class Line(asyncio.Protocol):
         self._unsent = []  # who asked hears of it, as all who wait do
         if transport is not None:
             transport.abort()
+            self.gone()
         waiting, self._waiting = self._waiting, deque()
         for question in waiting:
             if not question.done.done():
@@ -198,6 +201,7 @@ class Line(asyncio.Protocol):
             reader.feed(data)
             while (answer := reader.gets()) is not False:
                 if isinstance(answer, hiredis.PushNotification):
+                    self.pushed(answer)
                     continue
                 question = waiting[0]
                 question.answers.append(answer)

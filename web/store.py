@@ -71,7 +71,7 @@ CLASSES: dict[type, type] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSo
 
 def connect(settings: Settings) -> Redis:
     """A client that never waits longer than the settings allow, neither for an answer nor for its turn."""
-    options: dict[str, Any] = {**parse_url(settings.redis.url)}
+    options: dict[str, Any] = {**parse_url(settings.redis.url), "protocol": 3}  # the bus hears pushes
     kind = CLASSES[options.pop("connection_class", Connection)]
     patience = settings.redis.socket_timeout_s
     pool = BlockingConnectionPool(

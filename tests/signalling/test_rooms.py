@@ -171,7 +171,7 @@ async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patien
         their = await one.connect(patient)
         await their.request("subscribe", topic=f"visit/{patient.visit}")
         worker = one.workers[0]
-        worker.bus._handlers.pop(
+        worker.bus._ear.handlers.pop(
             Keys(ORG).stream.encode()
         )  # what the dying worker would have said is not heard
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")

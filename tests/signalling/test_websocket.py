@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from unittest.mock import ANY
 
 import pytest
 from redis.asyncio import Redis

@@ -47,11 +47,9 @@ Act = Callable[[], None]
 
 
 class Way(NamedTuple):
-    """How one tells another something: does our store keep it, do the others tell the sender what has come of it (ours
-    always does), are there two workers between them."""
+    """How one tells another something: does our store keep it, are there two workers between them."""
 
     kept: bool
-    answered: bool
     across: bool
 
 
@@ -128,7 +126,8 @@ class Ours:
                 refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
                 made.append(Pair(_writing(patient, visit), provider))
             else:
-                for peer in (provider, patient):
+                # Whose worker has the room is chance in life: whoever joins first.
+                for peer in (provider, patient) if len(made) % 2 else (patient, provider):
                     refuse_errors(await peer.ask("media.join", visit=visit))
                 made.append(Pair(_muting(patient, visit), provider))
         return made
@@ -295,7 +294,7 @@ class Others:
             me = f"person-{next(self._numbers)}"
             hears.emit("hello", me)
             data = {"to": me, "data": LINE if way.kept else MUTED}
-            made.append(Pair(_emitting(tells, "tell", data, way.answered), hears))
+            made.append(Pair(_emitting(tells, "tell", data, answered=True), hears))
         await asyncio.sleep(JOIN_S)
         return made
 
