@@ -77,6 +77,7 @@ ROUTES = (
 
 def create_app(settings: Settings) -> web.Application:
     """One worker's app. Starting it raises ConfigError or a RedisError where it cannot work as it was told to."""
+    secret.make_data_key(Path(settings.data.folder))
     redis = connect(settings)
     storage = sessions.storage(redis, settings)
     language = storage.cookie_name + "-lang"

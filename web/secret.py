@@ -19,13 +19,23 @@ FILE = "secret.key"
 BYTES = 32
 
 
-def data_key(folder: Path) -> bytes:
-    """The key in the folder; made if there is none. Raises ConfigError where it cannot be read or is not one."""
+def make_data_key(folder: Path) -> None:
+    """Makes the key where there is none. Workers do so as they start, and nobody later, so that a key that was lost is
+    missed, not replaced. Raises ConfigError where it cannot be written.
+    """
     path = folder / FILE
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _create(path)
+    except OSError as error:
+        raise ConfigError(f"data.folder: {path} cannot be read or written ({error.strerror})") from None
+
+
+def data_key(folder: Path) -> bytes:
+    """The key in the folder. Raises ConfigError where it cannot be read or is not one."""
+    path = folder / FILE
+    try:
         key = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"data.folder: {path} cannot be read or written ({error.strerror})") from None

@@ -54,6 +54,8 @@ async def test_the_demo_is_there_once_however_many_workers_start(open_site: Open
 
 def test_passwords_differ_between_installations(tmp_path: Path) -> None:
     one, other = (settings_for("unix:///nowhere", tmp_path / name) for name in ("one", "other"))
+    for settings in (one, other):
+        secret.make_data_key(Path(settings.data.folder))
     assert demo.password(one, OSEI) == demo.password(one, OSEI)
     assert len({demo.password(one, OSEI), demo.password(one, LIND), demo.password(other, OSEI)}) == 3
 
@@ -71,7 +73,9 @@ def test_the_welcome_does_not_wait_for_a_store_that_is_not_there(tmp_path: Path)
 
 
 def test_the_data_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    secret.make_data_key(tmp_path / "data")
     key = secret.data_key(tmp_path / "data")
+    secret.make_data_key(tmp_path / "data")
     path = tmp_path / "data" / "secret.key"
     assert len(key) == 32
     assert secret.data_key(tmp_path / "data") == key
@@ -79,8 +83,15 @@ def test_the_data_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> Non
     assert [found.name for found in path.parent.iterdir()] == ["secret.key"]
 
 
+def test_a_data_key_that_is_lost_is_missed_and_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        secret.data_key(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_data_key_that_was_cut_is_said_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_bytes(b"short")
+    secret.make_data_key(tmp_path)
     with pytest.raises(ConfigError, match="must hold 32 bytes"):
         secret.data_key(tmp_path)
     assert (tmp_path / "secret.key").read_bytes() == b"short"
