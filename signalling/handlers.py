@@ -118,7 +118,7 @@ async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | 
     """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
-        return wire.Seat(actor.organisation, request.visit, party, connection.id, connection.worker.id)
+        return connection.seat(request.visit, party)
     # A claim made through another worker a moment ago may not have been heard here yet.
     visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
@@ -128,7 +128,7 @@ async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | 
         return m.error(request.id, "not_allowed")
     if visit.status not in WITH_MEDIA:
         return m.error(request.id, "wrong_status", {"status": visit.status})
-    return wire.Seat(actor.organisation, visit.id, party, connection.id, connection.worker.id)
+    return connection.seat(visit.id, party)
 
 
 async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:

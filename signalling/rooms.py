@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-import msgspec
 import structlog
 
 from signalling import messages as m
 from signalling import wire
 from signalling.calls import CallWatch
-from signalling.hub import Hub
+from signalling.hub import Hub, frame
 from signalling.lease import Leases
 from signalling.liveness import Liveness
 from signalling.mirror import Change, Reset
@@ -106,7 +105,10 @@ class Rooms:
         await self._pass_on(owner, wire.Settle(seat))
 
     def superseded(self, connection: str) -> None:
-        """A connection of this worker is held by another one now, which has its seat."""
+        """A connection of this worker is held by another one now, which has its seat; or somebody else has taken it.
+
+        It must not take the seat back by itself.
+        """
         self._seats.pop(connection, None)
 
     async def _pass_on(self, owner: str, message: wire.RoomMessage) -> None:
@@ -264,26 +266,28 @@ class Rooms:
         if seat.worker == self._worker:
             self._hand(seat.connection, message)
             return
-        data = m.CODECS[m.MSGPACK_SUBPROTOCOL].encode(message)
+        data = m.CODECS[seat.codec].encode(message)
+        word = wire.Deliver(seat.connection, seat.codec, data, isinstance(message, m.MediaTakenOver))
         try:
-            self._service.bus.post(
-                wire.channel(seat.worker), wire.encode(wire.Deliver(seat.connection, data))
-            )
+            self._service.bus.post(wire.channel(seat.worker), wire.encode(word))
         except Unavailable:
             log.warning("room.not_delivered", visit=seat.visit)
 
-    def delivered(self, message: wire.Deliver) -> None:
-        """Hand a room's word to the connection that it is for."""
-        try:
-            word = m.CODECS[m.MSGPACK_SUBPROTOCOL].decode_server(message.data)
-        except msgspec.DecodeError:
-            log.error("room.unreadable_delivery")
-        else:
-            self._hand(message.connection, word)
+    def delivered(self, word: wire.Deliver) -> None:
+        """Hand a room's word to the connection that it is for. Raises `msgspec.DecodeError`."""
+        if word.unseats:
+            self.superseded(word.connection)
+        socket = self._hub.sockets.get(word.connection)
+        if socket is None:
+            return
+        if socket.codec.subprotocol == word.codec:
+            socket.write(frame(word.data, socket.codec.opcode))
+        else:  # it has come back meanwhile, and speaks the other one
+            socket.send(m.CODECS[word.codec].decode_server(word.data))
 
     def _hand(self, connection: str, message: m.Message) -> None:
         if isinstance(message, m.MediaTakenOver):
-            self._seats.pop(connection, None)  # it has no seat any more, and must not take one back by itself
+            self.superseded(connection)
         socket = self._hub.sockets.get(connection)
         if socket is not None:
             socket.send(message)

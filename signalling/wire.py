@@ -12,13 +12,14 @@ from signalling.messages import MediaKind
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True):
-    """Where a party sits: its side of the visit, its connection, and the worker that holds it."""
+    """Where a party sits: its side of the visit, its connection, the worker that holds it, and how it speaks."""
 
     organisation: str
     visit: str
     party: str
     connection: str
     worker: str
+    codec: str
 
 
 class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
@@ -70,10 +71,12 @@ class Settle(WorkerMessage, frozen=True):
 
 
 class Deliver(WorkerMessage, frozen=True):
-    """A message for a connection of that worker: `data` is MessagePack of the protocol."""
+    """A message for a connection of that worker, as it is written to it. `unseats`: the seat is somebody else's now."""
 
     connection: str
+    codec: str
     data: bytes
+    unseats: bool
 
 
 class Supersede(WorkerMessage, frozen=True):

@@ -19,7 +19,8 @@ from redis.asyncio import Redis
 
 from signalling import wire
 from signalling.bus import Bus
-from signalling.connection import Connection, left_behind
+from signalling.connection import Connection
+from signalling.door import left_behind
 from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
 from signalling.invites import Invites

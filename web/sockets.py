@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from media import Relay, RelaySettings
-from signalling.connection import serve
+from signalling.door import serve
 from signalling.record import Actor
 from signalling.store import Unavailable, answering
 from signalling.worker import Limits, Worker

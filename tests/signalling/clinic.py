@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from media import Relay, RelaySettings
 from signalling.client import MSGPACK, SignallingClient
-from signalling.connection import serve
+from signalling.door import serve
 from signalling.guide import Guide, Kind, Step
 from signalling.record import Actor, PatientInformation, Policy, Role
 from signalling.service import Accepted, new_id

@@ -1,0 +1,222 @@
+"""The WebSocket's door: the upgrade, hello and who may come in; and what becomes of a connection that has gone.
+
+Knows that an identity outlives its socket: it may come back on another, on any worker. What is said in between stands
+in `connection.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from signalling import messages as m
+from signalling.commands import Enter
+from signalling.connection import SAID, Connection, decoded
+from signalling.record import STAFF_ROLES, Actor, Visit
+from signalling.resume import Refused
+from signalling.rooms import WITH_MEDIA
+from signalling.service import new_id
+from signalling.store import Unavailable
+from signalling.visit import party_key
+from signalling.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from signalling.worker import Worker
+
+log = structlog.get_logger()
+LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
+CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
+
+Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
+"""Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
+Admit = Callable[[web.Request], Awaitable[None]]
+"""Raises where a browser may not have a socket at all."""
+
+
+async def _everybody(request: web.Request) -> None:
+    """Let anybody in who asks."""
+
+
+async def serve(
+    request: web.Request, worker: Worker, authenticate: Authenticate, admit: Admit = _everybody
+) -> web.StreamResponse:
+    """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
+    await admit(request)
+    ws = WebSocket(m.SUBPROTOCOLS, worker.limits.message_bytes)
+    await ws.prepare(request)
+    codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
+    try:
+        connection = await asyncio.wait_for(
+            _hello(request, ws, codec, worker, authenticate), worker.limits.hello_s
+        )
+    except TimeoutError:
+        await ws.close(code=4003, message=b"no hello")
+        return ws
+    if connection is None:
+        return ws
+    ws.forget_upgrade(request)
+    try:
+        await connection.requests()
+    finally:
+        worker.hub.remove(connection.socket)
+        if worker.connections.get(connection.id) is connection:
+            del worker.connections[connection.id]
+            worker.spawn(_gone(connection))
+        if connection.closing is not None:
+            # Without this wait the server would end the socket itself, with a code that says nothing.
+            await asyncio.wait([connection.closing], timeout=CLOSING_S)
+    return ws
+
+
+async def _reply(ws: WebSocket, codec: m.Codec, message: m.Message) -> None:
+    data = codec.encode(message)
+    await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
+
+
+async def _hello(
+    request: web.Request,
+    ws: WebSocket,
+    codec: m.Codec,
+    worker: Worker,
+    authenticate: Authenticate,
+) -> Connection | None:
+    while True:
+        try:
+            message = await ws.receive()
+            if message.type in (WSMsgType.PING, WSMsgType.PONG):
+                if message.type is WSMsgType.PING:
+                    await ws.pong(message.data)
+                continue
+            if message.type not in SAID:
+                return None
+            hello = decoded(message, codec)
+        except m.BadMessage as bad:
+            await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
+            await ws.close(code=4003, message=b"hello first")
+            return None
+        if not isinstance(hello, m.Hello):
+            await _reply(ws, codec, m.error(hello.id, "hello_first"))
+            await ws.close(code=4003, message=b"hello first")
+            return None
+        try:
+            actor = await authenticate(request, hello.role)
+            if actor is None:
+                await _reply(ws, codec, m.error(hello.id, "not_signed_in"))
+                await ws.close(code=4202, message=b"not signed in")
+                return None
+            return await _welcome(request, ws, codec, worker, actor, hello)
+        except Refused as refused:
+            await _reply(ws, codec, m.error(hello.id, refused.code))
+        except Unavailable:
+            await _reply(ws, codec, m.error(hello.id, "unavailable"))
+
+
+async def _welcome(
+    request: web.Request,
+    ws: WebSocket,
+    codec: m.Codec,
+    worker: Worker,
+    actor: Actor,
+    hello: m.Hello,
+) -> Connection:
+    resumed = hello.resume is not None
+    if hello.resume is not None:
+        held = await worker.tokens.redeem(hello.resume, actor)
+        connection_id, token, pages = held.connection, hello.resume, held.pages
+        if held.worker != worker.id:
+            await worker.supersede(held.worker, connection_id)
+    else:
+        connection_id, pages = new_id("c"), ()
+        token = await worker.tokens.issue(connection_id, actor)
+    mirror = await worker.service.mirrors.get(actor.organisation)
+    visit = actor.visit
+    if actor.role in STAFF_ROLES:
+        own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
+        visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
+    transport = request.transport
+    assert transport is not None, "a socket that was just upgraded has its transport"
+    connection = Connection(worker, actor, connection_id, token, ws, transport, codec)
+    socket = connection.socket
+    connection.entered |= frozenset(pages)
+    worker.connections[connection_id] = connection
+    worker.hub.add(socket)
+    worker.heartbeat.watch(socket)
+    if resumed:
+        worker.spawn(_settle(connection))
+    socket.send(
+        m.Welcome(
+            reply_to=hello.id,
+            connection=connection_id,
+            resume=token,
+            resumed=resumed,
+            worker=worker.id,
+            me=m.Me(id=actor.id, role=actor.role, name=actor.name),
+            visit=visit,
+            server_ms=worker.service.store.clock_ms(),
+        )
+    )
+    return connection
+
+
+async def _settle(connection: Connection) -> None:
+    """A resumed connection is where it was: on its visits' pages, and in their media (PROTOCOL.md#resume)."""
+    worker, actor = connection.worker, connection.actor
+    await worker.superseded(connection.id)  # somebody else may have resumed it before it could be found here
+    if worker.connections.get(connection.id) is not connection:
+        return
+    try:
+        for visit_id in list(connection.entered):
+            # From the store: this worker may not have heard the newest, and the record may have the person away by now.
+            visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
+            side = party_key(visit, actor) if visit is not None else None
+            if visit is None or side is None:
+                continue
+            await worker.service.command(actor, visit_id, Enter(connection.id, worker.id))
+            if visit.status in WITH_MEDIA:
+                await worker.rooms.settle(connection.seat(visit_id, side))
+    except Unavailable:
+        log.info("connection.settling_left_to_sweep", connection=connection.id)
+
+
+async def left_behind(connection: Connection) -> None:
+    """The connection was resumed on another worker: there it is where it was, or it is gone from here too."""
+    await _linger(connection)
+    await _leave_all(connection)
+
+
+async def _linger(connection: Connection) -> None:
+    worker = connection.worker
+    worker.lingering.add(connection.id)
+    try:
+        await worker.lingered(LINGER_S)
+    finally:
+        worker.lingering.discard(connection.id)
+
+
+async def _gone(connection: Connection) -> None:
+    """The socket closed: the person goes at a bye, or when they have not come back soon."""
+    worker = connection.worker
+    try:
+        if connection.said_bye:
+            await worker.tokens.ended(connection.token, connection.id, connection.actor)
+        else:
+            lost = worker.spawn(_linger(connection))
+            await worker.tokens.lost(connection.token)
+            await lost
+    except Unavailable:
+        log.info("connection.token_left")
+    await _leave_all(connection)
+
+
+async def _leave_all(connection: Connection) -> None:
+    if connection.id in connection.worker.connections:
+        return  # it came back
+    for visit in list(connection.entered):
+        try:
+            await connection.left(visit)
+        except Unavailable:
+            log.info("connection.leave_left_to_sweep", connection=connection.id)
