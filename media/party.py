@@ -159,7 +159,7 @@ class Party:
             self.leg.allowed.add(kind)
         else:
             self.leg.allowed.discard(kind)
-        self.room.reroute()
+        self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
         """Whether this party takes part: what it sends and what it would hear crosses only then. Idempotent."""

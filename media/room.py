@@ -114,6 +114,15 @@ class Room:
             for source in party.leg.route(peer.leg if peer is not None else None, gate):
                 self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
 
+    def reroute_from(self, party: Party) -> None:
+        """Work out anew what crosses from one party, after it has switched something off or on: who hears it, and
+        whether the gate is open, is as it was."""
+        if self._lanes:
+            self.reroute()
+            return
+        for source in party.leg.route(party.leg.peer, party.leg.gate):
+            self.relay.forwarder.ask_for_keyframe(party.leg, source, time.monotonic())
+
     def _begin_lanes(self, parties: list[Party]) -> None:
         """A third party has come. What already crosses goes on without a gap."""
         self._lanes = True
