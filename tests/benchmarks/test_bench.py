@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.server import ROOT
-from web.bench import between, fanout, waiting
+from web.bench import between, driver, fanout, waiting
 from web.bench.browser import PROPERTIES, read
 from web.bench.claim import PROVIDERS, Round, judge
 from web.bench.figures import Figure, compared, medians, percentile
 from web.bench.options import NAMES
 from web.bench.others import media, setup
 from web.bench.others.calls import is_keyframe
+from web.bench.process import ChildFailed
 from web.bench.stage import stage
 
 BENCH = [sys.executable, "-c", "from web.cli import main; main()", "bench"]
@@ -76,6 +77,22 @@ def test_the_curve_of_waiting_patients_has_a_point_for_each_number_of_them() -> 
     assert [point.waiting for point in made.curve] == [5, 40]
     assert all(0 < point.claim_p50_ms <= point.claim_p99_ms for point in made.curve)
     assert all(point.open_ms > 0 and point.claim_us > 0 for point in made.curve)
+
+
+def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
+    # More staff than there are connections to the store, and long enough for the driver to be looked at.
+    run = driver.run(3, 101, "none", "at-once", talk="2s")
+    assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
+    assert 0 < run["driver_cpu_per_visit_s"] < 10
+    with pytest.raises(ChildFailed, match="--media"):
+        driver.run(1, 1, "opera", "at-once")
+
+
+def test_the_load_testers_share_of_a_core_is_that_while_all_are_in_their_calls() -> None:
+    in_call = [[0.0, 0], [1.0, 3], [2.0, 4], [3.0, 4], [9.0, 4], [10.0, 3], [11.0, 0]]
+    share = [[1.0, 0.9], [2.5, 0.9], [4.0, 0.2], [6.0, 0.4], [9.0, 0.9], [11.0, 0.1]]
+    gauges = {"in_call": {"over_time": in_call}, "driver_cpu": {"over_time": share}}
+    assert driver.share({"people": {"arrived": 4}, "gauges": gauges}) == pytest.approx(0.3)
 
 
 def test_the_first_picture_comes_after_the_second_press_and_packets_cost_something(

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-NAMES = ("claim", "assign", "fan-out", "sockets", "idle", "waiting", "media")
+NAMES = ("claim", "assign", "fan-out", "sockets", "idle", "waiting", "media", "driver")
 """The measurements, in the order in which they are made."""
 
 OTHERS = ("socket.io", "python-socketio", "ws", "janus", "aiortc")

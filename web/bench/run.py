@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from web.bench import assign, between, browser, claim, fanout, idle, process, publish, relay, waiting
+from web.bench import assign, between, browser, claim, driver, fanout, idle, process, publish, relay, waiting
 from web.bench.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
 from web.bench.options import NAMES, Options
 from web.bench.others import media, memory, race
@@ -72,6 +72,10 @@ def _relay(quick: bool, tell: Tell) -> Made:
     return relay.measure(relay.CALLS, 1 if quick else 5, tell)
 
 
+def _driver(quick: bool, tell: Tell) -> Made:
+    return driver.measure(driver.QUICK if quick else driver.WHOLE, tell)
+
+
 def _fan_out(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
     return fanout.measure(fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
 
@@ -101,6 +105,7 @@ MEASUREMENTS = {
     "idle": Measurement("Idle sockets", _idle, _memory),
     "waiting": Measurement("Waiting patients", _waiting, None),
     "media": Measurement("Media packets", _relay, _media),
+    "driver": Measurement("Load tester", _driver, None),
 }
 """By the names in options.py."""
 

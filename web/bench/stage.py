@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-import redis.asyncio
 
 from signalling.record import Role
 from web import demo, sessions
@@ -28,12 +27,14 @@ from web.bench.peers import Door, Seat
 from web.config import Settings, parse
 from web.organisations import Organisations
 from web.people import STAFF
+from web.store import connect
 from web.valkey import EmbeddedStore, LockedFolder
 
 ORGANISATION = "bench"
 READY_S = 30.0
 STOP_S = 30.0
 WORDS = "a password of nobody"
+AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
 SERVE = [sys.executable, "-c", "from web.cli import main; main()", "serve", "--config"]
 
 
@@ -74,14 +75,17 @@ class Stage:
         return asyncio.run(self._staff(people, seats, admins))
 
     async def _staff(self, people: int, seats: int, admins: int) -> list[Seat]:
-        client = redis.asyncio.Redis.from_url(self.settings.redis.url, socket_timeout=5)
+        client = connect(self.settings)
         hasher = OneHash()
         await hasher.hash(WORDS)
         try:
             organisation = msgspec.structs.replace(demo.ORGANISATION, id=ORGANISATION, name="Bench Clinic")
             await Organisations(client).save(organisation)
             accounts = Accounts(client, hasher)
-            staff = await asyncio.gather(*(self._account(accounts, number) for number in range(people)))
+            staff: list[Account] = []
+            for start in range(0, people, AT_ONCE):
+                some = range(start, min(start + AT_ONCE, people))
+                staff += await asyncio.gather(*(self._account(accounts, number) for number in some))
             for number in range(admins):
                 await self._account(accounts, number, Role.ADMIN)
             storage = sessions.storage(client, self.settings)

@@ -259,9 +259,9 @@ def people(seen: Observations) -> People:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """What was used for each visit; None where nobody told, or nothing was done."""
-    told = seen.gauges.get(name)
-    return sum(integral(series) for series in told.values()) / visits if told and visits else None
+    """What was used for each visit; None where nobody told for long enough, or nothing was done."""
+    told = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
+    return sum(integral(series) for series in told) / visits if told and visits else None
 
 
 def _last(seen: Observations, name: str, otherwise: int) -> int:

@@ -1,0 +1,120 @@
+"""What the load tester itself takes: `greenroom peers` as anybody types it, one process against a server of its own.
+
+Three runs: whole visits without media, as they come at a hundred a second; a hundred calls of light media at once; four
+of real media. Measured is the driver's CPU, so that it can be told how many people it can play on a core.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from web.bench.figures import Figure, Made
+from web.bench.process import ChildFailed
+from web.peers.report.writing import FIGURES
+
+PEERS = [sys.executable, "-c", "from web.cli import main; main()", "peers", "--local"]
+LIMIT_S = 300.0
+EDGE_S = 1.0  # after the last has come, and before the first goes
+Tell = Callable[[float], None]
+
+
+class Size(NamedTuple):
+    """How many visits without media, and how many calls of each kind at once, each so long."""
+
+    visits: int
+    light: int
+    real: int
+    talk_s: int
+
+
+WHOLE = Size(2000, 100, 4, 20)
+QUICK = Size(100, 10, 1, 5)
+
+
+def measure(size: Size, tell: Tell) -> Made:
+    """Drives all three. Raises ChildFailed."""
+    visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
+    tell(0.4)
+    light = run(size.light, size.light, "light", "steady:10/s", talk=f"{size.talk_s}s")
+    tell(0.7)
+    real = run(size.real, size.real, "real", "at-once", talk=f"{size.talk_s}s")
+    runs = (visits, light, real)
+    unfinished = sum(run["people"]["arrived"] - run["people"]["done"] for run in runs)
+    failed = sum(sum(run["failures"]) for run in runs)
+    of_visit, of_light, of_real = visits["driver_cpu_per_visit_s"] * 1000, share(light), share(real)
+    return Made(
+        [
+            Figure(
+                "driver_visit_ms",
+                "load tester: CPU of a whole visit without media",
+                of_visit,
+                "ms",
+                10.0,
+                f"{size.visits} visits at 100 a second; a core drives {1000 / of_visit:.0f} a second",
+            ),
+            Figure(
+                "driver_light_percent",
+                "load tester: CPU of a call of light media",
+                of_light / size.light * 100,
+                "%",
+                1.0,
+                f"{size.light} at once; a core drives {size.light / of_light:.0f}",
+            ),
+            Figure(
+                "driver_real_percent",
+                "load tester: CPU of a call of real media (VP8, Opus)",
+                of_real / size.real * 100,
+                "%",
+                25.0,
+                f"{size.real} at once; a core drives {size.real / of_real:.1f}",
+            ),
+            Figure(
+                "driver_unfinished",
+                "load tester: visits without their end, errors",
+                unfinished + failed,
+                "",
+                0,
+            ),
+        ]
+    )
+
+
+def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
+    """What one run comes to: the figures of its report.json."""
+    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
+        words = {
+            "patients": patients,
+            "providers": providers,
+            "media": media,
+            "arrivals": arrivals,
+            **options,
+        }
+        command = [f"--{name.replace('_', '-')}={value}" for name, value in words.items()]
+        try:
+            subprocess.run(
+                [*PEERS, *command, f"--report={folder}"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=True,
+                timeout=LIMIT_S,
+            )
+        except subprocess.CalledProcessError as problem:
+            said = problem.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
+            raise ChildFailed(f"greenroom peers: {said[-1]}") from None
+        except subprocess.TimeoutExpired:
+            raise ChildFailed(f"greenroom peers did not end within {LIMIT_S:.0f} s") from None
+        figures: dict[str, Any] = json.loads((Path(folder) / FIGURES).read_bytes())["figures"]
+        return figures
+
+
+def share(run: dict[str, Any]) -> float:
+    """How much of a core the driver took while all were in their calls."""
+    calls, driver = (run["gauges"][name]["over_time"] for name in ("in_call", "driver_cpu"))
+    full = [at_s for at_s, people in calls if people == run["people"]["arrived"]]
+    first_s, last_s = min(full) + EDGE_S, max(full) - EDGE_S
+    return statistics.fmean(share for at_s, share in driver if first_s <= at_s <= last_s)
