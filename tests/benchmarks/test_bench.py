@@ -81,7 +81,7 @@ def test_the_curve_of_waiting_patients_has_a_point_for_each_number_of_them() -> 
 
 def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
     # More staff than there are connections to the store, and long enough for the driver to be looked at.
-    run = driver.run(3, 101, "none", "at-once", talk="2s")
+    run = driver.run(3, 101, "none", "at-once", talk="1s")
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 < run["driver_cpu_per_visit_s"] < 10
     with pytest.raises(ChildFailed, match="--media"):
