@@ -122,6 +122,7 @@ class Connection:
                     await rest
                 self._busy = False
         finally:
+            self._ws.take(None)
             if self._rest is not None:
                 self._rest.close()
 

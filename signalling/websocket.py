@@ -57,8 +57,8 @@ class WebSocket(web.WebSocketResponse):
         if early:
             self._parser.feed_data(early)
 
-    def take(self, take: Take) -> None:
-        """From now on `take` is asked first about each message, where it is read. It must not raise."""
+    def take(self, take: Take | None) -> None:
+        """From now on `take` is asked first about each message, where it is read; None: nobody. It must not raise."""
         assert self._queue is not None, "the socket was upgraded"
         self._queue.take = take
 

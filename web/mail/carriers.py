@@ -4,6 +4,7 @@ Knows [mail] of the settings. Knows no letter. What a server says about a recipi
 """
 
 import asyncio
+import contextlib
 import os
 import ssl
 from email.message import EmailMessage
@@ -43,8 +44,12 @@ class Smtp:
 
     async def carry(self, message: EmailMessage, name: str) -> None:
         context = ssl.create_default_context() if self._encrypted else None
+        client = aiosmtplib.SMTP(tls_context=context, **self._options)
         try:
-            await aiosmtplib.send(message, tls_context=context, **self._options)
+            await client.connect()
+            await client.send_message(message)
+            with contextlib.suppress(aiosmtplib.SMTPException):  # it has the mail; a goodbye is only polite
+                await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(recipient.code >= 500 for recipient in refused.recipients):
                 raise Hopeless("the mail server refuses the recipient") from None
@@ -53,6 +58,8 @@ class Smtp:
             if refused.code >= 500:
                 raise Hopeless("the mail server refuses the mail") from None
             raise
+        finally:
+            client.close()  # at once: who is stopped must not wait for a server that does not answer
 
 
 class Files:
