@@ -11,10 +11,11 @@ SHELL := /bin/sh
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
 
+# Three at a time on two cores: half of what the tests do is to wait for what happens on time.
 test: $(VENV)/.test check
 	@.ci/chromium
 	@.ci/node
-	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check --quiet .

@@ -185,15 +185,14 @@ class Mirror:
         await self._load()
         self._tell(Reset(self.organisation))
 
-    async def check_tail(self) -> None:
-        """See whether the very last event was missed, which no later one can tell. Raises `Unavailable`."""
-        epoch, seq = await self._store.head(self.organisation)
+    def stands(self, epoch: str, seq: int) -> None:
+        """Hear where the stream stands now: the very last event may have been missed, which no later one can tell."""
         if seq != self.seq or epoch != self.epoch:
             self.mend(seq if epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
         """Return when this copy is as new as the store was when asked, or after a second. Raises `Unavailable`."""
-        await self.check_tail()
+        self.stands(*await self._store.head(self.organisation))
         if self._mending is not None:
             await asyncio.wait([self._mending], timeout=1)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +62,14 @@ class Committed(msgspec.Struct, frozen=True):
     seq: int
     epoch: str
     entry: Entry
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How far an organisation's stream is ("" and 0: nothing ever happened), and the visits whose time has come."""
+
+    epoch: str
+    seq: int
+    due: list[str]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -271,13 +279,19 @@ class Store:
                     log.error("store.unreadable_record", organisation=organisation, what=what)
         return found
 
-    async def due(self, organisation: str, limit: int = 200) -> list[str]:
-        """Return the ids of visits with a deadline that has passed."""
+    async def pulses(self, organisations: Sequence[str], limit: int = 200) -> list[Pulse]:
+        """Return each organisation's, with at most so many visits that are due: asked in one go."""
         async with answering():
-            found = await self.redis.zrangebyscore(
-                Keys(organisation).deadlines, "-inf", self.clock_ms(), start=0, num=limit
-            )
-        return [member.decode() for member in found]
+            pipe = self.redis.pipeline(transaction=False)
+            for organisation in organisations:
+                keys = Keys(organisation)
+                pipe.hmget(keys.head, ["epoch", "seq"])
+                pipe.zrangebyscore(keys.deadlines, "-inf", self.clock_ms(), start=0, num=limit)
+            answers = iter(await pipe.execute())
+        return [
+            Pulse((epoch or b"").decode(), int(seq or 0), [member.decode() for member in due])
+            for (epoch, seq), due in zip(answers, answers, strict=True)
+        ]
 
     def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
         """Return a notification; raise `SealError` where it is not this person's."""

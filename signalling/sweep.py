@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Iterable, Iterator
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -22,6 +22,7 @@ from signalling.visit import party_key
 
 PERIOD_S = 0.5
 log = structlog.get_logger()
+T = TypeVar("T")
 
 
 def system(organisation: str) -> Actor:
@@ -61,19 +62,27 @@ class Sweep:
         """Sweep until cancelled."""
         while True:
             try:
-                for organisation in await self._service.organisations.list():
-                    await _alone(self.once(organisation))
+                await self._round()
             except Unavailable:
                 log.debug("sweep.unavailable")  # said once by the liveness
             except Exception:
                 log.exception("sweep.failed")
             await asyncio.sleep(PERIOD_S)
 
-    async def once(self, organisation: str) -> None:
-        """One round over one organisation. Raises `Unavailable`."""
-        mirror = await self._service.mirrors.get(organisation)
-        await mirror.check_tail()
-        for visit_id in await self._service.store.due(organisation):
+    async def _round(self) -> None:
+        organisations = await self._service.organisations.list()
+        known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
+        mirrors = [mirror for mirror in known if mirror is not None]
+        pulses = await self._service.store.pulses([mirror.organisation for mirror in mirrors])
+        looked = list(zip(mirrors, pulses, strict=True))
+        for mirror, pulse in looked:
+            mirror.stands(pulse.epoch, pulse.seq)
+        for mirror, pulse in looked:
+            await _alone(self._once(mirror, pulse.due))
+
+    async def _once(self, mirror: Mirror, due: Iterable[str]) -> None:
+        organisation = mirror.organisation
+        for visit_id in due:
             await _alone(self._service.command(system(organisation), visit_id, Due()))
         await self._off_call(mirror)
         dead = self._liveness.dead
@@ -125,11 +134,12 @@ class Sweep:
             yield from mirror.visits.holders
 
 
-async def _alone(work: Awaitable[object]) -> None:
+async def _alone(work: Awaitable[T]) -> T | None:
     """Do one piece of the sweep; one that cannot be done must not stop the clock of all the others."""
     try:
-        await work
+        return await work
     except Unavailable:
         raise
     except Exception:
         log.exception("sweep.failed")
+        return None

@@ -5,6 +5,7 @@ With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,10 @@ from web.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
 NO_SKIP = "GREENROOM_NO_SKIP"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell in the background hands that on, and a command that is tested would not hear its Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("greenroom")

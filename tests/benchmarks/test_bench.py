@@ -80,12 +80,16 @@ def test_the_curve_of_waiting_patients_has_a_point_for_each_number_of_them() -> 
 
 
 def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
-    # More staff than there are connections to the store, and long enough for the driver to be looked at.
-    run = driver.run(3, 101, "none", "at-once", talk="1s")
+    run = driver.run(3, 3, "none", "at-once", talk="1s")  # so long that it can be looked at
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 < run["driver_cpu_per_visit_s"] < 10
     with pytest.raises(ChildFailed, match="--media"):
         driver.run(1, 1, "opera", "at-once")
+
+
+def test_a_clinic_may_have_more_staff_than_there_are_connections_to_the_store() -> None:
+    with stage(1) as ready:
+        assert len(ready.staff(120, 121)) == 121
 
 
 def test_the_load_testers_share_of_a_core_is_that_while_all_are_in_their_calls() -> None:

@@ -127,7 +127,7 @@ async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
 
 async def settled(mirror: Mirror) -> None:
     """Look at the tail, and wait until nothing is being mended."""
-    await mirror.check_tail()
+    mirror.stands(*await mirror._store.head(ORG))
     await until(lambda: mirror._mending is None)
 
 

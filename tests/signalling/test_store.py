@@ -160,7 +160,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_h
         store.snapshot(ORG),
         store.head(ORG),
         store.events(ORG, 0),
-        store.due(ORG),
+        store.pulses([ORG]),
         store.history(ORG, "v_1"),
     ]
     start = time.monotonic()
