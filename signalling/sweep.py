@@ -77,29 +77,32 @@ class Sweep:
         looked = list(zip(mirrors, pulses, strict=True))
         for mirror, pulse in looked:
             mirror.stands(pulse.epoch, pulse.seq)
+        present: dict[str, list[Present]] = {}
+        for connection in self._here.present():
+            present.setdefault(connection.actor.organisation, []).append(connection)
         for mirror, pulse in looked:
-            await _alone(self._once(mirror, pulse.due))
+            await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
 
-    async def _once(self, mirror: Mirror, due: Iterable[str]) -> None:
+    async def _once(self, mirror: Mirror, due: Iterable[str], present: list[Present]) -> None:
+        """One round over one organisation, of whom these are here. Raises `Unavailable`."""
         organisation = mirror.organisation
         for visit_id in due:
             await _alone(self._service.command(system(organisation), visit_id, Due()))
-        await self._off_call(mirror)
+        await self._off_call(mirror, present)
         dead = self._liveness.dead
         for worker in (*dead, self._here.id):
             for visit_id, connection in mirror.visits.held_by(worker):
                 if worker in dead or not self._here.holds(connection):
                     leave = Leave(connection, worker)
                     await _alone(self._service.command(system(organisation), visit_id, leave))
-        for connection_id, actor, visit_id in self._forgotten(organisation):
+        for connection_id, actor, visit_id in self._forgotten(mirror, present):
             enter = Enter(connection_id, self._here.id)
             await _alone(self._service.command(actor, visit_id, enter))
 
-    def _forgotten(self, organisation: str) -> Iterator[tuple[str, Actor, str]]:
+    def _forgotten(self, mirror: Mirror, present: list[Present]) -> Iterator[tuple[str, Actor, str]]:
         """Yield who is here and not in the record: this worker was taken for dead, or the visit was taken up again."""
-        mirror = self._service.mirrors.known(organisation)
-        for connection in list(self._here.present()):
-            if mirror is None or connection.actor.organisation != organisation:
+        for connection in present:
+            if not connection.entered or not self._here.holds(connection.id):
                 continue
             for visit_id in list(connection.entered):
                 visit = mirror.visits.get(visit_id)
@@ -109,20 +112,19 @@ class Sweep:
                     if party is not None and connection.id not in party.connections:
                         yield connection.id, connection.actor, visit_id
 
-    async def _off_call(self, mirror: Mirror) -> None:
+    async def _off_call(self, mirror: Mirror, present: list[Present]) -> None:
         """Who is on call without an open page on any worker for the organisation's limit is so no more."""
+        on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
+        if not on_call:
+            return
         service, organisation = self._service, mirror.organisation
         key, now_ms = Keys(organisation).here, service.store.clock_ms()
-        here = {
-            p.actor.id
-            for p in self._here.present()
-            if p.actor.organisation == organisation and p.actor.is_staff
-        }
+        here = {connection.actor.id for connection in present if connection.actor.id in on_call}
         limit_ms = (await service.organisation(organisation)).policy.off_call_ms
         async with answering():
             if here:
                 await service.store.redis.zadd(key, dict.fromkeys(here, now_ms))
-            for staff in [s for s in mirror.staff.values() if s.on_call and s.id not in here]:
+            for staff in [staff for staff in on_call.values() if staff.id not in here]:
                 seen_ms = await service.store.redis.zscore(key, staff.id)
                 if now_ms - max(seen_ms or 0, staff.on_call_since_ms or now_ms) >= limit_ms:
                     actor = Actor(organisation=organisation, id=staff.id, name=staff.name, role=staff.role)
