@@ -41,7 +41,9 @@ class _Ear(Line):
 
     async def subscribe(self, channel: bytes) -> None:
         """Return when a channel is heard: the answer to what was asked after it says so. Raises redis-py's errors."""
-        await self.ask([("SUBSCRIBE", channel), ("PING",)], answers=1)
+        (answer,) = await self.ask([("SUBSCRIBE", channel), ("PING",)], answers=1)
+        if isinstance(answer, Exception):
+            raise answer
 
     def pushed(self, words: list[Any]) -> None:
         """redis-py's names for it: ("message", channel, data), or the confirmation of a channel."""
