@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import WSMessage, WSMsgType
 
 from signalling import messages as m
 from signalling.commands import Leave
-from signalling.handlers import HANDLERS
+from signalling.handlers import HANDLERS, Later
 from signalling.hub import PONG, Socket, frame
 from signalling.record import Actor
 from signalling.store import Unavailable
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second after that
-Rest = Coroutine[Any, Any, None] | None
-"""What is left to do about a message where its answer must wait for something."""
+Rest = tuple[m.ClientMessage, Later] | None
+"""A request whose answer must wait for something, and the answer."""
 SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 """What a client says; all else is about the socket itself, and ends it."""
 
@@ -119,12 +118,12 @@ class Connection:
                 rest, self._rest = self._rest, None
                 rest = rest or self._heard(message)
                 if rest is not None:
-                    await rest
+                    await self._answer(*rest)
                 self._busy = False
         finally:
             self._ws.take(None)
             if self._rest is not None:
-                self._rest.close()
+                self._rest[1].close()
 
     def _takes(self, message: WSMessage) -> bool:
         if self._busy or not self.socket.open or message.type not in SAID:
@@ -170,10 +169,10 @@ class Connection:
         if isinstance(answer, m.Message):
             self.socket.send(answer)
         elif answer is not None:
-            return self._waited(request, answer)
+            return request, answer
         return None
 
-    async def _waited(self, request: m.ClientMessage, answer: Awaitable[m.Message | None]) -> None:
+    async def _answer(self, request: m.ClientMessage, answer: Later) -> None:
         try:
             said = await answer
         except Exception as problem:  # noqa: BLE001
