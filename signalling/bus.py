@@ -39,9 +39,12 @@ class _Ear(Line):
         """Each connection hears all channels."""
         return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
 
-    async def subscribe(self, channel: bytes) -> None:
-        """Return when a channel is heard: the answer to what was asked after it says so. Raises redis-py's errors."""
-        (answer,) = await self.ask([("SUBSCRIBE", channel), ("PING",)], answers=1)
+    async def taken(self, *unanswered: Arguments) -> None:
+        """Return when the store has taken these: the answer to what is asked after them says so, and that it is there.
+
+        Raises redis-py's errors, the store's refusal of one of them included.
+        """
+        (answer,) = await self.ask([*unanswered, ("PING",)], answers=1)
         if isinstance(answer, Exception):
             raise answer
 
@@ -103,7 +106,7 @@ class Bus:
         self._ear.handlers[name] = handler
         try:
             async with answering():
-                await self._ear.subscribe(name)
+                await self._ear.taken(("SUBSCRIBE", name))
         except Unavailable:
             self._ear.deaf = True
             raise
@@ -133,7 +136,7 @@ class Bus:
         while True:
             ear.lost.clear()
             try:
-                await ear.ask([("PING",)])
+                await ear.taken()
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)

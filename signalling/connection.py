@@ -175,7 +175,7 @@ class Connection:
     async def _answer(self, request: m.ClientMessage, answer: Later) -> None:
         try:
             said = await answer
-        except Exception as problem:  # noqa: BLE001
+        except Exception as problem:  # noqa: BLE001 - as above
             said = _refusal(request, problem)
         if said is not None:
             self.socket.send(said)

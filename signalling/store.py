@@ -90,6 +90,14 @@ def decode_entry(data: bytes) -> Entry:
     return _ENTRY.decode(data)
 
 
+HEAD = ("epoch", "seq")
+
+
+def _head(answer: Sequence[bytes | None]) -> tuple[str, int]:
+    epoch, seq = answer
+    return (epoch or b"").decode(), int(seq or 0)
+
+
 class Keys:
     """The names of an organisation's keys. The hash tag keeps one organisation in one slot of a cluster."""
 
@@ -234,8 +242,7 @@ class Store:
     async def head(self, organisation: str) -> tuple[str, int]:
         """Return (epoch, seq) of the organisation's stream; ("", 0) where nothing ever happened."""
         async with answering():
-            epoch, seq = await self.redis.hmget(Keys(organisation).head, ["epoch", "seq"])
-        return (epoch or b"").decode(), int(seq or 0)
+            return _head(await self.redis.hmget(Keys(organisation).head, HEAD))
 
     async def events(self, organisation: str, after: int) -> list[tuple[int, Entry]]:
         """Return the events above `after` that the stream still has, oldest first, as (seq, entry)."""
@@ -285,12 +292,12 @@ class Store:
             pipe = self.redis.pipeline(transaction=False)
             for organisation in organisations:
                 keys = Keys(organisation)
-                pipe.hmget(keys.head, ["epoch", "seq"])
+                pipe.hmget(keys.head, HEAD)
                 pipe.zrangebyscore(keys.deadlines, "-inf", self.clock_ms(), start=0, num=limit)
             answers = iter(await pipe.execute())
         return [
-            Pulse((epoch or b"").decode(), int(seq or 0), [member.decode() for member in due])
-            for (epoch, seq), due in zip(answers, answers, strict=True)
+            Pulse(*_head(head), [member.decode() for member in due])
+            for head, due in zip(answers, answers, strict=True)
         ]
 
     def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:

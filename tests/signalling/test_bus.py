@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from signalling.bus import Bus
@@ -88,3 +89,26 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
     await redis.aclose()
     store.stop()
     folder.close()
+
+
+async def test_a_store_that_lets_nobody_hear_is_asked_again_and_again_but_not_all_the_time(
+    own: EmbeddedStore,
+) -> None:
+    async with LineRedis.from_url(own.url) as owner:
+        deaf = ("deaf", "on", "nopass", "~*", "+@all", "resetchannels")
+        await owner.execute_command("ACL", "SETUSER", *deaf)  # type: ignore[no-untyped-call]
+        redis = LineRedis.from_url(own.url, username="deaf", password="x", socket_timeout=5)
+        back: list[int] = []
+        bus = Bus(redis, lambda: back.append(1))
+        running = asyncio.create_task(bus.run())
+        with pytest.raises(Unavailable):
+            await bus.subscribe("news", lambda data: None)
+        before = (await owner.info("stats"))["total_connections_received"]
+        await asyncio.sleep(1.0)
+        tried = (await owner.info("stats"))["total_connections_received"] - before
+        assert not back, "it never heard again"
+        assert 1 <= tried < 10
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await bus.close()
+        await redis.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -128,11 +129,9 @@ async def test_a_message_in_parts_with_a_ping_between_is_one_message(one: Clinic
     whole = json.dumps({"type": "ping", "id": 9}).encode()
     first, second = frame(TEXT, whole[:7]), frame(0, whole[7:])
     telnet.write(bytes((first[0] & 0x7F,)) + first[1:] + frame(0x9, b"are you there") + second)
-    assert (await telnet.said(1))[0] == {
-        "type": "pong",
-        "reply_to": 9,
-        "server_ms": pytest.approx(1e12, rel=10),
-    }
+    pong = (await telnet.said(1))[0]
+    assert (pong["type"], pong["reply_to"]) == ("pong", 9)
+    assert abs(pong["server_ms"] - time.time() * 1000) < 3_600_000
 
 
 async def test_whoever_goes_while_an_answer_is_waited_for_leaves_nothing_behind(

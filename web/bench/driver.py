@@ -7,17 +7,16 @@ of real media. Measured is the driver's CPU, so that it can be told how many peo
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from web.bench.figures import Figure, Made
-from web.bench.process import ChildFailed
+from web.bench.process import GREENROOM, ChildFailed
 from web.peers.report.writing import FIGURES
 
-PEERS = [sys.executable, "-c", "from web.cli import main; main()", "peers", "--local"]
+PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0
 EDGE_S = 1.0  # after the last has come, and before the first goes
 Tell = Callable[[float], None]

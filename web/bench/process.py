@@ -5,6 +5,7 @@ Knows /proc and child processes with a pipe. Knows nothing of what is measured.
 
 import multiprocessing
 import platform
+import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -57,6 +58,10 @@ def versions() -> dict[str, str]:
 def versions_of(*packages: str) -> dict[str, str]:
     """The versions of installed packages."""
     return {name: version(name) for name in packages}
+
+
+GREENROOM = [sys.executable, "-c", "from web.cli import main; main()"]
+"""Our own command line, whether or not its script is installed."""
 
 
 class ChildFailed(Exception):

@@ -8,7 +8,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ READY_S = 30.0
 STOP_S = 30.0
 WORDS = "a password of nobody"
 AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
-SERVE = [sys.executable, "-c", "from web.cli import main; main()", "serve", "--config"]
+SERVE = [*process.GREENROOM, "serve", "--config"]
 
 
 class NotReady(Exception):
