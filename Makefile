@@ -1,12 +1,12 @@
 # `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
-# Other targets: check (style and types), bench, lock (new dependency locks), vendor (browser libraries),
+# Other targets: check (style and types), faults (breaks real processes; writes tests/faults/results.md), bench, lock (new dependency locks), vendor (browser libraries),
 # messages (what there is to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check bench lock vendor protocol messages clean
+.PHONY: run test check faults bench lock vendor protocol messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -16,6 +16,11 @@ test: $(VENV)/.test check
 	@.ci/chromium
 	@.ci/node
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
+
+# One test at a time: the figures are times.
+faults: $(VENV)/.test
+	@.ci/chromium
+	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check --quiet .

@@ -135,9 +135,12 @@ async def nothing_runs_on() -> AsyncIterator[None]:
     await asyncio.gather(*left, return_exceptions=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks whatever needs a browser, and leaves it out where there is none."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks whatever needs a browser, and leaves it out where there is none. Leaves long tests to `make faults`."""
     here = find_chromium() is not None
+    if os.environ.get("GREENROOM_FAULTS") != "all":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]
     for item in items:
         if {"chromium", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)

@@ -1,0 +1,79 @@
+"""What the fault tests share: how often each fault is tried, figures with their bounds, and the table made of them.
+
+`make test` runs the quick part. `make faults` sets GREENROOM_FAULTS=all: every test runs, as often as the published
+figures ask, and the table is printed and written to `results.md`.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.faults.table import Figure, markdown
+
+ALL = os.environ.get("GREENROOM_FAULTS") == "all"
+QUICK_SLACK = 4.0
+"""The quick part runs beside other tests on the same cores, so its bounds are wider by this factor."""
+
+Rounds = Callable[[int, int], int]
+Measured = Callable[..., None]
+
+
+@pytest.fixture
+def rounds() -> Rounds:
+    """`rounds(quick, full)` returns how often to try: `full` in `make faults`, otherwise `quick`."""
+    return lambda quick, full: full if ALL else quick
+
+
+@pytest.fixture
+def measured(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Measured:
+    """`measured(row, what, value, unit, at_most=bound)` records a figure for the table and asserts its bound.
+
+    `row` is the number in the design ("R22" for reliability, "S30" for security, "F" for a figure of the whole suite).
+    A bound of 0 is exact; other bounds are QUICK_SLACK times wider in the quick part.
+    """
+
+    def record(row: str, what: str, value: float, unit: str = "", *, at_most: float) -> None:
+        figure = Figure(row, what, value, unit, at_most, request.node.name)
+        record_property("figure", json.dumps(figure._asdict()))
+        bound = at_most if ALL else at_most * QUICK_SLACK
+        assert value <= bound, f"{row}: {what}: {value:.3g} {unit}, must be at most {bound:.3g} {unit}"
+
+    return record
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table; in `make faults` also write it beside this file."""
+    reports = [
+        report
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        if report.when == "call" and "/faults/" in report.nodeid
+    ]
+    if not (ALL and reports):
+        return
+    figures = [
+        Figure(**json.loads(str(value)))
+        for report in reports
+        for name, value in report.user_properties
+        if name == "figure"
+    ]
+    tests = [(report.nodeid.split("/faults/")[1], report.passed, report.duration) for report in reports]
+    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores"
+    text = markdown(figures, tests, when)
+    terminalreporter.write_line(text)
+    if not os.environ.get("GREENROOM_FAULTS_PART"):
+        Path(__file__).with_name("results.md").write_text(text, "utf-8")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In `make faults` a test may take half an hour."""
+    if ALL:
+        for item in items:
+            if "/faults/" in item.nodeid:
+                item.add_marker(pytest.mark.timeout(1800))

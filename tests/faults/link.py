@@ -1,0 +1,125 @@
+"""A TCP link between a server and its store that a test can slow down, stall, cut and heal.
+
+Runs in the test's own loop. The far end is a unix socket or a TCP address.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+Dial = Callable[[], Coroutine[Any, Any, tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+CHUNK = 65_536
+
+
+class Link:
+    """A listening port on loopback; each connection to it is passed on to the far end.
+
+    `port` is the port, `delay_s` is waited before each chunk in both directions, `passed` counts connections.
+    """
+
+    def __init__(self, dial: Dial) -> None:
+        self._dial = dial
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self._refuses = False
+        self.port = 0
+        self.delay_s = 0.0
+        self.passed = 0
+
+    @property
+    def url(self) -> str:
+        """The address as a Redis URL."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    async def open(self) -> None:
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def stall(self) -> None:
+        """Stop passing bytes in both directions; connections stay open and new ones are accepted, but silent."""
+        self._flows.clear()
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are reset too, until `heal`."""
+        self._refuses = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Reset the connections that there are; new ones are passed on."""
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    def heal(self) -> None:
+        """Pass bytes and connections on again."""
+        self._refuses = False
+        self._flows.set()
+
+    async def close(self) -> None:
+        """Close everything."""
+        self.heal()
+        if self._server is not None:
+            self._server.close()
+        self.reset()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self._writers.add(writer)
+        try:
+            await self._flows.wait()
+            if self._refuses:
+                writer.transport.abort()
+                return
+            self.passed += 1
+            far_reader, far_writer = await self._dial()
+            self._writers.add(far_writer)
+            try:
+                await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+            finally:
+                self._writers.discard(far_writer)
+                far_writer.transport.abort()
+        except OSError:
+            pass
+        finally:
+            self._writers.discard(writer)
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                await self._flows.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+
+@asynccontextmanager
+async def link_to(url: str) -> AsyncIterator[Link]:
+    """A link to the store at `url` (unix:///path or redis://host:port)."""
+    where = urlsplit(url)
+
+    async def dial() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if where.scheme == "unix":
+            return await asyncio.open_unix_connection(where.path)
+        return await asyncio.open_connection(where.hostname, where.port)
+
+    link = Link(dial)
+    await link.open()
+    try:
+        yield link
+    finally:
+        await link.close()
