@@ -1,16 +1,18 @@
 """Which addresses of others this server may call: public ones, so that a webhook cannot reach what stands beside it.
 
-The name is looked up here and the connection goes to the very address that was looked at, so that a name which answers
-differently the second time gains nothing. Networks that the settings allow are let through.
+A URL is read by the library that dials it, after its normalisation (`①②⑦.0.0.1` is 127.0.0.1), and each address is
+judged once more when its socket is made (`Sockets`): however a URL is written and whatever a name resolves to, no
+connection is opened to an address that was not judged. Networks that the settings allow are let through.
 """
 
 import asyncio
 import ipaddress
 import socket
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
+from aiohttp import AddrInfoType, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 LOOKUP_S = 5.0
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
@@ -49,20 +51,23 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """What is wrong with a webhook's URL as it stands, or None. What its name leads to is seen when it is called."""
+    """Return what is wrong with a webhook's URL as it stands, or None. What a name leads to is seen when it is called.
+
+    The host is the one that the client dials: after IDNA and NFKC, which make ASCII digits and dots of many others.
+    """
     try:
-        parts = urlsplit(url)
-        port, host = parts.port, parts.hostname or ""
+        parts = URL(url)
+        port, host = parts.port, parts.raw_host or ""
     except ValueError:
         return "is not a URL"
     if any(char.isspace() or not char.isprintable() for char in url) or not host:
         return "is not a URL"
-    if parts.username is not None or parts.password is not None or parts.fragment:
+    if parts.raw_user is not None or parts.raw_password is not None or parts.raw_fragment:
         return "must have no user name, password or fragment"
     if port == 0:
         return "must have a port that can be called"
     literal = _literal(host)
-    if literal is not None and not may_call(host, allowed):
+    if literal is not None and not may_call(str(literal), allowed):
         return "must be at a public address"
     inside = literal is not None and any(literal in network for network in allowed)
     if parts.scheme == "https" or (parts.scheme == "http" and inside):
@@ -71,10 +76,32 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _literal(host: str) -> Address | None:
+    """Return the IP address that a host is, in any notation that a client or the system's resolver takes for one."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        pass
+    try:
+        # The old notations (inet_aton(3)): 2130706433, 0x7f.1, 0177.0.0.1. A name never has only such parts.
+        return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
+    except (OSError, ValueError):
         return None
+
+
+class Sockets:
+    """Makes the sockets of a client's connector, none to an address that may not be called. `refused` says it did."""
+
+    def __init__(self, allowed: Sequence[Network]) -> None:
+        self._allowed = allowed
+        self.refused = False
+
+    def __call__(self, info: AddrInfoType) -> socket.socket:
+        """Return a socket for the address that is dialled next. Raises `Refused`."""
+        family, kind, proto, _, address = info
+        if not may_call(str(address[0]), self._allowed):
+            self.refused = True
+            raise Refused("not a public address")
+        return socket.socket(family=family, type=kind, proto=proto)
 
 
 class Resolver(AbstractResolver):
@@ -107,3 +134,11 @@ class Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def connector(allowed: Sequence[Network]) -> tuple[TCPConnector, Sockets]:
+    """Return a connector that reaches only what may be called, and what says whether it has refused an address."""
+    sockets = Sockets(allowed)
+    return TCPConnector(
+        resolver=Resolver(allowed), socket_factory=sockets, limit=1, force_close=True
+    ), sockets

@@ -22,7 +22,7 @@ from signalling.store import Extra
 from signalling.visit import DEADLINES, QUIET, RULES, Event
 from web.api import types as t
 from web.api import views
-from web.api.addresses import Network, Refused, Resolver, url_problem
+from web.api.addresses import Network, Refused, connector, url_problem
 from web.api.webhooks import Known, Webhook, Webhooks
 from web.i18n import N_
 from web.jobs import Hopeless
@@ -117,7 +117,7 @@ class Courier:
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
-        # The settings may have changed since it was made, and an IP address in a URL passes by the resolver.
+        # Judged at each try, for the settings may have changed; an IP address in a URL passes by the resolver.
         if url_problem(webhook.url, self._allowed) is not None:
             return 0, NOT_ALLOWED
         timestamp_s = now_ms // 1000
@@ -128,12 +128,12 @@ class Courier:
             "Greenroom-Timestamp": str(timestamp_s),
             "Greenroom-Signature": signature(webhook.secret, timestamp_s, body),
         }
-        connector = aiohttp.TCPConnector(resolver=Resolver(self._allowed), limit=1, force_close=True)
+        reaches, sockets = connector(self._allowed)
         timeout = aiohttp.ClientTimeout(total=EACH_S)
         try:
             async with (
                 aiohttp.ClientSession(
-                    connector=connector,
+                    connector=reaches,
                     timeout=timeout,
                     cookie_jar=aiohttp.DummyCookieJar(),
                     trust_env=False,
@@ -150,7 +150,7 @@ class Courier:
         except aiohttp.ClientConnectorCertificateError:
             return 0, BAD_CERTIFICATE
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if isinstance(error.__cause__, Refused):
+            if sockets.refused or isinstance(error.__cause__, Refused):
                 return 0, NOT_ALLOWED
             return 0, NO_CONNECTION
         if 200 <= status < 300:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -18,7 +19,7 @@ from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
 from tests.web.setup.desk import desk
 from tests.web.site import Site
-from web.api.addresses import Resolver, may_call, networks, url_problem
+from web.api.addresses import Resolver, connector, may_call, networks, url_problem
 from web.api.delivery import EVENTS, signature
 
 LOOPBACK = {"allow": ["127.0.0.0/8"]}
@@ -203,10 +204,52 @@ async def test_a_name_that_leads_inside_is_refused_when_it_is_called(open_site: 
     assert (entry["status"], entry["problem"]) == (0, "the address is not public")
 
 
+FORMS = (
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0177.0.0.1", "017700000001", "0x7f.1", "0x7f000001", "127.0.0.1.",
+    "0.0.0.0", "0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::]", "[64:ff9b::7f00:1]",
+)  # fmt: skip
+DIGITS = (
+    "0123456789", "０１２３４５６７８９", "⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈₉", "⓪①②③④⑤⑥⑦⑧⑨", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗", "𝟶𝟷𝟸𝟹𝟺𝟻𝟼𝟽𝟾𝟿",
+)  # fmt: skip
+DOTS = (".", "。", "．", "｡", "․")
+SPELLINGS = sorted({
+    form.translate(str.maketrans("0123456789.", digits + dot)) for form in FORMS for digits in DIGITS for dot in DOTS
+})  # fmt: skip
+"""This machine's own addresses in every notation of an address, written with every kind of digit and dot."""
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_s33_no_spelling_of_an_address_that_is_not_public_passes(port: str) -> None:
+    assert [host for host in SPELLINGS if url_problem(f"https://{host}{port}/hook", ()) is None] == []
+    assert [host for host in SPELLINGS if url_problem(f"http://{host}{port}/hook", ()) is None] == []
+
+
+async def test_s33_no_spelling_is_dialled_even_if_nobody_judged_the_url() -> None:
+    async with receiver() as there:
+        port = there.url.split(":")[-1]
+        names = (*SPELLINGS, "localhost", "ⅼocalhost", "LOCALHOST.", "ip6-localhost")
+        for host in names:
+            reaches, sockets = connector(())
+            async with aiohttp.ClientSession(connector=reaches) as session:
+                with pytest.raises((aiohttp.ClientError, OSError, ValueError)):
+                    await session.post(f"http://{host}:{port}", data=b"x")
+            assert not there.taken, host
+        reaches, sockets = connector(())
+        async with aiohttp.ClientSession(connector=reaches) as session:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.post(there.url, data=b"x")
+        assert sockets.refused, "by the address that is dialled"
+        reaches, _ = connector(networks(LOOPBACK["allow"]))
+        async with aiohttp.ClientSession(connector=reaches) as session, session.post(there.url) as answer:
+            assert answer.status == 204, "the same client reaches it where the settings allow it"
+
+
 async def test_a_webhook_that_cannot_be_says_why(site: Site) -> None:
     office = await program(site)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"url": "https://127.0.0.1/"}, "url"),
+        ({"url": "https://①②⑦.0.0.1/"}, "url"),
+        ({"url": "https://127。0。0。1/"}, "url"),
         ({"url": "https://example.org/", "events": ["eaten"]}, "events"),
         ({"url": "ftp://example.org/"}, "url"),
         ({}, "$"),
