@@ -142,8 +142,8 @@ class Bus:
                 pause = min(pause * 2, 1.0)
                 continue
             if ear.deaf:
-                ear.deaf = False
                 self.on_reconnected()
+                ear.deaf = False
             pause = 0.05
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):

@@ -65,8 +65,6 @@ class Sweep:
                 await self._round()
             except Unavailable:
                 log.debug("sweep.unavailable")  # said once by the liveness
-            except Exception:
-                log.exception("sweep.failed")
             await asyncio.sleep(PERIOD_S)
 
     async def _round(self) -> None:

@@ -212,9 +212,13 @@ class Trail:
             try:
                 await self.settle(organisation)
                 await self._bear_witness(organisation)
-            except BaseException:
+            except (Unavailable, asyncio.CancelledError):
                 self._touched.add(organisation)
                 raise
+            except Exception:
+                # One trail that cannot be bound must not keep the others unbound; it is tried again.
+                self._touched.add(organisation)
+                log.exception("audit.not_bound", organisation=organisation)
 
     async def _left(self) -> list[str]:
         organisations = await self._organisations.list()

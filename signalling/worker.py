@@ -10,6 +10,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Coroutine, Iterable, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -30,6 +31,7 @@ from signalling.rooms import MediaRelay, Rooms
 from signalling.seal import Seal
 from signalling.service import Organisations, Service
 from signalling.store import Store, Unavailable
+from signalling.supervision import Supervisor
 from signalling.sweep import Sweep
 from signalling.topics import Topics
 from signalling.trail import Trail, Witness, key_of
@@ -65,6 +67,7 @@ class Worker:
         self.lingering: set[str] = set()  # connections that may come back in a moment
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self.supervisor = Supervisor()
         store = Store(redis, Seal(keys))
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
@@ -79,7 +82,6 @@ class Worker:
         secret = sha256(b"greenroom resume" + next(iter(keys.values()))).digest()
         self.invites = Invites(store)
         self.tokens = Tokens(store, secret, self.id)
-        self._running: list[asyncio.Task[None]] = []
 
     def _watched(self) -> set[str]:
         return {*self.rooms.owners(), *self.sweep.holders()}
@@ -93,7 +95,8 @@ class Worker:
         return connection in self.connections or connection in self.lingering
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something beside; it is owned here, and a failure is seen."""
+        """Run something that ends by itself; it is owned here, and a failure is logged. What must never end is kept by
+        the supervisor."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
@@ -110,13 +113,12 @@ class Worker:
             await self.bus.subscribe(wire.channel(self.id), self._heard)
         except Unavailable:
             log.warning("worker.store_unavailable")
-        self._running = [
-            self.spawn(self.bus.run()),
-            self.spawn(self.liveness.run(self.rooms.buried)),
-            self.spawn(self.sweep.run()),
-            self.spawn(self.heartbeat.run()),
-            self.spawn(self.trail.run()),
-        ]
+        keep = self.supervisor.keep
+        keep("bus", self.bus.run)
+        keep("liveness", partial(self.liveness.run, self.rooms.buried))
+        keep("sweep", self.sweep.run)
+        keep("heartbeat", self.heartbeat.run)
+        keep("trail", self.trail.run)
 
     async def lingered(self, seconds: float) -> None:
         """Return after a while, or at once when this worker stops."""
@@ -170,9 +172,9 @@ class Worker:
     async def close(self) -> None:
         """Stop everything. Call `drain` before where people are connected."""
         self._stopping.set()
-        pending = set(self._tasks) - set(self._running)
-        if pending:
-            await asyncio.wait(pending, timeout=5)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        await self.supervisor.close()
         while self._tasks:
             # Again until they are done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
             for task in self._tasks:

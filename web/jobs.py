@@ -20,7 +20,7 @@ from signalling.seal import Seal
 from signalling.store import Extra, Unavailable
 from signalling.visit import Event
 from web.config import Settings
-from web.health import REDIS
+from web.health import REDIS, SUPERVISOR
 from web.organisations import Organisations
 from web.pages.public import ORGANISATIONS, SERVICE
 from web.secret import data_key, key_id
@@ -63,9 +63,6 @@ class Runner:
                 await self._round()
             except Unavailable:
                 log.debug("jobs wait for the store")
-            except Exception:
-                # One record that cannot be read must not stop all the others.
-                log.exception("jobs were not looked at")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), PERIOD_S)
             self._awake.clear()
@@ -75,7 +72,15 @@ class Runner:
             free = AT_ONCE - len(self._busy)
             if free <= 0:
                 return  # the end of one wakes us
-            for taken in await self._jobs.take(organisation, max(1, free // 2)):
+            try:
+                found = await self._jobs.take(organisation, max(1, free // 2))
+            except Unavailable:
+                raise
+            except Exception:
+                # One record that cannot be read must not stop all the others.
+                log.exception("jobs were not looked at", organisation=organisation)
+                continue
+            for taken in found:
                 task = asyncio.create_task(self._do(organisation, taken))
                 self._busy.add(task)
                 task.add_done_callback(self._finished)
@@ -162,10 +167,7 @@ async def running(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context, after that of signalling: the jobs are done as long as the app lives."""
     app[SERVICE].consequences = consequences(app)
     runner = Runner(app[JOBS], app[ORGANISATIONS], app[HANDLERS])
-    task = asyncio.create_task(runner.run())
+    app[SUPERVISOR].keep("web.jobs", runner.run)
     yield
-    while not task.done():
-        # Again until it is done: on Python 3.11 an `asyncio.wait_for` may lose a cancellation.
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.5)
+    await app[SUPERVISOR].stop("web.jobs")
     await runner.close()

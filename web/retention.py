@@ -20,7 +20,7 @@ from signalling.service import Service
 from signalling.store import Keys, Unavailable, answering, decode_entry
 from signalling.trail import Trail
 from web.audit.noting import TRAIL
-from web.health import REDIS
+from web.health import REDIS, SUPERVISOR
 from web.mail import outbox
 from web.organisations import Organisations
 from web.pages.public import ORGANISATIONS, SERVICE
@@ -57,10 +57,19 @@ class Retention:
         while True:
             with contextlib.suppress(Unavailable):  # the next hour comes
                 for organisation in await self._organisations.list():
-                    await self.erase(organisation, self._service.store.clock_ms())
-                    await self.erase_audit(organisation, self._service.store.clock_ms())
+                    await self._erase_all(organisation)
                 await self.erase_mails(self._service.store.clock_ms())
             await asyncio.sleep(PERIOD_S)
+
+    async def _erase_all(self, organisation: str) -> None:
+        try:
+            await self.erase(organisation, self._service.store.clock_ms())
+            await self.erase_audit(organisation, self._service.store.clock_ms())
+        except Unavailable:
+            raise
+        except Exception as error:
+            # One record that cannot be read must not keep what others have to erase.
+            log.error("retention failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
         """Lets go of the audit trail's entries that are kept no longer at this time; returns how many."""
@@ -145,14 +154,6 @@ async def running(app: web.Application) -> AsyncIterator[None]:
         app[TRAIL],
         settings.retention.audit_days,
     )
-    task = asyncio.create_task(kept.run())
-    task.add_done_callback(_ended)
+    app[SUPERVISOR].keep("web.retention", kept.run)
     yield
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.5)
-
-
-def _ended(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("retention failed", exc_info=error)
+    await app[SUPERVISOR].stop("web.retention")

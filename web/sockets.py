@@ -22,7 +22,7 @@ from web.accounts import CHANNEL, Changed
 from web.audit.noting import TRAIL
 from web.audit.witness import FileWitness
 from web.config import Settings
-from web.health import DRAINING, REDIS
+from web.health import DRAINING, REDIS, SUPERVISOR
 from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
 from web.pages.staff import SETTINGS
@@ -123,6 +123,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     witness = FileWitness(Path(settings.data.folder))
     worker = Worker(app[REDIS], {key_id(key): key}, app[ORGANISATIONS], relay, limits, index, witness)
     app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
+    app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()
@@ -153,7 +154,6 @@ class Watch:
     def __init__(self, app: web.Application, worker: Worker) -> None:
         self._app = app
         self._worker = worker
-        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begins to listen and to look. A store that is not there yet is waited for."""
@@ -161,13 +161,11 @@ class Watch:
             await self._worker.bus.subscribe(CHANNEL, self._told)
         except Unavailable:
             log.warning("store unavailable")
-        self._task = self._worker.spawn(self._run())
+        self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
         """Stops looking."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._worker.supervisor.stop("web.sign-ins")
 
     def _told(self, data: bytes) -> None:
         changed = msgspec.msgpack.decode(data, type=Changed)
@@ -179,7 +177,8 @@ class Watch:
         if changed.session is None:
             self._worker.spawn(self._off_call_if_closed(changed))
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Looks until cancelled."""
         while True:
             await asyncio.sleep(WATCH_S)
             try:
@@ -187,9 +186,6 @@ class Watch:
                     await self._look()
             except Unavailable:
                 log.warning("store unavailable")  # whoever is here stays; commands are refused meanwhile
-            except Exception as error:
-                # One account that cannot be read must not keep all others signed in for ever.
-                log.error("watch failed", exc_info=error)
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
@@ -198,7 +194,14 @@ class Watch:
         for organisation, actors in by_organisation.items():
             some = list(actors)
             for start in range(0, len(some), AT_ONCE):
-                await self._look_at(organisation, some[start : start + AT_ONCE])
+                try:
+                    async with answering():
+                        await self._look_at(organisation, some[start : start + AT_ONCE])
+                except Unavailable:
+                    raise
+                except Exception as error:
+                    # One account that cannot be read must not keep all others signed in for ever.
+                    log.error("watch failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]

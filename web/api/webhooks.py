@@ -16,9 +16,10 @@ from aiohttp import web
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling.seal import Seal
+from signalling.seal import Seal, SealError
 from signalling.store import Unavailable, answering
 from web.api.types import Delivery
+from web.health import SUPERVISOR
 
 MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
@@ -109,10 +110,22 @@ class Webhooks:
         return sorted((self._opened(organisation, data) for data in found), key=lambda w: (w.made_ms, w.id))
 
     async def everything(self) -> dict[str, list[Webhook]]:
-        """Return all webhooks by organisation."""
+        """Return all webhooks by organisation, but for those that cannot be read."""
         async with answering():
             names = sorted(name.decode() for name in await self._redis.smembers(ALL))
-        return {name: await self.of(name) for name in names}
+        return {name: await self._readable(name) for name in names}
+
+    async def _readable(self, organisation: str) -> list[Webhook]:
+        async with answering():
+            sealed = await self._redis.hvals(_key(organisation))
+        found = []
+        for data in sealed:
+            try:
+                found.append(self._opened(organisation, data))
+            except (SealError, msgspec.DecodeError):
+                # One record that cannot be read must not freeze all the others for ever.
+                log.exception("webhooks were not looked at", organisation=organisation)
+        return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
         """Keep what became of an attempt."""
@@ -159,9 +172,6 @@ class Known:
                 await self.refresh()
             except Unavailable:
                 log.debug("webhooks wait for the store")
-            except Exception:
-                # One record that cannot be read must not freeze all the others for ever.
-                log.exception("webhooks were not looked at")
             await asyncio.sleep(REFRESH_S)
 
 
@@ -171,12 +181,9 @@ KNOWN = web.AppKey("known webhooks", Known)
 
 async def knowing(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context that keeps this worker's copy fresh."""
-    task = asyncio.create_task(app[KNOWN].run())
+    app[SUPERVISOR].keep("web.webhooks", app[KNOWN].run)
     yield
-    while not task.done():
-        # Again until it is done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.5)
+    await app[SUPERVISOR].stop("web.webhooks")
 
 
 def _key(organisation: str) -> str:

@@ -1,0 +1,93 @@
+"""Tasks that must never end: each is started again when it does, failures are counted, and a worker learns which of its
+tasks keep failing.
+
+Knows names and coroutines. A task that hangs without an error is not noticed here: every wait has its time-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+MOST = 5  # failures within WINDOW_S after which a task is called failing
+WINDOW_S = 60.0
+PAUSE_S, LONGEST_S = 0.1, 5.0  # before a restart; doubled at each one, until a run has lasted WINDOW_S
+log = structlog.get_logger()
+
+Run = Callable[[], Awaitable[None]]
+Failed = Callable[[str, BaseException | None], None]
+"""Receives the name of what failed, and why (None: it ended without an error)."""
+
+
+class Supervisor:
+    """The tasks of one worker. `failures` counts by name; a name that never failed is missing."""
+
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
+        self.failures: Counter[str] = Counter()
+        self.kept: dict[str, Run] = {}
+        self._pause_s = pause_s
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._recent: dict[str, deque[float]] = {}
+
+    def keep(self, name: str, run: Run) -> None:
+        """Run something until `stop` or `close`. Raises ValueError if the name is in use."""
+        if name in self.kept:
+            raise ValueError(name)
+        self.kept[name] = run
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._keep(name, run), name=name)
+
+    async def _keep(self, name: str, run: Run) -> None:
+        task, pause_s = asyncio.current_task(), self._pause_s
+        assert task is not None, "a coroutine of asyncio runs in a task"
+        while True:
+            began_s = time.monotonic()
+            problem: BaseException | None = None
+            try:
+                await run()
+            except asyncio.CancelledError as cancelled:
+                if task.cancelling():
+                    raise
+                problem = cancelled  # of something that it waited for; nobody has asked this task to end
+            except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
+                problem = error
+            if task.cancelling():
+                return  # on Python 3.11 an `asyncio.wait_for` may lose a cancellation
+            self.failed(name, problem)
+            if time.monotonic() - began_s >= WINDOW_S:
+                pause_s = self._pause_s
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_S)
+
+    def failed(self, name: str, problem: BaseException | None) -> None:
+        """Count and log a failure. Tasks that are started anew whenever there is work report theirs here, too."""
+        self.failures[name] += 1
+        self._recent.setdefault(name, deque(maxlen=MOST)).append(time.monotonic())
+        log.error("task.failed", task=name, failures=self.failures[name], exc_info=problem)
+
+    @property
+    def failing(self) -> list[str]:
+        """The names that failed MOST times within the last WINDOW_S."""
+        since_s = time.monotonic() - WINDOW_S
+        return [name for name, at_s in self._recent.items() if len(at_s) == MOST and at_s[0] >= since_s]
+
+    async def stop(self, name: str) -> None:
+        """End one task; nothing happens if there is none."""
+        self.kept.pop(name, None)
+        task = self._tasks.pop(name, None)
+        while task is not None and not task.done():
+            # Again until it is done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
+
+    async def close(self) -> None:
+        """End all tasks."""
+        await asyncio.gather(*map(self.stop, list(self._tasks)))
+
+
+def unsupervised(name: str, problem: BaseException | None) -> None:
+    """Log a failure; for parts of a worker that are used without a supervisor."""
+    log.error("task.failed", task=name, exc_info=problem)

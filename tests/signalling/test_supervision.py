@@ -1,0 +1,92 @@
+"""A task that must never end is started again when it does, and one that keeps failing is named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from signalling import supervision
+from signalling.supervision import MOST, Supervisor
+from tests.signalling.waits import until
+
+
+class Work:
+    """Runs until it is told to fail, in one of the ways in which a task ends."""
+
+    def __init__(self, *ways: str) -> None:
+        self.ways = list(ways)
+        self.runs = 0
+
+    async def run(self) -> None:
+        """Fail in the next way; when there are none left, run for ever."""
+        self.runs += 1
+        if not self.ways:
+            await asyncio.Event().wait()
+        match self.ways.pop(0):
+            case "raises":
+                raise RuntimeError("closed")
+            case "returns":
+                return
+            case "is cancelled by what it waits for":
+                waited_for = asyncio.get_running_loop().create_future()
+                waited_for.cancel()
+                await waited_for
+
+
+@asynccontextmanager
+async def supervised(*ways: str) -> AsyncIterator[tuple[Supervisor, Work]]:
+    """Run work that ends in these ways, one after another."""
+    supervisor, work = Supervisor(pause_s=0.001), Work(*ways)
+    supervisor.keep("work", work.run)
+    yield supervisor, work
+    async with asyncio.timeout(2):
+        await supervisor.close()
+
+
+@pytest.mark.parametrize("way", ["raises", "returns", "is cancelled by what it waits for"])
+async def test_r25_a_task_that_ends_is_started_again_and_counted(way: str) -> None:
+    async with supervised(way) as (supervisor, work):
+        await until(lambda: work.runs == 2)
+        assert supervisor.failures == {"work": 1}
+        assert supervisor.failing == []
+
+
+async def test_r25_a_task_that_fails_five_times_within_a_minute_is_failing_for_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with supervised(*["raises"] * MOST) as (supervisor, work):
+        await until(lambda: work.runs == MOST + 1)
+        assert supervisor.failing == ["work"]
+        monkeypatch.setattr(supervision, "WINDOW_S", 0.0)
+        assert supervisor.failing == []
+
+
+async def test_r25_the_pause_before_a_restart_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", note)
+    monkeypatch.setattr(supervision, "LONGEST_S", 0.005)
+    async with supervised(*["raises"] * 5) as (_, work):
+        while work.runs < 6:
+            await sleep(0)
+    assert slept == [0.001, 0.002, 0.004, 0.005, 0.005]
+
+
+async def test_a_stopped_task_is_not_started_again() -> None:
+    async with supervised() as (supervisor, work):
+        await until(lambda: work.runs == 1)
+        with pytest.raises(ValueError, match="work"):
+            supervisor.keep("work", work.run)
+        await supervisor.stop("work")
+        await supervisor.stop("work")
+        assert supervisor.kept == {}
+        assert supervisor.failures == {}
+        assert work.runs == 1
