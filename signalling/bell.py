@@ -10,7 +10,7 @@ from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Mark, Notice
 from signalling.service import Service
-from signalling.store import Unavailable
+from signalling.store import Origin, Unavailable
 from signalling.visit import Event
 
 TOPIC = "bell"
@@ -90,8 +90,8 @@ class Bell:
         """Unsubscribe."""
         self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
 
-    async def mark(self, actor: Actor, until_ms: int) -> int:
-        """Everything up to there has been read. Raises `Unavailable`."""
+    async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
+        """Everything up to there has been read. Raises `Unavailable` and `SupersededError`."""
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
         for _ in range(10):
@@ -101,7 +101,7 @@ class Bell:
                 return 0
             mark = Mark(id=actor.id, version=(held.version if held is not None else 0) + 1, until_ms=until_ms)
             committed = await store.commit(
-                actor.organisation, mark, Event("bell_marked", now_ms), index_score=0
+                actor.organisation, mark, Event("bell_marked", now_ms), index_score=0, origin=origin
             )
             if committed is not None:
                 mirror.committed(committed)

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from signalling.occupants import Room
+from signalling.ports import Disconnected, MediaEvent
 from signalling.seal import SealError
 from signalling.store import Keys, Store, Unavailable, answering
 from signalling.tally import Tally, merged
@@ -79,9 +80,9 @@ class CallWatch:
         if names and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
-    def heard(self, room: Room, party: str, event: object) -> None:
+    def heard(self, room: Room, party: str, event: MediaEvent) -> None:
         """A relay's event: somebody has become connected, or is so no longer."""
-        if getattr(event, "reason", None) is not None and party in room.since_s:
+        if isinstance(event, Disconnected) and party in room.since_s:
             self._tally(room, party).interruptions += 1
         self.look(room)
 

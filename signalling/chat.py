@@ -7,6 +7,7 @@ from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Line, Status, Visit
 from signalling.service import Service, new_id
+from signalling.store import Origin
 from signalling.visit import (
     ADMIN,
     ASSIGNEE,
@@ -58,8 +59,11 @@ class Chat:
         socket.send(snapshot)
         return m.Subscribed(reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=version)
 
-    async def send(self, actor: Actor, request: m.ChatSend) -> int | Refusal:
-        """Write a line; return the version at which it is seen, or why not. Raises `Unavailable`."""
+    async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
+        """Write a line; return the version at which it is seen, or why not.
+
+        Raises `Unavailable` and `SupersededError`.
+        """
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
         if visit is None:
@@ -78,7 +82,9 @@ class Chat:
             text=request.text,
         )
         event = Event("wrote", now_ms, actor.person)
-        committed = await self._service.store.commit(actor.organisation, line, event, index_score=now_ms)
+        committed = await self._service.store.commit(
+            actor.organisation, line, event, index_score=now_ms, origin=origin
+        )
         if committed is None:
             return Refusal("unavailable")  # another line has the same random id
         mirror.committed(committed)

@@ -18,7 +18,7 @@ from signalling.commands import Leave
 from signalling.handlers import HANDLERS, Later
 from signalling.hub import PONG, Socket, frame
 from signalling.record import Actor
-from signalling.store import Unavailable
+from signalling.store import Origin, SupersededError, Unavailable
 from signalling.sweep import system
 from signalling.websocket import WebSocket
 from signalling.wire import Seat
@@ -65,9 +65,9 @@ class Connection:
         "entered",
         "id",
         "noted",
+        "origin",
         "said_bye",
         "socket",
-        "token",
         "worker",
     )
 
@@ -76,7 +76,7 @@ class Connection:
         worker: Worker,
         actor: Actor,
         connection_id: str,
-        token: str,
+        origin: Origin,
         ws: WebSocket,
         transport: asyncio.WriteTransport,
         codec: m.Codec,
@@ -84,7 +84,7 @@ class Connection:
         self.worker = worker
         self.actor = actor
         self.id = connection_id
-        self.token = token
+        self.origin = origin
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
@@ -165,7 +165,7 @@ class Connection:
         try:
             answer = handler(self, request)
         except Exception as problem:  # noqa: BLE001 - told apart, and logged, there
-            answer = _refusal(request, problem)
+            answer = self._refusal(request, problem)
         if isinstance(answer, m.Message):
             self.socket.send(answer)
         elif answer is not None:
@@ -176,9 +176,23 @@ class Connection:
         try:
             said = await answer
         except Exception as problem:  # noqa: BLE001 - as above
-            said = _refusal(request, problem)
+            said = self._refusal(request, problem)
         if said is not None:
             self.socket.send(said)
+
+    def _refusal(self, request: m.ClientMessage, problem: Exception) -> m.Message | None:
+        """Return the answer to a request in which something went wrong; None if it must have none."""
+        if isinstance(problem, SupersededError):
+            # The client speaks over a newer socket, which asks again what was not answered.
+            self.socket.close(4203)
+            self.worker.spawn(self.worker.superseded(self.id))
+            return None
+        if isinstance(problem, LookupError):
+            return m.error(request.id, "not_found")
+        if not isinstance(problem, Unavailable):
+            # A fault of ours in one request must not take the socket, and must be seen by us.
+            log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
+        return m.error(request.id, "unavailable")
 
     def seat(self, visit: str, party: str) -> Seat:
         """Return this connection's seat in a visit's room, as that party."""
@@ -187,12 +201,12 @@ class Connection:
 
     async def keep_pages(self) -> None:
         """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
-        await self.worker.tokens.on_pages(self.token, self.id, self.actor, sorted(self.entered))
+        await self.worker.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
         """This connection is no longer on a visit's page. Raises `Unavailable`."""
         self.entered -= {visit}
-        await self.worker.rooms.leave(self.id)
+        await self.worker.seats.leave(self.id)
         leave = Leave(self.id, self.worker.id)
         await self.worker.service.command(system(self.actor.organisation), visit, leave)
 
@@ -206,16 +220,6 @@ def decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
 
 def _unknown(connection: Connection, request: m.ClientMessage) -> m.Message:
     return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
-
-
-def _refusal(request: m.ClientMessage, problem: Exception) -> m.Message:
-    """The answer to a request in which something went wrong."""
-    if isinstance(problem, LookupError):
-        return m.error(request.id, "not_found")
-    if not isinstance(problem, Unavailable):
-        # A fault of ours in one request must not take the socket, and must be seen by us.
-        log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
-    return m.error(request.id, "unavailable")
 
 
 async def _close(ws: WebSocket, code: int) -> None:

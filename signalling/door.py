@@ -20,7 +20,7 @@ from signalling.record import STAFF_ROLES, Actor, Visit
 from signalling.resume import Refused
 from signalling.rooms import WITH_MEDIA
 from signalling.service import new_id
-from signalling.store import Unavailable
+from signalling.store import SupersededError, Unavailable
 from signalling.visit import party_key
 from signalling.websocket import WebSocket
 
@@ -125,13 +125,13 @@ async def _welcome(
 ) -> Connection:
     resumed = hello.resume is not None
     if hello.resume is not None:
-        held = await worker.tokens.redeem(hello.resume, actor)
+        held, origin = await worker.tokens.redeem(hello.resume, actor)
         connection_id, token, pages = held.connection, hello.resume, held.pages
         if held.worker != worker.id:
             await worker.supersede(held.worker, connection_id)
     else:
         connection_id, pages = new_id("c"), ()
-        token = await worker.tokens.issue(connection_id, actor)
+        token, origin = await worker.tokens.issue(connection_id, actor)
     mirror = await worker.service.mirrors.get(actor.organisation)
     visit = actor.visit
     if actor.role in STAFF_ROLES:
@@ -139,7 +139,7 @@ async def _welcome(
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
     transport = request.transport
     assert transport is not None, "a socket that was just upgraded has its transport"
-    connection = Connection(worker, actor, connection_id, token, ws, transport, codec)
+    connection = Connection(worker, actor, connection_id, origin, ws, transport, codec)
     socket = connection.socket
     connection.entered |= frozenset(pages)
     worker.connections[connection_id] = connection
@@ -175,9 +175,11 @@ async def _settle(connection: Connection) -> None:
             side = party_key(visit, actor) if visit is not None else None
             if visit is None or side is None:
                 continue
-            await worker.service.command(actor, visit_id, Enter(connection.id, worker.id))
+            await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
             if visit.status in WITH_MEDIA:
-                await worker.rooms.settle(connection.seat(visit_id, side))
+                await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
+    except SupersededError:
+        return  # it was resumed once more meanwhile: it settles there
     except Unavailable:
         log.info("connection.settling_left_to_sweep", connection=connection.id)
 
@@ -202,10 +204,10 @@ async def _gone(connection: Connection) -> None:
     worker = connection.worker
     try:
         if connection.said_bye:
-            await worker.tokens.ended(connection.token, connection.id, connection.actor)
+            await worker.tokens.ended(connection.origin, connection.id, connection.actor)
         else:
             lost = worker.spawn(_linger(connection))
-            await worker.tokens.lost(connection.token)
+            await worker.tokens.lost(connection.origin)
             await lost
     except Unavailable:
         log.info("connection.token_left")

@@ -27,7 +27,8 @@ Handler = Callable[["Connection", Any], Answer | Later]
 
 
 async def _command(connection: Connection, request: m.VisitRequest, command: c.Command) -> m.Message:
-    outcome = await connection.worker.service.command(connection.actor, request.visit, command)
+    service = connection.worker.service
+    outcome = await service.command(connection.actor, request.visit, command, connection.origin)
     if isinstance(outcome, Refusal):
         return m.error(request.id, outcome.code, outcome.details)
     return m.Done(reply_to=request.id, version=outcome.version)
@@ -86,7 +87,8 @@ def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
 async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
     if not connection.actor.is_staff:
         return m.error(request.id, "not_allowed")
-    version = await connection.worker.service.set_on_call(connection.actor, request.on)
+    service = connection.worker.service
+    version = await service.set_on_call(connection.actor, request.on, origin=connection.origin)
     return m.Done(reply_to=request.id, version=version)
 
 
@@ -135,13 +137,15 @@ async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
     seat = await _seat(connection, request)
     if isinstance(seat, m.Error):
         return seat
-    await connection.worker.rooms.join(seat, request.id)
+    await connection.worker.seats.join(seat, request.id, connection.origin)
     return None
 
 
-def _media(make: Callable[[wire.Seat, Any], wire.Request]) -> Handler:
+def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
     def asked(connection: Connection, request: m.VisitRequest) -> Answer:
-        known = connection.worker.rooms.ask(connection.id, request.visit, lambda held: make(held, request))
+        known = connection.worker.seats.ask(
+            connection.id, request.visit, lambda seat, fence: make(seat, fence, request)
+        )
         return None if known else m.error(request.id, "no_room")
 
     async def later(connection: Connection, request: m.VisitRequest) -> Answer:
@@ -159,7 +163,8 @@ def _media(make: Callable[[wire.Seat, Any], wire.Request]) -> Handler:
 async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
     actor, service = connection.actor, connection.worker.service
     guest = GUEST_PREFIX + secrets.token_hex(4)
-    outcome = await service.command(actor, request.visit, c.Invite(guest, request.name, request.relation))
+    invite = c.Invite(guest, request.name, request.relation)
+    outcome = await service.command(actor, request.visit, invite, connection.origin)
     if isinstance(outcome, Refusal):
         return m.error(request.id, outcome.code, outcome.details)
     for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
@@ -175,12 +180,12 @@ async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
 async def _bell_mark(connection: Connection, request: m.BellMark) -> Answer:
     if not connection.actor.is_staff:
         return m.error(request.id, "not_allowed")
-    version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms)
+    version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms, connection.origin)
     return m.Done(reply_to=request.id, version=version)
 
 
 async def _chat_send(connection: Connection, request: m.ChatSend) -> Answer:
-    outcome = await connection.worker.topics.chat.send(connection.actor, request)
+    outcome = await connection.worker.topics.chat.send(connection.actor, request, connection.origin)
     if isinstance(outcome, Refusal):
         return m.error(request.id, outcome.code, outcome.details)
     return m.Done(reply_to=request.id, version=outcome)
@@ -226,8 +231,8 @@ HANDLERS: dict[type, Handler] = {
     m.VisitEnter: _enter,
     m.VisitLeave: _leave,
     m.MediaJoin: _media_join,
-    m.MediaAnswer: _media(lambda seat, r: wire.Answer(seat, r.id, r.offer, r.sdp)),
-    m.MediaRestart: _media(lambda seat, r: wire.Restart(seat, r.id)),
-    m.MediaMute: _media(lambda seat, r: wire.Mute(seat, r.id, r.kind, r.muted)),
+    m.MediaAnswer: _media(lambda seat, fence, r: wire.Answer(seat, fence, r.id, r.offer, r.sdp)),
+    m.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
+    m.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
 }
 """Every message of a client but `hello` and `bye`, which belong to the connection itself."""

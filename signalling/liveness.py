@@ -30,6 +30,7 @@ class Liveness:
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self.healthy = False
         self._resigned = False
+        self._returned: Callable[[], None] = lambda: None
 
     @property
     def dead(self) -> frozenset[str]:
@@ -42,8 +43,14 @@ class Liveness:
             sign = await self._store.redis.exists(_key(worker))
         return not sign and time.monotonic() >= self._distrusted_until
 
-    async def run(self, changed: Callable[[frozenset[str]], None]) -> None:
-        """Keep fresh until cancelled; `changed` is called with the dead, again and again while there are any."""
+    async def run(
+        self, changed: Callable[[frozenset[str]], None], returned: Callable[[], None] = lambda: None
+    ) -> None:
+        """Keep fresh until cancelled; `changed` is called with the dead, again and again while there are any.
+
+        `returned` is called when this worker's own sign had run out: others may have taken it for dead.
+        """
+        self._returned = returned
         while True:
             try:
                 await self._once()
@@ -68,6 +75,7 @@ class Liveness:
         if not mine:
             # This worker or the store was away for longer than a sign lasts, so the others' signs prove nothing yet.
             self._distrusted_until = time.monotonic() + DISTRUST_S
+            self._returned()
         self._silent = frozenset(w for w, sign in zip(watched, signs, strict=False) if sign is None)
         if not self.healthy:
             log.info("store.available")

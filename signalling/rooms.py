@@ -1,192 +1,195 @@
-"""Who sits in a visit's room, and on which worker: seats, take-over, offers and answers, the gate.
+"""The rooms whose media this worker carries: who sits there, offers and answers, the gate.
 
-One worker owns a room (`lease.py` says which); the others pass their parties' requests on to it. The gate
-follows the visit's record and nothing else. Knows no packet: what it needs of a relay stands in `occupants.py`.
+One worker owns a room, by a lease with a fencing number (`lease.py`); the workers of the other parties pass requests on
+to it (`seats.py`). An owner that finds a higher number than its own has lost the room and gives it up whole. The gate
+follows the visit's record and nothing else. Knows no packet: what it needs of a relay stands in `ports.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 
 from signalling import messages as m
 from signalling import wire
 from signalling.calls import CallWatch
-from signalling.hub import Hub, frame
 from signalling.lease import Leases
-from signalling.liveness import Liveness
 from signalling.mirror import Change, Reset
-from signalling.occupants import MediaRelay, Occupant, Room
+from signalling.occupants import Occupant, Room
+from signalling.ports import (
+    BadSdpError,
+    MediaEvent,
+    MediaRelay,
+    OfferNeeded,
+    PartyGoneError,
+    RoomFullError,
+)
 from signalling.record import Status, Visit
 from signalling.service import Service
 from signalling.store import Unavailable
 from signalling.visit import GUEST_PREFIX, PATIENT, PROVIDER
 from signalling.wire import Seat
 
-__all__ = ["WITH_MEDIA", "MediaRelay", "Room", "Rooms"]
 log = structlog.get_logger()
+CHECK_S = 2.0  # how often an owner compares its leases without a reason; with one, at once
 _OPPOSITE = {PATIENT: PROVIDER}  # whom a party hears on the m-lines it sends on; everybody else: the patient
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
+class Parties(Protocol):
+    """Where the parties of this worker's rooms sit, on this worker and on others."""
+
+    def tell(self, seat: Seat, fence: int, message: m.Message, /) -> None: ...
+    def tell_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
+    def lost(self, visit: str, fence: int, /) -> None: ...
+    def close_room(self, visit: str, /) -> None: ...
+
+
 class Rooms:
-    """The rooms of this worker, and the seats that its connections have in rooms of others."""
+    """One worker's."""
 
     def __init__(
         self,
         service: Service,
-        hub: Hub,
         relay: MediaRelay,
-        liveness: Liveness,
+        leases: Leases,
         worker: str,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
+        parties: Parties,
     ) -> None:
         self._service = service
-        self._hub = hub
         self._relay = relay
-        self._liveness = liveness
+        self._leases = leases
         self._worker = worker
         self._spawn = spawn
-        self._draining = False
+        self._parties = parties
         self._rooms: dict[str, Room] = {}
-        self._seats: dict[str, tuple[Seat, str]] = {}  # connection -> its seat, the worker that owns the room
-        self._moving: set[str] = set()  # connections that are joining anew, because their room's worker died
-        self._leases = Leases(service.store, liveness, worker)
+        self._doubt = asyncio.Event()
+        self._draining = False
         self.calls = CallWatch(self._rooms, service.store, spawn)
         service.mirrors.observers.append(self.news)
 
-    # --- this worker's connections ask
+    # --- one owner
 
-    async def join(self, seat: Seat, request_id: int | None) -> None:
-        """Let a connection of this worker join; an offer follows. Raises `Unavailable`."""
-        if self._draining:
-            raise Unavailable("draining")  # the client comes back to another worker in a moment
-        owner = await self._leases.take(seat.organisation, seat.visit)
-        self._seats[seat.connection] = (seat, owner)
-        await self._pass_on(owner, wire.Join(seat, request_id))
+    async def run(self) -> None:
+        """Compare the leases of this worker's rooms until cancelled: now and then, and at once after `doubt`."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_S):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            try:
+                await self._check()
+            except Unavailable:
+                # Media needs no store: who cannot ask keeps the rooms, and asks as soon as the store is back.
+                log.debug("room.leases_unknown")
 
-    def ask(self, connection: str, visit: str, make: Callable[[Seat], wire.Request]) -> bool:
-        """Pass a request on to the room's worker, which answers; False where this connection has not joined.
+    def doubt(self) -> None:
+        """Compare all leases soon: this worker stood still, or was cut off from the store."""
+        self._doubt.set()
 
-        Raises `Unavailable`.
-        """
-        held = self._seats.get(connection)
-        if held is None or held[0].visit != visit:
-            return False
-        seat, owner = held
-        request = make(seat)
-        if owner == self._worker:
-            self._room_message(request)
-        else:
-            self._service.bus.post(
-                wire.channel(owner),
-                wire.encode(request),
-                lambda: self._hand(connection, m.error(request.id, "unavailable")),
-            )
-        return True
-
-    async def leave(self, connection: str) -> None:
-        """A connection of this worker is gone. Raises `Unavailable`."""
-        held = self._seats.pop(connection, None)
-        if held is not None:
-            await self._pass_on(held[1], wire.Leave(held[0]))
-
-    async def settle(self, seat: Seat) -> None:
-        """A connection that was resumed here sits where it sat. Raises `Unavailable`."""
-        owner = await self._leases.holder(seat.organisation, seat.visit)
-        if owner is None:
+    async def _check(self) -> None:
+        rooms = list(self._rooms.items())
+        if not rooms or self._draining:
             return
-        if await self._liveness.is_dead(owner):
-            await self.join(seat, None)
-            return
-        self._seats[seat.connection] = (seat, owner)
-        await self._pass_on(owner, wire.Settle(seat))
+        leases = await self._leases.holders((room.organisation, visit) for visit, room in rooms)
+        for (visit, room), lease in zip(rooms, leases, strict=True):
+            if self._rooms.get(visit) is not room:
+                continue
+            if lease is None:  # the store has forgotten it
+                lease = await self._leases.take(room.organisation, visit, known=room.fence)
+                if lease.owner == self._worker:
+                    room.fence = lease.fence
+            if lease.owner != self._worker:
+                self.lost(visit, max(lease.fence, room.fence + 1))
 
-    def superseded(self, connection: str) -> None:
-        """A connection of this worker is held by another one now, which has its seat; or somebody else has taken it.
+    def lost(self, visit: str, fence: int) -> None:
+        """Give a room up whole if its lease is older than this one: its parties join the newer owner's."""
+        room = self._rooms.get(visit)
+        if room is not None and room.fence < fence:
+            log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
+            self._close(visit, room)
+            for worker in {occupant.seat.worker for occupant in room.occupants.values()} - {self._worker}:
+                self._parties.tell_lost(worker, visit, fence)
+        self._parties.lost(visit, fence)
 
-        It must not take the seat back by itself.
+    def _close(self, visit: str, room: Room) -> None:
+        """End a room here: nothing crosses from now on."""
+        del self._rooms[visit]
+        self.calls.talking(room, {})
+        self.calls.keep(visit, room)
+        room.media.close()
+
+    # --- parties ask
+
+    def receive(self, message: wire.RoomMessage) -> wire.Join | None:
+        """Do what a message asks for, at once; return the `Join` that it asks for, which needs the store.
+
+        Every request is answered, whatever goes wrong.
         """
-        self._seats.pop(connection, None)
-
-    async def _pass_on(self, owner: str, message: wire.RoomMessage) -> None:
-        if owner == self._worker:
-            join = self._room_message(message)
-            if join is not None:
-                await self._join(join)
-        else:
-            await self._service.bus.publish(wire.channel(owner), wire.encode(message))
-
-    def owners(self) -> Iterator[str]:
-        """Yield the workers whose death would matter to this one's connections."""
-        yield from (owner for _, owner in self._seats.values())
-
-    def buried(self, dead: frozenset[str]) -> None:
-        """Rooms of dead workers move: their parties here join anew, and the first to do so decides where."""
-        for seat, owner in list(self._seats.values()):
-            if owner in dead and seat.connection not in self._moving:
-                self._moving.add(seat.connection)
-                log.info("room.moving", visit=seat.visit, worker=owner)
-                self._spawn(self._move(seat))
-
-    async def _move(self, seat: Seat) -> None:
         try:
-            await self.join(seat, None)
-        except Unavailable:
-            self._seats.pop(seat.connection, None)
-            self._tell(seat, m.MediaGone(visit=seat.visit))  # the client joins again, with its own patience
-        finally:
-            self._moving.discard(seat.connection)
+            return self._receive(message)
+        except PartyGoneError:
+            self._refuse(message, "no_room")  # the leg has failed: its client joins again
+        except Exception:
+            log.exception("room.request_failed", request=type(message).__name__)
+            self._refuse(message, "unavailable")
+        return None
 
-    # --- this worker's rooms answer
-
-    def heard(self, message: wire.RoomMessage) -> None:
-        """Take a request that another worker passed on."""
-        join = self._room_message(message)
+    def receive_from_afar(self, message: wire.RoomMessage) -> None:
+        """Take a message that another worker passed on."""
+        join = self.receive(message)
         if join is not None:
-            self._spawn(self._join_or_say(join))
+            self._spawn(self._join_or_refuse(join))
 
-    async def _join_or_say(self, message: wire.Join) -> None:
+    async def _join_or_refuse(self, message: wire.Join) -> None:
         try:
-            await self._join(message)
+            await self.join(message)
         except Unavailable:
-            if message.id is not None:
-                self._tell(message.seat, m.error(message.id, "unavailable"))
+            self._refuse(message, "unavailable")
+        except Exception:
+            log.exception("room.request_failed", request=type(message).__name__)
+            self._refuse(message, "unavailable")
 
-    def _room_message(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Do what a message asks for, at once; return the Join that it asks for, which takes a look at the store."""
+    def _receive(self, message: wire.RoomMessage) -> wire.Join | None:
+        seat = message.seat
+        room = self._rooms.get(seat.visit)
+        if room is not None and message.fence > room.fence:
+            self.lost(seat.visit, message.fence)
+            room = None
         if isinstance(message, wire.Join):
             return message
-        room = self._rooms.get(message.seat.visit)
-        occupant = room.occupants.get(message.seat.party) if room is not None else None
+        occupant = room.occupants.get(seat.party) if room is not None else None
         if isinstance(message, wire.Settle) and occupant is None:
             # The room moved here while its connection was away: it joins without having to ask.
-            return wire.Join(message.seat, None)
+            return wire.Join(seat, message.fence, None)
         if room is None or occupant is None or not occupant.heeds(message):
             if not isinstance(message, wire.Leave | wire.Settle):
-                self._tell(message.seat, m.error(message.id, "no_room"))
-            return None
-        if isinstance(message, wire.Leave):
-            self._part(room, message.seat)
+                self._refuse(message, "no_room")
+        elif isinstance(message, wire.Leave):
+            self._part(room, seat)
         elif isinstance(message, wire.Settle):
-            occupant.seat = message.seat
+            occupant.seat = seat
         elif isinstance(message, wire.Answer):
-            self._answer(occupant, message)
+            self._answer(room, occupant, message)
         elif isinstance(message, wire.Restart):
-            self._offer(occupant, fresh=False, sdp=occupant.leg.restart_ice())
-            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+            self._offer(room, occupant, fresh=False, sdp=occupant.leg.restart_ice())
+            self._done(room, message)
         else:
             occupant.muted[message.kind] = message.muted
             occupant.leg.set_receiving(message.kind, not message.muted)
             for other in room.occupants.values():
                 if other is not occupant:
-                    self._tell_muted(other.seat, message.seat.party, message.kind, message.muted)
-            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+                    self._tell_muted(room, other.seat, seat.party, message.kind, message.muted)
+            self._done(room, message)
         return None
 
-    async def _join(self, message: wire.Join) -> None:
+    async def join(self, message: wire.Join) -> None:
+        """Seat a party, and send it an offer. Raises `Unavailable`."""
         seat = message.seat
         visit = await self._service.visit(seat.organisation, seat.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -199,9 +202,10 @@ class Rooms:
         if visit is None or visit.status not in WITH_MEDIA or seat.party not in visit.parties:
             self._refuse(message, "not_allowed")  # a guest who was dismissed meanwhile
             return
-        room = self._rooms.get(seat.visit)
+        room = self._rooms.get(seat.visit) or await self._opened(message)
         if room is None:
-            room = self._rooms[seat.visit] = Room(seat.organisation, self._relay.room(seat.visit))
+            self._refuse(message, "unavailable")
+            return
         self._set_gate(room, visit)
         before = room.occupants.get(seat.party)
         try:
@@ -211,86 +215,72 @@ class Rooms:
                 opposite=_OPPOSITE.get(seat.party, PATIENT),
                 admitted=_admitted(visit, seat.party),
             )
-        except RuntimeError:
+        except RoomFullError:
             self._refuse(message, "room_full")
             return
         if before is not None and before.seat.connection != seat.connection:
-            self._tell(before.seat, m.MediaTakenOver(visit=seat.visit))
+            self._tell(room, before.seat, m.MediaTakenOver(visit=seat.visit))
         occupant = Occupant(seat, leg, before.offer if before is not None else 0, {})
         room.occupants[seat.party] = occupant
-        if message.id is not None:
-            self._tell(seat, m.Done(reply_to=message.id, version=0))
-        self._offer(occupant, fresh=True, sdp=leg.offer())
+        self._done(room, message)
+        self._offer(room, occupant, fresh=True, sdp=leg.offer())
         for party, other in room.occupants.items():
             for kind, muted in other.muted.items():
                 if other is not occupant and muted:
-                    self._tell_muted(seat, party, kind, muted)
+                    self._tell_muted(room, seat, party, kind, muted)
 
-    def _media_news(self, room: Room, party: str, event: object) -> None:
+    async def _opened(self, message: wire.Join) -> Room | None:
+        """Open the room that somebody joins; return None if the lease is another's by now. Raises `Unavailable`."""
+        organisation, visit = message.seat.organisation, message.seat.visit
+        lease = await self._leases.holder(organisation, visit)
+        if lease is None or lease.owner != self._worker or lease.fence < message.fence:
+            return None
+        room = self._rooms.get(visit)
+        if room is None:
+            room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence)
+        return room
+
+    def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
         log.debug("media.event", event_type=type(event).__name__)
         self.calls.heard(room, party, event)
         occupant = room.occupants.get(party)
-        if occupant is not None and getattr(event, "needs_offer", False):
-            self._offer(occupant, fresh=False, sdp=occupant.leg.offer())
+        if occupant is not None and isinstance(event, OfferNeeded):
+            self._offer(room, occupant, fresh=False, sdp=occupant.leg.offer())
 
-    def _refuse(self, message: wire.Join, code: str) -> None:
+    # --- what is answered
+
+    def _tell(self, room: Room, seat: Seat, message: m.Message) -> None:
+        self._parties.tell(seat, room.fence, message)
+
+    def _done(self, room: Room, message: wire.Request | wire.Join) -> None:
         if message.id is not None:
-            self._tell(message.seat, m.error(message.id, code))
-        else:
-            self._tell(
-                message.seat, m.MediaGone(visit=message.seat.visit)
-            )  # it may have been too early: join again
+            self._tell(room, message.seat, m.Done(reply_to=message.id, version=0))
 
-    def _offer(self, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
+    def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
+        if isinstance(message, wire.Leave | wire.Settle):
+            return
+        told: m.Message = m.MediaGone(visit=message.seat.visit)  # it may have been too early: join again
+        if message.id is not None:
+            told = m.error(message.id, code, details or {})
+        self._parties.tell(message.seat, message.fence, told)
+
+    def _offer(self, room: Room, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
         occupant.offer += 1
-        seat = occupant.seat
-        self._tell(seat, m.MediaOffer(visit=seat.visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
+        visit = occupant.seat.visit
+        self._tell(room, occupant.seat, m.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
 
-    def _answer(self, occupant: Occupant, message: wire.Answer) -> None:
-        if message.offer != occupant.offer:
-            # The answer to an offer that a newer one has overtaken; the newer one's is on its way.
-            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
-            return
-        try:
-            occupant.leg.accept(message.sdp)
-        except ValueError as problem:
-            details = {"problem": getattr(problem, "code", "unusable")}
-            self._tell(message.seat, m.error(message.id, "bad_sdp", details))
-        else:
-            self._tell(message.seat, m.Done(reply_to=message.id, version=0))
+    def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
+        # The answer to an offer that a newer one has overtaken is dropped; the newer one's is on its way.
+        if message.offer == occupant.offer:
+            try:
+                occupant.leg.accept(message.sdp)
+            except BadSdpError as bad:
+                self._refuse(message, "bad_sdp", {"problem": bad.problem})
+                return
+        self._done(room, message)
 
-    def _tell_muted(self, seat: Seat, party: str, kind: m.MediaKind, muted: bool) -> None:
-        self._tell(seat, m.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
-
-    def _tell(self, seat: Seat, message: m.Message) -> None:
-        if seat.worker == self._worker:
-            self._hand(seat.connection, message)
-            return
-        data = m.CODECS[seat.codec].encode(message)
-        word = wire.Deliver(seat.connection, seat.codec, data, isinstance(message, m.MediaTakenOver))
-        try:
-            self._service.bus.post(wire.channel(seat.worker), wire.encode(word))
-        except Unavailable:
-            log.warning("room.not_delivered", visit=seat.visit)
-
-    def delivered(self, word: wire.Deliver) -> None:
-        """Hand a room's word to the connection that it is for. Raises `msgspec.DecodeError`."""
-        if word.unseats:
-            self.superseded(word.connection)
-        socket = self._hub.sockets.get(word.connection)
-        if socket is None:
-            return
-        if socket.codec.subprotocol == word.codec:
-            socket.write(frame(word.data, socket.codec.opcode))
-        else:  # it has come back meanwhile, and speaks the other one
-            socket.send(m.CODECS[word.codec].decode_server(word.data))
-
-    def _hand(self, connection: str, message: m.Message) -> None:
-        if isinstance(message, m.MediaTakenOver):
-            self.superseded(connection)
-        socket = self._hub.sockets.get(connection)
-        if socket is not None:
-            socket.send(message)
+    def _tell_muted(self, room: Room, seat: Seat, party: str, kind: m.MediaKind, muted: bool) -> None:
+        self._tell(room, seat, m.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
 
     # --- the gate follows the record
 
@@ -299,8 +289,6 @@ class Rooms:
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
-                if isinstance(news.before, Visit) and news.before.parties.keys() > news.after.parties.keys():
-                    self._unseat(news.after)
             return
         mirror = self._service.mirrors.known(news.organisation)
         for visit_id, room in list(self._rooms.items()):
@@ -319,11 +307,9 @@ class Rooms:
                     self._part(room, occupant.seat)
             self._set_gate(room, visit)
             return
-        del self._rooms[visit_id]
-        self.calls.talking(room, {})
-        self.calls.keep(visit_id, room)
-        room.media.close()
-        self._spawn(self._give_up(room.organisation, visit_id))
+        self._close(visit_id, room)
+        self._parties.close_room(visit_id)
+        self._spawn(self._give_back(visit_id, room))
 
     def _set_gate(self, room: Room, visit: Visit) -> None:
         live = visit.status is Status.LIVE
@@ -332,26 +318,17 @@ class Rooms:
         room.media.set_gate(live)
 
     def _part(self, room: Room, seat: Seat) -> None:
-        """Somebody leaves the room."""
+        """Let somebody leave the room."""
         self.calls.look(room)
         self.calls.keep(seat.visit, room)
         room.occupants.pop(seat.party).leg.leave()
 
-    def _unseat(self, visit: Visit) -> None:
-        """Forget the seats of this worker's connections whose party is none any more."""
-        for connection, (seat, _) in list(self._seats.items()):
-            if seat.visit == visit.id and seat.party not in visit.parties:
-                del self._seats[connection]
-
-    async def _give_up(self, organisation: str, visit_id: str) -> None:
-        """The room is closed; whoever joins first next time owns it."""
-        for connection, (seat, _) in list(self._seats.items()):
-            if seat.visit == visit_id:
-                del self._seats[connection]
+    async def _give_back(self, visit_id: str, room: Room) -> None:
+        """Give the lease of a closed room back: whoever joins first next time owns it."""
         if visit_id in self._rooms:
             return  # taken up again already, and here
         try:
-            await self._leases.give_back(organisation, visit_id)
+            await self._leases.give_back(room.organisation, visit_id, room.fence)
         except Unavailable:
             log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
 
@@ -360,9 +337,9 @@ class Rooms:
         self._draining = True
         for visit_id, room in list(self._rooms.items()):
             await self.calls.finish(visit_id, room)
-            await self._leases.give_back(room.organisation, visit_id)
+            await self._leases.give_back(room.organisation, visit_id, room.fence)
             for occupant in room.occupants.values():
-                self._tell(occupant.seat, m.MediaGone(visit=visit_id))
+                self._tell(room, occupant.seat, m.MediaGone(visit=visit_id))
 
 
 def _admitted(visit: Visit, party: str) -> bool:

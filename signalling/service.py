@@ -21,7 +21,7 @@ from signalling.guide import Guide
 from signalling.mirror import Mirror, Mirrors, version_of
 from signalling.notices import notices
 from signalling.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
-from signalling.store import Extra, Keys, Store, Unavailable
+from signalling.store import Extra, Keys, Origin, Store, Unavailable
 from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
 
 TURN_S = 0.25  # how long a command waits for others of this worker on the same visit before it tries anyway
@@ -170,8 +170,13 @@ class Service:
         await self.store.keep_guide(actor.organisation, (await self.organisation(actor.organisation)).guide)
         return await self.command(actor, visit_id, Open(visit_id, information, booked_ms))
 
-    async def command(self, actor: Actor, visit_id: str, command: Command) -> Accepted | Refusal:
-        """Carry a command out, or say why not."""
+    async def command(
+        self, actor: Actor, visit_id: str, command: Command, origin: Origin | None = None
+    ) -> Accepted | Refusal:
+        """Carry a command out, or say why not. `origin` is the connection that asks, if one does.
+
+        Raises `SupersededError` when that connection has been resumed elsewhere since.
+        """
         organisation = actor.organisation
         settings = await self.organisation(organisation)
         mirror = await self.mirrors.get(organisation)
@@ -191,7 +196,7 @@ class Service:
                 if not over:
                     break
                 mine = turn.take()
-            return await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s)
+            return await self._carry_out(actor, visit_id, command, settings, mirror, turn, came_s, origin)
         finally:
             if mine:
                 turn.release()
@@ -215,6 +220,7 @@ class Service:
         mirror: Mirror,
         turn: _Turn,
         came_s: float,
+        origin: Origin | None,
     ) -> Accepted | Refusal:
         organisation, caught_up = actor.organisation, False
         for _ in range(ATTEMPTS):
@@ -243,6 +249,7 @@ class Service:
                 deadline_ms=next_deadline_ms(after, settings.policy),
                 notices=notices(visit, after, decided.event, mirror.staff, new_id("n")),
                 extras=self.consequences(settings, visit, after, decided.event),
+                origin=origin,
             )
             turn.forget()
             if committed is not None:
@@ -251,7 +258,9 @@ class Service:
                 return Accepted(after, decided.event, version_of(committed.seq))
         raise Unavailable("overtaken too often")
 
-    async def set_on_call(self, actor: Actor, on: bool, *, notice: bool = False) -> int:
+    async def set_on_call(
+        self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
+    ) -> int:
         """Turn somebody's On-Call switch; return the version where it is seen, 0 where it stood so already.
 
         With `notice` they find it under their bell: it was not they who did it.
@@ -268,7 +277,9 @@ class Service:
             )
             event = Event("on_call" if on else "off_call", now_ms, actor.person)
             told = [(actor.id, Notice(id=new_id("n"), kind="off_call", at_ms=now_ms))] if notice else []
-            committed = await self.store.commit(organisation, after, event, index_score=0, notices=told)
+            committed = await self.store.commit(
+                organisation, after, event, index_score=0, notices=told, origin=origin
+            )
             if committed is not None:
                 mirror.committed(committed)
                 return version_of(committed.seq)

@@ -44,6 +44,17 @@ class Unavailable(Exception):
     """The store did not answer in time; whether a write took effect is not known."""
 
 
+class SupersededError(Exception):
+    """The connection that a request came over has been resumed elsewhere since: the request is not carried out."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Which connection a request came over: the key of its resume token, and the generation it was welcomed with."""
+
+    key: str
+    generation: int
+
+
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """An event as it stands in the stream and goes over the bus. `what` is "visit" or "staff"; `record` is sealed."""
 
@@ -186,8 +197,12 @@ class Store:
         deadline_ms: int | None = None,
         notices: Iterable[tuple[str, Notice]] = (),
         extras: Iterable[Extra] = (),
+        origin: Origin | None = None,
     ) -> Committed | None:
-        """Write the record whose `version` is one above the one it was decided on; None where somebody was faster."""
+        """Write the record whose `version` is one above the one it was decided on; None where somebody was faster.
+
+        Raises `SupersededError` when the request came over a connection (`origin`) that has been resumed since.
+        """
         what, keys = type(record).__name__.lower(), Keys(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
         told = tuple(
@@ -213,6 +228,7 @@ class Store:
                     keys.stream,
                     keys.history(record.id),
                     keys.audit_queue,
+                    keys.head if origin is None else origin.key,
                     *(key for key, _, _ in put),
                 ],
                 args=[
@@ -228,9 +244,12 @@ class Store:
                     "e_" + secrets.token_hex(6),
                     history,
                     b"" if act is None else self.sealed_act(organisation, act),
+                    "" if origin is None else origin.generation,
                     *(part for _, score, member in put for part in (score, member)),
                 ],
             )
+        if answer[0] < 0:
+            raise SupersededError
         if act is not None and answer[0]:
             self.on_audited(organisation)
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None

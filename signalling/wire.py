@@ -26,57 +26,68 @@ class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """One worker to another, as a list: all workers are of one version."""
 
 
-class Join(WorkerMessage, frozen=True):
-    """A party wants the room's media; the answer goes to request `id`, None where the room moved by itself."""
+class ToRoom(WorkerMessage, frozen=True):
+    """A message to the worker that owns a room; `fence` is the number of the lease that the sender knows."""
 
     seat: Seat
+    fence: int
+
+
+class Join(ToRoom, frozen=True):
+    """A party wants the room's media; the answer goes to request `id`, None where the room moved by itself."""
+
     id: int | None
 
 
-class Answer(WorkerMessage, frozen=True):
+class Answer(ToRoom, frozen=True):
     """A party's SDP answer."""
 
-    seat: Seat
     id: int
     offer: int
     sdp: str
 
 
-class Restart(WorkerMessage, frozen=True):
+class Restart(ToRoom, frozen=True):
     """A party lost its path."""
 
-    seat: Seat
     id: int
 
 
-class Mute(WorkerMessage, frozen=True):
+class Mute(ToRoom, frozen=True):
     """A party switched a kind off or on."""
 
-    seat: Seat
     id: int
     kind: MediaKind
     muted: bool
 
 
-class Leave(WorkerMessage, frozen=True):
+class Leave(ToRoom, frozen=True):
     """A party's connection is gone."""
 
-    seat: Seat
 
-
-class Settle(WorkerMessage, frozen=True):
+class Settle(ToRoom, frozen=True):
     """A party's connection is held by another worker now: what was said to it is said there."""
-
-    seat: Seat
 
 
 class Deliver(WorkerMessage, frozen=True):
-    """A message for a connection of that worker, as it is written to it. `unseats`: the seat is somebody else's now."""
+    """A message for a connection of that worker, as it is written to it, from the owner of a room by this lease.
+
+    `reply_to`: the request that it answers; None if it answers none. `unseats`: the seat is somebody else's now.
+    """
 
     connection: str
+    fence: int
     codec: str
     data: bytes
+    reply_to: int | None
     unseats: bool
+
+
+class Lost(WorkerMessage, frozen=True):
+    """A visit's room has an owner with this fence: one with a lower fence gives it up, and its parties join anew."""
+
+    visit: str
+    fence: int
 
 
 class Supersede(WorkerMessage, frozen=True):
@@ -89,7 +100,7 @@ Request = Answer | Restart | Mute
 """What a party asks of its room, which answers."""
 
 RoomMessage = Request | Join | Leave | Settle
-AnyMessage = RoomMessage | Deliver | Supersede
+AnyMessage = RoomMessage | Deliver | Lost | Supersede
 encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(AnyMessage)
 

@@ -25,10 +25,13 @@ from signalling.door import left_behind
 from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
 from signalling.invites import Invites
+from signalling.lease import Leases
 from signalling.liveness import Liveness
+from signalling.ports import MediaRelay
 from signalling.resume import Tokens
-from signalling.rooms import MediaRelay, Rooms
+from signalling.rooms import Rooms
 from signalling.seal import Seal
+from signalling.seats import Seats
 from signalling.service import Organisations, Service
 from signalling.store import Store, Unavailable
 from signalling.supervision import Supervisor
@@ -76,7 +79,9 @@ class Worker:
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service)
         self.liveness = Liveness(store, self.id, self._watched)
-        self.rooms = Rooms(self.service, self.hub, relay, self.liveness, self.id, self.spawn)
+        leases = Leases(store, self.liveness, self.id)
+        self.seats = Seats(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
+        self.rooms = self.seats.rooms = Rooms(self.service, relay, leases, self.id, self.spawn, self.seats)
         self.sweep = Sweep(self.service, self.liveness, self)
         # The oldest key, so that tokens outlive a rotation of the newest.
         secret = sha256(b"greenroom resume" + next(iter(keys.values()))).digest()
@@ -84,7 +89,7 @@ class Worker:
         self.tokens = Tokens(store, secret, self.id)
 
     def _watched(self) -> set[str]:
-        return {*self.rooms.owners(), *self.sweep.holders()}
+        return {*self.seats.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
         """Return the connections whose socket is here."""
@@ -115,7 +120,8 @@ class Worker:
             log.warning("worker.store_unavailable")
         keep = self.supervisor.keep
         keep("bus", self.bus.run)
-        keep("liveness", partial(self.liveness.run, self.rooms.buried))
+        keep("liveness", partial(self.liveness.run, self.seats.bury, self.rooms.doubt))
+        keep("rooms", self.rooms.run)
         keep("sweep", self.sweep.run)
         keep("heartbeat", self.heartbeat.run)
         keep("trail", self.trail.run)
@@ -128,26 +134,28 @@ class Worker:
     def _heard(self, data: bytes) -> None:
         message = wire.decode(data)
         if isinstance(message, wire.Deliver):
-            self.rooms.delivered(message)
+            self.seats.delivered(message)
+        elif isinstance(message, wire.Lost):
+            self.rooms.lost(message.visit, message.fence)
         elif isinstance(message, wire.Supersede):
             self.spawn(self.superseded(message.connection))
         else:
-            self.rooms.heard(message)
+            self.rooms.receive_from_afar(message)
 
     async def superseded(self, connection: str) -> None:
         """A connection of this worker may live on elsewhere: close it here, unless it came back meanwhile."""
         held = self.connections.get(connection)
         if held is None:
-            self.rooms.superseded(connection)
+            self.seats.superseded(connection)
             return
         try:
-            if await self.tokens.holder(held.token) == self.id:
+            if await self.tokens.holder(held.origin) == self.id:
                 return
         except Unavailable:
             log.info("connection.holder_unknown")
         if self.connections.get(connection) is held:
             del self.connections[connection]
-            self.rooms.superseded(connection)
+            self.seats.superseded(connection)
             held.socket.close(4203)
             self.spawn(left_behind(held))
 
@@ -158,6 +166,7 @@ class Worker:
     async def drain(self) -> None:
         """Send everybody to other workers, jittered, before this one stops."""
         self._stopping.set()
+        self.seats.draining = True
         try:
             await self.rooms.drain()
             await self.liveness.resign()

@@ -24,8 +24,8 @@ IMPURE = frozenset(
 )
 PURE = {
     "signalling": (
-        "asyncapi audit commands decision effects fields guide messages notices open_visits parts record reference "
-        "replies requests tags tally views visit waiting wire"
+        "asyncapi audit commands decision effects fields guide messages notices open_visits parts ports record "
+        "reference replies requests tags tally views visit waiting wire"
     ).split(),
     "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
     "web": ["frames"],

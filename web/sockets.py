@@ -27,6 +27,7 @@ from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
 from web.pages.staff import SETTINGS
 from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
+from web.relay import Relay as MediaPort
 from web.secret import data_key, key_id
 from web.security import Handler, is_own_origin
 from web.serve import WORKER
@@ -121,7 +122,9 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         hello_s=settings.limits.hello_s,
     )
     witness = FileWitness(Path(settings.data.folder))
-    worker = Worker(app[REDIS], {key_id(key): key}, app[ORGANISATIONS], relay, limits, index, witness)
+    worker = Worker(
+        app[REDIS], {key_id(key): key}, app[ORGANISATIONS], MediaPort(relay), limits, index, witness
+    )
     app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
     app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)

@@ -22,6 +22,7 @@ from signalling.guide import Guide, Kind, Step
 from signalling.record import Actor, PatientInformation, Policy, Role
 from signalling.service import Accepted, new_id
 from signalling.worker import Limits, Worker
+from web.relay import Relay as MediaPort
 
 GUIDE = Guide(
     version=1,
@@ -139,7 +140,9 @@ async def open_worker(
     async with AsyncExitStack() as stack:
         relay = await Relay.open(RelaySettings(host="127.0.0.1"))
         stack.push_async_callback(relay.close)
-        worker = Worker(redis, {b"1": b"k" * 32}, Organisations(**policy), relay, limits or Limits(), index)
+        worker = Worker(
+            redis, {b"1": b"k" * 32}, Organisations(**policy), MediaPort(relay), limits or Limits(), index
+        )
         await worker.start()
         stack.push_async_callback(worker.close)
 

@@ -206,7 +206,7 @@ async def test_every_resume_that_cannot_be_has_its_own_answer(two: Clinic, valke
         return await refused_resume(two, actor, token)
 
     assert await answer() == "resume_ended"
-    async for key in valkey.scan_iter("resume:*"):
+    async for key in valkey.scan_iter("*:resume:*"):
         await valkey.delete(key)
     assert await answer() == "resume_expired"
 
@@ -215,7 +215,7 @@ async def test_a_lost_connections_token_lasts_a_minute_and_an_open_ones_is_kept(
     two: Clinic, valkey: Redis
 ) -> None:
     client = await two.connect(two.provider())
-    (key,) = [key async for key in valkey.scan_iter("resume:*")]
+    (key,) = [key async for key in valkey.scan_iter("*:resume:*")]
     assert await valkey.pttl(key) > 3_600_000
     client.vanish()
 

@@ -7,8 +7,8 @@ from typing import Any
 from redis.asyncio import Redis
 
 from signalling.client import SignallingClient
+from signalling.occupants import Room
 from signalling.record import Actor, Role
-from signalling.rooms import Room
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.test_clinic_side import refused
 from tests.signalling.test_rooms import both, join, start
@@ -39,7 +39,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
     """Whether the relay lets a party take part."""
     found: Any = room_of(open_, patient).occupants[party].leg
-    return bool(found.admitted)
+    return bool(found._party.admitted)
 
 
 async def test_a_guest_takes_part_from_their_own_start_on(valkey: Redis) -> None:
@@ -87,7 +87,7 @@ async def test_a_dismissed_guest_loses_the_media_and_hears_nothing_more_of_the_v
         await provider.request("visit.dismiss", visit=patient.visit, guest=key)
         await rosa.expect("visit.state", lambda m: key not in m["visit"]["parties"])
         await until(lambda: key not in room.occupants)
-        assert leg.gone
+        assert leg._party.gone
         for request in ("media.join", "media.restart", "visit.enter", "visit.start"):
             assert await refused(rosa, request, visit=patient.visit) == "not_allowed"
         for topic in ("visit", "chat"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -31,6 +32,14 @@ class Process:
     def kill(self) -> None:
         """kill -9."""
         self._process.kill()
+
+    def freeze(self) -> None:
+        """Stop the process where it is, as a machine that is out of memory or asleep does."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
