@@ -19,6 +19,7 @@ from web.api.door import is_api
 from web.audit.noting import audited
 from web.audit.routes import ROWS as AUDITED
 from web.config import Settings
+from web.forms import refuse_other_encodings
 from web.health import DRAINING, REDIS, healthz, readyz
 from web.i18n import language_middleware
 from web.openings import OPENINGS, Openings
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> web.Application:
             straight,
             language_middleware(language, secure=settings.secure),
             error_pages,
+            refuse_other_encodings(is_api),
             same_site_middleware(settings.server.public_url, is_api),
             aiohttp_session.session_middleware(storage),
             audited(AUDITED, is_api),

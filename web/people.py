@@ -21,6 +21,8 @@ from web.sessions import Session
 
 ACCOUNTS = web.AppKey("accounts", Accounts)
 STAFF, HALF = "staff", "half"
+SIGNED_IN = web.RequestKey("signed in", Account)
+"""Where a request keeps who was found to be signed in; whoever was not may send only a small form."""
 HALF_MS = 5 * 60_000
 """How long a right password waits for the second factor."""
 
@@ -60,6 +62,20 @@ def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
     return None
 
 
+async def signed_in(request: web.Request, organisation: str) -> Account | None:
+    """The account that is signed in to the organisation, which the request keeps from then on; None where none is."""
+    account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
+    if account is not None:
+        request[SIGNED_IN] = account
+    return account
+
+
+async def was_signed_in(request: web.Request, organisation: str) -> bool:
+    """Whether this browser is that of an account whose sign-in took too long, and that nothing else has ended."""
+    lapsed = (await sessions.get(request)).lapsed
+    return lapsed is not None and await _as_begun(lapsed, organisation, request.app[ACCOUNTS]) is not None
+
+
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
     """The account that is signed in to the organisation, as it is now; None where it changed or was closed since."""
     entry: dict[str, Any] | None = session.get(STAFF)
@@ -81,7 +97,7 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
     Raises HTTP 303 to the sign-in where nobody is, and to the set-up of a second factor where the organisation (which
     the request must know by now) demands one; NotForYou where the account has another role.
     """
-    account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
+    account = await signed_in(request, organisation)
     if account is None:
         raise web.HTTPSeeOther(f"/{organisation}/staff/sign-in")
     if owes_second_factor(request[ORGANISATION], account):

@@ -80,6 +80,7 @@ class Session(aiohttp_session.Session):
         self.read = {key: _json(value) for key, value in kept.items()}
         self.replaces: str | None = None
         self.ends_in_ms = ends_in_ms
+        self.lapsed: dict[str, Any] | None = None  # the staff sign-in that is over, if there was one
 
     @property
     def key(self) -> str | None:
@@ -158,9 +159,10 @@ class Storage(aiohttp_session.AbstractStorage):
         if not fields:
             return await self.new_session()
         left = max(0, ends - now)
-        if not left:
-            kept.pop("staff", None)
-        return Session(identity, kept, ends_in_ms=left)
+        lapsed = None if left else kept.pop("staff", None)
+        session = Session(identity, kept, ends_in_ms=left)
+        session.lapsed = lapsed
+        return session
 
     async def hold(self, key: str) -> None:
         """A live call goes on: the sign-in of this `Session.key` lasts another minute, whatever the limits say."""

@@ -117,7 +117,7 @@ async def test_a_store_that_is_gone_is_said_and_tried_again(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.pages.errors.BODY_S", 0.2)
+    monkeypatch.setattr("web.forms.BODY_S", 0.2)
     host, port = site.server.host, site.server.port
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(

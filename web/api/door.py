@@ -22,12 +22,14 @@ from web.api.operation import Call, Operation
 from web.api.problems import FieldProblem, Problem
 from web.api.table import OPERATIONS
 from web.audit.noting import TRAIL, noted
+from web.forms import check_encoding, read_body
 from web.organisations import Organisation
-from web.pages.errors import BODY_S, RETRY_S, UnknownOrganisation
+from web.pages.errors import RETRY_S, UnknownOrganisation
 from web.pages.public import organisation_of
 from web.pages.staff import SETTINGS
 from web.security import neighbourhood, remote_of
 
+BODY_BYTES = 64 * 1024
 BASE = "/{organisation}/api/v1"
 ABOUT = ("visit", "webhook")
 """Parts of a path that say what an entry of the audit trail is about."""
@@ -146,10 +148,11 @@ async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
     if request.content_type != "application/json":
         raise Problem("wrong_type")
     try:
-        async with asyncio.timeout(BODY_S):
-            data = await request.read()
-    except TimeoutError:
-        request.content.feed_eof()  # or aiohttp lingers ten more seconds for the rest
+        check_encoding(request, "application/json")
+        data = await read_body(request, BODY_BYTES)
+    except web.HTTPUnsupportedMediaType:
+        raise Problem("wrong_type") from None
+    except web.HTTPRequestTimeout:
         raise Problem("too_slow") from None
     try:
         return msgspec.json.decode(data, type=kind)

@@ -21,7 +21,7 @@ from web.i18n import N_
 from web.i18n import gettext as _
 from web.organisations import Organisation
 from web.pages import patient_form
-from web.pages.errors import not_found, read_form
+from web.pages.errors import PATIENT_BYTES, not_found, read_form
 from web.pages.public import (
     SERVICE,
     form_context,
@@ -62,7 +62,7 @@ async def place(request: web.Request) -> web.Response:
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
-    posted = await read_form(request)
+    posted = await read_form(request, PATIENT_BYTES)
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:
         raise web.HTTPSeeOther(request.path)  # the page says why
     form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())

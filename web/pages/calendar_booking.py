@@ -17,7 +17,7 @@ from web.i18n import N_, current, gettext
 from web.organisations import Organisation
 from web.pages import patient_form
 from web.pages.calendar_shown import DESK, booked_key, calendar_week
-from web.pages.errors import read_form
+from web.pages.errors import PATIENT_BYTES, read_form
 from web.pages.public import form_context, organisation_of, today_anywhere
 from web.pages.rendering import page
 from web.pages.staff import SETTINGS
@@ -77,7 +77,7 @@ async def book(request: web.Request) -> web.Response:
     comes back with the times that are free.
     """
     organisation = await organisation_of(request)
-    posted = await read_form(request)
+    posted = await read_form(request, PATIENT_BYTES)
     session = await sessions.get(request)
     held = _held(session, organisation)
     if held is None:

@@ -24,7 +24,7 @@ from web.openings import OPENINGS
 from web.organisations import LANGUAGES, Organisation, Organisations, is_open, opens_next
 from web.pages import patient_form
 from web.pages.calendar_shown import booked_here, calendar_week
-from web.pages.errors import UnknownOrganisation, not_found, read_form
+from web.pages.errors import PATIENT_BYTES, UnknownOrganisation, not_found, read_form
 from web.pages.rendering import ORGANISATION, error_page, live, page
 from web.people import visit_key, visit_of
 from web.security import SAFE_METHODS, Blocked
@@ -139,7 +139,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
     Sent twice (a double click, a reload) it opens one visit: the form's cookie names the visit that it opens.
     """
     organisation = await organisation_of(request)
-    posted = await read_form(request)
+    posted = await read_form(request, PATIENT_BYTES)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:

@@ -25,7 +25,7 @@ from web.pages.rendering import page
 from web.pages.sign_in_code import NOT_NOW, blocked_words, right_code
 from web.pages.staff import BLOCKED, whose_password
 from web.pages.staff_frame import staff_page
-from web.people import ACCOUNTS, account_of, owes_second_factor, sign_in
+from web.people import ACCOUNTS, owes_second_factor, sign_in, signed_in
 from web.second_factor import SECOND_FACTORS, turn_off
 from web.security import Blocked, Busy
 
@@ -176,7 +176,7 @@ async def _wrong_code(at: At, posted: Mapping[str, str]) -> Wrong | None:
 
 async def _at(request: web.Request) -> At:
     organisation = await organisation_of(request)
-    account = await account_of(await sessions.get(request), organisation.id, request.app[ACCOUNTS])
+    account = await signed_in(request, organisation.id)
     if account is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
     return At(request, organisation, account)

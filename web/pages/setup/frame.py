@@ -19,11 +19,11 @@ from signalling.record import Role
 from web.accounts import Account
 from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation, OrganisationError
-from web.pages.errors import Handler, UnknownOrganisation, read_fields
+from web.pages.errors import PATIENT_BYTES, Handler, UnknownOrganisation, read_fields
 from web.pages.public import ORGANISATIONS
 from web.pages.rendering import ORGANISATION, page
 from web.pages.staff_frame import staff_page
-from web.people import require
+from web.people import SIGNED_IN, require, was_signed_in
 
 BODY_BYTES = 1024 * 1024
 ATTEMPTS = 20
@@ -102,8 +102,12 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 
 
 async def posted_to(request: web.Request) -> Posted:
-    """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415."""
-    return await read_fields(request.clone(client_max_size=BODY_BYTES))
+    """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415.
+
+    Only from who is signed in, or was until a while ago: nobody else has a large one to lose.
+    """
+    known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
+    return await read_fields(request, BODY_BYTES if known else PATIENT_BYTES)
 
 
 def keeping(handler: Handler) -> Handler:

@@ -3,16 +3,14 @@
 Knows multipart forms and caching. Which pictures are taken is `web.logos`'s to say.
 """
 
-import asyncio
-
 from aiohttp import web
 from msgspec.structs import replace
 
+from web.forms import MULTIPART, read_posted
 from web.health import REDIS
 from web.i18n import gettext
 from web.logos import MOST_BYTES, LogoError, Logos, checked
 from web.organisations import Organisation
-from web.pages.errors import BODY_S
 from web.pages.public import ORGANISATIONS, organisation_of
 from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show
@@ -57,20 +55,8 @@ async def save_logo(request: web.Request) -> web.Response:
 
 
 async def _posted(request: web.Request) -> tuple[str, str, bytes]:
-    larger = request.clone(client_max_size=FORM_BYTES)
-    if larger.content_type != "multipart/form-data":
-        raise web.HTTPUnsupportedMediaType
-    try:
-        async with asyncio.timeout(BODY_S):
-            posted = await larger.post()
-    except TimeoutError:
-        request.content.feed_eof()
-        raise web.HTTPRequestTimeout from None
-    except ValueError:
-        raise web.HTTPBadRequest from None
-    file = posted.get("logo")
-    data = file.file.read(FORM_BYTES) if isinstance(file, web.FileField) else b""
-    return str(posted.get("do", "")), str(posted.get("seen", "")), data
+    posted = await read_posted(request, FORM_BYTES, MULTIPART)
+    return posted.fields.get("do", ""), posted.fields.get("seen", ""), posted.files.get("logo", b"")
 
 
 def _wrong(request: web.Request, organisation: Organisation, said: str, status: int = 422) -> web.Response:
