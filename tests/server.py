@@ -38,8 +38,12 @@ class RunningServer:
         settings: dict[str, dict[str, Any]],
         command: list[str] | None = None,
         options: tuple[str, ...] = (),
+        stderr: int | None = None,
     ) -> None:
-        """Starts the server with `folder` for its settings, data and log; `wait` tells when it answers."""
+        """Starts the server with `folder` for its settings, data and log; `wait` tells when it answers.
+
+        With another `stderr`, a descriptor, there is no log to read.
+        """
         self.folder = folder
         self.data = folder / settings.get("data", {}).get("folder", "data")
         self.config = folder / "config.toml"
@@ -52,7 +56,7 @@ class RunningServer:
                 [*(command or CONSOLE_SCRIPT), str(self.config), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
-                stderr=err,
+                stderr=err if stderr is None else stderr,
                 cwd=ROOT,
                 start_new_session=True,
             )

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from web import output
 from web.administration import organisation_app, user_app
 from web.api.commands import key_app
 from web.audit.command import audit_app
@@ -127,5 +128,6 @@ def main() -> None:
     try:
         app()
     except ConfigError as problem:
+        output.guard()  # the exit code says it even if standard error is full
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODE)

@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from functools import partial
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any
@@ -16,6 +17,7 @@ import structlog
 from aiohttp import abc, web
 
 from web.config import Log
+from web.output import Output
 
 ALLOWED = frozenset(
     """
@@ -67,6 +69,16 @@ def setup(settings: Log) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name in OWN:
         logging.getLogger(name).setLevel(level)
+    if isinstance(sys.stderr, Output):
+        sys.stderr.tells = partial(_lost, [*shared, last])
+
+
+def _lost(processors: list[Any], count: int) -> str:
+    """Return the line that says how many lines could not be written."""
+    event: Any = {"event": "logs.lost", "count": count}
+    for step in processors:
+        event = step(None, "warning", event)
+    return f"{event}\n"
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:

@@ -31,7 +31,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from msgspec.structs import replace
 
-from web import logs, tls
+from web import logs, output, tls
 from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
 from web.valkey import EmbeddedStore, LockedFolder, check_own_store
 
@@ -77,6 +77,7 @@ def serve(
     `application` names the factory of each worker's app.
     Raises ConfigError when it cannot start as it was told to.
     """
+    output.guard()
     logs.setup(settings.log)
     listener = bind(settings.server.host, settings.server.port)
     settings = replace(settings, server=replace(settings.server, port=listener.getsockname()[1]))
@@ -248,6 +249,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def notify(self) -> None:
         """Shows the master that the loop turns; the first time, the server answers, and its owner is told."""
         super().notify()
+        output.retry()
         if not self._listens:
             self._listens = True
             for listener in self.sockets:
@@ -299,6 +301,7 @@ class Master(Arbiter):
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         super().manage_workers()
+        output.retry()
 
     def spawn_worker(self) -> int:
         """Forks a worker, which hears of a stop only once it can act on it; gunicorn's would lose an early one."""

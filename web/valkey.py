@@ -204,7 +204,14 @@ class EmbeddedStore:
             self._next_try_s = now_s + BACKOFF_S[self._deaths]
             log.error("the store has died and is started again", seconds=BACKOFF_S[self._deaths])
         if now_s >= self._next_try_s:
-            self._spawn(now_s)
+            try:
+                self._spawn(now_s)
+            except (
+                OSError,
+                subprocess.SubprocessError,
+            ) as error:  # a full disk, no memory: the workers live on
+                self._next_try_s = now_s + BACKOFF_S[-1]
+                log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
 
     def stop(self) -> None:
         """Ends the store with everything written; does nothing in a process that did not start it."""

@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import structlog
 
 from web import logs
 from web.config import Log
+from web.output import Output
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "Jane Doe, 555-0100"
@@ -128,3 +130,23 @@ def test_what_is_less_serious_than_the_level_is_left_out(capsys: pytest.CaptureF
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
     assert sys.stderr is not sys.__stderr__  # the capture was in place all along
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_r29_lost_lines_are_told_as_an_event_of_their_own(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    monkeypatch.setattr(sys, "stderr", output := Output(writer))
+    logs.setup(Log(format=form))  # type: ignore[arg-type]
+    for _ in range(1000):
+        structlog.get_logger("web").info("visit claimed", visit="v1")
+        logging.getLogger("aiohttp.server").error("Unhandled exception")
+    missed = output.lost
+    assert missed > 100
+    os.read(reader, 1 << 20)
+    output.retry()
+    told = os.read(reader, 1 << 20).decode().splitlines()[-1]
+    assert "logs.lost" in told
+    assert str(missed) in told
+    os.close(reader)
+    os.close(writer)

@@ -92,6 +92,23 @@ def test_a_store_that_dies_again_and_again_is_started_less_and_less_often(store:
     assert pauses[-1] == pytest.approx(valkey.BACKOFF_S[-1], abs=0.2)
 
 
+def test_r29_a_store_that_cannot_be_started_again_is_tried_later_and_ends_nothing(
+    store: EmbeddedStore,
+) -> None:
+    process, program = store._process, store._program
+    assert process
+    process.kill()
+    process.wait()
+    now_s = store._started_s
+    store._program = Path("/nowhere/valkey-server")
+    store.keep_running(now_s + 10)
+    store.keep_running(now_s + 11)
+    assert store.pid is None
+    store._program = program
+    store.keep_running(now_s + 11 + valkey.BACKOFF_S[-1])
+    assert store.pid is not None
+
+
 def test_a_store_that_cannot_start_says_why(folder: LockedFolder) -> None:
     (folder.path / "valkey").mkdir()
     (folder.path / "valkey/appendonlydir").write_text("in the way")

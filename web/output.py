@@ -1,0 +1,155 @@
+"""Standard output and standard error of a server: writing to them never raises and never waits.
+
+A text that cannot be written (disk full, reader gone, reader that does not read) is dropped and counted; as soon as
+something can be written again, the count is written first. Knows descriptors; nothing of what is written.
+"""
+
+import io
+import os
+import select
+import socket
+import stat
+import sys
+import threading
+from collections.abc import Callable
+
+NO_WAIT = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+ATOMIC = select.PIPE_BUF
+"""A pipe that is ready takes so many bytes at once (POSIX write())."""
+
+Put = Callable[[bytes], int]
+
+
+class Output(io.TextIOBase):
+    """A text stream on a descriptor that never raises and never waits.
+
+    `lost` counts the lines that were dropped. `tells(count)` returns the line that reports them.
+    """
+
+    def __init__(self, descriptor: int, tells: Callable[[int], str] = lambda count: "") -> None:
+        self.lost = 0
+        self.tells = tells
+        self._descriptor = descriptor
+        self._put = _put(descriptor)
+        self._rest = b""
+        self._lock = threading.RLock()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        """A forked process has losses of its own only, and no thread that could hold the lock."""
+        self.lost, self._rest, self._lock = 0, b"", threading.RLock()
+
+    def write(self, text: str) -> int:
+        """Write the text, or drop and count it; return its length in both cases."""
+        with self._lock:
+            if not self._push(text.encode("utf-8", "backslashreplace")):
+                self.lost += max(1, text.count("\n"))
+        return len(text)
+
+    def retry(self) -> None:
+        """Write what is left of the last line, and report lost lines, if that is possible now."""
+        if self.lost or self._rest:
+            with self._lock:
+                self._push(b"")
+
+    def _push(self, data: bytes) -> bool:
+        """Send what is left, a report of what was lost, then the data; return False when the data must be dropped."""
+        if self._rest:
+            self._rest = self._rest[self._send(self._rest) :]
+            if self._rest:
+                return False
+        report = self.tells(self.lost).encode() if self.lost else b""
+        # At once, or a short report would still go into a pipe that the line does not fit in, again and again.
+        sent = self._send(data := report + data)
+        if data and not sent:
+            return False
+        self._rest = data[sent:]  # of a line that was begun, the rest goes first
+        if report:
+            self.lost = 0
+        return True
+
+    def _send(self, data: bytes) -> int:
+        """Return how many of the bytes were written now."""
+        sent = 0
+        try:
+            while sent < len(data) and (count := self._put(data[sent:])):
+                sent += count
+        except OSError:
+            pass  # full, closed, or not ready: the caller counts what is lost
+        return sent
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Return whether a person reads at a terminal."""
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding, always UTF-8."""
+        return "utf-8"
+
+    def close(self) -> None:
+        """Do nothing: the descriptor lives as long as the process."""
+
+
+def guard() -> None:
+    """Replace `sys.stdout` and `sys.stderr` of this process, and of those that it forks, by streams as above.
+
+    A standard descriptor that is closed becomes /dev/null first: the next file or socket would take its number, and
+    receive what is logged. Does nothing where a stream does not write to its standard descriptor, as in tests.
+    """
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(spare, True)
+    os.close(spare)
+    if sys.stdout is None or _number(sys.stdout) == 1:
+        sys.stdout = Output(1)
+    if sys.stderr is None or _number(sys.stderr) == 2:
+        sys.stderr = Output(2)
+
+
+def retry() -> None:
+    """Report lost lines if they can be written by now; called about once a second."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, Output):
+            stream.retry()
+
+
+def _number(stream: io.TextIOBase | object) -> int:
+    try:
+        return int(stream.fileno())  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):
+        return -1
+
+
+def _put(descriptor: int) -> Put:
+    """Return how to write to this descriptor without waiting; what it returns raises OSError when it cannot.
+
+    O_NONBLOCK is never set on the descriptor itself, which is shared with other programs, such as a shell.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(mode):  # systemd's journal
+        peer = socket.socket(fileno=os.dup(descriptor))
+        return lambda data: peer.send(data, socket.MSG_DONTWAIT)
+    if stat.S_ISREG(mode) or not (stat.S_ISFIFO(mode) or os.isatty(descriptor)):
+        return lambda data: os.write(descriptor, data)
+    try:
+        own = os.open(
+            os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
+        )
+    except OSError:  # no Linux, no right to open it, or no reader
+        return lambda data: _if_ready(descriptor, data)
+    return lambda data: os.write(own, data)
+
+
+def _if_ready(descriptor: int, data: bytes) -> int:
+    """Write to a pipe that is ready. Waits only if another process fills the pipe at this very moment."""
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLOUT)
+    return os.write(descriptor, data[:ATOMIC]) if waiting.poll(0) else 0
