@@ -192,6 +192,7 @@ class Past(Message, frozen=True, kw_only=True):
     reply_to: int
     more: bool
     rows: tuple[PastRow, ...]
+    unread: int = 0
 
 
 class VisitState(TopicMessage, frozen=True, kw_only=True):

@@ -140,6 +140,7 @@ class SessionsPast(Request, frozen=True, kw_only=True):
     outcome: Literal["completed", "declined", "withdrawn", "expired"] | None = None
     since_ms: int | None = None
     before_ms: int | None = None
+    before_visit: Id | None = None
 
 
 class BellMark(Request, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from signalling.commands import Command, Open
 from signalling.guide import Guide
 from signalling.mirror import Mirror, Mirrors, version_of
 from signalling.notices import notices
+from signalling.past import PastVisits
 from signalling.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
 from signalling.store import Extra, Keys, Origin, Store, Unavailable
 from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
@@ -122,6 +123,7 @@ class Service:
         self.bus = bus
         self.organisations = organisations
         self.mirrors = Mirrors(store, self._hear)
+        self.past = PastVisits(store, self.mirrors)
         self.consequences: Consequences = lambda settings, before, after, event: ()
         self._guides: dict[tuple[str, int], Guide] = {}
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()

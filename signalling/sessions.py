@@ -8,12 +8,13 @@ from signalling.calls import calls_of
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.open_visits import TAKEN
+from signalling.past import Query
 from signalling.record import Actor, Visit
 from signalling.service import Service
+from signalling.store import NEWEST
 
 TOPIC = "sessions"
 PAGE = 50
-MOST_READ = 2000  # ended visits looked at for one page of a search
 
 
 class Sessions:
@@ -58,26 +59,20 @@ class Sessions:
     async def past(self, actor: Actor, request: m.SessionsPast) -> m.Past:
         """Return ended visits that fit the filters, newest first. Raises `Unavailable`."""
         policy = (await self._service.organisation(actor.organisation)).policy
-        store, wanted = self._service.store, (request.text or "").casefold().strip()
-        rows: list[m.PastRow] = []
-        for offset in range(0, MOST_READ, PAGE * 2):
-            found = await store.past(
-                actor.organisation, request.since_ms, request.before_ms, offset, PAGE * 2
-            )
-            for visit in found:
-                fits = (
-                    (not wanted or wanted in visit.patient.name.casefold() or wanted in visit.id.casefold())
-                    and request.outcome in (None, visit.outcome)
-                    and (
-                        request.provider is None
-                        or (visit.claimant is not None and visit.claimant.id == request.provider)
-                    )
-                )
-                if fits:
-                    rows.append(views.past_row(visit, policy))
-            if len(rows) > PAGE or len(found) < PAGE:
-                break
-        return m.Past(reply_to=request.id, more=len(rows) > PAGE, rows=tuple(rows[:PAGE]))
+        query = Query(
+            text=request.text or "",
+            provider=request.provider,
+            outcome=request.outcome,
+            since_ms=request.since_ms,
+            before=NEWEST if request.before_ms is None else (request.before_ms, request.before_visit or ""),
+        )
+        found = await self._service.past.find(actor.organisation, query, PAGE + 1)
+        return m.Past(
+            reply_to=request.id,
+            more=len(found.visits) > PAGE or found.unread > 0,
+            unread=found.unread,
+            rows=tuple(views.past_row(visit, policy) for visit in found.visits[:PAGE]),
+        )
 
     async def history(self, actor: Actor, request: m.VisitHistory) -> m.History | m.Error:
         """Return a visit's story. Raises `Unavailable`."""

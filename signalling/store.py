@@ -38,6 +38,11 @@ BELL_MS = 90 * 86_400_000  # how long a notification is kept
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark)
 Extra = tuple[str, int, bytes]  # what goes into a sorted set with the commit: key, score, member
+Place = tuple[
+    int, str
+]  # when a visit ended (ms) and its id: the order of ended visits, in which no two are equal
+OLDEST: Place = (0, "")
+NEWEST: Place = (2**53, "")
 
 
 class Unavailable(Exception):
@@ -342,18 +347,58 @@ class Store:
         lines: dict[str, Line] = await self._many(organisation, "line", found)
         return list(lines.values())
 
-    async def past(
-        self, organisation: str, since_ms: int | None, before_ms: int | None, offset: int, limit: int
-    ) -> list[Visit]:
-        """Return ended visits, newest first (reopened ones are left out)."""
-        highest = "+inf" if before_ms is None else f"({before_ms}"
-        lowest = "-inf" if since_ms is None else since_ms
+    async def count_ended(self, organisation: str, before: Place) -> int:
+        """Return how many visits ended up to the time of a place."""
         async with answering():
-            found = await self.redis.zrange(
-                Keys(organisation).ended, highest, lowest, byscore=True, desc=True, offset=offset, num=limit
-            )
-        visits: dict[str, Visit] = await self._many(organisation, "visit", found)
-        return [visit for visit in visits.values() if not visit.is_open]
+            return int(await self.redis.zcount(Keys(organisation).ended, "-inf", before[0]))
+
+    async def ended(
+        self,
+        organisation: str,
+        since_ms: int | None,
+        before: Place,
+        limit: int,
+        *,
+        oldest_first: bool = False,
+    ) -> list[Place]:
+        """Return at most `limit` places of ended visits below `before`, newest first; none if there are no more.
+
+        With `oldest_first` they are above `before`, oldest first. Visits that were reopened are among them.
+        """
+        key, at = Keys(organisation).ended, before[0]
+        lowest = "-inf" if since_ms is None else since_ms
+        passed = 0  # ended in the same millisecond, and on an earlier page
+        while True:
+            async with answering():
+                if oldest_first:
+                    found = await self.redis.zrange(
+                        key,
+                        max(at, since_ms or 0),
+                        "+inf",
+                        byscore=True,
+                        offset=passed,
+                        num=limit,
+                        withscores=True,
+                    )
+                else:
+                    found = await self.redis.zrange(
+                        key, at, lowest, byscore=True, desc=True, offset=passed, num=limit, withscores=True
+                    )
+            places = [(int(ended_ms), member.decode()) for member, ended_ms in found]
+            further = [place for place in places if (place > before if oldest_first else place < before)]
+            if further or len(found) < limit:
+                return further
+            passed += len(found)
+
+    async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
+        """Return the ended visits at these places, in order; None for one that is gone or has another place now."""
+        found: dict[str, Visit] = await self._many(
+            organisation, "visit", [name.encode() for _, name in places]
+        )
+        return [
+            visit if (visit := found.get(name)) is not None and visit.ended_ms == ended_ms else None
+            for ended_ms, name in places
+        ]
 
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
         """Keep a version of the setup guide for the visits that begin with it; a version never changes."""

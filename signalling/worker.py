@@ -191,5 +191,6 @@ class Worker:
             await asyncio.wait(self._tasks, timeout=0.5)
         await self.trail.close()
         await self.topics.close()
+        await self.service.past.close()
         await self.service.mirrors.close()
         await self.bus.close()

@@ -99,6 +99,7 @@ class Retention:
         async with answering():
             erased = await self._visits(organisation, before_ms) + await self._booked(organisation, before_ms)
             await self._events(organisation, before_ms)
+        self._service.past.erase(organisation, before_ms)
         if erased:
             log.info("erased", organisation=organisation, count=erased)
         return erased

@@ -4,26 +4,30 @@ Knows which days are asked for and how figures are worded. What they are is coun
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import structlog
 from aiohttp import web
 
-from signalling.record import Role, Visit
+from signalling.record import Role
+from signalling.store import OLDEST, Unavailable
 from web.i18n import gettext, ngettext
 from web.organisations import Organisation
 from web.pages.public import SERVICE, organisation_of
 from web.pages.staff_frame import staff_page
 from web.people import require
 from web.reports.figures import Past, past, report
-from web.reports.table import csv_text
+from web.reports.table import header, lines
 from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
 AT_ONCE = 200  # read and unsealed in one turn of the loop, between which the worker sees to its calls
-AT_MOST = 20_000
-"""So many visits are counted for one report; more would keep the worker from its calls."""
+WRITE_S = 60.0
+"""So long a browser may take for one part of a file."""
+log = structlog.get_logger("web.reports")
 
 
 class Span(NamedTuple):
@@ -38,7 +42,7 @@ async def reports(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
     today, span = _span(request, organisation)
-    found, whole = await _found(request, organisation, span)
+    found = [one async for part in _parts(request, organisation, span) for one in part]
     counted = await asyncio.to_thread(report, found, span.first, span.last)
     home = f"/{organisation.id}/staff/reports"
     context = {
@@ -56,7 +60,6 @@ async def reports(request: web.Request) -> web.Response:
         "csv": f"{home}.csv?since={span.first}&until={span.last}",
         "cards": cards(counted.total),
         "figures": figures(counted) if found else [],
-        "whole": whole,
         "zone": organisation.timezone.replace("_", " "),
     }
     return staff_page(
@@ -64,40 +67,60 @@ async def reports(request: web.Request) -> web.Response:
     )
 
 
-async def table(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/reports.csv: the same visits, one a line, without any patient's name."""
+async def table(request: web.Request) -> web.StreamResponse:
+    """GET /{organisation}/staff/reports.csv: the same visits, one a line, without any patient's name.
+
+    All of them, in the order in which they ended; sent while they are read.
+    """
     organisation = await organisation_of(request)
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
-    found, _ = await _found(request, organisation, span)
-    name = f"visits-{span.first}-{span.last}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return web.Response(text=csv_text(found), content_type="text/csv", charset="utf-8", headers=headers)
+    parts = _parts(request, organisation, span)
+    first: list[Past] = await anext(parts, [])  # if the store is away, this raises before anything was sent
+    response = web.StreamResponse()
+    response.content_type, response.charset = "text/csv", "utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        await _write(response, header() + lines(first))
+        async for part in parts:
+            await _write(response, lines(part))
+        await response.write_eof()
+    except (Unavailable, OSError, TimeoutError) as problem:
+        # The end of the body is never sent, so the browser reports a failed download instead of a shorter file.
+        log.warning("reports.download_failed", problem=type(problem).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+    return response
 
 
-async def _found(request: web.Request, organisation: Organisation, span: Span) -> tuple[list[Past], bool]:
-    """The visits that arrived on these days and have ended, oldest first; and whether these are all."""
+async def _write(response: web.StreamResponse, text: str) -> None:
+    async with asyncio.timeout(WRITE_S):
+        await response.write(text.encode())
+
+
+async def _parts(request: web.Request, organisation: Organisation, span: Span) -> AsyncIterator[list[Past]]:
+    """Yield the visits that arrived on these days and have ended, in the order in which they ended.
+
+    Each part is read, unsealed and worked out in one turn of the loop. Raises `Unavailable`.
+    """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (
         round(datetime.combine(day, time(), zone).timestamp() * 1000)
         for day in (span.first, span.last + timedelta(days=1))
     )
-    store = request.app[SERVICE].store
-    visits: list[Visit] = []
-    offset, whole = 0, True
+    store, place = request.app[SERVICE].store, OLDEST
     # A visit ends after it has arrived, so all that arrived since then have ended since then.
-    while part := await store.past(organisation.id, since_ms, None, offset, AT_ONCE):
-        visits += [visit for visit in part if since_ms <= visit.arrived_ms < until_ms]
-        offset += AT_ONCE
-        if offset >= AT_MOST:
-            whole = False
-            break
-    return await asyncio.to_thread(_as_past, visits, zone), whole
-
-
-def _as_past(visits: list[Visit], zone: ZoneInfo) -> list[Past]:
-    visits.sort(key=lambda visit: (visit.arrived_ms, visit.id))
-    return [past(visit, zone) for visit in visits]
+    while places := await store.ended(organisation.id, since_ms, place, AT_ONCE, oldest_first=True):
+        visits = await store.visits(organisation.id, places)
+        yield [
+            past(visit, zone)
+            for visit in visits
+            if visit is not None and since_ms <= visit.arrived_ms < until_ms
+        ]
+        place = places[-1]
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:

@@ -15,11 +15,15 @@ HEADER = ("arrived", "day", "hour", "outcome", "wait_s", "talked_s", "provider",
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def csv_text(found: Iterable[Past]) -> str:
-    """The whole file. `wait_s` is empty where nobody claimed the visit."""
+def header() -> str:
+    """Return the first line."""
+    return ",".join(HEADER) + "\r\n"
+
+
+def lines(found: Iterable[Past]) -> str:
+    """Return a line for each visit. `wait_s` is empty where nobody claimed it."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(HEADER)
     for one in found:
         writer.writerow(
             (

@@ -115,6 +115,8 @@ class Clinic:
         self.taken: list[JSON] = []
         self.calls: list[JSON] = []  # what a visit's history tells of its call
         self.past: list[JSON] = []
+        self.past_left: list[int] = []
+        """How many the next answers about the past have not read yet; the last one is the next."""
         self.rows: dict[str, JSON] = {}
         self.staff: dict[str, JSON] = {
             person["id"]: {**person, "role": "provider", "on_call": person is LIND, "in_session": False}
@@ -329,8 +331,21 @@ class Clinic:
     async def _reopen(self, _: JSON, __: web.WebSocketResponse) -> None:
         await self.becomes(status="claimed", outcome=None, ended_ms=None, live_ms=None)
 
-    async def _past(self, _: JSON, __: web.WebSocketResponse) -> JSON:
-        return {"type": "past", "more": False, "rows": self.past}
+    async def _past(self, message: JSON, _: web.WebSocketResponse) -> JSON:
+        if self.past_left:
+            left = self.past_left.pop()
+            return {
+                "type": "past",
+                "more": left > 0,
+                "unread": left,
+                "rows": self.past[:1] if left == 0 else [],
+            }
+        known = (
+            [row["visit"] for row in self.past].index(message["before_visit"]) + 1
+            if "before_visit" in message
+            else 0
+        )
+        return {"type": "past", "more": len(self.past) > known + 50, "rows": self.past[known : known + 50]}
 
     async def _history(self, message: JSON, _: web.WebSocketResponse) -> JSON:
         events = [

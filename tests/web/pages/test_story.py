@@ -1,4 +1,4 @@
-"""A visit's history: who did what when, and how good its call was, in words with the figures beside."""
+"""Past sessions in pages, and a visit's history: who did what when, and how good its call was, with the figures."""
 
 from playwright.async_api import Page, expect
 
@@ -68,3 +68,36 @@ async def test_without_a_call_the_history_says_nothing_of_quality(
 ) -> None:
     page = await story(clinic, open_page)
     await expect(page.get_by_text("Quality of the call")).to_have_count(0)
+
+
+def ended(number: int, now: int) -> JSON:
+    return {
+        "visit": f"v_{number}", "name": f"Patient {number}", "outcome": "expired", "reason": None, "claimant": None,
+        "arrived_ms": now, "claimed_ms": None, "ended_ms": now, "talked_ms": 0, "reopen_until_ms": None,
+    }  # fmt: skip
+
+
+async def test_r32_a_page_goes_on_after_its_last_row_when_all_ended_at_the_same_time(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.past = [ended(number, clinic.visit["arrived_ms"]) for number in range(120)]
+    page = await open_page("/demo/staff#past")
+    rows = page.get_by_role("list", name="Past sessions, newest first").get_by_role("listitem")
+    for shown in (50, 100):
+        await expect(rows).to_have_count(shown)
+        await page.get_by_role("button", name="Show more").click()
+    await expect(rows).to_have_count(120)
+    await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+
+
+async def test_r32_a_search_that_is_still_reading_says_so_and_goes_on_by_itself(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.past = [ended(1, clinic.visit["arrived_ms"])]
+    clinic.past_left = [0, 4000, 9000]
+    page = await open_page("/demo/staff#past")
+    await expect(page.get_by_text("Still reading older sessions: 9000 left.")).to_be_visible()
+    await expect(page.get_by_text("Nothing found")).to_have_count(0)
+    await expect(page.get_by_text("Still reading older sessions: 4000 left.")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Patient 1")).to_be_visible()
+    await expect(page.get_by_text("Still reading older sessions")).to_have_count(0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from signalling.record import Outcome, PatientInformation, Person, Status, Visit
 from web.reports.chart import HEIGHT, LEFT, WIDTH, Series, chart
 from web.reports.figures import Past, past, percentile, report
-from web.reports.table import csv_text
+from web.reports.table import header, lines
 
 CHICAGO = ZoneInfo("America/Chicago")
 OSEI, LIND = Person("u_osei", "Dr Maya Osei"), Person("u_lind", "Dr Jonas Lind")
@@ -103,7 +103,7 @@ def test_a_percentile_is_a_wait_that_happened_and_as_many_as_said_did_not_exceed
 
 
 def test_csv_has_a_line_for_each_visit_and_no_patient() -> None:
-    text = csv_text(
+    text = header() + lines(
         found(
             visit(at(9), 1.5), visit(at(10), None, Outcome.DECLINED), visit(at(11), by=Person("u_x", "=1+1"))
         )

@@ -7,6 +7,7 @@ export const OUTCOMES = {
   completed: () => t("Completed"), declined: () => t("Declined"), withdrawn: () => t("Left the line"), expired: () => t("Expired"),
 };
 const DAY_MS = 86_400_000;
+const AGAIN_MS = 500;
 
 /** Visits that are claimed or live, as this browser holds them. Pure state. */
 export class Sessions {
@@ -26,12 +27,14 @@ export class Sessions {
   }
 }
 
-/** Ended visits that were asked for: the filters, what was found, and whether there is more. */
+/** Ended visits that were asked for: the filters, what was found, whether there is more, and how many the server has not read yet. */
 export class Past {
   rows = null;
   more = false;
+  unread = 0;
   busy = false;
   filters = {};
+  #searches = 0;
   #client;
   #changed;
 
@@ -41,17 +44,30 @@ export class Past {
   }
 
   async search(filters = this.filters, { further = false } = {}) {
+    const search = ++this.#searches;
     this.filters = filters;
     this.busy = true;
     this.#changed();
-    const last = further && this.rows?.length ? { before_ms: this.rows.at(-1).ended_ms } : {};
     try {
-      const found = await this.#client.request({ type: "sessions.past", ...filters, ...last });
-      this.rows = further ? [...this.rows, ...found.rows] : found.rows;
-      this.more = found.more;
+      do {
+        if (further && this.unread) await new Promise((done) => setTimeout(done, AGAIN_MS));
+        if (search !== this.#searches) return;
+        const oldest = further ? this.rows?.at(-1) : undefined;
+        const last = oldest ? { before_ms: oldest.ended_ms, before_visit: oldest.visit } : {};
+        const found = await this.#client.request({ type: "sessions.past", ...filters, ...last });
+        if (search !== this.#searches) return;
+        this.rows = further ? [...(this.rows ?? []), ...found.rows] : found.rows;
+        this.more = found.more;
+        this.unread = found.unread ?? 0;
+        further = true;
+        this.#changed();
+      } while (this.unread);
     } finally {
-      this.busy = false;
-      this.#changed();
+      if (search === this.#searches) {
+        this.busy = false;
+        this.unread = 0;
+        this.#changed();
+      }
     }
   }
 }
@@ -117,7 +133,8 @@ export function pastTab(past, view) {
     </form>
     <p class="sr" role="status">${past.rows && !past.busy ? t("{n} sessions found", { n: past.rows.length }) : ""}</p>
     ${past.rows === null ? html`<p class="quiet">${t("Opening the list…")}</p>` : nothing}
-    ${past.rows && !past.rows.length ? html`<div class="card empty"><h2>${t("Nothing found")}</h2><p class="quiet">${t("Try other words or a longer time.")}</p></div>` : nothing}
+    ${past.rows && !past.rows.length && !past.unread ? html`<div class="card empty"><h2>${t("Nothing found")}</h2><p class="quiet">${t("Try other words or a longer time.")}</p></div>` : nothing}
     <ul role="list" class="requests" aria-label=${t("Past sessions, newest first")}>${repeat(past.rows ?? [], ({ visit }) => visit, (row) => ended(row, view))}</ul>
-    ${past.more ? html`<p><button type="button" class="btn" ?disabled=${past.busy} @click=${() => past.search(past.filters, { further: true }).catch(view.failed)}>${t("Show more")}</button></p>` : nothing}`;
+    ${past.unread ? html`<p class="quiet" role="status">${t("Still reading older sessions: {n} left.", { n: past.unread })}</p>` : nothing}
+    ${past.more && !past.unread ? html`<p><button type="button" class="btn" ?disabled=${past.busy} @click=${() => past.search(past.filters, { further: true }).catch(view.failed)}>${t("Show more")}</button></p>` : nothing}`;
 }
