@@ -5,15 +5,20 @@ Knows how notices are shown and marked as read; who is told of what stands in `n
 
 from __future__ import annotations
 
+import msgspec
+import structlog
+
 from signalling import messages as m
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Mark, Notice
+from signalling.seal import SealError
 from signalling.service import Service
 from signalling.store import Origin, Unavailable
 from signalling.visit import Event
 
 TOPIC = "bell"
+log = structlog.get_logger()
 
 
 class Unread:
@@ -116,7 +121,11 @@ class Bell:
         for person, sealed in news.told:
             name = self._name(news.organisation, person)
             if self._hub.has(name):
-                notice = self._service.store.notice(news.organisation, person, sealed)
+                try:
+                    notice = self._service.store.notice(news.organisation, person, sealed)
+                except (SealError, msgspec.DecodeError):
+                    log.error("bell.unreadable_notice", organisation=news.organisation)
+                    continue  # the others' bells ring
                 unread = self._unread.setdefault(name, Unread([], 0)).came(notice.at_ms)
                 item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.tell(name, item)

@@ -142,8 +142,12 @@ class CallWatch:
         now_s = time.monotonic()
         live = {visit: room for visit, room in self._rooms.items() if room.talking}
         for visit, room in live.items():
-            self.look(room)
-            if now_s - room.kept_s >= KEEP_S:
-                self.keep(visit, room)
+            try:
+                self.look(room)
+                if now_s - room.kept_s >= KEEP_S:
+                    self.keep(visit, room)
+            except Exception:
+                # One room that cannot be looked at must not end the count of all others.
+                log.exception("room.not_looked_at", visit=visit)
         if live:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)

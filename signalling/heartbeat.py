@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
 
 from signalling.hub import PING, frame
 
@@ -17,6 +20,7 @@ TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
 ANSWERED_BY = SLOTS // 2  # ticks after its ping in which a socket must have said something
 _PING = frame(b"", PING)
+log = structlog.get_logger()
 
 
 class Pinged(Protocol):
@@ -58,8 +62,16 @@ class Heartbeat:
         if judge:
             for socket in self._slots[pinged]:
                 if socket.open and socket.heard_s < self._beaten_s[pinged]:
-                    socket.abort()
+                    _alone(socket.abort)
         self._slots[at] = [socket for socket in self._slots[at] if socket.open]
         self._beaten_s[at] = now_s
         for socket in self._slots[at]:
-            socket.write(_PING)
+            _alone(socket.write, _PING)
+
+
+def _alone(act: Callable[..., None], *args: Any) -> None:
+    """Do something to one socket: whatever becomes of it, the others are pinged and judged."""
+    try:
+        act(*args)
+    except Exception:
+        log.exception("heartbeat.failed")

@@ -17,6 +17,7 @@ import structlog
 
 from signalling.messages import CODECS, Codec, Message
 from signalling.record import Actor
+from signalling.supervision import Failed, unsupervised
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64
@@ -49,15 +50,24 @@ class Encoded:
         self._frames: dict[str, bytes] = {}
 
     def frame(self, codec: Codec) -> bytes:
-        """Return the frame for a codec."""
+        """Return the frame for a codec; nothing where the message cannot be encoded, which is logged."""
         found = self._frames.get(codec.subprotocol)
         if found is None:
-            found = self._frames[codec.subprotocol] = frame(codec.encode(self.message), codec.opcode)
+            try:
+                found = frame(codec.encode(self.message), codec.opcode)
+            except Exception:
+                # The news that are joined with it must still go out.
+                log.exception("hub.not_encoded", message=type(self.message).__name__)
+                found = b""
+            self._frames[codec.subprotocol] = found
         return found
 
 
 class Socket:
-    """One client's way out. `cut` is called once with a close code when it cannot keep up."""
+    """One client's way out. `cut` is called once with a close code when it cannot keep up.
+
+    Nothing here raises because of the client's transport, however it ended: whoever writes to one writes to many.
+    """
 
     __slots__ = (
         "_cut",
@@ -93,22 +103,30 @@ class Socket:
         self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for sending, or cut the client off where too much is unsent already.
+        """Queue bytes for sending, or cut the client off where too much is unsent already. Nothing happens where the
+        transport has closed: uvloop's raises then, and its owner may still be waiting for the store.
 
         One message that is larger than the limit (a very long queue) does not count against who is about to read it.
         """
         if not self.open:
             return
-        unsent = self._transport.get_write_buffer_size()
-        if unsent > self.limit:
-            if unsent > self.limit + self._spare:
-                self.close(4002)
-                return
-        elif self._spare:
-            self._spare = 0
-        if len(data) > self.limit:
-            self._spare = len(data)
-        self._transport.write(data)
+        try:
+            unsent = self._transport.get_write_buffer_size()
+            if unsent > self.limit:
+                if unsent > self.limit + self._spare:
+                    self.close(4002)
+                    return
+            elif self._spare:
+                self._spare = 0
+            if len(data) > self.limit:
+                self._spare = len(data)
+            self._transport.write(data)
+        except Exception as problem:  # noqa: BLE001 - it concerns this client alone
+            self._died(problem)
+
+    def _died(self, problem: Exception) -> None:
+        self.open = False
+        log.debug("hub.socket_died", connection=self.connection, problem=type(problem).__name__)
 
     def send(self, message: Message) -> None:
         """Send one message to this client alone."""
@@ -117,13 +135,19 @@ class Socket:
     def abort(self) -> None:
         """Let go of a client that does not answer: a close frame would wait for it as well."""
         self.open = False
-        self._transport.abort()
+        try:
+            self._transport.abort()
+        except Exception as problem:  # noqa: BLE001 - as in `write`
+            self._died(problem)
 
     def close(self, code: int) -> None:
         """Close, once."""
         if self.open:
             self.open = False
-            self._cut(code)
+            try:
+                self._cut(code)
+            except Exception as problem:  # noqa: BLE001 - as in `write`
+                self._died(problem)
 
 
 class Topic:
@@ -142,8 +166,9 @@ class Topic:
 class Hub:
     """Sockets by connection, person and topic."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Failed = unsupervised) -> None:
         self.sockets: dict[str, Socket] = {}
+        self._failed = failed
         self._topics: dict[str, Topic] = {}
         self._last_tick: dict[str, float] = {}
 
@@ -222,7 +247,7 @@ class Hub:
         found.pending.append((version, encoded))
         if found.sending is None:
             found.sending = asyncio.get_running_loop().create_task(self._send(topic, found))
-            found.sending.add_done_callback(_sent)
+            found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
         """Drop what was kept for those who come back; they take a snapshot."""
@@ -268,7 +293,6 @@ class Hub:
             if topic.sending is asyncio.current_task():
                 topic.sending = None
 
-
-def _sent(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("hub.fan_out_failed", exc_info=task.exception())
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (problem := task.exception()) is not None:
+            self._failed("hub.fan-out", problem)

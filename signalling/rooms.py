@@ -293,7 +293,11 @@ class Rooms:
         mirror = self._service.mirrors.known(news.organisation)
         for visit_id, room in list(self._rooms.items()):
             if room.organisation == news.organisation and mirror is not None:
-                self._follow(visit_id, mirror.visits.get(visit_id))
+                try:
+                    self._follow(visit_id, mirror.visits.get(visit_id))
+                except Exception:
+                    # One room that cannot follow must not keep the others from it.
+                    log.exception("room.not_followed", visit=visit_id)
 
     def _follow(self, visit_id: str, visit: Visit | None) -> None:
         room = self._rooms.get(visit_id)

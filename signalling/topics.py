@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
+import structlog
+
 from signalling import messages as m
 from signalling import views, waiting
 from signalling.bell import Bell
@@ -24,6 +26,7 @@ from signalling.visit import ADMIN, ASSIGNEE, CLAIMANT, GUEST, ON_CALL, PATIENT,
 
 PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
 PLACES_PER_TURN = 64
+log = structlog.get_logger()
 # Who may hear what about one visit (PROTOCOL.md#topics), by what they are to it.
 VISIT_TOPICS: dict[str, frozenset[str]] = {
     "visit": frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN}),
@@ -193,11 +196,21 @@ class Topics:
                     self._hub.unsubscribe(socket, name)
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        for show in (self._show_visit, self._show_case, self._queue_changed, self._rights_changed):
+            try:
+                show(mirror, before, after)
+            except Exception:
+                # One topic that cannot be shown must not keep the others from the news, nor rights from ending.
+                log.exception("topics.not_shown", what=show.__name__)
+
+    def _show_visit(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/visit/{after.id}"
         if self._hub.has(name) and (before is None or views.visit_part(before) != views.visit_part(after)):
             self._hub.tell(name, self._visit(mirror, after))
         if before is not None and before.parties.keys() > after.parties.keys():
             self._part_with_guests(mirror, after)
+
+    def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
             # A guide in use is known to this worker already, for somebody has subscribed to it.
@@ -206,7 +219,8 @@ class Topics:
                 before is None or views.case(before, guide) != views.case(after, guide)
             ):
                 self._hub.tell(name, self._case(mirror, after, guide))
-        self._queue_changed(mirror, before, after)
+
+    def _rights_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         if before is not None and (before.claimant != after.claimant or before.assignee != after.assignee):
             names = [f"{mirror.organisation}/{room}/{after.id}" for room in (*VISIT_TOPICS, "chat")]
             self._recheck(mirror, {s for name in names for s in self._hub.subscribers(name)})

@@ -75,7 +75,7 @@ class Worker:
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.trail = Trail(store, key_of(keys), organisations, witness)
-        self.hub = Hub()
+        self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service)
         self.liveness = Liveness(store, self.id, self._watched)

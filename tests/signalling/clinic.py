@@ -82,6 +82,13 @@ def headers(actor: Actor) -> dict[str, str]:
     return {"X-Person": json.dumps(person)}
 
 
+class Server(TestServer):
+    """A server whose handlers outlive their sockets, as the product's do; aiohttp's for tests cancels them."""
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:
+        return await super()._make_runner(**{**options, "handler_cancellation": False})
+
+
 class Clinic:
     """Workers and people. `worker` arguments are indexes."""
 
@@ -151,7 +158,7 @@ async def open_worker(
 
         app = web.Application()
         app.router.add_get("/ws", handler)
-        server = TestServer(app)
+        server = Server(app)
         await server.start_server()
         stack.push_async_callback(server.close)
         yield worker, server

@@ -59,3 +59,25 @@ def test_a_worker_that_was_suspended_judges_nobody_by_what_it_has_not_read_yet()
     assert peer.pings
     beat.tick(10_000.0, judge=False)
     assert peer.open
+
+
+class Broken(Peer):
+    """A socket of which everything raises."""
+
+    def write(self, data: bytes, /) -> None:
+        """Raise."""
+        raise RuntimeError("closed")
+
+    abort = write  # type: ignore[assignment]
+
+
+def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_and_judged() -> None:
+    beat, before, broken, lively, silent = Heartbeat(), Peer(), Broken(), Peer(), Peer()
+    for peer in (before, broken, lively, silent):
+        beat.watch(peer)
+    for tick in range(1, 2 * SLOTS):
+        beat.tick(tick * TICK_S)
+        if lively.pings:
+            lively.heard_s = before.heard_s = tick * TICK_S
+    assert (before.open, lively.open, silent.open) == (True, True, False)
+    assert before.pings == lively.pings

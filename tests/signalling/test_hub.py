@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import msgpack
 import pytest
+import uvloop
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalling import messages as m
@@ -41,6 +44,43 @@ async def test_a_frame_of_any_length_is_read_as_it_was_written(size: int, text: 
     await sending
     writer.close()
     near.close()
+
+
+@pytest.mark.parametrize("act", ["write", "send", "abort", "close"])
+def test_r24_nothing_that_is_done_to_a_socket_raises_because_its_transport_has_closed(act: str) -> None:
+    async def story() -> None:
+        near, far = socket.socketpair()
+        transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
+        transport.abort()
+        await asyncio.sleep(0.01)
+        with pytest.raises(RuntimeError):  # uvloop's, as the product has it
+            transport.write(b"x")
+        far.close()
+        actor = Actor(organisation=ORG, id="u_x", name="", role=Role.PROVIDER)
+        codec = m.CODECS[MSGPACK]
+        dead = Socket(transport, codec, actor, "c_x", 1000, lambda code: transport.write(b"closing"))
+        acts: dict[str, Callable[[], None]] = {
+            "write": lambda: dead.write(b"x"),
+            "send": lambda: dead.send(news(1)),
+            "abort": dead.abort,
+            "close": lambda: dead.close(1001),
+        }
+        acts[act]()
+        assert not dead.open
+
+    uvloop.run(story())
+
+
+async def test_r24_news_that_cannot_be_encoded_takes_no_other_news_along(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        shown = await screen(await one.connect(one.provider(), 0))
+        hub, topic, start = one.workers[0].hub, queue_topic(ORG), shown.version
+        hub.publish(topic, start + 1, news(start + 1))
+        hub.publish(topic, start + 2, replace(news(start + 2), topic="\ud800"))
+        hub.publish(topic, start + 3, news(start + 3))
+        await shown.reaches(start + 3)
+        assert shown.shown == [start + 1, start + 3]
 
 
 def news(version: int, size: int = 10) -> m.QueueStaff:

@@ -1,0 +1,139 @@
+"""What becomes of everybody else when one client's socket dies, and when a client falls silent without a word.
+
+The server's loop is uvloop: its transports raise when they are written to after they have closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgpack
+import uvloop
+
+from signalling.client import MSGPACK, SignallingClient
+from signalling.line import LineRedis
+from signalling.topics import queue_topic
+from tests.faults.conftest import Measured, Rounds
+from tests.faults.link import link_to
+from tests.signalling.clinic import ORG, Clinic, clinic, headers
+from tests.signalling.waits import until
+
+DYING = 50
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s: a close sends RST
+
+
+def frame(message: dict[str, Any]) -> bytes:
+    """A client's frame: masked, with a mask of zeros."""
+    data: bytes = msgpack.packb(message)
+    size = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
+    return b"\x82" + size + bytes(4) + data
+
+
+async def dying(one: Clinic, number: int) -> socket.socket:
+    """Return the plain TCP socket of a provider who has said hello and asked for the queue."""
+    where = urlsplit(one.url(0))
+    made = socket.socket()
+    made.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(made, (where.hostname, where.port))
+    person = headers(one.provider(f"Dr Dying{number}"))["X-Person"]
+    upgrade = [
+        "GET /ws HTTP/1.1",
+        f"Host: {where.netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Sec-WebSocket-Protocol: {MSGPACK}",
+        f"X-Person: {person}",
+    ]
+    await loop.sock_sendall(made, ("\r\n".join(upgrade) + "\r\n\r\n").encode())
+    await loop.sock_recv(made, 65_536)
+    await loop.sock_sendall(made, frame({"type": "hello", "id": 1, "role": "staff"}))
+    await loop.sock_sendall(made, frame({"type": "subscribe", "id": 2, "topic": "queue"}))
+    return made
+
+
+def rows_of(client: SignallingClient, heard: Counter[str]) -> None:
+    """Count the news of each visit that a client has received by now."""
+    while client.backlog:
+        message = client.backlog.popleft()
+        if message["type"] == "queue.row":
+            heard[message["row"]["visit"]] += 1
+
+
+def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]]) -> None:
+    """Tell a story on a worker that runs on uvloop and reaches the store by a link."""
+
+    async def run() -> None:
+        async with link_to(url) as link:
+            redis = LineRedis.from_url(link.url, socket_timeout=5)
+            async with clinic(redis, 1) as one:
+                await story(one, link)
+            await redis.aclose()
+
+    uvloop.run(run())
+
+
+def test_r24_a_socket_that_dies_takes_no_news_from_others(
+    valkey_url: str, rounds: Rounds, measured: Measured
+) -> None:
+    healthy, visits = rounds(20, 50), rounds(25, 200)
+
+    async def story(one: Clinic, link: Any) -> None:
+        raised: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(f"{context}"))
+        await one.arrive()
+        # Some stand before those who die in the order of the fan-out, some behind.
+        clients = [await one.connect(one.provider(f"Dr {n}"), 0) for n in range(healthy)]
+        first, rest = clients[: healthy // 4], clients[healthy // 4 :]
+        for client in first:
+            await client.request("subscribe", topic="queue")
+        sockets = [await dying(one, n) for n in range(DYING)]
+        hub, topic = one.workers[0].hub, queue_topic(ORG)
+        await until(lambda: len(list(hub.subscribers(topic))) == len(first) + DYING)
+        for client in rest:
+            await client.request("subscribe", topic="queue")
+        link.delay_s = 0.15
+        loop, arriving = asyncio.get_running_loop(), list[asyncio.Task[Any]]()
+
+        async def arrive() -> None:
+            for _ in range(visits):
+                arriving.append(asyncio.create_task(one.arrive()))
+                await asyncio.sleep(2.0 / visits)
+
+        arrivals = asyncio.create_task(arrive())
+        await until(lambda: any(task.done() for task in arriving))  # now news goes out all the time
+        for made in sockets:
+            await loop.sock_sendall(made, frame({"type": "subscribe", "id": 3, "topic": "bell"}))
+        await asyncio.sleep(0.1)  # the requests wait for the store
+        for made in sockets:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            made.close()
+        await arrivals
+        opened = {f"{patient.visit}" for patient in await asyncio.gather(*arriving)}
+        link.delay_s = 0.0
+        heard = [Counter[str]() for _ in clients]
+
+        def missing() -> int:
+            for client, had in zip(clients, heard, strict=True):
+                rows_of(client, had)
+            return sum(not had[visit] for had in heard for visit in opened)
+
+        with contextlib.suppress(AssertionError):
+            await until(lambda: not missing(), 3)  # what is missing then is measured
+        what = f"deliveries lost of {healthy * visits} beside {DYING} sockets that die"
+        measured("R24", what, missing(), at_most=0)
+        assert max(count for had in heard for count in had.values()) == 1
+        assert one.workers[0].supervisor.failures == {}
+        await until(lambda: len(hub.sockets) == healthy)
+        assert raised == []
+
+    on_uvloop(valkey_url, story)
