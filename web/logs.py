@@ -15,14 +15,15 @@ from typing import Any
 
 import structlog
 from aiohttp import abc, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from web.config import Log
 from web.output import Output
 
 ALLOWED = frozenset(
     """
-    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code file
-    folder gap host index key kind level library limit line lost method operation organisation outcome
+    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code fence
+    file folder gap host index key kind level library limit line lost method newer operation organisation outcome
     path_template pid port problem reason request role seconds seq signal state status stream timestamp topic
     total trace transport url version visit what worker
     """.split()
@@ -69,8 +70,14 @@ def setup(settings: Log) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name in OWN:
         logging.getLogger(name).setLevel(level)
+    logging.getLogger("aiohttp.server").addFilter(_well_formed)
     if isinstance(sys.stderr, Output):
         sys.stderr.tells = partial(_lost, [*shared, last])
+
+
+def _well_formed(record: logging.LogRecord) -> bool:
+    """Return False for aiohttp's report of a request that is no HTTP: `AccessLog` has a line for it."""
+    return not isinstance(record.exc_info[1] if record.exc_info else None, HttpProcessingError)
 
 
 def _lost(processors: list[Any], count: int) -> str:
@@ -150,7 +157,11 @@ class AccessLog(abc.AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Logs one answered request; `time` is in seconds."""
-        resource = request.match_info.route.resource if isinstance(request, web.Request) else None
+        found = request.match_info if isinstance(request, web.Request) else None
+        if found is not None and found.http_exception is not None and response.status == 400:
+            _access.debug("request.malformed", status=response.status)
+            return
+        resource = found.route.resource if found is not None else None
         _access.log(
             logging.WARNING if response.status >= 500 else logging.DEBUG,
             "request",

@@ -52,7 +52,12 @@ def origin_of(request: web.Request, public: str) -> str:
 
     `public` is the origin that the settings name; it wins where it is given, as only a proxy's operator knows it.
     """
-    return public or f"{request.scheme}://{request.host}"
+    return public or f"{request.scheme}://{host_of(request)}"
+
+
+def host_of(request: web.Request) -> str:
+    """The Host header, or an empty text: aiohttp would ask a name server what this machine is called, and wait."""
+    return request.headers.get("Host", "")
 
 
 def is_own_origin(request: web.Request, public: str) -> bool:
@@ -105,9 +110,10 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
-        socket = f"{'wss' if secure else 'ws'}://{request.host}"
+        host = host_of(request)
+        socket = f"{'wss' if secure else 'ws'}://{host}"
         # Safari before 15.4 does not count a WebSocket of the same host among 'self'.
-        policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(request.host) else "'self'"}
+        policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(host) else "'self'"}
         response.headers["Content-Security-Policy"] = "; ".join(
             f"{key} {value}" for key, value in policy.items()
         )
@@ -122,7 +128,7 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
 
 def _is_plain_host(host: str) -> bool:
     """Whether the Host header may be repeated in a policy: nothing in it that could end or add a directive."""
-    return all(char.isalnum() or char in ".-:[]_" for char in host)
+    return bool(host) and all(char.isalnum() or char in ".-:[]_" for char in host)
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:

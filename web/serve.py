@@ -33,6 +33,7 @@ from msgspec.structs import replace
 
 from web import logs, output, tls
 from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
+from web.runner import Runner
 from web.valkey import EmbeddedStore, LockedFolder, check_own_store
 
 BACKLOG = 2048
@@ -189,7 +190,7 @@ class Processes(BaseApplication):
         app[WORKER] = self.worker
         # What start-up left stays for ever: the collector need not go over it again and again.
         gc.freeze()
-        return web.AppRunner(
+        return Runner(
             app,
             access_log_class=logs.AccessLog,
             access_log=logs.ACCESS,

@@ -13,6 +13,7 @@ from web.api.openapi import document
 from web.i18n import gettext as _
 from web.pages.public import organisation_of
 from web.pages.rendering import page
+from web.security import host_of
 
 EXAMPLE = """\
 curl -X POST {url}/visits \\
@@ -57,7 +58,7 @@ async def read(request: web.Request) -> web.Response:
     ]
     context = {
         "base": described["servers"][0]["url"],
-        "example": EXAMPLE.format(url=f"{request.scheme}://{request.host}/{organisation.id}/api/v1"),
+        "example": EXAMPLE.format(url=f"{request.scheme}://{host_of(request)}/{organisation.id}/api/v1"),
         "operations": operations,
         "types": types,
         "problems": list(problems.KINDS.items()),
