@@ -1,6 +1,7 @@
 -- One commit: the record, its indexes, the stream entry and the publication, or nothing.
--- KEYS: record, index (zset of open ones), deadlines (zset), head (seq and epoch), stream, history (list), audit queue (list),
---       resume token of the connection that asks (any key if none), and sorted sets to add to
+-- KEYS: record, index (zset of open ones), deadlines (zset), head (seq, epoch and the newest event's mark), stream,
+--       history (list), audit queue (list), resume token of the connection that asks (any key if none), and sorted sets
+--       to add to
 -- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
 --       stream length, epoch to begin with, sealed history entry or '', sealed audit entry
 --       or '', generation of the connection that asks or '', and for each sorted set a score and a member
@@ -8,7 +9,7 @@
 -- expired proves nothing).
 if ARGV[13] ~= '' then
   local generation = redis.call('HGET', KEYS[8], 'generation')
-  if generation and generation ~= ARGV[13] then return {-1} end
+  if generation and tonumber(generation) > tonumber(ARGV[13]) then return {-1} end
 end
 local held = redis.call('HGET', KEYS[1], 'version') or '0'
 if held ~= ARGV[1] then return {0, held} end
@@ -19,6 +20,7 @@ if ARGV[11] ~= '' then redis.call('RPUSH', KEYS[6], ARGV[11]) end
 if ARGV[12] ~= '' then redis.call('RPUSH', KEYS[7], ARGV[12]) end
 local seq = redis.call('HINCRBY', KEYS[4], 'seq', 1)
 local epoch = redis.call('HGET', KEYS[4], 'epoch')
+redis.call('HSET', KEYS[4], 'mark', string.sub(ARGV[3], 1, 32))
 if not epoch then epoch = ARGV[10]; redis.call('HSET', KEYS[4], 'epoch', epoch) end
 for i = 9, #KEYS do redis.call('ZADD', KEYS[i], ARGV[14 + (i - 9) * 2], ARGV[15 + (i - 9) * 2]) end
 redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[9], seq .. '-0', 'e', ARGV[4])

@@ -57,6 +57,7 @@ MESSAGES: Final[dict[str, About]] = {
     "welcome": About("hello-and-welcome", "The answer to `hello`."),
     "done": About("commands", "A request was carried out."),
     "subscribed": About("topics", "The answer to `subscribe`: from here on the topic is kept fresh."),
+    "gone": About("topics", "A topic’s visit does not exist any more, and nothing more comes of the topic."),
     "error": About("errors", "A request was not carried out, and changed nothing."),
     "pong": About("odds", "The answer to `ping`."),
     "invited": About("staffs", "The answer to `visit.invite`."),
@@ -280,10 +281,10 @@ TOPICS: Final[dict[str, tuple[str, ...]]] = {
     "queue": ("queue.snapshot", "queue.row", "queue.gone", "queue.staff"),
     "sessions": ("sessions.snapshot", "sessions.row", "sessions.gone"),
     "bell": ("bell.snapshot", "bell.item", "bell.marked"),
-    "chat/{id}": ("chat.snapshot", "chat.line"),
-    "visit/{id}": ("visit.state",),
-    "case/{id}": ("case.state",),
-    "place/{id}": ("place.state",),
+    "chat/{id}": ("chat.snapshot", "chat.line", "gone"),
+    "visit/{id}": ("visit.state", "gone"),
+    "case/{id}": ("case.state", "gone"),
+    "place/{id}": ("place.state", "gone"),
 }
 MEDIA: Final = ("media.offer", "media.muted", "media.taken_over", "media.gone")
 

@@ -21,7 +21,7 @@ _LEASE_S = 86_400
 # Returns {owner, fence}, or {} if the connection is superseded. The fence stays when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
-  if generation and generation ~= ARGV[4] then return {} end
+  if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
 end
 local held = redis.call('HGET', KEYS[1], 'owner') or ''
 if held == ARGV[1] and held ~= ARGV[2] then

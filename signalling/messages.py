@@ -86,6 +86,9 @@ from signalling.replies import (
     Error as Error,
 )
 from signalling.replies import (
+    Gone as Gone,
+)
+from signalling.replies import (
     History as History,
 )
 from signalling.replies import (

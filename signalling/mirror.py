@@ -2,7 +2,8 @@
 
 Everything that is shown comes from here, so a screen costs the store nothing. `seq` counts the organisation's
 events; a gap in it is seen at once, and the missing events are fetched before anything later is shown: none
-lost, none twice, none out of order.
+lost, none twice, none out of order. A store that has lost events (its count goes back, or the event of a number is
+not the one that was seen) gets a new epoch, and everything is loaded and shown anew.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from signalling import waiting
 from signalling.open_visits import OpenVisits
 from signalling.record import Record, Staff, Visit
 from signalling.seal import SealError
-from signalling.store import Committed, Entry, Store, Unavailable, decode_entry
+from signalling.store import Committed, Entry, Head, Store, Unavailable, decode_entry, mark_of
 
 log = structlog.get_logger()
 
@@ -63,6 +64,8 @@ class Mirror:
         self._mending: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
+        self._mark = b""  # of event `seq`, as it was seen; "" where that is not known
+        self._lost = False  # another event than that one stands at `seq`
 
     @property
     def version(self) -> int:
@@ -78,7 +81,8 @@ class Mirror:
 
     async def _load(self) -> None:
         snapshot = await self._store.snapshot(self.organisation)
-        self.epoch, self.seq = snapshot.epoch, snapshot.seq
+        head = snapshot.head
+        self.epoch, self.seq, self._mark, self._lost = head.epoch, head.seq, head.mark, False
         self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
         self.claims_ms.clear()
         self.claims_ms.extend(snapshot.claims_ms)
@@ -101,9 +105,16 @@ class Mirror:
         elif seq > self.seq or epoch != self.epoch:
             # Another epoch's number says nothing here; the head tells which of the two is over.
             self.mend(seq if epoch == self.epoch else 0)
+        elif seq == self.seq and self._is_another(mark_of(entry)) and self._mending is None:
+            self._lost = True
+            self.mend()
+
+    def _is_another(self, mark: bytes) -> bool:
+        """Return whether this is not the mark of the event that was seen at `seq`."""
+        return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: Entry) -> None:
-        self.seq = seq
+        self.seq, self._mark = seq, mark_of(entry)
         try:
             record = self._store.unseal(self.organisation, entry.what, entry.member, entry.record)
         except (SealError, msgspec.DecodeError):
@@ -159,11 +170,13 @@ class Mirror:
             try:
                 # A commit is heard only after it stands in the head, so this look covers all that was wanted before it.
                 self._wanted = 0
-                epoch, seq = await self._store.head(self.organisation)
-                self.epoch = self.epoch or epoch  # nothing had ever happened when this was loaded
-                if epoch != self.epoch or seq < self.seq:
+                head = await self._store.head(self.organisation)
+                self.epoch = self.epoch or head.epoch  # nothing had ever happened when this was loaded
+                if head.epoch != self.epoch:
                     await self._reload()
-                elif seq > self.seq:
+                elif self._lost or head.seq < self.seq or self._differs(head):
+                    await self._begin_epoch()
+                elif head.seq > self.seq:
                     await self._fill()
                 if self.seq >= self._wanted:
                     return
@@ -172,27 +185,40 @@ class Mirror:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
+    def _differs(self, head: Head) -> bool:
+        return head.seq == self.seq and self._is_another(head.mark)
+
     async def _fill(self) -> None:
-        events = await self._store.events(self.organisation, self.seq)
-        if not events or events[0][0] != self.seq + 1:
+        """Apply the missing events; the newest that was seen is read again, to see that it is still the same."""
+        events = await self._store.events(self.organisation, self.seq - 1)
+        if events and events[0][0] == self.seq:
+            if self._is_another(mark_of(events[0][1])):
+                await self._begin_epoch()
+                return
+        elif not events or events[0][0] != self.seq + 1:
             await self._reload()
             return
         for seq, entry in events:
             if seq == self.seq + 1:
                 self._apply(seq, entry)
 
+    async def _begin_epoch(self) -> None:
+        """The store has lost events: clients that hold an old version must not take it for a new one."""
+        await self._store.begin_epoch(self.organisation, "epoch", self.epoch)
+        await self._reload()
+
     async def _reload(self) -> None:
         await self._load()
         self._tell(Reset(self.organisation))
 
-    def stands(self, epoch: str, seq: int) -> None:
+    def stands(self, head: Head) -> None:
         """Hear where the stream stands now: the very last event may have been missed, which no later one can tell."""
-        if seq != self.seq or epoch != self.epoch:
-            self.mend(seq if epoch == self.epoch else 0)
+        if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
+            self.mend(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
         """Return when this copy is as new as the store was when asked, or after a second. Raises `Unavailable`."""
-        self.stands(*await self._store.head(self.organisation))
+        self.stands(await self._store.head(self.organisation))
         if self._mending is not None:
             await asyncio.wait([self._mending], timeout=1)
 

@@ -61,6 +61,12 @@ class Subscribed(Message, frozen=True, kw_only=True):
     version: int
 
 
+class Gone(Message, frozen=True, kw_only=True):
+    """The visit of a topic does not exist any more: the store came back without it. Nothing more comes of the topic."""
+
+    topic: str
+
+
 class Error(Message, frozen=True, kw_only=True):
     """A request was not carried out, and changed nothing. `code` is stable, `text` is for people."""
 
@@ -254,6 +260,7 @@ ServerMessage = (
     Welcome
     | Done
     | Subscribed
+    | Gone
     | Error
     | Pong
     | QueueSnapshot

@@ -30,7 +30,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
 # KEYS: token; ARGV: generation that writes, what is held ('' = as it is), ms. An older generation writes nothing.
 _KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
-if generation and generation ~= ARGV[1] then return 0 end
+if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1"""

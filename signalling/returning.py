@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from signalling.client import Closed, Received, SignallingClient, SignallingError
+from signalling.messages import TEXTS
 
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
@@ -177,7 +178,10 @@ class ReturningClient:
 
     def _listen(self, message: Received) -> None:
         held = self._held.get(message.get("topic", ""))
-        if held is not None and "version" in message:
+        if held is not None and message["type"] == "gone":
+            self._held.pop(message["topic"], None)
+            held.refused(SignallingError("not_found", TEXTS["not_found"], {}))
+        elif held is not None and "version" in message:
             held.take(message)
         elif "topic" not in message:
             self._heard(message)

@@ -27,6 +27,7 @@ from signalling.visit import QUIET, Event
 
 STREAM_LENGTH = 4096  # events kept for those who missed some; whoever missed more takes a snapshot
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
+_EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _RECORD: dict[str, Any] = {
     kind.__name__.lower(): msgspec.msgpack.Decoder(kind) for kind in (Visit, Staff, Line, Mark)
 }
@@ -80,19 +81,30 @@ class Committed(msgspec.Struct, frozen=True):
     entry: Entry
 
 
-class Pulse(msgspec.Struct, frozen=True):
-    """How far an organisation's stream is ("" and 0: nothing ever happened), and the visits whose time has come."""
+class Head(msgspec.Struct, frozen=True):
+    """How far an organisation's stream is ("" and 0: nothing ever happened).
+
+    `mark` tells the newest event from any other (`mark_of`), "" where it is not known. `store` is the store that the
+    epoch belongs to (`Store.identity`), "" where that has not been written yet.
+    """
 
     epoch: str
     seq: int
+    mark: bytes = b""
+    store: str = ""
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How far an organisation's stream is, and the visits whose time has come."""
+
+    head: Head
     due: list[str]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that is open in an organisation, at least as new as `seq`."""
+    """All that is open in an organisation, at least as new as its stream at `head`."""
 
-    epoch: str
-    seq: int
+    head: Head
     visits: dict[str, Visit]
     staff: dict[str, Staff]
     claims_ms: list[int]
@@ -106,12 +118,24 @@ def decode_entry(data: bytes) -> Entry:
     return _ENTRY.decode(data)
 
 
-HEAD = ("epoch", "seq")
+def mark_of(entry: Entry) -> bytes:
+    """Return what tells an event from any other with the same number; `commit.lua` keeps the newest one's.
+
+    The beginning of the sealed record holds its nonce, which is never used twice (`seal.py`).
+    """
+    return entry.record[:32]
 
 
-def _head(answer: Sequence[bytes | None]) -> tuple[str, int]:
-    epoch, seq = answer
-    return (epoch or b"").decode(), int(seq or 0)
+HEAD = ("epoch", "seq", "mark", "store")
+
+
+def _head(answer: Sequence[bytes | None]) -> Head:
+    epoch, seq, mark, store = answer
+    return Head((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
+
+
+def _new_epoch() -> str:
+    return "e_" + secrets.token_hex(6)
 
 
 class Keys:
@@ -163,6 +187,7 @@ class Store:
         self.redis: Any = redis  # its stubs do not know that answers are bytes
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
+        self._epoch: Any = redis.register_script(_EPOCH)
         self._offset_ms: float | None = None
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
@@ -246,7 +271,7 @@ class Store:
                     "" if index_score is None else index_score,
                     "" if deadline_ms is None else deadline_ms,
                     STREAM_LENGTH,
-                    "e_" + secrets.token_hex(6),
+                    _new_epoch(),
                     history,
                     b"" if act is None else self.sealed_act(organisation, act),
                     "" if origin is None else origin.generation,
@@ -263,10 +288,36 @@ class Store:
         """Return an act as it waits in the queue of the audit trail (`trail.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
-    async def head(self, organisation: str) -> tuple[str, int]:
-        """Return (epoch, seq) of the organisation's stream; ("", 0) where nothing ever happened."""
+    async def head(self, organisation: str) -> Head:
+        """Return how far the organisation's stream is."""
         async with answering():
             return _head(await self.redis.hmget(Keys(organisation).head, HEAD))
+
+    async def identity(self) -> str:
+        """Return which store this is: another one after its restart, after a failover and where it is a copy."""
+        async with answering():
+            about = await self.redis.info("server", "replication")
+        return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
+
+    async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
+        """Begin a new epoch, because the store may have lost events; return False where somebody else has begun one.
+
+        `field` of the head ("epoch" or "store") must still hold `held`, so that many workers begin one epoch.
+        """
+        keys = Keys(organisation)
+        async with answering():
+            begun = await self._epoch(
+                keys=[keys.head, keys.stream], args=[field, held, _new_epoch(), identity]
+            )
+        if begun:
+            because = "events were lost" if field == "epoch" else "another store, or the same after a restart"
+            log.warning("store.new_epoch", organisation=organisation, because=because)
+        return bool(begun)
+
+    async def adopt(self, organisation: str, identity: str) -> None:
+        """Write to which store an epoch belongs, where that is not written yet."""
+        async with answering():
+            await self.redis.hsetnx(Keys(organisation).head, "store", identity)
 
     async def events(self, organisation: str, after: int) -> list[tuple[int, Entry]]:
         """Return the events above `after` that the stream still has, oldest first, as (seq, entry)."""
@@ -277,7 +328,7 @@ class Store:
     async def snapshot(self, organisation: str) -> Snapshot:
         """Return everything open. The head is read first, so later events can only repeat what is already in it."""
         keys = Keys(organisation)
-        epoch, seq = await self.head(organisation)
+        head = await self.head(organisation)
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.zrange(keys.visits, 0, -1)
@@ -288,7 +339,7 @@ class Store:
         staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
         entries = [decode_entry(fields[b"e"]) for _, fields in recent]
         claims = sorted(e.at_ms for e in entries if e.kind == "claimed")
-        return Snapshot(epoch, seq, visits, staff, claims)
+        return Snapshot(head, visits, staff, claims)
 
     async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:
         names = [m.decode() for m in members]
@@ -320,7 +371,7 @@ class Store:
                 pipe.zrangebyscore(keys.deadlines, "-inf", self.clock_ms(), start=0, num=limit)
             answers = iter(await pipe.execute())
         return [
-            Pulse(*_head(head), [member.decode() for member in due])
+            Pulse(_head(head), [member.decode() for member in due])
             for head, due in zip(answers, answers, strict=True)
         ]
 

@@ -1,4 +1,5 @@
-"""What happens by itself: deadlines that passed, connections whose worker died, screens that missed the last event.
+"""What happens by itself: deadlines that passed, connections whose worker died, screens that missed the last event,
+a store that is another one than before.
 
 Every worker sweeps; a commit happens once however many try. Whatever a crash interrupted is found here again,
 from the records.
@@ -17,7 +18,7 @@ from signalling.liveness import Liveness
 from signalling.mirror import Mirror
 from signalling.record import Actor, Role
 from signalling.service import Service
-from signalling.store import Keys, Unavailable, answering
+from signalling.store import Keys, Pulse, Unavailable, answering
 from signalling.visit import party_key
 
 PERIOD_S = 0.5
@@ -57,6 +58,7 @@ class Sweep:
         self._service = service
         self._liveness = liveness
         self._here = here
+        self._identity = ""  # the store's, when this worker last looked
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -71,15 +73,37 @@ class Sweep:
         organisations = await self._service.organisations.list()
         known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
         mirrors = [mirror for mirror in known if mirror is not None]
+        # A store that has lost everything knows no organisation: who is here must see that.
+        mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
         pulses = await self._service.store.pulses([mirror.organisation for mirror in mirrors])
         looked = list(zip(mirrors, pulses, strict=True))
+        await _alone(self._recognise(looked))
         for mirror, pulse in looked:
-            mirror.stands(pulse.epoch, pulse.seq)
+            mirror.stands(pulse.head)
+        looked = [(mirror, pulse) for mirror, pulse in looked if mirror.organisation in organisations]
         present: dict[str, list[Present]] = {}
         for connection in self._here.present():
             present.setdefault(connection.actor.organisation, []).append(connection)
         for mirror, pulse in looked:
             await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
+
+    async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
+        """Begin a new epoch wherever the store is not the one that the epoch belongs to: it may have lost events, with
+        any count. Raises `Unavailable`.
+        """
+        store = self._service.store
+        identity = await store.identity()
+        other = self._identity not in ("", identity)
+        for mirror, pulse in looked:
+            head = pulse.head
+            if not head.epoch or head.store == identity:
+                continue
+            if head.store or other:
+                await store.begin_epoch(mirror.organisation, "store", head.store, identity)
+                mirror.mend()
+            else:
+                await store.adopt(mirror.organisation, identity)
+        self._identity = identity
 
     async def _once(self, mirror: Mirror, due: Iterable[str], present: list[Present]) -> None:
         """One round over one organisation, of whom these are here. Raises `Unavailable`."""

@@ -298,7 +298,10 @@ class Topics:
         self._soon.do(f"{mirror.organisation}/reset", partial(self._show_anew, mirror), 0)
 
     async def _show_anew(self, mirror: Mirror) -> None:
-        policy = (await self._service.organisation(mirror.organisation)).policy
+        try:
+            policy = (await self._service.organisation(mirror.organisation)).policy
+        except LookupError:
+            policy = Policy()  # the store has lost the organisation, too
         topic = queue_topic(mirror.organisation)
         self._hub.forget(topic, mirror.version)
         snapshot = self._queue(mirror, policy)
@@ -307,11 +310,16 @@ class Topics:
         for socket in list(self._hub.sockets.values()):
             for name in list(socket.topics):
                 organisation, room, visit_id = (*name.split("/", 2), "")[:3]
-                if organisation == mirror.organisation and room in VISIT_TOPICS:
-                    visit = await self._service.visit(organisation, visit_id)
-                    if visit is not None:
-                        socket.send(await self._state(room, mirror, visit))
-                        self._part_with_guests(mirror, visit)
+                allowed = VISIT_TOPICS.get(room) or (READS if room == "chat" else None)
+                if organisation != mirror.organisation or allowed is None:
+                    continue
+                visit = await self._service.visit(organisation, visit_id)
+                if visit is None or allowed.isdisjoint(relations(visit, socket.actor, mirror.staff)):
+                    self._hub.unsubscribe(socket, name)
+                    socket.send(m.Gone(topic=f"{room}/{visit_id}"))
+                elif room in VISIT_TOPICS:
+                    socket.send(await self._state(room, mirror, visit))
+                    self._part_with_guests(mirror, visit)
 
     async def close(self) -> None:
         """Stop what is about to be shown."""

@@ -44,7 +44,8 @@ class Seen:
 
 async def caught_up(seen: Seen, store: Store) -> bool:
     """Return whether a mirror stands where the store does."""
-    return (seen.mirror.epoch, seen.mirror.seq) == await store.head(ORG)
+    head = await store.head(ORG)
+    return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
 
 
 def shows(shown: Screen, other: Screen) -> bool:
@@ -127,7 +128,7 @@ async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
 
 async def settled(mirror: Mirror) -> None:
     """Look at the tail, and wait until nothing is being mended."""
-    mirror.stands(*await mirror._store.head(ORG))
+    mirror.stands(await mirror._store.head(ORG))
     await until(lambda: mirror._mending is None)
 
 

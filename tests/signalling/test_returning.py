@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalling.returning import DRAINS, LOST, pause_s, stays_away
+from signalling.client import SignallingClient, SignallingError
+from signalling.returning import DRAINS, LOST, ReturningClient, pause_s, stays_away
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 
@@ -37,3 +38,15 @@ def test_pauses_double_from_half_a_second_to_fifteen_with_jitter(attempt: int, c
 @given(st.integers(0, 10_000), CHANCES)
 def test_after_a_drain_a_client_is_back_within_two_seconds(attempt: int, chance: float) -> None:
     assert 0 <= pause_s(DRAINS, attempt, chance) < 2
+
+
+async def test_r26_a_topic_whose_visit_is_gone_is_refused_to_who_holds_it_and_asked_for_no_more() -> None:
+    async def connect(**how: object) -> SignallingClient:
+        raise OSError
+
+    refused: list[SignallingError] = []
+    client = ReturningClient(connect)
+    await client.hold("visit/v_1", lambda message: None, refused.append)
+    client._listen({"type": "gone", "topic": "visit/v_1"})
+    client._listen({"type": "gone", "topic": "visit/v_1"})
+    assert [error.code for error in refused] == ["not_found"]

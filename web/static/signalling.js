@@ -222,6 +222,7 @@ export class SignallingClient extends EventTarget {
     clearTimeout(this.#timers.pong); // whatever it says, the server is there
     this.#timers.pong = 0;
     if (message.type === "welcome") return this.#welcome(message);
+    if (message.type === "gone") return this.#gone(message.topic);
     if (message.topic && message.reply_to === undefined) {
       const topic = this.#topics.get(message.topic);
       for (const news of topic?.accept(message) ?? []) for (const listener of [...topic.handlers]) listener.handler(news);
@@ -243,6 +244,15 @@ export class SignallingClient extends EventTarget {
       this.dispatchEvent(new CustomEvent("refused", { detail: message })); // the hello itself; a close code follows
     }
     return undefined;
+  }
+
+  /** The store came back without this topic's visit: the same as a refused `subscribe`. */
+  #gone(name) {
+    const topic = this.#topics.get(name);
+    if (!topic) return;
+    topic.forget();
+    const error = new SignallingError("not_found", "There is no such visit here.");
+    for (const listener of [...topic.handlers]) listener.refused(error);
   }
 
   #settle(id, finish) {

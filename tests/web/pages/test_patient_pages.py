@@ -249,6 +249,20 @@ async def test_a_browser_without_this_visit_is_shown_the_way_on(clinic: Clinic, 
     await expect(page.get_by_role("link", name="Go to Riverside Clinic")).to_have_attribute("href", "/demo")
 
 
+async def test_r26_a_patient_whose_visit_the_store_has_lost_is_told_and_led_back_to_meet_now(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    clinic.case["guide_done"] = True
+    page = await open_page("/demo/visit")
+    await expect(page.get_by_role("heading", name="You are second in line")).to_be_visible()
+    for room in ("visit", "case", "place", "chat"):
+        await clinic.send({"type": "gone", "topic": f"{room}/v_1"})
+    await expect(page.get_by_role("heading", name="Your visit was lost")).to_be_visible()
+    await expect(page.get_by_text("Please begin again with Meet Now.")).to_be_visible()
+    await expect(page.get_by_role("link", name="Go to Riverside Clinic")).to_have_attribute("href", "/demo")
+    await expect(page.get_by_text("second in line")).to_have_count(0)
+
+
 async def test_the_device_check_says_what_to_do_about_a_denied_camera(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

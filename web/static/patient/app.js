@@ -51,6 +51,9 @@ function phase() {
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
 
+/** The visit was open on this page, and the server does not have it any more. */
+const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
+
 /** Go from one step to another, on a page of its own or beside the call. */
 async function leave(step, to, { forward }, move) {
   busy = true;
@@ -168,7 +171,9 @@ function header() {
 
 const VIEWS = {
   loading: () => html`<h1>${t("Your visit")}</h1><p class="quiet" role="status">${slow ? t("This takes longer than usual. Your place in line is kept, and this page goes on trying by itself.") : t("Opening your visit…")}</p>`,
-  gone: () => html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("No visit is open here")}</h1>
+  gone: () => wasLost() ? html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("Your visit was lost")}</h1>
+    <p role="status">${t("Our records were restored without your visit, so you are no longer in line. We are sorry. Nobody sees or hears you. Please begin again with Meet Now.")}</p>
+    <p><a class="btn main big" href=${boot.home}>${t("Go to {name}", organisation)}</a></p></section>` : html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("No visit is open here")}</h1>
     <p>${t("This browser has no open visit at {name} any more.", organisation)}</p><p><a class="btn main" href=${boot.home}>${t("Go to {name}", organisation)}</a></p></section>`,
   guide,
   waiting: () => waitingRoom({ state, organisation, lines: chat.lines, act: { leave: leaveLine, step: goTo } }),
@@ -177,7 +182,7 @@ const VIEWS = {
 
 const TITLES = {
   loading: () => t("Your visit"),
-  gone: () => t("No open visit"),
+  gone: () => wasLost() ? t("Your visit was lost") : t("No open visit"),
   guide: () => t("{step}: setup guide", { step: (hashStep() ?? state.firstOpenStep).title }),
   waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
   session: () => session?.title ?? t("Your session"),

@@ -1,0 +1,298 @@
+"""The store comes back with less than it had: every screen equals the store again, and who was lost is told (R26).
+
+A second store continues the earlier state in its own way, so that the count of events ends smaller, equal or larger
+than the one that the workers and the screens know; then its data takes the place of the first one's.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from redis.asyncio import Redis
+
+from signalling import commands as c
+from signalling import views
+from signalling.bus import Bus
+from signalling.client import SignallingClient
+from signalling.line import LineRedis
+from signalling.record import Actor
+from signalling.returning import Held
+from signalling.seal import Seal
+from signalling.service import Accepted, Service
+from signalling.store import Snapshot, Store
+from tests.faults.conftest import Measured
+from tests.signalling.clinic import ORG, Clinic, Organisations, clinic
+from tests.signalling.waits import until
+from web.valkey import EmbeddedStore, LockedFolder
+
+WITHIN_S = 2.0
+
+
+class Page:
+    """What one client holds of its topics, by the rules of PROTOCOL.md#topics, and which of them are gone."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Held] = {}
+        self.shown: dict[str, dict[str, Any]] = {}
+        self.rows: dict[str, dict[str, dict[str, Any]]] = {"queue": {}, "sessions": {}}
+        self.gone: set[str] = set()
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take a message that the server sent."""
+        topic = message.get("topic", "")
+        if message["type"] == "gone":
+            self.gone.add(topic)
+        elif "version" in message and topic:
+            held = self.held.setdefault(topic, Held(self._show, lambda refused: None))
+            held.take(message)
+
+    def _show(self, message: dict[str, Any]) -> None:
+        topic, kind = message["topic"], message["type"].partition(".")[2]
+        if topic not in self.rows:
+            self.shown[topic] = message
+        elif kind == "snapshot":
+            self.rows[topic] = {row["visit"]: row for row in message["rows"]}
+        elif kind == "row":
+            self.rows[topic][message["row"]["visit"]] = message["row"]
+        elif kind == "gone":
+            self.rows[topic].pop(message["visit"], None)
+
+
+async def page_of(at: Clinic, actor: Actor, worker: int, *topics: str) -> tuple[Page, SignallingClient]:
+    """Connect somebody and hold topics."""
+    page = Page()
+    client = await at.connect(actor, worker, listener=page.hear)
+    for topic in topics:
+        await client.request("subscribe", topic=topic)
+    return page, client
+
+
+@contextlib.contextmanager
+def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
+    """A Valkey of the test's own."""
+    locked = LockedFolder(folder)
+    store = EmbeddedStore(locked)
+    store.start()
+    try:
+        yield store
+    finally:
+        store.stop()
+        locked.close()
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Redis]:
+    """A client as a worker has it."""
+    redis = LineRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+def data_of(folder: Path) -> Path:
+    """Where a Valkey keeps its log of commands."""
+    return folder / "valkey" / "appendonlydir"
+
+
+@contextlib.asynccontextmanager
+async def another_history(folder: Path, data: Path) -> AsyncIterator[tuple[EmbeddedStore, Redis, Service]]:
+    """A store that continues from a copy of `data`, and what a worker of it can do."""
+    data_of(folder).parent.mkdir(parents=True)
+    shutil.copytree(data, data_of(folder))
+    with valkey_in(folder) as store:
+        async with connected(store.url) as redis:
+            bus = Bus(redis)
+            service = Service(Store(redis, Seal({b"1": b"k" * 32})), bus, Organisations())
+            try:
+                yield store, redis, service
+            finally:
+                await service.mirrors.close()
+                await bus.close()
+
+
+async def replaced(own: EmbeddedStore, folder: Path, earlier: Path) -> None:
+    """Kill the store, and start it again on other data."""
+    assert own.pid is not None
+    os.kill(own.pid, signal.SIGKILL)
+    await asyncio.sleep(0.05)
+    shutil.rmtree(data_of(folder))
+    shutil.copytree(earlier, data_of(folder))
+    await asyncio.to_thread(own.start)
+
+
+async def restored(redis: Redis, other: Redis) -> None:
+    """Put another store's data in the place of this one's while it runs, at once."""
+    names = await other.keys("*")
+    dumps = [(name, await other.dump(name) or b"", max(0, await other.pttl(name))) for name in names]
+    pipe = redis.pipeline(transaction=True)
+    pipe.flushall()
+    for name, dump, ttl_ms in dumps:
+        pipe.restore(name, ttl_ms, dump)
+    await pipe.execute()
+
+
+def plain(part: Any) -> dict[str, Any]:
+    """A part of a message as a client gets it."""
+    found: dict[str, Any] = msgspec.msgpack.decode(msgspec.msgpack.encode(part))
+    return found
+
+
+class Four:
+    """The four screens: a patient's, a provider's sessions list and session page, an administrator's list."""
+
+    def __init__(self, at: Clinic, store: Store, patient: Actor, lost: Actor) -> None:
+        self.at, self.store, self.patient, self.lost = at, store, patient, lost
+
+    async def open(self) -> None:
+        """Everybody opens their page; the pages are spread over both workers."""
+        osei, admin = self.at.provider(), self.at.provider("Dr A. Admin")
+        visit = self.patient.visit
+        self.patients, _ = await page_of(self.at, self.patient, 0, f"visit/{visit}", f"place/{visit}")
+        self.providers, _ = await page_of(self.at, osei, 1, "sessions", f"visit/{visit}")
+        self.admins, _ = await page_of(self.at, admin, 0, "queue", "sessions")
+        gone = self.lost.visit
+        self.losers, _ = await page_of(
+            self.at, self.lost, 1, f"visit/{gone}", f"case/{gone}", f"place/{gone}", f"chat/{gone}"
+        )
+
+    async def wrong(self) -> list[str]:
+        """The screens that differ from the store; empty where all are right."""
+        there: Snapshot = await self.store.snapshot(ORG)
+        visit = there.visits[f"{self.patient.visit}"]
+        topic = f"visit/{visit.id}"
+        queue = {v.id: plain(views.row(v)) for v in there.visits.values() if v.status == "queued"}
+        taken = {
+            v.id: plain(views.session_row(v))
+            for v in there.visits.values()
+            if v.status in ("claimed", "live")
+        }
+        page = plain(views.visit_part(visit))
+        lost = self.lost.visit
+        found = {
+            "patient": self.patients.shown[topic]["visit"] == page,
+            "provider's sessions": self.providers.rows["sessions"] == taken,
+            "administrator's list": self.admins.rows["queue"] == queue,
+            "administrator's sessions": self.admins.rows["sessions"] == taken,
+            "session page": self.providers.shown[topic]["visit"] == page,
+            "the lost patient": self.losers.gone
+            == {f"{room}/{lost}" for room in ("visit", "case", "place", "chat")},
+        }
+        return [name for name, right in found.items() if not right]
+
+    async def right(self) -> bool:
+        """Return whether all screens equal the store."""
+        try:
+            return not await self.wrong()
+        except Exception:  # noqa: BLE001 - the store is not back yet
+            return False
+
+
+async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int) -> None:
+    """Go on with the earlier state: another provider claims the patient; in all so many events happen."""
+    lin = at.provider("Dr B. Lin")
+    await service.set_on_call(lin, on=True)
+    claimed = await service.command(lin, f"{patient.visit}", c.Claim())
+    assert isinstance(claimed, Accepted)
+    for number in range(events - 2):
+        saved = await service.command(
+            patient, f"{patient.visit}", c.Save("allergies", f"{number}", left=False)
+        )
+        assert isinstance(saved, Accepted)
+
+
+@pytest.mark.parametrize(
+    ("how", "count"),
+    [
+        ("after a crash", "smaller"),
+        ("after a crash", "equal"),
+        ("after a crash", "larger"),
+        ("while it runs", "equal"),
+        pytest.param("while it runs", "smaller", marks=pytest.mark.long),
+        pytest.param("while it runs", "larger", marks=pytest.mark.long),
+    ],
+)
+async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patients_are_told(
+    tmp_path: Path, measured: Measured, how: str, count: str
+) -> None:
+    folder = tmp_path / "own"
+    with valkey_in(folder) as own:
+        async with connected(own.url) as redis, clinic(redis) as at:
+            osei = at.provider()
+            service = at.workers[0].service
+            await service.set_on_call(osei, on=True)
+            patient = await at.arrive()
+            await at.arrive(1)
+            before = await service.store.head(ORG)
+            earlier = tmp_path / "earlier"
+            shutil.copytree(data_of(folder), earlier)
+
+            claimed = await service.command(osei, f"{patient.visit}", c.Claim())
+            assert isinstance(claimed, Accepted)
+            lost = await at.arrive(1)
+            for word in ("p", "pe", "pen"):
+                await at.workers[1].service.command(
+                    lost, f"{lost.visit}", c.Save("allergies", word, left=False)
+                )
+            screens = Four(at, service.store, patient, lost)
+            await screens.open()
+            seen = (await service.store.head(ORG)).seq
+
+            events = seen - before.seq + {"smaller": -1, "equal": 0, "larger": 2}[count]
+            async with another_history(tmp_path / "other", earlier) as (other, elsewhere, apart):
+                await lives_apart(at, apart, patient, events)
+                there = await apart.store.head(ORG)
+                assert (there.epoch, there.seq) == (before.epoch, before.seq + events)
+                if how == "while it runs":
+                    await restored(redis, elsewhere)
+                else:
+                    other.stop()
+                    await replaced(own, folder, data_of(tmp_path / "other"))
+            try:
+                took_s = await until(screens.right, 8)
+            except AssertionError:
+                raise AssertionError(f"wrong: {await screens.wrong()}") from None
+            measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
+            assert (await service.store.head(ORG)).epoch != before.epoch
+            # What happens from here on is shown as ever.
+            later = await at.arrive(1)
+            await until(lambda: later.visit in screens.admins.rows["queue"])
+
+
+async def test_r26_workers_that_start_beside_an_older_store_begin_a_new_epoch_once(tmp_path: Path) -> None:
+    folder, earlier = tmp_path / "own", tmp_path / "earlier"
+    with valkey_in(folder) as own:
+        async with connected(own.url) as redis:
+            async with clinic(redis) as at:
+                await at.arrive()
+                before = at.workers[0].service.store
+
+                async def belongs_to_a_store() -> bool:
+                    return bool((await before.head(ORG)).store)
+
+                await until(belongs_to_a_store)
+                epoch = (await before.head(ORG)).epoch
+                shutil.copytree(data_of(folder), earlier)
+            await replaced(own, folder, earlier)
+            async with clinic(redis) as again:
+                patient = await again.arrive()
+                store = again.workers[1].service.store
+
+                async def anew() -> bool:
+                    return (await store.head(ORG)).epoch != epoch
+
+                await until(anew, WITHIN_S)
+                newest = await store.head(ORG)
+                await asyncio.sleep(0.6)
+                assert (await store.head(ORG)).epoch == newest.epoch, (
+                    "one new epoch, however many workers look"
+                )
+                page, _ = await page_of(again, patient, 1, f"visit/{patient.visit}")
+                assert page.shown[f"visit/{patient.visit}"]["epoch"] == newest.epoch
