@@ -6,8 +6,10 @@ whoever opens its gate has their reasons. The names below are what the rest of t
 
 from media.codecs import Kind
 from media.forward import Counters
+from media.ice import Credentials
 from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, PartyGone
 from media.quality import KindQuality, Quality
+from media.reach import reaches
 from media.relay import Relay
 from media.room import Room, RoomClosed, RoomFull
 from media.sdp import SdpError
@@ -16,6 +18,7 @@ from media.socket import PortsTaken, RelaySettings
 __all__ = [
     "Connected",
     "Counters",
+    "Credentials",
     "Disconnected",
     "Kind",
     "KindQuality",
@@ -31,4 +34,5 @@ __all__ = [
     "RoomClosed",
     "RoomFull",
     "SdpError",
+    "reaches",
 ]

@@ -7,6 +7,7 @@ task: the loop's reader and one timer, which runs only while there are parties, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -46,6 +47,9 @@ class Relay:
         self._by_ufrag: dict[str, Party] = {}
         self._by_leg: dict[Leg, Party] = {}
         self._identity = Identity(time.monotonic())
+        self.probed_by: ice.Credentials | None = (
+            None  # with these other workers ask whether this relay answers
+        )
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
         self._closed = False
@@ -162,6 +166,11 @@ class Relay:
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if party is not None:
             party.on_stun(datagram, address, sock, time.monotonic())
+        elif self.probed_by is not None and ufrag == self.probed_by.ufrag:
+            request = ice.check(datagram, self.probed_by.password)
+            if request is not None:
+                with contextlib.suppress(OSError):
+                    sock.sendto(ice.response(request, address, self.probed_by.password), address)
 
     def on_dtls(self, leg: Leg, datagram: bytes) -> None:
         """A DTLS datagram from a proven address."""

@@ -5,7 +5,7 @@ The adapter for our own relay is `web/relay.py`. Knows no packet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -83,6 +83,13 @@ class MediaRoom(Protocol):
 
 
 class MediaRelay(Protocol):
-    """The worker's relay."""
+    """The worker's relay.
+
+    `reaches` asks another worker's relay, on the path that media takes, whether it still answers; `answer_probes` sets
+    the name and the password by which this one does.
+    """
 
     def room(self, room_id: str) -> MediaRoom: ...
+    def addresses(self) -> list[tuple[str, int]]: ...
+    def answer_probes(self, name: str, password: str) -> None: ...
+    async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool: ...

@@ -8,6 +8,7 @@ from the records.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from signalling.store import Keys, Pulse, Unavailable, answering
 from signalling.visit import party_key
 
 PERIOD_S = 0.5
+BACK_S = 2.0  # so long after a worker's death its people may be back on another one, and nobody saw them go
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ class Sweep:
         self._liveness = liveness
         self._here = here
         self._identity = ""  # the store's, when this worker last looked
+        self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
         """Sweep until cancelled."""
@@ -111,7 +114,7 @@ class Sweep:
         for visit_id in due:
             await _alone(self._service.command(system(organisation), visit_id, Due()))
         await self._off_call(mirror, present)
-        dead = self._liveness.dead
+        dead = self._dead_for_a_while()
         for worker in (*dead, self._here.id):
             for visit_id, connection in mirror.visits.held_by(worker):
                 if worker in dead or not self._here.holds(connection):
@@ -120,6 +123,11 @@ class Sweep:
         for connection_id, actor, visit_id in self._forgotten(mirror, present):
             enter = Enter(connection_id, self._here.id)
             await _alone(self._service.command(actor, visit_id, enter))
+
+    def _dead_for_a_while(self) -> set[str]:
+        now_s, dead = time.monotonic(), self._liveness.dead
+        self._dead_since_s = {worker: self._dead_since_s.get(worker, now_s) for worker in dead}
+        return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
     def _forgotten(self, mirror: Mirror, present: list[Present]) -> Iterator[tuple[str, Actor, str]]:
         """Yield who is here and not in the record: this worker was taken for dead, or the visit was taken up again."""

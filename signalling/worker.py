@@ -26,7 +26,7 @@ from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
 from signalling.invites import Invites
 from signalling.lease import Leases
-from signalling.liveness import Liveness
+from signalling.liveness import DEATHS, Liveness
 from signalling.ports import MediaRelay
 from signalling.resume import Tokens
 from signalling.rooms import Rooms
@@ -52,7 +52,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """`id` is new at every start, so that what a dead worker held can be told from what a living one holds."""
+    """`id` is new at every start, so that what a dead worker held can be told from what a living one holds.
+
+    `worker_id` is given by a process that announces this worker's death (`liveness.death_of`).
+    """
 
     def __init__(
         self,
@@ -63,8 +66,9 @@ class Worker:
         limits: Limits,
         index: int,
         witness: Witness | None = None,
+        worker_id: str | None = None,
     ) -> None:
-        self.id = f"w{index}-{secrets.token_hex(4)}"
+        self.id = worker_id or f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # connections that may come back in a moment
@@ -72,21 +76,22 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
         store = Store(redis, Seal(keys))
+        oldest = next(iter(keys.values()))  # so that tokens outlive a rotation of the newest
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.trail = Trail(store, key_of(keys), organisations, witness)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service)
-        self.liveness = Liveness(store, self.id, self._watched)
+        self.liveness = Liveness(
+            store, self.id, self._watched, relay, sha256(b"greenroom workers" + oldest).digest()
+        )
         leases = Leases(store, self.liveness, self.id)
         self.seats = Seats(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
         self.rooms = self.seats.rooms = Rooms(self.service, relay, leases, self.id, self.spawn, self.seats)
         self.sweep = Sweep(self.service, self.liveness, self)
-        # The oldest key, so that tokens outlive a rotation of the newest.
-        secret = sha256(b"greenroom resume" + next(iter(keys.values()))).digest()
         self.invites = Invites(store)
-        self.tokens = Tokens(store, secret, self.id)
+        self.tokens = Tokens(store, sha256(b"greenroom resume" + oldest).digest(), self.id)
 
     def _watched(self) -> set[str]:
         return {*self.seats.owners(), *self.sweep.holders()}
@@ -114,10 +119,11 @@ class Worker:
 
     async def start(self) -> None:
         """Begin to hear the others. A store that is not there yet is waited for in the background."""
-        try:
-            await self.bus.subscribe(wire.channel(self.id), self._heard)
-        except Unavailable:
-            log.warning("worker.store_unavailable")
+        for channel, handler in ((wire.channel(self.id), self._heard), (DEATHS, self.liveness.announced)):
+            try:
+                await self.bus.subscribe(channel, handler)
+            except Unavailable:
+                log.warning("worker.store_unavailable")
         keep = self.supervisor.keep
         keep("bus", self.bus.run)
         keep("liveness", partial(self.liveness.run, self.seats.bury, self.rooms.doubt))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import media
@@ -119,3 +119,15 @@ class Relay:
     def room(self, room_id: str) -> Room:
         """Return the room of this name; it is made if there is none."""
         return Room(self._relay.room(room_id))
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """Return the UDP addresses at which this relay is reached."""
+        return [(candidate.host, candidate.port) for candidate in self._relay.candidates()]
+
+    def answer_probes(self, name: str, password: str) -> None:
+        """Answer other workers' probes for this name."""
+        self._relay.probed_by = media.Credentials(name, password)
+
+    async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:
+        """Return whether the relay of this name answers at one of its addresses, within half a second."""
+        return await media.reaches(addresses, media.Credentials(name, password))

@@ -22,6 +22,7 @@ from ssl import SSLContext
 from types import FrameType
 from typing import Any, NoReturn
 
+import redis
 import structlog
 from aiohttp import web
 from aiohttp.worker import GunicornUVLoopWebWorker
@@ -31,6 +32,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from msgspec.structs import replace
 
+from signalling.liveness import death_of
 from web import logs, output, tls
 from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
 from web.runner import Runner
@@ -42,6 +44,8 @@ one of them a turn of the loop, so that a crowd at the door waits there, and not
 FROZEN_S = 30
 """A worker whose loop has not turned for this long is replaced."""
 REBOOT_PAUSE_S = 1.0
+TELL_S = 0.25
+"""How long the master waits for the store when it announces a worker's end; everything else waits meanwhile."""
 IDLE_S = 15.0
 """A connection without a whole request for this long is closed (a half-sent one, too)."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
@@ -177,6 +181,7 @@ class Processes(BaseApplication):
             "keyfile": self.settings.tls.key or None,
             "pre_fork": self._pre_fork,
             "post_fork": self._post_fork,
+            "child_exit": self._child_exit,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
@@ -202,16 +207,29 @@ class Processes(BaseApplication):
     def _pre_fork(master: Arbiter, worker: "WorkerProcess") -> None:
         taken = {other.index for other in master.WORKERS.values() if isinstance(other, WorkerProcess)}
         worker.index = next(index for index in range(len(taken) + 1) if index not in taken)
+        worker.id = f"w{worker.index}-{secrets.token_hex(4)}"
 
     def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
         self._folder.close()
-        self.worker = Worker(worker.index, secrets.token_hex(8), os.getpid())
+        self.worker = Worker(worker.index, worker.id, os.getpid())
+
+    def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
+        """Tells the other workers at once that this one has ended; without this its sign would have to run out."""
+        try:
+            with redis.Redis.from_url(
+                self.settings.redis.url, socket_timeout=TELL_S, socket_connect_timeout=TELL_S
+            ) as store:
+                for command in death_of(worker.id):
+                    store.execute_command(*command)
+        except (redis.RedisError, OSError) as error:
+            log.info("the end of a worker could not be announced", problem=type(error).__name__)
 
 
 class WorkerProcess(GunicornUVLoopWebWorker):
     """One worker: aiohttp on uvloop, as gunicorn's child."""
 
     index = 0
+    id = ""
     app: Processes
 
     def run(self) -> None:

@@ -123,7 +123,14 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     )
     witness = FileWitness(Path(settings.data.folder))
     worker = Worker(
-        app[REDIS], {key_id(key): key}, app[ORGANISATIONS], MediaPort(relay), limits, index, witness
+        app[REDIS],
+        {key_id(key): key},
+        app[ORGANISATIONS],
+        MediaPort(relay),
+        limits,
+        index,
+        witness,
+        None if process is None else process.id,
     )
     app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
     app[SUPERVISOR] = worker.supervisor

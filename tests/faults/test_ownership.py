@@ -6,7 +6,9 @@ Workers in processes of their own, a real store, real sockets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import math
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
@@ -19,8 +21,13 @@ from signalling.record import Actor, Role, Visit
 from signalling.requests import ClientMessage
 from signalling.service import Accepted
 from signalling.store import Keys
+from tests.faults.caller import Caller, call, until_heard
+from tests.faults.conftest import Measured, Rounds
+from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
-from tests.signalling.worker_process import worker_process
+from tests.signalling.waits import until
+from tests.signalling.worker_process import Process, worker_process
+from web.valkey import EmbeddedStore
 
 
 @pytest.fixture
@@ -28,6 +35,17 @@ async def one(valkey: Redis) -> AsyncIterator[Clinic]:
     """A clinic of one worker in this process; a test starts others beside it."""
     async with clinic(valkey, workers=1) as opened:
         yield opened
+
+
+async def owner_of(one: Clinic, visit_id: str) -> str | None:
+    """Return the worker that has the lease of a visit's room."""
+    lease = await one.workers[0].rooms._leases.holder(ORG, visit_id)
+    return None if lease is None else lease.owner
+
+
+async def rooms_of(process: Process) -> list[str]:
+    """Return the visits whose rooms a worker's process carries now."""
+    return list((await process.ask())["rooms"])
 
 
 async def record_of(one: Clinic, visit_id: str) -> Visit:
@@ -196,3 +214,68 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
             if await written(one, case) == were
         ]
         assert changed == []
+
+
+# --- rooms
+
+
+def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile (nearest rank)."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
+async def test_r22_a_room_whose_owner_stood_still_has_one_owner_and_both_hear_each_other_again(
+    one: Clinic, valkey_url: str, rounds: Rounds, measured: Measured
+) -> None:
+    again_s, two_owners = [], 0
+    for number in range(rounds(1, 20)):
+        async with worker_process(valkey_url) as other:
+            await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
+            person = await one.arrive()
+            assert person.visit is not None
+            here = one.url(0)
+            patient = Caller(one.http, person, person.visit, [here])
+            provider = Caller(one.http, one.provider(), person.visit, [other.url, here])
+            async with call(patient, provider):
+                assert await owner_of(one, person.visit) == other.id
+                other.freeze()
+                await asyncio.sleep((4, 2)[number % 2])
+                other.thaw()
+                thawed_s = time.monotonic()
+                again_s.append(await until_heard((patient, provider), thawed_s, 10))
+                await asyncio.sleep(0.5)
+                two_owners += len(await rooms_of(other)) + len(one.workers[0].rooms._rooms) != 1
+                assert (await record_of(one, person.visit)).status == "live"
+                await provider.client.request("visit.end", visit=person.visit)
+    measured("R22", "two owners after the owner stood still for 2 or 4 s", two_owners, at_most=0)
+    measured("R22", "picture and sound on both sides again, p95", p95(again_s), "s", at_most=3)
+
+
+async def test_r23_a_call_is_not_touched_when_its_owner_loses_the_store_for_five_seconds(
+    one: Clinic, embedded_store: EmbeddedStore, rounds: Rounds, measured: Measured
+) -> None:
+    touched, two_owners, gaps_s = 0, 0, []
+    for number in range(rounds(1, 20)):
+        async with link_to(embedded_store.url) as link, worker_process(link.url) as other:
+            await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
+            person = await one.arrive()
+            assert person.visit is not None
+            here = one.url(0)
+            patient = Caller(one.http, person, person.visit, [here])
+            provider = Caller(one.http, one.provider(), person.visit, [other.url, here])
+            async with call(patient, provider):
+                began_s = time.monotonic()
+                (link.stall, link.cut)[number % 2]()
+                await asyncio.sleep(5)
+                link.heal()
+                await asyncio.sleep(2)
+                gap_s = max(patient.longest_gap_s(began_s), provider.longest_gap_s(began_s))
+                gaps_s.append(gap_s)
+                moved = (patient.rooms, provider.rooms, provider.closed_with) != (1, 1, [])
+                touched += moved or gap_s > 1
+                two_owners += len(await rooms_of(other)) + len(one.workers[0].rooms._rooms) != 1
+                assert (await record_of(one, person.visit)).status == "live"
+                await provider.client.request("visit.end", visit=person.visit)
+    measured("R23", "calls touched by 5 s without the store", touched, at_most=0)
+    measured("R23", "two owners after 5 s without the store", two_owners, at_most=0)
+    measured("R23", "longest time without a packet", max(gaps_s), "s", at_most=1)

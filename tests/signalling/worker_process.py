@@ -14,8 +14,12 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from signalling.line import LineRedis
+from signalling.worker import Worker
 from tests.signalling.clinic import open_worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +45,14 @@ class Process:
         """Let it go on."""
         self._process.send_signal(signal.SIGCONT)
 
+    async def ask(self) -> dict[str, Any]:
+        """Return what the worker holds now: `rooms` (visit -> fence), `gates` (visit -> open or not), `tasks`."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"?\n")
+        answer: dict[str, Any] = json.loads(await asyncio.wait_for(self._process.stdout.readline(), 20))
+        return answer
+
 
 @asynccontextmanager
 async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Process]:
@@ -52,6 +64,7 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
         redis_url,
         str(index),
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -65,11 +78,25 @@ async def worker_process(redis_url: str, index: int = 9) -> AsyncIterator[Proces
         await started.wait()
 
 
+def _answer(worker: Worker) -> None:
+    """Say what the worker holds now; called for each line of standard input."""
+    for _ in range(os.read(0, 4096).count(b"\n")):
+        rooms = worker.rooms._rooms
+        held = {
+            "rooms": {visit: room.fence for visit, room in rooms.items()},
+            "gates": {visit: room.media.gate for visit, room in rooms.items()},
+            "tasks": len(asyncio.all_tasks()),
+        }
+        print(json.dumps(held), flush=True)
+
+
 async def main(redis_url: str, index: int) -> None:
     """Serve until killed."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     redis = LineRedis.from_url(redis_url, socket_timeout=5)
     async with open_worker(redis, index) as (worker, server):
         print(json.dumps({"url": str(server.make_url("/ws")), "id": worker.id}), flush=True)
+        asyncio.get_running_loop().add_reader(0, _answer, worker)
         parent = os.getppid()
         while os.getppid() == parent:  # noqa: ASYNC110 (a parent's end is no event)
             await asyncio.sleep(1)

@@ -1,0 +1,203 @@
+"""A person in a call that a test breaks: comes back as the pages do, and notes when media arrives.
+
+Real signalling over a real socket, and light media: real ICE, DTLS and SRTP, with packets that nobody encodes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+
+import aiohttp
+
+from media.codecs import OPUS
+from media.dtls import Identity
+from media.probe import Probe
+from media.srtp import best_binding
+from signalling.client import MSGPACK, Closed, SignallingClient, SignallingError
+from signalling.record import Actor
+from tests.signalling.clinic import headers
+
+FRAME_S = 0.02
+BACK_S = 0.25, 0.5
+"""The pages' first pause after a lost socket (signalling/returning.py)."""
+IDENTITY = Identity(0.0)
+
+
+class _Leg(Probe):
+    """Notes when each RTP packet of the other party arrives."""
+
+    def __init__(self, arrivals: list[float]) -> None:
+        super().__init__(best_binding(), IDENTITY)
+        self._arrivals = arrivals
+        self._number = random.getrandbits(14)
+
+    def _media(self, size: int) -> None:
+        if not 191 < self._buffer[1] < 224:
+            self._arrivals.append(time.monotonic())
+
+    def speak(self) -> None:
+        self._number += 1
+        head = bytes((0x80, OPUS.payload_type)) + (self._number & 0xFFFF).to_bytes(2, "big")
+        clock = int(time.monotonic() * OPUS.clock_rate) & 0xFFFFFFFF
+        self.send_rtp(head + clock.to_bytes(4, "big") + self.audio_ssrc.to_bytes(4, "big") + bytes(60))
+
+
+class Caller:
+    """`urls` are the workers' WebSockets: the first is connected to, the others are tried when it is lost.
+
+    `arrivals` are the times (monotonic, s) at which the other party's packets arrived, `rooms` counts fresh offers.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, actor: Actor, visit: str, urls: Sequence[str]) -> None:
+        self.actor = actor
+        self.visit = visit
+        self.arrivals: list[float] = []
+        self.rooms = 0
+        self.closed_with: list[int] = []
+        self._http = http
+        self._urls = list(urls)
+        self._leg: _Leg | None = None
+        self._client: SignallingClient | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def client(self) -> SignallingClient:
+        """The connection that there is."""
+        assert self._client is not None
+        return self._client
+
+    async def open(self) -> None:
+        """Connect and enter the visit's page."""
+        await self._connect(self._urls[0], None)
+        if self.actor.is_staff:
+            await self.client.request("on_call", on=True)
+        self._spawn(self._come_back())
+        self._spawn(self._speak())
+
+    async def join(self) -> None:
+        """Enter the session page, join the media and press Start Session."""
+        for request in ("visit.enter", "media.join", "visit.start"):
+            await self.client.request(request, visit=self.visit)
+
+    async def close(self) -> None:
+        """Leave."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
+        self._take(None)
+
+    def hears(self, since_s: float) -> bool:
+        """Whether packets have arrived steadily in the last 200 ms, all of them after `since_s`."""
+        now_s = time.monotonic()
+        recent = [at for at in self.arrivals[-20:] if at > max(since_s, now_s - 0.2)]
+        return len(recent) >= 5
+
+    def longest_gap_s(self, since_s: float) -> float:
+        """The longest time without a packet from `since_s` until now."""
+        times = [since_s, *(at for at in self.arrivals if at > since_s), time.monotonic()]
+        return max(later - earlier for earlier, later in pairwise(times))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, url: str, resume: str | None) -> None:
+        role = "staff" if self.actor.is_staff else str(self.actor.role)
+        self._client = await SignallingClient.connect(
+            self._http,
+            url,
+            role,
+            headers=headers(self.actor),
+            resume=resume,
+            subprotocol=MSGPACK,
+            timeout_s=5,
+            listener=self._heard,
+        )
+
+    def _heard(self, message: dict[str, Any]) -> None:
+        if message["type"] == "media.offer":
+            self._answer(message)
+        elif message["type"] == "media.gone":
+            self._spawn(self._join_again())
+
+    async def _join_again(self) -> None:
+        while True:
+            with contextlib.suppress(SignallingError, Closed, TimeoutError):
+                await self.client.request("media.join", visit=self.visit)
+                return
+            await asyncio.sleep(0.4)
+
+    def _answer(self, offer: dict[str, Any]) -> None:
+        if offer["fresh"]:
+            self.rooms += 1
+            self._take(_Leg(self.arrivals))
+        assert self._leg is not None
+        sdp = self._leg.answer(offer["sdp"])
+        self._spawn(self._send_answer(offer["offer"], sdp))
+
+    async def _send_answer(self, number: int, sdp: str) -> None:
+        with contextlib.suppress(SignallingError, Closed, TimeoutError):
+            await self.client.request("media.answer", visit=self.visit, offer=number, sdp=sdp)
+
+    def _take(self, leg: _Leg | None) -> None:
+        loop = asyncio.get_running_loop()
+        if self._leg is not None:
+            loop.remove_reader(self._leg.sock.fileno())
+            self._leg.close()
+        self._leg = leg
+        if leg is not None:
+            loop.add_reader(leg.sock.fileno(), leg.readable)
+
+    async def _speak(self) -> None:
+        while True:
+            await asyncio.sleep(FRAME_S)
+            if self._leg is not None and self._leg.remote is not None:
+                self._leg.tick(time.monotonic())
+                if self._leg.ready:
+                    self._leg.speak()
+
+    async def _come_back(self) -> None:
+        while True:
+            code = await self.client.wait_closed(3600)
+            self.closed_with.append(code)
+            token = self.client.welcome["resume"]
+            while True:
+                await asyncio.sleep(random.uniform(*BACK_S))
+                self._urls.append(self._urls.pop(0))
+                with contextlib.suppress(OSError, aiohttp.ClientError, Closed, TimeoutError):
+                    await self._connect(self._urls[0], token)
+                    break
+
+
+async def until_heard(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:
+    """Return how long after `since_s` all of them hear each other. Raises TimeoutError."""
+    async with asyncio.timeout(timeout_s):
+        while not all(caller.hears(since_s) for caller in callers):  # noqa: ASYNC110 (packets are no event)
+            await asyncio.sleep(0.02)
+    return time.monotonic() - since_s
+
+
+@asynccontextmanager
+async def call(patient: Caller, provider: Caller) -> AsyncIterator[None]:
+    """A live call between two: claimed, joined and started by both; the provider joins first."""
+    try:
+        await patient.open()
+        await provider.open()
+        await provider.client.request("visit.claim", visit=provider.visit)
+        await provider.join()
+        await patient.join()
+        await until_heard((patient, provider), time.monotonic(), 10)
+        yield
+    finally:
+        await patient.close()
+        await provider.close()

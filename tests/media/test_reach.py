@@ -1,0 +1,44 @@
+"""Whether another worker's relay answers: for who knows its password, and for nobody else."""
+
+import socket
+import time
+
+from media import Credentials, Relay, RelaySettings, reaches
+
+NAME = Credentials("w0-12ab", "0123456789abcdef0123456789abcdef")
+
+
+async def test_r23_a_relay_answers_those_who_know_its_password_and_nobody_else() -> None:
+    relay = await Relay.open(RelaySettings())
+    relay.probed_by = NAME
+    where = [("127.0.0.1", relay.ports[0])]
+    assert await reaches(where, NAME)
+    assert not await reaches(where, Credentials(NAME.ufrag, "f" * 32))
+    assert not await reaches(where, Credentials("w0-other", NAME.password))
+    await relay.close()
+
+
+async def test_r23_one_address_of_several_is_enough() -> None:
+    relay = await Relay.open(RelaySettings())
+    relay.probed_by = NAME
+    closed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    closed.close()
+    assert await reaches([("127.0.0.1", port), ("127.0.0.1", relay.ports[0])], NAME)
+    await relay.close()
+
+
+async def test_r30_a_port_that_is_closed_is_known_at_once_and_one_that_is_silent_after_half_a_second() -> (
+    None
+):
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 0))
+    where = [("127.0.0.1", silent.getsockname()[1])]
+    began_s = time.monotonic()
+    assert not await reaches(where, NAME)
+    assert 0.4 < time.monotonic() - began_s < 2
+    silent.close()
+    began_s = time.monotonic()
+    assert not await reaches(where, NAME)
+    assert time.monotonic() - began_s < 0.3
