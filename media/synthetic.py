@@ -18,7 +18,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from aiortc import (
     MediaStreamError,
@@ -86,6 +86,21 @@ class _Paced(Switched):
         if wait_s > 0:
             await asyncio.sleep(wait_s)
         return self._count
+
+
+class _Lent(MediaStreamTrack):
+    """A track for one connection: aiortc stops what a connection sends when it closes, and the next one needs it."""
+
+    def __init__(self, source: MediaStreamTrack) -> None:
+        super().__init__()
+        self.kind = source.kind
+        self._source = source
+
+    async def recv(self) -> Any:
+        """The source's next frame. Raises MediaStreamError once this connection or the source has ended."""
+        if self.readyState != "live":
+            raise MediaStreamError
+        return await self._source.recv()
 
 
 class PictureTrack(_Paced):
@@ -190,7 +205,9 @@ class SyntheticParty:
                 transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)
-            transceiver.sender.replaceTrack(self._picture if transceiver.kind == "video" else self._tone)
+            if not isinstance(transceiver.sender.track, _Lent):
+                source = self._picture if transceiver.kind == "video" else self._tone
+                transceiver.sender.replaceTrack(_Lent(source))
             transceiver.direction = "sendrecv"
         if all(host.startswith("127.") for host in _CANDIDATE_HOST.findall(offer)):
             await self._gather_on_loopback(connection)

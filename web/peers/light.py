@@ -190,8 +190,8 @@ def pacer() -> Pacer:
 class LightMedia:
     """See the module, and `web.peers.media.Media`."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self.flow = Flow()
+    def __init__(self, changed: Callable[[], None], flow: Flow | None = None) -> None:
+        self.flow = flow or Flow()
         self._tell = changed
         self._ready = asyncio.Event()
         self._on = False

@@ -187,7 +187,7 @@ class Driver:
         await room.ended(self.plan.timeout_s + meeting.talk_s)
         if meeting.provider is not None:
             self._step("hang_up", meeting.provider.at["end"], room.at["ended"])
-        self._seen_of(room)
+        self._seen_of(room, room.at["ended"])
 
     async def _mishap(self, patient: Patient) -> None:
         draw, after_s = patient.random.random(), patient.random.random() * MISHAP_S
@@ -253,7 +253,7 @@ class Driver:
             await room.first_frame()
             self._step("first_frame", second, room.flow.first_at)
         await room.talk(meeting.talk_s)
-        self._seen_of(room)
+        self._seen_of(room, time.monotonic())
         await room.end()
 
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
@@ -283,8 +283,9 @@ class Driver:
         if end is not None:
             self.seen.step(name, max(0.0, end - begin))
 
-    def _seen_of(self, room: Room) -> None:
+    def _seen_of(self, room: Room, ended_at: float) -> None:
         """What came in of picture and sound, once the call is over."""
+        room.flow.over(ended_at)
         self._count("freezes", room.flow.freezes)
         self._count("packets", room.flow.packets)
         self._count("frames", room.flow.frames)

@@ -46,6 +46,11 @@ class Flow:
         self.last_at = now
         return first
 
+    def over(self, now: float) -> None:
+        """The call has ended: silence until then is a freeze, too."""
+        if self.first_at is not None and now - self.last_at > FREEZE_S:
+            self.came(now)
+
 
 class Media(Protocol):
     """One person's half of a call."""
@@ -88,17 +93,20 @@ class Sources:
         elif self.kind == "real":
             import web.peers.real  # noqa: F401
 
-    def open(self, changed: Callable[[], None]) -> Media | None:
-        """One call's media, None for `none`; `changed` is called when something first connects or comes in."""
+    def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media | None:
+        """One call's media, None for `none`; `changed` is called when something first connects or comes in.
+
+        What comes in is added to `flow`, that of the media before it.
+        """
         if self.kind == "none":
             return None
         if self.kind == "light":
             from web.peers.light import LightMedia
 
-            return _behind(self.link, LightMedia(changed))
+            return _behind(self.link, LightMedia(changed, flow))
         from web.peers.real import RealMedia
 
-        return _behind(self.link, RealMedia(changed, self.file))
+        return _behind(self.link, RealMedia(changed, self.file, flow))
 
 
 def _behind(link: LossyLink | None, media: Media) -> Media:

@@ -220,7 +220,7 @@ class Person(ABC):
     async def _tried(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except (Refused, CannotEnter, TimeoutError, ValueError) as problem:
+        except Exception as problem:  # noqa: BLE001 - whatever it was, it is counted
             self.seen.problems.append(problem)
             self.tell()
 

@@ -46,6 +46,7 @@ class Room:
         self._versions: dict[str, int] = {}
         self._epoch = ""
         self._joined = False
+        self._answering = asyncio.Lock()
 
     @property
     def status(self) -> str:
@@ -59,10 +60,12 @@ class Room:
 
         Raises Refused, TimeoutError.
         """
-        self.media = self.person.sources.open(self.person.tell)
+        before, self.media = self.media, self.person.sources.open(self.person.tell, self.flow)
+        if before is not None:
+            await before.close()
         if self.media is None:
             return
-        self.flow, self._joined = self.media.flow, True
+        self._joined = True
         await self.person.request("media.join", visit=self.visit)
         await self.media.wait_connected(MEDIA_S)
 
@@ -185,9 +188,10 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        if self.media is None:
-            return
-        sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
+        async with self._answering:  # an offer may come while the one before it is worked on
+            if self.media is None:
+                return
+            sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
         if sdp is None:
             await self.person.request("media.join", visit=self.visit)
         else:

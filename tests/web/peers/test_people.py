@@ -1,9 +1,11 @@
 """The scripting API: a visit told as a story, what was seen of it, faults on purpose. On a real site and relay."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
 from web import demo
 from web.peers.faults import LossyLink
-from web.peers.media import Sources
+from web.peers.light import LightMedia
+from web.peers.media import Flow, Sources
 from web.peers.people import CannotEnter, Ended, Patient, Provider, Refused, Room
+from web.peers.real import tracks
 
 OnCall = Callable[..., Awaitable[Provider]]
 
@@ -240,12 +244,12 @@ async def test_a_lossy_link_loses_media_by_its_seed_and_the_call_stands(url: str
 
 @pytest.fixture
 def film(tmp_path: Path) -> Path:
-    """Two seconds of a bright picture."""
+    """Less than a second of a bright picture."""
     path = tmp_path / "film.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=15)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        for number in range(30):
+        for number in range(12):
             frame = av.VideoFrame(160, 120, "yuv420p")
             for plane, level in zip(frame.planes, (180 + number, 128, 128), strict=True):
                 plane.update(bytes([level]) * plane.buffer_size)
@@ -264,4 +268,77 @@ async def test_real_media_is_seen_and_heard_from_generated_and_recorded_sources(
         ours, theirs = await call(patient, provider)
         await live(ours, theirs)
         await asyncio.gather(ours.first_frame(), theirs.first_frame())
-        await _until(lambda: ours.flow.pictures > 5 and theirs.flow.pictures > 5 and theirs.flow.sound > 1)
+        await _until(lambda: ours.flow.pictures > 5 and theirs.flow.pictures > 20 and theirs.flow.sound > 1)
+
+
+@pytest.mark.parametrize("kind", ["light", "real"])
+async def test_r31_media_goes_on_after_a_fresh_offer_and_the_gap_is_counted(
+    url: str, on_call: OnCall, kind: str
+) -> None:
+    provider = await on_call(media=kind)
+    async with Patient(url, media=kind) as patient:
+        await patient.meet_now()
+        ours, theirs = await call(patient, provider)
+        await live(ours, theirs)
+        await asyncio.gather(ours.first_frame(), theirs.first_frame())
+        for person in (patient, provider):
+            await person.request("media.join", visit=ours.visit)  # the answer is followed by a fresh offer
+            seen = [room.flow.packets + 20 * room.flow.pictures for room in (ours, theirs)]
+            heard = [room.flow.sound for room in (ours, theirs)]
+            for room, before in zip((ours, theirs), seen, strict=True):
+                await _until(partial(_saw_more, room.flow, before + 60))
+            if kind == "real":
+                assert all(
+                    room.flow.sound > before for room, before in zip((ours, theirs), heard, strict=True)
+                )
+        assert (patient.seen.problems, provider.seen.problems) == ([], [])
+
+
+def _saw_more(flow: Flow, than: int) -> bool:
+    return flow.packets + 20 * flow.pictures > than
+
+
+async def test_r31_a_film_goes_on_after_its_end_at_its_own_pace(film: Path) -> None:
+    picture, sound = tracks(film)
+    assert picture is not None
+    assert sound is None
+    began, times = time.monotonic(), list[int]()
+    for _ in range(15):  # the film has 12 frames, 15 a second
+        frame = await picture.recv()
+        times.append(frame.pts or 0)
+    assert time.monotonic() - began > 0.8
+    assert times == sorted(set(times))
+    steps = {after - before for before, after in itertools.pairwise(times)}
+    assert len(steps) == 1, "the second time follows the first without a gap"
+    picture.stop()
+
+
+def test_r31_silence_until_the_end_of_a_call_is_a_freeze() -> None:
+    flow = Flow()
+    flow.over(100.0)
+    assert flow.freezes == 0  # nothing was ever seen: that is an error of its own
+    flow.came(100.0)
+    flow.over(100.4)
+    assert flow.freezes == 0
+    flow.over(107.0)
+    assert (flow.freezes, flow.longest_gap_s) == (1, 7.0)
+
+
+async def test_r31_a_person_who_comes_back_as_another_connection_keeps_one_call(
+    url: str, on_call: OnCall
+) -> None:
+    provider = await on_call(media="light")
+    async with Patient(url, media="light") as patient:
+        await patient.meet_now()
+        ours, theirs = await call(patient, provider)
+        await live(ours, theirs)
+        await asyncio.gather(ours.first_frame(), theirs.first_frame())
+        before, media = ours.flow.packets, ours.media
+        patient._resume = "r_of_nobody"
+        patient.vanish()
+        await patient.until(lambda: patient.seen.returned == 1, "the patient to come back")
+        await _until(lambda: ours.media is not media and ours.flow.packets > before + 30)
+        assert isinstance(media, LightMedia)
+        assert media._speaker is None, "the old call's socket is closed"
+        packets = theirs.flow.packets
+        await _until(lambda: theirs.flow.packets > packets + 30)
