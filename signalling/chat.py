@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signalling import messages as m
-from signalling.hub import Hub, Socket
+from signalling.hub import Hub
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Line, Status, Visit
 from signalling.service import Service, new_id
@@ -22,14 +22,13 @@ from signalling.visit import (
 )
 
 STAFF = "staff"
-# status -> who may write then, and who may read
+# status -> who may write then; who may read is defined in rights.py
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
     Status.LIVE: frozenset({PATIENT, CLAIMANT, GUEST}),
     Status.ENDED: frozenset(),
 }
-READS = frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN})
 
 
 def _part(line: Line) -> m.LinePart:
@@ -44,20 +43,18 @@ class Chat:
         self._service = service
         service.mirrors.observers.append(self.news)
 
-    async def subscribe(
-        self, socket: Socket, request: m.Subscribe, mirror: Mirror, visit: Visit | None
-    ) -> m.Subscribed | m.Error:
-        """Subscribe somebody to a visit's lines. Raises `Unavailable`."""
-        if visit is None or READS.isdisjoint(relations(visit, socket.actor, mirror.staff)):
-            return m.error(request.id, "not_found")
-        self._hub.subscribe(socket, f"{mirror.organisation}/{request.topic}", mirror.version)
-        version = mirror.version
+    async def snapshot(self, mirror: Mirror, visit: Visit) -> m.ChatSnapshot:
+        """Return all lines of a visit. Raises `Unavailable`."""
+        version = (
+            mirror.version
+        )  # of before: a line that is written meanwhile may come twice, and is then dropped
         lines = await self._service.store.lines(mirror.organisation, visit.id)
-        snapshot = m.ChatSnapshot(
-            topic=request.topic, epoch=mirror.epoch, version=version, lines=tuple(_part(x) for x in lines)
+        return m.ChatSnapshot(
+            topic=f"chat/{visit.id}",
+            epoch=mirror.epoch,
+            version=version,
+            lines=tuple(_part(line) for line in lines),
         )
-        socket.send(snapshot)
-        return m.Subscribed(reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=version)
 
     async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
         """Write a line; return the version at which it is seen, or why not.

@@ -57,7 +57,10 @@ MESSAGES: Final[dict[str, About]] = {
     "welcome": About("hello-and-welcome", "The answer to `hello`."),
     "done": About("commands", "A request was carried out."),
     "subscribed": About("topics", "The answer to `subscribe`: from here on the topic is kept fresh."),
-    "gone": About("topics", "A topic’s visit does not exist any more, and nothing more comes of the topic."),
+    "gone": About(
+        "topics",
+        "A topic’s visit is not there any more, or not for this person.",
+    ),
     "error": About("errors", "A request was not carried out, and changed nothing."),
     "pong": About("odds", "The answer to `ping`."),
     "invited": About("staffs", "The answer to `visit.invite`."),

@@ -62,7 +62,7 @@ class Subscribed(Message, frozen=True, kw_only=True):
 
 
 class Gone(Message, frozen=True, kw_only=True):
-    """The visit of a topic does not exist any more: the store came back without it. Nothing more comes of the topic."""
+    """A topic's visit is not there any more, or not for this person. Nothing more comes of it: PROTOCOL.md#topics."""
 
     topic: str
 

@@ -104,7 +104,7 @@ class ReturningClient:
 
     async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
         """Call `handler` with the topic's whole state and then with each change: in order, none twice, and across lost
-        sockets. `refused` is called where the server does not allow it. Raises `Closed`, `TimeoutError`.
+        sockets. `refused` is called if the server does not allow it, or no longer. Raises `Closed`, `TimeoutError`.
         """
         self._held[topic] = held = Held(handler, refused)
         if self._client is not None and self._open.is_set():

@@ -1,38 +1,34 @@
 """What the topics of PROTOCOL.md show: changes of the mirror on the one side, messages to the hub on the other.
 
-Knows which topic a change concerns and who may hear it; what a state looks like stands in `views.py`.
+Knows which topic a change concerns. Who may see it is defined in `rights.py`, and is asked again at each change that
+could end a right; what a state looks like is defined in `views.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import structlog
 
 from signalling import messages as m
-from signalling import views, waiting
+from signalling import rights, views, waiting
 from signalling.bell import Bell
-from signalling.chat import READS, Chat
+from signalling.chat import Chat
 from signalling.guide import Guide
 from signalling.hub import Hub, Socket
 from signalling.mirror import Change, Mirror, Reset
-from signalling.record import Policy, Role, Staff, Status, Visit
+from signalling.record import Actor, Policy, Staff, Status, Visit
 from signalling.service import Service
 from signalling.sessions import Sessions
 from signalling.soon import Soon
-from signalling.visit import ADMIN, ASSIGNEE, CLAIMANT, GUEST, ON_CALL, PATIENT, relations
 
 PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
 PLACES_PER_TURN = 64
 log = structlog.get_logger()
-# Who may hear what about one visit (PROTOCOL.md#topics), by what they are to it.
-VISIT_TOPICS: dict[str, frozenset[str]] = {
-    "visit": frozenset({PATIENT, CLAIMANT, GUEST, ON_CALL, ASSIGNEE, ADMIN}),
-    "case": frozenset({PATIENT, CLAIMANT, ON_CALL, ASSIGNEE, ADMIN}),
-    "place": frozenset({PATIENT}),
-}
+
+Subscribe = Callable[[Socket, m.Subscribe, Mirror], Awaitable[m.Subscribed | m.Error]]
 
 
 def queue_topic(organisation: str) -> str:
@@ -50,6 +46,11 @@ class Topics:
         self.bell = Bell(hub, service)
         self.chat = Chat(hub, service)
         self.sessions = Sessions(hub, service)
+        self._staffs: dict[str, Subscribe] = {
+            "queue": self._subscribe_queue,
+            "sessions": self.sessions.subscribe,
+            "bell": self.bell.subscribe,
+        }
         service.mirrors.observers.append(self.news)
 
     # --- subscribing
@@ -57,22 +58,44 @@ class Topics:
     async def subscribe(self, socket: Socket, request: m.Subscribe) -> m.Subscribed | m.Error:
         """Subscribe a socket, send it what it lacks, and return the answer. Raises `Unavailable`."""
         mirror = await self._service.mirrors.get(socket.actor.organisation)
-        staffs = {
-            "queue": self._subscribe_queue,
-            "sessions": self.sessions.subscribe,
-            "bell": self.bell.subscribe,
-        }.get(request.topic)
-        if staffs is not None:
-            return await staffs(socket, request, mirror)
+        if request.topic in rights.OF_STAFF:
+            if not rights.may_see_staffs(request.topic, socket.actor):
+                return m.error(request.id, "not_allowed")
+            return await self._staffs[request.topic](socket, request, mirror)
         room, _, visit_id = request.topic.partition("/")
-        known = room in VISIT_TOPICS or room == "chat"
-        visit = await self._service.visit(mirror.organisation, visit_id) if known else None
-        if room == "chat":
-            return await self.chat.subscribe(socket, request, mirror, visit)
-        if visit is None or VISIT_TOPICS[room].isdisjoint(relations(visit, socket.actor, mirror.staff)):
+        visit = await self._seen_by(socket.actor, room, mirror, visit_id)
+        if visit is None:
             return m.error(request.id, "not_found")  # what one may not see does not exist
-        message = await self._state(room, mirror, visit)
-        self._hub.subscribe(socket, self._name(mirror, request.topic), message.version)
+        return await self._subscribe_visit(socket, request, mirror, room, visit)
+
+    async def _seen_by(self, actor: Actor, room: str, mirror: Mirror, visit_id: str) -> Visit | None:
+        """Return the visit, if the actor may see that topic of it. Raises `Unavailable`."""
+        if room not in rights.OF_VISITS:
+            return None
+        visit = await self._service.visit(mirror.organisation, visit_id)
+        if visit is None or rights.may_see(room, visit, actor, mirror.staff):
+            return visit
+        if not actor.is_staff and actor.visit != visit_id:
+            return None
+        # A claim or a switch of On-Call through another worker, a moment ago, may not have been heard here.
+        visit = await self._service.visit_now(mirror.organisation, visit_id)
+        return visit if visit is not None and rights.may_see(room, visit, actor, mirror.staff) else None
+
+    async def _subscribe_visit(
+        self, socket: Socket, request: m.Subscribe, mirror: Mirror, room: str, visit: Visit
+    ) -> m.Subscribed | m.Error:
+        name = self._name(mirror, request.topic)
+        held = name in socket.topics
+        # First, so that no change is missed meanwhile, and none that ends the right.
+        self._hub.subscribe(socket, name, mirror.version)
+        try:
+            message = await self._state(room, mirror, visit, socket.actor)
+        except BaseException:
+            if not held:
+                self._hub.unsubscribe(socket, name)
+            raise
+        if name not in socket.topics:
+            return m.error(request.id, "not_found")  # the right has ended meanwhile
         socket.send(message)
         return m.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
@@ -81,8 +104,6 @@ class Topics:
     async def _subscribe_queue(
         self, socket: Socket, request: m.Subscribe, mirror: Mirror
     ) -> m.Subscribed | m.Error:
-        if not socket.actor.is_staff:
-            return m.error(request.id, "not_allowed")
         policy = (await self._service.organisation(mirror.organisation)).policy
         # From here on without an await: the snapshot, the subscription and the news after it fit together.
         topic = queue_topic(mirror.organisation)
@@ -121,8 +142,10 @@ class Topics:
         )
 
     async def _state(
-        self, room: str, mirror: Mirror, visit: Visit
-    ) -> m.VisitState | m.CaseState | m.PlaceState:
+        self, room: str, mirror: Mirror, visit: Visit, actor: Actor
+    ) -> m.VisitState | m.CaseState | m.PlaceState | m.ChatSnapshot:
+        if room == "chat":
+            return await self.chat.snapshot(mirror, visit)
         if room == "case":
             guide = await self._service.guide(mirror.organisation, visit.guide_version)
             newest = mirror.visits.get(visit.id, visit)
@@ -130,15 +153,17 @@ class Topics:
         if room == "place":
             policy = (await self._service.organisation(mirror.organisation)).policy
             return self._place(mirror, policy, visit.id, mirror.visits.place(visit.id))
-        return self._visit(mirror, mirror.visits.get(visit.id, visit))
+        return self._visit(mirror, mirror.visits.get(visit.id, visit), actor)
 
     @staticmethod
-    def _visit(mirror: Mirror, visit: Visit) -> m.VisitState:
+    def _visit(mirror: Mirror, visit: Visit, actor: Actor | None = None) -> m.VisitState:
+        """The visit as its people see it; once it has ended, `actor` says as whom it is seen."""
+        over = not visit.is_open and actor is not None and not actor.is_staff
         return m.VisitState(
             topic=f"visit/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
-            visit=views.visit_part(visit),
+            visit=views.visit_over(visit) if over else views.visit_part(visit),
         )
 
     @staticmethod
@@ -184,31 +209,56 @@ class Topics:
             self._visit_changed(mirror, before, news.after)
 
     def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
-        """Take topics from sockets whose person may no longer hear them: rights do not outlive their reason."""
+        """End the subscriptions of sockets whose person may no longer see them."""
         for socket in sockets:
             for name in list(socket.topics):
                 organisation, room, visit_id = (*name.split("/", 2), "")[:3]
                 visit = mirror.visits.get(visit_id) if organisation == mirror.organisation else None
-                allowed = VISIT_TOPICS.get(room) or (READS if room == "chat" else None)
-                if visit is None or allowed is None:
-                    continue
-                if allowed.isdisjoint(relations(visit, socket.actor, mirror.staff)):
-                    self._hub.unsubscribe(socket, name)
+                if visit is not None and room in rights.OF_VISITS:
+                    self._end_unseen(mirror, room, visit, (socket,))
+
+    def _end_unseen(self, mirror: Mirror, room: str, visit: Visit, sockets: Iterable[Socket]) -> None:
+        """End a topic for those of the sockets whose person may not see it, and tell them."""
+        topic = f"{room}/{visit.id}"
+        for socket in sockets:
+            if not rights.may_see(room, visit, socket.actor, mirror.staff):
+                self._hub.unsubscribe(socket, f"{mirror.organisation}/{topic}")
+                socket.send(m.Gone(topic=topic))
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        for show in (self._show_visit, self._show_case, self._queue_changed, self._rights_changed):
+        for show in (
+            self._end_others_unseen,
+            self._show_visit,
+            self._end_visit_unseen,
+            self._show_case,
+            self._queue_changed,
+        ):
             try:
                 show(mirror, before, after)
             except Exception:
                 # One topic that cannot be shown must not keep the others from the news, nor rights from ending.
                 log.exception("topics.not_shown", what=show.__name__)
 
+    def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        if before is None or _people(before) != _people(after):
+            for room in rights.OF_VISITS:
+                if room != "visit":
+                    self._end_unseen(mirror, room, after, self._subscribers(mirror, room, after))
+
+    def _end_visit_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
+        """End `visit` after the change that ends the right to it, which is the last that is shown."""
+        if before is None or _people(before) != _people(after):
+            self._end_unseen(mirror, "visit", after, self._subscribers(mirror, "visit", after))
+
     def _show_visit(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/visit/{after.id}"
-        if self._hub.has(name) and (before is None or views.visit_part(before) != views.visit_part(after)):
+        if not self._hub.has(name):
+            return
+        if not after.is_open:
+            for socket in self._hub.subscribers(name):
+                socket.send(self._visit(mirror, after, socket.actor))
+        elif before is None or views.visit_part(before) != views.visit_part(after):
             self._hub.tell(name, self._visit(mirror, after))
-        if before is not None and before.parties.keys() > after.parties.keys():
-            self._part_with_guests(mirror, after)
 
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
@@ -220,18 +270,8 @@ class Topics:
             ):
                 self._hub.tell(name, self._case(mirror, after, guide))
 
-    def _rights_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        if before is not None and (before.claimant != after.claimant or before.assignee != after.assignee):
-            names = [f"{mirror.organisation}/{room}/{after.id}" for room in (*VISIT_TOPICS, "chat")]
-            self._recheck(mirror, {s for name in names for s in self._hub.subscribers(name)})
-
-    def _part_with_guests(self, mirror: Mirror, visit: Visit) -> None:
-        """Guests who were dismissed have just been told so, and hear nothing more of the visit."""
-        for room in ("visit", "chat"):
-            name = f"{mirror.organisation}/{room}/{visit.id}"
-            for socket in self._hub.subscribers(name):
-                if socket.actor.role is Role.GUEST and socket.actor.id not in visit.parties:
-                    self._hub.unsubscribe(socket, name)
+    def _subscribers(self, mirror: Mirror, room: str, visit: Visit) -> Iterable[Socket]:
+        return self._hub.subscribers(f"{mirror.organisation}/{room}/{visit.id}")
 
     def _queue_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = self._session_changed(mirror, before, after)
@@ -310,20 +350,27 @@ class Topics:
         for socket in list(self._hub.sockets.values()):
             for name in list(socket.topics):
                 organisation, room, visit_id = (*name.split("/", 2), "")[:3]
-                allowed = VISIT_TOPICS.get(room) or (READS if room == "chat" else None)
-                if organisation != mirror.organisation or allowed is None:
+                if organisation != mirror.organisation or room not in rights.OF_VISITS:
                     continue
                 visit = await self._service.visit(organisation, visit_id)
-                if visit is None or allowed.isdisjoint(relations(visit, socket.actor, mirror.staff)):
+                if visit is None:
                     self._hub.unsubscribe(socket, name)
                     socket.send(m.Gone(topic=f"{room}/{visit_id}"))
-                elif room in VISIT_TOPICS:
-                    socket.send(await self._state(room, mirror, visit))
-                    self._part_with_guests(mirror, visit)
+                elif room == "visit" or rights.may_see(room, visit, socket.actor, mirror.staff):
+                    state = await self._state(room, mirror, visit, socket.actor)
+                    if name in socket.topics:  # else the right has ended meanwhile
+                        socket.send(state)
+                if visit is not None and name in socket.topics:
+                    self._end_unseen(mirror, room, visit, (socket,))
 
     async def close(self) -> None:
         """Stop what is about to be shown."""
         await self._soon.close()
+
+
+def _people(visit: Visit) -> tuple[object, ...]:
+    """Return what of a visit the rights to its topics hang on."""
+    return visit.status, visit.claimant, visit.assignee, visit.parties.keys()
 
 
 def _staff_news(mirror: Mirror, staff: Staff) -> m.QueueStaff:

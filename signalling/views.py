@@ -103,6 +103,24 @@ def visit_part(visit: Visit) -> m.VisitPart:
     )
 
 
+def visit_over(visit: Visit) -> m.VisitPart:
+    """Return of an ended visit what its patient and its guests still see: that it is over, how, and why."""
+    return m.VisitPart(
+        id=visit.id,
+        status=visit.status,
+        outcome=visit.outcome,
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=None,
+        live_ms=None,
+        ended_ms=visit.ended_ms,
+        talked_ms=0,
+        guide_done=visit.guide_done_ms is not None,
+        reason=visit.reason,
+        claimant=None,
+        parties={},
+    )
+
+
 def case(visit: Visit, guide: Guide) -> m.CasePart:
     """Return everything collected in intake so far."""
     patient = visit.patient

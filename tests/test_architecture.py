@@ -25,7 +25,7 @@ IMPURE = frozenset(
 PURE = {
     "signalling": (
         "asyncapi audit commands decision effects fields guide messages notices open_visits parts ports record "
-        "reference replies requests tags tally views visit waiting wire"
+        "reference replies requests rights tags tally views visit waiting wire"
     ).split(),
     "media": "codecs congestion ice quality rtcp rtp sdp streams".split(),
     "web": ["frames"],

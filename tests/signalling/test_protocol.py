@@ -22,12 +22,12 @@ from signalling.messages import (
     error,
 )
 from signalling.reference import field_rows, message_types, parts, renewed
-from signalling.topics import VISIT_TOPICS
+from signalling.rights import OF_STAFF, OF_VISITS
 from web import sockets
 
 DOCUMENT = (Path(signalling.__file__).parent / "PROTOCOL.md").read_text()
 EXAMPLES = re.findall(r"```json (client|server)\n(.*?)```", DOCUMENT, re.DOTALL)
-VISIT_ROOMS = [f"{room}/{{id}}" for room in VISIT_TOPICS]
+VISIT_ROOMS = [f"{room}/{{id}}" for room in OF_VISITS]
 JSON, MSGPACK = CODECS[JSON_SUBPROTOCOL], CODECS[MSGPACK_SUBPROTOCOL]
 
 
@@ -88,7 +88,7 @@ def test_every_message_and_topic_has_its_section_and_its_answer() -> None:
 def test_every_topic_and_close_code_is_explained() -> None:
     topics = DOCUMENT.split("| topic | who | state |")[1].split("```")[0]
     assert set(re.findall(r"^\| `([^`]+)` \|", topics, re.MULTILINE)) == fields.TOPICS.keys()
-    assert fields.TOPICS.keys() == {*VISIT_ROOMS, "queue", "sessions", "bell", "chat/{id}"}
+    assert fields.TOPICS.keys() == {*VISIT_ROOMS, *OF_STAFF}
     table = DOCUMENT.split("## Close codes")[1].split("## ")[0]
     rows = re.findall(r"^\| (\d{4}) \| (.*) \|$", table, re.MULTILINE)
     assert {int(code): why for code, why in rows} == fields.CLOSE_CODES

@@ -207,6 +207,9 @@ class Person(ABC):
     def hear(self, message: dict[str, Any]) -> None:
         """Take a message that answers nothing: what is of a visit goes to its room."""
         topic = message.get("topic", "")
+        if message["type"] == "gone":
+            self.topics = [held for held in self.topics if held != topic]
+            return
         room = self.rooms.get(topic.partition("/")[2] if topic else message.get("visit", ""))
         if room is not None:
             room.hear(message)
@@ -268,9 +271,24 @@ class Person(ABC):
         resumed = bool(self.client.welcome["resumed"])
         self.seen.resumed += resumed
         self.seen.returned += not resumed
-        await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
+        await self._hold_again()
         for room in list(self.rooms.values()):
             await room.returned(resumed=resumed)
+
+    async def _hold_again(self) -> None:
+        """Subscribe to what was held; a right to some of it may have ended meanwhile. Raises Refused."""
+        try:
+            await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
+        except Refused as refused:
+            if refused.code != "not_found":
+                raise
+            for topic in list(self.topics):
+                try:
+                    await self.request("subscribe", topic=topic)
+                except Refused as ended:
+                    if ended.code != "not_found":
+                        raise
+                    self.topics = [held for held in self.topics if held != topic]
 
     # --- faults on purpose
 

@@ -150,7 +150,7 @@ export class SignallingClient extends EventTarget {
 
   /**
    * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none twice, also across lost
-   * sockets. `refused(error)` is called when the server does not allow it. Returns a function that lets go.
+   * sockets. `refused(error)` is called when the server does not allow it (any more). Returns a function that lets go.
    */
   subscribe(name, handler, refused = () => {}) {
     let topic = this.#topics.get(name);
@@ -246,7 +246,7 @@ export class SignallingClient extends EventTarget {
     return undefined;
   }
 
-  /** The store came back without this topic's visit: the same as a refused `subscribe`. */
+  /** The right to a topic has ended, or the store came back without its visit: the same as a refused `subscribe`. */
   #gone(name) {
     const topic = this.#topics.get(name);
     if (!topic) return;

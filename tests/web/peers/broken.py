@@ -274,6 +274,28 @@ def _unread_again(_: Broken, message: Message) -> list[Any]:
     return [message]
 
 
+def _shows_anybody(broken: Broken, message: Message) -> list[Any]:
+    """What is refused to a colleague is shown: an example of ours stands for the case."""
+    request = broken.answers(message)
+    if message["type"] != "error" or request.get("type") != "subscribe":
+        return [message]
+    answer = {"type": "subscribed", "reply_to": message["reply_to"], "topic": request["topic"]}
+    return [{**answer, "epoch": "e_1", "version": 1}]
+
+
+def _ends_silently(_: Broken, message: Message) -> list[Any]:
+    return [] if message["type"] == "gone" else [message]
+
+
+def _goes_on_telling(_: Broken, message: Message) -> list[Any]:
+    if message["type"] != "gone":
+        return [message]
+    line = {"id": "m_0", "at_ms": 1, "party": "patient", "name": "Ana Ruiz", "text": "For my provider alone."}
+    visit = message["topic"].partition("/")[2]
+    told = {"type": "chat.line", "topic": f"chat/{visit}", "version": 2**40, "line": line}
+    return [message, told]
+
+
 SOMEBODY = {"id": "u_somebody", "name": "Dr Some Body"}
 # fault -> how messages of the server are altered, where they are
 FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
@@ -321,4 +343,7 @@ FAULTS: dict[str, Callable[[Broken, Message], list[Any]]] = {
     "the oldest first": _oldest_first,
     "marks nothing": _with("bell.marked", unread=3),
     "forgets what was read": _unread_again,
+    "shows anybody anything": _shows_anybody,
+    "ends topics without a word": _ends_silently,
+    "goes on telling": _goes_on_telling,
 }

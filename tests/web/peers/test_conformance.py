@@ -112,6 +112,16 @@ OF_ADMINS = (
 )
 
 
+OF_COLLEAGUES = (
+    ("shows anybody anything", "a colleague on call sees no topic", "`not_found`"),
+    ("shows anybody anything", "who goes off call is shown", "`not_found`"),
+    ("shows anybody anything", "an ended visit shows its patient", "`not_found`"),
+    ("ends topics without a word", "a colleague’s right ends", "`gone`"),
+    ("goes on telling", "a colleague’s right ends", "nothing of a visit"),
+    ("a claimant who is not", "an ended visit shows its patient", "`claimant` null"),
+)
+
+
 async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: str) -> list[object]:
     """The faults that a broken server was not told, with what it was told instead."""
     found: list[object] = []
@@ -136,6 +146,10 @@ async def test_a_server_that_wrongs_its_admins_is_told_each_of_its_faults(site: 
     modules = {check.name: check.run.__module__ for check in CHECKS}
     tried = {name for name in modules for _, part, _ in OF_ADMINS if part in name}
     assert {name for name in modules if modules[name] in (admins.__name__, bell.__name__)} == tried
+
+
+async def test_s31_a_server_that_shows_a_colleague_too_much_is_told_each_of_its_faults(site: Site) -> None:
+    assert await missed(site, OF_COLLEAGUES, OSEI, LIND, ADMIN) == []
 
 
 async def test_a_server_without_message_pack_is_told_so_once_for_each_check(site: Site) -> None:

@@ -171,6 +171,9 @@ class Line:
 
     def _in_order(self, message: Message) -> None:
         topic = message.get("topic")
+        if message["type"] == "gone":
+            self.held.pop(str(topic), None)
+            return
         if not isinstance(topic, str) or "reply_to" in message:
             return
         version: int = message["version"]

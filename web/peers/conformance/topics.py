@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from web.peers.conformance.line import Line
-from web.peers.conformance.stage import Stage
+from web.peers.conformance.stage import Stage, off_call
 from web.peers.conformance.table import check
 
+ENDS_WITHIN_S = 2.0
 STAFF_TOPICS = {"queue": "queue.snapshot", "sessions": "sessions.snapshot", "bell": "bell.snapshot"}
 PATIENT_TOPICS = {
     "visit": "visit.state",
@@ -33,6 +34,11 @@ async def whole(line: Line, topic: str, kind: str) -> dict[str, Any]:
         state["version"] == answer["version"], f"`version` {answer['version']}, as in `subscribed`", state
     )
     return state
+
+
+async def ended(line: Line, topic: str) -> None:
+    """Return once the server has let go of a topic, which it must say soon."""
+    await line.expect("gone", lambda m: m["topic"] == topic, f"of {topic}", within_s=ENDS_WITHIN_S)
 
 
 @check("topics", "staff are given the queue, the sessions and their bell", "topics", codecs=True)
@@ -77,6 +83,69 @@ async def not_theirs(stage: Stage) -> None:
         await line.refused("not_found", "subscribe", topic=topic)
     staff = await stage.staff()
     await staff.refused("not_found", "subscribe", topic=f"place/{one.visit}")
+
+
+@check("topics", "a colleague on call sees no topic of a visit that another has claimed", "topics")
+async def not_a_colleagues(stage: Stage) -> None:
+    colleague = await stage.provider(1)
+    patient, provider, visit = await stage.together()
+    await patient.get("chat.send", visit=visit, text="For my provider alone.")
+    for room in PATIENT_TOPICS:
+        await colleague.refused("not_found", "subscribe", topic=f"{room}/{visit}")
+    await patient.get("visit.start", visit=visit)
+    await provider.get("visit.start", visit=visit)
+    for room in PATIENT_TOPICS:
+        await colleague.refused("not_found", "subscribe", topic=f"{room}/{visit}")
+    await provider.get("visit.end", visit=visit)
+    for room in PATIENT_TOPICS:
+        await colleague.refused("not_found", "subscribe", topic=f"{room}/{visit}")
+    for room, kind in (("visit", "visit.state"), ("case", "case.state"), ("chat", "chat.snapshot")):
+        await whole(provider, f"{room}/{visit}", kind)
+
+
+@check("topics", "a colleague’s right ends with the claim, and they are told so", "topics", codecs=True)
+async def ends_with_the_claim(stage: Stage) -> None:
+    colleague = await stage.provider(1)
+    patient, line = await stage.in_line()
+    visit = patient.visit
+    rooms = {"case": "case.state", "chat": "chat.snapshot", "visit": "visit.state"}
+    for room, kind in rooms.items():
+        await whole(colleague, f"{room}/{visit}", kind)
+    provider = await stage.provider(0)
+    await provider.get("visit.claim", visit=visit)
+    for room in rooms:
+        await ended(colleague, f"{room}/{visit}")
+    await line.get("chat.send", visit=visit, text="For my provider alone.")
+    await line.get("visit.start", visit=visit)
+    await colleague.quiet(
+        "nothing of a visit that another has claimed",
+        lambda m: not str(m.get("topic", "")).endswith(visit) or m["type"] == "gone",
+    )
+
+
+@check("topics", "who goes off call is shown no case any more, and is told so", "topics")
+async def ends_off_call(stage: Stage) -> None:
+    provider = await stage.provider()
+    patient, _ = await stage.in_line()
+    await whole(provider, f"case/{patient.visit}", "case.state")
+    async with off_call(provider):
+        wanted = f"case/{patient.visit}"
+        await ended(provider, wanted)
+        await provider.refused("not_found", "subscribe", topic=wanted)
+
+
+@check("topics", "an ended visit shows its patient the end alone", "topics")
+async def over(stage: Stage) -> None:
+    patient, provider, visit = await stage.together()
+    for room in ("case", "chat"):
+        await whole(patient, f"{room}/{visit}", PATIENT_TOPICS[room])
+    await provider.get("visit.end", visit=visit)
+    for room in ("case", "chat"):
+        await ended(patient, f"{room}/{visit}")
+        await patient.refused("not_found", "subscribe", topic=f"{room}/{visit}")
+    state = (await whole(patient, f"visit/{visit}", "visit.state"))["visit"]
+    seen = state["status"], state["parties"], state["claimant"]
+    patient.want(seen == ("ended", {}, None), "`status` ended, `parties` {}, `claimant` null", state)
 
 
 @check("queue", "whoever arrives appears once as fresh, and goes when they leave", "queue", codecs=True)

@@ -104,7 +104,7 @@ client.subscribe(
   `visit/${boot.visit}`,
   (message) => {
     visit = message.visit;
-    gone = !(boot.guest in visit.parties);
+    gone = visit.status !== "ended" && !(boot.guest in visit.parties);
     follow();
     if (gone) client.bye();
   },

@@ -45,8 +45,8 @@ const stepUrl = (step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
 /** What the page shows now. */
 function phase() {
   if (state.gone) return "gone";
+  if (state.visit?.status === "ended") return "after";
   if (!state.visit || !state.info) return "loading";
-  if (state.visit.status === "ended") return "after";
   if (state.visit.status !== "queued") return "session";
   return state.info.guide_done && !hashStep() ? "waiting" : "guide";
 }
@@ -146,6 +146,8 @@ function wrote(line) {
 /** A session exists while the visit is claimed or live, and lets go of the camera when it no longer is. */
 function followVisit() {
   const now = phase();
+  if (now === "after") chat.stop();
+  else chat.start();
   if (now === "session" && !session) {
     session = new Session({ client, visit: boot.visit, role: "patient", organisation, language, redraw, aside: asideOfCall });
     session.open();

@@ -17,6 +17,7 @@ export class PatientVisit extends EventTarget {
   gone = null; // the server's refusal, where this browser has no such visit (any more)
   problems = new Map(); // step id -> sentence
   #client;
+  #drops = []; // lets go of what is held while the visit is open
   #drafts = new Map(); // step id -> what was typed and is not confirmed as left
   #unsaved = new Set();
   #timer = 0;
@@ -34,9 +35,33 @@ export class PatientVisit extends EventTarget {
       this.gone = error;
       this.#changed();
     };
-    client.subscribe(`visit/${id}`, (message) => this.#set("visit", message.visit), refused);
-    client.subscribe(`case/${id}`, (message) => this.#set("info", message.case), refused);
-    client.subscribe(`place/${id}`, (message) => this.#set("place", message));
+    client.subscribe(`visit/${id}`, (message) => this.#follow(message.visit), refused);
+    this.#hold();
+  }
+
+  /** The case and the place, which the server shows only while the visit is open. */
+  #hold() {
+    this.#drops = [
+      this.#client.subscribe(`case/${this.id}`, (message) => this.#set("info", message.case)),
+      this.#client.subscribe(`place/${this.id}`, (message) => this.#set("place", message)),
+    ];
+  }
+
+  #follow(visit) {
+    if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
+    else if (!this.#drops.length) {
+      this.#hold(); // reopened: this page is the visit's again
+      this.#enter();
+    }
+    this.#set("visit", this.#kept(visit));
+  }
+
+  /** Of an ended visit the server shows the end alone; whom the patient saw, and for how long, a page that was there knows itself. */
+  #kept(visit) {
+    const before = this.visit;
+    if (visit.status !== "ended" || visit.claimant || !before?.claimant) return visit;
+    const last = before.live_ms && visit.ended_ms ? visit.ended_ms - before.live_ms : 0;
+    return { ...visit, claimant: before.claimant, talked_ms: before.talked_ms + last };
   }
 
   /** The steps that are asked, given the answers so far. */

@@ -120,7 +120,7 @@ export class Acts {
       story.info = message.case;
       drawer.redraw();
     }, (error) => {
-      story.refused = error.code === "not_found" ? t("Case Information can be opened while you are on call.") : refusalWords(error);
+      story.refused = error.code === "not_found" ? t("Case Information is shown while the patient waits and you are on call, and to the visit's own provider and administrators.") : refusalWords(error);
       drawer.redraw();
     });
     this.#say({ type: "visit.history", visit }, ({ events, calls }) => {

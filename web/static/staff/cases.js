@@ -31,6 +31,7 @@ export class Cases {
       entry.info = message.case;
       this.#changed();
     }, (error) => {
+      entry.info = undefined; // it may have been shown until now
       entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
       this.#changed();
     });
