@@ -60,7 +60,8 @@ class Held:
         known = self.epoch is not None and epoch in (None, self.epoch) and version <= self.version
         if known and not message["type"].endswith(".snapshot"):
             return
-        self.epoch, self.version = epoch or self.epoch, version
+        # An organisation in which nothing ever happened has the epoch "".
+        self.epoch, self.version = self.epoch if epoch is None else epoch, version
         self._handler(message)
         early, self._early = self._early, []
         for change in early:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.client import SignallingClient, SignallingError
-from signalling.returning import DRAINS, LOST, ReturningClient, pause_s, stays_away
+from signalling.returning import DRAINS, LOST, Held, ReturningClient, pause_s, stays_away
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 
@@ -50,3 +50,11 @@ async def test_r26_a_topic_whose_visit_is_gone_is_refused_to_who_holds_it_and_as
     client._listen({"type": "gone", "topic": "visit/v_1"})
     client._listen({"type": "gone", "topic": "visit/v_1"})
     assert [error.code for error in refused] == ["not_found"]
+
+
+def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
+    shown: list[int] = []
+    held = Held(lambda message: shown.append(message["version"]), lambda _: None)
+    held.take({"type": "queue.snapshot", "topic": "queue", "epoch": "", "version": 0})
+    held.take({"type": "queue.row", "topic": "queue", "version": 2})
+    assert shown == [0, 2]
