@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from signalling.tags import Id, MediaKind, Relation, RequestId, Sdp, Topic, tag
+from signalling.tags import Epoch, Id, MediaKind, Relation, RequestId, Sdp, Topic, tag
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=tag):
@@ -35,7 +35,7 @@ class Subscribe(Request, frozen=True, kw_only=True):
     """PROTOCOL.md#topics; `epoch` and `version` are what the client holds."""
 
     topic: Topic
-    epoch: Id | None = None
+    epoch: Epoch | None = None
     version: int | None = None
 
 

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Id = Annotated[str, Meta(min_length=1, max_length=80)]
+Epoch = Annotated[str, Meta(max_length=80)]  # "" where nothing has ever happened
 Topic = Annotated[str, Meta(min_length=1, max_length=120)]
 Sdp = Annotated[str, Meta(max_length=32_768)]
 MediaKind = Literal["audio", "video"]

@@ -212,3 +212,14 @@ async def test_another_organisation_sees_and_may_nothing(two: Clinic) -> None:
     with pytest.raises(SignallingError) as refused:
         await stranger.request("subscribe", topic=f"case/{visit}")
     assert refused.value.code == "not_found"
+
+
+async def test_who_held_an_organisation_in_which_nothing_had_happened_comes_back_to_it(two: Clinic) -> None:
+    provider = await two.connect(two.provider(), 0)
+    await provider.request("subscribe", topic="queue")
+    held = await provider.expect("queue.snapshot")
+    assert held["epoch"] == ""
+    await two.arrive(1)
+    back = await two.connect(two.provider(), 1)
+    await back.request("subscribe", topic="queue", epoch=held["epoch"], version=held["version"])
+    assert len((await back.expect("queue.snapshot"))["rows"]) == 1
