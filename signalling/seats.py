@@ -13,7 +13,7 @@ import structlog
 
 from signalling import messages as m
 from signalling import wire
-from signalling.hub import Hub, frame
+from signalling.hub import Hub, Socket, frame
 from signalling.lease import Lease, Leases
 from signalling.liveness import Liveness
 from signalling.mirror import Change, Reset
@@ -35,14 +35,14 @@ class OwnRooms(Protocol):
 
 
 class Held:
-    """One connection's seat, the lease of its room, and its requests that are not answered yet."""
+    """One connection's seat, the lease of its room, and its requests that are not answered yet, with their sockets."""
 
     __slots__ = ("lease", "moving", "seat", "unanswered")
 
     def __init__(self, seat: Seat, lease: Lease) -> None:
         self.seat = seat
         self.lease = lease
-        self.unanswered: set[int] = set()
+        self.unanswered: dict[int, Socket | None] = {}
         self.moving = False
 
 
@@ -89,8 +89,13 @@ class Seats:
             await self.rooms.join(join)
         else:
             if request_id is not None:
-                held.unanswered.add(request_id)
-            await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join))
+                held.unanswered[request_id] = self._hub.sockets.get(seat.connection)
+            try:
+                await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join))
+            except Unavailable:
+                if request_id is not None:
+                    held.unanswered.pop(request_id, None)  # who asked is told by this error
+                raise
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
         """Pass a request on to the room's owner, which answers; return False if this connection has not joined.
@@ -104,8 +109,12 @@ class Seats:
         if held.lease.owner == self._worker:
             self.rooms.receive(request)
         else:
-            held.unanswered.add(request.id)
-            self._post(held.lease.owner, request, lambda: self._refuse(held, request.id))
+            held.unanswered[request.id] = self._hub.sockets.get(connection)
+            try:
+                self._post(held.lease.owner, request, lambda: self._refuse(held, request.id))
+            except Unavailable:
+                held.unanswered.pop(request.id, None)  # who asked is told by this error
+                raise
         return True
 
     async def leave(self, connection: str) -> None:
@@ -145,10 +154,14 @@ class Seats:
         return held
 
     def _refuse(self, held: Held, request_id: int) -> None:
-        """Answer a request that its room will not answer, unless it has been answered."""
+        """Answer a request that its room will not answer, unless it has been answered or its socket is gone.
+
+        The socket of a connection that came back counts its requests anew.
+        """
         if request_id in held.unanswered:
-            held.unanswered.discard(request_id)
-            self._hand(held.seat.connection, m.error(request_id, "unavailable"))
+            socket = held.unanswered.pop(request_id)
+            if socket is not None and self._hub.sockets.get(held.seat.connection) is socket:
+                socket.send(m.error(request_id, "unavailable"))
 
     async def _pass_on(self, lease: Lease, message: wire.RoomMessage) -> None:
         if lease.owner == self._worker:
@@ -243,7 +256,9 @@ class Seats:
         if word.reply_to is not None:
             if held is None or word.reply_to not in held.unanswered:
                 return  # it has been answered
-            held.unanswered.discard(word.reply_to)
+            asked = held.unanswered.pop(word.reply_to)
+            if self._hub.sockets.get(word.connection) is not asked:
+                return  # the connection came back on another socket, which counts its requests anew
         elif held is not None and word.fence < held.lease.fence:
             return  # an owner that has lost the room and does not know it yet
         if word.unseats:

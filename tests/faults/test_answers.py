@@ -1,0 +1,87 @@
+"""Requests that a room's owner answers on another worker: each is answered once, whichever way the answer is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import aiohttp
+import pytest
+
+from signalling.client import SignallingClient, SignallingError
+from signalling.line import LineRedis
+from tests.faults.link import Link, link_to
+from tests.signalling.clinic import Clinic, open_worker
+from web.valkey import EmbeddedStore
+
+
+@pytest.fixture
+async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[tuple[Clinic, list[Link]]]:
+    """Two workers, each with a link of its own to the store."""
+    async with AsyncExitStack() as stack:
+        links, opened = [], []
+        for index in range(2):
+            link = await stack.enter_async_context(link_to(embedded_store.url))
+            redis = LineRedis.from_url(link.url, socket_timeout=1.0)
+            stack.push_async_callback(redis.aclose)
+            opened.append(await stack.enter_async_context(open_worker(redis, index)))
+            links.append(link)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        yield Clinic([worker for worker, _ in opened], [server for _, server in opened], http), links
+
+
+async def in_a_room_of_the_first(clinic: Clinic) -> tuple[str, SignallingClient, list[dict[str, Any]]]:
+    """Return (visit, a provider on the second worker whose room the first one owns, answers that nobody waited for)."""
+    ana = await clinic.arrive(0)
+    assert ana.visit is not None
+    patient = await clinic.connect(ana, 0)
+    await patient.request("visit.enter", visit=ana.visit)
+    odd: list[dict[str, Any]] = []
+    provider = await clinic.connect(clinic.provider(), 1, listener=_answers(odd))
+    await provider.request("on_call", on=True)
+    await provider.request("visit.claim", visit=ana.visit)
+    await provider.request("visit.enter", visit=ana.visit)
+    await patient.request("media.join", visit=ana.visit)
+    await provider.request("media.join", visit=ana.visit)
+    return ana.visit, provider, odd
+
+
+def _answers(odd: list[dict[str, Any]]) -> Any:
+    return lambda message: odd.append(message) if "reply_to" in message else None
+
+
+async def test_a_request_that_could_not_be_passed_on_is_answered_once(two: tuple[Clinic, list[Link]]) -> None:
+    clinic, links = two
+    visit, provider, odd = await in_a_room_of_the_first(clinic)
+    links[1].cut()
+    await asyncio.sleep(0.1)
+    with pytest.raises(SignallingError) as refused:
+        await provider.request("media.mute", visit=visit, kind="audio", muted=True)
+    assert refused.value.code == "unavailable"
+    links[1].heal()
+    await asyncio.sleep(0.3)
+    await provider.request("visit.leave", visit=visit)
+    await provider.request("ping")
+    assert odd == []
+
+
+async def test_what_a_lost_socket_had_asked_is_not_answered_on_the_next(
+    two: tuple[Clinic, list[Link]],
+) -> None:
+    clinic, links = two
+    visit, provider, _ = await in_a_room_of_the_first(clinic)
+    links[0].stall()
+    await provider.ask("media.mute", visit=visit, kind="audio", muted=True)
+    await asyncio.sleep(0.05)
+    provider.vanish()
+    odd: list[dict[str, Any]] = []
+    back = await clinic.connect(
+        clinic.provider(), 1, resume=provider.welcome["resume"], listener=_answers(odd)
+    )
+    await asyncio.sleep(0.3)
+    links[0].heal()
+    await back.request("visit.leave", visit=visit)
+    await asyncio.sleep(0.3)
+    assert odd == []
