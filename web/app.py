@@ -35,7 +35,7 @@ from web.pages import (
     staff,
     two_factor,
 )
-from web.pages.errors import error_pages
+from web.pages.errors import error_pages, is_own_form
 from web.pages.public import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import SETTINGS, THROTTLE
@@ -89,7 +89,7 @@ def create_app(settings: Settings) -> web.Application:
             language_middleware(language, secure=settings.secure),
             error_pages,
             refuse_other_encodings(is_api),
-            same_site_middleware(settings.server.public_url, is_api),
+            same_site_middleware(settings.server.public_url, is_api, is_own_form),
             aiohttp_session.session_middleware(storage),
             audited(AUDITED, is_api),
         ],

@@ -5,17 +5,21 @@ page, no account and no visit. The throttle counts in the store, so that all wor
 """
 
 import asyncio
+import hashlib
 import ipaddress
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from redis.asyncio import Redis
 
+log = structlog.get_logger("web.security")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -78,6 +82,11 @@ def is_own_request(request: web.Request, public: str) -> bool:
     return is_own_origin(request, public)
 
 
+def is_silent(request: web.Request) -> bool:
+    """Whether a request says nothing about where it comes from, as a browser does that is told to keep it to itself."""
+    return "Sec-Fetch-Site" not in request.headers and request.headers.getall("Origin", []) == ["null"]
+
+
 def _origin(url: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(url)
@@ -87,16 +96,31 @@ def _origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, parts.hostname or "", port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
-def same_site_middleware(public: str, exempt: Callable[[web.Request], bool] = lambda _: False) -> Middleware:
+async def _proves_nothing(_: web.Request) -> bool:
+    return False
+
+
+def same_site_middleware(
+    public: str,
+    exempt: Callable[[web.Request], bool] = lambda _: False,
+    proven: Callable[[web.Request], Awaitable[bool]] = _proves_nothing,
+) -> Middleware:
     """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
 
     `exempt`: requests that no cookie identifies, and that another site's page therefore cannot make in somebody's name.
+    `proven`: whether a form shows by its token that it is our own. It is asked about a request that does not say where
+    it comes from, as Safari before 16.4 makes it from a page with `Referrer-Policy: no-referrer`: `Origin: null`, and
+    no Sec-Fetch-Site.
     """
 
     @web.middleware
     async def same_site(request: web.Request, handler: Handler) -> web.StreamResponse:
         unsafe = request.method not in SAFE_METHODS and not exempt(request)
-        if unsafe and not is_own_request(request, public):
+        if (
+            unsafe
+            and not is_own_request(request, public)
+            and not (is_silent(request) and await proven(request))
+        ):
             raise web.HTTPForbidden(text="This request did not come from a page of this site.")
         return await handler(request)
 
@@ -135,16 +159,37 @@ def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
     """The address that a request came from, as far as it can be believed.
 
     X-Forwarded-For is read from the right, and only while the address to the right is one of the trusted `proxies`
-    (addresses or networks); what a stranger wrote to the left of that counts for nothing.
+    (addresses or networks); what a stranger wrote to the left of that counts for nothing. An address is returned as
+    `ipaddress` writes it, without port, brackets and zone; what is none, as it came.
     """
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
-    address = request.remote or ""
+    address = plain_address(request.remote or "")
     forwarded = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
     for hop in reversed(forwarded):
         if not _is_in(address, networks) or not hop.strip():
             break
-        address = hop.strip()
+        address = plain_address(hop)
     return address
+
+
+PORT = re.compile(r"(?P<v6>\[[^\[\]]*\])(:[\w.]+)?|(?P<v4>[0-9.]+):[\w.]+", re.ASCII)
+
+
+def plain_address(text: str) -> str:
+    """The address that a proxy has written in one of their many ways; the text itself where it is none.
+
+    Some add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`), and an
+    IPv4 address may come as an IPv6 one (`::ffff:203.0.113.5`), above all from a server that listens on both.
+    """
+    text = text.strip().strip('"').strip()
+    ported = PORT.fullmatch(text)
+    bare = text if ported is None else (ported["v6"] or ported["v4"]).strip("[]")
+    try:
+        found = ipaddress.ip_address(bare.partition("%")[0])
+    except ValueError:
+        return text
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(mapped or found)
 
 
 def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
@@ -156,14 +201,17 @@ def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IP
 
 
 def neighbourhood(address: str) -> str:
-    """What one person at `address` can send from: the address itself, or the /64 of an IPv6 one."""
+    """What one person at `address` can send from: the address itself, or the /64 of an IPv6 one.
+
+    A text that is no address stands for itself alone, as a hash: a proxy may hide addresses behind names of its own
+    (RFC 7239 §6.3), and they must not all count as one person.
+    """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(plain_address(address))
     except ValueError:
-        return "unknown"
+        log.warning("remote.unreadable", hint="a trusted proxy sends an X-Forwarded-For that is no address")
+        return "unreadable-" + hashlib.sha256(address.encode(errors="replace")).hexdigest()[:16]
     if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
 

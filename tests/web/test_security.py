@@ -8,7 +8,9 @@ from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import make_mocked_request
 from redis.asyncio import Redis
 
+from tests.web.conftest import OpenSite
 from tests.web.site import FORM, OSEI, Site
+from web.pages.staff import THROTTLE
 from web.security import ACCOUNT, SIGN_IN, Blocked, Rule, Throttle, neighbourhood, remote_of
 
 FAST = Rule("sign_in", first_delay_ms=1, longest_delay_ms=2)
@@ -112,7 +114,53 @@ def test_a_household_of_ipv6_counts_as_one() -> None:
     )
     assert neighbourhood("2001:db8:1:3::1") != neighbourhood("2001:db8:1:2::1")
     assert neighbourhood("::ffff:203.0.113.9") == "203.0.113.9"
-    assert neighbourhood("not an address") == "unknown"
+
+
+PROXIED = ["10.0.0.0/8", "2001:db8:ffff::/48"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("203.0.113.5:51123", "203.0.113.5"),
+        ("203.0.113.5", "203.0.113.5"),
+        (' "203.0.113.5:80" ', "203.0.113.5"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ('"[2001:DB8:0::1]:443"', "2001:db8::1"),
+        ("[2001:db8::1]:_hidden", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%eth0]:443", "fe80::1"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
+        ("[::ffff:203.0.113.5]:8080", "203.0.113.5"),
+    ],
+)
+def test_s43_an_address_with_a_port_or_brackets_is_that_address(written: str, meant: str) -> None:
+    for proxy in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8:ffff::1"):
+        request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": written})
+        assert remote_of(request.clone(remote=proxy), PROXIED) == meant
+    # A proxy behind a proxy, which writes addresses in the same way.
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": f"{written}, 10.0.0.7:1234"})
+    assert remote_of(request.clone(remote="10.0.0.1"), PROXIED) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["unknown", "_abc", "203.0.113.5:51123:9", "[2001:db8::1", "1.2.3", "é", "::1::"]
+)
+def test_s43_what_cannot_be_read_is_not_one_person(text: str) -> None:
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": text})
+    found = neighbourhood(remote_of(request.clone(remote="10.0.0.1"), PROXIED))
+    assert found == neighbourhood(text)
+    assert found not in {neighbourhood(other) for other in ("203.0.113.9", "10.0.0.1", "_other", "")}
+    assert text not in found
+
+
+async def test_s43_behind_a_proxy_that_adds_ports_one_guesser_blocks_nobody_else(open_site: OpenSite) -> None:
+    site = await open_site(server={"trusted_proxies": ["127.0.0.1"]})
+    for _ in range(10):
+        await fail(site.app[THROTTLE], FAST, "203.0.113.5")
+    guesser, other = (site.person(**{"X-Forwarded-For": f"203.0.113.{n}:5112{n}"}) for n in (5, 6))
+    assert ((await guesser.sign_in(OSEI)).status, (await other.sign_in(OSEI)).status) == (429, 303)
 
 
 # --- guessing (row 14)

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import structlog
 from aiohttp import web
-from multidict import MultiDictProxy
+from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
 from signalling.store import Unavailable
-from web.forms import URLENCODED, read_posted
+from web import own_forms, sessions
+from web.forms import MULTIPART, URLENCODED, read_posted
 from web.i18n import N_, gettext
 from web.pages.rendering import error_page
-from web.people import SIGNED_IN, NotForYou
+from web.people import ACCOUNTS, SIGNED_IN, NotForYou, account_of
 from web.security import Busy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,6 +29,8 @@ SMALL_BYTES = 8 * 1024
 PATIENT_BYTES = 24 * 1024
 """Patient information: 1,500 characters in all, of up to twelve bytes each as browsers escape them."""
 STAFF_BYTES = 64 * 1024
+LARGEST_BYTES = 1024 * 1024
+"""The set-up's."""
 
 
 class Words(NamedTuple):
@@ -121,7 +124,26 @@ async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDic
     At most `most` bytes from anybody; from who was found to be signed in already, as much as any form of staff needs.
     """
     bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
-    return (await read_posted(request, bound, URLENCODED)).fields
+    fields = (await read_posted(request, bound, URLENCODED)).fields
+    if own_forms.FIELD not in fields:
+        return fields
+    return MultiDictProxy(
+        MultiDict((name, value) for name, value in fields.items() if name != own_forms.FIELD)
+    )
+
+
+async def is_own_form(request: web.Request) -> bool:
+    """Whether a form proves by its token to be of a page that this browser has from here. Raises as `read_fields`.
+
+    Without the cookie nothing of it is read; without a sign-in, no more than the largest form of a stranger.
+    """
+    if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
+        return False
+    session = await request.app[sessions.STORAGE].look(request)
+    account = await account_of(session, request.match_info.get("organisation", ""), request.app[ACCOUNTS])
+    bound = PATIENT_BYTES if account is None else LARGEST_BYTES
+    posted = await read_posted(request, bound, URLENCODED, MULTIPART)
+    return own_forms.is_right(request, posted.fields.get(own_forms.FIELD, ""))
 
 
 async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:

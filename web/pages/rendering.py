@@ -18,6 +18,7 @@ from aiohttp import web
 
 from web import i18n
 from web.organisations import Organisation
+from web.own_forms import with_tokens
 from web.pages.modules import imported
 
 HERE = Path(__file__).parent.parent
@@ -88,7 +89,8 @@ def page(
         "lang": i18n.current(),
         "language_links": i18n.choices(request),
     }
-    return aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
+    drawn = aiohttp_jinja2.render_template(template, request, {**shared, **context}, status=status)
+    return with_tokens(request, drawn)
 
 
 def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:

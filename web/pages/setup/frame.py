@@ -19,13 +19,12 @@ from signalling.record import Role
 from web.accounts import Account
 from web.i18n import N_, date_words, gettext, time_words
 from web.organisations import Organisation, OrganisationError
-from web.pages.errors import PATIENT_BYTES, Handler, UnknownOrganisation, read_fields
+from web.pages.errors import LARGEST_BYTES, PATIENT_BYTES, Handler, UnknownOrganisation, read_fields
 from web.pages.public import ORGANISATIONS
 from web.pages.rendering import ORGANISATION, page
 from web.pages.staff_frame import staff_page
 from web.people import SIGNED_IN, require, was_signed_in
 
-BODY_BYTES = 1024 * 1024
 ATTEMPTS = 20
 
 Posted = MultiDictProxy[str]
@@ -107,7 +106,7 @@ async def posted_to(request: web.Request) -> Posted:
     Only from who is signed in, or was until a while ago: nobody else has a large one to lose.
     """
     known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
-    return await read_fields(request, BODY_BYTES if known else PATIENT_BYTES)
+    return await read_fields(request, LARGEST_BYTES if known else PATIENT_BYTES)
 
 
 def keeping(handler: Handler) -> Handler:

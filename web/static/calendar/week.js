@@ -1,6 +1,7 @@
 /* The week of bookable times by the visitor's own clock. The server has drawn it by the clinic's, and that stays where this does
    not run; here the same times are put on the visitor's days, and a day is chosen without a reload. */
 import { html, nothing, render } from "../shared/lit.js";
+import { ownField } from "../shared/own.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
 const root = document.querySelector("#week");
@@ -65,7 +66,7 @@ function start() {
     const times = days.get(chosen);
     render(html`<ul role="list" class="days">${[...days].map(day)}</ul>
       <form method="post" action=${root.dataset.action} class="stack">
-        <h3 aria-live="polite">${say(chosen, { year: "numeric" })}</h3>
+        ${ownField()}<h3 aria-live="polite">${say(chosen, { year: "numeric" })}</h3>
         <input type="hidden" name="zone" value=${mine}>
         ${times.length
           ? html`<ul role="list" class="times">${times.map((at) => html`<li><button class="btn num" name="starts" value=${at}>${clock.format(at)}</button></li>`)}</ul>`

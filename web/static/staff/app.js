@@ -7,6 +7,7 @@ import { tickBy } from "../shared/clock.js";
 import { clock, initials, minutes, stateName } from "../shared/format.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
+import { ownField } from "../shared/own.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { Drawer, announce, ask, clearToasts, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
@@ -260,7 +261,7 @@ function frame(content) {
         ${bell.button(openBell)}
         ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}</nav>
       ${language.view()}
-      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}><button class="btn plain">${t("Sign out")}</button></form>
+      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}>${ownField()}<button class="btn plain">${t("Sign out")}</button></form>
     </header>
     <div class="content">
       ${own ? html`<a class="notice own" href=${path} @click=${follows(path)}><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>` : nothing}
