@@ -70,10 +70,8 @@ def check_config(config: ConfigOption = None) -> None:
         server_context(settings.tls.certificate, settings.tls.key)
     table = Table("key", "value", box=None)
     for section in settings.__struct_fields__:
-        values = getattr(settings, section)
-        for key in values.__struct_fields__:
-            dotted, value = f"{section}.{key}", getattr(values, key)
-            table.add_row(dotted, "[set]" if value and dotted == "redis.url" else str(value), style=None)
+        for key, value in getattr(settings, section).shown().items():
+            table.add_row(f"{section}.{key}", value, style=None)
     Console(markup=False).print(table)
     typer.echo("The settings are good.")
 

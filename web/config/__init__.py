@@ -4,13 +4,14 @@ Knows every key and what is wrong with a file; nothing of how a setting is used.
 """
 
 from web.config.addresses import is_loopback
-from web.config.keys import MEANINGS, Log, Section, Sessions, Settings, sections
+from web.config.keys import MEANINGS, SECRETS, Log, Section, Sessions, Settings, sections
 from web.config.reading import load, parse
 from web.config.rules import EXIT_CODE, ConfigError, refuse_plain_http
 
 __all__ = [
     "EXIT_CODE",
     "MEANINGS",
+    "SECRETS",
     "ConfigError",
     "Log",
     "Section",

@@ -46,3 +46,27 @@ def is_network(text: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether `host`, as written in the settings, is reached from this machine only."""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_store(url: str) -> bool:
+    """Whether `url` can be read as the address of a Redis or Valkey; an empty text is the embedded one."""
+    if not url:
+        return True
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    # A password with "/" or "#" in it, unescaped, ends the host early.
+    whole = not parts.fragment and "@" not in parts.path
+    return whole and parts.scheme in ("redis", "rediss", "unix") and bool(parts.hostname or parts.path)
+
+
+def without_password(text: str) -> str:
+    """The text as it may be shown; of a URL neither the user and password nor the values of its query."""
+    scheme, marked, rest = text.partition("://")
+    if not marked:
+        return text
+    address, asked, _ = rest.partition("?")
+    _, known, host = address.rpartition("@")  # a password may have "/", "#" and "@" in it
+    return f"{scheme}://{'[hidden]@' if known else ''}{host}{'?[hidden]' if asked else ''}"

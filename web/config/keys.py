@@ -4,13 +4,14 @@ Knows what follows from the keys for everybody (the origin of links, the ports o
 nor how a setting is used. The `config.toml` of the root documents each key for people; a test compares it with this.
 """
 
+import functools
 from collections.abc import Mapping
-from typing import Annotated, Literal, get_args, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
-from web.config.addresses import is_address
+from web.config.addresses import is_address, without_password
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")]
 Text = Annotated[str, Meta(max_length=500, description="a text")]
@@ -18,8 +19,29 @@ File = Annotated[str, Meta(max_length=4096, description='the path of a file, or 
 Seconds = Annotated[float, Meta(gt=0, le=86400 * 30, description="a number of seconds above 0")]
 
 
+SECRET: dict[str, Any] = {"secret": "whole"}
+"""`Meta(extra=SECRET)`: the value is never shown."""
+SECRET_URL: dict[str, Any] = {"secret": "url"}
+"""`Meta(extra=SECRET_URL)`: the value is a URL, shown without what may be a password; never repeated if it is wrong."""
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One [section] of the file: every key has a default, none may be invented."""
+    """One [section] of the file: every key has a default, none may be invented. Its `repr` holds no secret."""
+
+    def shown(self) -> dict[str, str]:
+        """Each key with its value as anybody may see it, in a terminal or a log."""
+        secrets = secrets_of(type(self))
+        return {
+            key: "[set]"
+            if secrets.get(key) == "whole" and getattr(self, key)
+            else without_password(str(getattr(self, key)))
+            for key in self.__struct_fields__
+        }
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{key}={value}' for key, value in self.shown().items())})"
+
+    __str__ = __repr__
 
 
 class Server(Section, frozen=True):
@@ -49,7 +71,10 @@ class Redis(Section, frozen=True):
 
     url: Annotated[
         str,
-        Meta(description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store'),
+        Meta(
+            description='"redis://", "rediss://" or "unix://" and an address, or "" for the embedded store',
+            extra=SECRET_URL,
+        ),
     ] = ""
     socket_timeout_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 2.0
 
@@ -115,7 +140,7 @@ class Mail(Section, frozen=True):
         "starttls"
     )
     username: Text = ""
-    password: Text = ""
+    password: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
     password_file: File = ""
     sender: Annotated[
         str, Meta(max_length=254, description='an email address such as "visits@example.org"')
@@ -190,6 +215,17 @@ def sections() -> dict[str, type[Section]]:
     return {name: hint for name, hint in get_type_hints(Settings).items() if isinstance(hint, type)}
 
 
+@functools.cache
+def secrets_of(section: type[Section]) -> Mapping[str, str]:
+    """The keys of a section that may hold a password: "whole", or "url" if the value is a URL."""
+    found: dict[str, str] = {}
+    for key, hint in get_type_hints(section, include_extras=True).items():
+        for meta in get_args(hint)[1:]:
+            if isinstance(meta, Meta) and (meta.extra or {}).get("secret"):
+                found[key] = (meta.extra or {})["secret"]
+    return found
+
+
 def _meanings() -> dict[str, str]:
     """What each dotted key expects, in words."""
     return {
@@ -200,3 +236,8 @@ def _meanings() -> dict[str, str]:
 
 
 MEANINGS: Mapping[str, str] = _meanings()
+
+SECRETS: Mapping[str, str] = {
+    f"{name}.{key}": kind for name, section in sections().items() for key, kind in secrets_of(section).items()
+}
+"""The dotted keys whose values may hold a password, marked at each key; no command, page or log shows them."""

@@ -13,11 +13,9 @@ from typing import Any
 
 import msgspec
 
-from web.config.keys import MEANINGS, Settings, sections
+from web.config.addresses import without_password
+from web.config.keys import MEANINGS, SECRETS, Settings, secrets_of, sections
 from web.config.rules import CHECKS, RULES, ConfigError
-
-SECRET = ("redis.url", "mail.password")
-"""Values that may hold a password, and are never repeated to a terminal or a log."""
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -95,9 +93,9 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            raise ConfigError(
-                f"{source}: {name}: expected a section, written [{name}]; found {_shown(table)}"
-            )
+            # What was meant for a secret of this section is not repeated.
+            found = "" if secrets_of(known[name]) else f"; found {_shown(table)}"
+            raise ConfigError(f"{source}: {name}: expected a section, written [{name}]{found}")
         keys = known[name].__struct_fields__
         for key in table:
             if key not in keys:
@@ -117,10 +115,10 @@ def _explained(error: msgspec.ValidationError, raw: Mapping[str, Any], source: s
 
 
 def _wrong(source: str, key: str, value: object) -> ConfigError:
-    found = "" if key in SECRET else f"; found {_shown(value)}"
+    found = "" if key in SECRETS else f"; found {_shown(value)}"
     return ConfigError(f"{source}: {key}: expected {MEANINGS[key]}{found}")
 
 
 def _shown(value: object) -> str:
-    text = msgspec.json.encode(value, enc_hook=str).decode()
+    text = without_password(msgspec.json.encode(value, enc_hook=str).decode())
     return text if len(text) <= 80 else text[:77] + "..."

@@ -6,7 +6,7 @@ Each rule says its problem in words. `reading.py` asks them of every file; plain
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin
+from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin, is_store
 from web.config.keys import Settings
 
 EXIT_CODE = 2
@@ -20,7 +20,7 @@ class ConfigError(Exception):
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "server.public_url": is_origin,
     "server.trusted_proxies": lambda found: all(map(is_network, found)),
-    "redis.url": lambda url: not url or url.startswith(("redis://", "rediss://", "unix://")),
+    "redis.url": is_store,
     "mail.sender": lambda address: MAILBOX.fullmatch(address) is not None,
     "webhooks.allow": lambda found: all(map(is_network, found)),
     "media.host": lambda host: not host or is_address(host),
