@@ -5,6 +5,7 @@ and drained when the server stops. A watch closes the sockets of sign-ins that e
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
@@ -137,6 +138,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()
+    log.info("worker.started", worker=worker.id, pid=os.getpid())
     yield
     await watch.close()
     await worker.close()

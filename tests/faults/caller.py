@@ -9,20 +9,19 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from media.codecs import OPUS
 from media.dtls import Identity
 from media.probe import Probe
 from media.srtp import best_binding
 from signalling.client import MSGPACK, Closed, SignallingClient, SignallingError
-from signalling.record import Actor
-from tests.signalling.clinic import headers
 
 FRAME_S = 0.02
 BACK_S = 0.25, 0.5
@@ -50,14 +49,22 @@ class _Leg(Probe):
 
 
 class Caller:
-    """`urls` are the workers' WebSockets: the first is connected to, the others are tried when it is lost.
+    """`headers` say who this is; `urls` are WebSockets: the first is used, the others in turn when it is lost.
 
     `arrivals` are the times (monotonic, s) at which the other party's packets arrived, `rooms` counts fresh offers.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, actor: Actor, visit: str, urls: Sequence[str]) -> None:
-        self.actor = actor
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        role: str,
+        headers: Mapping[str, str],
+        visit: str,
+        urls: Sequence[str],
+    ) -> None:
+        self.role = role
         self.visit = visit
+        self._headers = headers
         self.arrivals: list[float] = []
         self.rooms = 0
         self.closed_with: list[int] = []
@@ -76,7 +83,7 @@ class Caller:
     async def open(self) -> None:
         """Connect and enter the visit's page."""
         await self._connect(self._urls[0], None)
-        if self.actor.is_staff:
+        if self.role == "staff":
             await self.client.request("on_call", on=True)
         self._spawn(self._come_back())
         self._spawn(self._speak())
@@ -112,12 +119,11 @@ class Caller:
         task.add_done_callback(self._tasks.discard)
 
     async def _connect(self, url: str, resume: str | None) -> None:
-        role = "staff" if self.actor.is_staff else str(self.actor.role)
         self._client = await SignallingClient.connect(
             self._http,
             url,
-            role,
-            headers=headers(self.actor),
+            self.role,
+            headers={**self._headers, "Origin": str(URL(url).origin()).replace("ws", "http", 1)},
             resume=resume,
             subprotocol=MSGPACK,
             timeout_s=5,

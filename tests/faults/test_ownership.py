@@ -24,7 +24,7 @@ from signalling.store import Keys
 from tests.faults.caller import Caller, call, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
-from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.clinic import ORG, Clinic, clinic, headers
 from tests.signalling.waits import until
 from tests.signalling.worker_process import Process, worker_process
 from web.valkey import EmbeddedStore
@@ -234,8 +234,8 @@ async def test_r22_a_room_whose_owner_stood_still_has_one_owner_and_both_hear_ea
             person = await one.arrive()
             assert person.visit is not None
             here = one.url(0)
-            patient = Caller(one.http, person, person.visit, [here])
-            provider = Caller(one.http, one.provider(), person.visit, [other.url, here])
+            patient = Caller(one.http, "patient", headers(person), person.visit, [here])
+            provider = Caller(one.http, "staff", headers(one.provider()), person.visit, [other.url, here])
             async with call(patient, provider):
                 assert await owner_of(one, person.visit) == other.id
                 other.freeze()
@@ -261,8 +261,8 @@ async def test_r23_a_call_is_not_touched_when_its_owner_loses_the_store_for_five
             person = await one.arrive()
             assert person.visit is not None
             here = one.url(0)
-            patient = Caller(one.http, person, person.visit, [here])
-            provider = Caller(one.http, one.provider(), person.visit, [other.url, here])
+            patient = Caller(one.http, "patient", headers(person), person.visit, [here])
+            provider = Caller(one.http, "staff", headers(one.provider()), person.visit, [other.url, here])
             async with call(patient, provider):
                 began_s = time.monotonic()
                 (link.stall, link.cut)[number % 2]()

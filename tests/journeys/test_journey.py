@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import signal
 
 import pytest
 from playwright.async_api import Browser, expect
@@ -155,27 +153,3 @@ async def test_a_patient_without_camera_and_microphone_can_still_be_seen_to_be_t
     else:
         raise AssertionError("the patient does not see the provider")
     assert patient.problems == []
-
-
-async def test_when_the_worker_that_carries_the_media_dies_the_call_comes_back_by_itself(
-    browser: Browser, greenroom_server: StartServer
-) -> None:
-    server = greenroom_server(workers=2)
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
-    patient: Patient = await person(browser, server, Patient)
-    await patient.meet_now()
-    await patient.other_worker(than=provider.worker)
-    await provider.claim()
-    await patient.press("Start Session")
-    await provider.press("Start Session")
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
-    for pid in server.pids:
-        # Whichever of the two carries it: the first is killed, and its successor is up before the second is.
-        os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.5)
-        await patient.sees_and_hears()
-        await provider.sees_and_hears()
-        await asyncio.sleep(2)

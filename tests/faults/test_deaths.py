@@ -1,0 +1,199 @@
+"""A worker or a machine that carries a live call dies: picture and sound come back by themselves, and soon.
+
+The real server, killed as the kernel kills; pages of real browsers, and light media where the page is not the point.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from playwright.async_api import Browser
+
+from signalling.client import SignallingClient
+from tests.conftest import StartServer
+from tests.faults.caller import Caller, call, until_heard
+from tests.faults.conftest import Measured, Rounds
+from tests.journeys.people import Patient, Staff, credentials, person
+from tests.server import RunningServer
+from web.peers import entry
+from web.peers.answers import information
+from web.peers.entry import Clinic
+from web.valkey import address_file
+
+# Runs in a page: resolves with how many ms after `killed` a peer connection made since then has pictures and sound.
+BACK = """async ([known, killed]) => {
+  for (;;) {
+    for (const peer of window.__peers.slice(known)) {
+      if (peer.connectionState === "closed") continue;
+      let frames = 0, sound = 0;
+      for (const stat of (await peer.getStats()).values()) {
+        if (stat.type === "inbound-rtp" && stat.kind === "video") frames = stat.framesDecoded || 0;
+        if (stat.type === "inbound-rtp" && stat.kind === "audio") sound = stat.bytesReceived || 0;
+      }
+      if (frames >= 2 && sound > 0) return Date.now() - killed;
+    }
+    if (Date.now() - killed > 15000) return 15000;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}"""
+
+
+def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile (nearest rank)."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
+
+
+def owner_of(server: RunningServer, visit: str) -> str:
+    """Return the worker that carries a visit's media."""
+    url = address_file(server.data).read_text("utf-8")
+    with redis.Redis.from_url(url, socket_timeout=5) as store:
+        owner = store.hget(f"{{demo}}:lease:{visit}", "owner")
+    assert isinstance(owner, bytes)
+    return owner.decode()
+
+
+def pid_of(server: RunningServer, worker: str) -> int:
+    """Return the process of a worker."""
+    return next(
+        int(e["pid"]) for e in server.events if e["event"] == "worker.started" and e["worker"] == worker
+    )
+
+
+async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_medias_worker_was_killed(
+    browser: Browser, greenroom_server: StartServer, rounds: Rounds, measured: Measured
+) -> None:
+    server = greenroom_server(workers=2)
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient)
+    await patient.meet_now()
+    await patient.other_worker(than=provider.worker)
+    await provider.claim()
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    visit = provider.page.url.rpartition("/")[2]
+    back_s = []
+    for _ in range(rounds(1, 20)):
+        for side in (patient, provider):
+            await side.sees_and_hears()
+        victim = pid_of(server, owner_of(server, visit))
+        known = [await side.page.evaluate("window.__peers.length") for side in (patient, provider)]
+        os.kill(victim, signal.SIGKILL)
+        killed_ms = time.time() * 1000
+        times_ms = await asyncio.gather(
+            *(
+                side.page.evaluate(BACK, [count, killed_ms])
+                for side, count in zip((patient, provider), known, strict=True)
+            )
+        )
+        back_s.append(max(times_ms) / 1000)
+        await asyncio.sleep(2)  # its successor is up before the next one is killed
+    print("R30 pages:", [round(each, 2) for each in back_s])
+    measured("R30", "kill -9 of the media's worker, two Chromium pages, p95", p95(back_s), "s", at_most=1.5)
+
+
+async def signed_in(clinic: Clinic, server: RunningServer) -> dict[str, str]:
+    """Sign a provider in; return what says so to a WebSocket."""
+    email, password = await credentials(server, "osei")
+    browser = entry.Browser(clinic)
+    answer = await browser.post(f"{clinic.path}/staff/sign-in", {"email": email, "password": password})
+    assert answer.status == 303, answer.status
+    browser.close()
+    return browser.headers
+
+
+async def in_line(clinic: Clinic, number: int) -> tuple[dict[str, str], str]:
+    """Bring a patient into the queue; return what says who they are to a WebSocket, and the visit."""
+    browser = entry.Browser(clinic)
+    form = information(number, await clinic.language(browser))
+    answer = await browser.post(f"{clinic.path}/information", form)
+    assert answer.status == 303, answer.status
+    browser.close()
+    client = await SignallingClient.connect(
+        clinic.http, clinic.socket_url, "patient", headers=browser.headers
+    )
+    visit = client.welcome["visit"]
+    await client.send({"type": "bye", "id": 1})
+    await client.close()
+    return browser.headers, visit
+
+
+async def test_r30_light_media_flows_again_soon_after_its_worker_was_killed(
+    greenroom_server: StartServer, rounds: Rounds, measured: Measured
+) -> None:
+    server = greenroom_server(workers=2)
+    back_s = []
+    async with Clinic(server.url + "/demo") as clinic:
+        staff = await signed_in(clinic, server)
+        for number in range(rounds(1, 20)):
+            headers, visit = await in_line(clinic, number + 1)
+            patient = Caller(clinic.http, "patient", headers, visit, [clinic.socket_url])
+            provider = Caller(clinic.http, "staff", staff, visit, [clinic.socket_url])
+            async with call(patient, provider):
+                victim = pid_of(server, owner_of(server, visit))
+                killed_s = time.monotonic()
+                os.kill(victim, signal.SIGKILL)
+                back_s.append(await until_heard((patient, provider), killed_s + 0.05, 15))
+                await provider.client.request("visit.end", visit=visit)
+            await asyncio.sleep(2)
+    print("R30 light media:", [round(each, 2) for each in back_s])
+    measured("R30", "kill -9 of the media's worker, light media, p95", p95(back_s), "s", at_most=1.0)
+
+
+@pytest.fixture
+def machines(valkey_url: str, tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
+    """Starts servers on one store, each as a machine of its own would: its own folder, the same key."""
+    started: list[RunningServer] = []
+
+    def start() -> RunningServer:
+        folder = tmp_path / f"machine-{len(started)}"
+        data = folder / "data"
+        data.mkdir(parents=True)
+        if started:
+            shutil.copy(started[0].data / "secret.key", data / "secret.key")
+        settings: dict[str, dict[str, Any]] = {
+            "server": {"port": 0, "workers": 1},
+            "redis": {"url": valkey_url},
+            "data": {"folder": str(data)},
+        }
+        started.append(RunningServer(folder, settings).wait())
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+async def test_r30_a_call_moves_to_the_other_machine_when_a_whole_machine_dies(
+    machines: Callable[[], RunningServer], rounds: Rounds, measured: Measured
+) -> None:
+    back_s = []
+    stays = machines()
+    async with Clinic(stays.url + "/demo") as clinic:
+        staff = await signed_in(clinic, stays)
+        for number in range(rounds(1, 20)):
+            dies = machines()
+            there = dies.url.replace("http", "ws") + "/demo/ws"
+            here = clinic.socket_url
+            headers, visit = await in_line(clinic, number + 1)
+            patient = Caller(clinic.http, "patient", headers, visit, [here])
+            provider = Caller(clinic.http, "staff", staff, visit, [there, here])
+            await asyncio.sleep(3)  # until a store that was away would be trusted again
+            async with call(patient, provider):
+                killed_s = time.monotonic()
+                os.killpg(dies.process.pid, signal.SIGKILL)
+                back_s.append(await until_heard((patient, provider), killed_s + 0.05, 15))
+                await provider.client.request("visit.end", visit=visit)
+    print("R30 machine:", [round(each, 2) for each in back_s])
+    measured("R30", "kill -9 of one machine of two, p95", p95(back_s), "s", at_most=3.0)
