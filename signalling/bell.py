@@ -18,6 +18,7 @@ from signalling.store import Origin, Unavailable
 from signalling.visit import Event
 
 TOPIC = "bell"
+ATTEMPTS = 10
 log = structlog.get_logger()
 
 
@@ -74,20 +75,30 @@ class Bell:
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
         self._hub.subscribe(socket, name, mirror.version)  # first, so that nothing is missed meanwhile
-        version = mirror.version
-        notices, unread = await self._service.store.bell(actor.organisation, actor.id)
+        snapshot = await self._snapshot(mirror, actor.id)
+        socket.send(snapshot)
+        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version)
+
+    async def show_whole(self, mirror: Mirror, person: str) -> None:
+        """Show somebody all their notifications. Raises `Unavailable`."""
+        self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
+
+    async def _snapshot(self, mirror: Mirror, person: str) -> m.BellSnapshot:
+        name = self._name(mirror.organisation, person)
+        for _ in range(ATTEMPTS):  # again if there was news while the store was asked
+            told = self._hub.told(name)
+            notices, unread = await self._service.store.bell(mirror.organisation, person)
+            if self._hub.told(name) == told:
+                break
         at_ms = [notice.at_ms for notice in notices[:unread]]
         self._unread[name] = Unread(at_ms, unread - len(at_ms))
-        socket.send(
-            m.BellSnapshot(
-                topic=TOPIC,
-                epoch=mirror.epoch,
-                version=version,
-                unread=unread,
-                items=tuple(_part(notice) for notice in notices),
-            )
+        return m.BellSnapshot(
+            topic=TOPIC,
+            epoch=mirror.epoch,
+            version=mirror.version,
+            unread=unread,
+            items=tuple(_part(notice) for notice in notices),
         )
-        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=version)
 
     def unsubscribe(self, socket: Socket) -> None:
         """Unsubscribe."""
@@ -115,7 +126,7 @@ class Bell:
         """Ring. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
-            return  # whoever was away asks for a snapshot, and an unread count comes with the next notice
+            return
         for person, sealed in news.told:
             name = self._name(news.organisation, person)
             if self._hub.has(name):

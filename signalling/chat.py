@@ -41,19 +41,26 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
+        # By the hub's name: what is told while its lines are being read.
+        self._reading: dict[str, list[list[Line]]] = {}
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> m.ChatSnapshot:
-        """Return all lines of a visit. Raises `Unavailable`."""
-        version = (
-            mirror.version
-        )  # of before: a line that is written meanwhile may come twice, and is then dropped
-        lines = await self._service.store.lines(mirror.organisation, visit.id)
+        """Return all lines of a visit, those told while the store was asked included. Raises `Unavailable`."""
+        name, told = f"{mirror.organisation}/chat/{visit.id}", list[Line]()
+        self._reading.setdefault(name, []).append(told)
+        try:
+            found = await self._service.store.lines(mirror.organisation, visit.id)
+        finally:
+            self._reading[name] = [others for others in self._reading[name] if others is not told]
+            if not self._reading[name]:
+                del self._reading[name]
+        lines = {line.id: line for line in (*found, *told)}
         return m.ChatSnapshot(
             topic=f"chat/{visit.id}",
             epoch=mirror.epoch,
-            version=version,
-            lines=tuple(_part(line) for line in lines),
+            version=mirror.version,
+            lines=tuple(map(_part, lines.values())),
         )
 
     async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
@@ -93,4 +100,7 @@ class Chat:
         if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
             topic = f"chat/{news.after.visit}"
             line = m.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
-            self._hub.tell(f"{news.organisation}/{topic}", line)
+            name = f"{news.organisation}/{topic}"
+            for told in self._reading.get(name, ()):
+                told.append(news.after)
+            self._hub.tell(name, line)

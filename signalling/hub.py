@@ -153,7 +153,7 @@ class Socket:
 class Topic:
     """Who hears a topic, what is waiting to go out, and the newest news for those who come back."""
 
-    __slots__ = ("floor", "pending", "ring", "sending", "sockets")
+    __slots__ = ("floor", "pending", "ring", "sending", "sockets", "told")
 
     def __init__(self, floor: int) -> None:
         self.sockets: dict[Socket, int] = {}  # and the version that each has had from its snapshot
@@ -161,6 +161,7 @@ class Topic:
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # the ring has everything above this version
         self.sending: asyncio.Task[None] | None = None
+        self.told = 0  # messages sent by `Hub.tell`
 
 
 class Hub:
@@ -199,6 +200,15 @@ class Hub:
         """Return whether anybody here hears a topic."""
         return topic in self._topics
 
+    def names(self, organisation: str) -> list[str]:
+        """Return the names of an organisation's topics that somebody here hears or may come back to."""
+        return [name for name in self._topics if name.startswith(f"{organisation}/")]
+
+    def told(self, topic: str) -> int:
+        """Return how many messages were sent by `tell`: whether there was news while something else was waited for."""
+        found = self._topics.get(topic)
+        return 0 if found is None else found.told
+
     def subscribers(self, topic: str) -> Iterable[Socket]:
         """Return who hears a topic."""
         found = self._topics.get(topic)
@@ -232,6 +242,7 @@ class Hub:
         found = self._topics.get(topic)
         if found is not None:
             encoded = Encoded(message)
+            found.told += 1
             for socket in tuple(found.sockets):
                 socket.write(encoded.frame(socket.codec))
 

@@ -31,6 +31,10 @@ class Sessions:
         socket.send(self._snapshot(mirror))
         return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
+    async def show_whole(self, mirror: Mirror, _: str) -> None:
+        """Show the whole list."""
+        self._hub.tell(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
+
     @staticmethod
     def _snapshot(mirror: Mirror) -> m.SessionsSnapshot:
         taken = sorted(mirror.visits.taken, key=lambda visit: (visit.claimed_ms or 0, visit.id))
@@ -41,11 +45,9 @@ class Sessions:
         """Show what changed. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         name = f"{news.organisation}/{TOPIC}"
-        if mirror is None or not self._hub.has(name):
+        if mirror is None or isinstance(news, Reset) or not self._hub.has(name):
             return
-        if isinstance(news, Reset):
-            self._hub.tell(name, self._snapshot(mirror))
-        elif isinstance(news.after, Visit):
+        if isinstance(news.after, Visit):
             before = news.before if isinstance(news.before, Visit) else None
             was = views.session_row(before) if before is not None and before.status in TAKEN else None
             is_ = views.session_row(news.after) if news.after.status in TAKEN else None

@@ -1,5 +1,5 @@
-"""Work that many ask for and that is done once for all of them: after a moment, never twice at a time, and never for
-more than a share of this worker's time.
+"""Work that many ask for and that is done once for all of them: after a moment, never twice at a time, never for more
+than a share of this worker's time, and again until it has succeeded.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from signalling.store import Unavailable
+from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
+RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before work that failed is tried again; doubled each time
 log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
@@ -21,7 +23,8 @@ Work = Callable[[], Awaitable[None]]
 class Soon:
     """Work by name."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Failed = unsupervised) -> None:
+        self._failed = failed
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
 
@@ -30,10 +33,10 @@ class Soon:
         if name in self._tasks:
             self._again.add(name)
             return
-        self._tasks[name] = task = asyncio.get_running_loop().create_task(self._run(name, work, delay_s))
-        task.add_done_callback(_done)
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._run(name, work, delay_s))
 
     async def _run(self, name: str, work: Work, delay_s: float) -> None:
+        what, pause_s = name.rpartition("/")[2], RETRY_S
         try:
             while True:
                 await asyncio.sleep(delay_s)
@@ -41,10 +44,20 @@ class Soon:
                 began_s = time.monotonic()
                 try:
                     await work()
-                except (Unavailable, LookupError) as problem:
+                except LookupError:
                     log.warning(
-                        "topics.not_shown", what=name.rpartition("/")[2], problem=type(problem).__name__
-                    )
+                        "topics.not_shown", what=what, problem="LookupError"
+                    )  # nobody is there to see it
+                except Exception as problem:  # noqa: BLE001 - logged and counted there
+                    if isinstance(problem, Unavailable):
+                        log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
+                    else:
+                        self._failed(f"topics.{what}", problem)
+                    self._again.add(name)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, LONGEST_S)
+                else:
+                    pause_s = RETRY_S
                 await asyncio.sleep((time.monotonic() - began_s) * (1 / SHARE - 1))
                 if name not in self._again:
                     return
@@ -58,8 +71,3 @@ class Soon:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _done(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("topics.failed", exc_info=task.exception())

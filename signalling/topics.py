@@ -7,6 +7,7 @@ could end a right; what a state looks like is defined in `views.py`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
@@ -23,12 +24,17 @@ from signalling.record import Actor, Policy, Staff, Status, Visit
 from signalling.service import Service
 from signalling.sessions import Sessions
 from signalling.soon import Soon
+from signalling.store import Unavailable
+from signalling.supervision import Failed, unsupervised
 
 PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
 PLACES_PER_TURN = 64
+AT_ONCE = 32  # topics that are shown whole at the same time after a reset
 log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, m.Subscribe, Mirror], Awaitable[m.Subscribed | m.Error]]
+Whole = Callable[[Mirror, str], Awaitable[None]]
+"""Shows all of a topic to everybody who hears it, for a visit's or a person's id."""
 
 
 def queue_topic(organisation: str) -> str:
@@ -39,10 +45,10 @@ def queue_topic(organisation: str) -> str:
 class Topics:
     """Subscriptions of this worker's sockets, and the news they get."""
 
-    def __init__(self, hub: Hub, service: Service) -> None:
+    def __init__(self, hub: Hub, service: Service, failed: Failed = unsupervised) -> None:
         self._hub = hub
         self._service = service
-        self._soon = Soon()
+        self._soon = Soon(failed)
         self.bell = Bell(hub, service)
         self.chat = Chat(hub, service)
         self.sessions = Sessions(hub, service)
@@ -50,6 +56,12 @@ class Topics:
             "queue": self._subscribe_queue,
             "sessions": self.sessions.subscribe,
             "bell": self.bell.subscribe,
+        }
+        self._whole: dict[str, Whole] = {
+            "queue": self._whole_queue,
+            "sessions": self.sessions.show_whole,
+            **{room: partial(self._whole_visit, room) for room in rights.OF_VISITS},
+            "bell": self.bell.show_whole,
         }
         service.mirrors.observers.append(self.news)
 
@@ -338,34 +350,57 @@ class Topics:
         self._soon.do(f"{mirror.organisation}/reset", partial(self._show_anew, mirror), 0)
 
     async def _show_anew(self, mirror: Mirror) -> None:
+        """Show all topics whole: nobody knows what was missed."""
+        order = list(self._whole)  # what many see, and what costs the store nothing, comes first
+        names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
+        for start in range(0, len(names), AT_ONCE):
+            some = names[start : start + AT_ONCE]
+            shown = await asyncio.gather(
+                *(self._show_whole(mirror, name) for name in some), return_exceptions=True
+            )
+            for name, problem in zip(some, shown, strict=True):
+                if isinstance(problem, Unavailable):
+                    raise problem
+                if isinstance(problem, Exception):
+                    # One topic that cannot be shown must not keep the others from it.
+                    log.error("topics.not_shown", what=kind_of(name)[0], exc_info=problem)
+
+    async def _show_whole(self, mirror: Mirror, name: str) -> None:
+        kind, about = kind_of(name)
+        await self._whole[kind](mirror, about)
+
+    async def _whole_queue(self, mirror: Mirror, _: str) -> None:
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:
             policy = Policy()  # the store has lost the organisation, too
         topic = queue_topic(mirror.organisation)
         self._hub.forget(topic, mirror.version)
-        snapshot = self._queue(mirror, policy)
-        for socket in self._hub.subscribers(topic):
-            socket.send(snapshot)
-        for socket in list(self._hub.sockets.values()):
-            for name in list(socket.topics):
-                organisation, room, visit_id = (*name.split("/", 2), "")[:3]
-                if organisation != mirror.organisation or room not in rights.OF_VISITS:
-                    continue
-                visit = await self._service.visit(organisation, visit_id)
-                if visit is None:
-                    self._hub.unsubscribe(socket, name)
-                    socket.send(m.Gone(topic=f"{room}/{visit_id}"))
-                elif room == "visit" or rights.may_see(room, visit, socket.actor, mirror.staff):
-                    state = await self._state(room, mirror, visit, socket.actor)
-                    if name in socket.topics:  # else the right has ended meanwhile
-                        socket.send(state)
-                if visit is not None and name in socket.topics:
-                    self._end_unseen(mirror, room, visit, (socket,))
+        self._hub.tell(topic, self._queue(mirror, policy))
+
+    async def _whole_visit(self, room: str, mirror: Mirror, visit_id: str) -> None:
+        name = self._name(mirror, f"{room}/{visit_id}")
+        visit = await self._service.visit(mirror.organisation, visit_id)
+        for socket in self._hub.subscribers(name):
+            if visit is None:
+                self._hub.unsubscribe(socket, name)
+                socket.send(m.Gone(topic=f"{room}/{visit_id}"))
+            elif room == "visit" or rights.may_see(room, visit, socket.actor, mirror.staff):
+                state = await self._state(room, mirror, visit, socket.actor)
+                if name in socket.topics:  # else the right has ended meanwhile
+                    socket.send(state)
+            if visit is not None and name in socket.topics:
+                self._end_unseen(mirror, room, visit, (socket,))
 
     async def close(self) -> None:
         """Stop what is about to be shown."""
         await self._soon.close()
+
+
+def kind_of(name: str) -> tuple[str, str]:
+    """Return the kind of a topic by the hub's name, and the id that it is about ("" where there is none)."""
+    kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
+    return kind, about[0] if about else ""
 
 
 def _people(visit: Visit) -> tuple[object, ...]:

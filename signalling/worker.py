@@ -82,7 +82,7 @@ class Worker:
         self.trail = Trail(store, key_of(keys), organisations, witness)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
-        self.topics = Topics(self.hub, self.service)
+        self.topics = Topics(self.hub, self.service, self.supervisor.failed)
         self.liveness = Liveness(
             store, self.id, self._watched, relay, sha256(b"greenroom workers" + oldest).digest()
         )

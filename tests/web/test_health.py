@@ -24,6 +24,8 @@ ENDS = {
     "signalling/hub.py publish": "ends when nothing is pending; started again by the next news",
     "signalling/soon.py do": "ends when the work is done; tries again until it is",
     "signalling/line.py _connected": "one attempt to connect; its time is limited",
+    "signalling/past.py ready": "ends when all is read; started again by the next search",
+    "signalling/past.py _give_up": "ends a reader",
     "web/jobs.py _round": "one job; its time is limited",
 }
 

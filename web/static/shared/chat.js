@@ -13,6 +13,7 @@ export class Chat {
   #me;
   #changed;
   #drop = null;
+  #shown = false;
 
   /** `me` is the key of one's own party ("patient", "provider", "staff", a guest's). */
   constructor(client, visit, me, changed) {
@@ -47,6 +48,10 @@ export class Chat {
 
   #take(message) {
     if (message.type === "chat.snapshot") {
+      const held = new Set(this.lines.map(({ id }) => id));
+      const missed = message.lines.filter((line) => !held.has(line.id) && !this.isMine(line));
+      if (this.#shown && !this.open) this.unread += missed.length;
+      this.#shown = true;
       this.lines = message.lines;
       return this.#changed(null);
     }
