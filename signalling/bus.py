@@ -83,6 +83,9 @@ class _Post:
     def set_result(self, answers: list[Any]) -> None:
         if isinstance(answers[0], Exception):
             self.set_exception(answers[0])
+        elif not answers[0] and self._failed is not None:
+            # No worker listens on the channel: the one that it belongs to is cut off, or gone.
+            asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
         log.warning("bus.post_failed", problem=type(problem).__name__)
@@ -122,7 +125,7 @@ class Bus:
     def post(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
         """Say something without waiting. Raises `Unavailable` where there is no connection now.
 
-        `failed` is called when it turns out later that the store did not take it.
+        `failed` is called when it turns out later that the store did not take it, or that nobody listens.
         """
         try:
             self._line.say(("PUBLISH", channel, data), _Post(failed))

@@ -91,7 +91,8 @@ class Seats:
             if request_id is not None:
                 held.unanswered[request_id] = self._hub.sockets.get(seat.connection)
             try:
-                await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join))
+                if not await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join)):
+                    raise Unavailable("the room's worker is cut off")
             except Unavailable:
                 if request_id is not None:
                     held.unanswered.pop(request_id, None)  # who asked is told by this error

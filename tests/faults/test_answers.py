@@ -85,3 +85,43 @@ async def test_what_a_lost_socket_had_asked_is_not_answered_on_the_next(
     await back.request("visit.leave", visit=visit)
     await asyncio.sleep(0.3)
     assert odd == []
+
+
+async def test_r23_a_request_to_a_worker_that_is_cut_off_from_the_store_is_answered(
+    two: tuple[Clinic, list[Link]],
+) -> None:
+    clinic, links = two
+    visit, provider, odd = await in_a_room_of_the_first(clinic)
+    links[0].cut()
+    await asyncio.sleep(0.2)
+    for request in ({"kind": "audio", "muted": True}, {}):
+        with pytest.raises(SignallingError) as refused:
+            await provider.request("media.mute" if request else "media.join", visit=visit, **request)
+        assert refused.value.code == "unavailable"
+    assert odd == []
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
+    two: tuple[Clinic, list[Link]], worker: int
+) -> None:
+    clinic, _ = two
+    ana = await clinic.arrive(0)
+    provider = await clinic.on_call(clinic.provider(), worker)
+    await provider.request("visit.claim", visit=ana.visit)
+    await provider.request("visit.enter", visit=ana.visit)
+    patient = await clinic.connect(ana, 0)
+    await patient.request("visit.enter", visit=ana.visit)
+    await patient.request("media.join", visit=ana.visit)
+    await provider.request("media.join", visit=ana.visit)
+    occupant = clinic.workers[0].rooms._rooms[f"{ana.visit}"].occupants["provider"]
+    leg: Any = occupant.leg
+    leg._party._fail("wrong fingerprint")
+    with pytest.raises(SignallingError) as refused:
+        await provider.request("media.restart", visit=ana.visit)
+    assert refused.value.code == "no_room"
+    with pytest.raises(SignallingError) as refused:
+        await provider.request("media.answer", visit=ana.visit, offer=occupant.offer, sdp="v=0")
+    assert refused.value.code == "no_room"
+    await provider.request("media.join", visit=ana.visit)
+    await provider.expect("media.offer")
