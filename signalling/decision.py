@@ -76,7 +76,7 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
     if actor.role is Role.SYSTEM:
         found.add(SYSTEM)
     elif actor.role is Role.FACILITY:
-        if visit is None or visit.facility == actor.name:
+        if visit is None or _opened(visit, actor):
             found.add(FACILITY)
     elif actor.role is Role.PATIENT:
         if visit is None or actor.visit == visit.id:
@@ -96,6 +96,13 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
         if visit is not None and visit.claimant is not None and visit.claimant.id == actor.id:
             found.add(CLAIMANT)
     return frozenset(found)
+
+
+def _opened(visit: Visit, actor: Actor) -> bool:
+    """Whether this facility or program opened the visit. Records that do not say so go by the facility's name."""
+    if visit.opened_by is None:
+        return visit.facility == actor.name
+    return visit.opened_by == actor.id
 
 
 def party_key(visit: Visit, actor: Actor) -> str | None:

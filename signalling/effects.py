@@ -64,6 +64,7 @@ def opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> Vi
         arrived_ms=context.now_ms,
         admins_until_ms=context.now_ms + desk_ms if desk_ms else None,
         facility=actor.name if actor.role is Role.FACILITY else None,
+        opened_by=actor.id,
         booked_ms=command.booked_ms,
         parties={PATIENT: patient},
     )

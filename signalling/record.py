@@ -131,6 +131,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     assigned_ms: int | None = None
     assigned_by: Person | None = None
     facility: str | None = None
+    opened_by: str | None = None  # the id of the actor; None in records of before this was kept
     booked_ms: int | None = None
     admins_until_ms: int | None = None
     claimant: Person | None = None

@@ -103,7 +103,7 @@ def test_a_facility_withdraws_whom_it_placed_and_nobody_else() -> None:
     gone = does(placed, c.Withdraw(), desk)
     assert (gone.status, gone.outcome) == (Status.ENDED, Outcome.WITHDRAWN)
     assert event_of(gone, c.Withdraw(), desk) is None
-    other = replace(desk, name="Ward 3")
+    other = replace(desk, id="ward 3")
     assert refused(placed, c.Withdraw(), other).code == "not_allowed"
     assert refused(queued(), c.Withdraw(), desk).code == "not_allowed"
 

@@ -29,20 +29,23 @@ class Call:
         return self.request.app[SERVICE]
 
     @property
+    def actor_id(self) -> str:
+        """Under which id the key acts."""
+        return f"api:{self.key.id}"
+
+    @property
     def admin(self) -> Actor:
         """The key as it acts on the clinic's side: an administrator with the key's name."""
         return Actor(
             organisation=self.organisation.id,
-            id=f"api:{self.key.id}",
+            id=self.actor_id,
             name=self.key.label,
             role=Role.ADMIN,
         )
 
     def facility(self, name: str) -> Actor:
         """The key as it places patients, under a facility's name."""
-        return Actor(
-            organisation=self.organisation.id, id=f"api:{self.key.id}", name=name, role=Role.FACILITY
-        )
+        return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
         """What stands in the address at this place."""

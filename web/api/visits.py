@@ -21,6 +21,7 @@ from web.api import views
 from web.api.links import LINKS
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
+from web.api.scopes import Scope
 from web.health import REDIS
 from web.organisations import is_open
 from web.pages import patient_form
@@ -43,7 +44,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
         actor = call.facility(" ".join(body.facility.split()) or call.key.label)
         outcome = await call.service.open(actor, information, visit_id)
         # Refused: the same request, sent twice at once, has opened it meanwhile.
-        visit = outcome.visit if isinstance(outcome, Accepted) else await _visit(call, visit_id)
+        visit = outcome.visit if isinstance(outcome, Accepted) else await _own(call, visit_id)
     return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
 
 
@@ -90,21 +91,23 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
 
 async def show(call: Call, _: None) -> t.Visit:
     """A visit's state, its place and what is left to wait."""
-    return await shown(call, await _visit(call, call.path("visit")))
+    # Who may read the queue or act on all of it may see each visit; a key that only opens visits sees its own.
+    sees_all = call.key.allows((Scope.READ, Scope.STAFF))
+    visit = await (_visit if sees_all else _own)(call, call.path("visit"))
+    return await shown(call, visit)
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
     """Another link for the patient of an open visit."""
-    visit = await _visit(call, call.path("visit"))
+    visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise Problem("wrong_status", details={"status": visit.status})
     return await _link(call, visit)
 
 
 async def withdraw(call: Call, _: None) -> t.Visit:
-    """Takes a patient out of the line who came through the API or a facility."""
-    visit = await _visit(call, call.path("visit"))
-    # As the facility that it came from; a patient's own visit has none, and is the patient's to withdraw.
+    """Takes a patient out of the line whom this key put there."""
+    visit = await _own(call, call.path("visit"))
     return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
 
 
@@ -161,6 +164,14 @@ async def _wait(call: Call) -> t.Wait:
 async def _visit(call: Call, visit_id: str) -> Visit:
     visit = await call.service.visit(call.organisation.id, visit_id)
     if visit is None:
+        raise Problem("not_found")
+    return visit
+
+
+async def _own(call: Call, visit_id: str) -> Visit:
+    """A visit that this key opened. Others do not exist for it. Raises Problem."""
+    visit = await _visit(call, visit_id)
+    if visit.opened_by != call.actor_id:
         raise Problem("not_found")
     return visit
 

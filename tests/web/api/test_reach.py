@@ -1,0 +1,136 @@
+"""Which visits a program's key reaches: every operation about a visit x the key's scopes x who opened the visit.
+
+`REACHED` is read by people; the cells are generated from the API's table of operations, and each is asked of a running
+site: SECURITY.md row 32.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+from msgspec.structs import replace
+
+from signalling import commands as c
+from signalling.record import Actor, PatientInformation, Role, Status
+from signalling.service import Accepted, new_id
+from signalling.visit import FACILITY, Refusal, relations
+from tests.signalling.visits import queued
+from tests.web.api.client import PATIENT, Program, stranger
+from tests.web.api.test_visits import on_call
+from tests.web.site import Site
+from web.api.door import KEYS
+from web.api.keys import ApiKey
+from web.api.scopes import Scope
+from web.api.table import OPERATIONS
+from web.pages.public import SERVICE
+
+# operation (scopes that reach): by whom the visit was opened. What is not here is 403 without the scope, 404 with it.
+REACHED = """
+show_visit      read   itself, its namesake, another key, a kiosk, a patient, a booking
+show_visit      staff  itself, its namesake, another key, a kiosk, a patient, a booking
+show_visit      open   itself
+link_visit      open   itself
+withdraw_visit  open   itself
+assign_visit    staff  itself, its namesake, another key, a kiosk, a patient, a booking
+unassign_visit  staff  itself, its namesake, another key, a kiosk, a patient, a booking
+decline_visit   staff  itself, its namesake, another key, a kiosk, a patient, a booking
+"""
+NAME = "Front office"
+SCOPES = (*((scope,) for scope in Scope), (Scope.OPEN, Scope.STAFF), tuple(Scope))
+BODIES = {"assign_visit": {"to": "u_nobody"}, "decline_visit": {"reason": "Please call us."}}
+OPENERS = ("itself", "its namesake", "another key", "a kiosk", "a patient", "a booking")
+
+
+def opener(who: str, key: ApiKey) -> tuple[Actor, int | None]:
+    """Return as whom a visit is opened, and the booked time."""
+    visit = new_id("v")
+    ids = {"itself": f"api:{key.id}", "its namesake": "api:0123456789ab", "another key": "api:ba9876543210"}
+    if who in ("a patient", "a booking"):
+        patient = Actor(
+            organisation="demo", id=f"patient:{visit}", name="Ana Ruiz", role=Role.PATIENT, visit=visit
+        )
+        return patient, 1_790_000_000_000 if who == "a booking" else None
+    name = "Elsewhere" if who == "another key" else NAME
+    return Actor(
+        organisation="demo", id=ids.get(who, "facility:0123456789ab"), name=name, role=Role.FACILITY
+    ), None
+
+
+async def opened(site: Site, who: str, key: ApiKey) -> str:
+    """A visit that somebody opened; return its id."""
+    actor, booked_ms = opener(who, key)
+    visit = actor.visit or new_id("v")
+    made = await site.app[SERVICE].open(actor, PatientInformation(**PATIENT), visit, booked_ms)
+    assert isinstance(made, Accepted)
+    return visit
+
+
+def reviewed() -> set[tuple[str, frozenset[Scope], str]]:
+    """Return the cells in which a key reaches a visit: a key may what one of its scopes may."""
+    rows = [line.split(maxsplit=2) for line in REACHED.strip().splitlines()]
+    return {
+        (operation, frozenset(scopes), who.strip())
+        for operation, scope, openers in rows
+        for who in openers.split(",")
+        for scopes in SCOPES
+        if Scope(scope) in scopes
+    }
+
+
+async def asked(program: Program, operation: str, visit: str) -> str:
+    """What became of an operation: `reached` (done, or refused for the visit's state), or the code of the refusal."""
+    row = next(row for row in OPERATIONS if row.name == operation)
+    answer = await program.ask(row.method, row.path.format(visit=visit), json=BODIES.get(operation))
+    if answer.status in (403, 404):
+        code = str((await answer.json(content_type=None))["code"])
+        # Nobody is called u_nobody: the visit was found, the colleague was not.
+        named = (await answer.json(content_type=None)).get("details", {}).get("staff")
+        return "reached" if named else code
+    assert answer.status in (200, 201, 409), await answer.text()
+    return "reached"
+
+
+async def test_s32_a_key_reaches_only_the_visits_that_it_opened(site: Site) -> None:
+    await on_call(site)
+    found, left_alone = set(), []
+    operations = [row.name for row in OPERATIONS if "{visit}" in row.path]
+    for scopes in SCOPES:
+        key, token = await site.app[KEYS].add("demo", NAME, scopes, "Robin Hale")
+        program = stranger(site, token)
+        for operation, who in product(operations, OPENERS):
+            visit = await opened(site, who, key)
+            became = await asked(program, operation, visit)
+            if became == "reached":
+                found.add((operation, frozenset(scopes), who))
+                continue
+            needed = next(row.scopes for row in OPERATIONS if row.name == operation)
+            assert became == ("not_found" if key.allows(needed) else "missing_scope"), (
+                operation,
+                scopes,
+                who,
+            )
+            kept = await site.app[SERVICE].visit("demo", visit)
+            left_alone.append(kept is not None and kept.status is Status.QUEUED)
+    assert found == reviewed()
+    assert left_alone
+    assert all(left_alone)
+
+
+def test_s32_every_operation_about_a_visit_has_its_row() -> None:
+    assert {row.name for row in OPERATIONS if "{visit}" in row.path} == {name for name, _, _ in reviewed()}
+
+
+async def test_s32_who_bears_the_same_name_withdraws_nobody(site: Site) -> None:
+    key, _ = await site.app[KEYS].add("demo", NAME, [Scope.OPEN], "Robin Hale")
+    actors = {who: opener(who, key)[0] for who in OPENERS[:4]}
+    for mine, other in product(actors, actors):
+        visit = await opened(site, mine, key)
+        done = await site.app[SERVICE].command(actors[other], visit, c.Withdraw())
+        assert isinstance(done, Refusal) == (mine != other), (mine, other)
+
+
+def test_s32_a_record_without_its_opener_is_its_facilitys_by_name_alone() -> None:
+    old = replace(queued(), organisation="demo", facility=NAME, opened_by=None)
+    kiosk = Actor(organisation="demo", id="facility:1", name=NAME, role=Role.FACILITY)
+    assert relations(old, kiosk, {}) == {FACILITY}
+    assert relations(replace(old, facility=None), kiosk, {}) == frozenset()
