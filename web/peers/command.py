@@ -1,7 +1,8 @@
 """`greenroom peers`: synthetic patients and providers against any server, from the command line.
 
 Knows options and how to say what went wrong: one sentence and exit 2 for what cannot be used, exit 1 for a broken
-threshold. `greenroom peers URL …` is short for `greenroom peers run URL …`. What the people do is elsewhere.
+threshold or a server that was lost. `greenroom peers URL …` is short for `greenroom peers run URL …`. What the people
+do is elsewhere.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
 
 if TYPE_CHECKING:
     from web.peers.machines import Crew
+    from web.peers.observations import Observations
     from web.peers.plan import Credential, Plan
+    from web.peers.presence import Presence
 
 
 class _Short(TyperGroup):
@@ -229,9 +232,11 @@ def _play(
 ) -> bool:
     """Plays the plan, shows it, reports it; returns whether all thresholds hold. `begins_at` is on time.monotonic."""
     from web.peers import server
+    from web.peers.entry import Clinic
     from web.peers.live import Live
     from web.peers.machines import Failed
     from web.peers.observations import Observations
+    from web.peers.presence import Presence
     from web.peers.report import write
 
     with ExitStack() as stack:
@@ -249,15 +254,40 @@ def _play(
         seen.about.machine, seen.about.versions = server.machine(), server.versions()
         if afar:
             seen.about.machine["helpers"] = ", ".join(afar.names)
-        with Live(seen, crew):
-            crew.play(seen, in_s, server_pids)
+        clinic = Clinic(plan.url, plan.organisation)
+        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
+            crew.play(seen, in_s, server_pids, presence)
+        problem = _problem(seen, plan, crew, presence)
     if crew.interrupted:
         typer.echo("Ended early: what was seen until then is reported.")
     for name in afar.left if afar else ():
         typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
     if folder is not None:
         typer.echo(f"The report is {write(seen, folder, fail_if)}.")
-    return holds(seen, fail_if)
+    kept = holds(seen, fail_if)
+    if problem:
+        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
+    return kept and not problem
+
+
+def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
+    """What makes a run void whatever the thresholds say, in a sentence; "" if nothing does."""
+    from web.peers.entry import CannotEnter
+
+    done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
+    errors = sum(len(series) for series in seen.errors.values())
+    if not errors or crew.interrupted:
+        return ""
+    visits = f"{done} of {crew.patients} visits came to their end"
+    since = presence.gone_since
+    if since is not None:
+        after_s = seen.now_s - (time.monotonic() - since)
+        return f"the server at {plan.url} was gone {after_s:.0f} s after the begin of the run: {visits}"
+    try:
+        asyncio.run(_organisation(plan))
+    except CannotEnter as gone:
+        return f"the server no longer answers as it should: {visits} ({gone})"
+    return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
 
 
 async def _organisation(plan: Plan) -> str:

@@ -28,6 +28,7 @@ from web.peers.load import Driver
 from web.peers.observations import Observations, ObservationsError
 from web.peers.people import Refused
 from web.peers.plan import Plan, Share
+from web.peers.presence import Presence
 from web.peers.server import Watch
 
 NEWS_S = 0.5
@@ -46,13 +47,15 @@ class Failed(Exception):
 
 
 class Crew:
-    """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early."""
+    """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early, `gone`
+    whether that was because the server was gone.
+    """
 
     def __init__(
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
         """Raises PlanError where a process, or one of so many helpers on other machines, had no provider."""
-        self.interrupted = self._over = False
+        self.interrupted = self.gone = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
         self.afar = [plan.share(processes + number, of) for number in range(helpers)]
@@ -92,8 +95,14 @@ class Crew:
             raise Failed(said)
         return kind, said
 
-    def play(self, seen: Observations, in_s: float = 0.0, server_pids: Sequence[int] = ()) -> None:
-        """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly.
+    def play(
+        self,
+        seen: Observations,
+        in_s: float = 0.0,
+        server_pids: Sequence[int] = (),
+        presence: Presence | None = None,
+    ) -> None:
+        """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly, so does a server that is gone.
 
         What is seen is written into `seen`. Raises Failed when a process dies.
         """
@@ -102,7 +111,7 @@ class Crew:
             begins = time.monotonic() + max(SOON_S, in_s)
             for pipe in self._pipes:
                 self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
-            self._collect(seen, Watch(seen, *server_pids, machine=True))
+            self._collect(seen, Watch(seen, *server_pids, machine=True), presence)
             self._over = True
         finally:
             for number, handler in before.items():
@@ -125,7 +134,7 @@ class Crew:
             if not pipe.closed:
                 self._order(pipe, "stop")
 
-    def _collect(self, seen: Observations, watch: Watch) -> None:
+    def _collect(self, seen: Observations, watch: Watch, presence: Presence | None) -> None:
         playing = {pipe: number for number, pipe in enumerate(self._pipes)}
         deadline: float | None = None
         ticked = 0.0
@@ -143,14 +152,19 @@ class Crew:
             if time.monotonic() - ticked >= NEWS_S:
                 ticked = time.monotonic()
                 watch.tick()
-            if self.interrupted:
-                deadline = deadline or time.monotonic() + GOODBYE_S
+            if presence is not None and presence.is_gone and not self.gone:
+                self.gone = True
+                self.stop()
+            if self.interrupted or self.gone:
+                deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
+                    if self.gone:
+                        return  # nobody can say goodbye; what was seen is reported
                     raise Failed(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
         """End the processes, however far they are; when all is over their staff has time to go Off-Call."""
-        end(self._pipes, self._processes, GOODBYE_S if self._over else PARENT_GONE_S)
+        end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 
 
 def begin(share: Share) -> tuple[Connection, BaseProcess]:

@@ -1,0 +1,57 @@
+"""Whether the server of a run is still there: a thread that opens a connection to its port every second.
+
+A server that is slow is there; one whose port takes no connection is gone. Knows no page and nothing of the run.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+EVERY_S = 1.0
+PATIENCE_S = 5.0  # a connection that takes longer says nothing: the machine may be busy
+GONE_S = 15.0
+"""A server without a port for so long is not restarting: the run ends."""
+
+
+class Presence:
+    """A context manager. `gone_since` is when the port first refused, on time.monotonic; None while it takes."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.gone_since: float | None = None
+        self._at = host, port
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has been gone for GONE_S."""
+        since = self.gone_since
+        return since is not None and time.monotonic() - since >= GONE_S
+
+    def look(self) -> None:
+        """Look once."""
+        try:
+            socket.create_connection(self._at, PATIENCE_S).close()
+        except TimeoutError:
+            return
+        except OSError:
+            self.gone_since = self.gone_since or time.monotonic()
+        else:
+            self.gone_since = None
+
+    def _run(self) -> None:
+        while not self._over.wait(EVERY_S):
+            self.look()
+
+    def __enter__(self) -> Self:
+        self._watch.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
