@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from signalling.line import Arguments, Line
-from signalling.store import Unavailable, answering
+from signalling.unavailable import Unavailable, answering, reason_of, tell
 
 LOOK_S = 5.0  # so often the store is asked whether the connection still stands
 Handler = Callable[[bytes], None]
@@ -88,7 +88,7 @@ class _Post:
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
-        log.warning("bus.post_failed", problem=type(problem).__name__)
+        tell(problem)
         if self._failed is not None:
             asyncio.get_running_loop().call_soon(self._failed)
 
@@ -130,7 +130,7 @@ class Bus:
         try:
             self._line.say(("PUBLISH", channel, data), _Post(failed))
         except ConnectionError as problem:
-            raise Unavailable(type(problem).__name__) from problem
+            raise Unavailable(reason_of(problem)) from problem
 
     async def run(self) -> None:
         """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""

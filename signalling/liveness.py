@@ -56,6 +56,7 @@ class Liveness:
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
         self.healthy = False
+        self.problem: Unavailable | None = None  # why this worker's sign could not be written the last time
         self._resigned = False
         self._changed: Callable[[frozenset[str]], None] = lambda dead: None
         self._returned: Callable[[], None] = lambda: None
@@ -112,10 +113,8 @@ class Liveness:
         while True:
             try:
                 await self._once()
-            except Unavailable:
-                if self.healthy:
-                    log.warning("store.unavailable")
-                self.healthy = False
+            except Unavailable as problem:
+                self.healthy, self.problem = False, problem
                 self._distrusted_until = time.monotonic() + DISTRUST_S
             if self.dead:
                 changed(self.dead)
@@ -142,7 +141,7 @@ class Liveness:
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
         if not self.healthy:
             log.info("store.available")
-        self.healthy = True
+        self.healthy, self.problem = True, None
 
     async def _write_addresses(self) -> None:
         data = msgspec.msgpack.encode(self._relay.addresses())

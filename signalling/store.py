@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from signalling import audit
 from signalling.guide import Guide
 from signalling.record import Line, Mark, Notice, Record, Staff, Visit
 from signalling.seal import Seal, SealError
+from signalling.unavailable import Unavailable as Unavailable
+from signalling.unavailable import answering as answering
 from signalling.visit import QUIET, Event
 
 STREAM_LENGTH = 4096  # events kept for those who missed some; whoever missed more takes a snapshot
@@ -44,10 +44,6 @@ Place = tuple[
 ]  # when a visit ended (ms) and its id: the order of ended visits, in which no two are equal
 OLDEST: Place = (0, "")
 NEWEST: Place = (2**53, "")
-
-
-class Unavailable(Exception):
-    """The store did not answer in time; whether a write took effect is not known."""
 
 
 class SupersededError(Exception):
@@ -169,15 +165,6 @@ class Keys:
     def history(self, member: str) -> str:
         """Return the key of a visit's history."""
         return f"{self.prefix}history:{member}"
-
-
-@asynccontextmanager
-async def answering() -> AsyncIterator[None]:
-    """Turn every way in which the store does not answer into `Unavailable`."""
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as problem:
-        raise Unavailable(type(problem).__name__) from problem
 
 
 class Store:
@@ -310,8 +297,8 @@ class Store:
                 keys=[keys.head, keys.stream], args=[field, held, _new_epoch(), identity]
             )
         if begun:
-            because = "events were lost" if field == "epoch" else "another store, or the same after a restart"
-            log.warning("store.new_epoch", organisation=organisation, because=because)
+            reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
+            log.warning("store.new_epoch", organisation=organisation, reason=reason)
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:

@@ -69,7 +69,7 @@ class Sweep:
             try:
                 await self._round()
             except Unavailable:
-                log.debug("sweep.unavailable")  # said once by the liveness
+                log.debug("sweep.unavailable")  # the reason has been logged
             await asyncio.sleep(PERIOD_S)
 
     async def _round(self) -> None:

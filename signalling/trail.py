@@ -201,7 +201,7 @@ class Trail:
                     self._touched |= set(await self._left())
                 await self._bind_touched()
             except Unavailable:
-                log.warning("the audit trail waits for the store")
+                log.debug("the audit trail waits for the store")
                 await asyncio.sleep(1.0)
                 self._awake.set()
 

@@ -123,7 +123,7 @@ class Worker:
             try:
                 await self.bus.subscribe(channel, handler)
             except Unavailable:
-                log.warning("worker.store_unavailable")
+                log.debug("worker.store_unavailable")
         keep = self.supervisor.keep
         keep("bus", self.bus.run)
         keep("liveness", partial(self.liveness.run, self.seats.bury, self.rooms.doubt))

@@ -1,8 +1,8 @@
 """Whether this worker lives, and whether it should be sent people.
 
 GET /healthz answers 200 as long as the loop turns. GET /readyz asks the store, and answers 503 when it does not answer
-in time, the worker drains, or a task that must not end keeps failing, so that a proxy sends people elsewhere. Neither
-says anything about anybody.
+in time or takes no writes, the worker drains, or a task that must not end keeps failing, so that a proxy sends people
+elsewhere. Neither says anything about anybody.
 """
 
 import asyncio
@@ -11,11 +11,14 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalling.liveness import Liveness
 from signalling.supervision import Supervisor
 
 REDIS = web.AppKey("redis", Redis)
 DRAINING = web.AppKey("draining", asyncio.Event)
 SUPERVISOR = web.AppKey("supervisor", Supervisor)
+LIVENESS = web.AppKey("liveness", Liveness)
+"""It writes a small key of this worker's four times a second, which tells whether the store takes writes."""
 PING_S = 1.0
 
 
@@ -46,5 +49,9 @@ async def why_not_ready(app: web.Application) -> list[str]:
         async with asyncio.timeout(PING_S):
             await app[REDIS].execute_command("PING")  # type: ignore[no-untyped-call]
     except (RedisError, OSError, TimeoutError):
-        reasons.insert(0, "store unavailable")
+        return ["store unavailable", *reasons]
+    problem = app[LIVENESS].problem
+    if problem is not None:
+        what = f"store refuses writes: {problem.reason}" if problem.refused else "store unavailable"
+        reasons.insert(0, what)
     return reasons

@@ -23,7 +23,7 @@ from web.accounts import CHANNEL, Changed
 from web.audit.noting import TRAIL
 from web.audit.witness import FileWitness
 from web.config import Settings
-from web.health import DRAINING, REDIS, SUPERVISOR
+from web.health import DRAINING, LIVENESS, REDIS, SUPERVISOR
 from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
 from web.pages.staff import SETTINGS
@@ -134,6 +134,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         None if process is None else process.id,
     )
     app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
+    app[LIVENESS] = worker.liveness
     app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)
     await worker.start()
@@ -172,7 +173,7 @@ class Watch:
         try:
             await self._worker.bus.subscribe(CHANNEL, self._told)
         except Unavailable:
-            log.warning("store unavailable")
+            log.debug("store unavailable")
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
@@ -197,7 +198,7 @@ class Watch:
                 async with answering():
                     await self._look()
             except Unavailable:
-                log.warning("store unavailable")  # whoever is here stays; commands are refused meanwhile
+                log.debug("store unavailable")  # whoever is here stays; commands are refused meanwhile
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
@@ -250,4 +251,4 @@ class Watch:
             if account is not None and account.disabled:
                 await off_call(self._worker.service, changed.organisation, account)
         except Unavailable:
-            log.warning("store unavailable")
+            log.debug("store unavailable")

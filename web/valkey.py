@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import redis
 import structlog
@@ -29,6 +30,7 @@ STOP_S = 10.0
 LOCK_S = 2.0
 BACKOFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)
 STEADY_S = 30.0
+FULL_BYTES = 64 * 1024
 SOCKET_PATH_LIMIT = 100
 """Unix socket addresses end at 107 bytes (sun_path in unix(7)); some room is left for a client's own suffix."""
 
@@ -202,7 +204,11 @@ class EmbeddedStore:
             steady = now_s - self._started_s > STEADY_S
             self._deaths = 0 if steady else min(self._deaths + 1, len(BACKOFF_S) - 1)
             self._next_try_s = now_s + BACKOFF_S[self._deaths]
-            log.error("the store has died and is started again", seconds=BACKOFF_S[self._deaths])
+            log.error(
+                "the store has died and is started again",
+                seconds=BACKOFF_S[self._deaths],
+                reason="ENOSPC" if self._disk_is_full() else f"exit {self._process.returncode}",
+            )
         if now_s >= self._next_try_s:
             try:
                 self._spawn(now_s)
@@ -258,6 +264,10 @@ class EmbeddedStore:
                 preexec_fn=_dies_with(os.getpid()),  # safe: the master has one thread
             )
 
+    def _disk_is_full(self) -> bool:
+        """Whether the store cannot write its log of commands: with `appendfsync always` it ends itself then."""
+        return shutil.disk_usage(self._directory).free < FULL_BYTES
+
     def _last_words(self) -> str:
         try:
             lines = self._log.read_text("utf-8", "replace").split("\n")
@@ -267,18 +277,42 @@ class EmbeddedStore:
 
 
 def check_own_store(url: str, timeout_s: float) -> None:
-    """Asks the store at `url` for its version; raises ConfigError when it does not answer, or is older than 7.0."""
+    """Asks the store at `url` whether records are safe there, and warns if it keeps nothing on disk.
+
+    Raises ConfigError when it does not answer, is older than 7.0, or would evict records.
+    """
     try:
         client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
         with client:
-            about = client.info("server")
+            about = {**client.info("server"), **client.info("memory"), **client.info("persistence")}
+            saves = _asked_for(client, "save")
     except redis.AuthenticationError:
         raise ConfigError("redis.url: the store there refuses this user or password") from None
     except (redis.RedisError, OSError) as error:
         raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
     except ValueError:
         raise ConfigError("redis.url: expected an address as in redis://user:password@host:6379/0") from None
-    assert isinstance(about, dict)
     version = str(about.get("valkey_version") or about.get("redis_version", "0"))
     if parse_version(version) < OLDEST:
         raise ConfigError(f"redis.url: expected Redis or Valkey 7.0 or newer; found {version}")
+    policy = str(about.get("maxmemory_policy", ""))
+    if policy.startswith("allkeys-"):
+        raise ConfigError(
+            f"redis.url: expected a store with maxmemory-policy noeviction; found {policy}, which deletes visits when "
+            "the store's memory is full"
+        )
+    if policy.startswith("volatile-"):
+        log.warning("the store evicts sign-ins when its memory is full", policy=policy, expected="noeviction")
+    if saves == "" and not about.get("aof_enabled"):
+        log.warning(
+            "the store keeps nothing on disk: a restart of it loses all visits", expected="appendonly yes"
+        )
+
+
+def _asked_for(client: "redis.Redis", setting: str) -> str | None:
+    """A setting of the store; None where it is not said (hosted stores often refuse CONFIG)."""
+    try:
+        found: Any = client.config_get(setting)
+    except redis.ResponseError:
+        return None
+    return found.get(setting) if isinstance(found, dict) else None

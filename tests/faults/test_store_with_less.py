@@ -211,7 +211,7 @@ async def lives_apart(at: Clinic, service: Service, patient: Actor, events: int)
 @pytest.mark.parametrize(
     ("how", "count"),
     [
-        ("after a crash", "smaller"),
+        pytest.param("after a crash", "smaller", marks=pytest.mark.long),
         ("after a crash", "equal"),
         ("after a crash", "larger"),
         ("while it runs", "equal"),

@@ -166,3 +166,32 @@ def test_a_wrong_address_of_a_store_is_refused_in_words(url: str) -> None:
 
 def test_versions_are_compared_by_number() -> None:
     assert parse_version("10.0.1") > parse_version("7.0") > parse_version("6.2.14-alpha")
+
+
+def test_r33_a_store_that_would_evict_visits_is_refused_and_one_that_evicts_sign_ins_is_warned_of(
+    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with client_of(store) as client:
+        for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random"):
+            client.config_set("maxmemory-policy", policy)
+            with pytest.raises(ConfigError, match=f"^redis.url: expected .* noeviction; found {policy}"):
+                check_own_store(store.url, 2)
+        client.config_set("maxmemory-policy", "volatile-lru")
+        check_own_store(store.url, 2)
+        assert "evicts sign-ins" in "".join(capsys.readouterr())
+
+
+def test_r33_a_store_that_keeps_nothing_on_disk_is_warned_of(
+    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with client_of(store) as client:
+        for appendonly, save, warned in (("yes", "", False), ("no", "3600 1", False), ("no", "", True)):
+            client.config_set("appendonly", appendonly)
+            client.config_set("save", save)
+            check_own_store(store.url, 2)
+            assert ("keeps nothing on disk" in "".join(capsys.readouterr())) is warned
+        client.acl_setuser("default", enabled=True, commands=["-config"])
+        check_own_store(store.url, 2)
+        assert "nothing on disk" not in "".join(capsys.readouterr()), (
+            "where CONFIG is refused it cannot be told"
+        )

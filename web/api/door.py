@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from signalling.store import Unavailable
+from signalling.unavailable import Unavailable, tell
 from web.api import problems, protocol
 from web.api.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, ApiKeys, Count
 from web.api.openapi import document
@@ -110,7 +110,7 @@ def _saying(handler: Handler) -> Handler:
         except web.HTTPRequestEntityTooLarge:
             return problems.answer(organisation, Problem("too_large"))
         except (Unavailable, RedisError, TimeoutError) as error:
-            log.warning("store unavailable", error=type(error).__name__)
+            tell(error)
             again = {"Retry-After": str(RETRY_S)}
             return problems.answer(organisation, Problem("unavailable", headers=again))
         except (ConnectionError, asyncio.CancelledError):

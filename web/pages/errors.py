@@ -12,7 +12,7 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
-from signalling.store import Unavailable
+from signalling.unavailable import Unavailable, tell
 from web import own_forms, sessions
 from web.forms import MULTIPART, URLENCODED, read_posted
 from web.i18n import N_, gettext
@@ -109,7 +109,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except (Unavailable, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
             raise  # the browser left; nobody reads the page
-        log.warning("store unavailable", error=type(error).__name__)
+        tell(error)
         return _unavailable(request)
     except asyncio.CancelledError:
         raise
