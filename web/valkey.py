@@ -302,11 +302,9 @@ def check_own_store(url: str, timeout_s: float) -> None:
             "the store's memory is full"
         )
     if policy.startswith("volatile-"):
-        log.warning("the store evicts sign-ins when its memory is full", policy=policy, expected="noeviction")
+        log.warning("the store evicts sign-ins when its memory is full", reason=f"maxmemory-policy {policy}")
     if saves == "" and not about.get("aof_enabled"):
-        log.warning(
-            "the store keeps nothing on disk: a restart of it loses all visits", expected="appendonly yes"
-        )
+        log.warning("the store keeps nothing on disk: its restart loses all visits", reason="appendonly no")
 
 
 def _asked_for(client: "redis.Redis", setting: str) -> str | None:
