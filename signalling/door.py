@@ -200,11 +200,13 @@ async def _linger(connection: Connection) -> None:
 
 
 async def _gone(connection: Connection) -> None:
-    """The socket closed: the person goes at a bye, or when they have not come back soon."""
+    """The socket closed: the person goes at a bye, when they have not come back soon, or at once after long silence."""
     worker = connection.worker
     try:
         if connection.said_bye:
             await worker.tokens.ended(connection.origin, connection.id, connection.actor)
+        elif connection.socket.silent:
+            await worker.tokens.lost(connection.origin)
         else:
             lost = worker.spawn(_linger(connection))
             await worker.tokens.lost(connection.origin)

@@ -18,7 +18,9 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-ANSWERED_BY = SLOTS // 2  # ticks after its ping in which a socket must have said something
+# Ticks after its ping in which a socket must have said something. A tick less than half a round, so that with all
+# timers late a dead peer is seen offline within a round and a half.
+ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()
 
@@ -30,7 +32,7 @@ class Pinged(Protocol):
     open: bool
 
     def write(self, data: bytes, /) -> None: ...
-    def abort(self) -> None: ...
+    def give_up(self) -> None: ...
 
 
 class Heartbeat:
@@ -62,7 +64,7 @@ class Heartbeat:
         if judge:
             for socket in self._slots[pinged]:
                 if socket.open and socket.heard_s < self._beaten_s[pinged]:
-                    _alone(socket.abort)
+                    _alone(socket.give_up)
         self._slots[at] = [socket for socket in self._slots[at] if socket.open]
         self._beaten_s[at] = now_s
         for socket in self._slots[at]:

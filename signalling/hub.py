@@ -79,6 +79,7 @@ class Socket:
         "heard_s",
         "limit",
         "open",
+        "silent",
         "topics",
     )
 
@@ -99,6 +100,7 @@ class Socket:
         self.limit = limit
         self.topics: frozenset[str] = frozenset()  # one empty set serves all quiet sockets
         self.open = True
+        self.silent = False  # it was given up
         self.heard_s = time.monotonic()  # when the client last said anything
         self._spare = 0
 
@@ -139,6 +141,11 @@ class Socket:
             self._transport.abort()
         except Exception as problem:  # noqa: BLE001 - as in `write`
             self._died(problem)
+
+    def give_up(self) -> None:
+        """Let go of a client that has said nothing for so long that nobody need wait for its return."""
+        self.silent = True
+        self.abort()
 
     def close(self, code: int) -> None:
         """Close, once."""

@@ -11,10 +11,12 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgpack
+import pytest
 import uvloop
 
 from signalling.client import MSGPACK, SignallingClient
@@ -34,6 +36,17 @@ def frame(message: dict[str, Any]) -> bytes:
     data: bytes = msgpack.packb(message)
     size = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
     return b"\x82" + size + bytes(4) + data
+
+
+async def on_pages(one: Clinic, url: str, count: int) -> list[str]:
+    """Return the visits of patients who are on their pages, with their sockets at `url`."""
+    visits = []
+    for _ in range(count):
+        patient = await one.arrive()
+        page = await one.connect(patient, url)
+        await page.request("visit.enter", visit=f"{patient.visit}")
+        visits.append(f"{patient.visit}")
+    return visits
 
 
 async def dying(one: Clinic, number: int) -> socket.socket:
@@ -135,5 +148,54 @@ def test_r24_a_socket_that_dies_takes_no_news_from_others(
         assert one.workers[0].supervisor.failures == {}
         await until(lambda: len(hub.sockets) == healthy)
         assert raised == []
+
+    on_uvloop(valkey_url, story)
+
+
+def seen_offline(visits: list[str], watcher: SignallingClient, offline: set[str]) -> bool:
+    """Return whether somebody who watches these visits has seen all of their patients go."""
+    while watcher.backlog:
+        message = watcher.backlog.popleft()
+        if message["type"] == "visit.state" and not message["visit"]["parties"]["patient"]["present"]:
+            offline.add(message["visit"]["id"])
+    return offline >= set(visits)
+
+
+def test_r25_a_peer_that_was_given_up_is_offline_at_once(valkey_url: str) -> None:
+    async def story(one: Clinic, link: Any) -> None:
+        watcher = await one.on_call(one.provider())
+        visits = await on_pages(one, one.url(0), 1)
+        await watcher.request("subscribe", topic=f"visit/{visits[0]}")
+        for socket_ in list(one.workers[0].hub.sockets.values()):
+            if not socket_.actor.is_staff:
+                socket_.give_up()
+        await until(partial(seen_offline, visits, watcher, set()), 1.5)
+
+    on_uvloop(valkey_url, story)
+
+
+@pytest.mark.long
+def test_r25_dead_peers_are_seen_offline_after_a_round_and_a_half(
+    valkey_url: str, measured: Measured
+) -> None:
+    async def story(one: Clinic, link: Any) -> None:
+        watcher = await one.on_call(one.provider())
+        where = urlsplit(one.url(0))
+        async with link_to(f"tcp://{where.netloc}") as network:
+            visits = await on_pages(one, f"http://127.0.0.1:{network.port}{where.path}", 60)
+            for visit in visits:
+                await watcher.request("subscribe", topic=f"visit/{visit}")
+            patients = [s for s in one.workers[0].hub.sockets.values() if not s.actor.is_staff]
+            began_s = max(s.heard_s for s in patients)
+            # The worst moment is just after the last has answered its ping.
+            await until(lambda: min(s.heard_s for s in patients) > began_s, 40)
+            await asyncio.sleep(0.1)
+            network.stall()  # nothing comes, and no FIN
+            link.delay_s = 0.8
+            await asyncio.sleep(1.6)
+            link.delay_s = 0.0
+            took = 1.6 + await until(partial(seen_offline, visits, watcher, set()), 60)
+            measured("R25", "60 dead peers seen offline", took, "s", at_most=37.5)
+            assert one.workers[0].supervisor.failures == {}
 
     on_uvloop(valkey_url, story)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signalling.heartbeat import ANSWERED_BY, SLOTS, TICK_S, Heartbeat
+from signalling.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, Heartbeat
 
 
 class Peer:
@@ -17,7 +17,7 @@ class Peer:
         """Count."""
         self.pings.append(data)
 
-    def abort(self) -> None:
+    def give_up(self) -> None:
         """Be let go."""
         self.open = False
 
@@ -68,7 +68,7 @@ class Broken(Peer):
         """Raise."""
         raise RuntimeError("closed")
 
-    abort = write  # type: ignore[assignment]
+    give_up = write  # type: ignore[assignment]
 
 
 def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_and_judged() -> None:
@@ -81,3 +81,16 @@ def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_a
             lively.heard_s = before.heard_s = tick * TICK_S
     assert (before.open, lively.open, silent.open) == (True, True, False)
     assert before.pings == lively.pings
+
+
+def test_r25_a_peer_that_dies_at_any_moment_is_let_go_within_a_round_and_a_half() -> None:
+    for died in range(2 * SLOTS):
+        beat, peer = Heartbeat(), Peer()
+        beat.watch(peer)
+        tick = 0
+        while peer.open:
+            tick += 1
+            beat.tick(tick * TICK_S)
+            if tick <= died:
+                peer.heard_s = tick * TICK_S
+        assert (tick - died) * TICK_S <= 1.5 * ROUND_S - TICK_S, "with a tick to spare for late timers"
