@@ -20,6 +20,7 @@ from signalling.open_visits import OpenVisits
 from signalling.record import Record, Staff, Visit
 from signalling.seal import SealError
 from signalling.store import Committed, Entry, Head, Store, Unavailable, decode_entry, mark_of
+from signalling.supervision import Failed, unsupervised
 
 log = structlog.get_logger()
 
@@ -52,8 +53,11 @@ def version_of(seq: int) -> int:
 class Mirror:
     """One organisation. `visits` are the open ones."""
 
-    def __init__(self, organisation: str, store: Store, observers: list[Observer]) -> None:
+    def __init__(
+        self, organisation: str, store: Store, observers: list[Observer], failed: Failed = unsupervised
+    ) -> None:
         self.organisation = organisation
+        self.failed = failed
         self.epoch = ""
         self.seq = 0
         self.visits = OpenVisits()
@@ -160,7 +164,7 @@ class Mirror:
         if task.cancelled():
             return
         if (problem := task.exception()) is not None:
-            log.error("mirror.mend_failed", problem=type(problem).__name__)
+            self.failed("mirror", problem)
         elif self._wanted > self.seq:
             self.mend()  # heard in the moment between the last look and now
 
@@ -238,6 +242,7 @@ class Mirrors:
         self._mirrors: dict[str, Mirror] = {}
         self._locks: dict[str, asyncio.Lock] = {}
         self.observers: list[Observer] = []
+        self.failed: Failed = unsupervised
 
     def __iter__(self) -> Iterator[Mirror]:
         return iter(list(self._mirrors.values()))
@@ -254,7 +259,7 @@ class Mirrors:
         async with self._locks.setdefault(organisation, asyncio.Lock()):
             mirror = self._mirrors.get(organisation)
             if mirror is None:
-                mirror = Mirror(organisation, self._store, self.observers)
+                mirror = Mirror(organisation, self._store, self.observers, self.failed)
                 await self._subscribe(mirror)
                 await mirror.open()
                 self._mirrors[organisation] = mirror

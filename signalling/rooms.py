@@ -339,11 +339,17 @@ class Rooms:
     async def drain(self) -> None:
         """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
         self._draining = True
+        problem: Unavailable | None = None
         for visit_id, room in list(self._rooms.items()):
-            await self.calls.finish(visit_id, room)
-            await self._leases.give_back(room.organisation, visit_id, room.fence)
+            try:
+                await self.calls.finish(visit_id, room)
+                await self._leases.give_back(room.organisation, visit_id, room.fence)
+            except Unavailable as unavailable:
+                problem = unavailable  # the people of all rooms are told nevertheless
             for occupant in room.occupants.values():
                 self._tell(room, occupant.seat, m.MediaGone(visit=visit_id))
+        if problem is not None:
+            raise problem
 
 
 def _admitted(visit: Visit, party: str) -> bool:

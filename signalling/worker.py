@@ -79,6 +79,7 @@ class Worker:
         oldest = next(iter(keys.values()))  # so that tokens outlive a rotation of the newest
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
+        self.service.mirrors.failed = self.supervisor.failed
         self.trail = Trail(store, key_of(keys), organisations, witness)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()

@@ -217,3 +217,27 @@ async def test_two_messages_of_one_event_both_reach_the_screen(valkey: Redis) ->
         await until(lambda: visit in shown.drained().rows)
         await until(lambda: not shown.drained().staff[actor.id]["in_session"])
         assert shown.version >= done["version"]
+
+
+async def test_r25_a_mirror_that_cannot_be_mended_is_counted_and_mended_when_asked_again(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        failed: list[str] = []
+        mirror = Mirror(
+            ORG,
+            Store(valkey, Seal({b"1": b"k" * 32})),
+            [],
+            lambda name, problem: failed.append(name),
+        )
+        await mirror.open()
+        await one.arrive()
+        head = await valkey.hgetall(Keys(ORG).head)
+        await valkey.hset(Keys(ORG).head, "seq", "unreadable")
+        mirror.mend()
+        await until(lambda: failed == ["mirror"])
+        await valkey.hset(Keys(ORG).head, "seq", head[b"seq"])
+        await settled(mirror)
+        assert mirror.seq == int(head[b"seq"])
+        await mirror.close()
