@@ -24,6 +24,7 @@ from redis.exceptions import TimeoutError as LateAnswer
 
 PATIENCE_S = 5.0  # where the client was made without a time-out
 PAUSE_S = 0.05
+SCRIPTS = frozenset({"EVAL", "EVALSHA"})
 MOST_WAITING = 4096  # questions without an answer; the store is lost long before that
 
 Arguments = Sequence[Any]
@@ -63,6 +64,10 @@ class _Question:
         self.answers: list[Any] = []
 
 
+class LostError(ConnectionError):
+    """The connection was lost with a command on its way: the store may have carried it out."""
+
+
 class Line(asyncio.Protocol):
     """The connection. It is made when it is needed, and made anew when it was lost.
 
@@ -94,18 +99,22 @@ class Line(asyncio.Protocol):
     def gone(self) -> None:
         """Hear that a connection was lost, or closed."""
 
-    async def ask(self, commands: Iterable[Arguments], answers: int | None = None) -> list[Any]:
+    async def ask(
+        self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
+    ) -> list[Any]:
         """Return the answers to commands, in order; errors of the store stand among them. `answers`: how many there
         will be, where some have none.
 
         Raises redis-py's ConnectionError and TimeoutError. A lost connection is tried once more, as redis-py does:
-        the store may have closed it while nothing was said.
+        the store may have closed it while nothing was said. With `once`, commands that were sent are not sent again.
         """
         packed = [hiredis.pack_command(_words(command)) for command in commands]
         wanted = len(packed) if answers is None else answers
         try:
             return await self._ask(packed, wanted)
-        except ConnectionError:
+        except ConnectionError as problem:
+            if once and isinstance(problem, LostError):
+                raise
             await asyncio.sleep(PAUSE_S)
             return await self._ask(packed, wanted)
 
@@ -168,7 +177,7 @@ class Line(asyncio.Protocol):
 
     def connection_lost(self, problem: Exception | None) -> None:
         """asyncio's: whoever waits hears of it."""
-        self._lose(ConnectionError("the connection to the store was lost"))
+        self._lose(LostError("the connection to the store was lost"))
 
     def _look(self) -> None:
         """The answer that was asked for first did not come in time: nor would those behind it."""
@@ -210,7 +219,7 @@ class Line(asyncio.Protocol):
                     if not question.done.done():  # it was cancelled: nobody wants it any more
                         question.done.set_result(question.answers)
         except (InvalidResponse, IndexError) as problem:
-            self._lose(ConnectionError(f"the store cannot be understood: {type(problem).__name__}"))
+            self._lose(LostError(f"the store cannot be understood: {type(problem).__name__}"))
 
     async def close(self) -> None:
         """Let go of the connection; the next command would make a new one."""
@@ -234,7 +243,8 @@ class LineRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command and return its answer as redis-py would. Raises redis-py's errors."""
-        (answer,) = await self.line.ask([args])
+        # A script that may have run must not run again: it would refuse what it has just done.
+        (answer,) = await self.line.ask([args], once=args[0] in SCRIPTS)
         return await _understood(self, args, options, answer)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:

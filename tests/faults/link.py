@@ -28,6 +28,7 @@ class Link:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._refuses = False
+        self._answers_left: int | None = None
         self.port = 0
         self.delay_s = 0.0
         self.passed = 0
@@ -55,6 +56,10 @@ class Link:
         """Reset the connections that there are; new ones are passed on."""
         for writer in list(self._writers):
             writer.transport.abort()
+
+    def lose_an_answer(self, after: int) -> None:
+        """Pass on what is asked, and so many more of the store's answers; reset all connections instead of the next."""
+        self._answers_left = after
 
     def heal(self) -> None:
         """Pass bytes and connections on again."""
@@ -85,7 +90,8 @@ class Link:
             far_reader, far_writer = await self._dial()
             self._writers.add(far_writer)
             try:
-                await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+                answers = self._pass(far_reader, writer, answers=True)
+                await asyncio.gather(self._pass(reader, far_writer), answers)
             finally:
                 self._writers.discard(far_writer)
                 far_writer.transport.abort()
@@ -96,9 +102,17 @@ class Link:
             self._tasks.discard(task)
             writer.transport.abort()
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
+                if answers and self._answers_left is not None:
+                    if not self._answers_left:
+                        self._answers_left = None
+                        self.reset()
+                        return
+                    self._answers_left -= 1
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 await self._flows.wait()

@@ -11,9 +11,13 @@ import aiohttp
 import pytest
 
 from signalling.client import SignallingClient, SignallingError
+from signalling.commands import Claim, Release
 from signalling.line import LineRedis
+from signalling.record import Status, Visit
+from signalling.store import Unavailable
+from signalling.visit import Refusal
 from tests.faults.link import Link, link_to
-from tests.signalling.clinic import Clinic, open_worker
+from tests.signalling.clinic import ORG, Clinic, open_worker
 from web.valkey import EmbeddedStore
 
 
@@ -50,6 +54,31 @@ async def in_a_room_of_the_first(clinic: Clinic) -> tuple[str, SignallingClient,
 
 def _answers(odd: list[dict[str, Any]]) -> Any:
     return lambda message: odd.append(message) if "reply_to" in message else None
+
+
+async def test_a_command_whose_answer_the_store_gave_and_nobody_received_is_not_refused(
+    two: tuple[Clinic, list[Link]],
+) -> None:
+    clinic, links = two
+    visit, _, _ = await in_a_room_of_the_first(clinic)
+    service, actor = clinic.workers[0].service, clinic.provider()
+    told: list[str] = []
+    for _ in range(6):  # in most of them the loss meets the commit, and not what else is asked
+        before, _ = await service.store.load(ORG, Visit, visit)
+        assert before is not None
+        command = Release() if before.status is Status.CLAIMED else Claim()
+        links[0].lose_an_answer(after=1)
+        try:
+            outcome = await service.command(actor, visit, command)
+        except Unavailable:
+            told.append("unavailable")
+        else:
+            told.append(outcome.code if isinstance(outcome, Refusal) else "done")
+        after, _ = await service.store.load(ORG, Visit, visit)
+        assert after is not None
+        assert after.version <= before.version + 1, "carried out once"
+    assert set(told) <= {"unavailable", "done"}, "what was carried out was refused"
+    assert "unavailable" in told
 
 
 async def test_a_request_that_could_not_be_passed_on_is_answered_once(two: tuple[Clinic, list[Link]]) -> None:
