@@ -181,9 +181,7 @@ class Accounts:
         Without a password, nobody can sign in to it until one is set.
         """
         email, name = email.strip(), " ".join(name.split())
-        if not EMAIL.fullmatch(email) or len(email) > 254:
-            raise AccountError(f"{email!r} is not an email address.")
-        _check(name, role)
+        check_new(email, name, role)
         if password is not None:
             check_password(password)
         account = Account(
@@ -308,6 +306,13 @@ async def publish(redis: Redis, organisation: str, person: str, session: str | N
 def pseudonym(email: str) -> str:
     """A name for an email address that does not tell it, the same for each way to write it."""
     return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
+
+
+def check_new(email: str, name: str, role: Role) -> None:
+    """Raises AccountError where an account cannot begin like this."""
+    if not EMAIL.fullmatch(email.strip()) or len(email) > 254:
+        raise AccountError(f"{email!r} is not an email address.")
+    _check(name, role)
 
 
 def _check(name: str, role: Role) -> None:

@@ -136,7 +136,11 @@ def _operator() -> str:
 def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
     """Does the work on the store and prints its lines; exits 1 with a sentence where it cannot be done."""
     folder = str(Path(data).absolute()) if data else None
-    settings = located(settings_from(config, data__folder=folder))
+    carry_out_on(located(settings_from(config, data__folder=folder)), work)
+
+
+def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
+    """As `carry_out`, on the store that `redis.url` of these settings names."""
     from redis.exceptions import RedisError
 
     from signalling.store import Unavailable
@@ -149,7 +153,8 @@ def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Aw
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
     except (Unavailable, RedisError, OSError):
-        where = "at redis.url" if settings_from(config).redis.url else f"on {settings.data.folder}"
+        own = not settings.redis.url.startswith("unix://")
+        where = "at redis.url" if own else f"on {settings.data.folder}"
         raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None
     typer.echo("\n".join(lines))
 

@@ -126,6 +126,6 @@ async def _accounts(app: web.Application) -> AsyncIterator[None]:
     app[ACCOUNTS] = Accounts(app[REDIS], hasher)
     key = secret.data_key(Path(app[SETTINGS].data.folder))
     app[SECOND_FACTORS] = SecondFactors(app[REDIS], Seal({secret.key_id(key): key}), hasher)
-    await demo.seed(app[SETTINGS], app[ORGANISATIONS], app[ACCOUNTS])
+    await demo.seed(app[SETTINGS], app[REDIS], app[ORGANISATIONS], app[ACCOUNTS])
     yield
     hasher.close()

@@ -1,4 +1,4 @@
-"""The command line: `greenroom serve`, `organisation`, `user`, `key`, `audit`, `check-config`, `bench` and others.
+"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `check-config` and others.
 
 Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
 are imported when they are called, so that each starts at once.
@@ -17,6 +17,7 @@ from web.api.commands import key_app
 from web.audit.command import audit_app
 from web.bench.command import bench
 from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
+from web.first_setup import init
 from web.options import ConfigOption, DataOption, settings_from
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
 app.add_typer(audit_app, name="audit")
 app.command()(bench)
+app.command("init")(init)
 
 
 @app.command()
@@ -43,13 +45,24 @@ def serve(
     self_signed: Annotated[
         bool, typer.Option("--self-signed", help="Serve https on this network with a certificate made here.")
     ] = False,
+    demo: Annotated[
+        bool | None,
+        typer.Option(
+            "--demo/--no-demo", help="Begin with a demo organisation, also if others can reach it; or never."
+        ),
+    ] = None,
 ) -> None:
     """Start the server."""
     if self_signed and host is None:
         host = "0.0.0.0"  # noqa: S104 - a phone nearby is what the option is for
     folder = str(Path(data).absolute()) if data else None
     settings = settings_from(
-        config, server__host=host, server__port=port, server__workers=workers, data__folder=folder
+        config,
+        server__host=host,
+        server__port=port,
+        server__workers=workers,
+        server__demo=None if demo is None else "yes" if demo else "no",
+        data__folder=folder,
     )
     from web.serve import serve as run
 

@@ -1,7 +1,8 @@
 """The demo organisation: Riverside Clinic, with an admin, two providers and a setup guide with a step of every kind.
 
-Knows what it consists of and how to sign in to it. Passwords are drawn from this installation's data key, so that they
-are the same at every start and nobody else's. Only a store without any organisation is given it.
+Knows what it consists of and how to sign in to it. Only a store without any organisation is given it, and only if the
+settings ask for it. Passwords are drawn from this installation's data key, and printed by the start that makes the demo
+only.
 """
 
 import contextlib
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import msgspec
 import redis
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from signalling.guide import Guide, Kind, Step
 from signalling.record import Role
 from web.accounts import Account, AccountError, Accounts
-from web.config import Settings
+from web.config import ConfigError, Settings
 from web.mail.carriers import where
 from web.organisations import Booking, Organisation, Organisations
 from web.secret import data_key, derived
@@ -107,9 +109,20 @@ def password(settings: Settings, email: str) -> str:
     return "-".join([*words, f"{int.from_bytes(drawn[12:16]) % 10_000:04}"])
 
 
-async def seed(settings: Settings, organisations: Organisations, accounts: Accounts) -> bool:
-    """Creates the demo organisation if the store has none at all; returns whether it did. Several workers may try."""
-    if await organisations.list():
+FRESH = f"{{{ID}}}:demo:fresh"
+"""Is in the store from the moment when the demo was made until its passwords were printed."""
+FRESH_S = 600
+
+
+async def seed(settings: Settings, store: Redis, organisations: Organisations, accounts: Accounts) -> bool:
+    """Create the demo organisation if the store has none at all and the settings ask for it; return whether it did.
+
+    Several workers may try. Raises ConfigError if an untouched demo would be served to others unasked.
+    """
+    names = await organisations.list()
+    if names or not settings.demo:
+        if ID in names and settings.public and settings.server.demo != "yes":
+            await _refuse_untouched(accounts)
         return False
     for person, email, name, role, states in PEOPLE:
         with contextlib.suppress(AccountError):  # another worker was here first
@@ -122,42 +135,68 @@ async def seed(settings: Settings, organisations: Organisations, accounts: Accou
                 states=states,
                 password=password(settings, email),
             )
+    await store.set(FRESH, b"1", ex=FRESH_S, nx=True)
     # Last, so that a start that was cut short is taken up again by the next.
     await organisations.save(ORGANISATION)
     return True
 
 
-def welcome(settings: Settings) -> str:
-    """What a person at the terminal is told: where patients and staff go, and how to sign in to the demo.
+async def _refuse_untouched(accounts: Accounts) -> None:
+    for person, email, *_ in PEOPLE:
+        account = await accounts.get(ID, person)
+        if account is not None and not account.disabled and account.generation == 1:
+            raise ConfigError(
+                f"server.demo: the demo organisation would be served to other machines, where {email} can sign in with "
+                "a printed password; start with --demo if you want that, or name another folder with --data"
+            )
 
-    Without the demo it names the organisations that there are; where the store does not answer, the origin.
+
+def welcome(settings: Settings) -> str:
+    """Return what a person at the terminal is told: where patients and staff go, and how to sign in to the demo.
+
+    Without the demo it names the organisations that there are; without any, the command that makes one. If the store
+    does not answer, only the origin. Passwords are in it once: at the first call after the demo was made.
     """
     try:
-        names, people = _found(settings)
+        names, people, fresh = _found(settings)
     except (RedisError, OSError):
         return f"Greenroom is at {settings.origin}"
     lines = [f"Greenroom is at {settings.origin}"]
     for name in names:
         lines += [f"  Patients  {settings.origin}/{name}", f"  Staff     {settings.origin}/{name}/staff"]
     lines.append(f"  Mail      {where(settings)}")
-    if people:
+    if not names:
+        lines.append(
+            "  There is no organisation yet. Set up the first one and its administrator, at another terminal:"
+        )
+        lines.append(
+            "    greenroom init        (with the --config or --data that the server was started with)"
+        )
+    shown = [row for row in PEOPLE if row[1] in people and not people[row[1]].disabled]
+    if shown:
         lines.append("  Sign in to the demo as")
-    for _, email, name, role, _ in PEOPLE:
-        account = people.get(email)
-        if account is not None and not account.disabled:
-            # A raised generation is a password, a role or a standing that somebody has changed since.
-            secret = password(settings, email) if account.generation == 1 else "(changed)"
-            lines.append(f"    {email:<24} {secret:<30} {name}, {role}")
+    for _, email, name, role, _ in shown:
+        secret = password(settings, email) if fresh and people[email].generation == 1 else ""
+        lines.append(
+            f"    {email:<24} {secret:<30} {name}, {role}" if fresh else f"    {email:<24} {name}, {role}"
+        )
+    if shown and fresh:
+        lines.append("  These passwords are printed this once.")
+    elif shown:
+        lines.append(
+            "  Their passwords were printed when the demo was made; for a new one: greenroom user password EMAIL"
+        )
     return "\n".join(lines)
 
 
-def _found(settings: Settings) -> tuple[list[str], dict[str, Account]]:
-    """The organisations in the store, and the demo's accounts by email address."""
+def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
+    """The organisations in the store, the demo's accounts by email address, and whether it has just been made."""
     client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
     try:
         names = sorted(name.decode() for name in client.smembers("organisations"))  # type: ignore[union-attr]
         kept = client.hvals(f"{{{ID}}}:accounts")
         found = [msgspec.json.decode(record, type=Account) for record in kept]
+        fresh = ID in names and client.getdel(FRESH) is not None
     finally:
         client.close()
-    return names, {account.email: account for account in found}
+    return names, {account.email: account for account in found}, fresh

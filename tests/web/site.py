@@ -30,7 +30,8 @@ OSEI, LIND, ADMIN = "osei@riverside.example", "lind@riverside.example", "admin@r
 
 
 def settings_for(valkey_url: str, folder: Path, **sections: dict[str, Any]) -> Settings:
-    """Settings on this store with a data folder of its own; keywords are sections."""
+    """Settings on this store with a data folder of its own and the demo; keywords are sections."""
+    sections["server"] = {"demo": "yes", **sections.get("server", {})}
     return parse({"redis": {"url": valkey_url}, "data": {"folder": str(folder)}, **sections}, "test")
 
 

@@ -34,11 +34,62 @@ async def test_the_welcome_names_the_links_and_passwords_that_work(open_site: Op
         assert (await site.person().sign_in(email, line.split()[1])).status == 303
 
 
+async def test_s35_passwords_are_printed_once_by_the_start_that_made_them(open_site: OpenSite) -> None:
+    sites = await asyncio.gather(*(open_site() for _ in range(3)))
+    told = [demo.welcome(site.settings) for site in (*sites, await open_site())]
+    for email in (ADMIN, OSEI, LIND):
+        assert [demo.password(sites[0].settings, email) in text for text in told] == [
+            True,
+            False,
+            False,
+            False,
+        ]
+        assert all(email in text for text in told)
+    assert "greenroom user password" in told[1]
+
+
 async def test_a_changed_demo_password_is_not_shown(open_site: OpenSite) -> None:
     site = await open_site()
     await site.app[ACCOUNTS].set_password("demo", OSEI, "a password of one's own")
-    assert "(changed)" in demo.welcome(site.settings)
     assert demo.password(site.settings, OSEI) not in demo.welcome(site.settings)
+
+
+@pytest.mark.parametrize(
+    ("server", "given"),
+    [
+        ({}, True),
+        ({"host": "::1"}, True),
+        ({"host": "localhost"}, True),
+        ({"host": "0.0.0.0"}, False),
+        ({"host": "::"}, False),
+        ({"host": "visits.example.org"}, False),
+        ({"public_url": "https://visits.example.org"}, False),
+        ({"host": "0.0.0.0", "demo": "yes"}, True),
+        ({"demo": "no"}, False),
+    ],
+)
+async def test_s35_no_demo_on_a_public_address_unless_asked_for(
+    server: dict[str, str], given: bool, open_site: OpenSite
+) -> None:
+    site = await open_site(server={"demo": "auto", **server})
+    assert await site.app[ORGANISATIONS].list() == (["demo"] if given else [])
+    assert len(await site.app[ACCOUNTS].list("demo")) == (3 if given else 0)
+    text = demo.welcome(site.settings)
+    assert ("riverside.example" in text) is given
+    assert ("greenroom init" in text) is not given
+    page = await site.person().get("/")
+    assert ("greenroom init" in await page.text()) is not given
+
+
+async def test_s35_a_demo_made_on_this_machine_is_not_served_to_others_unasked(open_site: OpenSite) -> None:
+    site = await open_site(server={"demo": "auto"})
+    with pytest.raises(ConfigError, match=r"server\.demo: the demo organisation"):
+        await open_site(server={"demo": "auto", "public_url": "https://visits.example.org"})
+    await open_site(server={"demo": "yes", "public_url": "https://visits.example.org"})
+    for email in (OSEI, LIND):
+        await site.app[ACCOUNTS].disable("demo", email)
+    await site.app[ACCOUNTS].set_password("demo", ADMIN, "a password of one's own")
+    await open_site(server={"demo": "auto", "public_url": "https://visits.example.org"})
 
 
 async def test_the_demo_is_there_once_however_many_workers_start(open_site: OpenSite) -> None:

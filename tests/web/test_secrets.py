@@ -22,21 +22,23 @@ from web.app import ROUTES
 from web.config import MEANINGS, SECRETS, ConfigError, Settings, parse, sections
 
 CANARY = "c4nary-Pa55"
+LAKESIDE = ["--organisation", "lakeside"]
 COMMANDS: dict[str, list[str]] = {
     "check-config": [],
+    "init": ["Hillside", "--timezone", "UTC", "--email", "eva@hillside.example", "--person", "Eva"],
     "organisation add": ["Lakeside", "--slug", "lakeside"],
     "organisation list": [],
-    "user add": ["ida@lakeside.example", "--name", "Ida", "--role", "admin"],
-    "user list": [],
-    "user password": ["ida@lakeside.example"],
-    "user disable": ["ida@lakeside.example"],
-    "user enable": ["ida@lakeside.example"],
-    "user reset-two-factor": ["ida@lakeside.example"],
-    "key add": ["ward", "--scope", "read"],
-    "key list": [],
-    "key revoke": ["k_1"],
+    "user add": [*LAKESIDE, "ida@lakeside.example", "--name", "Ida", "--role", "admin"],
+    "user list": LAKESIDE,
+    "user password": [*LAKESIDE, "ida@lakeside.example"],
+    "user disable": [*LAKESIDE, "ida@lakeside.example"],
+    "user enable": [*LAKESIDE, "ida@lakeside.example"],
+    "user reset-two-factor": [*LAKESIDE, "ida@lakeside.example"],
+    "key add": [*LAKESIDE, "ward", "--scope", "read"],
+    "key list": LAKESIDE,
+    "key revoke": [*LAKESIDE, "k_1"],
     "audit verify": [],
-    "audit export": [],
+    "audit export": LAKESIDE,
 }
 """What each command that reads the settings is called with; `serve` has tests of its own below."""
 ELSEWHERE = {"serve"}

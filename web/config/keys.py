@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 import msgspec
 from msgspec import Meta
 
-from web.config.addresses import is_address, without_password
+from web.config.addresses import is_address, is_loopback, without_password
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 1 to 65535, or 0 for any free one")]
 Text = Annotated[str, Meta(max_length=500, description="a text")]
@@ -57,6 +57,7 @@ class Server(Section, frozen=True):
         tuple[str, ...], Meta(description="a list of IP addresses or networks of your reverse proxies")
     ] = ()
     drain_s: Seconds = 20.0
+    demo: Annotated[Literal["auto", "yes", "no"], Meta(description='"auto", "yes" or "no"')] = "auto"
 
 
 class Tls(Section, frozen=True):
@@ -185,6 +186,16 @@ class Settings(Section, frozen=True):
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.server.host, self.server.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}://{host}" + ("" if self.server.port == standard else f":{self.server.port}")
+
+    @property
+    def public(self) -> bool:
+        """Whether pages can be reached from another machine."""
+        return bool(self.server.public_url) or not is_loopback(self.server.host)
+
+    @property
+    def demo(self) -> bool:
+        """Whether a store without any organisation is given the demo: on this machine only, unless asked for."""
+        return self.server.demo == "yes" or (self.server.demo == "auto" and not self.public)
 
     @property
     def media_host(self) -> str:

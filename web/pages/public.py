@@ -57,7 +57,9 @@ async def start(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{names[0]}")
     text = gettext("Use the link that your clinic gave you: its address goes on after the last slash.")
     if not names:
-        text = gettext("No clinic is set up on this server yet.")
+        text = gettext(
+            "No clinic is set up on this server yet. If it is yours, type “greenroom init” at its terminal."
+        )
     return error_page(request, 200, gettext("Which clinic?"), text, [])
 
 
