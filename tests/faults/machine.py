@@ -1,0 +1,158 @@
+"""Two machines of worker processes on one store, each with a link of its own to it, that a test can break.
+
+`python -m tests.faults.machine NAME URL` is a machine: it forks workers when it is told to, and ends with its parent. A
+worker is the product's, with the tests' sign-in; which rooms it carries goes to standard output whenever that changes,
+and five times a second, for the checker of histories.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 30.0
+SAMPLE_S, BEAT_S = 0.02, 0.2
+POLICY = {"grace_ms": 4_000, "return_grace_ms": 8_000, "away_expiry_ms": 12_000, "assignment_ms": 6_000}
+"""Short enough that stories see deadlines pass, longer than any one fault."""
+
+
+class WorkerOf:
+    """A worker's process: `name` is the machine's, its index and its number, as a0.1."""
+
+    def __init__(self, name: str, pid: int, url: str, worker_id: str) -> None:
+        self.name, self.pid, self.url, self.id = name, pid, url, worker_id
+        self.alive = True
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.alive = False
+        self.send(signal.SIGKILL)
+
+
+class Machine:
+    """A machine and its workers, by index. `sampled(worker, at_s, rooms)` is called with each sample."""
+
+    def __init__(
+        self,
+        name: str,
+        process: asyncio.subprocess.Process,
+        sampled: Callable[[str, float, dict[str, bool]], None],
+    ) -> None:
+        self.name = name
+        self._process = process
+        self._sampled = sampled
+        self._numbers: dict[int, int] = {}
+        self._starting: dict[str, asyncio.Future[WorkerOf]] = {}
+        self.workers: dict[int, WorkerOf] = {}
+
+    async def read(self) -> None:
+        """Take what the workers say, until the machine ends."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            if "rooms" in said:
+                self._sampled(said["worker"], said["at"], said["rooms"])
+            else:
+                name = said["worker"]
+                starting = self._starting.pop(name, None)
+                if starting is not None and not starting.done():
+                    starting.set_result(WorkerOf(name, said["pid"], said["url"], said["id"]))
+
+    async def start(self, index: int) -> WorkerOf:
+        """Start a worker; return once it serves. Raises `TimeoutError`."""
+        number = self._numbers[index] = self._numbers.get(index, 0) + 1
+        name = f"{self.name}{index}.{number}"
+        started: asyncio.Future[WorkerOf] = asyncio.get_running_loop().create_future()
+        self._starting[name] = started
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{index} {name}\n".encode())
+        async with asyncio.timeout(START_S):
+            worker = await started
+        self.workers[index] = worker
+        return worker
+
+
+@asynccontextmanager
+async def machine(
+    name: str, url: str, workers: int, log: Path, sampled: Callable[[str, float, dict[str, bool]], None]
+) -> AsyncIterator[Machine]:
+    """Open a machine of so many workers, whose log goes to a file; all processes are gone at the end."""
+    async with AsyncExitStack() as stack:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.faults.machine",
+            name,
+            url,
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stack.enter_context(log.open("ab")),
+        )
+        opened = Machine(name, process, sampled)
+        reading = asyncio.create_task(opened.read())
+        try:
+            await asyncio.gather(*(opened.start(index) for index in range(workers)))
+            yield opened
+        finally:
+            for worker in opened.workers.values():
+                worker.kill()
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                await asyncio.wait_for(process.wait(), 5)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+
+# --- the machine's own process
+
+
+def main(url: str) -> None:
+    """Fork a worker for each line `INDEX NAME`, until standard input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    import tests.faults.worker as worker  # once for all workers; the test itself has no use for it
+
+    children: list[int] = []
+    for line in sys.stdin:
+        index, name = line.split()
+        child = os.fork()
+        if child == 0:
+            worker.run(url, int(index), name)
+        children.append(child)
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+def say(**what: Any) -> None:
+    """One line on standard output, whole: several processes write there."""
+    os.write(1, (json.dumps(what) + "\n").encode())
+
+
+def now_s() -> float:
+    """The clock that all processes of a story share."""
+    return time.time()
+
+
+if __name__ == "__main__":
+    main(sys.argv[2])

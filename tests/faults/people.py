@@ -1,0 +1,267 @@
+"""People of a story: a connection that comes back on any worker, its screens, and a record of what is said on it.
+
+Knows the protocol as `SignallingClient` speaks it and `ReturningClient` keeps topics; what is said when is the story's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+
+from signalling.client import Closed, Received, SignallingClient, SignallingError
+from signalling.record import Actor
+from signalling.returning import Held
+from tests.faults.history import CHAIN, History, Said, Saw
+from tests.signalling.clinic import headers
+
+PATIENCE_S = 1.2  # an answer that takes longer is not waited for: the person comes back on another worker
+AGAIN_S = 0.1
+
+
+class Screen:
+    """One topic as a page shows it."""
+
+    def __init__(self, person: Somebody, topic: str) -> None:
+        self.topic = topic
+        self.kind = topic.partition("/")[0]
+        self.shown: Any = None
+        self.refused = False
+        self.over = False  # the server said that it is no longer theirs to see
+        self._person = person
+        self.held = Held(self._take, self._refuse)
+
+    def _refuse(self, problem: SignallingError) -> None:
+        self.refused = True
+
+    def _take(self, message: Received) -> None:
+        kind, what = self.kind, message["type"].rpartition(".")[2]
+        if kind == "queue":
+            if what == "snapshot":
+                self.shown = {
+                    "rows": {row["visit"]: row for row in message["rows"]},
+                    "staff": {person["id"]: person for person in message["staff"]},
+                }
+            elif what == "row":
+                self.shown["rows"][message["row"]["visit"]] = message["row"]
+            elif what == "gone":
+                self.shown["rows"].pop(message["visit"], None)
+            else:
+                self.shown["staff"][message["staff"]["id"]] = message["staff"]
+        elif kind == "visit":
+            self.shown = message["visit"]
+            if self.shown["status"] != "ended":  # then the patient is not told whose it was
+                self._person.saw(message)
+        elif kind == "case":
+            self.shown = message["case"]
+        elif kind == "place":
+            self.shown = {name: message[name] for name in ("place", "waiting", "on_call")}
+        elif kind == "chat":
+            if what == "snapshot":
+                self.shown = {line["id"]: line for line in message["lines"]}
+            else:
+                self.shown[message["line"]["id"]] = message["line"]
+        elif kind == "bell":
+            if what == "snapshot":
+                items = {item["id"]: item for item in message["items"]}
+                self.shown = {"unread": message["unread"], "items": items}
+            else:
+                self.shown["unread"] = message["unread"]
+                if what == "item":
+                    self.shown["items"][message["item"]["id"]] = message["item"]
+
+
+class Somebody:
+    """One person with one page. `door()` returns the URL of a worker to try, None while there is none."""
+
+    def __init__(
+        self,
+        actor: Actor,
+        http: aiohttp.ClientSession,
+        history: History,
+        door: Callable[[], str | None],
+        subprotocol: str,
+    ) -> None:
+        self.actor = actor
+        self.screens: dict[str, Screen] = {}
+        self.page: str | None = None  # the visit whose page this is
+        self.ended: str | None = None  # the visit that was ended last
+        self._http, self._history, self._door, self._subprotocol = http, history, door, subprotocol
+        self._client: SignallingClient | None = None
+        self._open = asyncio.Event()
+        self._token: str | None = None
+        self._generation = 0
+        self._gone = False
+        self._again: set[asyncio.Task[None]] = set()
+        history.people[actor.id] = actor
+
+    @property
+    def here(self) -> bool:
+        """Whether there is a socket, with all topics asked for."""
+        return self._open.is_set()
+
+    def saw(self, message: Received) -> None:
+        """Keep whose the visit was."""
+        visit = message["visit"]
+        claimant = visit["claimant"]["id"] if visit["claimant"] is not None else None
+        self._history.saw.append(Saw(self.actor.id, visit["id"], message["version"], claimant, time.time()))
+
+    # --- the connection
+
+    async def run(self) -> None:
+        """Stay connected until `leave`."""
+        while not self._gone:
+            url = self._door()
+            client = None if url is None else await self._connect(url)
+            if client is None:
+                await asyncio.sleep(AGAIN_S)
+                continue
+            self._client = client
+            resumed = client.welcome["resumed"]
+            self._generation = self._generation + 1 if resumed else (self._generation // CHAIN + 1) * CHAIN
+            self._token = client.welcome["resume"]
+            try:
+                for screen in list(self.screens.values()):
+                    if not screen.over:
+                        await self._ask(screen)
+                self._open.set()
+                if self.page is not None and not resumed:
+                    self._later(self.enter(self.page))
+                while client.closed_with is None:
+                    with contextlib.suppress(TimeoutError):
+                        await client.wait_closed(60)
+            except (Closed, TimeoutError):
+                client.vanish()
+            finally:
+                self._open.clear()
+                await client.close()
+
+    async def _connect(self, url: str) -> SignallingClient | None:
+        try:
+            return await SignallingClient.connect(
+                self._http,
+                url,
+                "staff" if self.actor.is_staff else "patient",
+                resume=self._token,
+                or_anew=True,
+                headers=headers(self.actor),
+                timeout_s=PATIENCE_S,
+                listener=self._listen,
+                subprotocol=self._subprotocol,
+            )
+        except (Closed, SignallingError, aiohttp.ClientError, TimeoutError, OSError):
+            return None
+
+    async def _ask(self, screen: Screen) -> None:
+        held, client = screen.held, self._client
+        assert client is not None
+        mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
+        while True:
+            try:
+                await client.request("subscribe", topic=screen.topic, **mine)
+                return
+            except SignallingError as refused:
+                if refused.code != "unavailable":
+                    screen.refused = True
+                    return
+                await asyncio.sleep(AGAIN_S)
+
+    def _listen(self, message: Received) -> None:
+        if "reply_to" in message:
+            last = [said for said in self._history.said if said.person == self.actor.id][-4:]
+            what = f"{message['type']} {message.get('code', '')} to {message['reply_to']}"
+            asked = ", ".join(f"{said.request} {said.answer}" for said in last)
+            self._history.twice.append((time.time(), f"{self.actor.id}: {what} once more, after {asked}"))
+            return
+        screen = self.screens.get(message.get("topic", ""))
+        if screen is not None and message["type"] == "gone":
+            screen.over = True
+        elif screen is not None and "version" in message:
+            screen.held.take(message)
+        elif message["type"] == "media.gone" and self.page == message["visit"]:
+            self._later(self.join(message["visit"]))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._again.add(task)
+        task.add_done_callback(self._again.discard)
+
+    def vanish(self) -> None:
+        """Lose the socket without a word."""
+        if self._client is not None:
+            self._client.vanish()
+
+    async def leave(self) -> None:
+        """Go for good."""
+        self._gone = True
+        for task in list(self._again):
+            task.cancel()
+        await asyncio.gather(*self._again, return_exceptions=True)
+        if self._client is not None:
+            self._client.vanish()
+
+    async def reload(self) -> None:
+        """Close the page and open it anew: another connection."""
+        client, self._token = self._client, None
+        if client is not None and self.here:
+            with contextlib.suppress(Closed, TimeoutError):
+                await client.send({"type": "bye", "id": 1_000_000})
+
+    # --- what is said
+
+    async def say(self, request: str, visit: str | None = None, **fields: Any) -> Said | None:
+        """Send a request and keep it with its answer; None where there was no socket to send it on."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._open.wait()
+        except TimeoutError:
+            return None
+        client = self._client
+        assert client is not None
+        number = len(self._history.said)
+        if request == "visit.save" and fields["answer"] == "":
+            fields["answer"] = f"answer {number}"
+        elif request == "chat.send":
+            fields["text"] = f"line {number}"
+        said = Said(number, self.actor.id, visit, request, fields, self._generation, time.time())
+        self._history.said.append(said)
+        about = {} if visit is None else {"visit": visit}
+        try:
+            answer = await client.request(request, **about, **fields)
+            said.answer, said.version = "done", answer.get("version", 0)
+        except SignallingError as refused:
+            said.answer = refused.code
+        except Closed:
+            pass
+        except TimeoutError:
+            client.vanish()
+        said.answered_s = time.time()
+        return said
+
+    async def hold(self, topic: str) -> None:
+        """Show a topic from now on."""
+        if topic not in self.screens:
+            self.screens[topic] = screen = Screen(self, topic)
+            if self.here:
+                with contextlib.suppress(Closed, TimeoutError):
+                    await self._ask(screen)
+
+    async def let_go(self, topic: str) -> None:
+        """Show a topic no more."""
+        if self.screens.pop(topic, None) is not None and self.here and self._client is not None:
+            with contextlib.suppress(SignallingError, Closed, TimeoutError):
+                await self._client.request("unsubscribe", topic=topic)
+
+    async def enter(self, visit: str) -> None:
+        """Come to a visit's page, and to its room where it has one."""
+        await self.say("visit.enter", visit)
+        await self.join(visit)
+
+    async def join(self, visit: str) -> None:
+        """Take part in the visit's media."""
+        if self.page == visit:
+            await self.say("media.join", visit)

@@ -1,0 +1,99 @@
+"""A story told on real processes: random commands of a clinic's people over two machines, with faults between them.
+
+`tell` carries out the steps of `plans.py` and returns what must not be; `shortest` tells ever fewer of the steps of a
+story that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from signalling.record import Policy
+from tests.faults.history import Finding, Held, History, Rules, check, shrink
+from tests.faults.link import link_to
+from tests.faults.machine import POLICY, machine
+from tests.faults.plans import MACHINES, WORKERS, Step
+from tests.faults.telling import Telling
+from tests.signalling.clinic import GUIDE
+from web.valkey import EmbeddedStore, LockedFolder
+
+SHOWN_S = 2.0  # so long after the last fault every screen is the store's
+RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
+
+
+@asynccontextmanager
+async def _stage(folder: Path, history: History) -> AsyncIterator[tuple[Any, ...]]:
+    async with AsyncExitStack() as stack:
+        locked = LockedFolder(folder)
+        stack.callback(locked.close)
+        store = EmbeddedStore(locked)
+        store.start()
+        stack.callback(store.stop)
+
+        def sampled(worker: str, at_s: float, rooms: dict[str, bool]) -> None:
+            history.held.append(Held(worker, at_s, rooms))
+
+        links = [await stack.enter_async_context(link_to(store.url)) for _ in range(MACHINES)]
+        opening = [
+            stack.enter_async_context(
+                machine("ab"[number], link.url, WORKERS, folder / f"machine-{number}.log", sampled)
+            )
+            for number, link in enumerate(links)
+        ]
+        machines = [await opened for opened in opening]
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        yield store, machines, links, http
+
+
+class Told(NamedTuple):
+    """A story that was told: its history, what must not be, how long after the last fault all screens were right."""
+
+    history: History
+    findings: list[Finding]
+    settled_s: list[float]
+
+
+async def tell(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | None = None) -> Told:
+    """Carry out a story on two machines of its own. Each of its waits has an end."""
+    history = History()
+    with contextlib.ExitStack() as kept:
+        if folder is None:
+            folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-story-")))
+        async with _stage(folder, history) as (store, machines, links, http):
+            telling = Telling(store, machines, links, http, history, seed, shown_s)
+            try:
+                await telling.open()
+                await telling.tell(steps)
+            finally:
+                for link in links:
+                    link.heal()
+                await telling.close()
+    return Told(history, check(history, RULES), telling.settled_s)
+
+
+async def shortest(
+    steps: Sequence[Step], seed: int, kind: str, shown_s: float, within_s: float
+) -> list[Step]:
+    """Return the fewest steps found within that time after which there is still a finding of that kind."""
+
+    async def fails(fewer: Sequence[Step]) -> bool:
+        told = await tell(fewer, seed, shown_s)
+        return any(finding.kind == kind for finding in told.findings)
+
+    return await shrink(steps, fails, within_s)
+
+
+def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> str:
+    """Return a failing story for people."""
+    lines = [
+        f"seed {seed}: {len(steps)} steps",
+        *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
+    ]
+    return "\n".join([*lines, "found:", *(f"  {finding.kind}: {finding.text}" for finding in findings[:10])])

@@ -1,0 +1,439 @@
+"""A story while it is told: what each step does, which faults are under way, and whether the screens are the store's.
+
+Knows people (`people.py`), processes (`machine.py`) and the store; judges nothing but screens (`history.py` does).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import msgspec
+import redis.asyncio
+from msgspec.structs import replace
+
+from signalling import views
+from signalling.client import JSON, MSGPACK
+from signalling.open_visits import OpenVisits
+from signalling.record import Actor, Role, Visit
+from signalling.rights import may_see
+from signalling.seal import Seal
+from signalling.service import new_id
+from signalling.store import Keys, Snapshot, Store, decode_entry
+from tests.faults.history import NOTICE_S, Commit, History, Outage, Said, Wrong
+from tests.faults.link import Link
+from tests.faults.machine import Machine, WorkerOf
+from tests.faults.people import PATIENCE_S, Screen, Somebody
+from tests.faults.plans import MACHINES, PROVIDERS, WORKERS, Step
+from tests.signalling.clinic import GUIDE, ORG
+from web.config import Settings
+from web.store import connect
+from web.valkey import EmbeddedStore
+
+PACE_S = 0.004
+QUEUED_STEPS = 2
+
+
+class Telling:
+    """A story while it is told."""
+
+    def __init__(
+        self,
+        store: EmbeddedStore,
+        machines: list[Machine],
+        links: list[Link],
+        http: aiohttp.ClientSession,
+        history: History,
+        seed: int,
+        shown_s: float,
+    ) -> None:
+        self._store_process, self._machines, self._links = store, machines, links
+        self._http, self.history = http, history
+        self._chance = random.Random(f"doors {seed}")
+        self._shown_s = shown_s
+        settings = Settings()
+        self._redis = connect(replace(settings, redis=replace(settings.redis, url=store.url)))
+        self._store = Store(self._redis, Seal({b"1": b"k" * 32}))
+        self._people: dict[str, Somebody] = {}
+        self._queues: dict[str, asyncio.Queue[Step]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._faults: set[asyncio.Task[None]] = set()
+        self._last_fault_s = 0.0
+        self._numbers = 0
+        self.settled_s: list[float] = []  # how long after its last fault each calm took
+
+    # --- opening
+
+    def _spawn(self, work: Any) -> asyncio.Task[Any]:
+        task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        return task
+
+    def door(self) -> str | None:
+        """Return a worker's URL, as a balancer that knows who is dead, and not who stands still."""
+        alive = [
+            worker.url for machine in self._machines for worker in machine.workers.values() if worker.alive
+        ]
+        return self._chance.choice(alive) if alive else None
+
+    async def open(self) -> None:
+        """Let the staff come."""
+        self._spawn(self._read_stream())
+        for number in range(PROVIDERS + 1):
+            admin = number == PROVIDERS
+            name = "admin" if admin else f"provider {number}"
+            role = Role.ADMIN if admin else Role.PROVIDER
+            actor = Actor(organisation=ORG, id=f"u_{number}", name=name.title(), role=role)
+            person = self._somebody(name, actor)
+            await asyncio.gather(person.hold("queue"), person.hold("bell"))
+            self._spawn(person.run())
+        await asyncio.gather(
+            *(self._people[f"provider {number}"].say("on_call", on=True) for number in range(PROVIDERS))
+        )
+
+    def _somebody(self, name: str, actor: Actor) -> Somebody:
+        subprotocol = (MSGPACK, JSON)[len(self.history.people) % 2]
+        person = Somebody(actor, self._http, self.history, self.door, subprotocol)
+        self._people[name] = person
+        return person
+
+    async def _read_stream(self) -> None:
+        """Keep all that the store takes, from the store itself."""
+        client: Any = redis.asyncio.Redis.from_url(self._store_process.url)
+        key, last = Keys(ORG).stream, b"0"
+        try:
+            while True:
+                for _, entries in await client.xread({key: last}, block=100, count=500):
+                    for number, fields in entries:
+                        last = number
+                        entry = decode_entry(fields[b"e"])
+                        record = self._store.unseal(ORG, entry.what, entry.member, entry.record)
+                        seq = int(number.split(b"-")[0])
+                        self.history.commits.append(Commit(seq, time.time(), entry.kind, entry.at_ms, record))
+        finally:
+            await client.aclose()
+
+    # --- telling
+
+    async def tell(self, steps: Sequence[Step]) -> None:
+        """Carry out the steps."""
+        for step in steps:
+            if step.who == "calm":
+                await self._calm()
+            elif step.who == "fault":
+                task = asyncio.get_running_loop().create_task(self._break(step))
+                self._faults.add(task)
+                task.add_done_callback(self._faults.discard)
+            else:
+                queue = self._queues.get(step.who)
+                if queue is None:
+                    queue = self._queues[step.who] = asyncio.Queue(QUEUED_STEPS)
+                    self._spawn(self._live(step.who, queue))
+                await queue.put(step)
+                await asyncio.sleep(PACE_S)
+        await self._calm()
+        # Until every worker has had the time to give up what others have taken over.
+        await asyncio.sleep(max(0.0, self._last_fault_s + NOTICE_S + 1.0 - time.time()))
+        await self._calm()
+
+    async def _live(self, name: str, queue: asyncio.Queue[Step]) -> None:
+        while True:
+            step = await queue.get()
+            try:
+                if name.startswith("patient"):
+                    await self._patient(name, step)
+                else:
+                    await self._staff(self._people[name], step)
+            finally:
+                queue.task_done()
+
+    async def _patient(self, name: str, step: Step) -> None:
+        person = self._people.get(name)
+        shown = person.screens[f"visit/{person.actor.visit}"].shown if person is not None else None
+        if person is None or (shown is not None and shown["status"] == "ended"):
+            await self._arrive(name)
+            return
+        visit = person.actor.visit
+        assert visit is not None
+        what = step.what
+        if what == "save":
+            # Words that nobody else writes most of the time; else an answer that the guide wants.
+            other = {0: ("fever", True), 1: ("consent", True)}.get(step.b % 12)
+            guide_step, answer = other or ("allergies", "")
+            await person.say("visit.save", visit, step=guide_step, answer=answer, left=step.b % 2 == 0)
+        elif what in ("finish", "start", "hang up", "withdraw"):
+            await person.say(f"visit.{what.replace(' ', '_')}", visit)
+        else:
+            await self._anybody(person, step, visit)
+
+    async def _arrive(self, name: str) -> None:
+        before = self._people.pop(name, None)
+        if before is not None:
+            await before.leave()
+        self._numbers += 1
+        patient, visit = f"Patient {self._numbers}", new_id("v")
+        actor = Actor(organisation=ORG, id=f"patient:{visit}", name=patient, role=Role.PATIENT, visit=visit)
+        self.history.people[actor.id] = actor
+        said = Said(len(self.history.said), actor.id, visit, "arrive", {}, 0, time.time())
+        self.history.said.append(said)
+        url = self.door()
+        if url is None:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                asked = {"visit": visit, "patient": patient}
+                async with self._http.post(url.replace("/ws", "/arrive"), params=asked) as response:
+                    answer = await response.json()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return
+        said.answered_s, said.answer, said.version = time.time(), answer["answer"], answer["version"]
+        if said.answer != "done":
+            return
+        person = self._somebody(name, actor)
+        for topic in ("visit", "case", "place", "chat"):
+            await person.hold(f"{topic}/{visit}")
+        person.page = visit
+        self._spawn(person.run())
+
+    async def _anybody(self, person: Somebody, step: Step, visit: str) -> None:
+        what = step.what
+        if what == "chat":
+            await person.say("chat.send", visit)
+        elif what == "join":
+            await person.enter(visit)
+        elif what == "leave page":
+            person.page = None
+            await person.say("visit.leave", visit)
+            person.page = visit
+            await person.enter(visit)
+        elif what == "vanish":
+            person.vanish()
+        elif what == "reload":
+            await person.reload()
+
+    async def _staff(self, person: Somebody, step: Step) -> None:
+        what, mine = step.what, person.page
+        shown = person.screens["queue"].shown
+        rows = sorted(shown["rows"]) if shown is not None else []
+        chosen = rows[step.a % len(rows)] if rows else None
+        if mine is not None:
+            of_mine = person.screens[f"visit/{mine}"].shown
+            if of_mine is not None and (of_mine["claimant"] or {}).get("id") != person.actor.id:
+                await self._lose(person)
+                mine = None
+        if what == "on call":
+            await person.say("on_call", on=step.b % 3 > 0)
+        elif what == "mark":
+            await person.say("bell.mark", until_ms=round(time.time() * 1000))
+        elif what == "assign" and chosen is not None:
+            await person.say("visit.assign", chosen, to=f"u_{step.b % PROVIDERS}")
+        elif what in ("unassign", "decline") and chosen is not None:
+            await person.say(f"visit.{what}", chosen)
+        elif what == "claim":
+            if chosen is not None:
+                await self._claim(person, chosen)
+        elif what == "reopen":
+            if person.ended is not None and mine is None:
+                await self._claim(person, person.ended, "visit.reopen")
+        elif mine is None:
+            if what == "chat" and chosen is not None:
+                await person.say("chat.send", chosen)
+            elif what in ("vanish", "reload"):
+                await self._anybody(person, step, "")
+        elif what == "start":
+            await person.say("visit.start", mine)
+        elif what in ("release", "end", "transfer"):
+            to = {"to": f"u_{step.b % PROVIDERS}"} if what == "transfer" else {}
+            said = await person.say(f"visit.{what}", mine, **to)
+            if said is not None and said.answer == "done":
+                person.ended = mine if what == "end" else person.ended
+                await self._lose(person)
+        else:
+            await self._anybody(person, step, mine)
+
+    async def _claim(self, person: Somebody, visit: str, request: str = "visit.claim") -> None:
+        said = await person.say(request, visit)
+        if said is None or said.answer != "done" or visit == person.page:
+            return
+        if person.page is not None:
+            await self._lose(person)
+        person.page = visit
+        await person.hold(f"visit/{visit}")
+        await person.hold(f"chat/{visit}")
+        await person.enter(visit)
+
+    async def _lose(self, person: Somebody) -> None:
+        visit, person.page = person.page, None
+        await person.let_go(f"visit/{visit}")
+        await person.let_go(f"chat/{visit}")
+
+    # --- faults
+
+    async def _break(self, step: Step) -> None:
+        what, for_s = step.what, step.b / 1000
+        number = step.a % MACHINES
+        machine, link = self._machines[number], self._links[number]
+        index = step.a // MACHINES % WORKERS
+        worker = machine.workers[index]
+        begin_s, touched = time.time(), [worker]
+        if what == "kill":
+            await self._kill(machine, index)
+        elif what == "kill the machine":
+            touched = []
+            for other in machine.workers.values():
+                other.kill()
+            await asyncio.gather(*(self._kill(machine, other) for other in range(WORKERS)))
+        elif what == "freeze":
+            worker.send(signal.SIGSTOP)
+            await asyncio.sleep(for_s)
+            worker.send(signal.SIGCONT)
+        elif what == "freeze the store":
+            touched = [worker for machine in self._machines for worker in machine.workers.values()]
+            assert self._store_process.pid is not None
+            os.kill(self._store_process.pid, signal.SIGSTOP)
+            await asyncio.sleep(min(for_s, 1.5))
+            os.kill(self._store_process.pid, signal.SIGCONT)
+        else:
+            touched = list(machine.workers.values())
+            if what == "deafen":
+                touched = [worker for machine in self._machines for worker in machine.workers.values()]
+                await self._redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+            elif what == "reset":
+                link.reset()
+            elif what == "cut":
+                link.cut()
+            elif what == "stall":
+                link.stall()
+            elif what == "slow":
+                link.delay_s = 0.04
+            if what in ("cut", "stall", "slow"):
+                await asyncio.sleep(for_s)
+                link.delay_s = 0.0
+                link.heal()
+        self._last_fault_s = time.time()
+        self._outage(touched, begin_s)
+
+    def _outage(self, workers: Sequence[WorkerOf], begin_s: float) -> None:
+        self.history.outages += [Outage(worker.name, begin_s, time.time()) for worker in workers]
+
+    async def _kill(self, machine: Machine, index: int) -> None:
+        machine.workers[index].kill()
+        self._last_fault_s = time.time()
+        await machine.start(index)
+
+    # --- what is shown
+
+    async def _calm(self) -> None:
+        """Wait until nothing is under way and every screen is the store's; keep what is wrong in the end."""
+        for queue in self._queues.values():
+            await queue.join()
+        while self._faults:
+            await asyncio.wait(self._faults)
+        begin_s = max(self._last_fault_s, time.time())
+        wrong: list[Wrong] = []
+        left = 3
+        while left:
+            wrong = await self._wrong()
+            if not wrong:
+                break
+            if time.time() > begin_s + self._shown_s:
+                left -= 1
+            await asyncio.sleep(0.1)
+        self.settled_s.append(time.time() - begin_s)
+        self.history.wrong += wrong
+
+    async def _wrong(self) -> list[Wrong]:
+        snapshot = await self._store.snapshot(ORG)
+        found, now_s = [], time.time()
+        for person in list(self._people.values()):
+            if not person.here:
+                found.append(Wrong(person.actor.id, "its socket", "none", "one", now_s))
+                continue
+            for screen in list(person.screens.values()):
+                if screen.over:
+                    continue
+                stored = await self._stored(snapshot, person.actor, screen)
+                if stored is not None and screen.refused:
+                    found.append(Wrong(person.actor.id, screen.topic, "refused", "theirs to see", now_s))
+                elif stored is not None and _plain(screen.shown) != _plain(stored):
+                    shown, stored = _different(_plain(screen.shown), _plain(stored))
+                    found.append(Wrong(person.actor.id, screen.topic, shown, stored, now_s))
+        return found
+
+    async def _stored(self, snapshot: Snapshot, actor: Actor, screen: Screen) -> Any:
+        """Return what a screen must show; None where its person may not see it (any more)."""
+        visits = OpenVisits(snapshot.visits.values())
+        if screen.kind == "queue":
+            busy = visits.in_session
+            return {
+                "rows": {visit.id: views.row(visit) for visit in visits.queue()},
+                "staff": {s.id: views.staff(s, s.id in busy) for s in snapshot.staff.values()},
+            }
+        if screen.kind == "bell":
+            notices, unread = await self._store.bell(ORG, actor.id)
+            items = {notice.id: msgspec.to_builtins(notice) for notice in notices}
+            return {"unread": unread, "items": items}
+        visit_id = screen.topic.partition("/")[2]
+        visit = visits.get(visit_id) or (await self._store.load(ORG, Visit, visit_id))[0]
+        if visit is None or not may_see(screen.kind, visit, actor, snapshot.staff):
+            return None
+        if screen.kind == "visit":
+            over = not visit.is_open and not actor.is_staff
+            return views.visit_over(visit) if over else views.visit_part(visit)
+        if screen.kind == "case":
+            return views.case(visit, GUIDE)
+        if screen.kind == "chat":
+            return {line.id: _line(line) for line in await self._store.lines(ORG, visit_id)}
+        if visits.place(visit_id) is None:
+            return None  # a page shows no place then, and is not told one
+        on_call = sum(staff.on_call for staff in snapshot.staff.values())
+        return {"place": visits.place(visit_id), "waiting": visits.waiting, "on_call": on_call}
+
+    # --- the end
+
+    async def close(self) -> None:
+        """Keep what the store has in the end, and stop everybody."""
+        ids = {commit.record.id for commit in self.history.commits if isinstance(commit.record, Visit)}
+        for _ in range(3):  # until no event comes between the records and the stream
+            known = len(self.history.commits)
+            for visit in ids:
+                self.history.finals[visit] = (await self._store.load(ORG, Visit, visit))[0]
+                self.history.stories[visit] = await self._store.history(ORG, visit)
+            await asyncio.sleep(0.15)
+            if len(self.history.commits) == known:
+                break
+        for person in list(self._people.values()):
+            await person.leave()
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._redis.aclose()
+        for problem in ended:
+            if isinstance(problem, Exception):
+                raise problem
+
+
+def _line(line: Any) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in ("id", "at_ms", "party", "name", "text")}
+
+
+def _plain(shown: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(shown))
+
+
+def _different(shown: Any, stored: Any) -> tuple[str, str]:
+    """Return only what differs, for people."""
+    while isinstance(shown, dict) and isinstance(stored, dict):
+        keys = [key for key in {**shown, **stored} if shown.get(key) != stored.get(key)]
+        if len(keys) != 1:
+            shown, stored = {k: shown.get(k) for k in keys}, {k: stored.get(k) for k in keys}
+            break
+        shown, stored = shown.get(keys[0]), stored.get(keys[0])
+    return json.dumps(shown)[:200], json.dumps(stored)[:200]

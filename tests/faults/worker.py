@@ -1,0 +1,131 @@
+"""A worker of a machine of the tests: the product's, with a relay that keeps a record of rooms and gates.
+
+Imported once by the machine, which forks; `run` never returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import traceback
+from typing import Any, NoReturn
+
+import structlog
+import uvloop
+from aiohttp import web
+from msgspec.structs import replace
+
+from media import Relay, RelaySettings
+from signalling.door import serve
+from signalling.record import Actor, Role
+from signalling.service import Accepted
+from signalling.store import Unavailable
+from signalling.worker import Limits, Worker
+from tests.faults.machine import BEAT_S, POLICY, SAMPLE_S, now_s, say
+from tests.signalling.clinic import ANA, ORG, Organisations, Server, authenticate
+from web.config import Settings
+from web.relay import Relay as MediaPort
+from web.store import connect
+
+
+class RecordedRoom:
+    """A room that keeps its gate's state where the sampler looks."""
+
+    def __init__(self, room: Any, name: str, open_rooms: dict[str, list[RecordedRoom]]) -> None:
+        self._room, self._name, self._open_rooms = room, name, open_rooms
+        self.gate_open = False
+        open_rooms.setdefault(name, []).append(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._room, name)
+
+    def set_gate(self, open: bool) -> None:
+        self.gate_open = open
+        self._room.set_gate(open)
+
+    def close(self) -> None:
+        rooms = self._open_rooms.get(self._name, [])
+        if self in rooms:
+            rooms.remove(self)
+        if not rooms:
+            self._open_rooms.pop(self._name, None)
+        self._room.close()
+
+
+class RecordedRelay:
+    """A relay whose rooms are `RecordedRoom`s."""
+
+    def __init__(self, relay: MediaPort) -> None:
+        self._relay = relay
+        self.open_rooms: dict[str, list[RecordedRoom]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._relay, name)
+
+    def room(self, room_id: str) -> Any:
+        return RecordedRoom(self._relay.room(room_id), room_id, self.open_rooms)
+
+    def state(self) -> dict[str, bool]:
+        """Return the rooms, and whether a gate of theirs is open."""
+        return {name: any(room.gate_open for room in rooms) for name, rooms in self.open_rooms.items()}
+
+
+def run(url: str, index: int, name: str) -> NoReturn:
+    """Serve until killed, or until the machine is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.close(0)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.contextvars.bind_contextvars(worker=name)
+    try:
+        uvloop.run(_serve(url, index, name))
+    except BaseException:  # noqa: BLE001 - a child must not go on in its parent's code
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+async def _serve(url: str, index: int, name: str) -> None:
+    settings = Settings()
+    redis = connect(replace(settings, redis=replace(settings.redis, url=url)))
+    relay = RecordedRelay(MediaPort(await Relay.open(RelaySettings(host="127.0.0.1"))))
+    worker = Worker(redis, {b"1": b"k" * 32}, Organisations(**POLICY), relay, Limits(), index)
+    await worker.start()
+
+    async def socket(request: web.Request) -> web.StreamResponse:
+        return await serve(request, worker, authenticate)
+
+    async def arrive(request: web.Request) -> web.Response:
+        """A patient enters the setup guide, as the page of Meet Now does it."""
+        visit, patient = request.query["visit"], request.query["patient"]
+        actor = Actor(organisation=ORG, id=f"patient:{visit}", name=patient, role=Role.PATIENT, visit=visit)
+        try:
+            opened = await worker.service.open(actor, replace(ANA, name=patient), visit)
+        except Unavailable:
+            return web.json_response({"answer": "unavailable", "version": 0})
+        if not isinstance(opened, Accepted):
+            return web.json_response({"answer": opened.code, "version": 0})
+        return web.json_response({"answer": "done", "version": opened.version})
+
+    app = web.Application()
+    app.router.add_get("/ws", socket)
+    app.router.add_post("/arrive", arrive)
+    server = Server(app)
+    await server.start_server()
+    say(worker=name, pid=os.getpid(), url=str(server.make_url("/ws")), id=worker.id)
+    parent, last, said_s = os.getppid(), None, 0.0
+    while os.getppid() == parent:
+        state, at_s = relay.state(), now_s()
+        if state != last or at_s - said_s >= BEAT_S:
+            say(worker=name, at=at_s, rooms=state)
+            last, said_s = state, at_s
+        await asyncio.sleep(SAMPLE_S)
