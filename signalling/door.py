@@ -31,6 +31,9 @@ log = structlog.get_logger()
 LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
 CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
 
+MOST_BEFORE_HELLO = 20
+"""Pings, and hellos that are refused; each hello asks the store."""
+
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 """Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
 Admit = Callable[[web.Request], Awaitable[None]]
@@ -84,7 +87,7 @@ async def _hello(
     worker: Worker,
     authenticate: Authenticate,
 ) -> Connection | None:
-    while True:
+    for _ in range(MOST_BEFORE_HELLO):
         try:
             message = await ws.receive()
             if message.type in (WSMsgType.PING, WSMsgType.PONG):
@@ -113,6 +116,8 @@ async def _hello(
             await _reply(ws, codec, m.error(hello.id, refused.code))
         except Unavailable:
             await _reply(ws, codec, m.error(hello.id, "unavailable"))
+    await ws.close(code=4005, message=b"too many hellos")
+    return None
 
 
 async def _welcome(
@@ -141,6 +146,7 @@ async def _welcome(
     assert transport is not None, "a socket that was just upgraded has its transport"
     connection = Connection(worker, actor, connection_id, origin, ws, transport, codec)
     socket = connection.socket
+    ws.welcome()
     connection.entered |= frozenset(pages)
     worker.connections[connection_id] = connection
     worker.hub.add(socket)

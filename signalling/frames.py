@@ -1,0 +1,126 @@
+"""How many frames and bytes one client has sent lately, so that a flood is noticed as it is read.
+
+Knows the head of a frame (RFC 6455 §5.2) and nothing of messages. Nearly every read is one short frame, which costs a
+comparison; only what is anything else is walked through, frame by frame, and only until there are too many. The clock
+is asked only once there are many. What a flood leads to is the owner's business.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+WINDOW_S = 10.0
+IN_HEAD = -1
+Fed = tuple[bool, bytes]
+"""What aiohttp's reader returns: whether it failed, and what it did not take."""
+DROPPED: Fed = (False, b"")
+
+
+class Bound(NamedTuple):
+    """So many frames and bytes may come within `WINDOW_S`; at worst twice as many, at its seam."""
+
+    frames: int
+    bytes: int
+
+
+class Counted:
+    """A reader that is fed only while its client keeps within the bound; `flooded` is called once, when it does not."""
+
+    __slots__ = (
+        "_bound",
+        "_bytes",
+        "_feed",
+        "_feed_eof",
+        "_flooded",
+        "_frames",
+        "_head",
+        "_left",
+        "_over",
+        "_since_s",
+    )
+
+    def __init__(
+        self,
+        feed: Callable[[bytes], Fed],
+        feed_eof: Callable[[], None],
+        bound: Bound,
+        flooded: Callable[[], None],
+    ) -> None:
+        self._feed = feed
+        self._feed_eof = feed_eof
+        self._bound = bound
+        self._flooded = flooded
+        self._frames = self._bytes = 0
+        self._left = 0  # bytes of the present frame that are still to come, or IN_HEAD
+        self._head = b""  # the beginning of a frame's head
+        self._over = False
+        self._since_s = time.monotonic()
+
+    def allow(self, bound: Bound) -> None:
+        """From now on this is the bound, and what came before does not count."""
+        self._bound = bound
+        self._frames = self._bytes = 0
+        self._since_s = time.monotonic()
+
+    def feed_data(self, data: bytes) -> Fed:
+        """Called by aiohttp with what was read."""
+        size = len(data)
+        self._bytes += size
+        # One masked frame, whose second byte tells its length: 0x80 + (size - 6), or 0xFE and two more bytes.
+        second = data[1] if self._left == 0 and size > 7 else 0
+        short = second == size + 122 and second < 254
+        if short or (second == 254 and (data[2] << 8 | data[3]) == size - 8):
+            count = 1
+        else:
+            count = self._walk(data)
+        self._frames += count
+        frames, most_bytes = self._bound
+        if (self._frames > frames or self._bytes > most_bytes) and (
+            self._over or self._is_flood(count, size)
+        ):
+            return DROPPED
+        return self._feed(data)
+
+    def feed_eof(self) -> None:
+        """Called by aiohttp when the transport has closed."""
+        self._feed_eof()
+
+    def _is_flood(self, count: int, size: int) -> bool:
+        now_s = time.monotonic()
+        if now_s - self._since_s >= WINDOW_S and count <= self._bound.frames and size <= self._bound.bytes:
+            self._since_s, self._frames, self._bytes = now_s, count, size
+            return False
+        self._over = True
+        self._flooded()
+        return True
+
+    def _walk(self, data: bytes) -> int:
+        """Return how many frames begin in what was read; stop counting where there are too many in it alone."""
+        if self._over:
+            return 1
+        at = self._left
+        if at == IN_HEAD:
+            data, at = self._head + data, 0
+        end, most = len(data), self._bound.frames
+        count = 0
+        while at < end and count <= most:
+            start = at + 2
+            if start <= end:
+                second = data[at + 1]
+                size = second & 0x7F
+                if size > 125:
+                    wide = start + (2 if size == 126 else 8)
+                    size = int.from_bytes(data[start:wide])
+                    start = wide
+                if second > 127:
+                    start += 4
+            if start > end:
+                self._left, self._head = IN_HEAD, data[at:]
+                break
+            count += 1
+            at = start + size
+        else:
+            self._left = at - end
+        return count
