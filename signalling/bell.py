@@ -14,7 +14,7 @@ from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Mark, Notice
 from signalling.seal import SealError
 from signalling.service import Service
-from signalling.store import Origin, Unavailable
+from signalling.store import Origin, Unavailable, read_until
 from signalling.visit import Event
 
 TOPIC = "bell"
@@ -23,7 +23,10 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """What somebody has not read: when each of the newest came, and how many older ones there are."""
+    """What somebody has not read: when each of the newest came, the oldest first, and how many older ones there are.
+
+    A clock that is set back makes a later one's time smaller; they are read in the order in which they came.
+    """
 
     def __init__(self, at_ms: list[int], older: int) -> None:
         self._at_ms, self._older = at_ms, older
@@ -35,10 +38,11 @@ class Unread:
 
     def read(self, until_ms: int) -> int:
         """Those up to there were read; return how many are not."""
-        left = [at_ms for at_ms in self._at_ms if at_ms > until_ms]
-        if len(left) < len(self._at_ms):
-            self._older = 0
-        self._at_ms = left
+        exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
+        before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
+        read = max(exact or before, default=0)
+        if read:
+            self._at_ms, self._older = self._at_ms[read:], 0
         return len(self)
 
     def __len__(self) -> int:
@@ -90,7 +94,7 @@ class Bell:
             notices, unread = await self._service.store.bell(mirror.organisation, person)
             if self._hub.told(name) == told:
                 break
-        at_ms = [notice.at_ms for notice in notices[:unread]]
+        at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
         self._unread[name] = Unread(at_ms, unread - len(at_ms))
         return m.BellSnapshot(
             topic=TOPIC,
@@ -110,10 +114,11 @@ class Bell:
         mirror = await self._service.mirrors.get(actor.organisation)
         for _ in range(10):
             held, now_ms = await store.load(actor.organisation, Mark, actor.id)
-            until_ms = min(until_ms, now_ms)
-            if held is not None and held.until_ms >= until_ms:
+            place = await store.place_in_bell(actor.organisation, actor.id, until_ms)
+            if read_until(held) >= place:
                 return 0
-            mark = Mark(id=actor.id, version=(held.version if held is not None else 0) + 1, until_ms=until_ms)
+            version = (held.version if held is not None else 0) + 1
+            mark = Mark(id=actor.id, version=version, until_ms=until_ms, place=place)
             committed = await store.commit(
                 actor.organisation, mark, Event("bell_marked", now_ms), index_score=0, origin=origin
             )

@@ -7,7 +7,7 @@ from signalling.hub import Hub
 from signalling.mirror import Change, Mirror, Reset
 from signalling.record import Actor, Line, Status, Visit
 from signalling.service import Service, new_id
-from signalling.store import Origin
+from signalling.store import Origin, newest
 from signalling.visit import (
     ADMIN,
     ASSIGNEE,
@@ -87,7 +87,7 @@ class Chat:
         )
         event = Event("wrote", now_ms, actor.person)
         committed = await self._service.store.commit(
-            actor.organisation, line, event, index_score=now_ms, origin=origin
+            actor.organisation, line, event, index_score=newest(now_ms), origin=origin
         )
         if committed is None:
             return Refusal("unavailable")  # another line has the same random id

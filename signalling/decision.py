@@ -22,9 +22,13 @@ MOST_GUESTS = 4
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts a decision needs beside the record. `in_session`: ids of staff who are in a live visit."""
+    """The facts a decision needs beside the record. `in_session`: ids of staff who are in a live visit.
+
+    `number`: of a visit that begins (`record.Visit`).
+    """
 
     now_ms: int
+    number: int = 0
     policy: Policy
     guide: guides.Guide
     staff: Mapping[str, Staff] = {}

@@ -62,6 +62,7 @@ def opened(_: Visit | None, command: Open, actor: Actor, context: Context) -> Vi
         guide_version=context.guide.version,
         steps=len(guides.visible(context.guide, {})),
         arrived_ms=context.now_ms,
+        number=context.number,
         admins_until_ms=context.now_ms + desk_ms if desk_ms else None,
         facility=actor.name if actor.role is Role.FACILITY else None,
         opened_by=actor.id,

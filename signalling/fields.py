@@ -96,6 +96,7 @@ COMMON: Final[dict[str, str]] = {
     "version": "goes up with every change; drop what is not above the one held",
     "visit": "the visit’s id",
     "server_ms": "the store’s clock",
+    "number": "orders the queue by arrival: the smaller, the earlier",
     "arrived_ms": "when the patient entered the setup guide, and began to wait",
     "claimed_ms": "when it was claimed; null while it is not",
     "live_ms": "since when it is live; null while it is not",

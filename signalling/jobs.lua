@@ -1,5 +1,6 @@
 -- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts and first attempt by the job's
--- digest), dead (zset: given up). ARGV: the step, then what it takes. Times in ms, by the store's clock.
+-- digest), dead (zset: given up), clock (the time of a take a while ago). ARGV: the step, then what it takes. Times in ms,
+-- by the store's clock.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local due, tries, dead = KEYS[1], KEYS[2], KEYS[3]
@@ -7,10 +8,22 @@ local step, member = ARGV[1], ARGV[2]
 local function forget(m)
   local digest = redis.sha1hex(m)
   redis.call('HDEL', tries, digest .. ':n', digest .. ':at')
-  return redis.call('ZREM', due, m)
+  local gone = redis.call('ZREM', due, m)
+  if redis.call('EXISTS', due) == 0 then redis.call('DEL', KEYS[4]) end
+  return gone
 end
 if step == 'take' then
   local found = {}
+  local back = tonumber(redis.call('GET', KEYS[4]) or now) - now
+  if back > 0 then
+    -- The clock was set back: what is due or on lease would wait for as long again. What is due later keeps its time.
+    local waiting = redis.call('ZRANGEBYSCORE', due, now, now + back + ARGV[3], 'WITHSCORES')
+    for i = 1, #waiting, 2 do redis.call('ZADD', due, waiting[i + 1] - back, waiting[i]) end
+  end
+  -- Not at every take: it is written to the disk.
+  if (back > 0 or back < -10000 or redis.call('EXISTS', KEYS[4]) == 0) and redis.call('EXISTS', due) == 1 then
+    redis.call('SET', KEYS[4], now)
+  end
   for _, m in ipairs(redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, ARGV[2])) do
     local digest = redis.sha1hex(m)
     redis.call('HSETNX', tries, digest .. ':at', now)

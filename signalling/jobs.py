@@ -144,7 +144,7 @@ class Jobs:
 
 def _keys(organisation: str) -> list[str]:
     prefix = f"{{{organisation}}}:jobs"
-    return [prefix, f"{prefix}:tries", f"{prefix}:dead"]
+    return [prefix, f"{prefix}:tries", f"{prefix}:dead", f"{prefix}:clock"]
 
 
 def _place(organisation: str) -> str:

@@ -86,7 +86,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     def queue(self) -> list[Visit]:
         """Return the visits that wait, longest waiting first."""
-        return [self._visits[visit_id] for _, visit_id in self._queue]
+        return [self._visits[visit_id] for *_, visit_id in self._queue]
 
     def place(self, visit_id: str) -> int | None:
         """Return a visit's place in the queue, counted from 1; None where it does not wait."""

@@ -43,6 +43,7 @@ class Row(Part, frozen=True, kw_only=True):
 
     visit: str
     name: str
+    number: int
     arrived_ms: int
     state: str
     phone: str

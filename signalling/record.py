@@ -112,7 +112,11 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of one visit. `arrived_ms` is the entry of the setup guide and never changes."""
+    """The record of one visit. `arrived_ms` is the entry of the setup guide and never changes.
+
+    `number` orders visits by their arrival, whatever the clock says: how many events the organisation had before it.
+    Records from before it was counted have 0, and stand in the order of `arrived_ms`.
+    """
 
     id: str
     organisation: str
@@ -127,6 +131,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     answers: dict[str, Any] = {}
     guide_done_ms: int | None = None
     arrived_ms: int
+    number: int = 0
     assignee: Person | None = None
     assigned_ms: int | None = None
     assigned_by: Person | None = None
@@ -174,11 +179,15 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to when somebody has read their notifications; `id` is the person's."""
+    """Up to which notification somebody has read; `id` is the person's.
+
+    `until_ms` is that one's time, to be shown; `place` is its place in their order, 0 in records from before places.
+    """
 
     id: str
     version: int
     until_ms: int
+    place: int = 0
 
 
 Record = Visit | Staff | Line | Mark

@@ -204,9 +204,12 @@ class Service:
                 turn.release()
 
     @staticmethod
-    def _context(settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int) -> Context:
+    def _context(
+        settings: Organisation, guide: Guide, mirror: Mirror, now_ms: int, number: int = 0
+    ) -> Context:
         return Context(
             now_ms=now_ms,
+            number=number,
             policy=settings.policy,
             guide=guide,
             staff=mirror.staff,
@@ -233,7 +236,10 @@ class Service:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
                 turn.saw(visit, now_s)
             guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
-            decided = decide(visit, command, actor, self._context(settings, guide, mirror, now_ms))
+            # Whoever comes after this one's commit finds a higher number; no clock is asked for the order.
+            number = (await self.store.head(organisation)).seq if visit is None else 0
+            context = self._context(settings, guide, mirror, now_ms, number)
+            decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided

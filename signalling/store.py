@@ -35,6 +35,7 @@ _NOTICE = msgspec.msgpack.Decoder(Notice)
 _encode = msgspec.msgpack.Encoder().encode
 
 BELL_MS = 90 * 86_400_000  # how long a notification is kept
+BELL_SHOWN = 100  # the newest notifications, which a bell shows
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark)
@@ -134,6 +135,16 @@ def _new_epoch() -> str:
     return "e_" + secrets.token_hex(6)
 
 
+def newest(at_ms: int) -> str:
+    """Return the score of a member that comes after all others of its sorted set, whatever the clock says."""
+    return f">{at_ms}"
+
+
+def read_until(mark: Mark | None) -> int:
+    """Return the place of the newest notification that was read. Places begin as times, so that old marks hold."""
+    return 0 if mark is None else mark.place or mark.until_ms
+
+
 class Keys:
     """The names of an organisation's keys. The hash tag keeps one organisation in one slot of a cluster."""
 
@@ -210,7 +221,7 @@ class Store:
         record: Record,
         event: Event,
         *,
-        index_score: int | None,
+        index_score: int | str | None,
         deadline_ms: int | None = None,
         notices: Iterable[tuple[str, Notice]] = (),
         extras: Iterable[Extra] = (),
@@ -227,7 +238,9 @@ class Store:
             for person, notice in notices
         )
         entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
-        put = [(keys.bell(person), event.at_ms, notice) for person, notice in told]
+        put: list[tuple[str, int | str, bytes]] = [
+            (keys.bell(person), newest(event.at_ms), notice) for person, notice in told
+        ]
         put += extras
         if isinstance(record, Visit) and not record.is_open:
             put.append((keys.ended, record.ended_ms or event.at_ms, record.id.encode()))
@@ -366,17 +379,31 @@ class Store:
         """Return a notification; raise `SealError` where it is not this person's."""
         return _NOTICE.decode(self.seal.open(sealed, f"{organisation}/bell/{person}"))
 
-    async def bell(self, organisation: str, person: str, limit: int = 100) -> tuple[list[Notice], int]:
+    async def bell(self, organisation: str, person: str) -> tuple[list[Notice], int]:
         """Return somebody's newest notifications, newest first, and how many are unread."""
         key = Keys(organisation).bell(person)
         mark, now_ms = await self.load(organisation, Mark, person)
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.zremrangebyscore(key, "-inf", now_ms - BELL_MS)
-            pipe.zrange(key, 0, limit - 1, desc=True)
-            pipe.zcount(key, f"({mark.until_ms if mark is not None else 0}", "+inf")
+            pipe.zrange(key, 0, BELL_SHOWN - 1, desc=True)
+            pipe.zcount(key, f"({read_until(mark)}", "+inf")
             _, sealed, unread = await pipe.execute()
         return [self.notice(organisation, person, data) for data in sealed], unread
+
+    async def place_in_bell(self, organisation: str, person: str, until_ms: int) -> int:
+        """Return the place of the notification of that time, or of the newest one from before it; 0 if there is none.
+
+        A notification's place is its score; it grows with each, even if the clock is set back.
+        """
+        async with answering():
+            found = await self.redis.zrange(
+                Keys(organisation).bell(person), 0, BELL_SHOWN - 1, desc=True, withscores=True
+            )
+        kept = [(self.notice(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
+        exact = [place for at_ms, place in kept if at_ms == until_ms]
+        before = [place for at_ms, place in kept if at_ms <= until_ms]
+        return max(exact or before, default=0)
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
         """Return what was written in a visit, oldest first."""

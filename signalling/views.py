@@ -25,6 +25,7 @@ def row(visit: Visit) -> m.Row:
     return m.Row(
         visit=visit.id,
         name=visit.patient.name,
+        number=visit.number,
         arrived_ms=visit.arrived_ms,
         state=visit.patient.state,
         phone=visit.patient.phone,

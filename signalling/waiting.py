@@ -14,13 +14,13 @@ RECENT = 20  # so many claims tell how fast the queue moves now
 RECENT_MS = 2 * 3_600_000  # older ones tell of another time of day
 FEWEST = 3  # with fewer there is nothing to say
 
-Rank = tuple[int, str]
-"""Where a visit stands among those that wait: (`arrived_ms`, id), the smallest first."""
+Rank = tuple[int, int, str]
+"""Where a visit stands among those that wait: (`number`, `arrived_ms`, id), the smallest first."""
 
 
 def rank(visit: Visit) -> Rank:
     """Return a visit's rank; it does not look whether the visit waits."""
-    return visit.arrived_ms, visit.id
+    return visit.number, visit.arrived_ms, visit.id
 
 
 def expected_wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> tuple[int, int] | None:

@@ -17,7 +17,8 @@ CHUNK = 65_536
 class Link:
     """A listening port on loopback; each connection to it is passed on to the far end.
 
-    `port` is the port, `delay_s` is waited before each chunk in both directions, `passed` counts connections.
+    `port` is the port, `delay_s` is waited before each chunk in both directions, `passed` counts connections,
+    `answered` may change what the far end says.
     """
 
     def __init__(self, dial: Dial) -> None:
@@ -31,6 +32,7 @@ class Link:
         self._answers_left: int | None = None
         self.port = 0
         self.delay_s = 0.0
+        self.answered: Callable[[bytes], bytes] = lambda data: data
         self.passed = 0
 
     @property
@@ -116,7 +118,7 @@ class Link:
                 if self.delay_s:
                     await asyncio.sleep(self.delay_s)
                 await self._flows.wait()
-                writer.write(data)
+                writer.write(self.answered(data) if answers else data)
                 await writer.drain()
         writer.transport.abort()
 

@@ -166,8 +166,8 @@ async def _rows(request: web.Request, organisation: Organisation, facility: Faci
             continue
         place = mirror.visits.place(visit.id)
         wait = waiting.expected_wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
-        found.append((visit.arrived_ms, _row(visit, organisation, place, wait, now_ms)))
-    return [row for _arrived, row in sorted(found, key=lambda item: item[0])]
+        found.append((waiting.rank(visit), _row(visit, organisation, place, wait, now_ms)))
+    return [row for _rank, row in sorted(found, key=lambda item: item[0])]
 
 
 def _row(

@@ -185,7 +185,7 @@ class Provider(Person):
     @property
     def waiting(self) -> list[str]:
         """The visits in the queue, longest waiting first."""
-        order = sorted(self.rows.values(), key=lambda row: (row["arrived_ms"], row["visit"]))
+        order = sorted(self.rows.values(), key=lambda row: (row["number"], row["arrived_ms"], row["visit"]))
         return [row["visit"] for row in order]
 
     async def sign_in(self) -> None:

@@ -29,14 +29,12 @@ function when(at_ms, now_ms) {
 export class Bell {
   items = [];
   unread = 0;
-  #read_ms = 0;
 
   /** Take a message of the topic; returns the item that is new, or null. */
   take(message) {
     this.unread = message.unread;
     if (message.type === "bell.snapshot") this.items = message.items;
-    else if (message.type === "bell.marked") this.#read_ms = message.until_ms;
-    else this.items = [message.item, ...this.items].slice(0, KEPT);
+    else if (message.type === "bell.item") this.items = [message.item, ...this.items].slice(0, KEPT);
     return message.type === "bell.item" ? message.item : null;
   }
 
@@ -45,8 +43,8 @@ export class Bell {
     return this.items[0]?.at_ms ?? 0;
   }
 
-  isNew(item, index) {
-    return index < this.unread && item.at_ms > this.#read_ms;
+  isNew(index) {
+    return index < this.unread;
   }
 
   /** The button with the count. */
@@ -60,7 +58,7 @@ export class Bell {
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>
       ${this.items.length ? nothing : html`<p class="quiet">${t("There is nothing here yet. What concerns you appears here by itself.")}</p>`}
-      <ul role="list" class="notes">${repeat(this.items, ({ id }) => id, (item, index) => html`<li ?data-new=${this.isNew(item, index)}>
+      <ul role="list" class="notes">${repeat(this.items, ({ id }) => id, (item, index) => html`<li ?data-new=${this.isNew(index)}>
         <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
         <p class="small quiet num">${when(item.at_ms, now_ms)}
           ${item.visit ? html`<button type="button" class="btn plain" @click=${() => go(item)}>${t("Open")}<span class="sr"> ${item.name}</span></button>` : nothing}</p></li>`)}</ul>

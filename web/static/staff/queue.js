@@ -56,5 +56,5 @@ export class Queue {
 
 /** Longest waiting first: the server's order, on every screen. */
 function byWait(a, b) {
-  return a.arrived_ms - b.arrived_ms || (a.visit < b.visit ? -1 : 1);
+  return a.number - b.number || a.arrived_ms - b.arrived_ms || (a.visit < b.visit ? -1 : 1);
 }
