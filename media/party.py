@@ -18,7 +18,7 @@ from media import ice, sdp
 from media.codecs import Kind, StreamKind
 from media.dtls import Association, DtlsError
 from media.ice import Address, Credentials
-from media.leg import Leg
+from media.leg import SOURCES_MAX, Leg
 from media.quality import Quality
 from media.streams import Sink
 
@@ -135,6 +135,9 @@ class Party:
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
             # RFC 8842 §4: a new certificate means a new association, which only a new leg has here.
             raise sdp.SdpError("fingerprint", "the certificate changed on a leg that is connected")
+        fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.leg.sources]
+        if len(self.leg.sources) + len(fresh) > SOURCES_MAX:
+            raise sdp.SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a leg")
         self._answer = parsed
         for kind, ssrc in parsed.sources.items():
             self.leg.learn(ssrc, kind)

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import re
 import secrets
-import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -23,6 +22,7 @@ from redis.asyncio import Redis
 from signalling.record import STAFF_ROLES, Role, Staff
 from web.i18n import N_
 from web.security import Busy
+from web.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
 PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
@@ -335,11 +335,11 @@ def check_password(password: str) -> None:
 
 def _normal(password: str) -> str:
     """The same password typed on another keyboard is the same (RFC 8265 §4.2.2: NFC)."""
-    return unicodedata.normalize("NFC", password)
+    return normalized("NFC", password)
 
 
 def _address(email: str) -> str:
-    return unicodedata.normalize("NFC", email.strip()).casefold()
+    return normalized("NFC", email.strip()).casefold()
 
 
 def _accounts(organisation: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
 from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 from multidict import CIMultiDictProxy, MultiDict, MultiDictProxy
 
@@ -114,7 +115,12 @@ async def _multipart(request: web.Request, most: int) -> Posted:
     stream.feed_eof()
     try:
         return await _parts(MultipartReader(request.headers, stream))
-    except (ValueError, RuntimeError, AssertionError):  # aiohttp's, of what is no multipart
+    except (
+        ValueError,
+        RuntimeError,
+        AssertionError,
+        HttpProcessingError,
+    ):  # aiohttp's, of what is no multipart
         raise web.HTTPBadRequest from None
 
 

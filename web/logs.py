@@ -7,6 +7,7 @@ safe, and the two formats. An event's name is a constant text in the code; every
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import MutableMapping
 from functools import partial
 from pathlib import PurePath
@@ -58,6 +59,9 @@ def setup(settings: Log) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    if not sys.warnoptions:
+        # Python's warnings may quote what a stranger sent, and each new text of one is kept for ever.
+        warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

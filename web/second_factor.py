@@ -7,7 +7,6 @@ Whether an account is asked for it at all stands with the account (`Account.seco
 
 import base64
 import secrets
-import unicodedata
 from typing import cast
 
 from aiohttp import web
@@ -17,6 +16,7 @@ from signalling.seal import Seal, SealError
 from signalling.store import answering
 from web import totp
 from web.accounts import Account, Accounts, Hasher
+from web.unicode import normalized
 
 CODES = 10
 CODE_LENGTH = 12
@@ -146,7 +146,7 @@ async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: s
 
 def plain(written: str) -> str:
     """What was typed, as it is compared: capitals and digits, without the spaces and hyphens between."""
-    text = unicodedata.normalize("NFKC", written[:100]).upper()
+    text = normalized("NFKC", written[:100]).upper()
     return "".join(char for char in text if char.isalnum())
 
 

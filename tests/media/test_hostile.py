@@ -4,6 +4,7 @@ the relay lives."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
 import socket
@@ -17,6 +18,7 @@ from media.dtls import Identity
 from media.leg import BUDGET_MAX, SOURCES_MAX
 from media.party import WRONG_FINGERPRINT
 from media.probe import VP8_DELTA, VP8_KEYFRAME
+from media.sdp import SdpError
 from tests.media.duo import Duo, Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
@@ -289,3 +291,17 @@ async def test_noise_on_every_port_of_entry_leaves_a_call_alone() -> None:
         await until(lambda: len(a.of(AUDIO)) == 2)
         assert stage.relay.stats.faults == 0
         assert a.events == [Connected()]
+
+
+async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
+    async with call() as (stage, a, _b):
+        party = stage.parties["a"]
+        answer = a.answer(party.offer())
+        for number in range(100, 100 + 3 * SOURCES_MAX, 3):
+            changed = answer.replace(str(a.audio_ssrc), str(number)).replace(
+                str(a.video_ssrc), str(number + 1)
+            )
+            with contextlib.suppress(SdpError):
+                party.accept(changed)
+        assert len(party.leg.sources) <= SOURCES_MAX
+        party.accept(answer)  # what is known already may be said again

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from signalling.record import PatientInformation
 from web.i18n import gettext
+from web.unicode import normalized
 
 STATES: Mapping[str, str] = {
     "AL": "Alabama", "AK": "Alaska", "AZ": "Arizona", "AR": "Arkansas", "CA": "California", "CO": "Colorado",
@@ -73,7 +74,7 @@ def normal_phone(text: str) -> str | None:
 
     Ten digits without a country are a number of the North American plan.
     """
-    digits = PHONE_MARKS.sub("", unicodedata.normalize("NFKC", text))
+    digits = PHONE_MARKS.sub("", normalized("NFKC", text))
     international = digits.startswith(("+", "00")) and not digits.startswith("000")
     digits = digits.removeprefix("+") if digits.startswith("+") else digits.removeprefix("00")
     if not digits.isascii() or not digits.isdigit():
@@ -129,7 +130,7 @@ def _clean(value: object, longest: int) -> str:
     kept = "".join(
         char for char in kept if unicodedata.category(char) not in ("Cf", "Cs", "Co") or char in "\u200d"
     )
-    return unicodedata.normalize("NFC", " ".join(kept.split()))[:longest]
+    return normalized("NFC", " ".join(kept.split()))[:longest]
 
 
 def _name(text: str) -> str | None:

@@ -1,0 +1,198 @@
+"""What somebody in a call can send to the relay, over its real socket: SRTP-protected by a peer that has connected as a
+browser does, signed with the right password, or nothing of the kind.
+"""
+
+import hmac
+import struct
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha1
+
+from aioice import stun
+
+from media import Party, rtcp, rtp, sdp
+from media.codecs import OPUS, VP8, VP8_RTX
+from media.leg import BUDGET_MAX, SOURCES_MAX
+from media.party import PartyGone
+from media.probe import VP8_DELTA, VP8_KEYFRAME
+from tests.faults.hostile import Target, hellos, sdp_answers
+from tests.faults.mutation import Mutator
+from tests.media.duo import Duo, Speaker, call
+
+
+class Peer:
+    """Somebody in a call: what they send is read by the relay at once, in the caller's turn of the loop."""
+
+    def __init__(self, stage: Duo, speaker: Speaker, party: Party) -> None:
+        self.stage, self.speaker, self.party = stage, speaker, party
+        self._sock = stage.relay._sockets[0]
+
+    def _read(self) -> None:
+        self.party.leg.budget = BUDGET_MAX  # so that each is looked at, however many came before it
+        self.stage.relay.forwarder.read(self._sock)
+
+    def datagram(self, data: bytes) -> None:
+        """Anything, from an address that is known."""
+        self.speaker.send(data)
+        self._read()
+
+    def binding(self, data: bytes) -> None:
+        """A STUN message whose password is right, whatever else is wrong with it."""
+        self.speaker.send(_signed(data, self.speaker.remote_password))
+        self._read()
+
+    def rtp(self, data: bytes) -> None:
+        """A packet that SRTP finds authentic."""
+        self.speaker.send_rtp(data)
+        self._read()
+
+    def rtcp(self, data: bytes) -> None:
+        """A compound packet that SRTCP finds authentic."""
+        self.speaker.send_rtcp(data)
+        self._read()
+
+    def answers(self, data: bytes) -> None:
+        """An SDP answer to a leg that is connected."""
+        try:
+            self.party.accept(data.decode("utf-8", "replace"))
+        finally:
+            assert len(self.party.leg.sources) <= SOURCES_MAX
+
+    def targets(self, seed: str) -> list[Target]:
+        """All that this peer can send."""
+        stuns, dtls = _bindings(self.speaker), hellos()[0]
+        samples, tokens = _packets(self.speaker)
+        controls, blocks = _controls(self.speaker, self.party)
+        answer = self.speaker.answer(self.party.offer()).encode()
+        return [
+            Target(
+                "datagrams",
+                8,
+                Mutator(f"{seed} any", [*stuns, *dtls, *samples, *controls], tokens),
+                self.datagram,
+            ),
+            Target("stun", 6, Mutator(f"{seed} stun", stuns, _ATTRIBUTES, 560), self.binding),
+            Target("rtp", 9, Mutator(f"{seed} rtp", samples, tokens), self.rtp),
+            Target("rtcp", 8, Mutator(f"{seed} rtcp", controls, blocks), self.rtcp),
+            Target(
+                "answers",
+                2,
+                Mutator(
+                    f"{seed} answers", [answer], [*sdp_answers()[1], *answer.splitlines(keepends=True)], 8192
+                ),
+                self.answers,
+                (sdp.SdpError, PartyGone),
+            ),
+        ]
+
+
+@asynccontextmanager
+async def peer(others: int = 1) -> AsyncIterator[Peer]:
+    """Somebody in a call of two, or of more."""
+    async with call() as (stage, a, _):
+        for number in range(1, others):
+            await stage.join(f"guest-{number}")
+        yield Peer(stage, a, stage.parties["a"])
+
+
+_ATTRIBUTES = [
+    struct.pack("!HH", kind, size) + bytes(8)
+    for kind in (
+        0x0001,
+        0x0006,
+        0x0008,
+        0x0009,
+        0x000A,
+        0x0020,
+        0x0024,
+        0x0025,
+        0x8022,
+        0x8028,
+        0x8029,
+        0x802A,
+    )
+    for size in (0, 4, 8, 0xFFFF)
+]
+
+
+def _bindings(speaker: Speaker) -> list[bytes]:
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    message.attributes["USERNAME"] = f"{speaker.remote_ufrag}:{speaker.ufrag}"
+    message.attributes["PRIORITY"] = 1845501695
+    message.attributes["ICE-CONTROLLING"] = 1
+    plain = bytes(message)
+    message.attributes["USE-CANDIDATE"] = None
+    nominating = bytes(message)
+    message.add_message_integrity(speaker.remote_password.encode())
+    return [plain, nominating, bytes(message)]
+
+
+def _signed(data: bytes, password: str) -> bytes:
+    """The message with a right length, MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5, §14.7)."""
+    body = data[20:]
+    head = data[:2].ljust(2, b"\0")
+    rest = data[4:20].ljust(16, b"\0")
+
+    def with_length(more: int) -> bytes:
+        return head + struct.pack("!H", len(body) + more & 0xFFFF) + rest + body
+
+    digest = hmac.new(password.encode(), with_length(24), sha1).digest()
+    body += struct.pack("!HH", 0x0008, 20) + digest
+    check = (zlib.crc32(with_length(8)) & 0xFFFFFFFF) ^ 0x5354554E
+    body += struct.pack("!HHI", 0x8028, 4, check)
+    return with_length(0)
+
+
+def _packets(speaker: Speaker) -> tuple[list[bytes], list[bytes]]:
+    ssrcs = speaker.audio_ssrc, speaker.video_ssrc, speaker.rtx_ssrc
+    samples = [
+        rtp.build(OPUS.payload_type, 500, 48_000, ssrcs[0], b"x" * 60, transport_cc=7),
+        rtp.build(
+            VP8.payload_type, 600, 90_000, ssrcs[1], VP8_KEYFRAME + b"x" * 400, transport_cc=8, marker=True
+        ),
+        rtp.build(VP8.payload_type, 601, 90_000, ssrcs[1], VP8_DELTA + b"x" * 400, transport_cc=9),
+        rtp.build(
+            VP8_RTX.payload_type, 9, 90_000, ssrcs[2], b"\x02\x58" + VP8_DELTA + b"x" * 99, transport_cc=10
+        ),
+    ]
+    tokens = [struct.pack("!I", ssrc) for ssrc in ssrcs]
+    tokens += [
+        b"\xbe\xde\x00\x01",
+        b"\xbe\xde\xff\xff",
+        b"\x10\x00",
+        b"\x90\x80\xff",
+        b"\x9f",
+        b"\xbf",
+        b"\xff" * 12,
+    ]
+    return samples, tokens
+
+
+def _controls(speaker: Speaker, party: Party) -> tuple[list[bytes], list[bytes]]:
+    own = speaker.video_ssrc
+    heard = party.leg.sinks["video"].ssrc
+    block = struct.pack("!IIIIII", heard, 1 << 24 | 5, 70_000, 9, 1, 1)
+    samples = [
+        struct.pack("!BBHIIIIII", 0x80, 200, 6, own, 1, 2, 3, 4, 5),
+        struct.pack("!BBHIIIIII", 0x81, 200, 12, own, 1, 2, 3, 4, 5) + block,
+        struct.pack("!BBHI", 0x81, 201, 7, own) + block,
+        struct.pack("!BBHIIHHI", 0x8F, 205, 5, own, heard, 7, 20, 1 << 8) + b"\x20\x14\x04\x04",
+        struct.pack("!BBHIIHH", 0x81, 205, 3, own, heard, 600, 0xFFFF),
+        rtcp.picture_loss(own, heard),
+        struct.pack("!BBHIIII", 0x84, 206, 4, own, 0, heard, 7 << 24),
+        rtcp.bitrate_limit(own, heard, 900.0),
+        struct.pack("!BBHI", 0x81, 203, 1, own),
+        struct.pack("!BBHI4s", 0x80, 204, 2, own, b"HACK"),
+        struct.pack("!BBHIBB2s", 0x81, 202, 2, own, 1, 2, b"xx"),
+    ]
+    tokens = [
+        *samples,
+        block,
+        struct.pack("!I", heard),
+        struct.pack("!I", own),
+        b"\xbf",
+        b"\x9f",
+        b"\xff\xff",
+    ]
+    return samples, tokens

@@ -1,0 +1,114 @@
+"""F: nothing that strangers send holds a worker's loop for long, ends it, or is an error that we did not think of.
+
+Seeded changes of valid inputs go through the product's own parsers and a real relay in this process, where the CPU time
+of each is measured; and to a real server's socket. GREENROOM_FUZZ_SEED is another seed.
+"""
+
+import gc
+import os
+import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+from inspect import isawaitable
+
+from tests.faults.conftest import Measured, Rounds
+from tests.faults.hostile import Target, targets
+from tests.faults.hostile_peer import peer
+from tests.faults.mutation import Mutator
+
+SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")
+AT_MOST_MS = 50
+TURN = 50  # inputs of one target in a row
+
+
+class Fuzzer:
+    """Feeds inputs and keeps what was worst."""
+
+    def __init__(self) -> None:
+        self.fed: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.slowest_ms: dict[str, float] = {}
+        self.slowest: dict[str, bytes] = {}
+        self.errors: dict[str, bytes] = {}
+        """The first input for each place at which an error that is not typed was raised."""
+
+    async def run(self, found: Sequence[Target], count: int) -> None:
+        """Feed so many inputs, shared among the targets."""
+        whole = sum(target.share for target in found)
+        left = {target.name: round(count * target.share / whole) for target in found}
+        for target in found:
+            # What is loaded when it is first used counts for none of the inputs.
+            for data in target.mutator.samples:
+                await self._try(target, data)
+        gc.collect()
+        gc.disable()
+        try:
+            while any(left.values()):
+                gc.collect(1)
+                for target in found:
+                    most = min(TURN, left[target.name])
+                    left[target.name] -= most
+                    for _ in range(most):
+                        await self._feed(target)
+        finally:
+            gc.enable()
+
+    async def _feed(self, target: Target) -> None:
+        data = target.mutator.next()
+        began = time.thread_time_ns()
+        await self._try(target, data)
+        took_ms = (time.thread_time_ns() - began) / 1e6
+        self.fed[target.name] += 1
+        if took_ms > self.slowest_ms.get(target.name, 0.0):
+            self.slowest_ms[target.name], self.slowest[target.name] = took_ms, data
+
+    async def _try(self, target: Target, data: bytes) -> None:
+        try:
+            waits = target.feed(data)
+            if isawaitable(waits):
+                await waits
+        except target.typed:
+            self.refused[target.name] += 1
+        except Exception as problem:  # noqa: BLE001 - that is what is looked for
+            place = traceback.extract_tb(problem.__traceback__)[-1]
+            name = f"{target.name}: {type(problem).__name__} at {place.filename}:{place.lineno}"
+            self.errors.setdefault(name, data)
+
+    def told(self) -> str:
+        """What is needed to see it again."""
+        return "\n".join(f"{name}: {data[:400]!r} ({len(data)} bytes)" for name, data in self.errors.items())
+
+
+async def test_f_no_input_of_a_stranger_is_slow_or_an_error_that_is_not_typed(
+    rounds: Rounds, measured: Measured
+) -> None:
+    inputs, calls = rounds(18_000, 1_000_000), rounds(1, 20)
+    fuzzer = Fuzzer()
+    gc.freeze()
+    try:
+        await fuzzer.run(targets(SEED), inputs * 65 // 100)
+        for others, number in ((others, number) for number in range(calls) for others in (1, 3)):
+            async with peer(others) as someone:
+                found = someone.targets(f"{SEED} {others} {number}")
+                await fuzzer.run(found, inputs * 35 // 100 // calls // 2 + 1)
+                assert someone.stage.relay.stats.faults == 0, "see the log"
+                assert someone.stage.relay.stats.rtcp > 0
+    finally:
+        gc.unfreeze()
+    assert not fuzzer.errors, fuzzer.told()
+    fed = sum(fuzzer.fed.values())
+    measured("F", "hostile inputs that were missing", max(0, inputs - fed), at_most=0)
+    name = max(fuzzer.slowest_ms, key=lambda name: fuzzer.slowest_ms[name])
+    slowest = f"slowest of {fed:,} hostile inputs ({name})"
+    measured("F", slowest, fuzzer.slowest_ms[name], "ms of CPU", at_most=AT_MOST_MS)
+    for kind, count in fuzzer.fed.items():
+        assert fuzzer.refused[kind] < count, f"{kind}: the changes must leave some inputs valid"
+
+
+def test_f_the_same_seed_makes_the_same_inputs() -> None:
+    one, two = (Mutator("seed", [b"a valid input", b"another"], [b"token"], 200) for _ in range(2))
+    inputs = [one.next() for _ in range(500)]
+    assert inputs == [two.next() for _ in range(500)]
+    assert len(set(inputs)) > 400
+    assert max(map(len, inputs)) == 200

@@ -1,0 +1,22 @@
+"""Unicode normalization in linear time, for what strangers write. Pure.
+
+`unicodedata.normalize` sorts a run of combining marks in quadratic time: 4,000 of them take 10 ms, 8,000 take 40 ms.
+"""
+
+import unicodedata
+from typing import Literal
+
+MARKS = 30
+"""No text of any language has more marks on one character (Unicode Standard Annex 15 §13, Stream-Safe Text Format)."""
+
+
+def normalized(form: Literal["NFC", "NFKC"], text: str) -> str:
+    """Return the text in this form (Unicode Standard Annex 15), without the marks beyond MARKS in a row."""
+    if text.isascii():
+        return text
+    kept, run = [], 0
+    for char in text:
+        run = run + 1 if unicodedata.combining(char) else 0
+        if run <= MARKS:
+            kept.append(char)
+    return unicodedata.normalize(form, "".join(kept))
