@@ -17,7 +17,7 @@ from signalling import messages as m
 from signalling.commands import Enter
 from signalling.connection import SAID, Connection, decoded
 from signalling.record import STAFF_ROLES, Actor, Visit
-from signalling.resume import Refused
+from signalling.resume import Refused, TooManyGuessesError
 from signalling.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.store import SupersededError, Unavailable
@@ -39,13 +39,25 @@ Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 Admit = Callable[[web.Request], Awaitable[None]]
 """Raises where a browser may not have a socket at all."""
 
+Guessed = Callable[[web.Request], Awaitable[None]]
+"""Called when a resume token was wrong (one that is too old is not). Returns after the pause that a guess costs; raises
+`TooManyGuessesError`, `Unavailable`."""
+
 
 async def _everybody(request: web.Request) -> None:
     """Let anybody in who asks."""
 
 
+async def _uncounted(request: web.Request) -> None:
+    """Let anybody guess."""
+
+
 async def serve(
-    request: web.Request, worker: Worker, authenticate: Authenticate, admit: Admit = _everybody
+    request: web.Request,
+    worker: Worker,
+    authenticate: Authenticate,
+    admit: Admit = _everybody,
+    guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
     """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
     await admit(request)
@@ -54,7 +66,7 @@ async def serve(
     codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
     try:
         connection = await asyncio.wait_for(
-            _hello(request, ws, codec, worker, authenticate), worker.limits.hello_s
+            _hello(request, ws, codec, worker, authenticate, guessed), worker.limits.hello_s
         )
     except TimeoutError:
         await ws.close(code=4003, message=b"no hello")
@@ -86,6 +98,7 @@ async def _hello(
     codec: m.Codec,
     worker: Worker,
     authenticate: Authenticate,
+    guessed: Guessed,
 ) -> Connection | None:
     for _ in range(MOST_BEFORE_HELLO):
         try:
@@ -111,9 +124,12 @@ async def _hello(
                 await _reply(ws, codec, m.error(hello.id, "not_signed_in"))
                 await ws.close(code=4202, message=b"not signed in")
                 return None
-            return await _welcome(request, ws, codec, worker, actor, hello)
+            return await _welcome(request, ws, codec, worker, actor, hello, guessed)
         except Refused as refused:
             await _reply(ws, codec, m.error(hello.id, refused.code))
+            if isinstance(refused, TooManyGuessesError):
+                await ws.close(code=4005, message=b"too many guesses")
+                return None
         except Unavailable:
             await _reply(ws, codec, m.error(hello.id, "unavailable"))
     await ws.close(code=4005, message=b"too many hellos")
@@ -127,10 +143,16 @@ async def _welcome(
     worker: Worker,
     actor: Actor,
     hello: m.Hello,
+    guessed: Guessed,
 ) -> Connection:
     resumed = hello.resume is not None
     if hello.resume is not None:
-        held, origin = await worker.tokens.redeem(hello.resume, actor)
+        try:
+            held, origin = await worker.tokens.redeem(hello.resume, actor)
+        except Refused as refused:
+            if refused.code == "resume_invalid":
+                await guessed(request)
+            raise
         connection_id, token, pages = held.connection, hello.resume, held.pages
         if held.worker != worker.id:
             await worker.supersede(held.worker, connection_id)

@@ -17,6 +17,10 @@ class Invite(msgspec.Struct, frozen=True):
     guest: str
 
 
+USED = b""
+"""What is kept of a link that was redeemed, until it would have expired: who tries it again guesses at nothing."""
+
+
 class Invites:
     """Issues and redeems. Of two who redeem at once, one wins; replayed, expired and forged look alike."""
 
@@ -34,13 +38,20 @@ class Invites:
         """Return what the token would open, and leave it as it is: link previews look too. Raises `Unavailable`."""
         async with answering():
             data = await self._store.redis.get(_key(organisation, token))
-        return None if data is None else msgspec.msgpack.decode(data, type=Invite)
+        return msgspec.msgpack.decode(data, type=Invite) if data else None
+
+    async def was_used(self, organisation: str, token: str) -> bool:
+        """Return whether the token was genuine, and is used up. Raises `Unavailable`."""
+        async with answering():
+            return bool(await self._store.redis.get(_key(organisation, token)) == USED)
 
     async def redeem(self, organisation: str, token: str) -> Invite | None:
         """Return what the token opens, and void it; None where it opens nothing (any more). Raises `Unavailable`."""
         async with answering():
-            data = await self._store.redis.getdel(_key(organisation, token))
-        return None if data is None else msgspec.msgpack.decode(data, type=Invite)
+            data = await self._store.redis.set(
+                _key(organisation, token), USED, xx=True, get=True, keepttl=True
+            )
+        return msgspec.msgpack.decode(data, type=Invite) if data else None
 
 
 def _key(organisation: str, token: str) -> str:

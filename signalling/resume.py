@@ -55,6 +55,13 @@ class Refused(Exception):
         self.code = code
 
 
+class TooManyGuessesError(Refused):
+    """So many wrong tokens came from there that no other is looked at for now."""
+
+    def __init__(self) -> None:
+        super().__init__("resume_invalid")
+
+
 class Tokens:
     """Issues and redeems resume tokens. `secret` is the same for all workers."""
 

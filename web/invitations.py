@@ -37,19 +37,19 @@ class Invitations:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
         async with answering():
-            await self._redis.set(_key(organisation, token), kept, ex=HOURS * 3600)
+            await self._redis.set(_key(organisation, name_of(token)), kept, ex=HOURS * 3600)
         return token
 
-    async def look(self, organisation: str, token: str) -> Account | None:
-        """The account that the token opens, without using it up; None for one that opens nothing (any more)."""
+    async def look(self, organisation: str, name: str) -> Account | None:
+        """The account that the token of this `name_of` opens, without using it up; None if it opens nothing."""
         async with answering():
-            kept = cast(bytes | None, await self._redis.get(_key(organisation, token)))
+            kept = cast(bytes | None, await self._redis.get(_key(organisation, name)))
             return await self._account(organisation, kept)
 
-    async def use(self, organisation: str, token: str) -> Account | None:
+    async def use(self, organisation: str, name: str) -> Account | None:
         """As `look`, and the token opens nothing from now on; of two at once, one gets the account."""
         async with answering():
-            kept = cast(bytes | None, await self._redis.getdel(_key(organisation, token)))
+            kept = cast(bytes | None, await self._redis.getdel(_key(organisation, name)))
             return await self._account(organisation, kept)
 
     async def _account(self, organisation: str, kept: bytes | None) -> Account | None:
@@ -62,5 +62,10 @@ class Invitations:
         return account
 
 
-def _key(organisation: str, token: str) -> str:
-    return f"{{{organisation}}}:invitation:{hashlib.sha256(token.encode()).hexdigest()}"
+def name_of(token: str) -> str:
+    """Return what is kept of a token, in the store and in the session of who opened its link: a hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _key(organisation: str, name: str) -> str:
+    return f"{{{organisation}}}:invitation:{name}"

@@ -16,6 +16,7 @@ from aiohttp import web
 from media import Relay, RelaySettings
 from signalling.door import serve
 from signalling.record import Actor
+from signalling.resume import TooManyGuessesError
 from signalling.store import Unavailable, answering
 from signalling.worker import Limits, Worker
 from web import sessions
@@ -23,6 +24,7 @@ from web.accounts import CHANNEL, Changed
 from web.audit.noting import TRAIL
 from web.audit.witness import FileWitness
 from web.config import Settings
+from web.doors import Door, guess
 from web.health import DRAINING, LIVENESS, REDIS, SUPERVISOR
 from web.pages.guest import guest
 from web.pages.public import ORGANISATIONS, SERVICE, organisation_of, patient
@@ -30,7 +32,7 @@ from web.pages.staff import SETTINGS
 from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
 from web.relay import Relay as MediaPort
 from web.secret import data_key, key_id
-from web.security import Handler, is_own_origin
+from web.security import Busy, Handler, is_own_origin
 from web.serve import WORKER
 
 SIGNALLING = web.AppKey("signalling", Worker)
@@ -43,7 +45,7 @@ log = structlog.get_logger("web.sockets")
 
 async def socket(request: web.Request) -> web.StreamResponse:
     """GET /{organisation}/ws: 403 to foreign pages, before the upgrade; then signalling/PROTOCOL.md."""
-    return await serve(request, request.app[SIGNALLING], _authenticate, _admit)
+    return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
 
 
 @web.middleware
@@ -53,7 +55,7 @@ def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResp
     That is five coroutines that every quiet socket keeps: 3 KB. It belongs outermost.
     """
     if request.match_info.handler is socket:
-        return serve(request, request.app[SIGNALLING], _authenticate, _admit)
+        return serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
     return handler(request)
 
 
@@ -66,6 +68,14 @@ async def _admit(request: web.Request) -> None:
         raise web.HTTPForbidden
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise web.HTTPUpgradeRequired
+
+
+async def _guessed(request: web.Request) -> None:
+    try:
+        async with answering(), guess(request, request.match_info["organisation"], Door.RESUME):
+            pass  # not said to have succeeded: it counts
+    except (web.HTTPTooManyRequests, Busy):
+        raise TooManyGuessesError from None
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from signalling.record import Role
 from web import accounts as module
 from web.accounts import AccountError, Accounts, Hasher, pseudonym
-from web.invitations import Invitations
+from web.invitations import Invitations, name_of
 from web.security import Busy
 
 PASSWORD = "correct horse battery"
@@ -181,11 +181,11 @@ async def test_a_link_opens_its_account_once(accounts: Accounts, valkey: Redis) 
     invitations = Invitations(valkey, accounts)
     added = await add(accounts, password=None)
     token = await invitations.make("demo", added)
-    assert await invitations.look("demo", token) == added
-    assert await invitations.look("lakeside", token) is None
-    found = await asyncio.gather(*(invitations.use("demo", token) for _ in range(8)))
+    assert await invitations.look("demo", name_of(token)) == added
+    assert await invitations.look("lakeside", name_of(token)) is None
+    found = await asyncio.gather(*(invitations.use("demo", name_of(token)) for _ in range(8)))
     assert [account for account in found if account is not None] == [added]
-    assert await invitations.look("demo", token) is None
+    assert await invitations.look("demo", name_of(token)) is None
     for key in await valkey.keys("*"):
         assert token.encode() not in key
 
@@ -194,4 +194,4 @@ async def test_a_link_ends_when_the_account_changes(accounts: Accounts, valkey: 
     invitations = Invitations(valkey, accounts)
     token = await invitations.make("demo", await add(accounts, password=None))
     await accounts.set_password("demo", "osei@example.org", PASSWORD)
-    assert await invitations.use("demo", token) is None
+    assert await invitations.use("demo", name_of(token)) is None

@@ -105,10 +105,18 @@ class Facilities:
 
     async def find(self, organisation: str, token: str) -> Facility | None:
         """Return the facility that a link's token opens, or None: revoked and forged look alike."""
+        facility = await self.named(organisation, token)
+        return facility if facility is not None and self.opens(facility, token) else None
+
+    async def named(self, organisation: str, token: str) -> Facility | None:
+        """Return the facility that a link's token names, whether or not it opens it."""
         named = TOKEN.fullmatch(token)
-        facility = None if named is None else await self.get(organisation, named[1])
-        right = facility is not None and hmac.compare_digest(facility.hash, _hash(token))
-        return facility if right else None
+        return None if named is None else await self.get(organisation, named[1])
+
+    @staticmethod
+    def opens(facility: Facility, token: str) -> bool:
+        """Return whether a token is that of the facility's link."""
+        return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:
         """Return the token of a facility's link."""

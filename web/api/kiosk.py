@@ -17,6 +17,7 @@ from signalling.visit import Refusal
 from web import sessions
 from web.api.facilities import FACILITIES, Facility
 from web.audit.noting import noted
+from web.doors import Door, guess
 from web.i18n import N_
 from web.i18n import gettext as _
 from web.organisations import Organisation
@@ -110,8 +111,13 @@ async def act(request: web.Request) -> web.Response:
 
 async def _facility(request: web.Request) -> tuple[Organisation, Facility | None]:
     organisation = await organisation_of(request)
-    facilities = request.app[FACILITIES]
-    return organisation, await facilities.find(organisation.id, request.match_info["token"])
+    facilities, token = request.app[FACILITIES], request.match_info["token"]
+    named = await facilities.named(organisation.id, token)
+    async with guess(request, organisation.id, Door.FACILITY, named.id if named else "") as attempt:
+        if named is None or not facilities.opens(named, token):
+            return organisation, None
+        attempt.succeeded()
+    return organisation, named
 
 
 def _revoked(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from signalling.store import Keys, answering
 from web import sessions
 from web.audit.noting import noted
+from web.doors import Door, guess
 from web.i18n import gettext as _
 from web.pages.errors import not_found
 from web.pages.public import SERVICE, organisation_of
@@ -21,6 +22,8 @@ from web.pages.rendering import page
 from web.people import visit_key
 
 FOR_MS = 24 * 3_600_000
+USED = b""
+"""What is kept of a link that was redeemed, until it would have expired: who tries it again guesses at nothing."""
 
 
 class Made(NamedTuple):
@@ -47,13 +50,18 @@ class PatientLinks:
         """Return the id of the visit that a link opens, and leave it; None where it opens nothing (any more)."""
         async with answering():
             found = await self._redis.get(_key(organisation, token))
-        return None if found is None else found.decode()
+        return found.decode() if found else None
+
+    async def was_used(self, organisation: str, token: str) -> bool:
+        """Return whether the link was genuine, and is used up."""
+        async with answering():
+            return bool(await self._redis.get(_key(organisation, token)) == USED)
 
     async def redeem(self, organisation: str, token: str) -> str | None:
         """Return the id of the visit that a link opens, and void it. Of two who redeem at once, one wins."""
         async with answering():
-            found = await self._redis.getdel(_key(organisation, token))
-        return None if found is None else found.decode()
+            found = await self._redis.set(_key(organisation, token), USED, xx=True, get=True, keepttl=True)
+        return found.decode() if found else None
 
 
 LINKS = web.AppKey("patient links", PatientLinks)
@@ -62,7 +70,11 @@ LINKS = web.AppKey("patient links", PatientLinks)
 async def enter_page(request: web.Request) -> web.Response:
     """GET /{organisation}/enter/{token}: the button that redeems it."""
     organisation = await organisation_of(request)
-    visit_id = await request.app[LINKS].peek(organisation.id, request.match_info["token"])
+    token, links = request.match_info["token"], request.app[LINKS]
+    async with guess(request, organisation.id, Door.PATIENT) as attempt:
+        visit_id = await links.peek(organisation.id, token)
+        if visit_id is not None or await links.was_used(organisation.id, token):
+            attempt.succeeded()
     if visit_id is None:
         return _used_up(request)
     return page(request, "facility/enter.html", {"form_path": request.path}, title=_("Your visit"))
@@ -71,7 +83,11 @@ async def enter_page(request: web.Request) -> web.Response:
 async def enter(request: web.Request) -> web.Response:
     """POST /{organisation}/enter/{token}: the visit is this browser's from now on."""
     organisation = await organisation_of(request)
-    visit_id = await request.app[LINKS].redeem(organisation.id, request.match_info["token"])
+    token, links = request.match_info["token"], request.app[LINKS]
+    async with guess(request, organisation.id, Door.PATIENT) as attempt:
+        visit_id = await links.redeem(organisation.id, token)
+        if visit_id is not None or await links.was_used(organisation.id, token):
+            attempt.succeeded()
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         return _used_up(request)
     session = await sessions.get(request)

@@ -16,6 +16,7 @@ from web.appointments.appointment import EARLY_MS, Appointment, Status, TooLate,
 from web.appointments.book import Full
 from web.appointments.letters import entry_words
 from web.appointments.words import when_words
+from web.doors import Door, guess
 from web.i18n import N_, gettext
 from web.organisations import Organisation
 from web.pages.calendar_booking import TAKEN, moment_of
@@ -120,7 +121,10 @@ async def download(
 
 async def _found(request: web.Request, organisation: Organisation) -> Appointment | None:
     desk = request.app[DESK]
-    appointment_id = desk.links.read(organisation.id, request.match_info["token"])
+    async with guess(request, organisation.id, Door.BOOKING) as attempt:
+        appointment_id = desk.links.read(organisation.id, request.match_info["token"])
+        if appointment_id is not None:
+            attempt.succeeded()
     return None if appointment_id is None else await desk.book.get(organisation.id, appointment_id)
 
 

@@ -91,6 +91,13 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
         N_("That is too much"), N_("What you sent is larger than we accept. Shorten it and send it again.")
     ),
     415: Words(N_("We could not read that"), N_("Your browser sent a kind of content that we do not take.")),
+    429: Words(
+        N_("Too many wrong links"),
+        N_(
+            "Links that open nothing were tried here too often, so this one is not looked at just now. "
+            "Please try again in half an hour, or ask the clinic."
+        ),
+    ),
     503: UNAVAILABLE,
 }
 
@@ -172,8 +179,10 @@ def _page(
         response = web.Response(status=status, text=f"{gettext(words.heading)}.")
     else:
         response = error_page(request, status, gettext(words.heading), gettext(words.text))
-    if error is not None and "Allow" in error.headers:
-        response.headers["Allow"] = error.headers["Allow"]
+    kept = (
+        {} if error is None else {n: error.headers[n] for n in ("Allow", "Retry-After") if n in error.headers}
+    )
+    response.headers.update(kept)
     if status in (408, 413, 415):
         response.force_close()  # the rest of the body is not waited for
     return response

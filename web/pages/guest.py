@@ -11,6 +11,7 @@ from aiohttp import web
 from signalling.invites import Invites
 from signalling.record import Actor, Role, Visit
 from web import sessions
+from web.doors import Door, guess
 from web.i18n import N_, gettext
 from web.organisations import Organisation
 from web.pages.public import SERVICE, organisation_of
@@ -38,7 +39,11 @@ async def join_page(request: web.Request) -> web.Response:
     """GET /{organisation}/join/{token}: who invites whom, and a button. Looking at it opens nothing."""
     organisation = await organisation_of(request)
     token = request.match_info["token"]
-    invite = await Invites(request.app[SERVICE].store).look(organisation.id, token)
+    invites = Invites(request.app[SERVICE].store)
+    async with guess(request, organisation.id, Door.GUEST) as attempt:
+        invite = await invites.look(organisation.id, token)
+        if invite is not None or await invites.was_used(organisation.id, token):
+            attempt.succeeded()
     visit = None if invite is None else await request.app[SERVICE].visit_now(organisation.id, invite.visit)
     if invite is None or visit is None or not visit.is_open or invite.guest not in visit.parties:
         return _closed(request, organisation)
@@ -55,7 +60,11 @@ async def join_page(request: web.Request) -> web.Response:
 async def join(request: web.Request) -> web.Response:
     """POST /{organisation}/join/{token}: the link is used up, and this browser has the guest's place from now on."""
     organisation = await organisation_of(request)
-    invite = await Invites(request.app[SERVICE].store).redeem(organisation.id, request.match_info["token"])
+    token, invites = request.match_info["token"], Invites(request.app[SERVICE].store)
+    async with guess(request, organisation.id, Door.GUEST) as attempt:
+        invite = await invites.redeem(organisation.id, token)
+        if invite is not None or await invites.was_used(organisation.id, token):
+            attempt.succeeded()
     if invite is None:
         return _closed(request, organisation)
     session = await sessions.get(request)

@@ -1,50 +1,44 @@
 """The page on which a member of staff sets a password, reached by a one-time link.
 
-The link's token leaves the address bar at once: it moves into the browser's session, and the page's address is without
-it. Opening the link uses nothing up (mail programs open links too); setting the password does.
+The link's token leaves the address bar at once: a hash of it moves into the browser's session, and the page's address
+is without it. Opening the link uses nothing up (mail programs open links too); setting the password does.
 """
 
 from aiohttp import web
 
 from web import sessions
 from web.accounts import PASSWORD_LENGTHS, Account, AccountError, check_password
+from web.doors import Door, guess
 from web.health import REDIS
 from web.i18n import gettext
-from web.invitations import Invitations
+from web.invitations import Invitations, name_of
 from web.organisations import Organisation
 from web.pages.errors import not_found, read_form
 from web.pages.public import SERVICE, organisation_of
 from web.pages.rendering import page
-from web.pages.staff import SETTINGS, THROTTLE
 from web.people import ACCOUNTS, enrol, let_in
-from web.security import Blocked, Rule, neighbourhood, remote_of
 
 INVITATION = "invitation"
-LINK = Rule("link")
 
 
 async def open_link(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/invitation/{token}: on to the page; a used, expired or forged link looks alike."""
     organisation = await organisation_of(request)
-    token = request.match_info["token"][:100]
-    address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
-    try:
-        async with request.app[THROTTLE].attempt(LINK, organisation.id, address) as attempt:
-            if await _invitations(request).look(organisation.id, token) is None:
-                return _no_link(request, organisation)
-            attempt.succeeded()
-    except Blocked:
-        return _no_link(request, organisation)
+    name = name_of(request.match_info["token"])
+    async with guess(request, organisation.id, Door.INVITATION) as attempt:
+        if await _invitations(request).look(organisation.id, name) is None:
+            return _no_link(request, organisation)
+        attempt.succeeded()
     session = await sessions.renew(request)
-    session[INVITATION] = {"organisation": organisation.id, "token": token}
+    session[INVITATION] = {"organisation": organisation.id, "name": name}
     raise web.HTTPSeeOther(f"/{organisation.id}/staff/password")
 
 
 async def password_page(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/password: the form, where this browser came by a link that still opens."""
     organisation = await organisation_of(request)
-    token = await _token(request, organisation)
-    account = await _invitations(request).look(organisation.id, token)
+    name = await _name(request, organisation)
+    account = await _invitations(request).look(organisation.id, name)
     if account is None:
         return _no_link(request, organisation)
     return _form(request, account, "")
@@ -54,14 +48,14 @@ async def set_password(request: web.Request) -> web.Response:
     """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in (half: second factor)."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
-    token, invitations = await _token(request, organisation), _invitations(request)
-    account = await invitations.look(organisation.id, token)
+    name, invitations = await _name(request, organisation), _invitations(request)
+    account = await invitations.look(organisation.id, name)
     if account is None:
         return _no_link(request, organisation)
     wanted = posted.get("password", "")
     if said := problem_of(wanted, posted.get("again", "")):
         return _form(request, account, said)
-    if await invitations.use(organisation.id, token) is None:
+    if await invitations.use(organisation.id, name) is None:
         return _no_link(request, organisation)  # in another window, a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)
@@ -87,9 +81,12 @@ def _invitations(request: web.Request) -> Invitations:
     return Invitations(request.app[REDIS], request.app[ACCOUNTS])
 
 
-async def _token(request: web.Request, organisation: Organisation) -> str:
+async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
-    return kept["token"] if kept is not None and kept["organisation"] == organisation.id else ""
+    if kept is None or kept["organisation"] != organisation.id:
+        return ""
+    # Sessions of before this was so have the token itself, for as long as its link opens.
+    return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 
 def _form(request: web.Request, account: Account, error: str) -> web.Response:
