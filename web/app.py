@@ -12,7 +12,7 @@ import aiohttp_session
 from aiohttp import web
 
 from signalling.seal import Seal
-from web import demo, jobs, mail, retention, secret, sessions
+from web import demo, jobs, mail, retention, rewriting, secret, sessions
 from web.accounts import Accounts, Hasher
 from web.api import setup as api
 from web.api.door import is_api
@@ -104,7 +104,15 @@ def create_app(settings: Settings) -> web.Application:
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))
     app.cleanup_ctx.extend(
-        [_store, _accounts, signalling, calendar_routes.desk, jobs.running, retention.running]
+        [
+            _store,
+            _accounts,
+            signalling,
+            calendar_routes.desk,
+            jobs.running,
+            retention.running,
+            rewriting.running,
+        ]
     )
     jobs.setup(app, settings)
     mail.setup(app, settings)

@@ -25,6 +25,7 @@ from web.mail import outbox
 from web.organisations import Organisations
 from web.pages.public import ORGANISATIONS, SERVICE
 from web.pages.staff import SETTINGS
+from web.rewriting import erasing, mark
 
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
@@ -75,6 +76,8 @@ class Retention:
         """Lets go of the audit trail's entries that are kept no longer at this time; returns how many."""
         gone = await self._trail.trim(organisation, now_ms - self._audit_days * DAY_MS)
         if gone:
+            async with answering():
+                await mark(self._redis)
             log.info("audit entries erased", organisation=organisation, count=gone)
         return gone
 
@@ -120,7 +123,8 @@ class Retention:
                     gone += [keys.record("line", line.decode()) for line in lines]
                     erased += 1
                 if gone:
-                    await self._redis.delete(*gone)
+                    async with erasing(self._redis):
+                        await self._redis.delete(*gone)
                 await self._redis.zrem(keys.ended, visit_id)
         return erased
 
@@ -128,7 +132,8 @@ class Retention:
         keys, erased = Keys(organisation), 0
         index = f"{keys.prefix}appointments"
         while names := await self._redis.zrangebyscore(index, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
-            await self._redis.delete(*(keys.record("appointment", name.decode()) for name in names))
+            async with erasing(self._redis):
+                await self._redis.delete(*(keys.record("appointment", name.decode()) for name in names))
             await self._redis.zrem(index, *names)
             erased += len(names)
         return erased
@@ -141,7 +146,8 @@ class Retention:
             old = [name for name, fields in found if decode_entry(fields[b"e"]).at_ms < before_ms]
             if not old:
                 return
-            await self._redis.xdel(stream, *old)
+            async with erasing(self._redis):
+                await self._redis.xdel(stream, *old)
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
