@@ -57,7 +57,7 @@ class Encoded:
                 found = frame(codec.encode(self.message), codec.opcode)
             except Exception:
                 # The news that are joined with it must still go out.
-                log.exception("hub.not_encoded", message=type(self.message).__name__)
+                log.exception("hub.not_encoded", kind=type(self.message).__name__)
                 found = b""
             self._frames[codec.subprotocol] = found
         return found

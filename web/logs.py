@@ -23,10 +23,10 @@ from web.output import Output
 
 ALLOWED = frozenset(
     """
-    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code fence
-    file folder gap host index key kind level library limit line lost method newer operation organisation outcome
-    path_template pid port problem reason request role seconds seq signal state status stream timestamp topic
-    total trace transport url version visit what worker
+    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code failures
+    fence file folder gap hint host index key kind level library limit line lost method newer operation
+    organisation outcome path_template pid port problem reason request role seconds seq signal state status
+    stream task timestamp topic total trace transport url version visit what worker
     """.split()
 )
 """Keys whose values reach a log: numbers, states, identifiers made by the server. Others show as [hidden]."""

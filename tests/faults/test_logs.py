@@ -116,7 +116,9 @@ def store_pid(server: RunningServer) -> int:
     return 0
 
 
-@pytest.mark.parametrize("kind", ["full", "unread", pytest.param("broken", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kind", ["full", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("unread", "broken"))]
+)
 async def test_r29_a_log_that_cannot_be_written_costs_nobody_anything(
     kind: str, start_server: StartServer, descriptors: Any, measured: Measured
 ) -> None:
