@@ -1,4 +1,5 @@
-/* What a crowd of patients costs a page: when all rows had been painted, and what was drawn, and how smoothly, while rows change. */
+/* What a crowd of patients costs a page: when all rows had been painted, and what was drawn, and how
+   smoothly, while rows change. */
 globalThis.crowd = {
   opened: null, // when the last of the rows had been painted, ms after the navigation began
 
@@ -12,11 +13,18 @@ globalThis.crowd = {
       for (const { target, addedNodes, removedNodes } of changes) {
         const element = target.closest ? target : target.parentElement;
         if (!element || element.closest("wait-clock, since-clock")) continue;
-        seen.elements += [...addedNodes, ...removedNodes].filter((node) => node.nodeType === Node.ELEMENT_NODE).length;
+        seen.elements += [...addedNodes, ...removedNodes].filter(
+          (node) => node.nodeType === Node.ELEMENT_NODE,
+        ).length;
         const row = element.closest("[data-visit]");
         if (row) seen.changed.add(row.dataset.visit);
       }
-    }).observe(document.querySelector(".requests"), { subtree: true, childList: true, characterData: true, attributes: true });
+    }).observe(document.querySelector(".requests"), {
+      subtree: true,
+      childList: true,
+      characterData: true,
+      attributes: true,
+    });
     const frame = () => {
       seen.frames += 1;
       requestAnimationFrame(frame);

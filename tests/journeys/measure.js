@@ -1,5 +1,5 @@
-// Runs in the pages before their own scripts: keeps every peer connection, for the numbers that only getStats knows,
-// and measures what a person would see and hear.
+// Runs in the pages before their own scripts: keeps every peer connection, for the numbers that only getStats
+// knows, and measures what a person would see and hear.
 window.__peers = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {
   constructor(...args) {

@@ -1,14 +1,18 @@
 /**
- * The browser's half of a call: camera, microphone, one RTCPeerConnection that answers what the server offers.
+ * The browser's half of a call: camera, microphone, one RTCPeerConnection that answers what the server
+ * offers.
  *
- * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a call good in `media/figures.js`. Does
- * not know the page (no DOM), nor how an offer arrives: hand it to `accept`. This is the module to import; the two are its own.
+ * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a call
+ * good in `media/figures.js`. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`.
+ * This is the module to import; the two are its own.
  *
- * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone yields black and
- * silence, so the connection, the encoder and the bandwidth estimate are warm while nothing of the person leaves the device.
+ * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone
+ * yields black and silence, so the connection, the encoder and the bandwidth estimate are warm while nothing
+ * of the person leaves the device.
  *
- * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail: the track of the one opposite),
- * `remotes` (somebody beside the one opposite came or went), `devicechange`, `trackended` and `trackrestored` (detail: the kind).
+ * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail:
+ * the track of the one opposite), `remotes` (somebody beside the one opposite came or went), `devicechange`,
+ * `trackended` and `trackrestored` (detail: the kind).
  */
 
 import { OwnDevices } from "./media/devices.js";
@@ -26,7 +30,10 @@ const STATES = {
 /** The session id in an offer's `o=` line: another one means another leg, which needs another connection. */
 const sessionOf = (sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
-/** Which stream each m-line of an offer belongs to: mid -> the stream's id, which is the key of the party heard there. */
+/**
+ * Which stream each m-line of an offer belongs to: mid -> the stream's id, which is the key of the party
+ * heard there.
+ */
 function streamsOf(sdp) {
   const found = new Map();
   for (const section of sdp.split(/^m=/m).slice(1)) {
@@ -36,7 +43,10 @@ function streamsOf(sdp) {
   return found;
 }
 
-/** The m-lines on which this side sends; on the same ones comes the party opposite. Any further ones only bring others. */
+/**
+ * The m-lines on which this side sends; on the same ones comes the party opposite. Any further ones only
+ * bring others.
+ */
 const OWN_MIDS = new Set(["0", "1"]);
 
 export class MediaSession extends EventTarget {
@@ -63,7 +73,10 @@ export class MediaSession extends EventTarget {
     return this.#own.preview;
   }
 
-  /** Everybody who is heard: party -> stream, the one opposite among them (as `remote` where the server has not named them). */
+  /**
+   * Everybody who is heard: party -> stream, the one opposite among them (as `remote` where the server has
+   * not named them).
+   */
   get remotes() {
     return this.#remotes;
   }
@@ -79,26 +92,34 @@ export class MediaSession extends EventTarget {
   }
 
   /**
-   * Ask for camera and microphone. Never throws: each kind asked for resolves to "on" or to the reason it is not: denied, missing,
-   * busy, insecure, failed; one that was not asked for is "off". A call works with either, or with neither.
+   * Ask for camera and microphone. Never throws: each kind asked for resolves to "on" or to the reason it is
+   * not: denied, missing, busy, insecure, failed; one that was not asked for is "off". A call works with
+   * either, or with neither.
    */
   prepare(kinds) {
     return this.#own.prepare(kinds);
   }
 
-  /** The devices to choose from: { kind: "audio" | "video" | "speaker", id, label, selected }. Labels come with permission. */
+  /**
+   * The devices to choose from: { kind: "audio" | "video" | "speaker", id, label, selected }. Labels come
+   * with permission.
+   */
   devices() {
     return this.#own.devices();
   }
 
-  /** Switch to another camera or microphone, before or during the call. Resolves like `prepare`, to "on" or a reason. */
+  /**
+   * Switch to another camera or microphone, before or during the call. Resolves like `prepare`, to "on" or a
+   * reason.
+   */
   useDevice(kind, deviceId) {
     return this.#own.useDevice(kind, deviceId);
   }
 
   /**
-   * Take an offer of the server and answer it. Offers are taken in the order they come. A `fresh` one, or one of another session,
-   * gets a new RTCPeerConnection; any other renegotiates, as for an ICE restart. Rejects when the browser refuses the offer.
+   * Take an offer of the server and answer it. Offers are taken in the order they come. A `fresh` one, or one
+   * of another session, gets a new RTCPeerConnection; any other renegotiates, as for an ICE restart. Rejects
+   * when the browser refuses the offer.
    */
   accept({ id, sdp, fresh = false }) {
     const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh));
@@ -127,8 +148,9 @@ export class MediaSession extends EventTarget {
   }
 
   /**
-   * How the call is: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s received), freezes,
-   * framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }. Rates are over the time since the last call of this.
+   * How the call is: { words: "good" | "fair" | "poor" | "lost", rtt_ms, loss (0-1), bitrate (bit/s
+   * received), freezes, framesDecoded, framesPerSecond, audioEnergy, packetsReceived, framesSent }. Rates are
+   * over the time since the last call of this.
    */
   async stats() {
     const at_ms = performance.now();
@@ -142,7 +164,8 @@ export class MediaSession extends EventTarget {
     this.#connection?.close();
     this.#connection = null;
     this.#own.close();
-    for (const stream of [this.#remote, ...this.#remotes.values()]) stream.getTracks().forEach((track) => stream.removeTrack(track));
+    for (const stream of [this.#remote, ...this.#remotes.values()])
+      stream.getTracks().forEach((track) => stream.removeTrack(track));
     this.#enter("closed");
   }
 

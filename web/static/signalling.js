@@ -1,7 +1,8 @@
 /* The Greenroom signalling protocol, version 1 (signalling/PROTOCOL.md), from the browser's side.
 
-   Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or worker can use it.
-   The page calls `wake()` when it has reason to think that the network is back or the device has woken. */
+   Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or
+   worker can use it. The page calls `wake()` when it has reason to think that the network is back or the
+   device has woken. */
 
 const SUBPROTOCOL = "greenroom.v1.json";
 const RESUME_WITHIN_MS = 60_000;
@@ -14,12 +15,24 @@ const PENDING_BEFORE_SNAPSHOT = 256;
 const MOST_PENDING = 200; // requests waiting for an answer; further ones are refused
 const STAY_AWAY_FROM = 4200;
 
-/** Requests that may be sent twice without harm: sent again when the socket was lost before their answer came. */
+/**
+ * Requests that may be sent twice without harm: sent again when the socket was lost before their answer came.
+ */
 const IDEMPOTENT = new Set([
-  "subscribe", "unsubscribe", "visit.save", "visit.enter", "visit.start", "visit.finish", "on_call", "media.mute",
+  "subscribe",
+  "unsubscribe",
+  "visit.save",
+  "visit.enter",
+  "visit.start",
+  "visit.finish",
+  "on_call",
+  "media.mute",
 ]);
 
-/** A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`, `closed`. */
+/**
+ * A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`,
+ * `closed`.
+ */
 export class SignallingError extends Error {
   constructor(code, text, details = {}) {
     super(text);
@@ -67,8 +80,9 @@ class Topic {
 /**
  * A connection that outlives its sockets.
  *
- * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms}), `welcome` (the message; `resumed` says whether
- * the server kept this connection), and each message without a topic under its type (`media.offer`, ...), its detail the message.
+ * Events: `status` (detail {status: connecting|open|retrying|closed, code, retry_at_ms}), `welcome` (the
+ * message; `resumed` says whether the server kept this connection), and each message without a topic under
+ * its type (`media.offer`, ...), its detail the message.
  */
 export class SignallingClient extends EventTarget {
   #url;
@@ -127,8 +141,8 @@ export class SignallingClient extends EventTarget {
   }
 
   /**
-   * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`).
-   * Throws SignallingError: the server's refusal, `timeout`, or `offline` when it cannot be sent now and may not be sent later.
+   * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`). Throws SignallingError: the
+   * server's refusal, `timeout`, or `offline` when it cannot be sent now and may not be sent later.
    */
   request(message, { timeout_ms = this.#timeout } = {}) {
     return new Promise((resolve, reject) => {
@@ -136,7 +150,8 @@ export class SignallingClient extends EventTarget {
       if ((this.status !== "open" && !sendLater) || this.#requests.size >= MOST_PENDING) {
         return reject(new SignallingError("offline", "Not connected. Nothing was changed."));
       }
-      if (this.status === "closed") return reject(new SignallingError("closed", "The connection was closed."));
+      if (this.status === "closed")
+        return reject(new SignallingError("closed", "The connection was closed."));
       const id = this.#next++;
       const timer = setTimeout(() => {
         this.#requests.delete(id);
@@ -149,8 +164,9 @@ export class SignallingClient extends EventTarget {
   }
 
   /**
-   * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none twice, also across lost
-   * sockets. `refused(error)` is called when the server does not allow it (any more). Returns a function that lets go.
+   * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none
+   * twice, also across lost sockets. `refused(error)` is called when the server does not allow it (any more).
+   * Returns a function that lets go.
    */
   subscribe(name, handler, refused = () => {}) {
     let topic = this.#topics.get(name);
@@ -172,7 +188,10 @@ export class SignallingClient extends EventTarget {
     this.request({ type: "subscribe", topic: name, ...held }).catch((error) => {
       if (this.#topics.get(name) !== topic) return;
       if (error.code === "unavailable" || error.code === "timeout") {
-        setTimeout(() => this.status === "open" && this.#topics.get(name) === topic && this.#ask(name, topic), this.#jitter(2_000));
+        setTimeout(
+          () => this.status === "open" && this.#topics.get(name) === topic && this.#ask(name, topic),
+          this.#jitter(2_000),
+        );
       } else if (!["closed", "offline"].includes(error.code)) {
         for (const listener of topic.handlers) listener.refused(error);
       }
@@ -225,7 +244,8 @@ export class SignallingClient extends EventTarget {
     if (message.type === "gone") return this.#gone(message.topic);
     if (message.topic && message.reply_to === undefined) {
       const topic = this.#topics.get(message.topic);
-      for (const news of topic?.accept(message) ?? []) for (const listener of [...topic.handlers]) listener.handler(news);
+      for (const news of topic?.accept(message) ?? [])
+        for (const listener of [...topic.handlers]) listener.handler(news);
       return undefined;
     }
     if (message.reply_to === undefined) {
@@ -239,14 +259,19 @@ export class SignallingClient extends EventTarget {
       this.#resume = null;
       this.#hello();
     } else if (request) {
-      this.#settle(message.reply_to, () => request.reject(new SignallingError(message.code, message.text, message.details)));
+      this.#settle(message.reply_to, () =>
+        request.reject(new SignallingError(message.code, message.text, message.details)),
+      );
     } else {
       this.dispatchEvent(new CustomEvent("refused", { detail: message })); // the hello itself; a close code follows
     }
     return undefined;
   }
 
-  /** The right to a topic has ended, or the store came back without its visit: the same as a refused `subscribe`. */
+  /**
+   * The right to a topic has ended, or the store came back without its visit: the same as a refused
+   * `subscribe`.
+   */
   #gone(name) {
     const topic = this.#topics.get(name);
     if (!topic) return;
@@ -264,7 +289,8 @@ export class SignallingClient extends EventTarget {
   }
 
   #fail(which, error) {
-    for (const [id, request] of this.#requests) if (which(request.message)) this.#settle(id, () => request.reject(error));
+    for (const [id, request] of this.#requests)
+      if (which(request.message)) this.#settle(id, () => request.reject(error));
   }
 
   #ping(within_ms) {

@@ -50,7 +50,8 @@ media.addEventListener("trackrestored", ({ detail }) => states.push(`restored ${
 remote.srcObject = media.remote;
 document.getElementById("preview").srcObject = media.preview;
 
-socket.onmessage = ({ data }) => media.accept(JSON.parse(data)).catch((error) => states.push(`refused ${error}`));
+socket.onmessage = ({ data }) =>
+  media.accept(JSON.parse(data)).catch((error) => states.push(`refused ${error}`));
 
 function press() {
   seen.pressed = now();

@@ -1,4 +1,5 @@
-// Reads AsyncAPI documents from standard input, a JSON list of texts, and says what the parser makes of each, as JSON.
+// Reads AsyncAPI documents from standard input, a JSON list of texts, and says what the parser makes of each,
+// as JSON.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -9,9 +10,23 @@ for (const text of JSON.parse(readFileSync(0, "utf8"))) {
   const { document, diagnostics } = await parser.parse(text);
   found.push({
     version: document?.version() ?? null,
-    operations: document?.allOperations().all().map((operation) => operation.id()) ?? [],
-    messages: document?.components().messages().all().map((message) => message.name()) ?? [],
-    complaints: diagnostics.map(({ severity, code, message, path }) => ({ severity, code, message, path: path.join("/") })),
+    operations:
+      document
+        ?.allOperations()
+        .all()
+        .map((operation) => operation.id()) ?? [],
+    messages:
+      document
+        ?.components()
+        .messages()
+        .all()
+        .map((message) => message.name()) ?? [],
+    complaints: diagnostics.map(({ severity, code, message, path }) => ({
+      severity,
+      code,
+      message,
+      path: path.join("/"),
+    })),
   });
 }
 console.log(JSON.stringify(found));

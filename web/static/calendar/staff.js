@@ -1,5 +1,5 @@
-/* The staff's calendar, kept fresh: whoever comes back to the page sees who has booked and checked in since. It asks only then, so
-   that an empty chair is no activity that would keep somebody signed in. */
+/* The staff's calendar, kept fresh: whoever comes back to the page sees who has booked and checked in since.
+   It asks only then, so that an empty chair is no activity that would keep somebody signed in. */
 import { t } from "../shared/text.js";
 
 const place = document.querySelector("#bookings");
@@ -14,7 +14,9 @@ async function look() {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     if (answer.redirected) return location.reload(); // signed out meanwhile
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("#bookings");
+    const fresh = new DOMParser()
+      .parseFromString(await answer.text(), "text/html")
+      .querySelector("#bookings");
     if (!fresh || fresh.innerHTML === place.innerHTML || busy()) return;
     const held = document.activeElement?.closest("#bookings a[href]")?.getAttribute("href");
     place.replaceChildren(...fresh.childNodes);

@@ -1,5 +1,6 @@
-/* The week of bookable times by the visitor's own clock. The server has drawn it by the clinic's, and that stays where this does
-   not run; here the same times are put on the visitor's days, and a day is chosen without a reload. */
+/* The week of bookable times by the visitor's own clock. The server has drawn it by the clinic's, and that
+   stays where this does not run; here the same times are put on the visitor's days, and a day is chosen
+   without a reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { intlLocale, t, tn } from "../shared/text.js";
@@ -12,11 +13,15 @@ const DAY_MS = 86_400_000;
 const format = (options) => new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
 const dateIn = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" }); // writes 2026-11-24
 const clock = format({ hour: "numeric", minute: "2-digit" });
-const zoneName = (at) => format({ timeZoneName: "long" }).formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? mine;
+const zoneName = (at) =>
+  format({ timeZoneName: "long" })
+    .formatToParts(at)
+    .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
 /** Whether the two clocks show the same at all these times. */
 function sameClocks() {
-  const wall = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });
+  const wall = (timeZone) =>
+    new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });
   const [theirs, ours] = [wall(zone), wall(mine)];
   return starts.every((at) => theirs.format(at) === ours.format(at));
 }
@@ -46,11 +51,18 @@ function start() {
   const wanted = new URLSearchParams(location.search).get("day");
   let chosen = days.get(wanted)?.length ? wanted : [...days].find(([, times]) => times.length)[0];
   const same = sameClocks();
-  if (!same) root.querySelector("#zone").textContent = t("Times are for where you are: {zone}.", { zone: zoneName(starts[0]) });
+  if (!same)
+    root.querySelector("#zone").textContent = t("Times are for where you are: {zone}.", {
+      zone: zoneName(starts[0]),
+    });
 
-  root.querySelector("#range").textContent = format({ month: "short", day: "numeric" }).formatRange(starts[0], starts.at(-1));
+  root.querySelector("#range").textContent = format({ month: "short", day: "numeric" }).formatRange(
+    starts[0],
+    starts.at(-1),
+  );
 
-  const words = (date, options) => new Intl.DateTimeFormat(intlLocale(), { timeZone: "UTC", ...options }).format(Date.parse(date));
+  const words = (date, options) =>
+    new Intl.DateTimeFormat(intlLocale(), { timeZone: "UTC", ...options }).format(Date.parse(date));
   const say = (date, options) => words(date, { weekday: "long", month: "long", day: "numeric", ...options });
   const choose = (date) => (event) => {
     event.preventDefault();
@@ -59,19 +71,40 @@ function start() {
     draw();
   };
   const count = (times) => (times.length ? tn("{n} time", "{n} times", times.length) : t("none"));
-  const day = ([date, times]) => html`<li><a class="day" href=${`${root.dataset.path}?day=${date}#week`} aria-current=${date === chosen ? "date" : nothing}
-    @click=${choose(date)}><span>${words(date, { weekday: "short" })}</span><b class="num">${words(date, { day: "numeric" })}<span class="sr"> ${words(date, { month: "long" })},</span></b><span class="small">${count(times)}</span></a></li>`;
+  const day = ([date, times]) =>
+    html`<li>
+      <a
+        class="day"
+        href=${`${root.dataset.path}?day=${date}#week`}
+        aria-current=${date === chosen ? "date" : nothing}
+        @click=${choose(date)}
+        ><span>${words(date, { weekday: "short" })}</span
+        ><b class="num"
+          >${words(date, { day: "numeric" })}<span class="sr"> ${words(date, { month: "long" })},</span></b
+        ><span class="small">${count(times)}</span></a
+      >
+    </li>`;
 
   function draw() {
     const times = days.get(chosen);
-    render(html`<ul role="list" class="days">${[...days].map(day)}</ul>
-      <form method="post" action=${root.dataset.action} class="stack">
-        ${ownField()}<h3 aria-live="polite">${say(chosen, { year: "numeric" })}</h3>
-        <input type="hidden" name="zone" value=${mine}>
-        ${times.length
-          ? html`<ul role="list" class="times">${times.map((at) => html`<li><button class="btn num" name="starts" value=${at}>${clock.format(at)}</button></li>`)}</ul>`
-          : html`<p>${t("No time is left on this day.")}</p>`}
-      </form>`, pick);
+    render(
+      html`<ul role="list" class="days">
+          ${[...days].map(day)}
+        </ul>
+        <form method="post" action=${root.dataset.action} class="stack">
+          ${ownField()}
+          <h3 aria-live="polite">${say(chosen, { year: "numeric" })}</h3>
+          <input type="hidden" name="zone" value=${mine} />
+          ${
+            times.length
+              ? html`<ul role="list" class="times">
+                  ${times.map((at) => html`<li><button class="btn num" name="starts" value=${at}>${clock.format(at)}</button></li>`)}
+                </ul>`
+              : html`<p>${t("No time is left on this day.")}</p>`
+          }
+        </form>`,
+      pick,
+    );
   }
   pick.replaceChildren();
   draw();

@@ -1,5 +1,5 @@
-/* A kiosk's page: the list is taken in anew every few seconds, and the screen is cleared when nobody has touched it for a while.
-   The page works without this; then the list is as old as the page. */
+/* A kiosk's page: the list is taken in anew every few seconds, and the screen is cleared when nobody has
+   touched it for a while. The page works without this; then the list is as old as the page. */
 import { t } from "../shared/text.js";
 
 const EVERY_MS = 3_000;
@@ -12,7 +12,8 @@ let shown = rows.innerHTML.trim();
 let lost = false;
 
 /** Who is being called, as texts. */
-const called = () => [...rows.querySelectorAll(".called")].map((row) => row.querySelector("p").innerText.trim());
+const called = () =>
+  [...rows.querySelectorAll(".called")].map((row) => row.querySelector("p").innerText.trim());
 
 async function refresh() {
   if (document.visibilityState !== "visible") return;
@@ -72,6 +73,7 @@ function touched() {
   timer = setTimeout(warn, idle_ms);
 }
 
-for (const kind of ["pointerdown", "pointermove", "keydown", "input", "scroll"]) addEventListener(kind, touched, { passive: true });
+for (const kind of ["pointerdown", "pointermove", "keydown", "input", "scroll"])
+  addEventListener(kind, touched, { passive: true });
 addEventListener("pageshow", (event) => event.persisted && clear());
 touched();

@@ -1,11 +1,20 @@
-/* A guest's one page: the video session page while the visit is claimed or live, a sentence otherwise. Which of them is shown follows
-   from the visit's state as the server tells it. A guest who leaves may come back; one who was sent away, or whose visit ended, may not. */
+/* A guest's one page: the video session page while the visit is claimed or live, a sentence otherwise. Which
+   of them is shown follows from the visit's state as the server tells it. A guest who leaves may come back;
+   one who was sent away, or whose visit ended, may not. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { tickBy } from "../shared/clock.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
-import { announce, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus } from "../shared/ui.js";
+import {
+  announce,
+  connectionBar,
+  drawKeepingFocus,
+  followConnection,
+  prepareRegions,
+  redrawing,
+  tendMenus,
+} from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -19,8 +28,16 @@ const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("Your place in the session is kept."),
   closed: {
-    4203: { text: t("This session is open in another tab."), label: t("Use it here"), act: () => client.connect() },
-    other: { text: t("This browser is no longer in the session."), label: t("Try again"), act: () => location.reload() },
+    4203: {
+      text: t("This session is open in another tab."),
+      label: t("Use it here"),
+      act: () => client.connect(),
+    },
+    other: {
+      text: t("This browser is no longer in the session."),
+      label: t("Try again"),
+      act: () => location.reload(),
+    },
   },
 }));
 
@@ -57,7 +74,16 @@ function comeBack() {
 function follow() {
   const now = phase();
   if (now === "session" && !session) {
-    session = new Session({ client, visit: boot.visit, role: "guest", party: boot.guest, organisation, language, redraw, left: leave });
+    session = new Session({
+      client,
+      visit: boot.visit,
+      role: "guest",
+      party: boot.guest,
+      organisation,
+      language,
+      redraw,
+      left: leave,
+    });
     session.open();
   } else if (now !== "session" && session) {
     session.close();
@@ -69,25 +95,53 @@ function follow() {
 
 const WORDS = inEach(() => ({
   loading: { heading: t("Your session"), text: t("Opening your session…") },
-  waiting: { heading: t("Please wait"), text: t("The clinician has left the session for now. It opens here by itself as soon as somebody takes it up again. Nobody sees or hears you.") },
-  over: { heading: t("The session is over"), text: t("Camera and microphone are off. You can close this page.") },
-  gone: { heading: t("You are no longer in this session"), text: t("Camera and microphone are off. If you should be in it, ask the person who invited you for a new link.") },
-  left: { heading: t("You have left the session"), text: t("Camera and microphone are off. The session goes on without you; while it lasts you can come back."), act: comeBack, label: t("Come back") },
+  waiting: {
+    heading: t("Please wait"),
+    text: t(
+      "The clinician has left the session for now. It opens here by itself as soon as somebody takes it up again. Nobody sees or hears you.",
+    ),
+  },
+  over: {
+    heading: t("The session is over"),
+    text: t("Camera and microphone are off. You can close this page."),
+  },
+  gone: {
+    heading: t("You are no longer in this session"),
+    text: t(
+      "Camera and microphone are off. If you should be in it, ask the person who invited you for a new link.",
+    ),
+  },
+  left: {
+    heading: t("You have left the session"),
+    text: t(
+      "Camera and microphone are off. The session goes on without you; while it lasts you can come back.",
+    ),
+    act: comeBack,
+    label: t("Come back"),
+  },
 }));
 
 function plain(now) {
   const { heading, text, act, label } = WORDS()[now];
   return html`<header class="top"><span class="home">${mark(organisation)}${organisation.name}</span></header>
-    <main id="main" tabindex="-1" class="page stack" data-phase=${now}><section class="card stack">
-      <h1 tabindex="-1" data-focus>${heading}</h1><p role="status">${text}</p>
-      ${act ? html`<p><button type="button" class="btn main big" @click=${act}>${label}</button></p>` : nothing}
-    </section></main><footer class="foot">${language.view()}</footer>`;
+    <main id="main" tabindex="-1" class="page stack" data-phase=${now}>
+      <section class="card stack">
+        <h1 tabindex="-1" data-focus>${heading}</h1>
+        <p role="status">${text}</p>
+        ${act ? html`<p><button type="button" class="btn main big" @click=${act}>${label}</button></p>` : nothing}
+      </section>
+    </main>
+    <footer class="foot">${language.view()}</footer>`;
 }
 
 function draw() {
   const now = phase();
-  const banner = now === "session" || now === "waiting" || now === "loading" ? connectionBar(connection, bar()) : nothing;
-  render(html`${banner}${now === "session" && session ? session.view() : plain(now === "session" ? "loading" : now)}`, root);
+  const banner =
+    now === "session" || now === "waiting" || now === "loading" ? connectionBar(connection, bar()) : nothing;
+  render(
+    html`${banner}${now === "session" && session ? session.view() : plain(now === "session" ? "loading" : now)}`,
+    root,
+  );
   document.title = `${now === "session" ? (session?.title ?? t("Your session")) : WORDS()[now].heading} · ${organisation.name}`;
   if (now === shown) return;
   const first = shown === "" || shown === "loading";

@@ -1,7 +1,8 @@
 /**
  * A person's own camera and microphone: asked for, chosen, switched off and on, lost and got back.
  *
- * Knows getUserMedia and tracks. Does not know the connection: `send` is called when there is another clone to send, and `sent` has it.
+ * Knows getUserMedia and tracks. Does not know the connection: `send` is called when there is another clone
+ * to send, and `sent` has it.
  *
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`, until `start()`.
  */
@@ -41,7 +42,8 @@ export class OwnDevices {
   #onDeviceChange = () => this.#tell("devicechange", null);
 
   /**
-   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended` and `trackrestored` (detail: the kind).
+   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended` and
+   * `trackrestored` (detail: the kind).
    *
    * @param {{ send: () => Promise<void>, tell: (type: string, detail: unknown) => void }} options
    */
@@ -116,9 +118,13 @@ export class OwnDevices {
         return reasonOf(error);
       }
     }
-    // Some phones open one camera at a time: let go of the old one first, and take it back if that was in vain.
+    // Some phones open one camera at a time: let go of the old one first, and take it back if that was in
+    // vain.
     this.#live[kind].stop();
-    for (const [wanted, result] of [[deviceId, "on"], [before, "busy"]]) {
+    for (const [wanted, result] of [
+      [deviceId, "on"],
+      [before, "busy"],
+    ]) {
       this.#wanted[kind] = wanted;
       try {
         await this.#acquire([kind]);

@@ -1,7 +1,9 @@
 /**
- * How good a call is: the counters of getStats, what they amount to since they were last read, and the one word for it.
+ * How good a call is: the counters of getStats, what they amount to since they were last read, and the one
+ * word for it.
  *
- * Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know the connection they come from, nor the time.
+ * Knows reports (https://www.w3.org/TR/webrtc-stats/) and limits. Does not know the connection they come
+ * from, nor the time.
  */
 
 /** From worst to best: the first row whose limits are passed names the call. */
@@ -18,7 +20,10 @@ export class Figures {
     this.#before = null;
   }
 
-  /** What `MediaSession.stats` says, of an RTCStatsReport read at `at_ms`; without one, of a call that has no connection. */
+  /**
+   * What `MediaSession.stats` says, of an RTCStatsReport read at `at_ms`; without one, of a call that has no
+   * connection.
+   */
   read(at_ms, reports, connected) {
     const now = { at_ms, octets: 0, lost: 0, packetsReceived: 0, freezes: 0, framesDecoded: 0 };
     const figures = { rtt_ms: null, framesPerSecond: 0, audioEnergy: 0, framesSent: 0, sentEnergy: 0 };
@@ -35,7 +40,11 @@ export class Figures {
         figures.framesSent += report.framesEncoded ?? 0;
       } else if (report.type === "media-source") {
         figures.sentEnergy += report.totalAudioEnergy ?? 0;
-      } else if (report.type === "candidate-pair" && report.nominated && report.currentRoundTripTime !== undefined) {
+      } else if (
+        report.type === "candidate-pair" &&
+        report.nominated &&
+        report.currentRoundTripTime !== undefined
+      ) {
         figures.rtt_ms = report.currentRoundTripTime * 1000;
       }
     }
@@ -49,12 +58,13 @@ export class Figures {
       loss: expected > 0 ? lost / expected : 0,
       freezes: now.freezes - before.freezes,
     };
-    const worse = (row) => recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
+    const worse = (row) =>
+      recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     return {
       ...figures,
       words: connected ? (WORDS.find(worse)?.words ?? "good") : "lost",
       loss: recent.loss,
-      bitrate: before === now ? 0 : Math.max(now.octets - before.octets, 0) * 8 / seconds,
+      bitrate: before === now ? 0 : (Math.max(now.octets - before.octets, 0) * 8) / seconds,
       freezes: now.freezes,
       framesDecoded: now.framesDecoded,
       packetsReceived: now.packetsReceived,

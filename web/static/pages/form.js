@@ -1,5 +1,5 @@
-/* Small comforts for the server-rendered forms: a form is sent once, and a failed one puts the focus on what went wrong.
-   The forms work without this. */
+/* Small comforts for the server-rendered forms: a form is sent once, and a failed one puts the focus on what
+   went wrong. The forms work without this. */
 document.querySelector("#errors")?.focus();
 
 for (const form of document.querySelectorAll("form[data-once]")) {
@@ -12,7 +12,8 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     button.setAttribute("aria-disabled", "true");
     button.textContent = button.dataset.busy;
   });
-  addEventListener("pageshow", () => { // back by the browser's button: the form can be sent again
+  addEventListener("pageshow", () => {
+    // back by the browser's button: the form can be sent again
     sent = false;
     button.removeAttribute("aria-disabled");
     button.textContent = label;

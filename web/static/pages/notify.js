@@ -1,9 +1,13 @@
-/* Whether this browser lets the clinic's pages raise desktop notifications, and the press by which it is asked. Never asked on load. */
+/* Whether this browser lets the clinic's pages raise desktop notifications, and the press by which it is
+   asked. Never asked on load. */
 import { t } from "../shared/text.js";
 
 const WORDS = {
   granted: () => t("This browser shows them."),
-  denied: () => t("This browser blocks them for this site: allow notifications in the settings at the left of the address, then reload."),
+  denied: () =>
+    t(
+      "This browser blocks them for this site: allow notifications in the settings at the left of the address, then reload.",
+    ),
   default: () => t("This browser has not been asked yet."),
 };
 const place = document.querySelector("#notify");

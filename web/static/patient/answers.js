@@ -1,12 +1,15 @@
-/* What a patient is told when a step's answer is not there yet. The server has the last word (`invalid_answer`); these are its rules in
-   sentences, so that most is said without a round trip. Pure. */
+/* What a patient is told when a step's answer is not there yet. The server has the last word
+   (`invalid_answer`); these are its rules in sentences, so that most is said without a round trip. Pure. */
 import { inEach, t } from "../shared/text.js";
 
 const RULES = {
-  text: (step, answer) => (step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null),
+  text: (step, answer) =>
+    step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null,
   choice: (step, answer) => (step.required && !answer ? t("Please choose one.") : null),
-  yes_no: (step, answer) => (step.required && typeof answer !== "boolean" ? t("Please choose Yes or No.") : null),
-  date: (step, answer) => (step.required && !answer ? t("Please give the whole date: day, month and year.") : null),
+  yes_no: (step, answer) =>
+    step.required && typeof answer !== "boolean" ? t("Please choose Yes or No.") : null,
+  date: (step, answer) =>
+    step.required && !answer ? t("Please give the whole date: day, month and year.") : null,
   consent: (step, answer) => {
     if (!answer?.agreed) return step.required ? t("Please read this and tick that you agree.") : null;
     return answer.signature?.trim() ? null : t("Please sign by writing your full name.");

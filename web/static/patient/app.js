@@ -1,5 +1,6 @@
-/* The patient's one page: setup guide, waiting room, video session page, after. Which of them is shown follows from the visit's state as
-   the server tells it, so being pulled in needs neither a reload nor a click. */
+/* The patient's one page: setup guide, waiting room, video session page, after. Which of them is shown
+   follows from the visit's state as the server tells it, so being pulled in needs neither a reload nor a
+   click. */
 import { Session } from "../session/session.js";
 import { Chat } from "../shared/chat.js";
 import { mark } from "../shared/brand.js";
@@ -7,7 +8,17 @@ import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
 import { Language } from "../shared/language.js";
 import { html, render } from "../shared/lit.js";
-import { announce, ask, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
+import {
+  announce,
+  ask,
+  connectionBar,
+  drawKeepingFocus,
+  followConnection,
+  prepareRegions,
+  redrawing,
+  tendMenus,
+  toast,
+} from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
 import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
@@ -27,8 +38,16 @@ const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("Your place and your answers are kept."),
   closed: {
-    4203: { text: t("This visit is open in another tab."), label: t("Use it here"), act: () => client.connect() },
-    other: { text: t("This browser has no open visit here any more."), label: t("Go to {name}", organisation), act: () => location.assign(boot.home) },
+    4203: {
+      text: t("This visit is open in another tab."),
+      label: t("Use it here"),
+      act: () => client.connect(),
+    },
+    other: {
+      text: t("This browser has no open visit here any more."),
+      label: t("Go to {name}", organisation),
+      act: () => location.assign(boot.home),
+    },
   },
 }));
 
@@ -73,7 +92,11 @@ async function leave(step, to, { forward }, move) {
 
 function focusProblem() {
   redraw();
-  queueMicrotask(() => root.querySelector("[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]")?.focus());
+  queueMicrotask(() =>
+    root
+      .querySelector("[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]")
+      ?.focus(),
+  );
 }
 
 function goTo(step) {
@@ -86,22 +109,38 @@ function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
   const finished = state.info.guide_done;
-  return html`
-    <div class="inline"><span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span></div>
+  return html` <div class="inline">
+      <span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span>
+    </div>
     ${messages(chat.lines)}
     ${guideStep({ state, client, step, busy, finished, go: (to, how) => leave(step, to, how, goTo) })}
     <div class="stack moves-out">
-      <p class="small quiet">${t("Staff can see your request already. You may be taken in before you finish.")}</p>
-      <div>${finished ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>${t("Back to the waiting room")}</button>`
-        : html`<button type="button" class="btn plain" @click=${leaveLine}>${t("Leave the line")}</button>`}</div>
+      <p class="small quiet">
+        ${t("Staff can see your request already. You may be taken in before you finish.")}
+      </p>
+      <div>
+        ${
+          finished
+            ? html`<button type="button" class="btn plain" @click=${() => goTo(null)}>
+                ${t("Back to the waiting room")}
+              </button>`
+            : html`<button type="button" class="btn plain" @click=${leaveLine}>
+                ${t("Leave the line")}
+              </button>`
+        }
+      </div>
     </div>`;
 }
 
 async function leaveLine() {
   const sure = await ask({
     title: t("Leave the line?"),
-    text: t("Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line."),
-    yes: t("Leave the line"), no: t("Stay in line"), danger: true,
+    text: t(
+      "Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line.",
+    ),
+    yes: t("Leave the line"),
+    no: t("Stay in line"),
+    danger: true,
   });
   if (!sure) return;
   try {
@@ -120,7 +159,9 @@ function restOfTheGuide() {
     session.showAside(false);
     toast(t("Thank you: the setup guide is complete."));
   };
-  return html`<div class="stack">${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done, go: (to, how) => leave(step, to, how, move) })}</div>`;
+  return html`<div class="stack">
+    ${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done, go: (to, how) => leave(step, to, how, move) })}
+  </div>`;
 }
 
 /** What stands beside the call for a patient: the rest of the setup guide. */
@@ -128,7 +169,11 @@ function asideOfCall() {
   if (!state.steps.length || (state.info.guide_done && !beside)) return null;
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   return {
-    label: state.info.guide_done ? t("Setup guide") : open ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open) : t("Setup guide · finish"),
+    label: state.info.guide_done
+      ? t("Setup guide")
+      : open
+        ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open)
+        : t("Setup guide · finish"),
     short: open ? `${t("Setup guide")} · ${open}` : t("Setup guide"),
     view: restOfTheGuide,
   };
@@ -149,7 +194,15 @@ function followVisit() {
   if (now === "after") chat.stop();
   else chat.start();
   if (now === "session" && !session) {
-    session = new Session({ client, visit: boot.visit, role: "patient", organisation, language, redraw, aside: asideOfCall });
+    session = new Session({
+      client,
+      visit: boot.visit,
+      role: "patient",
+      organisation,
+      language,
+      redraw,
+      aside: asideOfCall,
+    });
     session.open();
     if (navigator.userActivation?.hasBeenActive) {
       navigator.vibrate?.(200);
@@ -158,7 +211,8 @@ function followVisit() {
   } else if (now !== "session" && session) {
     session.close();
     session = null;
-    if (now === "waiting" || now === "guide") toast(t("You are back in line, at your old place. Nobody sees or hears you now."));
+    if (now === "waiting" || now === "guide")
+      toast(t("You are back in line, at your old place. Nobody sees or hears you now."));
   }
   session?.update(state.visit);
   redraw();
@@ -172,19 +226,34 @@ function header() {
 }
 
 const VIEWS = {
-  loading: () => html`<h1>${t("Your visit")}</h1><p class="quiet" role="status">${slow ? t("This takes longer than usual. Your place in line is kept, and this page goes on trying by itself.") : t("Opening your visit…")}</p>`,
-  gone: () => wasLost() ? html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("Your visit was lost")}</h1>
-    <p role="status">${t("Our records were restored without your visit, so you are no longer in line. We are sorry. Nobody sees or hears you. Please begin again with Meet Now.")}</p>
-    <p><a class="btn main big" href=${boot.home}>${t("Go to {name}", organisation)}</a></p></section>` : html`<section class="card stack"><h1 tabindex="-1" data-focus>${t("No visit is open here")}</h1>
-    <p>${t("This browser has no open visit at {name} any more.", organisation)}</p><p><a class="btn main" href=${boot.home}>${t("Go to {name}", organisation)}</a></p></section>`,
+  loading: () =>
+    html`<h1>${t("Your visit")}</h1>
+      <p class="quiet" role="status">
+        ${slow ? t("This takes longer than usual. Your place in line is kept, and this page goes on trying by itself.") : t("Opening your visit…")}
+      </p>`,
+  gone: () =>
+    wasLost()
+      ? html`<section class="card stack">
+          <h1 tabindex="-1" data-focus>${t("Your visit was lost")}</h1>
+          <p role="status">
+            ${t("Our records were restored without your visit, so you are no longer in line. We are sorry. Nobody sees or hears you. Please begin again with Meet Now.")}
+          </p>
+          <p><a class="btn main big" href=${boot.home}>${t("Go to {name}", organisation)}</a></p>
+        </section>`
+      : html`<section class="card stack">
+          <h1 tabindex="-1" data-focus>${t("No visit is open here")}</h1>
+          <p>${t("This browser has no open visit at {name} any more.", organisation)}</p>
+          <p><a class="btn main" href=${boot.home}>${t("Go to {name}", organisation)}</a></p>
+        </section>`,
   guide,
-  waiting: () => waitingRoom({ state, organisation, lines: chat.lines, act: { leave: leaveLine, step: goTo } }),
+  waiting: () =>
+    waitingRoom({ state, organisation, lines: chat.lines, act: { leave: leaveLine, step: goTo } }),
   after: () => afterVisit({ visit: state.visit, organisation, home: boot.home }),
 };
 
 const TITLES = {
   loading: () => t("Your visit"),
-  gone: () => wasLost() ? t("Your visit was lost") : t("No open visit"),
+  gone: () => (wasLost() ? t("Your visit was lost") : t("No open visit")),
   guide: () => t("{step}: setup guide", { step: (hashStep() ?? state.firstOpenStep).title }),
   waiting: () => `${state.place?.place ? `(${state.place.place}) ` : ""}${t("Waiting room")}`,
   session: () => session?.title ?? t("Your session"),
@@ -197,7 +266,14 @@ function draw() {
   if (now === "session" && session) {
     render(html`${banner}${session.view()}`, root);
   } else {
-    render(html`${banner}${header()}<main id="main" tabindex="-1" class="page stack" data-phase=${now}>${(VIEWS[now] ?? VIEWS.loading)()}</main><footer class="foot">${language.view()}</footer>`, root);
+    render(
+      html`${banner}${header()}
+        <main id="main" tabindex="-1" class="page stack" data-phase=${now}>
+          ${(VIEWS[now] ?? VIEWS.loading)()}
+        </main>
+        <footer class="foot">${language.view()}</footer>`,
+      root,
+    );
   }
   document.title = `${TITLES[now]()} · ${organisation.name}`;
   const key = now === "guide" ? `guide${location.hash}` : now;

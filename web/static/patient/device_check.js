@@ -1,11 +1,17 @@
-/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves the device; what is kept is a
-   word for each part. An element of its own, because it holds the camera and must let go of it when it leaves the page. */
+/* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves the
+   device; what is kept is a word for each part. An element of its own, because it holds the camera and must
+   let go of it when it leaves the page. */
 import { MediaSession } from "../media.js";
 import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devices.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-const PARTS = inEach(() => ({ camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") }));
+const PARTS = inEach(() => ({
+  camera: t("Camera"),
+  microphone: t("Microphone"),
+  speaker: t("Speaker"),
+  network: t("Network"),
+}));
 const BAD = inEach(() => ({ poor: t("Poor"), "not heard": t("Not heard") }));
 
 class DeviceCheck extends HTMLElement {
@@ -43,7 +49,13 @@ class DeviceCheck extends HTMLElement {
     this.#media?.close();
     const media = new MediaSession({ sendAnswer: async () => {} });
     this.#media = media;
-    media.addEventListener("devicechange", () => this.#media === media && (this.#found.video === "missing" || this.#found.audio === "missing") && this.#look());
+    media.addEventListener(
+      "devicechange",
+      () =>
+        this.#media === media &&
+        (this.#found.video === "missing" || this.#found.audio === "missing") &&
+        this.#look(),
+    );
     this.#found = { video: null, audio: null };
     this.#draw();
     const found = await media.prepare({ audio: true, video: true });
@@ -83,47 +95,96 @@ class DeviceCheck extends HTMLElement {
 
   #chip(part) {
     const word = this.#answer[part];
-    if (!word) return html`<span class="chip off">${part === "speaker" ? t("Not tested") : t("Looking…")}</span>`;
+    if (!word)
+      return html`<span class="chip off">${part === "speaker" ? t("Not tested") : t("Looking…")}</span>`;
     if (word === "on") return html`<span class="chip"><span class="dot"></span>${t("Works")}</span>`;
-    if (part === "network" && word !== "poor") return html`<span class="chip"><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span>`;
+    if (part === "network" && word !== "poor")
+      return html`<span class="chip"
+        ><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span
+      >`;
     return html`<span class="chip amber">${BAD()[word] ?? t("Does not work")}</span>`;
   }
 
   #draw() {
     const troubles = ["video", "audio"].map((kind) => troubleWords(kind, this.#found[kind])).filter(Boolean);
     const seen = this.#found.video === "on";
-    render(html`<div class="check">
-      <div class="mirror">
-        <video muted playsinline autoplay aria-label=${t("Your own picture")} ?hidden=${!seen} .srcObject=${this.#media?.preview ?? null}></video>
-        ${seen ? nothing : html`<p>${this.#found.video ? t("No picture") : t("Your browser may ask whether this page may use your camera and microphone. Please allow it.")}</p>`}
-        <span class="tag">${t("Only you see this")}</span>
-      </div>
-      <ul role="list" class="parts">
-        ${Object.entries(PARTS()).map(([part, name]) => html`<li class="row apart">
-          <span class="name">${name}</span>${this.#chip(part)}
-          ${part === "microphone" && this.#found.audio === "on" ? html`<div class="level"><meter min="0" max="1" .value=${this.#level} aria-label=${t("How loud your microphone hears you")}></meter>
-            <span class="small quiet">${t("Say something: the bar moves.")}</span></div>` : nothing}
-          ${part === "speaker" ? this.#speakerTest() : nothing}
-        </li>`)}
-      </ul>
-      ${troubles.length ? html`<div class="notice amber stack" role="status">
-        ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
-        <p>${t("You can go on all the same: the visit works with what you have.")}</p>
-        <div><button type="button" class="btn" @click=${() => this.#look()}>${t("Try again")}</button></div>
-      </div>` : nothing}
-    </div>`, this);
+    render(
+      html`<div class="check">
+        <div class="mirror">
+          <video
+            muted
+            playsinline
+            autoplay
+            aria-label=${t("Your own picture")}
+            ?hidden=${!seen}
+            .srcObject=${this.#media?.preview ?? null}></video>
+          ${seen ? nothing : html`<p>${this.#found.video ? t("No picture") : t("Your browser may ask whether this page may use your camera and microphone. Please allow it.")}</p>`}
+          <span class="tag">${t("Only you see this")}</span>
+        </div>
+        <ul role="list" class="parts">
+          ${Object.entries(PARTS()).map(
+            ([part, name]) =>
+              html`<li class="row apart">
+                <span class="name">${name}</span>${this.#chip(part)}
+                ${
+                  part === "microphone" && this.#found.audio === "on"
+                    ? html`<div class="level">
+                        <meter
+                          min="0"
+                          max="1"
+                          .value=${this.#level}
+                          aria-label=${t("How loud your microphone hears you")}></meter>
+                        <span class="small quiet">${t("Say something: the bar moves.")}</span>
+                      </div>`
+                    : nothing
+                }
+                ${part === "speaker" ? this.#speakerTest() : nothing}
+              </li>`,
+          )}
+        </ul>
+        ${
+          troubles.length
+            ? html`<div class="notice amber stack" role="status">
+                ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
+                <p>${t("You can go on all the same: the visit works with what you have.")}</p>
+                <div>
+                  <button type="button" class="btn" @click=${() => this.#look()}>${t("Try again")}</button>
+                </div>
+              </div>`
+            : nothing
+        }
+      </div>`,
+      this,
+    );
   }
 
   #speakerTest() {
     if (this.#speaker === "asked") {
-      return html`<div class="level row" role="group" aria-label=${t("Did you hear two notes?")}><span>${t("Did you hear two notes?")}</span>
+      return html`<div class="level row" role="group" aria-label=${t("Did you hear two notes?")}>
+        <span>${t("Did you hear two notes?")}</span>
         <button type="button" class="btn" @click=${() => this.#heard(true)}>${t("Yes")}</button>
-        <button type="button" class="btn" @click=${() => this.#heard(false)}>${t("No")}</button></div>`;
+        <button type="button" class="btn" @click=${() => this.#heard(false)}>${t("No")}</button>
+      </div>`;
     }
-    const words = { playing: t("Playing…"), blocked: t("The browser blocked the sound. Press again."), idle: nothing }[this.#speaker];
-    const advice = this.#answer.speaker === "not heard" ? t("Turn up the volume, or check which speaker or headphones are chosen.") : nothing;
-    return html`<div class="level row"><button type="button" class="btn" aria-disabled=${this.#speaker === "playing"} @click=${() => this.#speaker !== "playing" && this.#testSpeaker()}>${t("Play a sound")}</button>
-      <span class="small quiet" role="status">${words === nothing ? advice : words}</span></div>`;
+    const words = {
+      playing: t("Playing…"),
+      blocked: t("The browser blocked the sound. Press again."),
+      idle: nothing,
+    }[this.#speaker];
+    const advice =
+      this.#answer.speaker === "not heard"
+        ? t("Turn up the volume, or check which speaker or headphones are chosen.")
+        : nothing;
+    return html`<div class="level row">
+      <button
+        type="button"
+        class="btn"
+        aria-disabled=${this.#speaker === "playing"}
+        @click=${() => this.#speaker !== "playing" && this.#testSpeaker()}>
+        ${t("Play a sound")}
+      </button>
+      <span class="small quiet" role="status">${words === nothing ? advice : words}</span>
+    </div>`;
   }
 }
 

@@ -1,4 +1,5 @@
-/* The setup guide: one page a step. Draws the patient's visit at a step and says where the patient wants to go; keeps no answer. */
+/* The setup guide: one page a step. Draws the patient's visit at a step and says where the patient wants to
+   go; keeps no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
 import { stepField } from "./steps.js";
 import { inEach, t } from "../shared/text.js";
@@ -13,23 +14,31 @@ const SAVED = inEach(() => ({
 function progress(state, index) {
   const { steps } = state;
   return html`<div class="progress">
-    <div class="row apart small"><b class="num">${t("Step {step} of {steps}", { step: index + 1, steps: steps.length })}</b><span class="quiet saved" data-saving=${state.saving}>${SAVED()[state.saving]}</span></div>
+    <div class="row apart small">
+      <b class="num">${t("Step {step} of {steps}", { step: index + 1, steps: steps.length })}</b
+      ><span class="quiet saved" data-saving=${state.saving}>${SAVED()[state.saving]}</span>
+    </div>
     <progress max=${steps.length} .value=${index + 1} aria-label=${t("Setup guide")}></progress>
   </div>`;
 }
 
 /**
- * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left it; `heading` is 1 on a page of its own
- * and 2 beside the call; `busy` while an answer is being checked.
+ * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left it;
+ * `heading` is 1 on a page of its own and 2 beside the call; `busy` while an answer is being checked.
  */
 export function guideStep({ state, client, step, heading = 1, busy, go, finished }) {
   const index = state.steps.indexOf(step);
   const last = index === state.steps.length - 1;
   const label = `title-${step.id}`;
   const back = index > 0 ? state.steps[index - 1] : null;
-  const title = heading === 1
-    ? html`<h1 id=${label} tabindex="-1" data-focus>${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}</h1>`
-    : html`<h2 id=${label} tabindex="-1" data-focus>${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}</h2>`;
+  const title =
+    heading === 1
+      ? html`<h1 id=${label} tabindex="-1" data-focus>
+          ${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}
+        </h1>`
+      : html`<h2 id=${label} tabindex="-1" data-focus>
+          ${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}
+        </h2>`;
   const submit = (event) => {
     event.preventDefault();
     if (busy) return;
@@ -38,11 +47,16 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
   };
   return html`${progress(state, index)}
     <form class="card stack step" novalidate @submit=${submit}>
-      ${keyed(step.id, html`${title}
-        ${stepField({ step, answer: state.answer(step.id), problem: state.problems.get(step.id), label, client, typed: (value) => state.type(step.id, value) })}`)}
+      ${keyed(
+        step.id,
+        html`${title}
+        ${stepField({ step, answer: state.answer(step.id), problem: state.problems.get(step.id), label, client, typed: (value) => state.type(step.id, value) })}`,
+      )}
       <div class="row apart moves">
         ${back ? html`<button type="button" class="btn" @click=${() => go(back, { forward: false })}>${t("Back")}</button>` : html`<span></span>`}
-        <button class="btn main big" aria-disabled=${busy ? "true" : "false"}>${last ? (finished ? t("Done") : t("Finish")) : t("Next")}</button>
+        <button class="btn main big" aria-disabled=${busy ? "true" : "false"}>
+          ${last ? (finished ? t("Done") : t("Finish")) : t("Next")}
+        </button>
       </div>
     </form>`;
 }

@@ -1,4 +1,5 @@
-/* One step of the setup guide as a field, by its kind. Draws an answer and reports what is typed; keeps nothing. */
+/* One step of the setup guide as a field, by its kind. Draws an answer and reports what is typed; keeps
+   nothing. */
 import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { t } from "../shared/text.js";
@@ -9,17 +10,32 @@ function paragraphs(text) {
 }
 
 function described(field) {
-  return [field.step.help && `${field.id}-help`, field.problem && `${field.id}-wrong`].filter(Boolean).join(" ") || nothing;
+  return (
+    [field.step.help && `${field.id}-help`, field.problem && `${field.id}-wrong`].filter(Boolean).join(" ") ||
+    nothing
+  );
 }
 
 const invalid = (field) => (field.problem ? "true" : nothing);
 
 function radios(field, options) {
-  return html`<fieldset class="options" aria-labelledby=${field.label} aria-describedby=${described(field)} aria-invalid=${invalid(field)}>
-    ${options.map(([value, label], index) => html`<label class="option">
-      <input type="radio" name=${field.id} id=${index ? nothing : field.id} .checked=${live(field.answer === value)} @change=${() => field.typed(value)}>
-      <span>${label}</span>
-    </label>`)}
+  return html`<fieldset
+    class="options"
+    aria-labelledby=${field.label}
+    aria-describedby=${described(field)}
+    aria-invalid=${invalid(field)}>
+    ${options.map(
+      ([value, label], index) =>
+        html`<label class="option">
+          <input
+            type="radio"
+            name=${field.id}
+            id=${index ? nothing : field.id}
+            .checked=${live(field.answer === value)}
+            @change=${() => field.typed(value)} />
+          <span>${label}</span>
+        </label>`,
+    )}
   </fieldset>`;
 }
 
@@ -27,26 +43,69 @@ function consent(field) {
   const { step, answer } = field;
   const given = { agreed: false, signature: "", ...answer };
   return html`<div class="stack">
-    <div class="consent" tabindex="0" role="region" aria-label=${t("The full text")}>${paragraphs(step.text)}</div>
-    <label class="option"><input type="checkbox" id=${field.id} .checked=${live(given.agreed)} aria-describedby=${described(field)} aria-invalid=${invalid(field)}
-      @change=${(event) => field.typed({ ...given, agreed: event.target.checked })}><span>${t("I have read this and I agree")}</span></label>
+    <div class="consent" tabindex="0" role="region" aria-label=${t("The full text")}>
+      ${paragraphs(step.text)}
+    </div>
+    <label class="option"
+      ><input
+        type="checkbox"
+        id=${field.id}
+        .checked=${live(given.agreed)}
+        aria-describedby=${described(field)}
+        aria-invalid=${invalid(field)}
+        @change=${(event) => field.typed({ ...given, agreed: event.target.checked })} /><span
+        >${t("I have read this and I agree")}</span
+      ></label
+    >
     <div class="field">
       <label for="${field.id}-sign">${t("Signature: your full name")}</label>
-      <input class="input sign" id="${field.id}-sign" autocomplete="name" maxlength="200" .value=${live(given.signature)} aria-describedby=${described(field)}
-        @input=${(event) => field.typed({ ...given, signature: event.target.value })}>
+      <input
+        class="input sign"
+        id="${field.id}-sign"
+        autocomplete="name"
+        maxlength="200"
+        .value=${live(given.signature)}
+        aria-describedby=${described(field)}
+        @input=${(event) => field.typed({ ...given, signature: event.target.value })} />
     </div>
   </div>`;
 }
 
 const KINDS = {
-  text: (field) => html`<textarea class="input" id=${field.id} rows="4" maxlength="4000" aria-labelledby=${field.label} aria-describedby=${described(field)}
-    aria-invalid=${invalid(field)} .value=${live(field.answer ?? "")} @input=${(event) => field.typed(event.target.value)}></textarea>`,
-  choice: (field) => radios(field, field.step.options.map((option) => [option, option])),
-  yes_no: (field) => radios(field, [[true, t("Yes")], [false, t("No")]]),
-  date: (field) => html`<input class="input date" type="date" id=${field.id} aria-labelledby=${field.label} aria-describedby=${described(field)} aria-invalid=${invalid(field)}
-    .value=${live(field.answer ?? "")} @input=${(event) => field.typed(event.target.value)}>`,
+  text: (field) =>
+    html`<textarea
+      class="input"
+      id=${field.id}
+      rows="4"
+      maxlength="4000"
+      aria-labelledby=${field.label}
+      aria-describedby=${described(field)}
+      aria-invalid=${invalid(field)}
+      .value=${live(field.answer ?? "")}
+      @input=${(event) => field.typed(event.target.value)}></textarea>`,
+  choice: (field) =>
+    radios(
+      field,
+      field.step.options.map((option) => [option, option]),
+    ),
+  yes_no: (field) =>
+    radios(field, [
+      [true, t("Yes")],
+      [false, t("No")],
+    ]),
+  date: (field) =>
+    html`<input
+      class="input date"
+      type="date"
+      id=${field.id}
+      aria-labelledby=${field.label}
+      aria-describedby=${described(field)}
+      aria-invalid=${invalid(field)}
+      .value=${live(field.answer ?? "")}
+      @input=${(event) => field.typed(event.target.value)} />`,
   consent,
-  device_check: (field) => html`<device-check .client=${field.client} .answer=${field.answer} .typed=${field.typed}></device-check>`,
+  device_check: (field) =>
+    html`<device-check .client=${field.client} .answer=${field.answer} .typed=${field.typed}></device-check>`,
 };
 
 /**
@@ -55,8 +114,9 @@ const KINDS = {
  */
 export function stepField({ step, answer, problem, label, client, typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, typed };
-  return html`
-    ${step.help ? html`<p class="quiet" id="${field.id}-help">${step.help}</p>` : nothing}
+  return html` ${step.help ? html`<p class="quiet" id="${field.id}-help">${step.help}</p>` : nothing}
     ${KINDS[step.kind]?.(field) ?? nothing}
-    <div role="alert">${problem ? html`<p class="wrong" id="${field.id}-wrong">${problem}</p>` : nothing}</div>`;
+    <div role="alert">
+      ${problem ? html`<p class="wrong" id="${field.id}-wrong">${problem}</p>` : nothing}
+    </div>`;
 }

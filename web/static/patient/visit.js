@@ -1,5 +1,5 @@
-/* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is still to be saved.
-   Knows the signalling client, no DOM. */
+/* The patient's visit as this browser knows it: what the server said last, what has been typed since, what is
+   still to be saved. Knows the signalling client, no DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
 import { SignallingError } from "../signalling.js";
@@ -56,7 +56,10 @@ export class PatientVisit extends EventTarget {
     this.#set("visit", this.#kept(visit));
   }
 
-  /** Of an ended visit the server shows the end alone; whom the patient saw, and for how long, a page that was there knows itself. */
+  /**
+   * Of an ended visit the server shows the end alone; whom the patient saw, and for how long, a page that was
+   * there knows itself.
+   */
   #kept(visit) {
     const before = this.visit;
     if (visit.status !== "ended" || visit.claimant || !before?.claimant) return visit;
@@ -79,7 +82,10 @@ export class PatientVisit extends EventTarget {
     return this.#drafts.has(id) ? this.#drafts.get(id) : this.info?.answers[id];
   }
 
-  /** Where the patient was: the first step without an answer, but for optional ones that were passed by; else the last. */
+  /**
+   * Where the patient was: the first step without an answer, but for optional ones that were passed by; else
+   * the last.
+   */
   get firstOpenStep() {
     const reached = (this.info?.step ?? 1) - 1;
     const open = (step, index) => this.answer(step.id) === undefined && (step.required || index >= reached);
@@ -98,7 +104,9 @@ export class PatientVisit extends EventTarget {
     this.#changed();
   }
 
-  /** Leave a step. Returns false where its answer must be put right first (only asked for when going forward). */
+  /**
+   * Leave a step. Returns false where its answer must be put right first (only asked for when going forward).
+   */
   async leave(step, { forward }) {
     const answer = this.answer(step.id) ?? null;
     const wrong = problemOf(step, answer);
@@ -109,11 +117,16 @@ export class PatientVisit extends EventTarget {
     }
     this.#unsaved.delete(step.id);
     const saved = this.#save(step.id, answer, true);
-    const late = new Promise((go) => setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true));
+    const late = new Promise((go) =>
+      setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true),
+    );
     return Promise.race([saved, late]);
   }
 
-  /** The last step was left. Returns the id of a step that is still missing, or null when the guide is complete. */
+  /**
+   * The last step was left. Returns the id of a step that is still missing, or null when the guide is
+   * complete.
+   */
   async finish() {
     try {
       await this.#client.request({ type: "visit.finish", visit: this.id }, { timeout_ms: 60_000 });
@@ -154,7 +167,10 @@ export class PatientVisit extends EventTarget {
 
   async #save(step, answer, left) {
     try {
-      await this.#client.request({ type: "visit.save", visit: this.id, step, answer, left }, { timeout_ms: 60_000 });
+      await this.#client.request(
+        { type: "visit.save", visit: this.id, step, answer, left },
+        { timeout_ms: 60_000 },
+      );
       if (left && this.#drafts.get(step) === answer) {
         if (this.info) this.info = { ...this.info, answers: { ...this.info.answers, [step]: answer } };
         this.#drafts.delete(step);

@@ -4,7 +4,9 @@ import { clock, minutes, onCallWords, placeWords, waitWords } from "../shared/fo
 import { html, nothing, svg } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-/** The ring round the place: full when next, emptier the further back. It says nothing that the words do not. */
+/**
+ * The ring round the place: full when next, emptier the further back. It says nothing that the words do not.
+ */
 function ring(place, waiting) {
   const share = place ? Math.max(0.08, 1 - (place - 1) / Math.max(waiting, place)) : 0;
   const length = 2 * Math.PI * 60;
@@ -18,30 +20,64 @@ function ring(place, waiting) {
 /** "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head. */
 export function placeLine(place) {
   if (!place) return t("You are in line");
-  return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)].filter(Boolean).join(". ");
+  return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)]
+    .filter(Boolean)
+    .join(". ");
 }
 
-const WORKS = inEach(() => ({ on: t("Works"), good: t("Good"), fair: t("Fair"), poor: t("Poor"), "not heard": t("Not heard") }));
+const WORKS = inEach(() => ({
+  on: t("Works"),
+  good: t("Good"),
+  fair: t("Fair"),
+  poor: t("Poor"),
+  "not heard": t("Not heard"),
+}));
 
 /** What is ready, from the device check's answer and the guide. */
 function readiness(state) {
   const step = state.steps.find(({ kind }) => kind === "device_check");
   const checked = (step && state.answer(step.id)) || null;
   const rows = checked
-    ? [[t("Camera"), checked.camera], [t("Microphone"), checked.microphone], [t("Speaker"), checked.speaker], [t("Network"), checked.network]].filter(([, word]) => word)
+    ? [
+        [t("Camera"), checked.camera],
+        [t("Microphone"), checked.microphone],
+        [t("Speaker"), checked.speaker],
+        [t("Network"), checked.network],
+      ].filter(([, word]) => word)
     : [];
   return html`<ul role="list" class="stack ready">
-    ${rows.map(([name, word]) => html`<li class="row apart"><span>${name}</span>
-      <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}">${WORKS()[word] ?? t("Does not work")}</span></li>`)}
+    ${rows.map(
+      ([name, word]) =>
+        html`<li class="row apart">
+          <span>${name}</span>
+          <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}"
+            >${WORKS()[word] ?? t("Does not work")}</span
+          >
+        </li>`,
+    )}
     <li class="row apart"><span>${t("Setup guide")}</span><span class="chip">${t("Complete")}</span></li>
   </ul>`;
 }
 
 /** What staff wrote to somebody who waits, newest first; nothing where they wrote nothing. */
 export function messages(lines) {
-  const theirs = lines.filter(({ party }) => party !== "patient").slice(-3).reverse();
+  const theirs = lines
+    .filter(({ party }) => party !== "patient")
+    .slice(-3)
+    .reverse();
   if (!theirs.length) return nothing;
-  return html`<section class="card stack" aria-label=${t("Messages")}>${theirs.map((line) => html`<div class="msg"><b>${t("Message from {name}", { name: line.name })}, <span class="num">${clock(line.at_ms)}</span></b><p>${line.text}</p></div>`)}</section>`;
+  return html`<section class="card stack" aria-label=${t("Messages")}>
+    ${theirs.map(
+      (line) =>
+        html`<div class="msg">
+          <b
+            >${t("Message from {name}", { name: line.name })},
+            <span class="num">${clock(line.at_ms)}</span></b
+          >
+          <p>${line.text}</p>
+        </div>`,
+    )}
+  </section>`;
 }
 
 /** `act` has leave() and step(step); `lines` is what was written. */
@@ -49,21 +85,48 @@ export function waitingRoom({ state, act, organisation, lines }) {
   const { visit, place } = state;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
   const check = state.steps.find(({ kind }) => kind === "device_check");
-  return html`
-    <section class="card place">
+  return html` <section class="card place">
       ${ring(place?.place ?? null, place?.waiting ?? 1)}
       <div role="status" class="stack">
         <h1 tabindex="-1" data-focus>${placeWords(place?.place)}</h1>
-        <p class="quiet num">${wait ? `${wait}. ` : nothing}${place ? `${onCallWords(place.on_call)}.` : nothing}</p>
+        <p class="quiet num">
+          ${wait ? `${wait}. ` : nothing}${place ? `${onCallWords(place.on_call)}.` : nothing}
+        </p>
       </div>
-      <p class="small quiet num">${t("You have been in line since {time}, when you opened the setup guide.", { time: clock(visit.arrived_ms) })}</p>
+      <p class="small quiet num">
+        ${t("You have been in line since {time}, when you opened the setup guide.", { time: clock(visit.arrived_ms) })}
+      </p>
     </section>
     ${messages(lines)}
-    <section class="notice"><p><b>${t("You may lock this phone or close this page.")}</b> ${t("Your place is kept: open {name}’s page again in this browser and you are back here. Nobody sees or hears you until you press Start Session.", organisation)}</p></section>
-    <section class="card stack"><h2>${t("You are ready")}</h2>${readiness(state)}
-      <details class="review"><summary>${t("Your answers")}</summary>
-        <dl>${state.steps.map((step) => html`<div><dt>${step.title}</dt><dd>${answerWords(step, state.answer(step.id)) ?? t("No answer")}
-          <button type="button" class="btn plain" aria-label=${t("Change: {step}", { step: step.title })} @click=${() => act.step(step)}>${t("Change")}</button></dd></div>`)}</dl>
+    <section class="notice">
+      <p>
+        <b>${t("You may lock this phone or close this page.")}</b>
+        ${t("Your place is kept: open {name}’s page again in this browser and you are back here. Nobody sees or hears you until you press Start Session.", organisation)}
+      </p>
+    </section>
+    <section class="card stack">
+      <h2>${t("You are ready")}</h2>
+      ${readiness(state)}
+      <details class="review">
+        <summary>${t("Your answers")}</summary>
+        <dl>
+          ${state.steps.map(
+            (step) =>
+              html`<div>
+                <dt>${step.title}</dt>
+                <dd>
+                  ${answerWords(step, state.answer(step.id)) ?? t("No answer")}
+                  <button
+                    type="button"
+                    class="btn plain"
+                    aria-label=${t("Change: {step}", { step: step.title })}
+                    @click=${() => act.step(step)}>
+                    ${t("Change")}
+                  </button>
+                </dd>
+              </div>`,
+          )}
+        </dl>
       </details>
     </section>
     <div class="row apart">
@@ -75,12 +138,24 @@ export function waitingRoom({ state, act, organisation, lines }) {
 const ENDINGS = {
   completed: (visit) => [
     t("Your visit is over"),
-    !visit.claimant ? t("Thank you for coming.")
-      : visit.talked_ms ? t("You saw {name}, for {time}.", { name: visit.claimant.name, time: minutes(visit.talked_ms) }) : t("You saw {name}.", visit.claimant),
+    !visit.claimant
+      ? t("Thank you for coming.")
+      : visit.talked_ms
+        ? t("You saw {name}, for {time}.", { name: visit.claimant.name, time: minutes(visit.talked_ms) })
+        : t("You saw {name}.", visit.claimant),
   ],
-  declined: (visit) => [t("This visit could not take place"), visit.reason || t("The clinic declined this request. You also get an email.")],
-  withdrawn: () => [t("You have left the line"), t("Your place was given up, as you wished. You can come back with Meet Now at any time.")],
-  expired: () => [t("This visit has expired"), t("Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now.")],
+  declined: (visit) => [
+    t("This visit could not take place"),
+    visit.reason || t("The clinic declined this request. You also get an email."),
+  ],
+  withdrawn: () => [
+    t("You have left the line"),
+    t("Your place was given up, as you wished. You can come back with Meet Now at any time."),
+  ],
+  expired: () => [
+    t("This visit has expired"),
+    t("Nobody could take it in the time the clinic allows. We are sorry. You can ask again with Meet Now."),
+  ],
 };
 
 export function afterVisit({ visit, organisation, home }) {

@@ -1,33 +1,65 @@
-/* The buttons of the video session page, before and during the call, and the questions before those that others notice. */
+/* The buttons of the video session page, before and during the call, and the questions before those that
+   others notice. */
 import { html, nothing } from "../shared/lit.js";
 import { icons } from "./icons.js";
 import { inEach, t } from "../shared/text.js";
 
 const RETURN = inEach(() => ({
   title: t("Return to the queue?"),
-  text: t("The patient goes back to their old place in line and is told so. Another clinician may claim the visit."),
-  yes: t("Return to queue"), no: t("Stay in the session"),
+  text: t(
+    "The patient goes back to their old place in line and is told so. Another clinician may claim the visit.",
+  ),
+  yes: t("Return to queue"),
+  no: t("Stay in the session"),
 }));
 const END = inEach(() => ({
   title: t("End the session?"),
   text: t("It ends for both of you, and the patient leaves this page."),
-  yes: t("End session"), no: t("Stay in the session"), danger: true,
+  yes: t("End session"),
+  no: t("Stay in the session"),
+  danger: true,
 }));
 
 /** A button of the call's bar: picture over word. */
 function control({ icon, word, act, pressed = null, danger = false, main = false }) {
-  return html`<button type="button" class="control ${danger ? "danger" : ""} ${main ? "main" : ""}" aria-pressed=${pressed === null ? nothing : String(pressed)} @click=${act}>${icons[icon]}<span>${word}</span></button>`;
+  return html`<button
+    type="button"
+    class="control ${danger ? "danger" : ""} ${main ? "main" : ""}"
+    aria-pressed=${pressed === null ? nothing : String(pressed)}
+    @click=${act}>
+    ${icons[icon]}<span>${word}</span>
+  </button>`;
 }
 
 /** Start Session, and for the provider the ways out. */
 export function startButtons({ role, started, pressing, other, start, leave }) {
-  return html`
-    ${started && role === "guest" ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for the others")}</button>` : started
-      ? html`<button type="button" class="btn big" aria-disabled="true">${t("Waiting for {name}", { name: other })}</button>`
-      : html`<button type="button" class="btn main big" aria-disabled=${pressing ? "true" : "false"} @click=${start}>${t("Start Session")}</button>`}
-    ${role === "provider" ? html`
-      <button type="button" class="btn" @click=${() => leave("visit.release", RETURN())}>${t("Return to queue")}</button>
-      <button type="button" class="btn danger" @click=${() => leave("visit.end", END())}>${t("End session")}</button>` : nothing}`;
+  return html` ${
+    started && role === "guest"
+      ? html`<button type="button" class="btn big" aria-disabled="true">
+          ${t("Waiting for the others")}
+        </button>`
+      : started
+        ? html`<button type="button" class="btn big" aria-disabled="true">
+            ${t("Waiting for {name}", { name: other })}
+          </button>`
+        : html`<button
+            type="button"
+            class="btn main big"
+            aria-disabled=${pressing ? "true" : "false"}
+            @click=${start}>
+            ${t("Start Session")}
+          </button>`
+  }
+  ${
+    role === "provider"
+      ? html` <button type="button" class="btn" @click=${() => leave("visit.release", RETURN())}>
+            ${t("Return to queue")}
+          </button>
+          <button type="button" class="btn danger" @click=${() => leave("visit.end", END())}>
+            ${t("End session")}
+          </button>`
+      : nothing
+  }`;
 }
 
 function openDevices(event) {
@@ -38,16 +70,37 @@ function openDevices(event) {
 /** The call's bar. `link` is the MediaLink; `devices()` draws the choice. */
 export function callButtons({ role, link, other, full, canFull, toggleFull, devices, leave }) {
   const { found, muted } = link;
-  return html`
-    ${found.audio === "on" ? control({ icon: muted.audio ? "microphoneOff" : "microphone", word: muted.audio ? t("Unmute") : t("Mute"), pressed: muted.audio, act: () => link.mute("audio", !muted.audio) })
-      : control({ icon: "microphoneOff", word: t("No microphone"), act: () => link.prepare() })}
-    ${found.video === "on" ? control({ icon: muted.video ? "cameraOff" : "camera", word: muted.video ? t("Camera on") : t("Camera off"), act: () => link.mute("video", !muted.video) })
-      : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })}
+  return html` ${
+    found.audio === "on"
+      ? control({
+          icon: muted.audio ? "microphoneOff" : "microphone",
+          word: muted.audio ? t("Unmute") : t("Mute"),
+          pressed: muted.audio,
+          act: () => link.mute("audio", !muted.audio),
+        })
+      : control({ icon: "microphoneOff", word: t("No microphone"), act: () => link.prepare() })
+  }
+    ${
+      found.video === "on"
+        ? control({
+            icon: muted.video ? "cameraOff" : "camera",
+            word: muted.video ? t("Camera on") : t("Camera off"),
+            act: () => link.mute("video", !muted.video),
+          })
+        : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })
+    }
     ${control({ icon: "devices", word: t("Devices"), act: openDevices })}
     ${canFull ? control({ icon: full ? "notFull" : "full", word: full ? t("Smaller") : t("Full screen"), act: toggleFull }) : nothing}
-    ${role === "provider"
-      ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN()) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END()) })}`
-      : control({ icon: "leave", word: t("Leave the call"), danger: true, act: () => leave("visit.hang_up", null) })}
+    ${
+      role === "provider"
+        ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN()) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END()) })}`
+        : control({
+            icon: "leave",
+            word: t("Leave the call"),
+            danger: true,
+            act: () => leave("visit.hang_up", null),
+          })
+    }
     <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title">
       <h2 id="call-devices-title">${t("Camera and microphone")}</h2>
       <p class="quiet">${t("A change is heard and seen by {name} at once.", { name: other })}</p>

@@ -1,13 +1,27 @@
 /* The few pictures of the call's buttons; each stands beside its word. */
 import { html } from "../shared/lit.js";
 
-const path = (d) => html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d=${d}></path></svg>`;
+const path = (d) =>
+  html`<svg
+    viewBox="0 0 24 24"
+    fill="none"
+    stroke="currentColor"
+    stroke-width="2"
+    stroke-linecap="round"
+    stroke-linejoin="round"
+    aria-hidden="true">
+    <path d=${d}></path>
+  </svg>`;
 
 export const icons = {
   microphone: path("M12 3a3 3 0 0 1 3 3v6a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5 11a7 7 0 0 0 14 0M12 18v3"),
-  microphoneOff: path("M15 9.500V6a3 3 0 0 0-5.700-1.300M9 9v3a3 3 0 0 0 4.500 2.600M5 11a7 7 0 0 0 11.500 5.400M19 11a7 7 0 0 1-.5 2.500M12 18v3M4 4l16 16"),
+  microphoneOff: path(
+    "M15 9.500V6a3 3 0 0 0-5.700-1.300M9 9v3a3 3 0 0 0 4.500 2.600M5 11a7 7 0 0 0 11.500 5.400M19 11a7 7 0 0 1-.5 2.500M12 18v3M4 4l16 16",
+  ),
   camera: path("M4 7h9a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 2-2zM15 11l6-3.500v9L15 13"),
-  cameraOff: path("M10 7h3a2 2 0 0 1 2 2v2l6-3.500v9L17.500 14.500M15 15a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 1.500-1.900M4 4l16 16"),
+  cameraOff: path(
+    "M10 7h3a2 2 0 0 1 2 2v2l6-3.500v9L17.500 14.500M15 15a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 1.500-1.900M4 4l16 16",
+  ),
   devices: path("M4 7h9M17 7h3M4 17h3M11 17h9M15 4.500v5M9 14.500v5"),
   full: path("M8 4H4v4M16 4h4v4M8 20H4v-4M16 20h4v-4"),
   notFull: path("M4 8h4V4M20 8h-4V4M4 16h4v4M20 16h-4v4"),

@@ -1,5 +1,5 @@
-/* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over. Knows MediaSession and
-   SignallingClient, no DOM. */
+/* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over.
+   Knows MediaSession and SignallingClient, no DOM. */
 import { MediaSession } from "../media.js";
 
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
@@ -27,17 +27,40 @@ export class MediaLink extends EventTarget {
     this.#client = client;
     this.#visit = visit;
     const { signal } = this.#stop;
-    const mine = (handle) => ({ detail }) => detail.visit === visit && handle(detail);
-    client.addEventListener("media.offer", mine((offer) => this.#accept(offer)), { signal });
-    client.addEventListener("media.gone", mine(() => this.path !== "taken_over" && this.#join()), { signal });
-    client.addEventListener("media.taken_over", mine(() => this.#takenOver()), { signal });
-    client.addEventListener("media.muted", mine(({ party, kind, muted }) => {
-      this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
-      this.#set({});
-    }), { signal });
-    client.addEventListener("welcome", ({ detail }) => {
-      if (this.path !== "taken_over" && (!detail.resumed || this.path !== "connected")) this.#join();
-    }, { signal });
+    const mine =
+      (handle) =>
+      ({ detail }) =>
+        detail.visit === visit && handle(detail);
+    client.addEventListener(
+      "media.offer",
+      mine((offer) => this.#accept(offer)),
+      { signal },
+    );
+    client.addEventListener(
+      "media.gone",
+      mine(() => this.path !== "taken_over" && this.#join()),
+      { signal },
+    );
+    client.addEventListener(
+      "media.taken_over",
+      mine(() => this.#takenOver()),
+      { signal },
+    );
+    client.addEventListener(
+      "media.muted",
+      mine(({ party, kind, muted }) => {
+        this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
+        this.#set({});
+      }),
+      { signal },
+    );
+    client.addEventListener(
+      "welcome",
+      ({ detail }) => {
+        if (this.path !== "taken_over" && (!detail.resumed || this.path !== "connected")) this.#join();
+      },
+      { signal },
+    );
   }
 
   /** Take camera and microphone for the preview, and join. Also takes the media back from another tab. */
@@ -88,7 +111,8 @@ export class MediaLink extends EventTarget {
   #begin() {
     this.media?.close();
     const media = new MediaSession({
-      sendAnswer: (sdp, offer) => this.#client.request({ type: "media.answer", visit: this.#visit, offer, sdp }),
+      sendAnswer: (sdp, offer) =>
+        this.#client.request({ type: "media.answer", visit: this.#visit, offer, sdp }),
     });
     this.media = media;
     this.#set({ path: "joining" });
@@ -120,7 +144,8 @@ export class MediaLink extends EventTarget {
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit });
       for (const kind of ["audio", "video"]) {
-        if (this.muted[kind]) this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted: true }).catch(() => {});
+        if (this.muted[kind])
+          this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted: true }).catch(() => {});
       }
     } catch (error) {
       if (!FINAL.has(error.code)) this.#joinLater();
@@ -130,7 +155,8 @@ export class MediaLink extends EventTarget {
   }
 
   #joinLater() {
-    const wait = Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
+    const wait =
+      Math.min(JOIN_AGAIN_MS.most, JOIN_AGAIN_MS.first * 2 ** this.#attempt++) * (0.75 + Math.random() / 2);
     clearTimeout(this.#timers.join);
     this.#timers.join = setTimeout(() => this.path !== "taken_over" && this.#join(), wait);
   }

@@ -1,5 +1,6 @@
-/* The video session page: the same on both sides. Before both have pressed Start Session it shows the own preview, the devices and the
-   other side's state; afterwards the call. Owns the visit's media while it stands; what may be sent follows from the visit's state. */
+/* The video session page: the same on both sides. Before both have pressed Start Session it shows the own
+   preview, the devices and the other side's state; afterwards the call. Owns the visit's media while it
+   stands; what may be sent follows from the visit's state. */
 import { html, nothing, ref } from "../shared/lit.js";
 import { announce, ask, closeMenu, toast } from "../shared/ui.js";
 import { refusalWords } from "../shared/refusals.js";
@@ -17,9 +18,11 @@ const STATS_EVERY_MS = 2_000;
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
- * `aside()` gives {label, short, view} (`short` is the label where there is little room) for what stands beside the call (the role's own), or null; the messages stand there too. `back` adds the
- * role's header link, `more()` gives {words, act} for what is done more seldom.
- * `organisation` {name, logo} says whose page it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and `left()` is how they leave: the visit goes on without them.
+ * `aside()` gives {label, short, view} (`short` is the label where there is little room) for what stands
+ * beside the call (the role's own), or null; the messages stand there too. `back` adds the role's header
+ * link, `more()` gives {words, act} for what is done more seldom. `organisation` {name, logo} says whose page
+ * it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and
+ * `left()` is how they leave: the visit goes on without them.
  */
 export class Session {
   #client;
@@ -48,7 +51,20 @@ export class Session {
   #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
-  constructor({ client, visit, role, party = role, organisation, language, redraw, aside = () => null, more = () => [], back = null, left = null, asideOpen = false }) {
+  constructor({
+    client,
+    visit,
+    role,
+    party = role,
+    organisation,
+    language,
+    redraw,
+    aside = () => null,
+    more = () => [],
+    back = null,
+    left = null,
+    asideOpen = false,
+  }) {
     this.#client = client;
     this.id = visit;
     this.role = role;
@@ -85,7 +101,9 @@ export class Session {
     this.#link.send(this.#live || this.#me.started);
     if (this.#live && !this.#wasLive) this.#listen();
     this.#wasLive = this.#live;
-    const spoken = this.#live ? t("The session has begun. You see and hear each other.") : otherSpoken(this.#other);
+    const spoken = this.#live
+      ? t("The session has begun. You see and hear each other.")
+      : otherSpoken(this.#other);
     if (spoken !== this.#spoken) announce((this.#spoken = spoken));
   }
 
@@ -109,7 +127,8 @@ export class Session {
     this.#chat.look(which === "chat");
     this.#redraw();
     // Where it stands under the call and not beside it, it comes into sight.
-    if (which && this.#stage) setTimeout(() => this.#stage?.querySelector(".beside")?.scrollIntoView({ block: "nearest" }));
+    if (which && this.#stage)
+      setTimeout(() => this.#stage?.querySelector(".beside")?.scrollIntoView({ block: "nearest" }));
   }
 
   get title() {
@@ -152,7 +171,8 @@ export class Session {
     try {
       await this.#client.request({ type, visit: this.id });
     } catch (error) {
-      if (error.code !== "wrong_status") toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
+      if (error.code !== "wrong_status")
+        toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
     }
   }
 
@@ -178,7 +198,9 @@ export class Session {
   }
 
   async #listen() {
-    const videos = [...(this.#stage?.querySelectorAll("video.remote") ?? [])].filter(({ srcObject }) => srcObject);
+    const videos = [...(this.#stage?.querySelectorAll("video.remote") ?? [])].filter(
+      ({ srcObject }) => srcObject,
+    );
     if (!videos.length) return;
     try {
       await Promise.all(videos.map((video) => video.play()));
@@ -196,7 +218,9 @@ export class Session {
     this.#redraw();
   }
 
-  /** The screen stays on while a session stands; the system lets go of the lock whenever the page is hidden. */
+  /**
+   * The screen stays on while a session stands; the system lets go of the lock whenever the page is hidden.
+   */
   async #keepAwake() {
     if (document.hidden || !navigator.wakeLock) return;
     try {
@@ -215,22 +239,37 @@ export class Session {
   }
 
   view() {
-    if (!this.#visit) return html`<main id="main" tabindex="-1" class="session"><h1>${t("Your session")}</h1></main>`;
+    if (!this.#visit)
+      return html`<main id="main" tabindex="-1" class="session"><h1>${t("Your session")}</h1></main>`;
     if (this.#link.path === "taken_over") return this.#elsewhere();
     const asides = this.#asides();
     const aside = asides.find(({ id }) => id === this.#asideOpen) ?? null;
     const open = aside !== null;
-    return html`<div class="session" data-phase=${this.#live ? "call" : "lobby"} ?data-aside=${open} ${ref((element) => (this.#stage = element))}>
+    return html`<div
+      class="session"
+      data-phase=${this.#live ? "call" : "lobby"}
+      ?data-aside=${open}
+      ${ref((element) => (this.#stage = element))}>
       ${this.#bar(asides)}
       <main id="main" tabindex="-1" class="floor">
         ${this.#others.length > 1 ? this.#allTiles() : html`<div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>`}
         ${this.#live ? nothing : this.#lobby()}
       </main>
       ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>${t("Close")}</button>${aside.view()}</aside>` : nothing}
-      <footer class="controls">${this.#live ? this.#call() : startButtons({
-        role: this.role, started: this.#me.started, pressing: this.#pressing, other: this.#other.name,
-        start: () => this.#start(), leave: (...how) => this.#leave(...how),
-      })}</footer>
+      <footer class="controls">
+        ${
+          this.#live
+            ? this.#call()
+            : startButtons({
+                role: this.role,
+                started: this.#me.started,
+                pressing: this.#pressing,
+                other: this.#other.name,
+                start: () => this.#start(),
+                leave: (...how) => this.#leave(...how),
+              })
+        }
+      </footer>
     </div>`;
   }
 
@@ -238,8 +277,12 @@ export class Session {
   #asides() {
     const own = this.#aside();
     const messages = {
-      id: "chat", label: t("Messages"), count: this.#chat.unread,
-      view: () => html`<h2>${t("Messages")}</h2>${chatView(this.#chat, { may: true, failed: (error) => toast(refusalWords(error), { bad: true }) })}`,
+      id: "chat",
+      label: t("Messages"),
+      count: this.#chat.unread,
+      view: () =>
+        html`<h2>${t("Messages")}</h2>
+          ${chatView(this.#chat, { may: true, failed: (error) => toast(refusalWords(error), { bad: true }) })}`,
     };
     return [...(own ? [{ id: "own", ...own }] : []), messages];
   }
@@ -259,12 +302,24 @@ export class Session {
       <h1 tabindex="-1" data-focus>${this.title}</h1>
       <span class="marks">
         ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
-        <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"><span class="dot"></span>${quality}</span>
-        ${asides.map(({ id, label, short = label, count }) => html`<button type="button" class="btn" aria-expanded=${this.#asideOpen === id ? "true" : "false"}
-          @click=${() => {
-            this.#show(this.#asideOpen === id ? null : id);
-            this.#redraw();
-          }}><span class="full">${label}</span><span class="short" aria-hidden="true">${short}</span>${count ? html` <span class="chip amber num">${count}</span>` : nothing}</button>`)}
+        <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"
+          ><span class="dot"></span>${quality}</span
+        >
+        ${asides.map(
+          ({ id, label, short = label, count }) =>
+            html`<button
+              type="button"
+              class="btn"
+              aria-expanded=${this.#asideOpen === id ? "true" : "false"}
+              @click=${() => {
+                this.#show(this.#asideOpen === id ? null : id);
+                this.#redraw();
+              }}>
+              <span class="full">${label}</span
+              ><span class="short" aria-hidden="true">${short}</span
+              >${count ? html` <span class="chip amber num">${count}</span>` : nothing}
+            </button>`,
+        )}
         ${this.#moreMenu()}
       </span>
     </header>`;
@@ -277,8 +332,21 @@ export class Session {
       closeMenu(event.currentTarget);
       act();
     };
-    return html`<details class="more"><summary class="btn">${t("More")}</summary><div class="card">${entries.map(({ words, lang, act }) => html`
-      <button type="button" class="btn plain" lang=${lang ?? nothing} @click=${(event) => run(event, act)}>${words}</button>`)}</div></details>`;
+    return html`<details class="more">
+      <summary class="btn">${t("More")}</summary>
+      <div class="card">
+        ${entries.map(
+          ({ words, lang, act }) =>
+            html` <button
+              type="button"
+              class="btn plain"
+              lang=${lang ?? nothing}
+              @click=${(event) => run(event, act)}>
+              ${words}
+            </button>`,
+        )}
+      </div>
+    </details>`;
   }
 
   get #others() {
@@ -301,15 +369,34 @@ export class Session {
     const here = this.#live && this.#other.present;
     const picture = here && !otherMuted.video && this.#seen;
     return html`<section class="tile other" aria-label=${this.#other.name} ?data-picture=${picture}>
-      <video class="remote" autoplay playsinline @resize=${() => this.#look()} aria-label=${t("Picture of {name}", this.#other)} .srcObject=${media?.remote ?? null} ${ref((element) => (this.#remote = element))}></video>
-      ${picture ? nothing : html`<div class="who">
-        <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
-        <p class="name">${here ? this.#other.name : words.text}</p>
-        <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}</p>
-        ${this.#live && !this.#other.present ? html`<p class="quiet small">${t("The session goes on when they are back. Nobody needs to press again for a short break.")}</p>` : nothing}
-      </div>`}
-      ${this.#live ? html`<span class="tag"><span>${this.#other.name}</span>
-        ${otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span>` : nothing}
+      <video
+        class="remote"
+        autoplay
+        playsinline
+        @resize=${() => this.#look()}
+        aria-label=${t("Picture of {name}", this.#other)}
+        .srcObject=${media?.remote ?? null}
+        ${ref((element) => (this.#remote = element))}></video>
+      ${
+        picture
+          ? nothing
+          : html`<div class="who">
+              <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
+              <p class="name">${here ? this.#other.name : words.text}</p>
+              <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">
+                ${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
+              </p>
+              ${this.#live && !this.#other.present ? html`<p class="quiet small">${t("The session goes on when they are back. Nobody needs to press again for a short break.")}</p>` : nothing}
+            </div>`
+      }
+      ${
+        this.#live
+          ? html`<span class="tag"
+              ><span>${this.#other.name}</span>
+              ${otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span
+            >`
+          : nothing
+      }
       ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>${t("Press to hear {name}", this.#other)}</button>` : nothing}
       ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">${t("Picture and sound are interrupted. Reconnecting by itself…")}</p>` : nothing}
     </section>`;
@@ -318,11 +405,29 @@ export class Session {
   #ownTile() {
     const { found, media, muted } = this.#link;
     const on = found.video === "on" && !muted.video;
-    const sent = this.#live ? (on ? t("You") : null) : this.#me.started ? t("You · sent when both have pressed") : t("You, as you will be seen · not sent yet");
-    const why = found.video === null ? t("Waiting for the camera. Your browser may ask you to allow it.") : muted.video ? t("Camera is off") : t("No camera");
+    const sent = this.#live
+      ? on
+        ? t("You")
+        : null
+      : this.#me.started
+        ? t("You · sent when both have pressed")
+        : t("You, as you will be seen · not sent yet");
+    const why =
+      found.video === null
+        ? t("Waiting for the camera. Your browser may ask you to allow it.")
+        : muted.video
+          ? t("Camera is off")
+          : t("No camera");
     const quiet = muted.audio ? t("Muted") : found.audio && found.audio !== "on" ? t("No microphone") : null;
     return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
-      <video muted .muted=${true} autoplay playsinline aria-label=${t("Your own picture")} ?hidden=${!on} .srcObject=${media?.preview ?? null}></video>
+      <video
+        muted
+        .muted=${true}
+        autoplay
+        playsinline
+        aria-label=${t("Your own picture")}
+        ?hidden=${!on}
+        .srcObject=${media?.preview ?? null}></video>
       ${on ? nothing : html`<p class="why">${why}</p>`}
       ${sent || quiet ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${quiet ? html`<span class="chip amber">${quiet}</span>` : nothing}</span>` : nothing}
     </section>`;
@@ -332,7 +437,9 @@ export class Session {
     const { found, path } = this.#link;
     return html`<div class="prepare">
       ${deviceTroubles({ found, again: () => this.#link.prepare() })}
-      <p class="promise" role="status">${this.role === "guest" ? guestWords({ visit: this.#visit, me: this.#me }) : ownWords({ me: this.#me, other: this.#other, path })}</p>
+      <p class="promise" role="status">
+        ${this.role === "guest" ? guestWords({ visit: this.#visit, me: this.#me }) : ownWords({ me: this.#me, other: this.#other, path })}
+      </p>
       ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
       ${this.#language.view()}
     </div>`;
@@ -340,20 +447,35 @@ export class Session {
 
   #call() {
     return callButtons({
-      role: this.role, link: this.#link, other: this.#other.name, full: Boolean(document.fullscreenElement),
+      role: this.role,
+      link: this.#link,
+      other: this.#other.name,
+      full: Boolean(document.fullscreenElement),
       canFull: Boolean(document.fullscreenEnabled || this.#remote?.webkitEnterFullscreen),
       toggleFull: () => this.#toggleFull(),
-      devices: () => deviceChoice({ devices: this.#devices, found: this.#link.found, choose: (kind, id) => this.#choose(kind, id) }),
+      devices: () =>
+        deviceChoice({
+          devices: this.#devices,
+          found: this.#link.found,
+          choose: (kind, id) => this.#choose(kind, id),
+        }),
       leave: (...how) => this.#leave(...how),
     });
   }
 
   #elsewhere() {
-    return html`<div class="session" data-phase="elsewhere"><main id="main" tabindex="-1" class="floor">
-      <section class="card stack">
-        <h1 tabindex="-1" data-focus>${t("This session is open in another tab or device")}</h1>
-        <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
-        <p class="row"><button type="button" class="btn main big" @click=${() => this.#link.open()}>${t("Use it here")}</button>${this.#back ? this.#back() : nothing}</p>
-      </section></main></div>`;
+    return html`<div class="session" data-phase="elsewhere">
+      <main id="main" tabindex="-1" class="floor">
+        <section class="card stack">
+          <h1 tabindex="-1" data-focus>${t("This session is open in another tab or device")}</h1>
+          <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
+          <p class="row">
+            <button type="button" class="btn main big" @click=${() => this.#link.open()}>
+              ${t("Use it here")}</button
+            >${this.#back ? this.#back() : nothing}
+          </p>
+        </section>
+      </main>
+    </div>`;
   }
 }

@@ -1,5 +1,5 @@
-/* The pictures of a call with more than one other party: a tile each, with a name and what they are here. Knows the visit's parties and
-   the media link; one other party alone keeps the page's own large tile. */
+/* The pictures of a call with more than one other party: a tile each, with a name and what they are here.
+   Knows the visit's parties and the media link; one other party alone keeps the page's own large tile. */
 import { initials } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
@@ -20,7 +20,9 @@ export function relationWords(party) {
 /** Everybody but `me`, as [key, party], those whom the visit is about first. */
 export function othersOf(visit, me) {
   const rank = (key) => (ORDER.indexOf(key) + ORDER.length + 1) % (ORDER.length + 1);
-  return Object.entries(visit.parties).filter(([key]) => key !== me).sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
+  return Object.entries(visit.parties)
+    .filter(([key]) => key !== me)
+    .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
 /** Why there is no picture of somebody: a few words, and whether they are a warning. */
@@ -52,7 +54,11 @@ export class Tiles {
   view({ others, link, live, opposite }) {
     const streams = link.media?.remotes ?? new Map();
     const stream = (key) => streams.get(key) ?? (key === opposite ? streams.get("remote") : null) ?? null;
-    return repeat(others, ([key]) => key, ([key, party]) => this.#tile(key, party, { stream: stream(key), live, off: link.mutedOf(key) }));
+    return repeat(
+      others,
+      ([key]) => key,
+      ([key, party]) => this.#tile(key, party, { stream: stream(key), live, off: link.mutedOf(key) }),
+    );
   }
 
   #tile(key, party, { stream, live, off }) {
@@ -61,14 +67,30 @@ export class Tiles {
     const [why, warn] = absence(party, { live, cameraOff: off.video });
     const relation = relationWords(party);
     const name = html`${party.name}${relation ? html` · ${relation}` : nothing}`;
-    const quiet = taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;
-    return html`<section class="tile other" aria-label=${party.name} data-party=${key} ?data-picture=${picture}>
-      <video class="remote" autoplay playsinline @resize=${(event) => this.#look(key, event.currentTarget)} aria-label=${t("Picture of {name}", party)} .srcObject=${stream}></video>
-      ${picture ? html`<span class="tag"><span>${name}</span>${quiet}</span>` : html`<div class="who">
-        <span class="face large" aria-hidden="true">${initials(party.name)}</span>
-        <p class="name">${name}</p>
-        <p class="chip ${warn ? "amber" : "off"}">${why}</p>${quiet}
-      </div>`}
+    const quiet =
+      taking && off.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing;
+    return html`<section
+      class="tile other"
+      aria-label=${party.name}
+      data-party=${key}
+      ?data-picture=${picture}>
+      <video
+        class="remote"
+        autoplay
+        playsinline
+        @resize=${(event) => this.#look(key, event.currentTarget)}
+        aria-label=${t("Picture of {name}", party)}
+        .srcObject=${stream}></video>
+      ${
+        picture
+          ? html`<span class="tag"><span>${name}</span>${quiet}</span>`
+          : html`<div class="who">
+              <span class="face large" aria-hidden="true">${initials(party.name)}</span>
+              <p class="name">${name}</p>
+              <p class="chip ${warn ? "amber" : "off"}">${why}</p>
+              ${quiet}
+            </div>`
+      }
     </section>`;
   }
 }

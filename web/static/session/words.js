@@ -1,11 +1,18 @@
-/* The video session page in words: the other side's state, the own side's, the network's. Pure, but for templates with ticking figures. */
+/* The video session page in words: the other side's state, the own side's, the network's. Pure, but for
+   templates with ticking figures. */
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /** What the other side is doing: {text, detail, tone}. `party` is one of visit.parties; `detail` may tick. */
 export function otherInWords(party, { role }) {
-  if (party.present && party.started) return { text: t("{name} is here", party), detail: t("Has pressed Start Session"), tone: "good" };
-  if (party.present) return { text: t("{name} is here", party), detail: t("Has not pressed Start Session yet"), tone: "quiet" };
+  if (party.present && party.started)
+    return { text: t("{name} is here", party), detail: t("Has pressed Start Session"), tone: "good" };
+  if (party.present)
+    return {
+      text: t("{name} is here", party),
+      detail: t("Has not pressed Start Session yet"),
+      tone: "quiet",
+    };
   if (party.away_since_ms) {
     return {
       text: t("{name} is away", party),
@@ -13,20 +20,25 @@ export function otherInWords(party, { role }) {
       tone: "amber",
     };
   }
-  const coming = role === "provider" ? t("Their page is brought here by itself") : t("Will be here in a moment");
+  const coming =
+    role === "provider" ? t("Their page is brought here by itself") : t("Will be here in a moment");
   return { text: t("{name} is on the way", party), detail: coming, tone: "quiet" };
 }
 
 /** The same in one sentence, for a screen reader. */
 export function otherSpoken(party) {
-  if (party.present) return party.started ? t("{name} is here and has pressed Start Session.", party) : t("{name} is here.", party);
+  if (party.present)
+    return party.started
+      ? t("{name} is here and has pressed Start Session.", party)
+      : t("{name} is here.", party);
   return party.away_since_ms ? t("{name} is away.", party) : t("{name} is on the way.", party);
 }
 
 /** What one's own press is waiting for: a sentence under the button. */
 export function ownWords({ me, other, path }) {
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");
-  if (!other.present) return t("You have pressed Start Session. It begins when {name} is back and presses too.", other);
+  if (!other.present)
+    return t("You have pressed Start Session. It begins when {name} is back and presses too.", other);
   return path === "connected" || path === "joining"
     ? t("You have pressed Start Session. It begins as soon as {name} presses too.", other)
     : t("You have pressed Start Session. The media connection is being repaired.");

@@ -1,5 +1,5 @@
-/* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last one is used, Monday's
-   hours on all weekdays, and how the colour will look. The form works without this. */
+/* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last
+   one is used, Monday's hours on all weekdays, and how the colour will look. The form works without this. */
 import { t } from "../shared/text.js";
 
 const form = document.querySelector("form[data-once]");
@@ -38,7 +38,9 @@ const accent = document.querySelector("#accent");
 const swatch = document.querySelector("#swatch");
 
 const luminance = (rgb) => {
-  const [r, g, b] = rgb.map((part) => part / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = rgb
+    .map((part) => part / 255)
+    .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 };
 
@@ -57,9 +59,10 @@ function show() {
   sample.style.setProperty("color", "#ffffff");
   const words = document.createElement("span");
   const ratio = (1.05 / (luminance(given) + 0.05)).toFixed(1);
-  words.textContent = parts === given
-    ? t("White text has a contrast of {ratio} to 1 on it: good to read.", { ratio })
-    : t("White text would have a contrast of {ratio} to 1 only; pages use this darker one.", { ratio });
+  words.textContent =
+    parts === given
+      ? t("White text has a contrast of {ratio} to 1 on it: good to read.", { ratio })
+      : t("White text would have a contrast of {ratio} to 1 only; pages use this darker one.", { ratio });
   return swatch.replaceChildren(sample, words);
 }
 

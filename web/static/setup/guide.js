@@ -1,5 +1,6 @@
-/* The setup guide's builder made smooth: the buttons that add, move and remove a step change the form in place, and beside it stands
-   the guide as a patient sees it, drawn by the patient's own code. Without this script the same buttons reload the page. */
+/* The setup guide's builder made smooth: the buttons that add, move and remove a step change the form in
+   place, and beside it stands the guide as a patient sees it, drawn by the patient's own code. Without this
+   script the same buttons reload the page. */
 import { guideStep } from "../patient/guide.js";
 import { problemOf } from "../patient/answers.js";
 import { visibleSteps } from "../shared/guide.js";
@@ -29,7 +30,10 @@ function steps() {
     title: value(step, "title") || "…",
     help: value(step, "help"),
     required: step.querySelector("[type=checkbox]").checked,
-    options: value(step, "options").split("\n").map((line) => line.trim()).filter(Boolean),
+    options: value(step, "options")
+      .split("\n")
+      .map((line) => line.trim())
+      .filter(Boolean),
     text: value(step, "text"),
     only_if: condition(value(step, "only_if")),
   }));
@@ -68,19 +72,34 @@ function draw() {
   // The camera stays off here: a device check is told of, not made.
   const shown = step.kind === "device_check" ? { ...step, kind: "told", help: place.dataset.device } : step;
   const drawn = { ...state, steps: asked.map((other) => (other.id === step.id ? shown : other)) };
-  return render(guideStep({ state: drawn, client: null, step: shown, heading: 3, busy: false, finished: false,
-    go: (to, { forward }) => go(step, to, forward) }), place);
+  return render(
+    guideStep({
+      state: drawn,
+      client: null,
+      step: shown,
+      heading: 3,
+      busy: false,
+      finished: false,
+      go: (to, { forward }) => go(step, to, forward),
+    }),
+    place,
+  );
 }
 
-const fields = () => [...form().elements].filter(({ name, type }) => name && !["hidden", "submit", "button"].includes(type));
+const fields = () =>
+  [...form().elements].filter(({ name, type }) => name && !["hidden", "submit", "button"].includes(type));
 const key = ({ type }) => (type === "checkbox" ? "checked" : "value");
 
-/** Draw what the server made of the form, and go on where it says. What was typed since it was `sent` stays. */
+/**
+ * Draw what the server made of the form, and go on where it says. What was typed since it was `sent` stays.
+ */
 function take(text, sent) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.querySelector("#guide-form");
   if (!fresh) return location.reload();
-  const typed = fields().filter((field) => sent.has(field.name) && sent.get(field.name) !== field[key(field)]);
+  const typed = fields().filter(
+    (field) => sent.has(field.name) && sent.get(field.name) !== field[key(field)],
+  );
   const writing = typed.find((field) => field === document.activeElement)?.name;
   form().replaceWith(document.adoptNode(fresh));
   unsaved = true;
@@ -96,7 +115,10 @@ function take(text, sent) {
   draw();
 }
 
-/** Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says what is wrong. */
+/**
+ * Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says
+ * what is wrong.
+ */
 async function press(action) {
   const sent = new Map(fields().map((field) => [field.name, field[key(field)]]));
   const body = new URLSearchParams(new FormData(form()));

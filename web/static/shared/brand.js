@@ -3,5 +3,7 @@ import { html } from "./lit.js";
 
 /** The mark alone; the name stands beside it, or in `alt` where it does not. */
 export function mark({ name, logo }, alt = "") {
-  return logo ? html`<img class="logo" src=${logo} alt=${alt}>` : html`<span class="mark" aria-hidden="true">${name[0].toUpperCase()}</span>`;
+  return logo
+    ? html`<img class="logo" src=${logo} alt=${alt} />`
+    : html`<span class="mark" aria-hidden="true">${name[0].toUpperCase()}</span>`;
 }

@@ -1,13 +1,27 @@
-/* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what it is given. */
+/* Case Information as staff see it, live while the patient types: in the list and beside the call. Draws what
+   it is given. */
 import { age, dateWords, languageName, stateName } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
 import { inEach, t, tn } from "./text.js";
 
-const DEVICES = inEach(() => ({ camera: t("Camera"), microphone: t("Microphone"), speaker: t("Speaker"), network: t("Network") }));
+const DEVICES = inEach(() => ({
+  camera: t("Camera"),
+  microphone: t("Microphone"),
+  speaker: t("Speaker"),
+  network: t("Network"),
+}));
 const DEVICE_WORDS = inEach(() => ({
-  on: t("works"), good: t("good"), fair: t("fair"), poor: t("poor"), "not heard": t("not heard"), denied: t("not allowed"), missing: t("none"),
-  busy: t("in use elsewhere"), insecure: t("not allowed"), failed: t("does not work"),
+  on: t("works"),
+  good: t("good"),
+  fair: t("fair"),
+  poor: t("poor"),
+  "not heard": t("not heard"),
+  denied: t("not allowed"),
+  missing: t("none"),
+  busy: t("in use elsewhere"),
+  insecure: t("not allowed"),
+  failed: t("does not work"),
 }));
 
 const SHOWN = {
@@ -17,21 +31,30 @@ const SHOWN = {
   date: (answer) => (answer ? dateWords(answer) : null),
   consent: (answer) => {
     if (!answer?.agreed) return null;
-    return answer.signature ? t("Agreed, signed “{name}”", { name: answer.signature }) : t("Agreed, not signed yet");
+    return answer.signature
+      ? t("Agreed, signed “{name}”", { name: answer.signature })
+      : t("Agreed, not signed yet");
   },
   device_check: (answer) => {
     const parts = Object.entries(answer ?? {}).filter(([part]) => DEVICES()[part]);
-    return parts.length ? parts.map(([part, word]) => `${DEVICES()[part]}: ${DEVICE_WORDS()[word] ?? word}`).join(" · ") : null;
+    return parts.length
+      ? parts.map(([part, word]) => `${DEVICES()[part]}: ${DEVICE_WORDS()[word] ?? word}`).join(" · ")
+      : null;
   },
 };
 
 /** An answer as words, or null when there is none yet. */
 export function answerWords(step, answer) {
-  return answer === undefined || answer === null ? null : SHOWN[step.kind]?.(answer) ?? null;
+  return answer === undefined || answer === null ? null : (SHOWN[step.kind]?.(answer) ?? null);
 }
 
 function item(label, value, className = "") {
-  return value ? html`<div class=${className}><dt>${label}</dt><dd>${value}</dd></div>` : nothing;
+  return value
+    ? html`<div class=${className}>
+        <dt>${label}</dt>
+        <dd>${value}</dd>
+      </div>`
+    : nothing;
 }
 
 function answer(step, info) {
@@ -39,26 +62,39 @@ function answer(step, info) {
   const typing = info.typing === step.id;
   return html`<div class=${typing ? "typing" : ""} data-step=${step.id}>
     <dt>${step.title}${typing ? html` <span class="now">${t("being filled in")}</span>` : nothing}</dt>
-    <dd class=${words ? "" : "quiet"}>${words ?? (typing ? "…" : info.guide_done ? t("not answered") : t("not yet"))}</dd>
+    <dd class=${words ? "" : "quiet"}>${
+      words ?? (typing ? "…" : info.guide_done ? t("not answered") : t("not yet"))
+    }</dd>
   </div>`;
 }
 
-/** The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age. */
+/**
+ * The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age.
+ */
 export function caseInformation(info, now_ms) {
   if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;
   const { patient } = info;
   const years = age(patient.birth_date, now_ms);
   const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
-    ${item(t("Patient"), patient.name)}
-    ${item(t("Reason"), patient.reason)}
-    ${item(t("Date of birth"), html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`}`)}
-    ${item(t("State"), stateName(patient.state))}
-    ${item(t("Phone"), patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
-    ${item(t("Email"), patient.email)}
-    ${item(t("Language"), languageName(patient.language))}
-    ${item(t("Filled in by"), patient.filled_in_by)}
-  </dl>
-  <h3 class="of-case">${t("Setup guide")} <span class="quiet num">${info.guide_done ? t("· complete") : t("· step {step} of {steps}", { step: Math.min(info.step || 1, steps.length), steps: steps.length })}</span></h3>
-  <dl class="case">${repeat(steps, (step) => step.id, (step) => answer(step, info))}</dl>`;
+      ${item(t("Patient"), patient.name)} ${item(t("Reason"), patient.reason)}
+      ${item(t("Date of birth"), html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`}`)}
+      ${item(t("State"), stateName(patient.state))}
+      ${item(t("Phone"), patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
+      ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
+      ${item(t("Filled in by"), patient.filled_in_by)}
+    </dl>
+    <h3 class="of-case">
+      ${t("Setup guide")}
+      <span class="quiet num"
+        >${info.guide_done ? t("· complete") : t("· step {step} of {steps}", { step: Math.min(info.step || 1, steps.length), steps: steps.length })}</span
+      >
+    </h3>
+    <dl class="case">
+      ${repeat(
+        steps,
+        (step) => step.id,
+        (step) => answer(step, info),
+      )}
+    </dl>`;
 }

@@ -1,9 +1,13 @@
-/* What is written in a visit: the lines of chat/{id}, how many of them nobody has looked at, and how they are drawn. */
+/* What is written in a visit: the lines of chat/{id}, how many of them nobody has looked at, and how they are
+   drawn. */
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
 import { t } from "./text.js";
 
-/** Fires nothing: `changed(line)` is called after each change, with the line when a new one came from somebody else. */
+/**
+ * Fires nothing: `changed(line)` is called after each change, with the line when a new one came from somebody
+ * else.
+ */
 export class Chat {
   lines = [];
   unread = 0;
@@ -68,10 +72,13 @@ function submit(event, chat, failed) {
   const text = form.elements.text.value.trim();
   if (!text) return;
   form.elements.send.disabled = true;
-  chat.send(text).then(() => form.reset(), failed).finally(() => {
-    form.elements.send.disabled = false;
-    form.elements.text.focus();
-  });
+  chat
+    .send(text)
+    .then(() => form.reset(), failed)
+    .finally(() => {
+      form.elements.send.disabled = false;
+      form.elements.text.focus();
+    });
 }
 
 /** Enter sends, Shift+Enter begins a new line. */
@@ -81,18 +88,43 @@ function onKey(event) {
   event.currentTarget.form.requestSubmit();
 }
 
-/** The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is kept. */
+/**
+ * The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is
+ * kept.
+ */
 export function chatView(chat, { may, failed, hint = "" }) {
   return html`<section class="chat" aria-label=${t("Messages")}>
     <div class="lines" role="log" tabindex="0" aria-label=${t("Messages")}>
       ${chat.lines.length ? nothing : html`<p class="quiet small">${t("Nothing has been written yet.")}</p>`}
-      ${repeat(chat.lines, ({ id }) => id, (line) => html`<div class="line" ?data-mine=${chat.isMine(line)}>
-        <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} · <span class="num">${clock(line.at_ms)}</span></span><p>${line.text}</p></div>`)}
+      ${repeat(
+        chat.lines,
+        ({ id }) => id,
+        (line) =>
+          html`<div class="line" ?data-mine=${chat.isMine(line)}>
+            <span class="small quiet"
+              >${chat.isMine(line) ? t("You") : line.name} ·
+              <span class="num">${clock(line.at_ms)}</span></span
+            >
+            <p>${line.text}</p>
+          </div>`,
+      )}
     </div>
-    ${may ? html`<form class="write" @submit=${(event) => submit(event, chat, failed)}>
-      <label class="sr" for="chat-text">${t("Your message")}</label>
-      <textarea class="input" id="chat-text" name="text" rows="2" maxlength="2000" required placeholder=${t("Write a message")} @keydown=${onKey}></textarea>
-      <button class="btn main" name="send">${t("Send")}</button>
-    </form>` : html`<p class="quiet small">${hint}</p>`}
+    ${
+      may
+        ? html`<form class="write" @submit=${(event) => submit(event, chat, failed)}>
+            <label class="sr" for="chat-text">${t("Your message")}</label>
+            <textarea
+              class="input"
+              id="chat-text"
+              name="text"
+              rows="2"
+              maxlength="2000"
+              required
+              placeholder=${t("Write a message")}
+              @keydown=${onKey}></textarea>
+            <button class="btn main" name="send">${t("Send")}</button>
+          </form>`
+        : html`<p class="quiet small">${hint}</p>`
+    }
   </section>`;
 }

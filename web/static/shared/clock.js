@@ -1,5 +1,5 @@
-/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them, counted against the server's
-   clock; they write their own text, so a tick draws nothing else anew. */
+/* Figures that tick: <wait-clock since amber red> and <since-clock since>. One timer for all of them, counted
+   against the server's clock; they write their own text, so a tick draws nothing else anew. */
 import { duration } from "./format.js";
 
 let now = () => Date.now();
@@ -53,7 +53,8 @@ class WaitClock extends SinceClock {
   tick() {
     super.tick();
     const waited = this.elapsed_ms;
-    const level = ["red", "amber"].find((name) => waited >= Number(this.getAttribute(name) ?? Infinity)) ?? "calm";
+    const level =
+      ["red", "amber"].find((name) => waited >= Number(this.getAttribute(name) ?? Infinity)) ?? "calm";
     if (this.dataset.level !== level) this.dataset.level = level;
   }
 }

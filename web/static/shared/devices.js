@@ -1,12 +1,20 @@
-/* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do, how loud it is,
-   whether the speaker can be heard. Knows no visit. */
+/* Camera, microphone and speaker in words and figures: why one does not work in this browser and what to do,
+   how loud it is, whether the speaker can be heard. Knows no visit. */
 import { inEach, t } from "./text.js";
 
 const PLACES = inEach(() => ({
-  "Safari on iOS": t("Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page."),
-  Safari: t("In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page."),
-  Firefox: t("Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page."),
-  Chromium: t("Click the icon at the left of the address, turn on Camera and Microphone, and reload this page."),
+  "Safari on iOS": t(
+    "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page.",
+  ),
+  Safari: t(
+    "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page.",
+  ),
+  Firefox: t(
+    "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page.",
+  ),
+  Chromium: t(
+    "Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.",
+  ),
 }));
 
 const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
@@ -17,14 +25,20 @@ const HTTP = () => t("This page was opened without encryption (http).");
 const TROUBLES = inEach(() => ({
   video: {
     denied: [t("This browser does not let the page use the camera.")],
-    missing: [t("No camera was found."), t("Connect one if you have it: the page takes it by itself. You can also join without a camera.")],
+    missing: [
+      t("No camera was found."),
+      t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
+    ],
     busy: [t("The camera is in use by another program."), CLOSE()],
     insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
     failed: [t("The camera could not be started."), UNPLUG()],
   },
   audio: {
     denied: [t("This browser does not let the page use the microphone.")],
-    missing: [t("No microphone was found."), t("Connect one if you have it: the page takes it by itself. You can also join without a microphone.")],
+    missing: [
+      t("No microphone was found."),
+      t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
+    ],
     busy: [t("The microphone is in use by another program."), CLOSE()],
     insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
     failed: [t("The microphone could not be started."), UNPLUG()],
@@ -39,7 +53,10 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
   return /Safari\//.test(agent) ? "Safari" : "Chromium";
 }
 
-/** Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`, `failed`); null for `on`. */
+/**
+ * Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`,
+ * `failed`); null for `on`.
+ */
 export function troubleWords(kind, reason, family = browserFamily()) {
   const words = TROUBLES()[kind][reason];
   return words ? { what: words[0], todo: words[1] ?? PLACES()[family] } : null;

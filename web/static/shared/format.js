@@ -1,18 +1,32 @@
-/* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is an argument. */
+/* Values as words and figures: durations, places in line, names of states and languages. Pure: the clock is
+   an argument. */
 import { inEach, intlLocale, t, tn } from "./text.js";
 
 const PLACES = inEach(() => [
-  "", t("You are next"), t("You are second in line"), t("You are third in line"), t("You are fourth in line"), t("You are fifth in line"),
-  t("You are sixth in line"), t("You are seventh in line"), t("You are eighth in line"), t("You are ninth in line"), t("You are tenth in line"),
+  "",
+  t("You are next"),
+  t("You are second in line"),
+  t("You are third in line"),
+  t("You are fourth in line"),
+  t("You are fifth in line"),
+  t("You are sixth in line"),
+  t("You are seventh in line"),
+  t("You are eighth in line"),
+  t("You are ninth in line"),
+  t("You are tenth in line"),
 ]);
-const STATES = Object.fromEntries((
-  "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware DC:District_of_Columbia FL:Florida " +
-  "GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland " +
-  "MA:Massachusetts MI:Michigan MN:Minnesota MS:Mississippi MO:Missouri MT:Montana NE:Nebraska NV:Nevada NH:New_Hampshire " +
-  "NJ:New_Jersey NM:New_Mexico NY:New_York NC:North_Carolina ND:North_Dakota OH:Ohio OK:Oklahoma OR:Oregon PA:Pennsylvania " +
-  "PR:Puerto_Rico RI:Rhode_Island SC:South_Carolina SD:South_Dakota TN:Tennessee TX:Texas UT:Utah VT:Vermont VA:Virginia " +
-  "WA:Washington WV:West_Virginia WI:Wisconsin WY:Wyoming GU:Guam VI:U.S._Virgin_Islands AS:American_Samoa MP:Northern_Mariana_Islands"
-).split(" ").map((pair) => pair.replaceAll("_", " ").split(":")));
+const STATES = Object.fromEntries(
+  (
+    "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware DC:District_of_Columbia FL:Florida " +
+    "GA:Georgia HI:Hawaii ID:Idaho IL:Illinois IN:Indiana IA:Iowa KS:Kansas KY:Kentucky LA:Louisiana ME:Maine MD:Maryland " +
+    "MA:Massachusetts MI:Michigan MN:Minnesota MS:Mississippi MO:Missouri MT:Montana NE:Nebraska NV:Nevada NH:New_Hampshire " +
+    "NJ:New_Jersey NM:New_Mexico NY:New_York NC:North_Carolina ND:North_Dakota OH:Ohio OK:Oklahoma OR:Oregon PA:Pennsylvania " +
+    "PR:Puerto_Rico RI:Rhode_Island SC:South_Carolina SD:South_Dakota TN:Tennessee TX:Texas UT:Utah VT:Vermont VA:Virginia " +
+    "WA:Washington WV:West_Virginia WI:Wisconsin WY:Wyoming GU:Guam VI:U.S._Virgin_Islands AS:American_Samoa MP:Northern_Mariana_Islands"
+  )
+    .split(" ")
+    .map((pair) => pair.replaceAll("_", " ").split(":")),
+);
 
 /** 31:07, or 1:02:07 from an hour on. */
 export function duration(ms) {
@@ -36,7 +50,12 @@ export function clock(ms) {
 
 /** "Nov 23, 10:42", short and in the reader's own time and manner. */
 export function moment(ms) {
-  return new Intl.DateTimeFormat(intlLocale(), { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" }).format(ms);
+  return new Intl.DateTimeFormat(intlLocale(), {
+    month: "short",
+    day: "numeric",
+    hour: "numeric",
+    minute: "2-digit",
+  }).format(ms);
 }
 
 /** "You are second in line". `place` counts from 1; null when the organisation does not show it. */
@@ -51,7 +70,8 @@ export function waitWords(low_ms, high_ms) {
   const low = Math.max(0, Math.floor(low_ms / 60_000));
   const high = Math.max(1, Math.ceil(high_ms / 60_000));
   if (high <= 1) return t("Usually within a minute from here");
-  if (low === high) return tn("Usually about {n} minute from here", "Usually about {n} minutes from here", high);
+  if (low === high)
+    return tn("Usually about {n} minute from here", "Usually about {n} minutes from here", high);
   return t("Usually {low} to {high} minutes from here", { low: Math.max(1, low), high });
 }
 
@@ -63,7 +83,10 @@ export function onCallWords(count) {
 
 /** "MO" for "Dr M. Osei". */
 export function initials(name) {
-  const words = name.replace(/^(dr|mr|mrs|ms|prof)\.?\s+/i, "").split(/\s+/).filter((word) => /\p{L}/u.test(word));
+  const words = name
+    .replace(/^(dr|mr|mrs|ms|prof)\.?\s+/i, "")
+    .split(/\s+/)
+    .filter((word) => /\p{L}/u.test(word));
   const letters = [words[0], words.length > 1 ? words.at(-1) : ""].map((word) => [...(word ?? "")][0] ?? "");
   return letters.join("").toUpperCase() || "?";
 }
@@ -96,5 +119,9 @@ export function age(iso, now_ms) {
   const now = new Date(now_ms);
   if (Number.isNaN(born.getTime())) return null;
   const before = [now.getUTCMonth() - born.getUTCMonth(), now.getUTCDate() - born.getUTCDate()];
-  return now.getUTCFullYear() - born.getUTCFullYear() - (before[0] < 0 || (before[0] === 0 && before[1] < 0) ? 1 : 0);
+  return (
+    now.getUTCFullYear() -
+    born.getUTCFullYear() -
+    (before[0] < 0 || (before[0] === 0 && before[1] < 0) ? 1 : 0)
+  );
 }

@@ -1,6 +1,9 @@
-/* Which steps of a setup guide are asked, given the answers so far. The server has the same rule (signalling/guide.py, `visible`). Pure. */
+/* Which steps of a setup guide are asked, given the answers so far. The server has the same rule
+   (signalling/guide.py, `visible`). Pure. */
 
-/** The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none. */
+/**
+ * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none.
+ */
 export function visibleSteps(steps, answer) {
   const asked = new Set();
   return steps.filter(({ id, only_if: on }) => {

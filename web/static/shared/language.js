@@ -1,5 +1,6 @@
-/* The choice of language on a live page. The page goes on as it is: nothing is loaded anew, so a call goes on and what was typed stays. Knows
-   the page's languages as the server tells them; the server keeps the choice for the next page. */
+/* The choice of language on a live page. The page goes on as it is: nothing is loaded anew, so a call goes on
+   and what was typed stays. Knows the page's languages as the server tells them; the server keeps the choice
+   for the next page. */
 import { html, nothing } from "./lit.js";
 import { learn, t } from "./text.js";
 import { toast } from "./ui.js";
@@ -9,7 +10,10 @@ export class Language {
   #changed;
   #code = document.documentElement.lang;
 
-  /** `languages` are {code, name, words}: `words` is the address of the catalogue's module, null for English. `changed()` draws the page. */
+  /**
+   * `languages` are {code, name, words}: `words` is the address of the catalogue's module, null for English.
+   * `changed()` draws the page.
+   */
   constructor(languages, changed) {
     this.#all = languages;
     this.#changed = changed;
@@ -18,13 +22,26 @@ export class Language {
   /** A row of all languages, for the foot of a page; nothing where there is one only. */
   view() {
     if (this.#all.length < 2) return nothing;
-    return html`<nav class="languages" aria-label=${t("Language")}>${this.#all.map((language) => html`<a href="?lang=${language.code}" lang=${language.code} hreflang=${language.code}
-      aria-current=${language.code === this.#code ? "true" : nothing} @click=${(event) => this.#follow(event, language)}>${language.name}</a>`)}</nav>`;
+    return html`<nav class="languages" aria-label=${t("Language")}>
+      ${this.#all.map(
+        (language) =>
+          html`<a
+            href="?lang=${language.code}"
+            lang=${language.code}
+            hreflang=${language.code}
+            aria-current=${language.code === this.#code ? "true" : nothing}
+            @click=${(event) => this.#follow(event, language)}
+            >${language.name}</a
+          >`,
+      )}
+    </nav>`;
   }
 
   /** The languages that are not being read, as entries of a menu: {words, lang, act}. */
   entries() {
-    return this.#all.filter(({ code }) => code !== this.#code).map((language) => ({ words: language.name, lang: language.code, act: () => this.#take(language) }));
+    return this.#all
+      .filter(({ code }) => code !== this.#code)
+      .map((language) => ({ words: language.name, lang: language.code, act: () => this.#take(language) }));
   }
 
   #follow(event, language) {

@@ -1,5 +1,5 @@
-/* What a refusal says to the person, by its stable code (signalling/PROTOCOL.md, "Errors"); the server's own words, which are English,
-   where this page does not know the code. */
+/* What a refusal says to the person, by its stable code (signalling/PROTOCOL.md, "Errors"); the server's own
+   words, which are English, where this page does not know the code. */
 import { t } from "./text.js";
 
 const WORDS = {
@@ -7,7 +7,8 @@ const WORDS = {
   not_allowed: () => t("You may not do this."),
   not_found: () => t("There is no such visit here."),
   wrong_status: () => t("This visit has moved on; that is no longer possible."),
-  already_claimed: ({ by }) => (by ? t("{name} has claimed this visit.", by) : t("Someone else has claimed this visit.")),
+  already_claimed: ({ by }) =>
+    by ? t("{name} has claimed this visit.", by) : t("Someone else has claimed this visit."),
   not_on_call: () => t("Go On-Call first."),
   in_session: () => t("End or return your live session first."),
   front_desk: () => t("The front desk looks at this request first."),

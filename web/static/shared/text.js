@@ -1,15 +1,22 @@
-/* The words of a page in the reader's language. The English text is the key: what nobody translated stays English. A catalogue is a
-   module of its own (/static/…/locale/es.js), which a page loads before its other modules and which teaches this one; a live page takes
-   another language while it runs (`language.js`). Pure but for that. */
+/* The words of a page in the reader's language. The English text is the key: what nobody translated stays
+   English. A catalogue is a module of its own (/static/…/locale/es.js), which a page loads before its other
+   modules and which teaches this one; a live page takes another language while it runs (`language.js`). Pure
+   but for that. */
 const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = ENGLISH;
 
-/** Take a language: its BCP 47 tag, how the form of a plural is chosen, and the forms of each text by the English one. None is English. */
+/**
+ * Take a language: its BCP 47 tag, how the form of a plural is chosen, and the forms of each text by the
+ * English one. None is English.
+ */
 export function learn(...language) {
   [locale, chooseForm, words] = language.length ? language : ENGLISH;
 }
 
-/** Words that a constant holds, made anew after each change of language: `const SIZES = inEach(() => […])`, read as `SIZES()`. */
+/**
+ * Words that a constant holds, made anew after each change of language: `const SIZES = inEach(() => […])`,
+ * read as `SIZES()`.
+ */
 export function inEach(make) {
   let made = null;
   let of = null;
@@ -19,9 +26,13 @@ export function inEach(make) {
   };
 }
 
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+const fill = (text, values) =>
+  text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
 
-/** The text in the reader's language, its {names} filled in. The key is written out in double quotes, so that it can be collected. */
+/**
+ * The text in the reader's language, its {names} filled in. The key is written out in double quotes, so that
+ * it can be collected.
+ */
 export function t(text, values = {}) {
   return fill(words[text]?.[0] ?? text, values);
 }
@@ -32,7 +43,10 @@ export function tn(one, many, n, values = {}) {
   return fill(text, { n, ...values });
 }
 
-/** What `Intl` is to write dates, times and numbers in: the browser's own variety of the page's language, if it has one. */
+/**
+ * What `Intl` is to write dates, times and numbers in: the browser's own variety of the page's language, if
+ * it has one.
+ */
 export function intlLocale() {
   const language = locale.split("-")[0];
   return globalThis.navigator?.languages?.find((tag) => tag.split("-")[0] === language) ?? locale;

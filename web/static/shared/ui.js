@@ -1,5 +1,5 @@
-/* What every live page says to its reader: toasts, announcements for screen readers, a question before something that cannot be
-   undone, and the state of the connection. Knows no visit. */
+/* What every live page says to its reader: toasts, announcements for screen readers, a question before
+   something that cannot be undone, and the state of the connection. Knows no visit. */
 import { html, nothing, render } from "./lit.js";
 import { t } from "./text.js";
 
@@ -16,18 +16,24 @@ function region(className, role) {
   return found;
 }
 
-/** Make the live regions before they are needed: some screen readers miss a region that arrives with its text. */
+/**
+ * Make the live regions before they are needed: some screen readers miss a region that arrives with its text.
+ */
 export function prepareRegions() {
   region("toasts", "status");
   region("announcer", "status").classList.add("sr");
 }
 
-/** Menus (`details.more`) close by Escape, and as soon as something beside them is pressed or has the focus. */
+/**
+ * Menus (`details.more`) close by Escape, and as soon as something beside them is pressed or has the focus.
+ */
 export function tendMenus() {
   const open = () => [...document.querySelectorAll("details.more[open]")];
   document.addEventListener("keydown", ({ key }) => key === "Escape" && open().forEach(closeMenu));
   for (const type of ["pointerdown", "focusin"]) {
-    document.addEventListener(type, ({ target }) => open().forEach((menu) => menu.contains(target) || (menu.open = false)));
+    document.addEventListener(type, ({ target }) =>
+      open().forEach((menu) => menu.contains(target) || (menu.open = false)),
+    );
   }
 }
 
@@ -53,14 +59,20 @@ export function announce(text) {
   place.textContent = place.textContent === text ? `${text}\u00a0` : text;
 }
 
-/** Show a sentence for a while; `bad` for what went wrong. It stays while it is pointed at or has the focus. */
+/**
+ * Show a sentence for a while; `bad` for what went wrong. It stays while it is pointed at or has the focus.
+ */
 export function toast(text, { bad = false } = {}) {
   const place = region("toasts", "status");
   const box = document.createElement("div");
   box.className = `toast arrive${bad ? " bad" : ""}`;
   const close = () => box.remove();
   const later = () => setTimeout(() => (box.matches(":hover, :focus-within") ? later() : close()), TOAST_MS);
-  render(html`<span>${text}</span><button type="button" aria-label=${t("Close this message")} @click=${close}>✕</button>`, box);
+  render(
+    html`<span>${text}</span
+      ><button type="button" aria-label=${t("Close this message")} @click=${close}>✕</button>`,
+    box,
+  );
   place.append(box);
   while (place.children.length > 3) place.firstElementChild.remove();
   later();
@@ -71,7 +83,9 @@ export function clearToasts() {
   region("toasts", "status").replaceChildren();
 }
 
-/** Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no. */
+/**
+ * Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no.
+ */
 export function ask({ title, text, yes, no, danger = false }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
@@ -79,14 +93,17 @@ export function ask({ title, text, yes, no, danger = false }) {
     dialog.className = "ask";
     dialog.setAttribute("aria-labelledby", "ask-title");
     dialog.setAttribute("aria-describedby", "ask-text");
-    render(html`<form method="dialog">
-      <h2 id="ask-title">${title}</h2>
-      <p id="ask-text">${text}</p>
-      <div class="row">
-        <button class="btn" value="no" autofocus>${no}</button>
-        <button class="btn ${danger ? "danger" : "main"}" value="yes">${yes}</button>
-      </div>
-    </form>`, dialog);
+    render(
+      html`<form method="dialog">
+        <h2 id="ask-title">${title}</h2>
+        <p id="ask-text">${text}</p>
+        <div class="row">
+          <button class="btn" value="no" autofocus>${no}</button>
+          <button class="btn ${danger ? "danger" : "main"}" value="yes">${yes}</button>
+        </div>
+      </form>`,
+      dialog,
+    );
     dialog.addEventListener("close", () => {
       dialog.remove();
       if (before?.isConnected) before.focus();
@@ -98,8 +115,9 @@ export function ask({ title, text, yes, no, danger = false }) {
 }
 
 /**
- * Ask for something to be filled in. `fields` is a template; without `yes` there is nothing to send. Resolves to the form's values by
- * name, or to null. What was typed is checked by the browser before the dialog closes.
+ * Ask for something to be filled in. `fields` is a template; without `yes` there is nothing to send. Resolves
+ * to the form's values by name, or to null. What was typed is checked by the browser before the dialog
+ * closes.
  */
 export function fillIn({ title, text, fields, yes, no, danger = false }) {
   return new Promise((resolve) => {
@@ -114,15 +132,18 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
       given = Object.fromEntries(new FormData(event.currentTarget));
       dialog.close();
     };
-    render(html`<form class="stack" @submit=${submit}>
-      <h2 id="fill-title">${title}</h2>
-      <p id="fill-text">${text}</p>
-      ${fields}
-      <div class="row">
-        <button type="button" class="btn" @click=${() => dialog.close()}>${no}</button>
-        ${yes ? html`<button class="btn ${danger ? "danger" : "main"}">${yes}</button>` : nothing}
-      </div>
-    </form>`, dialog);
+    render(
+      html`<form class="stack" @submit=${submit}>
+        <h2 id="fill-title">${title}</h2>
+        <p id="fill-text">${text}</p>
+        ${fields}
+        <div class="row">
+          <button type="button" class="btn" @click=${() => dialog.close()}>${no}</button>
+          ${yes ? html`<button class="btn ${danger ? "danger" : "main"}">${yes}</button>` : nothing}
+        </div>
+      </form>`,
+      dialog,
+    );
     dialog.addEventListener("close", () => {
       dialog.remove();
       if (before?.isConnected) before.focus();
@@ -133,7 +154,10 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
   });
 }
 
-/** A dialog whose content is drawn anew as long as it is open. `draw(close)` is a template; `closed` is called once. */
+/**
+ * A dialog whose content is drawn anew as long as it is open. `draw(close)` is a template; `closed` is called
+ * once.
+ */
 export class Drawer {
   #dialog = null;
   #draw = null;
@@ -172,17 +196,21 @@ export class Drawer {
 }
 
 /**
- * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this page; `closed`
- * maps a close code to {text, label, act} for those that need the person.
+ * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this
+ * page; `closed` maps a close code to {text, label, act} for those that need the person.
  */
 export function connectionBar(connection, { kept, closed }) {
   const { status, code, slow } = connection;
   let bar = nothing;
   if (status === "retrying" || (status === "connecting" && slow)) {
-    bar = html`<div class="banner"><span>${t("Connection lost. Trying again by itself.")} ${kept}</span></div>`;
+    bar = html`<div class="banner">
+      <span>${t("Connection lost. Trying again by itself.")} ${kept}</span>
+    </div>`;
   } else if (status === "closed" && code !== 1000) {
     const { text, label, act } = closed[code] ?? closed.other;
-    bar = html`<div class="banner closed"><span>${text}</span><button type="button" class="btn" @click=${act}>${label}</button></div>`;
+    bar = html`<div class="banner closed">
+      <span>${text}</span><button type="button" class="btn" @click=${act}>${label}</button>
+    </div>`;
   }
   return html`<div role="status">${bar}</div>`;
 }
@@ -203,7 +231,10 @@ export function followConnection(client, redraw) {
   return connection;
 }
 
-/** Draw at the end of this turn of the loop, once, however often it is asked for. Not by animation frame: a hidden tab has none. */
+/**
+ * Draw at the end of this turn of the loop, once, however often it is asked for. Not by animation frame: a
+ * hidden tab has none.
+ */
 export function redrawing(draw) {
   let asked = false;
   return () => {

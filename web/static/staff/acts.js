@@ -1,5 +1,5 @@
-/* What staff do to visits that are not their own call: assign, decline, message, return, reopen, and, in their own, hand over and guests.
-   Each asks first, and says what came of it. */
+/* What staff do to visits that are not their own call: assign, decline, message, return, reopen, and, in
+   their own, hand over and guests. Each asks first, and says what came of it. */
 import { html } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -17,7 +17,9 @@ export class Acts {
   #guests;
   #claimed;
 
-  /** `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that is one's own again. */
+  /**
+   * `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that is one's own again.
+   */
   constructor({ client, queue, sessions, drawer, me, guests, claimed }) {
     this.#client = client;
     this.#people = { queue, sessions };
@@ -55,31 +57,46 @@ export class Acts {
     return [
       { words: t("Hand over…"), act: () => this.#transfer(visit) },
       ...(this.#guests ? [{ words: t("Invite a guest…"), act: () => this.#invite(visit.id) }] : []),
-      ...guests.map(([guest, party]) => ({ words: t("Send {name} away", { name: party.name }), act: () => this.#dismiss(visit.id, guest, party) })),
+      ...guests.map(([guest, party]) => ({
+        words: t("Send {name} away", { name: party.name }),
+        act: () => this.#dismiss(visit.id, guest, party),
+      })),
     ];
   }
 
   async #assign(request) {
     const chosen = await askAssign(request, this.#staff);
-    if (chosen) this.#say({ type: "visit.assign", visit: request.visit, to: chosen.to }, () => announce(t("Assigned.")));
+    if (chosen)
+      this.#say({ type: "visit.assign", visit: request.visit, to: chosen.to }, () =>
+        announce(t("Assigned.")),
+      );
   }
 
   async #decline(request) {
     const given = await askDecline(request);
     if (!given) return;
     const reason = given.reason.trim() || null;
-    this.#say({ type: "visit.decline", visit: request.visit, reason }, () => toast(t("{name} was declined and is told so.", { name: request.name })));
+    this.#say({ type: "visit.decline", visit: request.visit, reason }, () =>
+      toast(t("{name} was declined and is told so.", { name: request.name })),
+    );
   }
 
   async #message(request) {
     const text = (await askMessage(request))?.text.trim();
-    if (text) this.#say({ type: "chat.send", visit: request.visit, text }, () => toast(t("{name} sees your message now.", { name: request.name })));
+    if (text)
+      this.#say({ type: "chat.send", visit: request.visit, text }, () =>
+        toast(t("{name} sees your message now.", { name: request.name })),
+      );
   }
 
   async #release(row) {
     const sure = await ask({
-      title: t("Return {name} to the queue?", { name: row.name }), yes: t("Return to queue"), no: t("Cancel"),
-      text: t("The session with {provider} is interrupted; the patient goes back to their place in line.", { provider: row.claimant?.name ?? "" }),
+      title: t("Return {name} to the queue?", { name: row.name }),
+      yes: t("Return to queue"),
+      no: t("Cancel"),
+      text: t("The session with {provider} is interrupted; the patient goes back to their place in line.", {
+        provider: row.claimant?.name ?? "",
+      }),
     });
     if (sure) this.#say({ type: "visit.release", visit: row.visit });
   }
@@ -93,21 +110,47 @@ export class Acts {
     const given = await askInvite();
     if (!given) return;
     const guest = { name: given.name.trim(), relation: given.relation };
-    this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) => this.#showLink(guest, new URL(path, location.origin).href));
+    this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) =>
+      this.#showLink(guest, new URL(path, location.origin).href),
+    );
   }
 
   #showLink({ name, relation }, link) {
-    const copy = () => navigator.clipboard?.writeText(link).then(() => toast(t("The link was copied.")), () => {});
-    this.#drawer.show("link-title", (close) => html`<h2 id="link-title">${t("Link for {name}", { name })}</h2>
-      <p>${t("Send it to them yourself. It opens once, and only for a short while; they join as {relation}.", { relation: relationWords(relation) })}</p>
-      <p><label class="sr" for="guest-link">${t("Link")}</label><input class="input" id="guest-link" readonly .value=${link} @focus=${(event) => event.target.select()}></p>
-      <div class="row"><button type="button" class="btn" @click=${close}>${t("Close")}</button><button type="button" class="btn main" @click=${copy}>${t("Copy the link")}</button></div>`);
+    const copy = () =>
+      navigator.clipboard?.writeText(link).then(
+        () => toast(t("The link was copied.")),
+        () => {},
+      );
+    this.#drawer.show(
+      "link-title",
+      (close) =>
+        html`<h2 id="link-title">${t("Link for {name}", { name })}</h2>
+          <p>
+            ${t("Send it to them yourself. It opens once, and only for a short while; they join as {relation}.", { relation: relationWords(relation) })}
+          </p>
+          <p>
+            <label class="sr" for="guest-link">${t("Link")}</label
+            ><input
+              class="input"
+              id="guest-link"
+              readonly
+              .value=${link}
+              @focus=${(event) => event.target.select()} />
+          </p>
+          <div class="row">
+            <button type="button" class="btn" @click=${close}>${t("Close")}</button
+            ><button type="button" class="btn main" @click=${copy}>${t("Copy the link")}</button>
+          </div>`,
+    );
   }
 
   async #dismiss(visit, guest, party) {
     const sure = await ask({
-      title: t("Send {name} away?", { name: party.name }), text: t("They no longer see or hear the session. Their link does not open again."),
-      yes: t("Send away"), no: t("Cancel"), danger: true,
+      title: t("Send {name} away?", { name: party.name }),
+      text: t("They no longer see or hear the session. Their link does not open again."),
+      yes: t("Send away"),
+      no: t("Cancel"),
+      danger: true,
     });
     if (sure) this.#say({ type: "visit.dismiss", visit, guest });
   }
@@ -116,13 +159,22 @@ export class Acts {
   story(visit) {
     const drawer = this.#drawer;
     const story = { events: null, calls: null, info: undefined, refused: null };
-    const drop = this.#client.subscribe(`case/${visit}`, (message) => {
-      story.info = message.case;
-      drawer.redraw();
-    }, (error) => {
-      story.refused = error.code === "not_found" ? t("Case Information is shown while the patient waits and you are on call, and to the visit's own provider and administrators.") : refusalWords(error);
-      drawer.redraw();
-    });
+    const drop = this.#client.subscribe(
+      `case/${visit}`,
+      (message) => {
+        story.info = message.case;
+        drawer.redraw();
+      },
+      (error) => {
+        story.refused =
+          error.code === "not_found"
+            ? t(
+                "Case Information is shown while the patient waits and you are on call, and to the visit's own provider and administrators.",
+              )
+            : refusalWords(error);
+        drawer.redraw();
+      },
+    );
     this.#say({ type: "visit.history", visit }, ({ events, calls }) => {
       Object.assign(story, { events, calls });
       drawer.redraw();

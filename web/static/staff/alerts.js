@@ -1,6 +1,6 @@
-/* How a new request, or one that is assigned to this person, makes itself heard: a chime, and, while the tab is hidden, a desktop
-   notification where the person and the browser allow it. Once each, never a flood. No patient data in a notification: it may show on a
-   locked screen. */
+/* How a new request, or one that is assigned to this person, makes itself heard: a chime, and, while the tab
+   is hidden, a desktop notification where the person and the browser allow it. Once each, never a flood. No
+   patient data in a notification: it may show on a locked screen. */
 import { playNotes } from "../shared/devices.js";
 import { t, tn } from "../shared/text.js";
 
@@ -18,7 +18,10 @@ export class Alerts {
   #organisation;
   #wanted;
 
-  /** `open()` is called when a notification of new requests was clicked; `wanted` says whether the person wishes notifications. */
+  /**
+   * `open()` is called when a notification of new requests was clicked; `wanted` says whether the person
+   * wishes notifications.
+   */
   constructor(organisation, open, { wanted }) {
     this.#organisation = organisation;
     this.#open = open;
@@ -41,22 +44,33 @@ export class Alerts {
 
   /** Ask once whether this page may raise desktop notifications; only after a press, as browsers require. */
   async askToNotify() {
-    if (this.#wanted && globalThis.Notification?.permission === "default") await Notification.requestPermission();
+    if (this.#wanted && globalThis.Notification?.permission === "default")
+      await Notification.requestPermission();
   }
 
   /** New requests have come: `waiting` is how many stand in the queue now. */
   ring(waiting) {
-    this.#chime(() => this.#notify("new", {
-      title: t("New On-Demand Request"), open: this.#open,
-      body: tn("{n} patient is waiting at {clinic}.", "{n} patients are waiting at {clinic}.", waiting, { clinic: this.#organisation.name }),
-    }));
+    this.#chime(() =>
+      this.#notify("new", {
+        title: t("New On-Demand Request"),
+        open: this.#open,
+        body: tn("{n} patient is waiting at {clinic}.", "{n} patients are waiting at {clinic}.", waiting, {
+          clinic: this.#organisation.name,
+        }),
+      }),
+    );
   }
 
-  /** A request became this person's to claim: said at once, also where the chime has just rung. `open()` leads to it. */
+  /**
+   * A request became this person's to claim: said at once, also where the chime has just rung. `open()` leads
+   * to it.
+   */
   assigned(open) {
     this.#chime(() => {});
     this.#notify("assigned", {
-      title: t("A patient is assigned to you"), open, body: t("Claim them from your Sessions List at {clinic}.", { clinic: this.#organisation.name }),
+      title: t("A patient is assigned to you"),
+      open,
+      body: t("Claim them from your Sessions List at {clinic}.", { clinic: this.#organisation.name }),
     });
   }
 
@@ -89,14 +103,20 @@ export class Alerts {
   #notify(kind, { title, body, open }) {
     if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;
     try {
-      const note = new Notification(title, { body, lang: document.documentElement.lang, tag: `greenroom-${this.#organisation.id}-${kind}`, renotify: true });
+      const note = new Notification(title, {
+        body,
+        lang: document.documentElement.lang,
+        tag: `greenroom-${this.#organisation.id}-${kind}`,
+        renotify: true,
+      });
       note.onclick = () => {
         globalThis.focus();
         note.close();
         open();
       };
     } catch {
-      // Android's Chrome raises notifications only from a service worker; the chime and the title have to do there.
+      // Android's Chrome raises notifications only from a service worker; the chime and the title have to do
+      // there.
     }
   }
 }

@@ -1,5 +1,5 @@
-/* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page. Routed by pushState, so that
-   a claim needs no reload, and a session goes on while the list is looked at. */
+/* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
+   Routed by pushState, so that a claim needs no reload, and a session goes on while the list is looked at. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { caseInformation } from "../shared/case.js";
@@ -10,7 +10,19 @@ import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
-import { Drawer, announce, ask, clearToasts, connectionBar, drawKeepingFocus, followConnection, prepareRegions, redrawing, tendMenus, toast } from "../shared/ui.js";
+import {
+  Drawer,
+  announce,
+  ask,
+  clearToasts,
+  connectionBar,
+  drawKeepingFocus,
+  followConnection,
+  prepareRegions,
+  redrawing,
+  tendMenus,
+  toast,
+} from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Cases } from "./cases.js";
@@ -41,7 +53,11 @@ const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("The list is brought up to date as soon as it is back."),
   closed: {
-    4203: { text: t("These pages went on in another tab."), label: t("Use them here"), act: () => client.connect() },
+    4203: {
+      text: t("These pages went on in another tab."),
+      label: t("Use them here"),
+      act: () => client.connect(),
+    },
     other: { text: t("You are signed out."), label: t("Sign in"), act: signIn },
   },
 }));
@@ -51,7 +67,12 @@ let over = null; // the visit that was shown and is over
 let switching = false;
 let shown = "";
 
-const PAGES = { calendar: () => t("Calendar"), reports: () => t("Reports"), setup: () => t("Set-up"), preferences: () => t("My settings") };
+const PAGES = {
+  calendar: () => t("Calendar"),
+  reports: () => t("Reports"),
+  setup: () => t("Set-up"),
+  preferences: () => t("My settings"),
+};
 const TABS = ["", "mine", "live", "past"];
 const tabPath = (tab) => (tab ? `${boot.home}#${tab}` : boot.home);
 const routeTab = () => (TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "");
@@ -80,7 +101,13 @@ function hold(id) {
   over = null;
   const held = { id, visit: null, session: null, drops: [] };
   mine = held;
-  held.drops.push(client.subscribe(`visit/${id}`, ({ visit }) => mine === held && follow(visit), (error) => mine === held && lost(error)));
+  held.drops.push(
+    client.subscribe(
+      `visit/${id}`,
+      ({ visit }) => mine === held && follow(visit),
+      (error) => mine === held && lost(error),
+    ),
+  );
 }
 
 function letGo() {
@@ -112,7 +139,11 @@ function follow(visit) {
   letGo();
   if (atIt && visit.status === "ended") over = visit;
   else if (atIt) {
-    toast(taken ? t("{name} has claimed this visit.", visit.claimant) : t("{name} is back in the queue.", visit.parties.patient));
+    toast(
+      taken
+        ? t("{name} has claimed this visit.", visit.claimant)
+        : t("{name} is back in the queue.", visit.parties.patient),
+    );
     history.replaceState(null, "", boot.home);
   }
   return redraw();
@@ -123,10 +154,22 @@ function openSession() {
   const { id } = mine;
   cases.open(id);
   mine.session = new Session({
-    client, visit: id, role: "provider", organisation, language, redraw, asideOpen: matchMedia("(min-width: 1100px)").matches,
-    aside: () => ({ label: t("Case Information"), view: () => html`<h2>${t("Case Information")}</h2>${caseInformation(cases.get(id)?.info, client.now())}` }),
+    client,
+    visit: id,
+    role: "provider",
+    organisation,
+    language,
+    redraw,
+    asideOpen: matchMedia("(min-width: 1100px)").matches,
+    aside: () => ({
+      label: t("Case Information"),
+      view: () =>
+        html`<h2>${t("Case Information")}</h2>
+          ${caseInformation(cases.get(id)?.info, client.now())}`,
+    }),
     more: () => acts.inSession(mine?.visit),
-    back: () => html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
+    back: () =>
+      html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });
   mine.session.open();
   mine.session.update(mine.visit);
@@ -135,14 +178,21 @@ function openSession() {
 
 function openBell() {
   clearToasts();
-  const mark = () => bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
-  drawer.show("bell-title", (close) => bell.list({
-    now_ms: client.now(), close,
-    go: (item) => {
-      close();
-      followNotice(item);
-    },
-  }), mark);
+  const mark = () =>
+    bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+  drawer.show(
+    "bell-title",
+    (close) =>
+      bell.list({
+        now_ms: client.now(),
+        close,
+        go: (item) => {
+          close();
+          followNotice(item);
+        },
+      }),
+    mark,
+  );
 }
 
 /** Where a notification leads: to the row while the patient waits, else to the story. */
@@ -184,10 +234,18 @@ function follows(path) {
 }
 
 async function claim(request) {
-  if (!isLicensed(me, request) && !(await ask({
-    title: t("Claim {name} all the same?", { name: request.name }), yes: t("Claim"), no: t("Cancel"),
-    text: t("You are not licensed in {state}, where the patient is now.", { state: stateName(request.state) }),
-  }))) return;
+  if (
+    !isLicensed(me, request) &&
+    !(await ask({
+      title: t("Claim {name} all the same?", { name: request.name }),
+      yes: t("Claim"),
+      no: t("Cancel"),
+      text: t("You are not licensed in {state}, where the patient is now.", {
+        state: stateName(request.state),
+      }),
+    }))
+  )
+    return;
   claiming.add(request.visit);
   redraw();
   try {
@@ -195,7 +253,13 @@ async function claim(request) {
     claimed(request.visit);
   } catch (error) {
     if (error.code === "already_claimed" && error.details?.by?.id === me.id) claimed(request.visit);
-    else toast(error.code === "already_claimed" ? t("{by} has claimed {name}.", { by: error.details.by.name, name: request.name }) : refusalWords(error), { bad: true });
+    else
+      toast(
+        error.code === "already_claimed"
+          ? t("{by} has claimed {name}.", { by: error.details.by.name, name: request.name })
+          : refusalWords(error),
+        { bad: true },
+      );
   } finally {
     claiming.delete(request.visit);
     redraw();
@@ -223,7 +287,9 @@ async function switchOnCall() {
     await client.request({ type: "on_call", on });
     announce(on ? t("You are on call.") : t("You are off call."));
   } catch (error) {
-    toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, { bad: true });
+    toast(`${refusalWords(error)} ${on ? t("You are still off call.") : t("You are still on call.")}`, {
+      bad: true,
+    });
   } finally {
     switching = false;
     redraw();
@@ -240,9 +306,14 @@ function takeQueue(message) {
   cases.keepOnly([...queue.rows.map(({ visit }) => visit), mine?.id]);
   if (fresh.length && onCall()) {
     alerts.ring(queue.rows.length);
-    announce(fresh.length === 1 ? t("New request: {name}.", fresh[0]) : tn("{n} new request.", "{n} new requests.", fresh.length));
+    announce(
+      fresh.length === 1
+        ? t("New request: {name}.", fresh[0])
+        : tn("{n} new request.", "{n} new requests.", fresh.length),
+    );
   }
-  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id) announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
+  if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id)
+    announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
   redraw();
 }
 
@@ -253,18 +324,41 @@ function frame(content) {
     <header class="side">
       <p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
       <div class="me">
-        <button type="button" class="switch" role="switch" aria-checked=${onCall() ? "true" : "false"} aria-busy=${switching ? "true" : "false"} ?disabled=${!queue.loaded} @click=${switchOnCall}><i></i>${t("On-Call")}</button>
+        <button
+          type="button"
+          class="switch"
+          role="switch"
+          aria-checked=${onCall() ? "true" : "false"}
+          aria-busy=${switching ? "true" : "false"}
+          ?disabled=${!queue.loaded}
+          @click=${switchOnCall}>
+          <i></i>${t("On-Call")}
+        </button>
         <span class="face" aria-hidden="true">${initials(me.name)}</span>
         <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
       </div>
-      <nav aria-label=${t("Main")}><a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}>${t("Sessions List")} <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a>
+      <nav aria-label=${t("Main")}>
+        <a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}
+          >${t("Sessions List")}
+          <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a
+        >
         ${bell.button(openBell)}
-        ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}</nav>
+        ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}
+      </nav>
       ${language.view()}
-      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}>${ownField()}<button class="btn plain">${t("Sign out")}</button></form>
+      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}>
+        ${ownField()}<button class="btn plain">${t("Sign out")}</button>
+      </form>
     </header>
     <div class="content">
-      ${own ? html`<a class="notice own" href=${path} @click=${follows(path)}><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>` : nothing}
+      ${
+        own
+          ? html`<a class="notice own" href=${path} @click=${follows(path)}
+              ><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span
+              ><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock
+            ></a>`
+          : nothing
+      }
       <main id="main" tabindex="-1" class="stack">${content}</main>
     </div>
   </div>`;
@@ -274,8 +368,20 @@ function list() {
   const tab = routeTab();
   const own = sessions.of(me.id);
   const view = {
-    rows: queue.rows, staff: queue.staff, limits: queue.limits, loaded: queue.loaded, cases, claiming, me, now_ms: client.now(),
-    onCall: onCall(), mayClaim: onCall() || me.role === "admin", silent: !alerts.audible, follows, visitPath, failed,
+    rows: queue.rows,
+    staff: queue.staff,
+    limits: queue.limits,
+    loaded: queue.loaded,
+    cases,
+    claiming,
+    me,
+    now_ms: client.now(),
+    onCall: onCall(),
+    mayClaim: onCall() || me.role === "admin",
+    silent: !alerts.audible,
+    follows,
+    visitPath,
+    failed,
     act: { ...acts.onRequests, claim, toggleCase: (visit) => cases.toggle(visit) },
   };
   const contents = {
@@ -286,7 +392,10 @@ function list() {
   };
   const entry = (name, words, count) => ({ path: tabPath(name), words, count, current: tab === name });
   return html`${listHead(view, [
-    entry("", t("On-Demand Requests"), queue.rows.length), entry("mine", t("Mine"), own.length), entry("live", t("Live now"), sessions.rows.length), entry("past", t("Past")),
+    entry("", t("On-Demand Requests"), queue.rows.length),
+    entry("mine", t("Mine"), own.length),
+    entry("live", t("Live now"), sessions.rows.length),
+    entry("past", t("Past")),
   ])}${contents[tab]()}`;
 }
 
@@ -294,23 +403,47 @@ function afterSession() {
   const { patient } = over.parties;
   const until_ms = over.ended_ms + boot.reopen_ms;
   const mayReopen = over.outcome === "completed" && over.claimant?.id === me.id && client.now() < until_ms;
-  return html`<section class="card stack after"><h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
-    <p>${over.talked_ms ? t("You talked for {time}.", { time: minutes(over.talked_ms) }) : nothing} ${t("Camera and microphone are off.")}</p>
-    <p class="row"><a class="btn main" href=${boot.home} @click=${follows(boot.home)}>${t("Back to On-Demand Requests")}</a>
-      ${mayReopen ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>${t("Reopen")}</button>` : nothing}</p>
-    ${mayReopen ? html`<p class="small quiet">${t("Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.", { time: clock(until_ms) })}</p>` : nothing}</section>`;
+  return html`<section class="card stack after">
+    <h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
+    <p>
+      ${over.talked_ms ? t("You talked for {time}.", { time: minutes(over.talked_ms) }) : nothing}
+      ${t("Camera and microphone are off.")}
+    </p>
+    <p class="row">
+      <a class="btn main" href=${boot.home} @click=${follows(boot.home)}
+        >${t("Back to On-Demand Requests")}</a
+      >
+      ${mayReopen ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>${t("Reopen")}</button>` : nothing}
+    </p>
+    ${mayReopen ? html`<p class="small quiet">${t("Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.", { time: clock(until_ms) })}</p>` : nothing}
+  </section>`;
 }
 
 function draw() {
   const id = routeVisit();
   if (!id) over = null;
-  const page = id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
-  const contents = { list, over: afterSession, opening: () => html`<h1>${t("Your session")}</h1><p class="quiet">${t("Opening…")}</p>`, session: () => nothing };
-  render(html`${connectionBar(connection, bar())}
-    ${page === "session" ? nothing : frame(contents[page]())}
-    ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`, root);
+  const page =
+    id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
+  const contents = {
+    list,
+    over: afterSession,
+    opening: () =>
+      html`<h1>${t("Your session")}</h1>
+        <p class="quiet">${t("Opening…")}</p>`,
+    session: () => nothing,
+  };
+  render(
+    html`${connectionBar(connection, bar())} ${page === "session" ? nothing : frame(contents[page]())}
+    ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`,
+    root,
+  );
   const count = queue.rows.length;
-  const titles = { session: mine?.session?.title, over: t("Session ended"), opening: t("Your session"), list: t("On-Demand Requests") };
+  const titles = {
+    session: mine?.session?.title,
+    over: t("Session ended"),
+    opening: t("Your session"),
+    list: t("On-Demand Requests"),
+  };
   document.title = `${count && onCall() ? `(${count}) ` : ""}${titles[page]} · ${organisation.name}`;
   if (page === shown) return;
   const first = shown === "";

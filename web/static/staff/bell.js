@@ -1,4 +1,5 @@
-/* The bell: one's notifications and how many are unread, on every page. State and drawing; what is said is a sentence per kind. */
+/* The bell: one's notifications and how many are unread, on every page. State and drawing; what is said is a
+   sentence per kind. */
 import { clock, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -50,18 +51,32 @@ export class Bell {
   /** The button with the count. */
   button(open) {
     return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" @click=${open}>
-      <svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path></svg>
-      <span>${t("Notifications")}</span>${this.unread ? html`<span class="chip amber num">${this.unread}<span class="sr"> ${t("unread")}</span></span>` : nothing}</button>`;
+      <svg viewBox="0 0 24 24" aria-hidden="true">
+        <path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path>
+      </svg>
+      <span>${t("Notifications")}</span
+      >${this.unread ? html`<span class="chip amber num">${this.unread}<span class="sr"> ${t("unread")}</span></span>` : nothing}
+    </button>`;
   }
 
   /** The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit. */
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>
       ${this.items.length ? nothing : html`<p class="quiet">${t("There is nothing here yet. What concerns you appears here by itself.")}</p>`}
-      <ul role="list" class="notes">${repeat(this.items, ({ id }) => id, (item, index) => html`<li ?data-new=${this.isNew(index)}>
-        <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
-        <p class="small quiet num">${when(item.at_ms, now_ms)}
-          ${item.visit ? html`<button type="button" class="btn plain" @click=${() => go(item)}>${t("Open")}<span class="sr"> ${item.name}</span></button>` : nothing}</p></li>`)}</ul>
+      <ul role="list" class="notes">
+        ${repeat(
+          this.items,
+          ({ id }) => id,
+          (item, index) =>
+            html`<li ?data-new=${this.isNew(index)}>
+              <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
+              <p class="small quiet num">
+                ${when(item.at_ms, now_ms)}
+                ${item.visit ? html`<button type="button" class="btn plain" @click=${() => go(item)}>${t("Open")}<span class="sr"> ${item.name}</span></button>` : nothing}
+              </p>
+            </li>`,
+        )}
+      </ul>
       <div class="row"><button type="button" class="btn main" @click=${close}>${t("Close")}</button></div>`;
   }
 }

@@ -1,15 +1,31 @@
-/* How good a visit's call was, for each who took part: a word, and the figures it stands on. Draws what a visit's history tells. */
+/* How good a visit's call was, for each who took part: a word, and the figures it stands on. Draws what a
+   visit's history tells. */
 import { minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
-/** From worst to best, as during the call: the first row whose limits are passed names it. Loss in percent. */
+/**
+ * From worst to best, as during the call: the first row whose limits are passed names it. Loss in percent.
+ */
 const VERDICTS = [
-  { tone: "red", loss: 8, rtt_ms: 500, lossy: (values) => t("Much loss: {loss} %", values), slow: () => t("Very slow") },
-  { tone: "amber", loss: 2, rtt_ms: 250, lossy: (values) => t("Some loss: {loss} %", values), slow: () => t("Slow") },
+  {
+    tone: "red",
+    loss: 8,
+    rtt_ms: 500,
+    lossy: (values) => t("Much loss: {loss} %", values),
+    slow: () => t("Very slow"),
+  },
+  {
+    tone: "amber",
+    loss: 2,
+    rtt_ms: 250,
+    lossy: (values) => t("Some loss: {loss} %", values),
+    slow: () => t("Slow"),
+  },
 ];
 
-const figure = (value) => new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+const figure = (value) =>
+  new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
 /** [words, tone] of a call. */
 function verdict(call) {
@@ -22,7 +38,8 @@ function verdict(call) {
 }
 
 function figures(call) {
-  const both = (found, words) => (found ? words({ usual: figure(found.usual), worse: figure(found.worse) }) : null);
+  const both = (found, words) =>
+    found ? words({ usual: figure(found.usual), worse: figure(found.worse) }) : null;
   return [
     t("Connected: {time}", { time: minutes(call.connected_ms) }),
     both(call.heard_lost, (values) => t("lost on the way to them: {usual} %, at times {worse} %", values)),
@@ -37,9 +54,13 @@ function figures(call) {
 export function callsView(calls) {
   if (!calls?.length) return nothing;
   return html`<h3 class="of-case" id="calls-title">${t("Quality of the call")}</h3>
-    <ul role="list" class="story" aria-labelledby="calls-title">${calls.map((call) => {
-      const [words, tone] = verdict(call);
-      return html`<li><span><b>${call.name}</b><br><span class="chip ${tone}">${words}</span></span>
-        <span class="num quiet small">${figures(call).join(" · ")}</span></li>`;
-    })}</ul>`;
+    <ul role="list" class="story" aria-labelledby="calls-title">
+      ${calls.map((call) => {
+        const [words, tone] = verdict(call);
+        return html`<li>
+          <span><b>${call.name}</b><br /><span class="chip ${tone}">${words}</span></span>
+          <span class="num quiet small">${figures(call).join(" · ")}</span>
+        </li>`;
+      })}
+    </ul>`;
 }

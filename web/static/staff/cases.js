@@ -2,7 +2,10 @@
 import { inEach, t } from "../shared/text.js";
 import { refusalWords } from "../shared/refusals.js";
 
-const NO_CASE = inEach(() => ({ not_allowed: t("Case Information can be opened while you are on call."), not_found: t("This visit is no longer there.") }));
+const NO_CASE = inEach(() => ({
+  not_allowed: t("Case Information can be opened while you are on call."),
+  not_found: t("This visit is no longer there."),
+}));
 
 export class Cases {
   #client;
@@ -27,14 +30,18 @@ export class Cases {
     if (this.#open.has(visit)) return;
     const entry = { info: undefined, refused: null, drop: null };
     this.#open.set(visit, entry);
-    entry.drop = this.#client.subscribe(`case/${visit}`, (message) => {
-      entry.info = message.case;
-      this.#changed();
-    }, (error) => {
-      entry.info = undefined; // it may have been shown until now
-      entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
-      this.#changed();
-    });
+    entry.drop = this.#client.subscribe(
+      `case/${visit}`,
+      (message) => {
+        entry.info = message.case;
+        this.#changed();
+      },
+      (error) => {
+        entry.info = undefined; // it may have been shown until now
+        entry.refused = NO_CASE()[error.code] ?? refusalWords(error);
+        this.#changed();
+      },
+    );
     this.#changed();
   }
 

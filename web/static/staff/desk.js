@@ -1,14 +1,20 @@
-/* What staff ask and are asked before something happens to somebody else's visit: assign, decline, hand over, message, invite. Dialogs
-   that give back what was chosen, or null. */
+/* What staff ask and are asked before something happens to somebody else's visit: assign, decline, hand over,
+   message, invite. Dialogs that give back what was chosen, or null. */
 import { html, nothing } from "../shared/lit.js";
 import { fillIn } from "../shared/ui.js";
 import { t } from "../shared/text.js";
 
-const RELATIONS = { interpreter: () => t("Interpreter"), family: () => t("Family or carer"), specialist: () => t("Specialist"), trainee: () => t("Trainee") };
+const RELATIONS = {
+  interpreter: () => t("Interpreter"),
+  family: () => t("Family or carer"),
+  specialist: () => t("Specialist"),
+  trainee: () => t("Trainee"),
+};
 
 /** Colleagues on call, with what they are doing: who is free first. */
 function colleagues(staff, sessions, but) {
-  return [...staff.values()].filter((person) => person.on_call && person.id !== but)
+  return [...staff.values()]
+    .filter((person) => person.on_call && person.id !== but)
     .map((person) => ({ ...person, count: sessions.of(person.id).length }))
     .sort((a, b) => a.in_session - b.in_session || a.count - b.count || a.name.localeCompare(b.name));
 }
@@ -19,57 +25,105 @@ function busyWords(person) {
 }
 
 function chooseColleague({ title, text, yes, people }) {
-  if (!people.length) return fillIn({ title, text: t("Nobody else is on call right now."), fields: nothing, yes: null, no: t("Close") });
+  if (!people.length)
+    return fillIn({
+      title,
+      text: t("Nobody else is on call right now."),
+      fields: nothing,
+      yes: null,
+      no: t("Close"),
+    });
   return fillIn({
-    title, text, yes, no: t("Cancel"),
-    fields: html`<fieldset class="choices"><legend class="sr">${t("To whom?")}</legend>${people.map((person, index) => html`
-      <label class="choice"><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required><span>${person.name} <span class="quiet">${busyWords(person)}</span></span></label>`)}</fieldset>`,
+    title,
+    text,
+    yes,
+    no: t("Cancel"),
+    fields: html`<fieldset class="choices">
+      <legend class="sr">${t("To whom?")}</legend>
+      ${people.map(
+        (person, index) =>
+          html` <label class="choice"
+            ><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required /><span
+              >${person.name} <span class="quiet">${busyWords(person)}</span></span
+            ></label
+          >`,
+      )}
+    </fieldset>`,
   });
 }
 
 /** Resolves to {to} or null. */
 export function askAssign(request, { staff, sessions }) {
   return chooseColleague({
-    title: t("Assign {name}", { name: request.name }), text: t("They are notified and claim it from their own list. Not taken up in time, it is everybody’s again."),
-    yes: t("Assign"), people: colleagues(staff, sessions, request.assignee?.id),
+    title: t("Assign {name}", { name: request.name }),
+    text: t(
+      "They are notified and claim it from their own list. Not taken up in time, it is everybody’s again.",
+    ),
+    yes: t("Assign"),
+    people: colleagues(staff, sessions, request.assignee?.id),
   });
 }
 
 /** Resolves to {to} or null. */
 export function askTransfer(name, me, { staff, sessions }) {
   return chooseColleague({
-    title: t("Hand {name} over", { name }), text: t("The patient goes back to their place in line and is told so; your colleague is notified and claims."),
-    yes: t("Hand over"), people: colleagues(staff, sessions, me),
+    title: t("Hand {name} over", { name }),
+    text: t(
+      "The patient goes back to their place in line and is told so; your colleague is notified and claims.",
+    ),
+    yes: t("Hand over"),
+    people: colleagues(staff, sessions, me),
   });
 }
 
 /** Resolves to {reason} or null. */
 export function askDecline(request) {
   return fillIn({
-    title: t("Decline {name}?", { name: request.name }), danger: true, yes: t("Decline"), no: t("Keep in line"),
+    title: t("Decline {name}?", { name: request.name }),
+    danger: true,
+    yes: t("Decline"),
+    no: t("Keep in line"),
     text: t("The patient is told on the screen at once and by email, with the reason if you give one."),
-    fields: html`<div class="field"><label for="decline-reason">${t("Reason for the patient")} <span class="optional">${t("(optional)")}</span></label>
-      <textarea class="input" id="decline-reason" name="reason" rows="3" maxlength="1000"></textarea></div>`,
+    fields: html`<div class="field">
+      <label for="decline-reason"
+        >${t("Reason for the patient")} <span class="optional">${t("(optional)")}</span></label
+      >
+      <textarea class="input" id="decline-reason" name="reason" rows="3" maxlength="1000"></textarea>
+    </div>`,
   });
 }
 
 /** Resolves to {text} or null. */
 export function askMessage(request) {
   return fillIn({
-    title: t("Message to {name}", { name: request.name }), yes: t("Send"), no: t("Cancel"),
+    title: t("Message to {name}", { name: request.name }),
+    yes: t("Send"),
+    no: t("Cancel"),
     text: t("It appears on the patient’s page. They cannot answer while they wait."),
-    fields: html`<div class="field"><label for="message-text">${t("Message")}</label>
-      <textarea class="input" id="message-text" name="text" rows="3" maxlength="2000" required></textarea></div>`,
+    fields: html`<div class="field">
+      <label for="message-text">${t("Message")}</label>
+      <textarea class="input" id="message-text" name="text" rows="3" maxlength="2000" required></textarea>
+    </div>`,
   });
 }
 
 /** Resolves to {name, relation} or null. */
 export function askInvite() {
   return fillIn({
-    title: t("Invite a guest"), yes: t("Make the link"), no: t("Cancel"), text: t("A one-time link, to be used soon. Everybody sees the guest by this name."),
-    fields: html`<div class="field"><label for="guest-name">${t("Name")}</label><input class="input" id="guest-name" name="name" maxlength="100" required autocomplete="off"></div>
-      <div class="field"><label for="guest-relation">${t("Who they are")}</label><select class="input" id="guest-relation" name="relation">
-        ${Object.entries(RELATIONS).map(([code, words]) => html`<option value=${code}>${words()}</option>`)}</select></div>`,
+    title: t("Invite a guest"),
+    yes: t("Make the link"),
+    no: t("Cancel"),
+    text: t("A one-time link, to be used soon. Everybody sees the guest by this name."),
+    fields: html`<div class="field">
+        <label for="guest-name">${t("Name")}</label
+        ><input class="input" id="guest-name" name="name" maxlength="100" required autocomplete="off" />
+      </div>
+      <div class="field">
+        <label for="guest-relation">${t("Who they are")}</label
+        ><select class="input" id="guest-relation" name="relation">
+          ${Object.entries(RELATIONS).map(([code, words]) => html`<option value=${code}>${words()}</option>`)}
+        </select>
+      </div>`,
   });
 }
 

@@ -1,6 +1,7 @@
-/* How long the sign-in lasts: what the person does here prolongs it, and before it ends they are asked, in time to answer (WCAG 2.2.1).
-   Knows the address that tells and prolongs it (boot.session), and nothing of what is on the page. Signals of life of the connection are
-   no activity; a live call is, which the server knows by itself. */
+/* How long the sign-in lasts: what the person does here prolongs it, and before it ends they are asked, in
+   time to answer (WCAG 2.2.1). Knows the address that tells and prolongs it (boot.session), and nothing of
+   what is on the page. Signals of life of the connection are no activity; a live call is, which the server
+   knows by itself. */
 import { ownBody } from "../shared/own.js";
 import { t } from "../shared/text.js";
 const boot = JSON.parse(document.querySelector("#boot").textContent);
@@ -37,7 +38,11 @@ async function hear(method) {
   asking = true;
   heardAt = performance.now();
   try {
-    const answer = await fetch(boot.session, { method, headers: { Accept: "application/json" }, body: method === "POST" ? ownBody() : undefined });
+    const answer = await fetch(boot.session, {
+      method,
+      headers: { Accept: "application/json" },
+      body: method === "POST" ? ownBody() : undefined,
+    });
     if (!answer.ok) return;
     const { ends_in_ms: ms } = await answer.json();
     if (!ms) return location.assign(`${boot.home}/sign-in`);
@@ -64,9 +69,11 @@ function look() {
   if (near) left.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
 }
 
-for (const event of ["pointerdown", "keydown"]) addEventListener(event, () => (active = true), { capture: true, passive: true });
+for (const event of ["pointerdown", "keydown"])
+  addEventListener(event, () => (active = true), { capture: true, passive: true });
 stay.addEventListener("click", () => hear("POST").then(look));
-dialog.addEventListener("cancel", (event) => { // Escape is an answer too: the person is here
+dialog.addEventListener("cancel", (event) => {
+  // Escape is an answer too: the person is here
   event.preventDefault();
   stay.click();
 });

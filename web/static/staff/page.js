@@ -1,5 +1,6 @@
-/* What the staff's other pages (calendar, reports, set-up, settings) share with the Sessions List: the bell, the chime, and that one stays on
-   call while one works there. A small live part in the head of a page that the server drew; knows nothing of what is on the page. */
+/* What the staff's other pages (calendar, reports, set-up, settings) share with the Sessions List: the bell,
+   the chime, and that one stays on call while one works there. A small live part in the head of a page that
+   the server drew; knows nothing of what is on the page. */
 import { html, nothing, render } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
 import { Drawer, announce, clearToasts, prepareRegions, redrawing, toast } from "../shared/ui.js";
@@ -20,24 +21,35 @@ const follow = ({ visit }) => location.assign(`${home}#of=${visit}`);
 const alerts = new Alerts(boot.organisation, () => location.assign(home), { wanted: boot.notify });
 const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
 
-const mark = async () => bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+const mark = async () =>
+  bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
 
 function openBell() {
   clearToasts();
-  drawer.show("bell-title", (close) => bell.list({ now_ms: client.now(), close, go: (item) => mark().then(() => follow(item)) }), mark);
+  drawer.show(
+    "bell-title",
+    (close) => bell.list({ now_ms: client.now(), close, go: (item) => mark().then(() => follow(item)) }),
+    mark,
+  );
 }
 
 function draw() {
-  render(html`
-    ${onCall() ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")} <span class="num">${tn("{n} waiting", "{n} waiting", queue.rows.length)}</span></a>` : nothing}
-    ${bell.button(openBell)}`, place);
+  render(
+    html` ${onCall() ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")} <span class="num">${tn("{n} waiting", "{n} waiting", queue.rows.length)}</span></a>` : nothing}
+    ${bell.button(openBell)}`,
+    place,
+  );
 }
 
 client.subscribe("queue", (message) => {
   const { fresh } = queue.take(message);
   if (fresh.length && onCall()) {
     alerts.ring(queue.rows.length);
-    announce(fresh.length === 1 ? t("New request: {name}.", fresh[0]) : tn("{n} new request.", "{n} new requests.", fresh.length));
+    announce(
+      fresh.length === 1
+        ? t("New request: {name}.", fresh[0])
+        : tn("{n} new request.", "{n} new requests.", fresh.length),
+    );
   }
   redraw();
 });
@@ -53,6 +65,8 @@ client.subscribe("bell", (message) => {
 prepareRegions();
 // On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
 const tab = document.querySelector(".tabs [aria-current]");
-if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+if (tab)
+  tab.parentElement.scrollLeft =
+    tab.offsetLeft - tab.parentElement.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
 redraw();
 client.connect();

@@ -1,5 +1,5 @@
-/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are new. A row that came while the
-   list was open is `arriving`. Pure state, no DOM. */
+/* On-Demand Requests as this browser holds them: rows in order, the staff, the limits; and which arrivals are
+   new. A row that came while the list was open is `arriving`. Pure state, no DOM. */
 
 const SEEN_AT_MOST = 2_000;
 
@@ -33,7 +33,8 @@ export class Queue {
       this.#remember(row);
       const before = this.rows.find(({ visit }) => visit === row.visit);
       const shown = { ...row, arriving: before ? before.arriving : true };
-      if (before?.arrived_ms === row.arrived_ms) this.rows = this.rows.map((held) => (held === before ? shown : held));
+      if (before?.arrived_ms === row.arrived_ms)
+        this.rows = this.rows.map((held) => (held === before ? shown : held));
       else this.rows = [...this.rows.filter((held) => held !== before), shown].sort(byWait);
       return { fresh: fresh && !known ? [row] : [], gone: null };
     },

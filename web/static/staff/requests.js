@@ -1,5 +1,6 @@
-/* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case Information in place. Draws what it is
-   given; a row is looked at again only when something that it shows has changed, and the clocks tick by themselves. */
+/* The tab On-Demand Requests: a row for each patient in the queue, longest waiting first, with Case
+   Information in place. Draws what it is given; a row is looked at again only when something that it shows
+   has changed, and the clocks tick by themselves. */
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
@@ -7,47 +8,84 @@ import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
 
 function progress(row) {
-  if (row.guide_done) return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
-  return html`<span class="progress"><span class="num">${t("Step {step} of {steps}", row)}</span>
-    <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
+  if (row.guide_done)
+    return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
+  return html`<span class="progress"
+    ><span class="num">${t("Step {step} of {steps}", row)}</span>
+    <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress
+  ></span>`;
 }
 
 function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
-  return html`<span class="chip off">${t("Offline")} ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
+  return html`<span class="chip off"
+    >${t("Offline")}
+    ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span
+  >`;
 }
 
-/** Whether somebody may see patients of that state, as far as it is recorded; the server decides whether it blocks. */
+/**
+ * Whether somebody may see patients of that state, as far as it is recorded; the server decides whether it
+ * blocks.
+ */
 export function isLicensed(me, request) {
   return !me.states?.length || me.states.includes(request.state);
 }
 
 /** What is needed more seldom. */
 function entries(request, { act, me }) {
-  const entry = (words, run) => html`<button type="button" class="btn plain" @click=${(event) => {
-    closeMenu(event.currentTarget);
-    run(request);
-  }}>${words}</button>`;
+  const entry = (words, run) =>
+    html`<button
+      type="button"
+      class="btn plain"
+      @click=${(event) => {
+        closeMenu(event.currentTarget);
+        run(request);
+      }}>
+      ${words}
+    </button>`;
   return html`${entry(t("Send a message"), act.message)}
-    ${me.role === "admin" ? html`${entry(t("Assign…"), act.assign)}
-      ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
-      ${entry(t("Decline…"), act.decline)}` : nothing}`;
+  ${
+    me.role === "admin"
+      ? html`${entry(t("Assign…"), act.assign)}
+        ${request.assignee ? entry(t("Take the assignment back"), act.unassign) : nothing}
+        ${entry(t("Decline…"), act.decline)}`
+      : nothing
+  }`;
 }
 
-/** The one button in front of it. What is behind it is drawn when it opens: of five hundred rows, at most one is. */
+/**
+ * The one button in front of it. What is behind it is drawn when it opens: of five hundred rows, at most one
+ * is.
+ */
 function more(request, view) {
-  const fill = ({ currentTarget: menu }) => render(menu.open ? entries(request, view) : nothing, menu.querySelector(".card"));
-  return html`<details class="more" @toggle=${fill}><summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary><div class="card"></div></details>`;
+  const fill = ({ currentTarget: menu }) =>
+    render(menu.open ? entries(request, view) : nothing, menu.querySelector(".card"));
+  return html`<details class="more" @toggle=${fill}>
+    <summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary>
+    <div class="card"></div>
+  </details>`;
 }
 
 const LANGUAGE = inEach(() => ({}));
 const DAY_MS = 86_400_000;
 
-/** All that a row shows: while each is the same, so is the row. The age in Case Information changes by the day. */
+/**
+ * All that a row shows: while each is the same, so is the row. The age in Case Information changes by the
+ * day.
+ */
 function shown(request, view) {
   const open = view.cases.get(request.visit);
   return [
-    request, view.limits, view.me, view.mayClaim, view.claiming.has(request.visit), open !== undefined, open?.info, open?.refused, open && Math.floor(view.now_ms / DAY_MS),
+    request,
+    view.limits,
+    view.me,
+    view.mayClaim,
+    view.claiming.has(request.visit),
+    open !== undefined,
+    open?.info,
+    open?.refused,
+    open && Math.floor(view.now_ms / DAY_MS),
     LANGUAGE(),
   ];
 }
@@ -57,63 +95,162 @@ function row(request, view) {
   const open = view.cases.has(request.visit);
   const claiming = view.claiming.has(request.visit);
   const panel = `case-${request.visit}`;
-  return html`<li class="card req ${request.arriving ? "arrive" : ""}" data-visit=${request.visit} ?data-open=${open}>
+  return html`<li
+    class="card req ${request.arriving ? "arrive" : ""}"
+    data-visit=${request.visit}
+    ?data-open=${open}>
     <div class="waited">
-      <wait-clock class="wait" since=${request.arrived_ms} amber=${limits.amber_ms} red=${limits.red_ms}></wait-clock>
+      <wait-clock
+        class="wait"
+        since=${request.arrived_ms}
+        amber=${limits.amber_ms}
+        red=${limits.red_ms}></wait-clock>
       <span class="sr"> ${t("waiting")}</span>
-      <span class="chip amber over amber-only">${t("Over {n} min", { n: Math.round(limits.amber_ms / 60_000) })}</span>
-      <span class="chip red over red-only">${t("Over {n} min", { n: Math.round(limits.red_ms / 60_000) })}</span>
+      <span class="chip amber over amber-only"
+        >${t("Over {n} min", { n: Math.round(limits.amber_ms / 60_000) })}</span
+      >
+      <span class="chip red over red-only"
+        >${t("Over {n} min", { n: Math.round(limits.red_ms / 60_000) })}</span
+      >
     </div>
     <div class="who">
-      <div class="row"><h2>${request.name}</h2>${presence(request)}
+      <div class="row">
+        <h2>${request.name}</h2>
+        ${presence(request)}
         ${request.booked_ms ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>` : nothing}
         ${request.returned ? html`<span class="chip amber">${t("Returned")}${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
         ${request.assignee ? html`<span class="chip">${request.assignee.id === view.me.id ? t("For you") : t("For {name}", request.assignee)}</span>` : nothing}
       </div>
       <p class="reason">${request.reason}</p>
-      <div class="meta">${progress(request)}<span>${stateName(request.state)}${isLicensed(view.me, request) ? nothing : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`}</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
+      <div class="meta">
+        ${progress(request)}<span
+          >${stateName(request.state)}${isLicensed(view.me, request) ? nothing : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`}</span
+        ><span class="num">${request.phone}</span
+        ><span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
-        ${request.filled_in_by ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>` : nothing}</div>
+        ${request.filled_in_by ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>` : nothing}
+      </div>
     </div>
     <div class="acts">
-      <button type="button" class="btn" aria-expanded=${open ? "true" : "false"} aria-controls=${open ? panel : nothing} ?disabled=${!view.mayClaim}
-        aria-label=${t("Case Information of {name}", request)} @click=${() => act.toggleCase(request.visit)}>${t("Case Information")}</button>
-      <button type="button" class="btn main" ?disabled=${!view.mayClaim} aria-disabled=${claiming ? "true" : nothing} aria-label=${t("Claim {name}", request)}
-        @click=${() => !claiming && act.claim(request)}>${claiming ? t("Claiming…") : t("Claim")}</button>
+      <button
+        type="button"
+        class="btn"
+        aria-expanded=${open ? "true" : "false"}
+        aria-controls=${open ? panel : nothing}
+        ?disabled=${!view.mayClaim}
+        aria-label=${t("Case Information of {name}", request)}
+        @click=${() => act.toggleCase(request.visit)}>
+        ${t("Case Information")}
+      </button>
+      <button
+        type="button"
+        class="btn main"
+        ?disabled=${!view.mayClaim}
+        aria-disabled=${claiming ? "true" : nothing}
+        aria-label=${t("Claim {name}", request)}
+        @click=${() => !claiming && act.claim(request)}>
+        ${claiming ? t("Claiming…") : t("Claim")}
+      </button>
       ${view.mayClaim ? more(request, view) : nothing}
     </div>
-    ${open ? html`<section class="panel" id=${panel} aria-label=${t("Case Information of {name}", request)}>${
-      view.cases.get(request.visit).refused ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>` : caseInformation(view.cases.get(request.visit).info, view.now_ms)}</section>` : nothing}
+    ${
+      open
+        ? html`<section class="panel" id=${panel} aria-label=${t("Case Information of {name}", request)}>
+            ${
+              view.cases.get(request.visit).refused
+                ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>`
+                : caseInformation(view.cases.get(request.visit).info, view.now_ms)
+            }
+          </section>`
+        : nothing
+    }
   </li>`;
 }
 
 function onCallList(view) {
-  const people = [...view.staff.values()].filter((person) => person.on_call || person.in_session).sort((a, b) => a.name.localeCompare(b.name));
-  if (!people.length) return html`<p class="quiet small">${t("Nobody is on call: patients are told so on the calendar.")}</p>`;
-  return html`<ul role="list" class="people" aria-label=${t("Staff on call")}>${repeat(people, ({ id }) => id, (person) => html`<li class="chip ${person.in_session ? "off" : ""}">
-    <span class="dot"></span>${person.name}${person.id === view.me.id ? ` ${t("(you)")}` : ""}<span class="quiet">${person.in_session ? t("in a session") : t("on call")}</span></li>`)}</ul>`;
+  const people = [...view.staff.values()]
+    .filter((person) => person.on_call || person.in_session)
+    .sort((a, b) => a.name.localeCompare(b.name));
+  if (!people.length)
+    return html`<p class="quiet small">${t("Nobody is on call: patients are told so on the calendar.")}</p>`;
+  return html`<ul role="list" class="people" aria-label=${t("Staff on call")}>
+    ${repeat(
+      people,
+      ({ id }) => id,
+      (person) =>
+        html`<li class="chip ${person.in_session ? "off" : ""}">
+          <span class="dot"></span>${person.name}${person.id === view.me.id ? ` ${t("(you)")}` : ""}<span
+            class="quiet"
+            >${person.in_session ? t("in a session") : t("on call")}</span
+          >
+        </li>`,
+    )}
+  </ul>`;
 }
 
 function empty(view) {
-  return html`<div class="card empty"><h2>${t("Nobody is waiting")}</h2>
-    <p class="quiet">${view.onCall ? t("A new request appears here by itself, with a chime. You may leave this page open in the background.") : t("Turn on On-Call, and a new request appears here with a chime.")}</p></div>`;
+  return html`<div class="card empty">
+    <h2>${t("Nobody is waiting")}</h2>
+    <p class="quiet">
+      ${view.onCall ? t("A new request appears here by itself, with a chime. You may leave this page open in the background.") : t("Turn on On-Call, and a new request appears here with a chime.")}
+    </p>
+  </div>`;
 }
 
 /** The list's head: the tabs, and who is on call. `tabs` are {path, words, count, current}. */
 export function listHead(view, tabs) {
-  return html`<div class="head"><h1 tabindex="-1" data-focus>${t("Sessions List")}</h1>${onCallList(view)}</div>
-    <nav class="tabs" aria-label=${t("Sessions")}>${tabs.map((tab) => html`<a href=${tab.path} aria-current=${tab.current ? "page" : nothing} @click=${view.follows(tab.path)}>${tab.words}${
-      tab.count === undefined ? nothing : html` · <span class="num">${tab.count}</span>`}</a>`)}</nav>`;
+  return html`<div class="head">
+      <h1 tabindex="-1" data-focus>${t("Sessions List")}</h1>
+      ${onCallList(view)}
+    </div>
+    <nav class="tabs" aria-label=${t("Sessions")}>
+      ${tabs.map(
+        (tab) =>
+          html`<a
+            href=${tab.path}
+            aria-current=${tab.current ? "page" : nothing}
+            @click=${view.follows(tab.path)}
+            >${tab.words}${
+              tab.count === undefined ? nothing : html` · <span class="num">${tab.count}</span>`
+            }</a
+          >`,
+      )}
+    </nav>`;
 }
 
 /** `view` has rows, staff, limits, cases, claiming, me, onCall, mayClaim, now_ms, loaded, silent and act. */
 export function requestsTab(view) {
   const count = view.rows.length;
-  return html`
-    ${view.onCall ? nothing : html`<div class="notice"><p><b>${t("You are off call.")}</b> ${view.mayClaim ? t("Turn on On-Call to hear new requests.")
-      : t("Turn on On-Call to claim patients, open Case Information and hear new requests.")}</p></div>`}
-    ${view.onCall && view.silent ? html`<div class="notice amber"><p><b>${t("The chime is blocked by this browser")}</b> ${t("until you press a key or click anywhere on this page.")}</p></div>` : nothing}
+  return html` ${
+    view.onCall
+      ? nothing
+      : html`<div class="notice">
+            <p>
+              <b>${t("You are off call.")}</b> ${
+                view.mayClaim
+                  ? t("Turn on On-Call to hear new requests.")
+                  : t("Turn on On-Call to claim patients, open Case Information and hear new requests.")
+              }
+            </p>
+          </div>`
+  }
+    ${
+      view.onCall && view.silent
+        ? html`<div class="notice amber">
+            <p>
+              <b>${t("The chime is blocked by this browser")}</b>
+              ${t("until you press a key or click anywhere on this page.")}
+            </p>
+          </div>`
+        : nothing
+    }
     ${view.loaded ? nothing : html`<p class="quiet">${t("Opening the list…")}</p>`}
     ${view.loaded && !count ? empty(view) : nothing}
-    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>${repeat(view.rows, ({ visit }) => visit, (request) => guard(shown(request, view), () => row(request, view)))}</ul>`;
+    <ul role="list" class="requests" aria-label=${t("Patients, longest waiting first")}>
+      ${repeat(
+        view.rows,
+        ({ visit }) => visit,
+        (request) => guard(shown(request, view), () => row(request, view)),
+      )}
+    </ul>`;
 }

@@ -1,10 +1,14 @@
-/* The other tabs of the Sessions List: one's own sessions, all that are claimed or live now, and those that ended, with search. */
+/* The other tabs of the Sessions List: one's own sessions, all that are claimed or live now, and those that
+   ended, with search. */
 import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 export const OUTCOMES = {
-  completed: () => t("Completed"), declined: () => t("Declined"), withdrawn: () => t("Left the line"), expired: () => t("Expired"),
+  completed: () => t("Completed"),
+  declined: () => t("Declined"),
+  withdrawn: () => t("Left the line"),
+  expired: () => t("Expired"),
 };
 const DAY_MS = 86_400_000;
 const AGAIN_MS = 500;
@@ -27,7 +31,10 @@ export class Sessions {
   }
 }
 
-/** Ended visits that were asked for: the filters, what was found, whether there is more, and how many the server has not read yet. */
+/**
+ * Ended visits that were asked for: the filters, what was found, whether there is more, and how many the
+ * server has not read yet.
+ */
 export class Past {
   rows = null;
   more = false;
@@ -75,42 +82,92 @@ export class Past {
 function taken(row, view) {
   const own = row.claimant?.id === view.me.id;
   const present = ["patient", "provider"].filter((party) => row.present.includes(party));
-  const who = present.length === 2 ? t("Both are there") : present.length ? (present[0] === "patient" ? t("The patient is there") : t("The provider is there")) : t("Nobody is there");
+  const who =
+    present.length === 2
+      ? t("Both are there")
+      : present.length
+        ? present[0] === "patient"
+          ? t("The patient is there")
+          : t("The provider is there")
+        : t("Nobody is there");
   return html`<li class="card req">
-    <div class="waited"><since-clock class="wait" since=${row.live_ms ?? row.claimed_ms}></since-clock>
-      <span class="chip ${row.status === "live" ? "" : "off"}">${row.status === "live" ? t("Live") : t("Claimed")}</span></div>
-    <div class="who"><h2>${row.name}</h2><p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p></div>
+    <div class="waited">
+      <since-clock class="wait" since=${row.live_ms ?? row.claimed_ms}></since-clock>
+      <span class="chip ${row.status === "live" ? "" : "off"}"
+        >${row.status === "live" ? t("Live") : t("Claimed")}</span
+      >
+    </div>
+    <div class="who">
+      <h2>${row.name}</h2>
+      <p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p>
+    </div>
     <div class="acts">
       ${own ? html`<a class="btn main" href=${view.visitPath(row.visit)} @click=${view.follows(view.visitPath(row.visit))}>${t("Open")}<span class="sr"> ${row.name}</span></a>` : nothing}
       ${view.me.role === "admin" && !own ? html`<button type="button" class="btn" @click=${() => view.act.release(row)}>${t("Return to queue")}<span class="sr"> ${row.name}</span></button>` : nothing}
-      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>${t("History")}<span class="sr"> ${row.name}</span></button>
-    </div></li>`;
+      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
+        ${t("History")}<span class="sr"> ${row.name}</span>
+      </button>
+    </div>
+  </li>`;
 }
 
 /** The tabs "Mine" and "Live now". */
 export function takenTab(rows, view, emptyText) {
-  return html`${rows.length ? nothing : html`<div class="card empty"><h2>${t("No sessions")}</h2><p class="quiet">${emptyText}</p></div>`}
-    <ul role="list" class="requests">${repeat(rows, ({ visit }) => visit, (row) => taken(row, view))}</ul>`;
+  return html`${
+    rows.length
+      ? nothing
+      : html`<div class="card empty">
+            <h2>${t("No sessions")}</h2>
+            <p class="quiet">${emptyText}</p>
+          </div>`
+  }
+    <ul role="list" class="requests">
+      ${repeat(
+        rows,
+        ({ visit }) => visit,
+        (row) => taken(row, view),
+      )}
+    </ul>`;
 }
 
 function ended(row, view) {
-  const mayReopen = row.claimant?.id === view.me.id && row.reopen_until_ms && row.reopen_until_ms > view.now_ms;
+  const mayReopen =
+    row.claimant?.id === view.me.id && row.reopen_until_ms && row.reopen_until_ms > view.now_ms;
   return html`<li class="card req">
     <div class="waited num"><span>${moment(row.ended_ms)}</span></div>
-    <div class="who"><div class="row"><h2>${row.name}</h2><span class="chip ${row.outcome === "completed" ? "" : "off"}">${OUTCOMES[row.outcome]?.() ?? row.outcome}</span></div>
-      <p class="meta"><span>${row.claimant?.name ?? t("Nobody claimed it")}</span>${row.talked_ms ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>` : nothing}
-        ${row.reason ? html`<span>“${row.reason}”</span>` : nothing}</p></div>
+    <div class="who">
+      <div class="row">
+        <h2>${row.name}</h2>
+        <span class="chip ${row.outcome === "completed" ? "" : "off"}"
+          >${OUTCOMES[row.outcome]?.() ?? row.outcome}</span
+        >
+      </div>
+      <p class="meta">
+        <span>${row.claimant?.name ?? t("Nobody claimed it")}</span
+        >${row.talked_ms ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>` : nothing}
+        ${row.reason ? html`<span>“${row.reason}”</span>` : nothing}
+      </p>
+    </div>
     <div class="acts">
       ${mayReopen ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>${t("Reopen")}<span class="sr"> ${row.name}</span></button>` : nothing}
-      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>${t("History")}<span class="sr"> ${row.name}</span></button>
-    </div></li>`;
+      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
+        ${t("History")}<span class="sr"> ${row.name}</span>
+      </button>
+    </div>
+  </li>`;
 }
 
 function filtersOf(form) {
   const data = new FormData(form);
   const since = data.get("since") ? new Date(`${data.get("since")}T00:00`).getTime() : null;
   const until = data.get("until") ? new Date(`${data.get("until")}T00:00`).getTime() + DAY_MS : null;
-  const given = { text: data.get("text")?.trim(), provider: data.get("provider"), outcome: data.get("outcome"), since_ms: since, before_ms: until };
+  const given = {
+    text: data.get("text")?.trim(),
+    provider: data.get("provider"),
+    outcome: data.get("outcome"),
+    since_ms: since,
+    before_ms: until,
+  };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
 }
 
@@ -121,20 +178,59 @@ export function pastTab(past, view) {
     event.preventDefault();
     past.search(filtersOf(event.currentTarget)).catch(view.failed);
   };
-  return html`<form class="card filters" role="search" aria-label=${t("Past sessions")} @submit=${search} @change=${(event) => event.currentTarget.requestSubmit()}>
-      <div class="field"><label for="past-text">${t("Patient")}</label><input class="input" id="past-text" name="text" type="search" maxlength="100" autocomplete="off"></div>
-      <div class="field"><label for="past-provider">${t("Provider")}</label><select class="input" id="past-provider" name="provider"><option value="">${t("Anyone")}</option>
-        ${people.map((person) => html`<option value=${person.id}>${person.name}</option>`)}</select></div>
-      <div class="field"><label for="past-outcome">${t("Outcome")}</label><select class="input" id="past-outcome" name="outcome"><option value="">${t("Any")}</option>
-        ${Object.entries(OUTCOMES).map(([code, words]) => html`<option value=${code}>${words()}</option>`)}</select></div>
-      <div class="field"><label for="past-since">${t("From")}</label><input class="input" id="past-since" name="since" type="date"></div>
-      <div class="field"><label for="past-until">${t("To")}</label><input class="input" id="past-until" name="until" type="date"></div>
+  return html`<form
+      class="card filters"
+      role="search"
+      aria-label=${t("Past sessions")}
+      @submit=${search}
+      @change=${(event) => event.currentTarget.requestSubmit()}>
+      <div class="field">
+        <label for="past-text">${t("Patient")}</label
+        ><input class="input" id="past-text" name="text" type="search" maxlength="100" autocomplete="off" />
+      </div>
+      <div class="field">
+        <label for="past-provider">${t("Provider")}</label
+        ><select class="input" id="past-provider" name="provider">
+          <option value="">${t("Anyone")}</option>
+          ${people.map((person) => html`<option value=${person.id}>${person.name}</option>`)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="past-outcome">${t("Outcome")}</label
+        ><select class="input" id="past-outcome" name="outcome">
+          <option value="">${t("Any")}</option>
+          ${Object.entries(OUTCOMES).map(([code, words]) => html`<option value=${code}>${words()}</option>`)}
+        </select>
+      </div>
+      <div class="field">
+        <label for="past-since">${t("From")}</label
+        ><input class="input" id="past-since" name="since" type="date" />
+      </div>
+      <div class="field">
+        <label for="past-until">${t("To")}</label
+        ><input class="input" id="past-until" name="until" type="date" />
+      </div>
       <button class="btn">${t("Search")}</button>
     </form>
-    <p class="sr" role="status">${past.rows && !past.busy ? t("{n} sessions found", { n: past.rows.length }) : ""}</p>
+    <p class="sr" role="status">
+      ${past.rows && !past.busy ? t("{n} sessions found", { n: past.rows.length }) : ""}
+    </p>
     ${past.rows === null ? html`<p class="quiet">${t("Opening the list…")}</p>` : nothing}
-    ${past.rows && !past.rows.length && !past.unread ? html`<div class="card empty"><h2>${t("Nothing found")}</h2><p class="quiet">${t("Try other words or a longer time.")}</p></div>` : nothing}
-    <ul role="list" class="requests" aria-label=${t("Past sessions, newest first")}>${repeat(past.rows ?? [], ({ visit }) => visit, (row) => ended(row, view))}</ul>
+    ${
+      past.rows && !past.rows.length && !past.unread
+        ? html`<div class="card empty">
+            <h2>${t("Nothing found")}</h2>
+            <p class="quiet">${t("Try other words or a longer time.")}</p>
+          </div>`
+        : nothing
+    }
+    <ul role="list" class="requests" aria-label=${t("Past sessions, newest first")}>
+      ${repeat(
+        past.rows ?? [],
+        ({ visit }) => visit,
+        (row) => ended(row, view),
+      )}
+    </ul>
     ${past.unread ? html`<p class="quiet" role="status">${t("Still reading older sessions: {n} left.", { n: past.unread })}</p>` : nothing}
     ${past.more && !past.unread ? html`<p><button type="button" class="btn" ?disabled=${past.busy} @click=${() => past.search(past.filters, { further: true }).catch(view.failed)}>${t("Show more")}</button></p>` : nothing}`;
 }

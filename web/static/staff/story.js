@@ -33,7 +33,9 @@ const SENTENCES = {
 function figures(events) {
   const at = (kind) => events.find((event) => event.kind === kind)?.at_ms;
   const waited = at("opened") && at("claimed") ? at("claimed") - at("opened") : null;
-  return waited === null ? nothing : html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(waited) })}</p>`;
+  return waited === null
+    ? nothing
+    : html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(waited) })}</p>`;
 }
 
 /** `story` has visit, events and calls (null while they load), info (of the case topic) and refused. */
@@ -42,9 +44,22 @@ export function storyView(story, { now_ms, close }) {
   return html`<h2 id="story-title">${name}</h2>
     ${story.refused ? html`<p class="quiet">${story.refused}</p>` : caseInformation(story.info, now_ms)}
     <h3 class="of-case">${t("History")}</h3>
-    ${story.events === null ? html`<p class="quiet">${t("Opening the history…")}</p>` : html`${figures(story.events)}
-      <ol class="story">${story.events.map((event) => html`<li><span class="num quiet small">${moment(event.at_ms)}</span>
-        <span>${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span></li>`)}</ol>
-      ${callsView(story.calls)}`}
+    ${
+      story.events === null
+        ? html`<p class="quiet">${t("Opening the history…")}</p>`
+        : html`${figures(story.events)}
+            <ol class="story">
+              ${story.events.map(
+                (event) =>
+                  html`<li>
+                    <span class="num quiet small">${moment(event.at_ms)}</span>
+                    <span
+                      >${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span
+                    >
+                  </li>`,
+              )}
+            </ol>
+            ${callsView(story.calls)}`
+    }
     <div class="row"><button type="button" class="btn main" @click=${close}>${t("Close")}</button></div>`;
 }

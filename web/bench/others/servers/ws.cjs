@@ -1,5 +1,6 @@
-// The bare WebSocket library of Node with Redis pub/sub and nothing around it: what is left when all comfort is.
-// Arguments: the store's socket, the folder of the modules. Says its port on standard output once it listens.
+// The bare WebSocket library of Node with Redis pub/sub and nothing around it: what is left when all comfort
+// is. Arguments: the store's socket, the folder of the modules. Says its port on standard output once it
+// listens.
 "use strict";
 const [socketPath, modules] = process.argv.slice(2);
 const load = (name) => require(`${modules}/node_modules/${name}`);
@@ -16,7 +17,8 @@ async function main() {
     rooms.get(room).add(client);
     client.once("close", () => rooms.get(room).delete(client));
   };
-  const emit = (room, op, data) => publisher.publish(CHANNEL, JSON.stringify([room, JSON.stringify({ op, data })]));
+  const emit = (room, op, data) =>
+    publisher.publish(CHANNEL, JSON.stringify([room, JSON.stringify({ op, data })]));
   await subscriber.subscribe(CHANNEL, (message) => {
     const [room, text] = JSON.parse(message);
     const bytes = Buffer.from(text);
