@@ -36,16 +36,18 @@ MOST_BEFORE_HELLO = 20
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
 """Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
-Admit = Callable[[web.Request], Awaitable[None]]
-"""Raises where a browser may not have a socket at all."""
+Admit = Callable[[web.Request], Awaitable[str]]
+"""Returns where a browser comes from; raises where it may not have a socket at all."""
+RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
 """Called when a resume token was wrong (one that is too old is not). Returns after the pause that a guess costs; raises
 `TooManyGuessesError`, `Unavailable`."""
 
 
-async def _everybody(request: web.Request) -> None:
+async def _everybody(request: web.Request) -> str:
     """Let anybody in who asks."""
+    return request.remote or ""
 
 
 async def _uncounted(request: web.Request) -> None:
@@ -60,23 +62,28 @@ async def serve(
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
     """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
-    await admit(request)
+    address = await admit(request)
+    if not worker.crowd.enter(address):
+        raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
     ws = WebSocket(m.SUBPROTOCOLS, worker.limits.message_bytes)
-    await ws.prepare(request)
-    codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
     try:
+        await ws.prepare(request)
+        codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
         connection = await asyncio.wait_for(
-            _hello(request, ws, codec, worker, authenticate, guessed), worker.limits.hello_s
+            _hello(request, ws, codec, worker, authenticate, guessed, address), worker.limits.hello_s
         )
     except TimeoutError:
         await ws.close(code=4003, message=b"no hello")
         return ws
+    finally:
+        worker.crowd.leave(address)
     if connection is None:
         return ws
     ws.forget_upgrade(request)
     try:
         await connection.requests()
     finally:
+        worker.crowd.go(address, connection.actor)
         worker.hub.remove(connection.socket)
         if worker.connections.get(connection.id) is connection:
             del worker.connections[connection.id]
@@ -99,6 +106,7 @@ async def _hello(
     worker: Worker,
     authenticate: Authenticate,
     guessed: Guessed,
+    address: str,
 ) -> Connection | None:
     for _ in range(MOST_BEFORE_HELLO):
         try:
@@ -124,7 +132,19 @@ async def _hello(
                 await _reply(ws, codec, m.error(hello.id, "not_signed_in"))
                 await ws.close(code=4202, message=b"not signed in")
                 return None
-            return await _welcome(request, ws, codec, worker, actor, hello, guessed)
+            if not worker.crowd.has_room(address, actor) and not _replaces(worker, actor, hello):
+                log.info("door.crowded", organisation=actor.organisation)
+                await _reply(ws, codec, m.error(hello.id, "too_many_sockets"))
+                await ws.close(code=4006, message=b"too many sockets")
+                return None
+            worker.crowd.stay(address, actor)
+            connection = None
+            try:
+                connection = await _welcome(request, ws, codec, worker, actor, hello, guessed)
+            finally:
+                if connection is None:
+                    worker.crowd.go(address, actor)
+            return connection
         except Refused as refused:
             await _reply(ws, codec, m.error(hello.id, refused.code))
             if isinstance(refused, TooManyGuessesError):
@@ -134,6 +154,14 @@ async def _hello(
             await _reply(ws, codec, m.error(hello.id, "unavailable"))
     await ws.close(code=4005, message=b"too many hellos")
     return None
+
+
+def _replaces(worker: Worker, actor: Actor, hello: m.Hello) -> bool:
+    """Return whether a hello resumes a connection whose socket is here, perhaps dead, and will be closed for it."""
+    if hello.resume is None:
+        return False
+    key = worker.tokens.key(actor.organisation, hello.resume)
+    return any(held.actor.id == actor.id and held.origin.key == key for held in worker.connections.values())
 
 
 async def _welcome(

@@ -301,6 +301,7 @@ CLOSE_CODES: Final[dict[int, str]] = {
     4003: "no hello within 5 s, or something before it",
     4004: "malformed frames: 10 bad messages",
     4005: "too many messages (over 200 at once or 50/s), frames (over 2,000 or 4 MiB in 10 s) or wrong resume tokens",
+    4006: "too many sockets of this person or from this address; those that are open stay",
     4201: "signed out, or the account was closed or changed",
     4202: "not signed in for that role",
     4203: "taken over by the same connection's newer socket",

@@ -277,6 +277,7 @@ TEXTS = {
     "bad_message": "This is not a message of the protocol.",
     "hello_first": "Say hello first.",
     "not_signed_in": "You are not signed in here. Please sign in again.",
+    "too_many_sockets": "Too many pages are open. Close some of them, or try again in a moment.",
     "not_allowed": "You may not do this.",
     "not_found": "There is no such visit here.",
     "wrong_status": "This visit has moved on; that is no longer possible.",

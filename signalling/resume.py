@@ -80,6 +80,11 @@ class Tokens:
         await self._write(origin, Held(connection, self._worker, actor.organisation, actor.id), OPEN_MS)
         return token, origin
 
+    @staticmethod
+    def key(organisation: str, token: str) -> str:
+        """Return the key of the `Origin` that a token stands for, genuine or not."""
+        return _key(organisation, token)
+
     async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
         """Return the connection that a token belongs to, as it was held, and its next generation, held by this worker.
 

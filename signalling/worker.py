@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from signalling import wire
 from signalling.bus import Bus
 from signalling.connection import Connection
+from signalling.crowd import Crowd
 from signalling.door import left_behind
 from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
@@ -49,6 +50,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
     hello_s: float = 5.0
+    sockets_before_hello: int = 0
+    sockets_per_address: int = 0
+    sockets_per_person: int = 0
 
 
 class Worker:
@@ -70,6 +74,7 @@ class Worker:
     ) -> None:
         self.id = worker_id or f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
+        self.crowd = Crowd(limits)
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # connections that may come back in a moment
         self._stopping = asyncio.Event()

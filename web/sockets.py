@@ -32,7 +32,7 @@ from web.pages.staff import SETTINGS
 from web.people import ACCOUNTS, StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
 from web.relay import Relay as MediaPort
 from web.secret import data_key, key_id
-from web.security import Busy, Handler, is_own_origin
+from web.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.serve import WORKER
 
 SIGNALLING = web.AppKey("signalling", Worker)
@@ -59,7 +59,7 @@ def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResp
     return handler(request)
 
 
-async def _admit(request: web.Request) -> None:
+async def _admit(request: web.Request) -> str:
     try:
         await organisation_of(request)
     except Unavailable:
@@ -68,6 +68,7 @@ async def _admit(request: web.Request) -> None:
         raise web.HTTPForbidden
     if request.headers.get("Upgrade", "").lower() != "websocket":
         raise web.HTTPUpgradeRequired
+    return neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
 
 
 async def _guessed(request: web.Request) -> None:
@@ -131,6 +132,9 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         message_bytes=settings.limits.message_bytes,
         unsent_bytes=settings.limits.unsent_bytes,
         hello_s=settings.limits.hello_s,
+        sockets_before_hello=settings.limits.sockets_before_hello,
+        sockets_per_address=settings.limits.sockets_per_address,
+        sockets_per_person=settings.limits.sockets_per_person,
     )
     witness = FileWitness(Path(settings.data.folder))
     worker = Worker(

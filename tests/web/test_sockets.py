@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from aiohttp import ClientWebSocketResponse, WSMsgType
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from redis.asyncio import Redis
 
 from tests.web.conftest import OpenSite
@@ -97,6 +98,32 @@ async def test_signalling_knows_a_providers_states_from_their_account(site: Site
     await osei.sign_in(OSEI)
     (staff,) = (await site.app[SERVICE].mirrors.get("demo")).staff.values()
     assert (staff.name, staff.states, staff.on_call) == ("Dr Maya Osei", ("TX", "NM", "OK"), True)
+
+
+async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy_tells(
+    open_site: OpenSite,
+) -> None:
+    few = {"sockets_before_hello": 3, "sockets_per_address": 5, "sockets_per_person": 2}
+    site = await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits=few)
+    here, there = {"X-Forwarded-For": "203.0.113.5:51123"}, {"X-Forwarded-For": "203.0.113.6:51124"}
+    ana, other, strangers = site.person(**here), site.person(**there), [site.person(**here) for _ in range(4)]
+    for patient in (ana, other):
+        await patient.ask_for_a_visit()
+    open_ones = [await ana.socket("patient") for _ in range(2)]
+    assert [(await told(ws))["type"] for ws in open_ones] == ["welcome"] * 2
+    third = await ana.socket("patient")
+    assert (await told(third))["code"] == "too_many_sockets"
+    assert await closes(third) == 4006
+    for number, stranger in enumerate(strangers):
+        ask_for = stranger.client.ws_connect("/demo/ws", headers={"Origin": stranger.origin})
+        if number < 3:
+            await ask_for
+            continue
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await ask_for
+        assert refused.value.status == 429
+    assert (await told(await other.socket("patient")))["type"] == "welcome"
+    assert [(await ask(ws, type="ping"))["type"] for ws in open_ones] == ["pong"] * 2
 
 
 # --- until when (SECURITY.md rows 4 and 6)

@@ -33,6 +33,10 @@ ORGANISATION = "bench"
 READY_S = 30.0
 STOP_S = 30.0
 WORDS = "a password of nobody"
+UNLIMITED = dict.fromkeys(
+    ("visits_per_address", "sockets_before_hello", "sockets_per_address", "sockets_per_person"), 0
+)
+"""The limits of a server for loads: everybody who is played comes from one machine."""
 AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
 SERVE = [*process.GREENROOM, "serve", "--config"]
 
@@ -138,8 +142,7 @@ def stage(workers: int) -> Iterator[Stage]:
             "redis": {"url": store.url},
             "data": {"folder": str(folder / "data")},
             "log": {"format": "json"},
-            # Everybody who is played comes from this machine.
-            "limits": {"visits_per_address": 0},
+            "limits": UNLIMITED,
         }
         with _server(folder, sections) as (url, found):
             yield Stage(parse(sections, "bench"), url, found, store.pid)

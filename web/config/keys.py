@@ -125,6 +125,18 @@ class Limits(Section, frozen=True):
         int, Meta(ge=65536, le=1 << 26, description="a whole number of bytes from 65536 to 67108864")
     ] = 1048576
     hello_s: Annotated[float, Meta(gt=0, le=60, description="seconds above 0, at most 60")] = 5.0
+    sockets_before_hello: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="a whole number of sockets up to 1000000, or 0 for no limit"),
+    ] = 100
+    sockets_per_address: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="a whole number of sockets up to 1000000, or 0 for no limit"),
+    ] = 500
+    sockets_per_person: Annotated[
+        int,
+        Meta(ge=0, le=1_000_000, description="a whole number of sockets up to 1000000, or 0 for no limit"),
+    ] = 30
     visits_per_address: Annotated[
         int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
     ] = 60

@@ -4,6 +4,7 @@ import { t } from "./text.js";
 
 const WORDS = {
   not_signed_in: () => t("You are not signed in here. Please sign in again."),
+  too_many_sockets: () => t("Too many pages are open. Close some of them, or try again in a moment."),
   not_allowed: () => t("You may not do this."),
   not_found: () => t("There is no such visit here."),
   wrong_status: () => t("This visit has moved on; that is no longer possible."),
