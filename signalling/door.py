@@ -67,11 +67,16 @@ async def serve(
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
     ws = WebSocket(m.SUBPROTOCOLS, worker.limits.message_bytes)
     try:
-        await ws.prepare(request)
+        transport = await _upgraded(request, ws)
         codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
         connection = await asyncio.wait_for(
-            _hello(request, ws, codec, worker, authenticate, guessed, address), worker.limits.hello_s
+            _hello(request, ws, transport, codec, worker, authenticate, guessed, address),
+            worker.limits.hello_s,
         )
+    except ConnectionResetError:
+        if not ws.prepared:
+            raise
+        return ws  # the client did not wait for the answer
     except TimeoutError:
         await ws.close(code=4003, message=b"no hello")
         return ws
@@ -94,6 +99,17 @@ async def serve(
     return ws
 
 
+async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
+    """Return the transport. Raises ConnectionResetError if the client has left, HTTP 400 if it asks wrongly."""
+    try:
+        await ws.prepare(request)
+    except ValueError:  # aiohttp's, of a Sec-WebSocket-Key that is not ASCII
+        raise web.HTTPBadRequest from None
+    if request.transport is None:
+        raise ConnectionResetError
+    return request.transport
+
+
 async def _reply(ws: WebSocket, codec: m.Codec, message: m.Message) -> None:
     data = codec.encode(message)
     await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
@@ -102,6 +118,7 @@ async def _reply(ws: WebSocket, codec: m.Codec, message: m.Message) -> None:
 async def _hello(
     request: web.Request,
     ws: WebSocket,
+    transport: asyncio.Transport,
     codec: m.Codec,
     worker: Worker,
     authenticate: Authenticate,
@@ -140,7 +157,7 @@ async def _hello(
             worker.crowd.stay(address, actor)
             connection = None
             try:
-                connection = await _welcome(request, ws, codec, worker, actor, hello, guessed)
+                connection = await _welcome(request, ws, transport, codec, worker, actor, hello, guessed)
             finally:
                 if connection is None:
                     worker.crowd.go(address, actor)
@@ -167,6 +184,7 @@ def _replaces(worker: Worker, actor: Actor, hello: m.Hello) -> bool:
 async def _welcome(
     request: web.Request,
     ws: WebSocket,
+    transport: asyncio.Transport,
     codec: m.Codec,
     worker: Worker,
     actor: Actor,
@@ -192,8 +210,7 @@ async def _welcome(
     if actor.role in STAFF_ROLES:
         own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
-    transport = request.transport
-    assert transport is not None, "a socket that was just upgraded has its transport"
+    # If the client has left meanwhile, the connection begins on its closed transport and is gone at once, as any other.
     connection = Connection(worker, actor, connection_id, origin, ws, transport, codec)
     socket = connection.socket
     ws.welcome()

@@ -80,8 +80,11 @@ def setup(settings: Log) -> None:
 
 
 def _well_formed(record: logging.LogRecord) -> bool:
-    """Return False for aiohttp's report of a request that is no HTTP: `AccessLog` has a line for it."""
-    return not isinstance(record.exc_info[1] if record.exc_info else None, HttpProcessingError)
+    """Return False for aiohttp's report of a request that is no HTTP, which `AccessLog` has a line for, or whose client
+    has left.
+    """
+    problem = record.exc_info[1] if record.exc_info else None
+    return not isinstance(problem, HttpProcessingError | ConnectionResetError)
 
 
 def _lost(processors: list[Any], count: int) -> str:

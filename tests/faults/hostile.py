@@ -19,6 +19,8 @@ from aiohttp.test_utils import make_mocked_request
 from media import sdp
 from media.dtls import Association, DtlsError, Identity
 from signalling import messages as m
+from signalling import websocket
+from signalling.frames import Bound, Counted
 from signalling.hub import frame
 from tests.faults.mutation import Mutator
 from tests.media.test_fuzz import ANSWER, IDENTITY
@@ -77,9 +79,9 @@ def targets(seed: str) -> list[Target]:
             (m.BadMessage,),
         ),
         Target("frames", 12, Mutator(f"{seed} frames", *_frames(), FRAME_BYTES), _read_frames),
-        Target("forms", 10, Mutator(f"{seed} forms", *_forms(), 16_384), _post, (web.HTTPBadRequest,)),
+        Target("forms", 10, Mutator(f"{seed} forms", *hostile_forms(), 16_384), _post, (web.HTTPBadRequest,)),
         Target(
-            "multipart", 3, Mutator(f"{seed} multipart", *_multiparts(), 16_384), _post_parts, _FORM_ERRORS
+            "multipart", 3, Mutator(f"{seed} multipart", *hostile_parts(), 16_384), _post_parts, _FORM_ERRORS
         ),
         Target("headers", 4, Mutator(f"{seed} headers", *_headers(), 8192), _read_headers),
         Target("api", 5, Mutator(f"{seed} api", *_bodies(), FRAME_BYTES), _take_body, _API_ERRORS),
@@ -140,16 +142,16 @@ class _Taken(WebSocketDataQueue):
 
 def _read_frames(data: bytes) -> None:
     loop = asyncio.get_running_loop()
-    reader = WebSocketReader(
-        _Taken(BaseProtocol(loop), 65_536, loop=loop), FRAME_BYTES, compress=False, decode_text=False
-    )
-    reader.feed_data(data)
+    queue = _Taken(BaseProtocol(loop), FRAME_BYTES, loop=loop)
+    reader = WebSocketReader(queue, FRAME_BYTES, compress=False, decode_text=False)
+    bound = Bound(websocket.FRAMES, websocket.MESSAGES * FRAME_BYTES)
+    Counted(reader.feed_data, reader.feed_eof, bound, lambda: None).feed_data(data)
 
 
 # --- HTTP
 
 
-def _forms() -> tuple[list[bytes], list[bytes]]:
+def hostile_forms() -> tuple[list[bytes], list[bytes]]:
     fields = {
         "name": "Ana+Ruiz",
         "birth_date": "1990-04-02",
@@ -194,7 +196,7 @@ _FORM_ERRORS = (web.HTTPBadRequest, web.HTTPUnsupportedMediaType, web.HTTPReques
 _BOUNDARY = "edge"
 
 
-def _multiparts() -> tuple[list[bytes], list[bytes]]:
+def hostile_parts() -> tuple[list[bytes], list[bytes]]:
     def part(name: str, value: str, more: str = "") -> bytes:
         return f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n{value}\r\n'.encode()
 
