@@ -169,6 +169,7 @@ class EmbeddedStore:
     def begin(self) -> None:
         """Starts the store's process; `wait` tells when it answers, so that there is time for something else."""
         self._log.unlink(missing_ok=True)
+        self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
         ):  # of a rewriting that was cut off; the store never reads it
@@ -241,7 +242,10 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        self.address_file.write_text(self.url, "utf-8")
+        if not self.address_file.exists():  # a store that is started again is where it was
+            draft = self.address_file.with_suffix(".new")
+            draft.write_text(self.url, "utf-8")
+            draft.replace(self.address_file)  # whole, for commands that read it now
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
