@@ -20,7 +20,9 @@ from argon2.low_level import Type, hash_secret_raw
 from redis.asyncio import Redis
 
 from signalling.record import STAFF_ROLES, Role, Staff
+from web import passwords
 from web.i18n import N_
+from web.organisations import Organisations
 from web.security import Busy
 from web.unicode import normalized
 
@@ -57,6 +59,8 @@ return 1
 """
 
 
+PRODUCT = "Greenroom"
+LENGTH = N_("The password must have 12 to 256 characters.")
 LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody else one first.")
 
 
@@ -183,7 +187,7 @@ class Accounts:
         email, name = email.strip(), " ".join(name.split())
         check_new(email, name, role)
         if password is not None:
-            check_password(password)
+            check_password(password, email, name, *await self._clinic(organisation))
         account = Account(
             id=person or "u_" + secrets.token_urlsafe(9),
             email=email,
@@ -237,7 +241,9 @@ class Accounts:
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
         """A new password; sessions begun with the old one end. Raises AccountError."""
-        check_password(password)
+        found = await self.find(organisation, email)
+        name = "" if found is None else found.name
+        check_password(password, email, name, *await self._clinic(organisation))
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
@@ -271,6 +277,11 @@ class Accounts:
         """What the person chose for themselves; no session ends by it. Raises AccountError for an unknown one."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
         return await self._change(organisation, email, ends_sessions=False, **chosen)
+
+    async def _clinic(self, organisation: str) -> tuple[str, ...]:
+        """What the clinic is called, which is no secret."""
+        document = await Organisations(self._redis).read(organisation)
+        return (organisation,) if document is None else (organisation, document.name)
 
     async def _person(self, organisation: str, email: str) -> str | None:
         found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))
@@ -326,11 +337,16 @@ def _is_admin(account: Account) -> bool:
     return account.role is Role.ADMIN and not account.disabled and bool(account.hash)
 
 
-def check_password(password: str) -> None:
-    """Raises AccountError where a password cannot be one."""
+def check_password(password: str, *own: str) -> None:
+    """Raises AccountError where a password cannot be one; `own` are texts of the person and the clinic.
+
+    The one check of every door that sets a password. The text is a key of the translations.
+    """
     if len(_normal(password)) not in PASSWORD_LENGTHS:
-        first, last = PASSWORD_LENGTHS.start, PASSWORD_LENGTHS.stop - 1
-        raise AccountError(f"The password must have {first} to {last} characters.")
+        raise AccountError(LENGTH)
+    weak = passwords.weakness(password, (PRODUCT, *own))
+    if weak is not None:
+        raise AccountError(weak.value)
 
 
 def _normal(password: str) -> str:

@@ -68,7 +68,7 @@ async def first(
     document = validated(starter.organisation(slug, name, timezone))
     check_new(email, person, Role.ADMIN)
     if password is not None:
-        check_password(password)
+        check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
         # One without any people is what an interrupted `init` leaves; it is taken up again.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):

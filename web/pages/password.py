@@ -7,7 +7,7 @@ is without it. Opening the link uses nothing up (mail programs open links too); 
 from aiohttp import web
 
 from web import sessions
-from web.accounts import PASSWORD_LENGTHS, Account, AccountError, check_password
+from web.accounts import Account, AccountError, check_password
 from web.doors import Door, guess
 from web.health import REDIS
 from web.i18n import gettext
@@ -53,7 +53,7 @@ async def set_password(request: web.Request) -> web.Response:
     if account is None:
         return _no_link(request, organisation)
     wanted = posted.get("password", "")
-    if said := problem_of(wanted, posted.get("again", "")):
+    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, said)
     if await invitations.use(organisation.id, name) is None:
         return _no_link(request, organisation)  # in another window, a moment ago
@@ -65,15 +65,14 @@ async def set_password(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": where})
 
 
-def problem_of(wanted: str, again: str) -> str:
+def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
     """What is wrong with a new password that was written twice, as a sentence; "" where nothing is."""
     if again != wanted:
         return gettext("The two passwords are not the same. Write both once more.")
     try:
-        check_password(wanted)
-    except AccountError:
-        said = gettext("The password must have %(least)s to %(most)s characters.")
-        return said % {"least": PASSWORD_LENGTHS.start, "most": PASSWORD_LENGTHS.stop - 1}
+        check_password(wanted, account.email, account.name, organisation.id, organisation.name)
+    except AccountError as error:
+        return gettext(str(error))
     return ""
 
 

@@ -57,7 +57,7 @@ async def change_password(request: web.Request) -> web.Response:
     account = await require(request, organisation.id)
     posted = await read_form(request)
     old, wanted = posted.get("old", ""), posted.get("password", "")
-    if said := problem_of(wanted, posted.get("again", "")):
+    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _page(request, organisation, account, wrong=("password", said), status=422)
     try:
         right = await whose_password(request, organisation, account.email, old) is not None
