@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check faults bench lock vendor protocol messages clean
+.PHONY: run test check faults bench lock vendor protocol docs messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -78,6 +78,10 @@ vendor: $(VENV)/.test
 # The reference at the end of PROTOCOL.md, made of the message types.
 protocol: $(VENV)/.test
 	@$(BIN)/python -m tests.signalling.write_reference
+
+# What the documents in docs/ hold of the code, made anew.
+docs: $(VENV)/.test
+	@$(BIN)/python -m tests.docs.write
 
 messages: $(VENV)/.run
 	@$(BIN)/python -m web.messages $(ARGS)

@@ -204,10 +204,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     front_desk_ms: int = 0  # so long after the arrival only admins and the assignee may claim
     off_call_ms: int = 300_000  # the last tab gone this long turns On-Call off
     invite_ms: int = 900_000  # how long a guest's link opens
-    amber_ms: int = 600_000
-    red_ms: int = 1_800_000
+    amber_ms: int = 600_000  # a row turns amber after this wait
+    red_ms: int = 1_800_000  # ... and red after this one
     claim_in_session: bool = True  # may someone in a live session claim another visit
     block_unlicensed: bool = False  # a state outside the provider's licence blocks (else it warns)
     needs_on_call: bool = False  # Meet Now is closed while nobody is on call
-    show_place: bool = True
-    show_wait: bool = True
+    show_place: bool = True  # the patient sees the place in line
+    show_wait: bool = True  # ... and the expected wait, where it can be told

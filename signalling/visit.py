@@ -2,8 +2,8 @@
 
 `RULES` is the table of commands, `DEADLINES` that of things which happen by themselves; `decide` reads both. What
 a row does and asks is a function of that name in `effects.py`.
-Pure: `now_ms` and all facts come in the `Context`. `python -m signalling.visit` prints the tables. Source: the
-design's VISIT.md.
+Pure: `now_ms` and all facts come in the `Context`. `python -m signalling.visit` prints the tables; docs/VISIT.md
+explains them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,128 @@
+"""Makes the tables of docs/VISIT.md from the visit's rules, rights and limits."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from signalling.record import Policy, Status
+from signalling.rights import OF_STAFF, OF_VISITS
+from signalling.visit import DEADLINES, DONE_BEFORE, RULES, Rule
+
+_LIMIT = re.compile(r"^    (\w+): (?:int|bool) = ([\w]+)(?:  # (.+))?$", re.MULTILINE)
+_REFUSED = re.compile(r'Refusal\("(\w+)"')
+
+
+def parts() -> dict[str, str]:
+    """Return every part of docs/VISIT.md that is made from the code, by name."""
+    return {
+        "states": _states(),
+        "commands": _commands(),
+        "deadlines": _deadlines(),
+        "repeats": _repeats(),
+        "topics": _topics(),
+        "limits": _limits(),
+    }
+
+
+def limits() -> dict[str, tuple[str, str]]:
+    """Return each limit of `Policy` with its default and its comment, as they are written there."""
+    return {name: (value, comment) for name, value, comment in _LIMIT.findall(inspect.getsource(Policy))}
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows))
+
+
+def _states() -> str:
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for rule in RULES:
+        for before in rule.statuses or ("[*]",):
+            if rule.becomes is not None:
+                arrows.setdefault((str(before), str(rule.becomes)), []).append(rule.command.__name__)
+    for row in DEADLINES:
+        for before in row.statuses:
+            if row.becomes is not None:
+                arrows.setdefault((str(before), str(row.becomes)), []).append(f"({row.event})")
+    lines = [
+        f"    {before} --> {after}: {', '.join(dict.fromkeys(names))}"
+        for (before, after), names in arrows.items()
+        if before != after
+    ]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, "```"])
+
+
+def _asked(rule: Rule) -> str:
+    """Return the codes of what else a row asks, as its guards spell them."""
+    codes = [code for guard in rule.guards for code in _REFUSED.findall(inspect.getsource(guard))]
+    return ", ".join(f"`{code}`" for code in dict.fromkeys(codes))
+
+
+def _commands() -> str:
+    rows = []
+    for rule in RULES:
+        when = f", when {rule.when.__name__.replace('_', ' ')}" if rule.when else ""
+        rows.append(
+            (
+                f"`{rule.command.__name__}`",
+                (inspect.getdoc(rule.command) or "").split("\n")[0],
+                ", ".join(rule.by),
+                (", ".join(rule.statuses) or "-") + when,
+                f"**{rule.becomes}**" if rule.becomes else "same",
+                f"`{rule.event}`",
+                _asked(rule),
+            )
+        )
+    return _table(("command", "meaning", "by", "in status", "becomes", "event", "may be refused with"), rows)
+
+
+def _deadlines() -> str:
+    return _table(
+        ("in status", "event", "becomes"),
+        (
+            (", ".join(d.statuses), f"`{d.event}`", f"**{d.becomes}**" if d.becomes else "same")
+            for d in DEADLINES
+        ),
+    )
+
+
+def _repeats() -> str:
+    return _table(
+        ("command", "by", "where the visit is already"),
+        (
+            (
+                f"`{row.command.__name__}`",
+                ", ".join(row.by),
+                ", ".join(row.statuses) + (f" ({row.outcome})" if row.outcome else ""),
+            )
+            for row in DONE_BEFORE
+        ),
+    )
+
+
+def _topics() -> str:
+    def who(known: frozenset[str]) -> str:
+        return ", ".join(sorted(known)) or "nobody"
+
+    of_visits = [
+        (f"`{topic}/{{visit}}`", *(who(seen[status]) for status in Status))
+        for topic, seen in OF_VISITS.items()
+    ]
+    of_staff = ", ".join(f"`{topic}`" for topic in OF_STAFF)
+    return _table(("topic", *map(str, Status)), of_visits) + f"\n\nTopics of all staff: {of_staff}."
+
+
+def _limits() -> str:
+    def said(value: Any) -> str:
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return f"{value / 60_000:g} min" if value >= 60_000 else f"{value / 1000:g} s"
+
+    default = Policy()
+    return _table(
+        ("limit", "default", "meaning"),
+        ((f"`{name}`", said(getattr(default, name)), comment) for name, (_, comment) in limits().items()),
+    )
