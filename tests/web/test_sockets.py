@@ -7,6 +7,9 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from redis.asyncio import Redis
 
+from signalling import commands as c
+from signalling.record import Actor, Role
+from signalling.service import Accepted
 from tests.web.conftest import OpenSite
 from tests.web.site import OSEI, Site
 from web import sockets
@@ -238,3 +241,36 @@ async def test_a_store_that_is_away_closes_nobody(open_site: OpenSite, monkeypat
     monkeypatch.setattr(site.app[ACCOUNTS], "get", away)
     await asyncio.sleep(0.3)
     assert (await ask(ws, type="ping"))["type"] == "pong"
+
+
+async def test_s42_a_patients_cookie_opens_nothing_but_the_end_once_the_visit_has_ended(site: Site) -> None:
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    service = site.app[SERVICE]
+    (visit,) = (await service.mirrors.get("demo")).visits
+    robin = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
+    for command in (c.Claim(), c.End()):
+        assert isinstance(await service.command(robin, visit, command), Accepted)
+    assert "Ana Ruiz" not in await (await ana.get("/demo/visit")).text()
+    ws = await ana.socket("patient")
+    await told(ws)
+    await ws.send_json({"type": "subscribe", "id": 2, "topic": f"visit/{visit}"})
+    over = await told(ws)
+    assert {field for field, value in over["visit"].items() if value} == {
+        "id", "status", "outcome", "arrived_ms", "ended_ms",
+    }  # fmt: skip
+    await told(ws)
+    for topic in ("case", "chat", "place"):
+        assert (await ask(ws, type="subscribe", topic=f"{topic}/{visit}"))["code"] == "not_found"
+    for kind in (
+        "visit.enter",
+        "visit.start",
+        "visit.withdraw",
+        "media.join",
+        "visit.history",
+        "visit.reopen",
+    ):
+        assert (await ask(ws, type=kind, visit=visit))["code"] in ("wrong_status", "not_allowed")
+    assert isinstance(await service.command(robin, visit, c.Reopen()), Accepted)
+    assert (await told(ws))["visit"]["status"] == "claimed", "the page comes back"
+    assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["type"] == "subscribed"

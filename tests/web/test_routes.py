@@ -1,0 +1,366 @@
+"""Who may use which route, as one reviewed table: SECURITY.md row 46.
+
+`MAY` is read by people. The cells are generated from the router and asked of a running site, so a route without a row
+fails, and so does one that lets somebody in whom its row does not name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, web
+
+from signalling import commands as c
+from signalling.record import Actor, Role
+from tests.web.api.test_kiosk import place
+from tests.web.appointments.visitor import BOOKING, appointments, book, offered
+from tests.web.conftest import OpenSite
+from tests.web.site import ADMIN, LIND, OSEI, Person, Site
+from tests.web.test_doors import WAYS, right_token
+from tests.web.test_organisations_apart import PASSWORD, lakeside
+from web import doors
+from web.api import door as api_door
+from web.api.door import KEYS
+from web.api.facilities import FACILITIES
+from web.api.scopes import Scope
+from web.api.table import OPERATIONS
+from web.doors import Door
+from web.pages.public import SERVICE
+from web.pages.rendering import BUILD
+from web.people import ACCOUNTS
+from web.security import Rule
+
+KEYS_OF = {f"key:{scope}": scope for scope in Scope}
+# `over`: a patient whose visit has ended; `half`: gave the right password, no second factor yet; `invited`: opened an
+# invitation; `other admin`: of another organisation; `holder`: nobody but for the right token in the path.
+PEOPLE = (
+    "anonymous",
+    "patient",
+    "over",
+    "guest",
+    "provider",
+    "admin",
+    "half",
+    "invited",
+    "other admin",
+    "holder",
+)
+WHO = (*PEOPLE, *KEYS_OF)
+API = "/{organisation}/api/v1"
+CANARY = "Canary Quillfeather"
+ROBIN = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
+
+
+# Reviewed by hand; O is the organisation's path, S …/staff, A the API's. Who is not named is refused, finds nothing or
+# is led to a door. `everybody` includes keys, which are asked about the API alone.
+MAY = """
+GET    /static/{build}/locale/{language}.js  everybody
+GET    /static/{path}            everybody
+GET    /                         everybody
+GET    /healthz                  everybody
+GET    /readyz                   everybody
+GET    O                         everybody
+GET    O/information             everybody
+POST   O/information             everybody
+GET    O/visit                   patient, over
+GET    O/logo/{name}             nobody (there is none)
+GET    O/qr.svg                  everybody
+GET    O/api                     everybody
+GET    O/ws                      everybody (who speaks there is asked at hello)
+GET    O/guest                   guest
+GET    O/join/{token}            holder
+POST   O/join/{token}            holder
+GET    O/enter/{token}           holder
+POST   O/enter/{token}           holder
+GET    O/facility/{token}        holder
+POST   O/facility/{token}        holder
+GET    O/facility/{token}/list   holder
+POST   O/facility/{token}/visits/{visit}  holder
+GET    O/appointments            everybody
+POST   O/appointments/hold       everybody
+GET    O/appointments/new        everybody
+POST   O/appointments/new        everybody
+GET    O/appointments/{token}            holder
+GET    O/appointments/{token}/move       holder
+POST   O/appointments/{token}/move       holder
+POST   O/appointments/{token}/cancel     holder
+POST   O/appointments/{token}/check-in   holder
+GET    O/appointments/{token}/visit.ics  holder
+GET    O/{rest}                  nobody
+POST   O/{rest}                  nobody
+GET    S                         provider, admin
+GET    S/visits/{visit}          provider, admin
+GET    S/sign-in                 everybody
+POST   S/sign-in                 everybody
+POST   S/sign-out                nobody (all are led to the sign-in)
+GET    S/sign-in/code            half
+POST   S/sign-in/code            half
+GET    S/session                 everybody (it says that nobody is signed in)
+POST   S/session                 everybody (as above)
+GET    S/invitation/{token}      holder
+GET    S/password                invited
+POST   S/password                invited
+GET    S/two-factor              provider, admin
+POST   S/two-factor              provider, admin
+GET    S/preferences             provider, admin
+POST   S/preferences             provider, admin
+POST   S/preferences/password    provider, admin
+GET    S/calendar                provider, admin
+GET    S/calendar/{appointment}/move    provider, admin
+POST   S/calendar/{appointment}/move    provider, admin
+POST   S/calendar/{appointment}/cancel  provider, admin
+GET    S/reports                 admin
+GET    S/reports.csv             admin
+GET    S/setup                   admin
+GET    S/setup/calendar          admin
+POST   S/setup/calendar          admin
+GET    S/setup/policy            admin
+POST   S/setup/policy            admin
+POST   S/setup/logo              admin
+GET    S/setup/guide             admin
+POST   S/setup/guide             admin
+GET    S/setup/people            admin
+POST   S/setup/people            admin
+POST   S/setup/people/{person}   admin
+GET    S/setup/mail              admin
+POST   S/setup/mail              admin
+POST   S/setup/mail/try          admin
+GET    S/setup/links             admin
+GET    S/setup/links/poster      admin
+GET    S/setup/audit             admin
+GET    S/setup/facilities        admin
+POST   S/setup/facilities        admin
+GET    S/setup/facilities/{facility}/qr.svg  admin
+GET    S/setup/facilities/{facility}/poster  admin
+GET    S/setup/api               admin
+POST   S/setup/api               admin
+GET    A/openapi.json            everybody
+GET    A/asyncapi.json           everybody
+GET    A/protocol.md             everybody
+POST   A/visits                  key:open
+GET    A/visits/{visit}          key:read, key:staff (and the key that opened it)
+POST   A/visits/{visit}/link     nobody (but the key that opened it)
+POST   A/visits/{visit}/withdraw nobody (but the key that opened it)
+POST   A/visits/{visit}/assign   key:staff
+POST   A/visits/{visit}/unassign key:staff
+POST   A/visits/{visit}/decline  key:staff
+GET    A/queue                   key:read
+GET    A/wait                    key:read, key:open, key:staff
+GET    A/staff                   key:read, key:staff
+GET    A/webhooks                key:staff
+POST   A/webhooks                key:staff
+GET    A/webhooks/{webhook}      key:staff
+PATCH  A/webhooks/{webhook}      key:staff
+DELETE A/webhooks/{webhook}      key:staff
+GET    A/webhooks/{webhook}/deliveries  key:staff
+GET    A/{rest}                  nobody
+POST   A/{rest}                  nobody
+"""
+SEES_PATIENTS = {"patient", "provider", "admin", "key:read", "key:staff"}
+"""Who may be shown the name of the patient whom everybody asks about; `holder` is shown those of its own links."""
+
+
+def reviewed() -> dict[tuple[str, str], set[str]]:
+    """Return who may, by method and path."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for line in MAY.strip().splitlines():
+        method, path, who = line.split(maxsplit=2)
+        short = {"O": "/{organisation}", "S": "/{organisation}/staff", "A": API}
+        head, slash, rest = path.partition("/")
+        names = re.sub(r"\(.*\)", "", who).split(",")
+        everybody = {"everybody": set(WHO), "nobody": set()}
+        path = path if path.startswith("/") else short[head] + slash + rest
+        found[method, path] = set().union(*(everybody.get(name.strip(), {name.strip()}) for name in names))
+    return found
+
+
+def routes(app: web.Application) -> list[tuple[str, str]]:
+    """Method and path of every route; of one for any method those that it answers to."""
+    methods: dict[str, list[str]] = {}
+    for row in OPERATIONS:
+        methods.setdefault(API + row.path, []).append(row.method)
+    found = []
+    for route in app.router.routes():
+        assert route.resource is not None, "every route has a path"
+        path = re.sub(r"\{(\w+):[^/]*\}", r"{\1}", route.resource.canonical)
+        if route.method == "*":
+            found += [(method, path) for method in methods.get(path, ("GET", "POST"))]
+        elif route.method != "HEAD":
+            found.append((route.method, path))
+    return found
+
+
+WRONG_TOKEN = "x" * 32
+LAST = (
+    "POST /{organisation}/information",
+    "POST /{organisation}/staff/sign-in",
+    "POST /{organisation}/staff/sign-out",
+)
+"""After these a browser is somebody else: each is asked of browsers of its own."""
+
+
+@dataclass
+class Cast:
+    """Everybody who asks, and what stands in the paths that they ask for."""
+
+    site: Site
+    people: dict[str, Person] = field(default_factory=dict)
+    parts: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    _number: int = 0
+
+    async def bring(self) -> None:
+        """Make a clinic with something of everything, and everybody to whom it could matter."""
+        site, app = self.site, self.site.app
+        await site.change(booking=BOOKING)
+        await lakeside(site)
+        for who in WHO:
+            await self.come(who)
+        booked = site.person()
+        path = await book(booked, (await offered(booked))[20])
+        _, key = await app[KEYS].add("demo", "Front office", list(Scope), "Robin Hale")
+        office = {"Authorization": f"Bearer {key}"}
+        hook = await self.people["anonymous"].client.post(
+            "/demo/api/v1/webhooks",
+            json={"url": "https://example.org/", "events": ["reopened"]},
+            headers=office,
+        )
+        account = await app[ACCOUNTS].find("demo", OSEI)
+        assert account is not None
+        facility = await app[FACILITIES].add("demo", "Ward 3", "Robin Hale")
+        self.parts |= {
+            "organisation": "demo",
+            "person": account.id,
+            "appointment": (await appointments(site))[0].id,
+            "facility": facility.id,
+            "webhook": (await hook.json())["webhook"]["id"],
+            "name": "logo.png",
+            "rest": "nothing/here",
+            "build": app[BUILD],
+            "language": "es",
+            "path": "signalling.js",
+        }
+        self.tokens |= {
+            "facility": app[FACILITIES].token("demo", facility),
+            "appointments": path.rsplit("/", 1)[1],
+        }
+        before = set((await app[SERVICE].mirrors.get("demo")).visits)
+        assert await place(self.people["holder"], f"/demo/facility/{self.tokens['facility']}") == 303
+        (self.parts["placed"],) = set((await app[SERVICE].mirrors.get("demo")).visits) - before
+
+    async def come(self, who: str) -> Person:
+        """Somebody opens a browser, and becomes who they are."""
+        self._number += 1
+        site, person = (
+            self.site,
+            self.site.person(**{"X-Forwarded-For": f"203.0.{self._number // 250}.{self._number % 250}"}),
+        )
+        self.people[who] = person
+        if who in ("patient", "over"):
+            assert (await person.ask_for_a_visit(name=CANARY)).status == 303
+            visits = (await site.app[SERVICE].mirrors.get("demo")).visits
+            visit = list(visits)[-1]
+            if who == "patient":
+                self.parts["visit"] = visit
+            else:
+                await site.app[SERVICE].command(ROBIN, visit, c.Decline("No"))
+        elif who == "guest":
+            token = await right_token(site, Door.GUEST)
+            assert (await person.post(f"/demo/join/{token}")).status == 303
+        elif who in ("provider", "admin"):
+            assert (await person.sign_in(OSEI if who == "provider" else ADMIN)).status == 303
+        elif who == "half":
+            await site.app[ACCOUNTS].set_second_factor("demo", LIND, on=True)
+            assert (await person.sign_in(LIND)).headers["Location"] == "/demo/staff/sign-in/code"
+        elif who == "invited":
+            token = await right_token(site, Door.INVITATION)
+            assert (await person.get(f"/demo/staff/invitation/{token}")).status == 303
+        elif who in KEYS_OF:
+            _, self.tokens[who] = await site.app[KEYS].add("demo", who, [KEYS_OF[who]], "Robin Hale")
+        elif who == "other admin":
+            signed = {"email": "ida@lakeside.example", "password": PASSWORD}
+            assert (await person.post("/lakeside/staff/sign-in", signed)).status == 303
+        return person
+
+    async def ask(self, who: str, method: str, path: str) -> ClientResponse:
+        """What somebody's request is answered with."""
+        parts = {**self.parts, "token": WRONG_TOKEN}
+        person, headers = self.people[who], {"Origin": self.people[who].origin}
+        if who in KEYS_OF:
+            headers["Authorization"] = f"Bearer {self.tokens[who]}"
+        if who == "holder":
+            parts |= {"token": await self.right(path), "visit": parts["placed"]}
+        how: dict[str, Any] = {"json": {}} if path.startswith(API) else {"data": self._form()}
+        if method == "GET":
+            how = {}
+        where = path.format(**parts)
+        return await person.client.request(method, where, headers=headers, allow_redirects=False, **how)
+
+    def _form(self) -> dict[str, str]:
+        self._number += 1
+        return {
+            "do": "nothing",
+            "email": f"nobody-{self._number}@example.org",
+            "password": "wrong wrong wrong",
+        }
+
+    async def right(self, path: str) -> str:
+        """A token that opens the path."""
+        door = next((door for door, ways in WAYS.items() if path in ways), None)
+        if door is None:
+            return WRONG_TOKEN
+        return self.tokens.get(path.split("/")[2]) or await right_token(self.site, door)
+
+    async def everybodys(self, method: str, path: str) -> dict[str, ClientResponse]:
+        """What the request of each of them is answered with, to whom the route could matter."""
+        asking = [
+            who
+            for who in WHO
+            if (who not in KEYS_OF or path.startswith(API)) and (who != "holder" or "{token}" in path)
+        ]
+        answers = await asyncio.gather(*(self.ask(who, method, path) for who in asking))
+        if f"{method} {path}" in LAST:
+            for who in asking:
+                await self.come(who)
+        return dict(zip(asking, answers, strict=True))
+
+
+def let_in(answer: ClientResponse) -> bool:
+    """Whether somebody was let in; else they were refused, found nothing, or were led to a door."""
+    if answer.status == 303:
+        where = answer.headers["Location"]
+        return where not in ("/", "/demo") and not where.endswith("/staff/sign-in")
+    return answer.status not in (401, 403, 404)
+
+
+async def test_s46_every_route_lets_in_whom_its_row_names_and_nobody_else(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits={"visits_per_address": 0})
+    for door in Door:
+        monkeypatch.setitem(doors.RULES, door, Rule(door, limit=0, first_delay_ms=0))
+    monkeypatch.setattr(api_door, "WRONG_PER_WINDOW", 100_000)
+    cast, rows = Cast(site), reviewed()
+    assert sorted(routes(site.app)) == sorted(rows), "each route has its row, and each row its route"
+    await cast.bring()
+    wrong: list[object] = []
+    for method, path in sorted(
+        routes(site.app), key=lambda route: (route[0] == "DELETE", " ".join(route) in LAST)
+    ):
+        answers = await cast.everybodys(method, path)
+        assert not [who for who, answer in answers.items() if answer.status in (429, 500, 503)], path
+        came_in = {who for who, answer in answers.items() if let_in(answer)}
+        if came_in != rows[method, path] & answers.keys():
+            wrong.append((method, path, {who: answer.status for who, answer in answers.items()}))
+        for who, answer in answers.items():
+            if who not in SEES_PATIENTS and who != "holder" and CANARY in await answer.text():
+                wrong.append((method, path, who, "is shown a patient"))
+    assert wrong == []
+
+
+def test_s46_nobody_is_in_a_row_who_is_not_asked() -> None:
+    assert set().union(*reviewed().values()) == set(WHO)
