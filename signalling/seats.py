@@ -201,6 +201,8 @@ class Seats:
 
     async def _join_anew(self, held: Held) -> None:
         seat = held.seat
+        if self._held.get(seat.connection) is not held:
+            return  # its client has joined again meanwhile
         try:
             await self.join(seat, None)
         except (Unavailable, SupersededError):
