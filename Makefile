@@ -1,5 +1,5 @@
 # `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
-# Other targets: check (style and types), faults (breaks real processes; writes tests/faults/results.md), bench, lock (new dependency locks), vendor (browser libraries),
+# Other targets: check (style and types of Python, JavaScript and CSS), faults (breaks real processes; writes tests/faults/results.md), bench, lock (new dependency locks), vendor (browser libraries),
 # messages (what there is to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
@@ -26,6 +26,7 @@ check: $(VENV)/.test
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+	@tests/javascript/check $(VENV)
 
 bench: $(VENV)/.test
 	@$(BIN)/greenroom bench $(ARGS)
@@ -87,4 +88,4 @@ messages: $(VENV)/.run
 	@$(BIN)/python -m web.messages $(ARGS)
 
 clean:
-	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) tests/javascript/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -43,7 +43,8 @@ IDLE = (
     b'"Language-Team',
 )
 """Header lines that say nothing here, or change at every run and so would every commit."""
-STRING = r'"((?:[^"\\\n]|\\.)*)"'
+STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
+"""A string of a script, or several that are joined by + because one line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")
 HEADER = """\
 # One file is one language; the English text is the key. `make messages` keeps it up to date.
@@ -64,7 +65,8 @@ def scripts(
             yield line, "tn", (_unescaped(one), _unescaped(many)), []
 
 
-def _unescaped(text: str) -> str:
+def _unescaped(strings: str) -> str:
+    text = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', strings))
     return re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), text)
 
 

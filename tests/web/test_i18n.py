@@ -174,3 +174,9 @@ def test_scripts_know_a_sentence_for_every_refusal_that_a_person_may_meet() -> N
         "resume_invalid",
     }
     assert {code for code in TEXTS if f"  {code}: (" not in script} == among_machines
+
+
+def test_a_text_that_a_script_writes_on_several_lines_is_collected_as_one() -> None:
+    script = b't(\n  "One long sentence " +\n    "in \\"two\\" lines.",\n  { n })\ntn("{n} day", "{n} " + "days", n)'
+    found = [said for _, _, said, _ in messages.scripts(io.BytesIO(script), None, None, None)]
+    assert found == ['One long sentence in "two" lines.', ("{n} day", "{n} days")]

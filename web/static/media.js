@@ -165,7 +165,7 @@ export class MediaSession extends EventTarget {
     this.#connection = null;
     this.#own.close();
     for (const stream of [this.#remote, ...this.#remotes.values()])
-      stream.getTracks().forEach((track) => stream.removeTrack(track));
+      for (const track of stream.getTracks()) stream.removeTrack(track);
     this.#enter("closed");
   }
 

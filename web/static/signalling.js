@@ -169,8 +169,8 @@ export class SignallingClient extends EventTarget {
    * Returns a function that lets go.
    */
   subscribe(name, handler, refused = () => {}) {
-    let topic = this.#topics.get(name);
-    if (!topic) this.#topics.set(name, (topic = new Topic()));
+    const topic = this.#topics.get(name) ?? new Topic();
+    this.#topics.set(name, topic);
     const listener = { handler, refused };
     topic.handlers.add(listener);
     topic.forget(); // a second listener needs the whole state too
@@ -263,7 +263,8 @@ export class SignallingClient extends EventTarget {
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
     } else {
-      this.dispatchEvent(new CustomEvent("refused", { detail: message })); // the hello itself; a close code follows
+      // The hello itself was refused; a close code follows.
+      this.dispatchEvent(new CustomEvent("refused", { detail: message }));
     }
     return undefined;
   }

@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const { Parser } = createRequire(`${process.cwd()}/`)("@asyncapi/parser"); // from the folder that this runs in
+// From the folder that this runs in.
+const { Parser } = createRequire(`${process.cwd()}/`)("@asyncapi/parser");
 const parser = new Parser();
 const found = [];
 for (const text of JSON.parse(readFileSync(0, "utf8"))) {

@@ -11,7 +11,8 @@ const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DAY_MS = 86_400_000;
 
 const format = (options) => new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
-const dateIn = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" }); // writes 2026-11-24
+/** Writes 2026-11-24. */
+const dateIn = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" });
 const clock = format({ hour: "numeric", minute: "2-digit" });
 const zoneName = (at) =>
   format({ timeZoneName: "long" })
@@ -77,12 +78,9 @@ function start() {
         class="day"
         href=${`${root.dataset.path}?day=${date}#week`}
         aria-current=${date === chosen ? "date" : nothing}
-        @click=${choose(date)}
-        ><span>${words(date, { weekday: "short" })}</span
-        ><b class="num"
+        @click=${choose(date)}><span>${words(date, { weekday: "short" })}</span><b class="num"
           >${words(date, { day: "numeric" })}<span class="sr"> ${words(date, { month: "long" })},</span></b
-        ><span class="small">${count(times)}</span></a
-      >
+        ><span class="small">${count(times)}</span></a>
     </li>`;
 
   function draw() {
@@ -98,7 +96,12 @@ function start() {
           ${
             times.length
               ? html`<ul role="list" class="times">
-                  ${times.map((at) => html`<li><button class="btn num" name="starts" value=${at}>${clock.format(at)}</button></li>`)}
+                  ${times.map(
+                    (at) =>
+                      html`<li>
+                        <button class="btn num" name="starts" value=${at}>${clock.format(at)}</button>
+                      </li>`,
+                  )}
                 </ul>`
               : html`<p>${t("No time is left on this day.")}</p>`
           }

@@ -13,6 +13,7 @@ let lost = false;
 
 /** Who is being called, as texts. */
 const called = () =>
+  // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
   [...rows.querySelectorAll(".called")].map((row) => row.querySelector("p").innerText.trim());
 
 async function refresh() {

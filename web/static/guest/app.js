@@ -6,6 +6,7 @@ import { mark } from "../shared/brand.js";
 import { tickBy } from "../shared/clock.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
+import { inEach, t } from "../shared/text.js";
 import {
   announce,
   connectionBar,
@@ -16,7 +17,6 @@ import {
   tendMenus,
 } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
-import { inEach, t } from "../shared/text.js";
 
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const { organisation } = boot;
@@ -98,7 +98,8 @@ const WORDS = inEach(() => ({
   waiting: {
     heading: t("Please wait"),
     text: t(
-      "The clinician has left the session for now. It opens here by itself as soon as somebody takes it up again. Nobody sees or hears you.",
+      "The clinician has left the session for now. It opens here by itself as soon as somebody takes it " +
+        "up again. Nobody sees or hears you.",
     ),
   },
   over: {
@@ -128,7 +129,11 @@ function plain(now) {
       <section class="card stack">
         <h1 tabindex="-1" data-focus>${heading}</h1>
         <p role="status">${text}</p>
-        ${act ? html`<p><button type="button" class="btn main big" @click=${act}>${label}</button></p>` : nothing}
+        ${
+          act
+            ? html`<p><button type="button" class="btn main big" @click=${act}>${label}</button></p>`
+            : nothing
+        }
       </section>
     </main>
     <footer class="foot">${language.view()}</footer>`;
@@ -139,10 +144,14 @@ function draw() {
   const banner =
     now === "session" || now === "waiting" || now === "loading" ? connectionBar(connection, bar()) : nothing;
   render(
-    html`${banner}${now === "session" && session ? session.view() : plain(now === "session" ? "loading" : now)}`,
+    html`${banner}${
+      now === "session" && session ? session.view() : plain(now === "session" ? "loading" : now)
+    }`,
     root,
   );
-  document.title = `${now === "session" ? (session?.title ?? t("Your session")) : WORDS()[now].heading} · ${organisation.name}`;
+  document.title = `${
+    now === "session" ? (session?.title ?? t("Your session")) : WORDS()[now].heading
+  } · ${organisation.name}`;
   if (now === shown) return;
   const first = shown === "" || shown === "loading";
   shown = now;

@@ -130,7 +130,7 @@ export class OwnDevices {
         await this.#acquire([kind]);
         return result;
       } catch {
-        continue;
+        // Then the other one.
       }
     }
     return "busy";
@@ -168,7 +168,7 @@ export class OwnDevices {
       this.#sent[kind]?.stop();
       this.#live[kind] = this.#sent[kind] = null;
     }
-    this.#preview.getTracks().forEach((track) => this.#preview.removeTrack(track));
+    for (const track of this.#preview.getTracks()) this.#preview.removeTrack(track);
   }
 
   async #acquire(kinds) {
@@ -179,7 +179,7 @@ export class OwnDevices {
     }
     const stream = await globalThis.navigator.mediaDevices.getUserMedia(constraints);
     if (this.#closed) {
-      stream.getTracks().forEach((track) => track.stop());
+      for (const track of stream.getTracks()) track.stop();
       return;
     }
     for (const track of stream.getTracks()) await this.#adopt(track.kind, track);

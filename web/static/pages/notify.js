@@ -6,7 +6,8 @@ const WORDS = {
   granted: () => t("This browser shows them."),
   denied: () =>
     t(
-      "This browser blocks them for this site: allow notifications in the settings at the left of the address, then reload.",
+      "This browser blocks them for this site: allow notifications in the settings at the left of the " +
+        "address, then reload.",
     ),
   default: () => t("This browser has not been asked yet."),
 };

@@ -2,12 +2,14 @@
    follows from the visit's state as the server tells it, so being pulled in needs neither a reload nor a
    click. */
 import { Session } from "../session/session.js";
-import { Chat } from "../shared/chat.js";
 import { mark } from "../shared/brand.js";
+import { Chat } from "../shared/chat.js";
 import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
 import { Language } from "../shared/language.js";
 import { html, render } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { inEach, t, tn } from "../shared/text.js";
 import {
   announce,
   ask,
@@ -19,12 +21,10 @@ import {
   tendMenus,
   toast,
 } from "../shared/ui.js";
-import { refusalWords } from "../shared/refusals.js";
 import { SignallingClient } from "../signalling.js";
 import { guideStep } from "./guide.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
-import { inEach, t, tn } from "../shared/text.js";
 
 const SLOW_MS = 4_000;
 const boot = JSON.parse(document.querySelector("#boot").textContent);
@@ -136,7 +136,8 @@ async function leaveLine() {
   const sure = await ask({
     title: t("Leave the line?"),
     text: t(
-      "Your place is given up, and staff no longer see your request. To come back you would start again at the end of the line.",
+      "Your place is given up, and staff no longer see your request. To come back you would start again " +
+        "at the end of the line.",
     ),
     yes: t("Leave the line"),
     no: t("Stay in line"),
@@ -160,7 +161,15 @@ function restOfTheGuide() {
     toast(t("Thank you: the setup guide is complete."));
   };
   return html`<div class="stack">
-    ${guideStep({ state, client, step, heading: 2, busy, finished: state.info.guide_done, go: (to, how) => leave(step, to, how, move) })}
+    ${guideStep({
+      state,
+      client,
+      step,
+      heading: 2,
+      busy,
+      finished: state.info.guide_done,
+      go: (to, how) => leave(step, to, how, move),
+    })}
   </div>`;
 }
 
@@ -221,7 +230,12 @@ function followVisit() {
 function header() {
   return html`<header class="top">
     <span class="home">${mark(organisation)}${organisation.name}</span>
-    ${connection.status === "open" ? html`<span class="chip end"><span class="dot"></span>${t("Connected")}</span>` : html`<span class="chip off end">${connection.status === "closed" ? t("Not connected") : t("Connecting…")}</span>`}
+    ${
+      connection.status === "open"
+        ? html`<span class="chip end"><span class="dot"></span>${t("Connected")}</span>`
+        : html`<span class="chip off end"
+            >${connection.status === "closed" ? t("Not connected") : t("Connecting…")}</span>`
+    }
   </header>`;
 }
 
@@ -229,14 +243,24 @@ const VIEWS = {
   loading: () =>
     html`<h1>${t("Your visit")}</h1>
       <p class="quiet" role="status">
-        ${slow ? t("This takes longer than usual. Your place in line is kept, and this page goes on trying by itself.") : t("Opening your visit…")}
+        ${
+          slow
+            ? t(
+                "This takes longer than usual. Your place in line is kept, and this page goes on trying " +
+                  "by itself.",
+              )
+            : t("Opening your visit…")
+        }
       </p>`,
   gone: () =>
     wasLost()
       ? html`<section class="card stack">
           <h1 tabindex="-1" data-focus>${t("Your visit was lost")}</h1>
           <p role="status">
-            ${t("Our records were restored without your visit, so you are no longer in line. We are sorry. Nobody sees or hears you. Please begin again with Meet Now.")}
+            ${t(
+              "Our records were restored without your visit, so you are no longer in line. We are sorry. " +
+                "Nobody sees or hears you. Please begin again with Meet Now.",
+            )}
           </p>
           <p><a class="btn main big" href=${boot.home}>${t("Go to {name}", organisation)}</a></p>
         </section>`

@@ -100,8 +100,7 @@ class DeviceCheck extends HTMLElement {
     if (word === "on") return html`<span class="chip"><span class="dot"></span>${t("Works")}</span>`;
     if (part === "network" && word !== "poor")
       return html`<span class="chip"
-        ><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span
-      >`;
+        ><span class="dot"></span>${word === "good" ? t("Good") : t("Fair")}</span>`;
     return html`<span class="chip amber">${BAD()[word] ?? t("Does not work")}</span>`;
   }
 
@@ -118,7 +117,18 @@ class DeviceCheck extends HTMLElement {
             aria-label=${t("Your own picture")}
             ?hidden=${!seen}
             .srcObject=${this.#media?.preview ?? null}></video>
-          ${seen ? nothing : html`<p>${this.#found.video ? t("No picture") : t("Your browser may ask whether this page may use your camera and microphone. Please allow it.")}</p>`}
+          ${
+            seen
+              ? nothing
+              : html`<p>${
+                  this.#found.video
+                    ? t("No picture")
+                    : t(
+                        "Your browser may ask whether this page may use your camera and microphone. " +
+                          "Please allow it.",
+                      )
+                }</p>`
+          }
           <span class="tag">${t("Only you see this")}</span>
         </div>
         <ul role="list" class="parts">

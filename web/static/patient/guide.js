@@ -1,8 +1,8 @@
 /* The setup guide: one page a step. Draws the patient's visit at a step and says where the patient wants to
    go; keeps no answer. */
 import { html, keyed, nothing } from "../shared/lit.js";
-import { stepField } from "./steps.js";
 import { inEach, t } from "../shared/text.js";
+import { stepField } from "./steps.js";
 
 const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
@@ -50,10 +50,23 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
       ${keyed(
         step.id,
         html`${title}
-        ${stepField({ step, answer: state.answer(step.id), problem: state.problems.get(step.id), label, client, typed: (value) => state.type(step.id, value) })}`,
+        ${stepField({
+          step,
+          answer: state.answer(step.id),
+          problem: state.problems.get(step.id),
+          label,
+          client,
+          typed: (value) => state.type(step.id, value),
+        })}`,
       )}
       <div class="row apart moves">
-        ${back ? html`<button type="button" class="btn" @click=${() => go(back, { forward: false })}>${t("Back")}</button>` : html`<span></span>`}
+        ${
+          back
+            ? html`<button type="button" class="btn" @click=${() => go(back, { forward: false })}>
+                ${t("Back")}
+              </button>`
+            : html`<span></span>`
+        }
         <button class="btn main big" aria-disabled=${busy ? "true" : "false"}>
           ${last ? (finished ? t("Done") : t("Finish")) : t("Next")}
         </button>

@@ -46,17 +46,14 @@ function consent(field) {
     <div class="consent" tabindex="0" role="region" aria-label=${t("The full text")}>
       ${paragraphs(step.text)}
     </div>
-    <label class="option"
-      ><input
+    <label class="option"><input
         type="checkbox"
         id=${field.id}
         .checked=${live(given.agreed)}
         aria-describedby=${described(field)}
         aria-invalid=${invalid(field)}
         @change=${(event) => field.typed({ ...given, agreed: event.target.checked })} /><span
-        >${t("I have read this and I agree")}</span
-      ></label
-    >
+        >${t("I have read this and I agree")}</span></label>
     <div class="field">
       <label for="${field.id}-sign">${t("Signature: your full name")}</label>
       <input

@@ -6,7 +6,8 @@ import { SignallingError } from "../signalling.js";
 import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;
-const LEAVE_WITHIN_MS = 4_000; // an answer that is not confirmed by then is kept and sent again; the patient goes on
+/** An answer that is not confirmed by then is kept and sent again; the patient goes on. */
+const LEAVE_WITHIN_MS = 4_000;
 const RETRY_MS = 2_000;
 
 /** Fires `change`. */

@@ -12,7 +12,8 @@ function ring(place, waiting) {
   const length = 2 * Math.PI * 60;
   return html`<svg class="ring breathe" viewBox="0 0 132 132" aria-hidden="true">
     <circle class="track" cx="66" cy="66" r="60"></circle>
-    ${svg`<circle class="share" cx="66" cy="66" r="60" stroke-dasharray="${length * share} ${length}" transform="rotate(-90 66 66)"></circle>`}
+    ${svg`<circle class="share" cx="66" cy="66" r="60" transform="rotate(-90 66 66)"
+      stroke-dasharray="${length * share} ${length}"></circle>`}
     <text x="66" y="66" text-anchor="middle" dominant-baseline="central">${place ?? "…"}</text>
   </svg>`;
 }
@@ -51,8 +52,7 @@ function readiness(state) {
         html`<li class="row apart">
           <span>${name}</span>
           <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}"
-            >${WORKS()[word] ?? t("Does not work")}</span
-          >
+            >${WORKS()[word] ?? t("Does not work")}</span>
         </li>`,
     )}
     <li class="row apart"><span>${t("Setup guide")}</span><span class="chip">${t("Complete")}</span></li>
@@ -70,10 +70,8 @@ export function messages(lines) {
     ${theirs.map(
       (line) =>
         html`<div class="msg">
-          <b
-            >${t("Message from {name}", { name: line.name })},
-            <span class="num">${clock(line.at_ms)}</span></b
-          >
+          <b>${t("Message from {name}", { name: line.name })},
+            <span class="num">${clock(line.at_ms)}</span></b>
           <p>${line.text}</p>
         </div>`,
     )}
@@ -94,14 +92,20 @@ export function waitingRoom({ state, act, organisation, lines }) {
         </p>
       </div>
       <p class="small quiet num">
-        ${t("You have been in line since {time}, when you opened the setup guide.", { time: clock(visit.arrived_ms) })}
+        ${t("You have been in line since {time}, when you opened the setup guide.", {
+          time: clock(visit.arrived_ms),
+        })}
       </p>
     </section>
     ${messages(lines)}
     <section class="notice">
       <p>
         <b>${t("You may lock this phone or close this page.")}</b>
-        ${t("Your place is kept: open {name}’s page again in this browser and you are back here. Nobody sees or hears you until you press Start Session.", organisation)}
+        ${t(
+          "Your place is kept: open {name}’s page again in this browser and you are back here. Nobody " +
+            "sees or hears you until you press Start Session.",
+          organisation,
+        )}
       </p>
     </section>
     <section class="card stack">
@@ -130,7 +134,13 @@ export function waitingRoom({ state, act, organisation, lines }) {
       </details>
     </section>
     <div class="row apart">
-      ${check ? html`<button type="button" class="btn" @click=${() => act.step(check)}>${t("Check devices")}</button>` : html`<span></span>`}
+      ${
+        check
+          ? html`<button type="button" class="btn" @click=${() => act.step(check)}>
+              ${t("Check devices")}
+            </button>`
+          : html`<span></span>`
+      }
       <button type="button" class="btn danger" @click=${act.leave}>${t("Leave the line")}</button>
     </div>`;
 }
@@ -164,7 +174,15 @@ export function afterVisit({ visit, organisation, home }) {
     ${visit.outcome === "completed" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
     <h1 tabindex="-1" data-focus>${heading}</h1>
     <p>${text}</p>
-    ${visit.ended_ms ? html`<p class="small quiet num">${t("Ended at {time}. Camera and microphone are off.", { time: clock(visit.ended_ms) })}</p>` : nothing}
+    ${
+      visit.ended_ms
+        ? html`<p class="small quiet num">
+            ${t("Ended at {time}. Camera and microphone are off.", {
+              time: clock(visit.ended_ms),
+            })}
+          </p>`
+        : nothing
+    }
     <p><a class="btn main" href=${home}>${t("Back to {name}", organisation)}</a></p>
   </section>`;
 }

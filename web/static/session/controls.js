@@ -1,8 +1,8 @@
 /* The buttons of the video session page, before and during the call, and the questions before those that
    others notice. */
 import { html, nothing } from "../shared/lit.js";
-import { icons } from "./icons.js";
 import { inEach, t } from "../shared/text.js";
+import { icons } from "./icons.js";
 
 const RETURN = inEach(() => ({
   title: t("Return to the queue?"),
@@ -90,10 +90,27 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, devi
         : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })
     }
     ${control({ icon: "devices", word: t("Devices"), act: openDevices })}
-    ${canFull ? control({ icon: full ? "notFull" : "full", word: full ? t("Smaller") : t("Full screen"), act: toggleFull }) : nothing}
+    ${
+      canFull
+        ? control({
+            icon: full ? "notFull" : "full",
+            word: full ? t("Smaller") : t("Full screen"),
+            act: toggleFull,
+          })
+        : nothing
+    }
     ${
       role === "provider"
-        ? html`${control({ icon: "back", word: t("To queue"), act: () => leave("visit.release", RETURN()) })}${control({ icon: "leave", word: t("End"), danger: true, act: () => leave("visit.end", END()) })}`
+        ? html`${control({
+            icon: "back",
+            word: t("To queue"),
+            act: () => leave("visit.release", RETURN()),
+          })}${control({
+            icon: "leave",
+            word: t("End"),
+            danger: true,
+            act: () => leave("visit.end", END()),
+          })}`
         : control({
             icon: "leave",
             word: t("Leave the call"),

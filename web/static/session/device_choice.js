@@ -2,8 +2,8 @@
    and during the call. */
 import { playNotes, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
-import { toast } from "../shared/ui.js";
 import { inEach, t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
 
 const KINDS = inEach(() => [
   ["video", t("Camera")],
@@ -25,12 +25,15 @@ export function deviceChoice({ devices, found, choose }) {
       const list = devices.filter((device) => device.kind === kind);
       if (found[kind] !== "on" || !list.length) return nothing;
       const chosen = list.find(({ selected }) => selected)?.id ?? "";
-      return html`<label class="device"
-        ><span>${name}</span>
+      return html`<label class="device"><span>${name}</span>
         <select class="input" .value=${live(chosen)} @change=${(event) => choose(kind, event.target.value)}>
-          ${list.map(({ id, label }, index) => html`<option value=${id} ?selected=${id === chosen}>${label || `${name} ${index + 1}`}</option>`)}
-        </select></label
-      >`;
+          ${list.map(
+            ({ id, label }, index) =>
+              html`<option value=${id} ?selected=${id === chosen}>${
+                label || `${name} ${index + 1}`
+              }</option>`,
+          )}
+        </select></label>`;
     })}
     <button type="button" class="btn" @click=${testSpeaker}>${t("Test speaker")}</button>
   </div>`;

@@ -5,7 +5,8 @@ import { MediaSession } from "../media.js";
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
 const REJOIN_AFTER_MS = 6_000;
 const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
-const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]); // the visit's topic says what to show instead
+/** After these refusals the visit's topic says what to show instead. */
+const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
 /** Fires `change`. `path` is joining, connected, reconnecting, taken_over or closed. */
 export class MediaLink extends EventTarget {
@@ -121,8 +122,10 @@ export class MediaLink extends EventTarget {
     const on = {
       remotetrack: () => {},
       remotes: () => {},
-      devicechange: () => Object.values(this.found).includes("missing") && this.prepare(), // it was plugged in
-      trackended: ({ detail }) => found(detail, "busy"), // a phone call took it; the session tries to get it back
+      // it was plugged in
+      devicechange: () => Object.values(this.found).includes("missing") && this.prepare(),
+      // a phone call took it; the session tries to get it back
+      trackended: ({ detail }) => found(detail, "busy"),
       trackrestored: ({ detail }) => found(detail, "on"),
     };
     for (const [name, handle] of Object.entries(on)) {

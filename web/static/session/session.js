@@ -1,18 +1,19 @@
 /* The video session page: the same on both sides. Before both have pressed Start Session it shows the own
    preview, the devices and the other side's state; afterwards the call. Owns the visit's media while it
    stands; what may be sent follows from the visit's state. */
-import { html, nothing, ref } from "../shared/lit.js";
-import { announce, ask, closeMenu, toast } from "../shared/ui.js";
-import { refusalWords } from "../shared/refusals.js";
-import { initials } from "../shared/format.js";
+
 import { mark } from "../shared/brand.js";
 import { Chat, chatView } from "../shared/chat.js";
+import { initials } from "../shared/format.js";
+import { html, nothing, ref } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { announce, ask, closeMenu, toast } from "../shared/ui.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
-import { t } from "../shared/text.js";
 
 const STATS_EVERY_MS = 2_000;
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
@@ -104,7 +105,8 @@ export class Session {
     const spoken = this.#live
       ? t("The session has begun. You see and hear each other.")
       : otherSpoken(this.#other);
-    if (spoken !== this.#spoken) announce((this.#spoken = spoken));
+    if (spoken !== this.#spoken) announce(spoken);
+    this.#spoken = spoken;
   }
 
   close() {
@@ -252,10 +254,21 @@ export class Session {
       ${ref((element) => (this.#stage = element))}>
       ${this.#bar(asides)}
       <main id="main" tabindex="-1" class="floor">
-        ${this.#others.length > 1 ? this.#allTiles() : html`<div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>`}
+        ${
+          this.#others.length > 1
+            ? this.#allTiles()
+            : html`<div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>`
+        }
         ${this.#live ? nothing : this.#lobby()}
       </main>
-      ${open ? html`<aside class="beside" aria-label=${aside.label}><button type="button" class="btn plain close" @click=${() => this.showAside(false)}>${t("Close")}</button>${aside.view()}</aside>` : nothing}
+      ${
+        open
+          ? html`<aside class="beside" aria-label=${aside.label}>
+              <button type="button" class="btn plain close" @click=${() => this.showAside(false)}>
+                ${t("Close")}</button>${aside.view()}
+            </aside>`
+          : nothing
+      }
       <footer class="controls">
         ${
           this.#live
@@ -282,7 +295,10 @@ export class Session {
       count: this.#chat.unread,
       view: () =>
         html`<h2>${t("Messages")}</h2>
-          ${chatView(this.#chat, { may: true, failed: (error) => toast(refusalWords(error), { bad: true }) })}`,
+          ${chatView(this.#chat, {
+            may: true,
+            failed: (error) => toast(refusalWords(error), { bad: true }),
+          })}`,
     };
     return [...(own ? [{ id: "own", ...own }] : []), messages];
   }
@@ -301,10 +317,13 @@ export class Session {
       ${this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name)}
       <h1 tabindex="-1" data-focus>${this.title}</h1>
       <span class="marks">
-        ${this.#live && this.#visit.live_ms ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>` : nothing}
+        ${
+          this.#live && this.#visit.live_ms
+            ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>`
+            : nothing
+        }
         <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"
-          ><span class="dot"></span>${quality}</span
-        >
+          ><span class="dot"></span>${quality}</span>
         ${asides.map(
           ({ id, label, short = label, count }) =>
             html`<button
@@ -315,8 +334,7 @@ export class Session {
                 this.#show(this.#asideOpen === id ? null : id);
                 this.#redraw();
               }}>
-              <span class="full">${label}</span
-              ><span class="short" aria-hidden="true">${short}</span
+              <span class="full">${label}</span><span class="short" aria-hidden="true">${short}</span
               >${count ? html` <span class="chip amber num">${count}</span>` : nothing}
             </button>`,
         )}
@@ -326,7 +344,8 @@ export class Session {
   }
 
   #moreMenu() {
-    const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])]; // before the call they stand under the devices
+    // Before the call the languages stand under the devices.
+    const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])];
     if (!entries.length) return nothing;
     const run = (event, act) => {
       closeMenu(event.currentTarget);
@@ -356,9 +375,26 @@ export class Session {
   #allTiles() {
     const others = this.#others;
     return html`<div class="tiles many" data-count=${others.length}>
-      ${this.#tiles.view({ others, link: this.#link, live: this.#live, opposite: OTHER[this.role] })}${this.#ownTile()}
-      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>${t("Press to hear everybody")}</button>` : nothing}
-      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">${t("Picture and sound are interrupted. Reconnecting by itself…")}</p>` : nothing}
+      ${this.#tiles.view({
+        others,
+        link: this.#link,
+        live: this.#live,
+        opposite: OTHER[this.role],
+      })}${this.#ownTile()}
+      ${
+        this.#soundBlocked
+          ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>
+              ${t("Press to hear everybody")}
+            </button>`
+          : nothing
+      }
+      ${
+        this.#live && this.#link.path === "reconnecting"
+          ? html`<p class="veil" role="status">
+              ${t("Picture and sound are interrupted. Reconnecting by itself…")}
+            </p>`
+          : nothing
+      }
     </div>`;
   }
 
@@ -386,19 +422,39 @@ export class Session {
               <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">
                 ${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
               </p>
-              ${this.#live && !this.#other.present ? html`<p class="quiet small">${t("The session goes on when they are back. Nobody needs to press again for a short break.")}</p>` : nothing}
+              ${
+                this.#live && !this.#other.present
+                  ? html`<p class="quiet small">
+                      ${t(
+                        "The session goes on when they are back. Nobody needs to press again for a short " +
+                          "break.",
+                      )}
+                    </p>`
+                  : nothing
+              }
             </div>`
       }
       ${
         this.#live
-          ? html`<span class="tag"
-              ><span>${this.#other.name}</span>
-              ${otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing}</span
-            >`
+          ? html`<span class="tag"><span>${this.#other.name}</span> ${
+              otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
+            }</span>`
           : nothing
       }
-      ${this.#soundBlocked ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>${t("Press to hear {name}", this.#other)}</button>` : nothing}
-      ${this.#live && this.#link.path === "reconnecting" ? html`<p class="veil" role="status">${t("Picture and sound are interrupted. Reconnecting by itself…")}</p>` : nothing}
+      ${
+        this.#soundBlocked
+          ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>
+              ${t("Press to hear {name}", this.#other)}
+            </button>`
+          : nothing
+      }
+      ${
+        this.#live && this.#link.path === "reconnecting"
+          ? html`<p class="veil" role="status">
+              ${t("Picture and sound are interrupted. Reconnecting by itself…")}
+            </p>`
+          : nothing
+      }
     </section>`;
   }
 
@@ -429,7 +485,13 @@ export class Session {
         ?hidden=${!on}
         .srcObject=${media?.preview ?? null}></video>
       ${on ? nothing : html`<p class="why">${why}</p>`}
-      ${sent || quiet ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${quiet ? html`<span class="chip amber">${quiet}</span>` : nothing}</span>` : nothing}
+      ${
+        sent || quiet
+          ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${
+              quiet ? html`<span class="chip amber">${quiet}</span>` : nothing
+            }</span>`
+          : nothing
+      }
     </section>`;
   }
 
@@ -438,7 +500,11 @@ export class Session {
     return html`<div class="prepare">
       ${deviceTroubles({ found, again: () => this.#link.prepare() })}
       <p class="promise" role="status">
-        ${this.role === "guest" ? guestWords({ visit: this.#visit, me: this.#me }) : ownWords({ me: this.#me, other: this.#other, path })}
+        ${
+          this.role === "guest"
+            ? guestWords({ visit: this.#visit, me: this.#me })
+            : ownWords({ me: this.#me, other: this.#other, path })
+        }
       </p>
       ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
       ${this.#language.view()}
@@ -471,8 +537,7 @@ export class Session {
           <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
           <p class="row">
             <button type="button" class="btn main big" @click=${() => this.#link.open()}>
-              ${t("Use it here")}</button
-            >${this.#back ? this.#back() : nothing}
+              ${t("Use it here")}</button>${this.#back ? this.#back() : nothing}
           </p>
         </section>
       </main>

@@ -78,16 +78,31 @@ export function caseInformation(info, now_ms) {
   const steps = visibleSteps(info.steps, (id) => info.answers[id]);
   return html`<dl class="case">
       ${item(t("Patient"), patient.name)} ${item(t("Reason"), patient.reason)}
-      ${item(t("Date of birth"), html`${dateWords(patient.birth_date)}${years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`}`)}
+      ${item(
+        t("Date of birth"),
+        html`${dateWords(patient.birth_date)}${
+          years === null ? nothing : html` <span class="quiet">(${tn("{n} year", "{n} years", years)})</span>`
+        }`,
+      )}
       ${item(t("State"), stateName(patient.state))}
-      ${item(t("Phone"), patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`)}
+      ${item(
+        t("Phone"),
+        patient.phone && html`<a href="tel:${patient.phone.replace(/[^+\d]/g, "")}">${patient.phone}</a>`,
+      )}
       ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
       ${item(t("Filled in by"), patient.filled_in_by)}
     </dl>
     <h3 class="of-case">
       ${t("Setup guide")}
       <span class="quiet num"
-        >${info.guide_done ? t("· complete") : t("· step {step} of {steps}", { step: Math.min(info.step || 1, steps.length), steps: steps.length })}</span
+        >${
+          info.guide_done
+            ? t("· complete")
+            : t("· step {step} of {steps}", {
+                step: Math.min(info.step || 1, steps.length),
+                steps: steps.length,
+              })
+        }</span
       >
     </h3>
     <dl class="case">

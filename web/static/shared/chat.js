@@ -101,10 +101,8 @@ export function chatView(chat, { may, failed, hint = "" }) {
         ({ id }) => id,
         (line) =>
           html`<div class="line" ?data-mine=${chat.isMine(line)}>
-            <span class="small quiet"
-              >${chat.isMine(line) ? t("You") : line.name} ·
-              <span class="num">${clock(line.at_ms)}</span></span
-            >
+            <span class="small quiet">${chat.isMine(line) ? t("You") : line.name} ·
+              <span class="num">${clock(line.at_ms)}</span></span>
             <p>${line.text}</p>
           </div>`,
       )}

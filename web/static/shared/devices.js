@@ -7,10 +7,12 @@ const PLACES = inEach(() => ({
     "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page.",
   ),
   Safari: t(
-    "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, and reload this page.",
+    "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, " +
+      "and reload this page.",
   ),
   Firefox: t(
-    "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload this page.",
+    "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload " +
+      "this page.",
   ),
   Chromium: t(
     "Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.",

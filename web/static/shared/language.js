@@ -30,9 +30,7 @@ export class Language {
             lang=${language.code}
             hreflang=${language.code}
             aria-current=${language.code === this.#code ? "true" : nothing}
-            @click=${(event) => this.#follow(event, language)}
-            >${language.name}</a
-          >`,
+            @click=${(event) => this.#follow(event, language)}>${language.name}</a>`,
       )}
     </nav>`;
   }
@@ -59,6 +57,7 @@ export class Language {
     this.#code = document.documentElement.lang = code;
     document.dispatchEvent(new Event("language"));
     this.#changed();
-    return fetch(`${location.pathname}?lang=${code}`, { method: "HEAD" }).catch(() => {}); // the page speaks it all the same
+    // Where that fails, the page speaks it all the same.
+    return fetch(`${location.pathname}?lang=${code}`, { method: "HEAD" }).catch(() => {});
   }
 }

@@ -31,9 +31,9 @@ export function tendMenus() {
   const open = () => [...document.querySelectorAll("details.more[open]")];
   document.addEventListener("keydown", ({ key }) => key === "Escape" && open().forEach(closeMenu));
   for (const type of ["pointerdown", "focusin"]) {
-    document.addEventListener(type, ({ target }) =>
-      open().forEach((menu) => menu.contains(target) || (menu.open = false)),
-    );
+    document.addEventListener(type, ({ target }) => {
+      for (const menu of open()) if (!menu.contains(target)) menu.open = false;
+    });
   }
 }
 

@@ -126,11 +126,13 @@ export class Acts {
       (close) =>
         html`<h2 id="link-title">${t("Link for {name}", { name })}</h2>
           <p>
-            ${t("Send it to them yourself. It opens once, and only for a short while; they join as {relation}.", { relation: relationWords(relation) })}
+            ${t(
+              "Send it to them yourself. It opens once, and only for a short while; they join as {relation}.",
+              { relation: relationWords(relation) },
+            )}
           </p>
           <p>
-            <label class="sr" for="guest-link">${t("Link")}</label
-            ><input
+            <label class="sr" for="guest-link">${t("Link")}</label><input
               class="input"
               id="guest-link"
               readonly
@@ -169,7 +171,8 @@ export class Acts {
         story.refused =
           error.code === "not_found"
             ? t(
-                "Case Information is shown while the patient waits and you are on call, and to the visit's own provider and administrators.",
+                "Case Information is shown while the patient waits and you are on call, and to the " +
+                  "visit's own provider and administrators.",
               )
             : refusalWords(error);
         drawer.redraw();

@@ -11,11 +11,11 @@ import { ownField } from "../shared/own.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import {
-  Drawer,
   announce,
   ask,
   clearToasts,
   connectionBar,
+  Drawer,
   drawKeepingFocus,
   followConnection,
   prepareRegions,
@@ -24,13 +24,13 @@ import {
   toast,
 } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
+import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
+import { Bell, inWords } from "./bell.js";
 import { Cases } from "./cases.js";
 import { Queue } from "./queue.js";
-import { Acts } from "./acts.js";
-import { Bell, inWords } from "./bell.js";
 import { isLicensed, listHead, requestsTab } from "./requests.js";
-import { Past, Sessions, pastTab, takenTab } from "./sessions.js";
+import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
 
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const { me, organisation } = boot;
@@ -340,10 +340,11 @@ function frame(content) {
       <nav aria-label=${t("Main")}>
         <a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}
           >${t("Sessions List")}
-          <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a
-        >
+          <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a>
         ${bell.button(openBell)}
-        ${Object.entries(PAGES).map(([name, words]) => (boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing))}
+        ${Object.entries(PAGES).map(([name, words]) =>
+          boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing,
+        )}
       </nav>
       ${language.view()}
       <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}>
@@ -355,8 +356,7 @@ function frame(content) {
         own
           ? html`<a class="notice own" href=${path} @click=${follows(path)}
               ><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span
-              ><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock
-            ></a>`
+              ><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>`
           : nothing
       }
       <main id="main" tabindex="-1" class="stack">${content}</main>
@@ -411,11 +411,25 @@ function afterSession() {
     </p>
     <p class="row">
       <a class="btn main" href=${boot.home} @click=${follows(boot.home)}
-        >${t("Back to On-Demand Requests")}</a
-      >
-      ${mayReopen ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>${t("Reopen")}</button>` : nothing}
+        >${t("Back to On-Demand Requests")}</a>
+      ${
+        mayReopen
+          ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>
+              ${t("Reopen")}
+            </button>`
+          : nothing
+      }
     </p>
-    ${mayReopen ? html`<p class="small quiet">${t("Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.", { time: clock(until_ms) })}</p>` : nothing}
+    ${
+      mayReopen
+        ? html`<p class="small quiet">
+            ${t(
+              "Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.",
+              { time: clock(until_ms) },
+            )}
+          </p>`
+        : nothing
+    }
   </section>`;
 }
 
@@ -434,7 +448,11 @@ function draw() {
   };
   render(
     html`${connectionBar(connection, bar())} ${page === "session" ? nothing : frame(contents[page]())}
-    ${mine?.session ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>` : nothing}`,
+    ${
+      mine?.session
+        ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>`
+        : nothing
+    }`,
     root,
   );
   const count = queue.rows.length;

@@ -54,15 +54,24 @@ export class Bell {
       <svg viewBox="0 0 24 24" aria-hidden="true">
         <path d="M12 3a6 6 0 0 0-6 6v4l-2 4h16l-2-4V9a6 6 0 0 0-6-6zM9.5 20a2.5 2.5 0 0 0 5 0"></path>
       </svg>
-      <span>${t("Notifications")}</span
-      >${this.unread ? html`<span class="chip amber num">${this.unread}<span class="sr"> ${t("unread")}</span></span>` : nothing}
+      <span>${t("Notifications")}</span>${
+        this.unread
+          ? html`<span class="chip amber num">${this.unread}<span class="sr"> ${t("unread")}</span></span>`
+          : nothing
+      }
     </button>`;
   }
 
   /** The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit. */
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>
-      ${this.items.length ? nothing : html`<p class="quiet">${t("There is nothing here yet. What concerns you appears here by itself.")}</p>`}
+      ${
+        this.items.length
+          ? nothing
+          : html`<p class="quiet">
+              ${t("There is nothing here yet. What concerns you appears here by itself.")}
+            </p>`
+      }
       <ul role="list" class="notes">
         ${repeat(
           this.items,
@@ -72,7 +81,13 @@ export class Bell {
               <p>${inWords(item)}${item.note ? html` <span class="quiet">“${item.note}”</span>` : nothing}</p>
               <p class="small quiet num">
                 ${when(item.at_ms, now_ms)}
-                ${item.visit ? html`<button type="button" class="btn plain" @click=${() => go(item)}>${t("Open")}<span class="sr"> ${item.name}</span></button>` : nothing}
+                ${
+                  item.visit
+                    ? html`<button type="button" class="btn plain" @click=${() => go(item)}>
+                        ${t("Open")}<span class="sr"> ${item.name}</span>
+                      </button>`
+                    : nothing
+                }
               </p>
             </li>`,
         )}

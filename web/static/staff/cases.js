@@ -1,6 +1,7 @@
 /* The Case Informations that this browser has open, each live as long as it is open. No DOM. */
-import { inEach, t } from "../shared/text.js";
+
 import { refusalWords } from "../shared/refusals.js";
+import { inEach, t } from "../shared/text.js";
 
 const NO_CASE = inEach(() => ({
   not_allowed: t("Case Information can be opened while you are on call."),

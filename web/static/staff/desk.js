@@ -1,8 +1,8 @@
 /* What staff ask and are asked before something happens to somebody else's visit: assign, decline, hand over,
    message, invite. Dialogs that give back what was chosen, or null. */
 import { html, nothing } from "../shared/lit.js";
-import { fillIn } from "../shared/ui.js";
 import { t } from "../shared/text.js";
+import { fillIn } from "../shared/ui.js";
 
 const RELATIONS = {
   interpreter: () => t("Interpreter"),
@@ -44,9 +44,7 @@ function chooseColleague({ title, text, yes, people }) {
         (person, index) =>
           html` <label class="choice"
             ><input type="radio" name="to" value=${person.id} ?checked=${index === 0} required /><span
-              >${person.name} <span class="quiet">${busyWords(person)}</span></span
-            ></label
-          >`,
+              >${person.name} <span class="quiet">${busyWords(person)}</span></span></label>`,
       )}
     </fieldset>`,
   });
@@ -86,8 +84,7 @@ export function askDecline(request) {
     text: t("The patient is told on the screen at once and by email, with the reason if you give one."),
     fields: html`<div class="field">
       <label for="decline-reason"
-        >${t("Reason for the patient")} <span class="optional">${t("(optional)")}</span></label
-      >
+        >${t("Reason for the patient")} <span class="optional">${t("(optional)")}</span></label>
       <textarea class="input" id="decline-reason" name="reason" rows="3" maxlength="1000"></textarea>
     </div>`,
   });

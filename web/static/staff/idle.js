@@ -4,6 +4,7 @@
    knows by itself. */
 import { ownBody } from "../shared/own.js";
 import { t } from "../shared/text.js";
+
 const boot = JSON.parse(document.querySelector("#boot").textContent);
 const WARN_MS = 60_000;
 const TELL_MS = 30_000; // activity is told at most this often
@@ -20,7 +21,9 @@ dialog.className = "ask";
 dialog.setAttribute("role", "alertdialog");
 dialog.setAttribute("aria-labelledby", "idle-heading");
 dialog.setAttribute("aria-describedby", "idle-text");
-dialog.innerHTML = `<h2 id="idle-heading"></h2><p id="idle-text"><span></span> <b class="num"></b>.</p><p class="row"><button class="btn main" type="button"></button></p>`;
+dialog.innerHTML = `<h2 id="idle-heading"></h2>
+  <p id="idle-text"><span></span> <b class="num"></b>.</p>
+  <p class="row"><button class="btn main" type="button"></button></p>`;
 const [heading, text, left, stay] = ["h2", "span", "b", "button"].map((part) => dialog.querySelector(part));
 document.body.append(dialog);
 

@@ -3,7 +3,7 @@
    the server drew; knows nothing of what is on the page. */
 import { html, nothing, render } from "../shared/lit.js";
 import { t, tn } from "../shared/text.js";
-import { Drawer, announce, clearToasts, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { announce, clearToasts, Drawer, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
 import { Bell, inWords } from "./bell.js";
@@ -35,7 +35,12 @@ function openBell() {
 
 function draw() {
   render(
-    html` ${onCall() ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")} <span class="num">${tn("{n} waiting", "{n} waiting", queue.rows.length)}</span></a>` : nothing}
+    html` ${
+      onCall()
+        ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")}
+            <span class="num">${tn("{n} waiting", "{n} waiting", queue.rows.length)}</span></a>`
+        : nothing
+    }
     ${bell.button(openBell)}`,
     place,
   );

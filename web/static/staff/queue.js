@@ -20,12 +20,13 @@ export class Queue {
 
   #TAKERS = {
     "queue.snapshot": (message) => {
-      const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : []; // missed while the connection was lost
+      // Those that came while the connection was lost.
+      const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
       this.rows = [...message.rows].sort(byWait);
       this.staff = new Map(message.staff.map((person) => [person.id, person]));
       this.limits = message.limits;
       this.loaded = true;
-      message.rows.forEach((row) => this.#remember(row));
+      for (const row of message.rows) this.#remember(row);
       return { fresh, gone: null };
     },
     "queue.row": ({ row, fresh }) => {

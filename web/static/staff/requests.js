@@ -10,18 +10,14 @@ import { closeMenu } from "../shared/ui.js";
 function progress(row) {
   if (row.guide_done)
     return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
-  return html`<span class="progress"
-    ><span class="num">${t("Step {step} of {steps}", row)}</span>
-    <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress
-  ></span>`;
+  return html`<span class="progress"><span class="num">${t("Step {step} of {steps}", row)}</span>
+    <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
 }
 
 function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
-  return html`<span class="chip off"
-    >${t("Offline")}
-    ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span
-  >`;
+  return html`<span class="chip off">${t("Offline")}
+    ${row.away_since_ms ? html`<since-clock since=${row.away_since_ms}></since-clock>` : nothing}</span>`;
 }
 
 /**
@@ -107,28 +103,46 @@ function row(request, view) {
         red=${limits.red_ms}></wait-clock>
       <span class="sr"> ${t("waiting")}</span>
       <span class="chip amber over amber-only"
-        >${t("Over {n} min", { n: Math.round(limits.amber_ms / 60_000) })}</span
-      >
+        >${t("Over {n} min", { n: Math.round(limits.amber_ms / 60_000) })}</span>
       <span class="chip red over red-only"
-        >${t("Over {n} min", { n: Math.round(limits.red_ms / 60_000) })}</span
-      >
+        >${t("Over {n} min", { n: Math.round(limits.red_ms / 60_000) })}</span>
     </div>
     <div class="who">
       <div class="row">
         <h2>${request.name}</h2>
         ${presence(request)}
-        ${request.booked_ms ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>` : nothing}
-        ${request.returned ? html`<span class="chip amber">${t("Returned")}${request.returned > 1 ? ` ${request.returned}×` : ""}</span>` : nothing}
-        ${request.assignee ? html`<span class="chip">${request.assignee.id === view.me.id ? t("For you") : t("For {name}", request.assignee)}</span>` : nothing}
+        ${
+          request.booked_ms
+            ? html`<span class="chip">${t("Booked {at}", { at: clock(request.booked_ms) })}</span>`
+            : nothing
+        }
+        ${
+          request.returned
+            ? html`<span class="chip amber"
+                >${t("Returned")}${request.returned > 1 ? ` ${request.returned}×` : ""}</span>`
+            : nothing
+        }
+        ${
+          request.assignee
+            ? html`<span class="chip">${
+                request.assignee.id === view.me.id ? t("For you") : t("For {name}", request.assignee)
+              }</span>`
+            : nothing
+        }
       </div>
       <p class="reason">${request.reason}</p>
       <div class="meta">
-        ${progress(request)}<span
-          >${stateName(request.state)}${isLicensed(view.me, request) ? nothing : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`}</span
-        ><span class="num">${request.phone}</span
-        ><span>${languageName(request.language)}</span>
+        ${progress(request)}<span>${stateName(request.state)}${
+          isLicensed(view.me, request)
+            ? nothing
+            : html` <b class="unlicensed">· ${t("you are not licensed there")}</b>`
+        }</span><span class="num">${request.phone}</span><span>${languageName(request.language)}</span>
         ${request.facility ? html`<span>${t("At {place}", { place: request.facility })}</span>` : nothing}
-        ${request.filled_in_by ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>` : nothing}
+        ${
+          request.filled_in_by
+            ? html`<span>${t("By {name}", { name: request.filled_in_by })}</span>`
+            : nothing
+        }
       </div>
     </div>
     <div class="acts">
@@ -180,9 +194,7 @@ function onCallList(view) {
       (person) =>
         html`<li class="chip ${person.in_session ? "off" : ""}">
           <span class="dot"></span>${person.name}${person.id === view.me.id ? ` ${t("(you)")}` : ""}<span
-            class="quiet"
-            >${person.in_session ? t("in a session") : t("on call")}</span
-          >
+            class="quiet">${person.in_session ? t("in a session") : t("on call")}</span>
         </li>`,
     )}
   </ul>`;
@@ -192,7 +204,14 @@ function empty(view) {
   return html`<div class="card empty">
     <h2>${t("Nobody is waiting")}</h2>
     <p class="quiet">
-      ${view.onCall ? t("A new request appears here by itself, with a chime. You may leave this page open in the background.") : t("Turn on On-Call, and a new request appears here with a chime.")}
+      ${
+        view.onCall
+          ? t(
+              "A new request appears here by itself, with a chime. You may leave this page open in the " +
+                "background.",
+            )
+          : t("Turn on On-Call, and a new request appears here with a chime.")
+      }
     </p>
   </div>`;
 }
@@ -209,11 +228,9 @@ export function listHead(view, tabs) {
           html`<a
             href=${tab.path}
             aria-current=${tab.current ? "page" : nothing}
-            @click=${view.follows(tab.path)}
-            >${tab.words}${
+            @click=${view.follows(tab.path)}>${tab.words}${
               tab.count === undefined ? nothing : html` · <span class="num">${tab.count}</span>`
-            }</a
-          >`,
+            }</a>`,
       )}
     </nav>`;
 }

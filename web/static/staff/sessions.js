@@ -94,16 +94,29 @@ function taken(row, view) {
     <div class="waited">
       <since-clock class="wait" since=${row.live_ms ?? row.claimed_ms}></since-clock>
       <span class="chip ${row.status === "live" ? "" : "off"}"
-        >${row.status === "live" ? t("Live") : t("Claimed")}</span
-      >
+        >${row.status === "live" ? t("Live") : t("Claimed")}</span>
     </div>
     <div class="who">
       <h2>${row.name}</h2>
       <p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p>
     </div>
     <div class="acts">
-      ${own ? html`<a class="btn main" href=${view.visitPath(row.visit)} @click=${view.follows(view.visitPath(row.visit))}>${t("Open")}<span class="sr"> ${row.name}</span></a>` : nothing}
-      ${view.me.role === "admin" && !own ? html`<button type="button" class="btn" @click=${() => view.act.release(row)}>${t("Return to queue")}<span class="sr"> ${row.name}</span></button>` : nothing}
+      ${
+        own
+          ? html`<a
+              class="btn main"
+              href=${view.visitPath(row.visit)}
+              @click=${view.follows(view.visitPath(row.visit))}
+              >${t("Open")}<span class="sr"> ${row.name}</span></a>`
+          : nothing
+      }
+      ${
+        view.me.role === "admin" && !own
+          ? html`<button type="button" class="btn" @click=${() => view.act.release(row)}>
+              ${t("Return to queue")}<span class="sr"> ${row.name}</span>
+            </button>`
+          : nothing
+      }
       <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
         ${t("History")}<span class="sr"> ${row.name}</span>
       </button>
@@ -139,17 +152,25 @@ function ended(row, view) {
       <div class="row">
         <h2>${row.name}</h2>
         <span class="chip ${row.outcome === "completed" ? "" : "off"}"
-          >${OUTCOMES[row.outcome]?.() ?? row.outcome}</span
-        >
+          >${OUTCOMES[row.outcome]?.() ?? row.outcome}</span>
       </div>
       <p class="meta">
-        <span>${row.claimant?.name ?? t("Nobody claimed it")}</span
-        >${row.talked_ms ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>` : nothing}
+        <span>${row.claimant?.name ?? t("Nobody claimed it")}</span>${
+          row.talked_ms
+            ? html`<span>${t("Talked for {time}", { time: minutes(row.talked_ms) })}</span>`
+            : nothing
+        }
         ${row.reason ? html`<span>“${row.reason}”</span>` : nothing}
       </p>
     </div>
     <div class="acts">
-      ${mayReopen ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>${t("Reopen")}<span class="sr"> ${row.name}</span></button>` : nothing}
+      ${
+        mayReopen
+          ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>
+              ${t("Reopen")}<span class="sr"> ${row.name}</span>
+            </button>`
+          : nothing
+      }
       <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
         ${t("History")}<span class="sr"> ${row.name}</span>
       </button>
@@ -231,6 +252,26 @@ export function pastTab(past, view) {
         (row) => ended(row, view),
       )}
     </ul>
-    ${past.unread ? html`<p class="quiet" role="status">${t("Still reading older sessions: {n} left.", { n: past.unread })}</p>` : nothing}
-    ${past.more && !past.unread ? html`<p><button type="button" class="btn" ?disabled=${past.busy} @click=${() => past.search(past.filters, { further: true }).catch(view.failed)}>${t("Show more")}</button></p>` : nothing}`;
+    ${
+      past.unread
+        ? html`<p class="quiet" role="status">
+            ${t("Still reading older sessions: {n} left.", {
+              n: past.unread,
+            })}
+          </p>`
+        : nothing
+    }
+    ${
+      past.more && !past.unread
+        ? html`<p>
+            <button
+              type="button"
+              class="btn"
+              ?disabled=${past.busy}
+              @click=${() => past.search(past.filters, { further: true }).catch(view.failed)}>
+              ${t("Show more")}
+            </button>
+          </p>`
+        : nothing
+    }`;
 }

@@ -54,7 +54,9 @@ export function storyView(story, { now_ms, close }) {
                   html`<li>
                     <span class="num quiet small">${moment(event.at_ms)}</span>
                     <span
-                      >${(SENTENCES[event.kind] ?? (() => event.kind))(event.by?.name ?? t("The server"))}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span
+                      >${(SENTENCES[event.kind] ?? (() => event.kind))(
+                        event.by?.name ?? t("The server"),
+                      )}${event.note ? html` <span class="quiet">“${event.note}”</span>` : nothing}</span
                     >
                   </li>`,
               )}
