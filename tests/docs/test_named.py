@@ -1,0 +1,72 @@
+"""Tests that documents name exist, and every test that carries a row's number has that row."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.marked import DOCS, ROOT
+
+NUMBERED = {"SECURITY.md": "s", "RELIABILITY.md": "r"}
+"""Documents with numbered rows, and the letter of their numbers in the names of tests."""
+DOCUMENTS = sorted(DOCS.glob("*.md"))
+_DEFINED = re.compile(r"^\s*(?:async )?def (test_\w+)\(", re.MULTILINE)
+_NAMED = re.compile(r"`(?:[\w/.]+::)?(test_[a-z0-9_]+)(…?)(?:\[[^\]`]*\])?`")
+_ROW = re.compile(r"^\| ([A-Z]?\d+) \|", re.MULTILINE)
+
+
+def all_tests() -> set[str]:
+    """Return the names of all tests."""
+    return {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in _DEFINED.findall(path.read_text("utf-8"))
+    }
+
+
+TESTS = all_tests()
+
+
+def rows(document: Path) -> list[int]:
+    """Return the numbers of a document's rows."""
+    return [
+        int(row.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for row in _ROW.findall(document.read_text("utf-8"))
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    missing = [
+        name
+        for name, begins in _NAMED.findall(document.read_text("utf-8"))
+        if not (any(test.startswith(name) for test in TESTS) if begins else name in TESTS)
+    ]
+    assert not missing, f"{document.name}: {missing}"
+
+
+def test_every_row_of_security_is_there_once_and_has_tests_or_says_that_it_has_none() -> None:
+    document = DOCS / "SECURITY.md"
+    assert rows(document) == list(range(1, len(rows(document)) + 1))
+    for line in document.read_text("utf-8").splitlines():
+        if _ROW.match(line):
+            last = line.split(" | ")[-1]
+            assert _NAMED.search(last) or last.startswith(("not built", "not yet")), line
+
+
+@pytest.mark.parametrize("name", [name for name in NUMBERED if (DOCS / name).exists()])
+def test_every_number_in_a_tests_name_has_its_row(name: str) -> None:
+    known, letter = set(rows(DOCS / name)), NUMBERED[name]
+    carried = {int(found[1]) for test in TESTS if (found := re.match(rf"test_{letter}(\d+)_", test))}
+    assert carried <= known, f"{name} has no row for {sorted(carried - known)}"
+
+
+def test_a_row_that_says_not_yet_has_no_tests() -> None:
+    waiting = [
+        line.split(" | ")[0].strip("| ")
+        for line in (DOCS / "SECURITY.md").read_text("utf-8").splitlines()
+        if line.rstrip().endswith(("not yet |",))
+    ]
+    done = [row for row in waiting if any(test.startswith(f"test_s{row}_") for test in TESTS)]
+    assert not done, f"docs/SECURITY.md: rows {done} have tests now"
