@@ -50,6 +50,10 @@ class Desk:
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
+    async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
+        """What the hold has booked already, if the same form was sent before."""
+        return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
+
     async def make(
         self,
         organisation: Organisation,

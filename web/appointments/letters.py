@@ -98,14 +98,16 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """The letter, with the visit's calendar entry in its newest state."""
+    """The letter, with the visit's calendar entry in its newest state.
+
+    Who booked may have written anybody's address, so that nothing else of theirs stands in it, not even a name.
+    """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST
     with using(appointment.language):
         words = entry_words(organisation)
     entry = ics.entry(appointment, words, link=url, sender=sender, method=method, now_ms=now_ms)
     context: dict[str, Any] = {
-        "name": appointment.patient.name,
         "starts_ms": appointment.starts_ms,
         "timezone": appointment.zone or organisation.timezone,
         "url": url,

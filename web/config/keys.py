@@ -140,6 +140,12 @@ class Limits(Section, frozen=True):
     visits_per_address: Annotated[
         int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
     ] = 60
+    bookings_per_address: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
+    ] = 10
+    bookings_per_email: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
+    ] = 4
 
 
 class Mail(Section, frozen=True):

@@ -51,7 +51,9 @@ def register(app: web.Application, post: Post, visits: Callable[[], service.Serv
             name="declined",
             to=visit.patient.email,
             language=language_of(visit, organisation),
-            context={"name": visit.patient.name, "reason": visit.reason or ""},
+            context={
+                "reason": visit.reason or ""
+            },  # no word of who wrote the address, which may be anybody's
         )
 
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:

@@ -14,6 +14,7 @@ from web import sessions
 from web.appointments.book import Full, TooMany
 from web.appointments.words import known_zone, when_words
 from web.i18n import N_, current, gettext
+from web.openings import OPENINGS
 from web.organisations import Organisation
 from web.pages import patient_form
 from web.pages.calendar_shown import DESK, booked_key, calendar_week
@@ -21,11 +22,15 @@ from web.pages.errors import PATIENT_BYTES, read_form
 from web.pages.public import form_context, organisation_of, today_anywhere
 from web.pages.rendering import page
 from web.pages.staff import SETTINGS
-from web.security import neighbourhood, remote_of
+from web.security import Blocked, neighbourhood, remote_of
 from web.sessions import Session
 
 TAKEN = N_("Somebody else has just taken this time. Please choose another.")
 MANY = N_("Too many times are being held from where you are. Try again in ten minutes.")
+MANY_BOOKED = N_(
+    "Too many visits have been booked today, from where you are or for this email address. Try again in {hours} h, or "
+    "call the clinic."
+)
 log = structlog.get_logger("web.booking")
 
 
@@ -88,18 +93,29 @@ async def book(request: web.Request) -> web.Response:
         return await _form_page(request, organisation, {**held, "starts_ms": chosen_ms}, form, errors)
     desk = request.app[DESK]
     try:
-        made = await desk.make(
-            organisation,
-            chosen_ms,
-            found,
-            hold=held["id"],
-            holder=_address(request),
-            language=current(),
-            zone=held["zone"],
-        )
+        made = await desk.made(organisation, held["id"])
+        if made is None:
+            async with request.app[OPENINGS].booking(request, organisation.id, found.email):
+                made = await desk.make(
+                    organisation,
+                    chosen_ms,
+                    found,
+                    hold=held["id"],
+                    holder=_address(request),
+                    language=current(),
+                    zone=held["zone"],
+                )
     except Full:
         errors = {"starts": gettext(TAKEN)}
         return await _form_page(request, organisation, held, form, errors, choose_again=True)
+    except Blocked as blocked:
+        log.info("booking refused", organisation=organisation.id)
+        later = gettext(MANY_BOOKED).format(hours=-(-blocked.retry_s // 3600))
+        shown = {**held, "starts_ms": chosen_ms}
+        response = await _form_page(request, organisation, shown, form, {}, later=later)
+        response.set_status(429)
+        response.headers["Retry-After"] = str(blocked.retry_s)
+        return response
     session.pop(hold_key(organisation.id), None)
     session[booked_key(organisation.id)] = made.id
     log.info("visit booked", organisation=organisation.id)
@@ -143,6 +159,7 @@ async def _form_page(
     errors: dict[str, str],
     *,
     choose_again: bool = False,
+    later: str = "",
 ) -> web.Response:
     zone = held["zone"] or organisation.timezone
     others = []
@@ -155,6 +172,7 @@ async def _form_page(
         "until_ms": held["until_ms"],
         "when": when_words(held["starts_ms"], zone),
         "others": others,
+        "later": later,
         "state_label": gettext("Where will you be at that time?"),
     }
     title = gettext("Please check: your information") if errors else gettext("Your information")

@@ -18,6 +18,7 @@ from web.appointments.letters import entry_words
 from web.appointments.words import when_words
 from web.doors import Door, guess
 from web.i18n import N_, gettext
+from web.openings import OPENINGS
 from web.organisations import Organisation
 from web.pages.calendar_booking import TAKEN, moment_of
 from web.pages.calendar_shown import DESK, calendar_week
@@ -26,8 +27,10 @@ from web.pages.public import organisation_of
 from web.pages.rendering import page
 from web.pages.staff import SETTINGS
 from web.people import visit_key
+from web.security import Blocked
 
 TOO_LATE = N_("That cannot be done any more. This is how your visit stands now.")
+MANY_MOVES = N_("This visit has been moved too often today. Try again tomorrow, or call the clinic.")
 GONE = N_("There is no such booked visit")
 GONE_TEXT = N_("The link is cut off, or the visit was a long time ago. Check the link in your email.")
 
@@ -69,7 +72,10 @@ async def move(request: web.Request, organisation: Organisation, appointment: Ap
     """POST …/{token}/move: another time; the old one is free again."""
     posted = await read_form(request)
     try:
-        await request.app[DESK].move(organisation, appointment.id, moment_of(posted.get("starts", "")))
+        async with request.app[OPENINGS].moving(organisation.id, appointment.id):
+            await request.app[DESK].move(organisation, appointment.id, moment_of(posted.get("starts", "")))
+    except Blocked:
+        return await _week_page(request, organisation, appointment, gettext(MANY_MOVES), status=429)
     except Full:
         return await _week_page(request, organisation, appointment, gettext(TAKEN), status=409)
     except TooLate:

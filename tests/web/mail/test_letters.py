@@ -82,7 +82,7 @@ def test_every_letter_can_be_written_in_every_language(name: str, language: str)
 def test_a_declined_patient_reads_the_reason_in_their_language() -> None:
     message = mail(letter("declined", "es"))
     assert message["Subject"] == "Su solicitud en Riverside Clinic"
-    assert "Hola, Ana Ruiz:" in text_of(message)
+    assert "Hola:" in text_of(message)
     assert "> Please come in:\n> this needs an examination." in text_of(message)
     assert "Please come in:<br>this needs an examination." in html_of(message)
 
@@ -95,7 +95,7 @@ def test_a_booked_time_is_told_in_the_clinics_time_zone_and_the_readers_manner()
 
 
 def test_what_a_patient_wrote_is_no_markup() -> None:
-    html = html_of(mail(letter("declined", name="<script>alert(1)</script>", reason="<b>")))
+    html = html_of(mail(letter("declined", reason="<script>alert(1)</script><b>")))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert "<b>" not in html
