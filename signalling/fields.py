@@ -294,7 +294,7 @@ MEDIA: Final = ("media.offer", "media.muted", "media.taken_over", "media.gone")
 
 CLOSE_CODES: Final[dict[int, str]] = {
     1000: "bye",
-    1001: "this worker drains: come back at once, anywhere, within a jitter of 2 s",
+    1001: "this worker drains, or holds more than its share: come back at once, anywhere, within a jitter of 2 s",
     1006: "no close frame came: the network, or a server that gave up on a silent peer or a slow one",
     1009: "a message over 64 KiB",
     4002: "too slow: over 1 MiB unsent; seen as 1006, as no close frame would arrive",

@@ -135,6 +135,10 @@ class Seats:
         self._sit(seat, lease)
         await self._pass_on(lease, wire.Settle(seat, lease.fence))
 
+    def holds(self, connection: str) -> bool:
+        """Return whether a connection has a seat in a room."""
+        return connection in self._held
+
     def superseded(self, connection: str) -> None:
         """Forget the seat of a connection that another worker holds now, or whose seat somebody else has taken.
 

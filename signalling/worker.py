@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Coroutine, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -189,6 +190,12 @@ class Worker:
             asyncio.get_running_loop().call_later(delay, connection.socket.close, 1001)
         while self.connections:  # noqa: ASYNC110 (they close one by one, at random times)
             await asyncio.sleep(0.05)
+
+    def move(self, number: int) -> None:
+        """Send so many connections to other workers, those first that have been here for longest; nobody in a call."""
+        quiet = (held for held in self.connections.values() if not self.seats.holds(held.id))
+        for connection in list(islice(quiet, number)):
+            connection.socket.close(1001)
 
     async def close(self) -> None:
         """Stop everything. Call `drain` before where people are connected."""

@@ -36,6 +36,7 @@ from signalling.liveness import death_of
 from web import logs, output, tls
 from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
 from web.runner import Runner
+from web.shares import Shares
 from web.valkey import EmbeddedStore, LockedFolder, check_own_store
 
 BACKLOG = 2048
@@ -58,11 +59,15 @@ log = structlog.get_logger("web.serve")
 
 @dataclass(frozen=True)
 class Worker:
-    """Which process this is: `index` counts from 0 and is taken over by a replacement, `id` is never used again."""
+    """Which process this is: `index` counts from 0 and is taken over by a replacement, `id` is never used again.
+
+    `shares`: how many sockets each worker holds; None where there is only this process.
+    """
 
     index: int
     id: str
     pid: int
+    shares: Shares | None = None
 
 
 WORKER = web.AppKey("worker", Worker)
@@ -165,6 +170,7 @@ class Processes(BaseApplication):
         self.worker = Worker(0, "", 0)
         self._descriptor = listener.detach()
         self._folder = folder
+        self._shares = Shares(settings.server.workers)
         super().__init__()
 
     def load_config(self) -> None:
@@ -211,7 +217,7 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
         self._folder.close()
-        self.worker = Worker(worker.index, worker.id, os.getpid())
+        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares)
 
     def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
         """Tells the other workers at once that this one has ended; without this its sign would have to run out."""

@@ -7,6 +7,7 @@ and drained when the server stops. A watch closes the sockets of sign-ins that e
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ from web.relay import Relay as MediaPort
 from web.secret import data_key, key_id
 from web.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.serve import WORKER
+from web.shares import NONE, Balance
 
 SIGNALLING = web.AppKey("signalling", Worker)
 
@@ -153,11 +155,19 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()
+    if process is not None and process.shares is not None:
+        balance = Balance(process.shares, index, partial(_sockets, app), worker.move)
+        worker.supervisor.keep("balance", balance.run)
     log.info("worker.started", worker=worker.id, pid=os.getpid())
     yield
     await watch.close()
     await worker.close()
     await relay.close()
+
+
+def _sockets(app: web.Application) -> int:
+    """How many sockets this worker holds; NONE when it stops."""
+    return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
 
 
 async def drain(app: web.Application) -> None:

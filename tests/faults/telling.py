@@ -429,11 +429,13 @@ def _plain(shown: Any) -> Any:
 
 
 def _different(shown: Any, stored: Any) -> tuple[str, str]:
-    """Return only what differs, for people."""
+    """Return only what differs, and where, for people."""
+    path = ""
     while isinstance(shown, dict) and isinstance(stored, dict):
         keys = [key for key in {**shown, **stored} if shown.get(key) != stored.get(key)]
         if len(keys) != 1:
             shown, stored = {k: shown.get(k) for k in keys}, {k: stored.get(k) for k in keys}
             break
+        path += f"{keys[0]}: "
         shown, stored = shown.get(keys[0]), stored.get(keys[0])
-    return json.dumps(shown)[:200], json.dumps(stored)[:200]
+    return path + json.dumps(shown)[:200], path + json.dumps(stored)[:200]
