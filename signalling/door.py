@@ -69,10 +69,7 @@ async def serve(
     try:
         transport = await _upgraded(request, ws)
         codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
-        connection = await asyncio.wait_for(
-            _hello(request, ws, transport, codec, worker, authenticate, guessed, address),
-            worker.limits.hello_s,
-        )
+        connection = await _hello(request, ws, transport, codec, worker, authenticate, guessed, address)
     except ConnectionResetError:
         if not ws.prepared:
             raise
@@ -125,9 +122,12 @@ async def _hello(
     guessed: Guessed,
     address: str,
 ) -> Connection | None:
+    # The time is the client's, to say hello. How long the answer takes is no reason to send anybody away.
+    until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:
-            message = await ws.receive()
+            async with asyncio.timeout_at(until_s):
+                message = await ws.receive()
             if message.type in (WSMsgType.PING, WSMsgType.PONG):
                 if message.type is WSMsgType.PING:
                     await ws.pong(message.data)

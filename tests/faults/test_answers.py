@@ -16,6 +16,7 @@ from signalling.line import LineRedis
 from signalling.record import Status, Visit
 from signalling.store import Unavailable
 from signalling.visit import Refusal
+from signalling.worker import Limits
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, open_worker
 from web.valkey import EmbeddedStore
@@ -154,3 +155,20 @@ async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
     assert refused.value.code == "no_room"
     await provider.request("media.join", visit=ana.visit)
     await provider.expect("media.offer")
+
+
+async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
+    embedded_store: EmbeddedStore, valkey_url: str
+) -> None:
+    async with link_to(embedded_store.url) as link, aiohttp.ClientSession() as http:
+        redis = LineRedis.from_url(link.url, socket_timeout=5.0)
+        async with open_worker(redis, 0, Limits(hello_s=0.2)) as (worker, server):
+            clinic = Clinic([worker], [server], http)
+            await (await clinic.connect(clinic.provider(), 0)).close()
+            link.stall()
+            asked = asyncio.ensure_future(clinic.connect(clinic.provider("Dr B. Lin"), 0))
+            await asyncio.sleep(0.6)
+            assert not asked.done()
+            link.heal()
+            assert (await asked).welcome["type"] == "welcome"
+        await redis.aclose()
