@@ -20,7 +20,7 @@ from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.signalling.waits import until
 from web.bench.peers import Seat
-from web.bench.stage import ORGANISATION, Stage
+from web.bench.stage import ORGANISATION, UNLIMITED, Stage
 from web.config import parse
 
 START_S = 60.0
@@ -106,7 +106,7 @@ def _started(server: RunningServer) -> int:
 async def test_r36_a_worker_that_was_restarted_is_given_its_share_of_the_sockets(
     greenroom_server: StartServer, valkey_url: str
 ) -> None:
-    server = greenroom_server(2, redis={"url": valkey_url}, log={"format": "json"})
+    server = greenroom_server(2, redis={"url": valkey_url}, log={"format": "json"}, limits=UNLIMITED)
     async with members(server, valkey_url, 60) as everybody:
         await until(lambda: shares(everybody).total() == 60, START_S)
         await roll(server, server.pids[:1])
@@ -123,7 +123,7 @@ async def test_r36_no_worker_holds_most_sockets_a_minute_after_all_were_rolled(
     greenroom_server: StartServer, valkey_url: str, measured: Measured
 ) -> None:
     number, workers = 1000, 4
-    server = greenroom_server(workers, redis={"url": valkey_url}, log={"format": "json"})
+    server = greenroom_server(workers, redis={"url": valkey_url}, log={"format": "json"}, limits=UNLIMITED)
     async with members(server, valkey_url, number) as everybody:
         await until(lambda: shares(everybody).total() == number, START_S)
         await roll(server, server.pids)
