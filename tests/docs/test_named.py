@@ -55,6 +55,14 @@ def test_every_row_of_security_is_there_once_and_has_tests_or_says_that_it_has_n
             assert _NAMED.search(last) or last.startswith(("not built", "not yet")), line
 
 
+def test_every_row_of_reliability_is_there_once_and_has_tests() -> None:
+    document = DOCS / "RELIABILITY.md"
+    assert rows(document) == list(range(22, 37))
+    for line in document.read_text("utf-8").splitlines():
+        if found := _ROW.match(line):
+            assert f"`test_r{found[1]}_…`" in line, line
+
+
 @pytest.mark.parametrize("name", [name for name in NUMBERED if (DOCS / name).exists()])
 def test_every_number_in_a_tests_name_has_its_row(name: str) -> None:
     known, letter = set(rows(DOCS / name)), NUMBERED[name]
