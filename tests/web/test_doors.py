@@ -205,7 +205,9 @@ async def kept(valkey: Redis) -> bytes:
     }
     found: list[bytes] = []
     async for key in redis.scan_iter("*"):
-        found += [key, repr(await reads[await redis.type(key)](key)).encode()]
+        kind = await redis.type(key)
+        if kind != b"none":  # it has expired meanwhile
+            found += [key, repr(await reads[kind](key)).encode()]
     return b"\n".join(found)
 
 
