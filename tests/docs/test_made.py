@@ -8,10 +8,14 @@ import msgspec
 import pytest
 
 from signalling.record import Policy
+from tests.docs import imports
 from tests.docs.marked import DOCS, names
+from tests.docs.rooms_parts import folders, said
+from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import limits
 from tests.docs.visit_parts import parts as visit_parts
 from tests.docs.write import made
+from tests.test_architecture import PACKAGES
 
 MADE = made()
 
@@ -21,8 +25,23 @@ def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
     assert path.read_text("utf-8") == MADE[path], "the code has changed: run `make docs`"
 
 
-def test_every_part_about_the_visit_stands_in_its_document_once() -> None:
-    assert sorted(names((DOCS / "VISIT.md").read_text("utf-8"))) == sorted(visit_parts())
+@pytest.mark.parametrize(
+    ("document", "parts"), [("VISIT.md", visit_parts()), ("ARCHITECTURE.md", rooms_parts())]
+)
+def test_every_part_that_is_made_stands_in_its_document_once(document: str, parts: dict[str, str]) -> None:
+    assert sorted(names((DOCS / document).read_text("utf-8"))) == sorted(parts)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_room_says_what_it_is(package: str) -> None:
+    assert all(said(folder) for folder in folders(package))
+
+
+def test_the_drawing_has_red_arrows_for_circles_only() -> None:
+    known = {("web", "a"): 5, ("a", "b"): 2, ("b", "web"): 1, ("web", "c"): 1, ("a", "c"): 1}
+    assert imports.circles(known) == [{"a", "b", "web"}]
+    assert imports.upward(known) == {("b", "web")}
+    assert imports.needed(set(known) - imports.upward(known)) == {("web", "a"), ("a", "b"), ("a", "c")}
 
 
 def test_every_limit_of_an_organisation_has_its_row() -> None:

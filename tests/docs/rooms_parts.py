@@ -1,0 +1,29 @@
+"""Makes the lists of rooms in docs/ARCHITECTURE.md from the first paragraph of each folder's `__init__.py`."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from tests.test_architecture import PACKAGES, ROOT
+
+
+def said(folder: Path) -> str:
+    """Return the first paragraph of what a folder says about itself, in one line."""
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def folders(package: str) -> list[Path]:
+    """Return a package's folder and the rooms in it."""
+    return [ROOT / package, *sorted(path.parent for path in (ROOT / package).glob("*/__init__.py"))]
+
+
+def parts() -> dict[str, str]:
+    """Return every part of docs/ARCHITECTURE.md that is made from the code, by name."""
+    rows = [
+        f"| `{folder.relative_to(ROOT).as_posix()}/` | {said(folder)} |"
+        for package in PACKAGES
+        for folder in folders(package)
+    ]
+    return {"rooms": "\n".join(["| room | what it is |", "|---|---|", *rows])}
