@@ -365,8 +365,12 @@ def replayed(history: History, rules: Rules) -> Iterator[Finding]:
         after = commit.record
         if not isinstance(after, Visit):
             continue
-        context = Context(now_ms=commit.at_ms, policy=rules.policy, guide=rules.guide, staff=staff)
         held = before.get(after.id)
+        # How many events there were when the visit began: at most as many as there are before this one.
+        number = min(after.number, commit.seq - 1) if held is None else 0
+        context = Context(
+            now_ms=commit.at_ms, policy=rules.policy, guide=rules.guide, staff=staff, number=number
+        )
         before[after.id] = after
         answered = acknowledged.get(commit.seq)
         if answered is not None:
