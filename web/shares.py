@@ -2,9 +2,9 @@
 
 All workers accept from one listener, and the kernel does not share evenly: after a restart of one worker after another
 the last one is left with hardly any. So a worker that clearly holds more than its share closes a few sockets as it does
-when it stops (1001): they come back at once, to whichever worker is free first. It goes on until the shares are near to
-each other, and waits while a worker is missing: who is moved in the middle of a restart is soon moved again. Knows
-numbers in memory that the workers share, and no client; between machines the balancer shares out.
+when it stops (1001): they come back at once, to whichever worker is free first. It does so for two minutes after one
+was missing, and not while one is: who is moved in the middle of a restart is soon moved again. At other times nobody is
+moved. Knows numbers in memory that the workers share, and no client; between machines the balancer shares out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FRESH_S = 3.0  # a worker that has not written for so long stands still, or is g
 NONE = -1  # a worker that stops
 MARGIN, SPARE = 1.2, 4  # up to a fifth above the fair share, and a few, is even enough
 MOST = 0.1  # of its sockets a worker asks to move at a time
-SETTLED_S = 3.0  # so long all workers must have served
+SETTLED_S, WINDOW_S = 3.0, 120.0  # from when on, and until when, sockets move after a worker was missing
 
 
 class Shares:
@@ -61,7 +61,8 @@ class Balance:
     ) -> None:
         self._shares, self._index = shares, index
         self._count, self._move = count, move
-        self._complete_since_s: float | None = None
+        self._missing_s = float("-inf")  # when a worker was missing last
+        self._complete = False  # all workers have served at once; the first start is no restart
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -74,10 +75,13 @@ class Balance:
         mine = self._count()
         self._shares.tell(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)
-        if mine == NONE or 1 + len(others) < self._shares.workers:
-            self._complete_since_s = None
+        if mine == NONE:
             return
-        self._complete_since_s = now_s if self._complete_since_s is None else self._complete_since_s
+        if 1 + len(others) < self._shares.workers:
+            if self._complete:
+                self._missing_s = now_s
+            return
+        self._complete = True
         number = surplus(mine, others)
-        if number and now_s - self._complete_since_s >= SETTLED_S:
+        if number and SETTLED_S <= now_s - self._missing_s <= WINDOW_S:
             self._move(number)

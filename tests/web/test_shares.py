@@ -7,7 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.shares import FRESH_S, NONE, SETTLED_S, Balance, Shares, surplus
+from web.shares import FRESH_S, NONE, SETTLED_S, WINDOW_S, Balance, Shares, surplus
 
 
 @given(st.integers(0, 5000), st.lists(st.integers(0, 5000), max_size=8))
@@ -38,18 +38,23 @@ def test_however_uneven_it_begins_the_shares_are_near_to_each_other_within_a_min
     assert max(held) <= sockets / workers * 1.4 + 8
 
 
-def test_nobody_is_moved_while_a_worker_is_missing_or_has_just_come() -> None:
+def test_sockets_move_for_a_while_after_a_restart_and_at_no_other_time() -> None:
     shares = Shares(2)
     moved: list[int] = []
     balance = Balance(shares, 0, lambda: 100, moved.append)
-    balance.look(10.0)
-    shares.tell(1, NONE, 11.0)
-    balance.look(11.0)
-    shares.tell(1, 0, 12.0)
-    balance.look(12.0)
-    assert moved == []
-    shares.tell(1, 0, 12.0 + SETTLED_S)
-    balance.look(12.0 + SETTLED_S)
-    assert moved == [10]
-    balance.look(12.0 + SETTLED_S + FRESH_S)
-    assert moved == [10], "the other one stands still"
+
+    def look(now_s: float, other: int | None) -> int:
+        moved.clear()
+        if other is not None:
+            shares.tell(1, other, now_s)
+        balance.look(now_s)
+        return sum(moved)
+
+    assert look(10, None) == 0
+    assert look(20, 0) == 0, "the kernel gave one worker all, and nobody had been restarted"
+    assert look(30, NONE) == 0
+    assert look(31, 0) == 0, "it has just come"
+    assert look(30 + SETTLED_S, 0) == 10
+    assert look(30 + SETTLED_S + FRESH_S, None) == 0, "the other one stands still"
+    assert look(40, 0) == 10
+    assert look(40 + WINDOW_S, 0) == 0
