@@ -19,7 +19,8 @@ def sources() -> list[Path]:
     return [
         path
         for path in found
-        if path.suffix in {".js", ".mjs", ".cjs", ".css"} and not {"vendor", "node_modules"} & {*path.parts}
+        if path.suffix in {".js", ".mjs", ".cjs", ".ts", ".css"}
+        and not {"vendor", "node_modules"} & {*path.parts}
     ]
 
 

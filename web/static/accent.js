@@ -2,10 +2,10 @@
    because the Content-Security-Policy forbids inline styles; setting a property from a script is allowed. An
    accent too light to carry white text is darkened until it does (WCAG 2.2, 1.4.3). */
 (() => {
-  const wanted = /^#([0-9a-f]{6})$/i.exec(document.currentScript.dataset.accent || "");
+  const wanted = /^#([0-9a-f]{6})$/i.exec(document.currentScript?.dataset.accent || "");
   if (!wanted) return;
   let parts = [0, 2, 4].map((at) => parseInt(wanted[1].slice(at, at + 2), 16));
-  const luminance = (rgb) => {
+  const luminance = (/** @type {number[]} */ rgb) => {
     const [r, g, b] = rgb
       .map((part) => part / 255)
       .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));

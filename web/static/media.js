@@ -15,9 +15,16 @@
  * `trackended` and `trackrestored` (detail: the kind).
  */
 
-import { OwnDevices } from "./media/devices.js";
+import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
 
+/** @typedef {"new" | "connecting" | "connected" | "reconnecting" | "failed" | "closed"} MediaState */
+/**
+ * @typedef {import("./media/devices.js").OwnEvents &
+ *   { state: MediaState, remotetrack: MediaStreamTrack, remotes: null }} MediaEvents
+ */
+
+/** @type {Record<RTCPeerConnectionState, MediaState>} */
 const STATES = {
   new: "connecting",
   connecting: "connecting",
@@ -28,13 +35,16 @@ const STATES = {
 };
 
 /** The session id in an offer's `o=` line: another one means another leg, which needs another connection. */
-const sessionOf = (sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
+const sessionOf = (/** @type {string} */ sdp) => /^o=\S+ (\d+)/m.exec(sdp)?.[1] ?? "";
 
 /**
  * Which stream each m-line of an offer belongs to: mid -> the stream's id, which is the key of the party
  * heard there.
+ *
+ * @param {string} sdp
  */
 function streamsOf(sdp) {
+  /** @type {Map<string, string>} */
   const found = new Map();
   for (const section of sdp.split(/^m=/m).slice(1)) {
     const [mid, id] = [/^a=mid:(\S+)/m.exec(section), /^a=msid:(\S+)/m.exec(section)];
@@ -45,24 +55,32 @@ function streamsOf(sdp) {
 
 /**
  * The m-lines on which this side sends; on the same ones comes the party opposite. Any further ones only
- * bring others.
+ * bring others. A transceiver without one, null, is not in an offer yet.
+ *
+ * @type {Set<string | null>}
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
-export class MediaSession extends EventTarget {
+const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
+
+export class MediaSession extends Target {
   #sendAnswer;
+  /** @type {RTCPeerConnection | null} */
   #connection = null;
   #session = "";
+  /** @type {MediaState} */
   #state = "new";
   #wasConnected = false;
   #closed = false;
   #own = new OwnDevices({ send: () => this.#attach(), tell: (type, detail) => this.#emit(type, detail) });
   #figures = new Figures();
   #remote = new MediaStream();
+  /** @type {Map<string, MediaStream>} */
   #remotes = new Map();
+  /** @type {Promise<void>} */
   #accepting = Promise.resolve();
 
-  /** @param {{ sendAnswer: (sdp: string, offerId: unknown) => Promise<void> }} options */
+  /** @param {{ sendAnswer: (sdp: string, offerId: number) => Promise<unknown> }} options */
   constructor({ sendAnswer }) {
     super();
     this.#sendAnswer = sendAnswer;
@@ -95,6 +113,8 @@ export class MediaSession extends EventTarget {
    * Ask for camera and microphone. Never throws: each kind asked for resolves to "on" or to the reason it is
    * not: denied, missing, busy, insecure, failed; one that was not asked for is "off". A call works with
    * either, or with neither.
+   *
+   * @param {Partial<Record<DeviceKind, boolean>>} kinds
    */
   prepare(kinds) {
     return this.#own.prepare(kinds);
@@ -111,6 +131,9 @@ export class MediaSession extends EventTarget {
   /**
    * Switch to another camera or microphone, before or during the call. Resolves like `prepare`, to "on" or a
    * reason.
+   *
+   * @param {DeviceKind} kind
+   * @param {string} deviceId
    */
   useDevice(kind, deviceId) {
     return this.#own.useDevice(kind, deviceId);
@@ -120,6 +143,8 @@ export class MediaSession extends EventTarget {
    * Take an offer of the server and answer it. Offers are taken in the order they come. A `fresh` one, or one
    * of another session, gets a new RTCPeerConnection; any other renegotiates, as for an ICE restart. Rejects
    * when the browser refuses the offer.
+   *
+   * @param {{ id: number, sdp: string, fresh?: boolean }} offer
    */
   accept({ id, sdp, fresh = false }) {
     const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh));
@@ -137,12 +162,21 @@ export class MediaSession extends EventTarget {
     this.#own.stop();
   }
 
-  /** Camera or microphone off and on. Outlives device switches and new connections. */
+  /**
+   * Camera or microphone off and on. Outlives device switches and new connections.
+   *
+   * @param {DeviceKind} kind
+   * @param {boolean} muted
+   */
   setMuted(kind, muted) {
     this.#own.setMuted(kind, muted);
   }
 
-  /** Whether a kind is switched off. */
+  /**
+   * Whether a kind is switched off.
+   *
+   * @param {DeviceKind} kind
+   */
   isMuted(kind) {
     return this.#own.isMuted(kind);
   }
@@ -173,32 +207,44 @@ export class MediaSession extends EventTarget {
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
       if (!OWN_MIDS.has(transceiver.mid)) continue;
-      const clone = this.#own.sent(transceiver.receiver.track.kind);
+      const clone = this.#own.sent(kindOf(transceiver.receiver.track));
       if (clone && transceiver.sender.track !== clone) await transceiver.sender.replaceTrack(clone);
     }
   }
 
+  /**
+   * @param {number} id
+   * @param {string} sdp
+   * @param {boolean} fresh
+   */
   async #answer(id, sdp, fresh) {
     if (this.#closed) throw new DOMException("the session is closed", "InvalidStateError");
     const session = sessionOf(sdp);
-    if (fresh || !this.#connection || session !== this.#session) this.#renew();
+    const held = fresh || session !== this.#session ? null : this.#connection;
+    const connection = held ?? this.#renew();
     this.#session = session;
-    const connection = this.#connection;
     await connection.setRemoteDescription({ type: "offer", sdp });
     for (const transceiver of connection.getTransceivers()) {
       transceiver.direction = OWN_MIDS.has(transceiver.mid) ? "sendrecv" : "recvonly";
     }
-    this.#sort(streamsOf(sdp));
+    this.#sort(connection, streamsOf(sdp));
     await this.#attach();
     await connection.setLocalDescription();
-    if (connection === this.#connection) await this.#sendAnswer(connection.localDescription.sdp, id);
+    const answer = connection.localDescription;
+    if (answer && connection === this.#connection) await this.#sendAnswer(answer.sdp, id);
   }
 
-  /** Give everybody who is heard a stream of their own, which stays the same object while they are here. */
-  #sort(streams) {
+  /**
+   * Give everybody who is heard a stream of their own, which stays the same object while they are here.
+   *
+   * @param {RTCPeerConnection} connection
+   * @param {Map<string, string>} streams
+   */
+  #sort(connection, streams) {
+    /** @type {Map<string, MediaStreamTrack[] | null>} by party; null for the one opposite */
     const tracks = new Map();
-    for (const { mid, receiver } of this.#connection.getTransceivers()) {
-      const party = streams.get(mid);
+    for (const { mid, receiver } of connection.getTransceivers()) {
+      const party = mid && streams.get(mid);
       if (!party) continue;
       if (OWN_MIDS.has(mid)) tracks.set(party, null);
       else tracks.set(party, [...(tracks.get(party) ?? []), receiver.track]);
@@ -207,8 +253,10 @@ export class MediaSession extends EventTarget {
     for (const party of this.#remotes.keys()) if (!tracks.has(party)) this.#remotes.delete(party);
     for (const [party, theirs] of tracks) {
       const stream = theirs === null ? this.#remote : (this.#remotes.get(party) ?? new MediaStream());
-      for (const old of theirs ? stream.getTracks() : []) if (!theirs.includes(old)) stream.removeTrack(old);
-      for (const track of theirs ?? []) stream.addTrack(track);
+      if (theirs) {
+        for (const old of stream.getTracks()) if (!theirs.includes(old)) stream.removeTrack(old);
+        for (const track of theirs) stream.addTrack(track);
+      }
       this.#remotes.set(party, stream);
     }
     if (before !== [...this.#remotes.keys()].join()) this.#emit("remotes", null);
@@ -229,8 +277,10 @@ export class MediaSession extends EventTarget {
       if (connection === this.#connection) this.#enter(STATES[connection.connectionState]);
     });
     this.#enter("connecting");
+    return connection;
   }
 
+  /** @param {MediaState} state */
   #enter(state) {
     if (state === "connected") this.#wasConnected = true;
     if (state === "connecting" && this.#wasConnected) state = "reconnecting";
@@ -239,6 +289,10 @@ export class MediaSession extends EventTarget {
     this.#emit("state", state);
   }
 
+  /**
+   * @param {keyof MediaEvents} type
+   * @param {MediaEvents[keyof MediaEvents]} detail
+   */
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

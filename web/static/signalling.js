@@ -34,6 +34,11 @@ const IDEMPOTENT = new Set([
  * `closed`.
  */
 export class SignallingError extends Error {
+  /**
+   * @param {string} code
+   * @param {string} text
+   * @param {Protocol.Details} details
+   */
   constructor(code, text, details = {}) {
     super(text);
     this.name = "SignallingError";
@@ -42,17 +47,46 @@ export class SignallingError extends Error {
   }
 }
 
+/** @typedef {Protocol.Topics[keyof Protocol.Topics]} News a message of a topic */
+/** @typedef {keyof Protocol.Requests} RequestType */
+/**
+ * @template {RequestType} Type
+ * @typedef {Omit<Protocol.Requests[Type], "id" | "type"> & { type: Type }} Asked a request without its id
+ */
+/** @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener */
+/**
+ * @typedef {object} Pending a request that waits for its answer
+ * @property {{ type: RequestType, id: number }} message
+ * @property {(answer: Protocol.Answers[RequestType]) => void} resolve
+ * @property {(error: SignallingError) => void} reject
+ * @property {number} timer
+ */
+
+/**
+ * The code of a refusal; empty for any other error.
+ *
+ * @param {unknown} error
+ */
+export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
+
 /** One topic: who listens, and which version is held. */
 class Topic {
+  /** @type {Set<Listener>} */
   handlers = new Set();
+  /** @type {string | null} */
   epoch = null;
   version = -1;
-  early = []; // changes that came before the first whole state
+  /** @type {News[]} changes that came before the first whole state */
+  early = [];
 
-  /** Return the messages to hand on, in order, for one that arrived: none when it is stale. */
+  /**
+   * Return the messages to hand on, in order, for one that arrived: none when it is stale.
+   *
+   * @param {News} message
+   * @returns {News[]}
+   */
   accept(message) {
-    const whole = "epoch" in message;
-    if (whole) {
+    if ("epoch" in message) {
       const snapshot = message.type.endsWith(".snapshot");
       if (!snapshot && message.epoch === this.epoch && message.version <= this.version) return [];
       this.epoch = message.epoch;
@@ -77,6 +111,8 @@ class Topic {
   }
 }
 
+const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
+
 /**
  * A connection that outlives its sockets.
  *
@@ -84,14 +120,18 @@ class Topic {
  * message; `resumed` says whether the server kept this connection), and each message without a topic under
  * its type (`media.offer`, ...), its detail the message.
  */
-export class SignallingClient extends EventTarget {
+export class SignallingClient extends Target {
   #url;
   #role;
   #timeout;
+  /** @type {WebSocket | null} */
   #socket = null;
   #next = 1;
-  #requests = new Map(); // id -> {message, resolve, reject, timer, sent}
+  /** @type {Map<number, Pending>} */
+  #requests = new Map();
+  /** @type {Map<string, Topic>} */
   #topics = new Map();
+  /** @type {string | null} */
   #resume = null;
   #lostAt = 0;
   #attempt = 0;
@@ -99,7 +139,10 @@ export class SignallingClient extends EventTarget {
   #offset = 0;
   #left = false;
 
-  /** @param {string} url of the socket, also relative; role `patient` or `staff`; timeout_ms of a request. */
+  /**
+   * @param {string} url of the socket, also relative
+   * @param {{ role: Protocol.Hello["role"], timeout_ms?: number }} options `timeout_ms` is that of a request
+   */
   constructor(url, { role, timeout_ms = 10_000 }) {
     super();
     const absolute = new URL(url, globalThis.location?.href);
@@ -107,8 +150,11 @@ export class SignallingClient extends EventTarget {
     this.#url = absolute.href;
     this.#role = role;
     this.#timeout = timeout_ms;
+    /** @type {ClientStatus} */
     this.status = "closed";
+    /** @type {Protocol.Me | null} */
     this.me = null;
+    /** @type {string | null} */
     this.visit = null;
   }
 
@@ -143,6 +189,11 @@ export class SignallingClient extends EventTarget {
   /**
    * Send a request. Returns the server's answer (`done`, `subscribed`, `pong`). Throws SignallingError: the
    * server's refusal, `timeout`, or `offline` when it cannot be sent now and may not be sent later.
+   *
+   * @template {RequestType} Type
+   * @param {Asked<Type>} message
+   * @param {{ timeout_ms?: number }} options
+   * @returns {Promise<Protocol.Answers[Type]>}
    */
   request(message, { timeout_ms = this.#timeout } = {}) {
     return new Promise((resolve, reject) => {
@@ -158,7 +209,8 @@ export class SignallingClient extends EventTarget {
         reject(new SignallingError("timeout", "The server did not answer in time."));
       }, timeout_ms);
       const request = { message: { ...message, id }, resolve, reject, timer };
-      this.#requests.set(id, request);
+      // Which type the answer has follows from the request's, which a map cannot say.
+      this.#requests.set(id, /** @type {Pending} */ (/** @type {unknown} */ (request)));
       if (this.status === "open") this.#write(request.message);
     });
   }
@@ -167,11 +219,16 @@ export class SignallingClient extends EventTarget {
    * Hold a topic: `handler(message)` gets the whole state first and then each change, in order and none
    * twice, also across lost sockets. `refused(error)` is called when the server does not allow it (any more).
    * Returns a function that lets go.
+   *
+   * @template {keyof Protocol.Topics} Name
+   * @param {Name} name
+   * @param {(message: Protocol.Topics[Name]) => void} handler
+   * @param {(error: SignallingError) => void} refused
    */
   subscribe(name, handler, refused = () => {}) {
     const topic = this.#topics.get(name) ?? new Topic();
     this.#topics.set(name, topic);
-    const listener = { handler, refused };
+    const listener = /** @type {Listener} */ ({ handler, refused });
     topic.handlers.add(listener);
     topic.forget(); // a second listener needs the whole state too
     if (this.status === "open") this.#ask(name, topic);
@@ -183,6 +240,10 @@ export class SignallingClient extends EventTarget {
     };
   }
 
+  /**
+   * @param {string} name
+   * @param {Topic} topic
+   */
   #ask(name, topic) {
     const held = topic.epoch === null ? {} : { epoch: topic.epoch, version: topic.version };
     this.request({ type: "subscribe", topic: name, ...held }).catch((error) => {
@@ -210,11 +271,13 @@ export class SignallingClient extends EventTarget {
   }
 
   #hello() {
+    /** @type {Protocol.Hello} */
     const hello = { type: "hello", id: this.#next++, role: this.#role };
     if (this.#resume && Date.now() - this.#lostAt < RESUME_WITHIN_MS) hello.resume = this.#resume;
     this.#write(hello);
   }
 
+  /** @param {Protocol.Welcome} message */
   #welcome(message) {
     clearTimeout(this.#timers.open);
     this.#attempt = 0;
@@ -237,29 +300,31 @@ export class SignallingClient extends EventTarget {
     this.#say("open");
   }
 
+  /** @param {Protocol.Messages[keyof Protocol.Messages]} message */
   #receive(message) {
     clearTimeout(this.#timers.pong); // whatever it says, the server is there
     this.#timers.pong = 0;
     if (message.type === "welcome") return this.#welcome(message);
     if (message.type === "gone") return this.#gone(message.topic);
-    if (message.topic && message.reply_to === undefined) {
+    if ("topic" in message && !("reply_to" in message)) {
       const topic = this.#topics.get(message.topic);
-      for (const news of topic?.accept(message) ?? [])
+      if (!topic) return undefined;
+      for (const news of topic.accept(message))
         for (const listener of [...topic.handlers]) listener.handler(news);
       return undefined;
     }
-    if (message.reply_to === undefined) {
+    if (!("reply_to" in message)) {
       this.dispatchEvent(new CustomEvent(message.type, { detail: message }));
       return undefined;
     }
-    const request = this.#requests.get(message.reply_to);
+    const request = this.#requests.get(message.reply_to ?? -1);
     if (message.type !== "error") {
-      this.#settle(message.reply_to, () => request.resolve(message));
+      this.#settle(message.reply_to, () => request?.resolve(message));
     } else if (message.code.startsWith("resume_")) {
       this.#resume = null;
       this.#hello();
     } else if (request) {
-      this.#settle(message.reply_to, () =>
+      this.#settle(request.message.id, () =>
         request.reject(new SignallingError(message.code, message.text, message.details)),
       );
     } else {
@@ -272,6 +337,8 @@ export class SignallingClient extends EventTarget {
   /**
    * The right to a topic has ended, or the store came back without its visit: the same as a refused
    * `subscribe`.
+   *
+   * @param {string} name
    */
   #gone(name) {
     const topic = this.#topics.get(name);
@@ -281,6 +348,10 @@ export class SignallingClient extends EventTarget {
     for (const listener of [...topic.handlers]) listener.refused(error);
   }
 
+  /**
+   * @param {number} id
+   * @param {() => void} finish
+   */
   #settle(id, finish) {
     const request = this.#requests.get(id);
     if (!request) return;
@@ -289,18 +360,27 @@ export class SignallingClient extends EventTarget {
     finish();
   }
 
+  /**
+   * @param {(message: Pending["message"]) => boolean} which
+   * @param {SignallingError} error
+   */
   #fail(which, error) {
     for (const [id, request] of this.#requests)
       if (which(request.message)) this.#settle(id, () => request.reject(error));
   }
 
+  /** @param {number} within_ms */
   #ping(within_ms) {
-    if (this.#timers.pong || this.status !== "open") return;
     const socket = this.#socket;
+    if (this.#timers.pong || this.status !== "open" || !socket) return;
     this.#write({ type: "ping", id: this.#next++ });
     this.#timers.pong = setTimeout(() => this.#lost(socket, 1006), within_ms);
   }
 
+  /**
+   * @param {WebSocket} socket
+   * @param {number} code
+   */
   #lost(socket, code) {
     if (this.#socket !== socket) return; // an older socket: another has taken its place
     const stood = this.status === "open";
@@ -324,23 +404,30 @@ export class SignallingClient extends EventTarget {
   #drop() {
     const socket = this.#socket;
     this.#socket = null;
-    for (const timer of ["retry", "pong", "open"]) clearTimeout(this.#timers[timer]);
-    clearInterval(this.#timers.ping);
+    const { retry, ping, pong, open } = this.#timers;
+    for (const timer of [retry, pong, open]) clearTimeout(timer);
+    clearInterval(ping);
     this.#timers.pong = 0;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
+  /** @param {{ type: RequestType, id: number }} message */
   #write(message) {
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(message));
   }
 
+  /**
+   * @param {ClientStatus} status
+   * @param {Omit<ClientEvents["status"], "status">} detail
+   */
   #say(status, detail = {}) {
     this.status = status;
     this.dispatchEvent(new CustomEvent("status", { detail: { status, ...detail } }));
   }
 
+  /** @param {number} ms */
   #jitter(ms) {
     return Math.random() * ms;
   }

@@ -7,14 +7,17 @@
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`, until `start()`.
  */
 
+/** @type {DeviceKind[]} */
 const KINDS = ["audio", "video"];
 
+/** @type {Record<DeviceKind, MediaTrackConstraints>} */
 const CONSTRAINTS = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
 };
 
 /** Why a device cannot be had, by the name of the error that getUserMedia gives. */
+/** @type {Record<string, DeviceWord>} */
 const REASONS = {
   NotAllowedError: "denied",
   SecurityError: "insecure",
@@ -27,15 +30,33 @@ const REASONS = {
 /** Waits before each attempt to get back a device that was taken away, for instance by a phone call. */
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
-const reasonOf = (error) => REASONS[error?.name] ?? "failed";
+/**
+ * @param {unknown} error
+ * @returns {DeviceWord}
+ */
+const reasonOf = (error) => REASONS[/** @type {{ name?: string } | null} */ (error)?.name ?? ""] ?? "failed";
+
+/** @typedef {{ devicechange: null, trackended: DeviceKind, trackrestored: DeviceKind }} OwnEvents */
+/** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Tell */
+
+/**
+ * The kind of a track, which the DOM's types call any string.
+ *
+ * @param {MediaStreamTrack} track
+ * @returns {DeviceKind}
+ */
+export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
 export class OwnDevices {
   #send;
   #tell;
   #started = false;
   #closed = false;
+  /** @type {Record<DeviceKind, MediaStreamTrack | null>} */
   #live = { audio: null, video: null };
+  /** @type {Record<DeviceKind, MediaStreamTrack | null>} */
   #sent = { audio: null, video: null };
+  /** @type {Record<DeviceKind, string | undefined>} */
   #wanted = { audio: undefined, video: undefined };
   #muted = { audio: false, video: false };
   #preview = new MediaStream();
@@ -45,7 +66,7 @@ export class OwnDevices {
    * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended` and
    * `trackrestored` (detail: the kind).
    *
-   * @param {{ send: () => Promise<void>, tell: (type: string, detail: unknown) => void }} options
+   * @param {{ send: () => Promise<void>, tell: Tell }} options
    */
   constructor({ send, tell }) {
     this.#send = send;
@@ -58,13 +79,18 @@ export class OwnDevices {
     return this.#preview;
   }
 
-  /** The clone of a kind that may be sent, or null. */
+  /**
+   * The clone of a kind that may be sent, or null.
+   *
+   * @param {DeviceKind} kind
+   */
   sent(kind) {
     return this.#sent[kind];
   }
 
   /** As `MediaSession.prepare`. */
   async prepare({ audio = true, video = true } = {}) {
+    /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
     const asked = { audio, video };
     const needed = KINDS.filter((kind) => asked[kind] && this.#live[kind]?.readyState !== "live");
@@ -92,20 +118,32 @@ export class OwnDevices {
     return result;
   }
 
-  /** As `MediaSession.devices`. */
+  /**
+   * As `MediaSession.devices`.
+   *
+   * @returns {Promise<Device[]>}
+   */
   async devices() {
+    /** @type {Record<MediaDeviceKind, Device["kind"]>} */
     const names = { audioinput: "audio", videoinput: "video", audiooutput: "speaker" };
     const found = (await globalThis.navigator.mediaDevices?.enumerateDevices?.()) ?? [];
     return found
       .filter((device) => device.deviceId !== "" && device.kind in names)
       .map((device) => {
         const kind = names[device.kind];
-        const selected = this.#live[kind]?.getSettings().deviceId === device.deviceId;
+        const live = kind === "speaker" ? null : this.#live[kind];
+        const selected = live?.getSettings().deviceId === device.deviceId;
         return { kind, id: device.deviceId, label: device.label, selected };
       });
   }
 
-  /** As `MediaSession.useDevice`. */
+  /**
+   * As `MediaSession.useDevice`.
+   *
+   * @param {DeviceKind} kind
+   * @param {string | undefined} deviceId
+   * @returns {Promise<DeviceWord>}
+   */
   async useDevice(kind, deviceId) {
     const before = this.#wanted[kind];
     this.#wanted[kind] = deviceId;
@@ -120,15 +158,12 @@ export class OwnDevices {
     }
     // Some phones open one camera at a time: let go of the old one first, and take it back if that was in
     // vain.
-    this.#live[kind].stop();
-    for (const [wanted, result] of [
-      [deviceId, "on"],
-      [before, "busy"],
-    ]) {
+    this.#live[kind]?.stop();
+    for (const wanted of [deviceId, before]) {
       this.#wanted[kind] = wanted;
       try {
         await this.#acquire([kind]);
-        return result;
+        return wanted === deviceId ? "on" : "busy";
       } catch {
         // Then the other one.
       }
@@ -148,13 +183,22 @@ export class OwnDevices {
     this.#apply();
   }
 
-  /** Camera or microphone off and on. Outlives device switches and new connections. */
+  /**
+   * Camera or microphone off and on. Outlives device switches and new connections.
+   *
+   * @param {DeviceKind} kind
+   * @param {boolean} muted
+   */
   setMuted(kind, muted) {
     this.#muted[kind] = Boolean(muted);
     this.#apply();
   }
 
-  /** Whether a kind is switched off. */
+  /**
+   * Whether a kind is switched off.
+   *
+   * @param {DeviceKind} kind
+   */
   isMuted(kind) {
     return this.#muted[kind];
   }
@@ -171,7 +215,9 @@ export class OwnDevices {
     for (const track of this.#preview.getTracks()) this.#preview.removeTrack(track);
   }
 
+  /** @param {DeviceKind[]} kinds */
   async #acquire(kinds) {
+    /** @type {MediaStreamConstraints} */
     const constraints = {};
     for (const kind of kinds) {
       const wanted = this.#wanted[kind];
@@ -182,9 +228,13 @@ export class OwnDevices {
       for (const track of stream.getTracks()) track.stop();
       return;
     }
-    for (const track of stream.getTracks()) await this.#adopt(track.kind, track);
+    for (const track of stream.getTracks()) await this.#adopt(kindOf(track), track);
   }
 
+  /**
+   * @param {DeviceKind} kind
+   * @param {MediaStreamTrack} track
+   */
   async #adopt(kind, track) {
     const [live, sent] = [this.#live[kind], this.#sent[kind]];
     const clone = track.clone();
@@ -199,17 +249,22 @@ export class OwnDevices {
     if (live) {
       this.#preview.removeTrack(live);
       live.stop();
-      sent.stop();
+      sent?.stop();
     }
   }
 
   #apply() {
     for (const kind of KINDS) {
-      if (this.#live[kind]) this.#live[kind].enabled = !this.#muted[kind];
-      if (this.#sent[kind]) this.#sent[kind].enabled = this.#started && !this.#muted[kind];
+      const [live, sent] = [this.#live[kind], this.#sent[kind]];
+      if (live) live.enabled = !this.#muted[kind];
+      if (sent) sent.enabled = this.#started && !this.#muted[kind];
     }
   }
 
+  /**
+   * @param {DeviceKind} kind
+   * @param {MediaStreamTrack} track
+   */
   async #lost(kind, track) {
     if (this.#live[kind] !== track || this.#closed) return;
     this.#tell("trackended", kind);

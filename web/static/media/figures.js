@@ -13,6 +13,8 @@ const WORDS = [
 ];
 
 export class Figures {
+  /** @type {{ at_ms: number, octets: number, lost: number, packetsReceived: number, freezes: number,
+   *   framesDecoded: number } | null} */
   #before = null;
 
   /** The next reports are of another connection, whose counters began anew. */
@@ -23,10 +25,16 @@ export class Figures {
   /**
    * What `MediaSession.stats` says, of an RTCStatsReport read at `at_ms`; without one, of a call that has no
    * connection.
+   *
+   * @param {number} at_ms
+   * @param {RTCStatsReport | undefined} reports
+   * @param {boolean} connected
    */
   read(at_ms, reports, connected) {
     const now = { at_ms, octets: 0, lost: 0, packetsReceived: 0, freezes: 0, framesDecoded: 0 };
-    const figures = { rtt_ms: null, framesPerSecond: 0, audioEnergy: 0, framesSent: 0, sentEnergy: 0 };
+    /** @type {number | null} */
+    let rtt_ms = null;
+    const figures = { framesPerSecond: 0, audioEnergy: 0, framesSent: 0, sentEnergy: 0 };
     for (const report of reports?.values() ?? []) {
       if (report.type === "inbound-rtp") {
         now.octets += report.bytesReceived ?? 0;
@@ -45,7 +53,7 @@ export class Figures {
         report.nominated &&
         report.currentRoundTripTime !== undefined
       ) {
-        figures.rtt_ms = report.currentRoundTripTime * 1000;
+        rtt_ms = report.currentRoundTripTime * 1000;
       }
     }
     const before = this.#before ?? now;
@@ -54,14 +62,15 @@ export class Figures {
     const lost = Math.max(now.lost - before.lost, 0);
     const expected = Math.max(now.packetsReceived - before.packetsReceived, 0) + lost;
     const recent = {
-      rtt_ms: figures.rtt_ms ?? 0,
+      rtt_ms: rtt_ms ?? 0,
       loss: expected > 0 ? lost / expected : 0,
       freezes: now.freezes - before.freezes,
     };
-    const worse = (row) =>
+    const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
     return {
       ...figures,
+      rtt_ms,
       words: connected ? (WORDS.find(worse)?.words ?? "good") : "lost",
       loss: recent.loss,
       bitrate: before === now ? 0 : (Math.max(now.octets - before.octets, 0) * 8) / seconds,

@@ -1,7 +1,11 @@
 /* Whose page it is: the organisation's logo, or the first letter of its name. */
 import { html } from "./lit.js";
 
-/** The mark alone; the name stands beside it, or in `alt` where it does not. */
+/**
+ * The mark alone; the name stands beside it, or in `alt` where it does not.
+ *
+ * @param {Pick<Organisation, "name" | "logo">} organisation
+ */
 export function mark({ name, logo }, alt = "") {
   return logo
     ? html`<img class="logo" src=${logo} alt=${alt} />`

@@ -5,25 +5,30 @@ import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
 import { inEach, t, tn } from "./text.js";
 
-const DEVICES = inEach(() => ({
-  camera: t("Camera"),
-  microphone: t("Microphone"),
-  speaker: t("Speaker"),
-  network: t("Network"),
-}));
-const DEVICE_WORDS = inEach(() => ({
-  on: t("works"),
-  good: t("good"),
-  fair: t("fair"),
-  poor: t("poor"),
-  "not heard": t("not heard"),
-  denied: t("not allowed"),
-  missing: t("none"),
-  busy: t("in use elsewhere"),
-  insecure: t("not allowed"),
-  failed: t("does not work"),
-}));
+const DEVICES = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    camera: t("Camera"),
+    microphone: t("Microphone"),
+    speaker: t("Speaker"),
+    network: t("Network"),
+  }),
+);
+const DEVICE_WORDS = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    on: t("works"),
+    good: t("good"),
+    fair: t("fair"),
+    poor: t("poor"),
+    "not heard": t("not heard"),
+    denied: t("not allowed"),
+    missing: t("none"),
+    busy: t("in use elsewhere"),
+    insecure: t("not allowed"),
+    failed: t("does not work"),
+  }),
+);
 
+/** @type {{ [Kind in keyof AnswerOf]: (answer: AnswerOf[Kind] | undefined) => string | null }} */
 const SHOWN = {
   text: (answer) => answer || null,
   choice: (answer) => answer || null,
@@ -43,11 +48,21 @@ const SHOWN = {
   },
 };
 
-/** An answer as words, or null when there is none yet. */
+/**
+ * An answer as words, or null when there is none yet.
+ *
+ * @param {Protocol.Step} step
+ * @param {Protocol.Answer | undefined} answer
+ */
 export function answerWords(step, answer) {
-  return answer === undefined || answer === null ? null : (SHOWN[step.kind]?.(answer) ?? null);
+  const words = /** @type {(answer: Protocol.Answer) => string | null} */ (SHOWN[step.kind]);
+  return answer === undefined || answer === null ? null : (words?.(answer) ?? null);
 }
 
+/**
+ * @param {string} label
+ * @param {Drawn | string | null} value
+ */
 function item(label, value, className = "") {
   return value
     ? html`<div class=${className}>
@@ -57,6 +72,10 @@ function item(label, value, className = "") {
     : nothing;
 }
 
+/**
+ * @param {Protocol.Step} step
+ * @param {Protocol.CasePart} info
+ */
 function answer(step, info) {
   const words = answerWords(step, info.answers[step.id]);
   const typing = info.typing === step.id;
@@ -70,6 +89,9 @@ function answer(step, info) {
 
 /**
  * The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age.
+ *
+ * @param {Protocol.CasePart | undefined} info
+ * @param {number} now_ms
  */
 export function caseInformation(info, now_ms) {
   if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;

@@ -2,6 +2,7 @@
    drawn. */
 import { clock } from "./format.js";
 import { html, nothing, repeat } from "./lit.js";
+import { one } from "./page.js";
 import { t } from "./text.js";
 
 /**
@@ -9,6 +10,7 @@ import { t } from "./text.js";
  * else.
  */
 export class Chat {
+  /** @type {Protocol.LinePart[]} */
   lines = [];
   unread = 0;
   open = false; // the lines stand before the reader's eyes
@@ -16,10 +18,18 @@ export class Chat {
   #visit;
   #me;
   #changed;
+  /** @type {(() => void) | null} */
   #drop = null;
   #shown = false;
 
-  /** `me` is the key of one's own party ("patient", "provider", "staff", a guest's). */
+  /**
+   * `me` is the key of one's own party ("patient", "provider", "staff", a guest's).
+   *
+   * @param {import("../signalling.js").SignallingClient} client
+   * @param {string} visit
+   * @param {string} me
+   * @param {(line: Protocol.LinePart | null) => void} changed
+   */
   constructor(client, visit, me, changed) {
     this.#client = client;
     this.#visit = visit;
@@ -36,20 +46,27 @@ export class Chat {
     this.#drop = null;
   }
 
-  /** The reader looks at the lines, or away from them. */
+  /**
+   * The reader looks at the lines, or away from them.
+   *
+   * @param {boolean} open
+   */
   look(open) {
     this.open = open;
     if (open) this.unread = 0;
   }
 
+  /** @param {Protocol.LinePart} line */
   isMine(line) {
     return line.party === this.#me;
   }
 
+  /** @param {string} text */
   async send(text) {
     await this.#client.request({ type: "chat.send", visit: this.#visit, text });
   }
 
+  /** @param {Protocol.Topics["chat/"]} message */
   #take(message) {
     if (message.type === "chat.snapshot") {
       const held = new Set(this.lines.map(({ id }) => id));
@@ -66,33 +83,52 @@ export class Chat {
   }
 }
 
+/**
+ * @param {On<HTMLFormElement>} event
+ * @param {Chat} chat
+ * @param {(error: import("../signalling.js").SignallingError) => void} failed
+ */
 function submit(event, chat, failed) {
   event.preventDefault();
   const form = event.currentTarget;
-  const text = form.elements.text.value.trim();
+  const box = one("textarea", HTMLTextAreaElement, form);
+  const button = one("button", HTMLButtonElement, form);
+  const text = box.value.trim();
   if (!text) return;
-  form.elements.send.disabled = true;
+  button.disabled = true;
   chat
     .send(text)
     .then(() => form.reset(), failed)
     .finally(() => {
-      form.elements.send.disabled = false;
-      form.elements.text.focus();
+      button.disabled = false;
+      box.focus();
     });
 }
 
-/** Enter sends, Shift+Enter begins a new line. */
+/**
+ * Enter sends, Shift+Enter begins a new line.
+ *
+ * @param {On<HTMLTextAreaElement, KeyboardEvent>} event
+ */
 function onKey(event) {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  event.currentTarget.form.requestSubmit();
+  event.currentTarget.form?.requestSubmit();
 }
 
 /**
  * The lines, and a box to write in where `may` one. `failed(error)` says what went wrong; what was typed is
  * kept.
+ *
+ * @param {Chat} chat
+ * @param {{
+ *   may: boolean,
+ *   failed: (error: import("../signalling.js").SignallingError) => void,
+ *   hint?: string,
+ * }} options
  */
 export function chatView(chat, { may, failed, hint = "" }) {
+  const onSubmit = (/** @type {On<HTMLFormElement>} */ event) => submit(event, chat, failed);
   return html`<section class="chat" aria-label=${t("Messages")}>
     <div class="lines" role="log" tabindex="0" aria-label=${t("Messages")}>
       ${chat.lines.length ? nothing : html`<p class="quiet small">${t("Nothing has been written yet.")}</p>`}
@@ -109,7 +145,7 @@ export function chatView(chat, { may, failed, hint = "" }) {
     </div>
     ${
       may
-        ? html`<form class="write" @submit=${(event) => submit(event, chat, failed)}>
+        ? html`<form class="write" @submit=${onSubmit}>
             <label class="sr" for="chat-text">${t("Your message")}</label>
             <textarea
               class="input"

@@ -3,10 +3,15 @@
 import { duration } from "./format.js";
 
 let now = () => Date.now();
+/** @type {Set<SinceClock>} */
 const ticking = new Set();
 let timer = 0;
 
-/** Count from this clock (ms since 1970), the server's. */
+/**
+ * Count from this clock (ms since 1970), the server's.
+ *
+ * @param {() => number} clock
+ */
 export function tickBy(clock) {
   now = clock;
 }
@@ -42,7 +47,7 @@ class SinceClock extends HTMLElement {
 
   tick() {
     const text = duration(this.elapsed_ms);
-    if (this.textContent !== text) this.textContent = text;
+    if (this.textContent !== text) this.replaceChildren(text);
   }
 }
 

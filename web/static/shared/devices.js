@@ -2,52 +2,65 @@
    how loud it is, whether the speaker can be heard. Knows no visit. */
 import { inEach, t } from "./text.js";
 
-const PLACES = inEach(() => ({
-  "Safari on iOS": t(
-    "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this page.",
-  ),
-  Safari: t(
-    "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, " +
-      "and reload this page.",
-  ),
-  Firefox: t(
-    "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload " +
-      "this page.",
-  ),
-  Chromium: t(
-    "Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.",
-  ),
-}));
+/** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
+
+const PLACES = inEach(
+  /** @returns {Record<Family, string>} */ () => ({
+    "Safari on iOS": t(
+      "Open Settings, then Apps, then Safari, then Camera and Microphone, choose Allow, and reload this " +
+        "page.",
+    ),
+    Safari: t(
+      "In the menu bar choose Safari, then Settings for This Website, set Camera and Microphone to Allow, " +
+        "and reload this page.",
+    ),
+    Firefox: t(
+      "Click the crossed-out camera or microphone at the left of the address, remove the block, and reload " +
+        "this page.",
+    ),
+    Chromium: t(
+      "Click the icon at the left of the address, turn on Camera and Microphone, and reload this page.",
+    ),
+  }),
+);
 
 const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
 const CLOSE = () => t("Close other programs or tabs with video calls, then press Try again.");
 const HTTP = () => t("This page was opened without encryption (http).");
 
 // Whole sentences for each device: what one language says of both alike, another does not.
-const TROUBLES = inEach(() => ({
-  video: {
-    denied: [t("This browser does not let the page use the camera.")],
-    missing: [
-      t("No camera was found."),
-      t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
-    ],
-    busy: [t("The camera is in use by another program."), CLOSE()],
-    insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
-    failed: [t("The camera could not be started."), UNPLUG()],
-  },
-  audio: {
-    denied: [t("This browser does not let the page use the microphone.")],
-    missing: [
-      t("No microphone was found."),
-      t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
-    ],
-    busy: [t("The microphone is in use by another program."), CLOSE()],
-    insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
-    failed: [t("The microphone could not be started."), UNPLUG()],
-  },
-}));
+/** @typedef {Partial<Record<DeviceWord, string[]>>} Troubles what is wrong, and what to do */
 
-/** Which family's words to use. */
+const TROUBLES = inEach(
+  /** @returns {Record<DeviceKind, Troubles>} */ () => ({
+    video: {
+      denied: [t("This browser does not let the page use the camera.")],
+      missing: [
+        t("No camera was found."),
+        t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
+      ],
+      busy: [t("The camera is in use by another program."), CLOSE()],
+      insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
+      failed: [t("The camera could not be started."), UNPLUG()],
+    },
+    audio: {
+      denied: [t("This browser does not let the page use the microphone.")],
+      missing: [
+        t("No microphone was found."),
+        t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
+      ],
+      busy: [t("The microphone is in use by another program."), CLOSE()],
+      insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
+      failed: [t("The microphone could not be started."), UNPLUG()],
+    },
+  }),
+);
+
+/**
+ * Which family's words to use.
+ *
+ * @returns {Family}
+ */
 export function browserFamily(agent = navigator.userAgent, touches = navigator.maxTouchPoints) {
   if (/iPhone|iPad|iPod/.test(agent) || (/Macintosh/.test(agent) && touches > 1)) return "Safari on iOS";
   if (/Firefox\//.test(agent)) return "Firefox";
@@ -58,13 +71,21 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 /**
  * Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`,
  * `failed`); null for `on`.
+ *
+ * @param {DeviceKind} kind
+ * @param {DeviceWord | null} reason
  */
 export function troubleWords(kind, reason, family = browserFamily()) {
-  const words = TROUBLES()[kind][reason];
+  const words = reason && TROUBLES()[kind][reason];
   return words ? { what: words[0], todo: words[1] ?? PLACES()[family] } : null;
 }
 
-/** Loudness of a stream, 0..1, many times a second, until the function that is returned is called. */
+/**
+ * Loudness of a stream, 0..1, many times a second, until the function that is returned is called.
+ *
+ * @param {MediaStream | null} stream
+ * @param {(level: number) => void} heard
+ */
 export function watchLevel(stream, heard) {
   if (!stream?.getAudioTracks().length || !globalThis.AudioContext) return () => {};
   const context = new AudioContext();
@@ -83,7 +104,12 @@ export function watchLevel(stream, heard) {
   };
 }
 
-/** Play two soft notes. Resolves when they are over; throws when the browser forbids sound. */
+/**
+ * Play two soft notes. Resolves when they are over; throws when the browser forbids sound.
+ *
+ * @param {number[]} notes
+ * @param {AudioContext | null} given
+ */
 export async function playNotes(notes = [523.25, 659.25], given = null) {
   const own = given === null;
   const context = given ?? new AudioContext();
@@ -104,7 +130,11 @@ export async function playNotes(notes = [523.25, 659.25], given = null) {
   if (own) await context.close();
 }
 
-/** Median round trip of three pings, as a word: `good`, `fair` or `poor`. */
+/**
+ * Median round trip of three pings, as a word: `good`, `fair` or `poor`.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ */
 export async function networkWord(client) {
   const trips = [];
   for (let i = 0; i < 3; i += 1) {

@@ -15,6 +15,7 @@ const PLACES = inEach(() => [
   t("You are ninth in line"),
   t("You are tenth in line"),
 ]);
+/** @type {Record<string, string>} */
 const STATES = Object.fromEntries(
   (
     "AL:Alabama AK:Alaska AZ:Arizona AR:Arkansas CA:California CO:Colorado CT:Connecticut DE:Delaware " +
@@ -30,27 +31,43 @@ const STATES = Object.fromEntries(
     .map((pair) => pair.replaceAll("_", " ").split(":")),
 );
 
-/** 31:07, or 1:02:07 from an hour on. */
+/**
+ * 31:07, or 1:02:07 from an hour on.
+ *
+ * @param {number} ms
+ */
 export function duration(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));
-  const two = (n) => String(n).padStart(2, "0");
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
   const hours = Math.floor(s / 3600);
   return `${hours ? `${hours}:${two(Math.floor(s / 60) % 60)}` : Math.floor(s / 60)}:${two(s % 60)}`;
 }
 
-/** "3 minutes", "less than a minute": for a visit that is over. */
+/**
+ * "3 minutes", "less than a minute": for a visit that is over.
+ *
+ * @param {number} ms
+ */
 export function minutes(ms) {
   const count = Math.round(ms / 60_000);
   if (ms < 45_000) return t("less than a minute");
   return tn("{n} minute", "{n} minutes", Math.max(1, count));
 }
 
-/** 10:42, in the reader's own time and manner. */
+/**
+ * 10:42, in the reader's own time and manner.
+ *
+ * @param {number} ms
+ */
 export function clock(ms) {
   return new Intl.DateTimeFormat(intlLocale(), { hour: "numeric", minute: "2-digit" }).format(ms);
 }
 
-/** "Nov 23, 10:42", short and in the reader's own time and manner. */
+/**
+ * "Nov 23, 10:42", short and in the reader's own time and manner.
+ *
+ * @param {number} ms
+ */
 export function moment(ms) {
   return new Intl.DateTimeFormat(intlLocale(), {
     month: "short",
@@ -60,13 +77,22 @@ export function moment(ms) {
   }).format(ms);
 }
 
-/** "You are second in line". `place` counts from 1; null when the organisation does not show it. */
+/**
+ * "You are second in line". `place` counts from 1; null when the organisation does not show it.
+ *
+ * @param {number | null | undefined} place
+ */
 export function placeWords(place) {
   if (place === null || place === undefined) return t("You are in line");
   return PLACES()[place] ?? t("You are number {place} in line", { place });
 }
 
-/** "Usually 4 to 9 minutes from here"; null when there is no data to tell it from. */
+/**
+ * "Usually 4 to 9 minutes from here"; null when there is no data to tell it from.
+ *
+ * @param {number | null | undefined} low_ms
+ * @param {number | null | undefined} high_ms
+ */
 export function waitWords(low_ms, high_ms) {
   if (low_ms === null || high_ms === null || low_ms === undefined || high_ms === undefined) return null;
   const low = Math.max(0, Math.floor(low_ms / 60_000));
@@ -77,13 +103,21 @@ export function waitWords(low_ms, high_ms) {
   return t("Usually {low} to {high} minutes from here", { low: Math.max(1, low), high });
 }
 
-/** "2 clinicians are on call". */
+/**
+ * "2 clinicians are on call".
+ *
+ * @param {number} count
+ */
 export function onCallWords(count) {
   if (!count) return t("Nobody is on call at this moment; your place is kept");
   return tn("{n} clinician is on call", "{n} clinicians are on call", count);
 }
 
-/** "MO" for "Dr M. Osei". */
+/**
+ * "MO" for "Dr M. Osei".
+ *
+ * @param {string} name
+ */
 export function initials(name) {
   const words = name
     .replace(/^(dr|mr|mrs|ms|prof)\.?\s+/i, "")
@@ -93,13 +127,18 @@ export function initials(name) {
   return letters.join("").toUpperCase() || "?";
 }
 
+/** @param {string} code */
 export function stateName(code) {
   return STATES[code] ?? code;
 }
 
 const LANGUAGES = inEach(() => new Intl.DisplayNames(intlLocale(), { type: "language" }));
 
-/** "Spanish" for "es". */
+/**
+ * "Spanish" for "es".
+ *
+ * @param {string} code
+ */
 export function languageName(code) {
   try {
     return LANGUAGES().of(code) ?? code;
@@ -108,14 +147,23 @@ export function languageName(code) {
   }
 }
 
-/** "April 2, 1990" for "1990-04-02": a calendar date, the same in every time zone. */
+/**
+ * "April 2, 1990" for "1990-04-02": a calendar date, the same in every time zone.
+ *
+ * @param {string} iso
+ */
 export function dateWords(iso) {
   const parsed = new Date(`${iso}T00:00:00Z`);
   if (Number.isNaN(parsed.getTime())) return iso;
   return new Intl.DateTimeFormat(intlLocale(), { dateStyle: "long", timeZone: "UTC" }).format(parsed);
 }
 
-/** Whole years between a date of birth and `now_ms`. */
+/**
+ * Whole years between a date of birth and `now_ms`.
+ *
+ * @param {string} iso
+ * @param {number} now_ms
+ */
 export function age(iso, now_ms) {
   const born = new Date(`${iso}T00:00:00Z`);
   const now = new Date(now_ms);

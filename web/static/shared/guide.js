@@ -3,6 +3,10 @@
 
 /**
  * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none.
+ *
+ * @template {Pick<Protocol.Step, "id" | "only_if">} Step
+ * @param {Step[]} steps
+ * @param {(id: string) => unknown} answer
  */
 export function visibleSteps(steps, answer) {
   const asked = new Set();

@@ -13,6 +13,9 @@ export class Language {
   /**
    * `languages` are {code, name, words}: `words` is the address of the catalogue's module, null for English.
    * `changed()` draws the page.
+   *
+   * @param {PageLanguage[]} languages
+   * @param {() => void} changed
    */
   constructor(languages, changed) {
     this.#all = languages;
@@ -30,7 +33,8 @@ export class Language {
             lang=${language.code}
             hreflang=${language.code}
             aria-current=${language.code === this.#code ? "true" : nothing}
-            @click=${(event) => this.#follow(event, language)}>${language.name}</a>`,
+            @click=${(/** @type {MouseEvent} */ event) => this.#follow(event, language)}
+            >${language.name}</a>`,
       )}
     </nav>`;
   }
@@ -42,12 +46,17 @@ export class Language {
       .map((language) => ({ words: language.name, lang: language.code, act: () => this.#take(language) }));
   }
 
+  /**
+   * @param {MouseEvent} event
+   * @param {PageLanguage} language
+   */
   #follow(event, language) {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     this.#take(language);
   }
 
+  /** @param {PageLanguage} language */
   async #take({ code, words }) {
     try {
       learn(...(words ? (await import(words)).default : []));

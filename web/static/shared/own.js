@@ -4,7 +4,9 @@
 import { html, nothing } from "./lit.js";
 
 const NAME = "form_token";
-export const token = document.querySelector(`meta[name="${NAME}"]`)?.content;
+/** @type {HTMLMetaElement | null} */
+const meta = document.querySelector(`meta[name="${NAME}"]`);
+export const token = meta?.content;
 
 /** The hidden field of a form that a script draws. */
 export const ownField = () => (token ? html`<input type="hidden" name=${NAME} value=${token} />` : nothing);

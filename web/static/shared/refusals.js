@@ -2,6 +2,7 @@
    words, which are English, where this page does not know the code. */
 import { t } from "./text.js";
 
+/** @type {Record<string, (details: Protocol.Details) => string>} */
 const WORDS = {
   not_signed_in: () => t("You are not signed in here. Please sign in again."),
   too_many_sockets: () => t("Too many pages are open. Close some of them, or try again in a moment."),
@@ -24,7 +25,12 @@ const WORDS = {
   timeout: () => t("The server did not answer in time."),
 };
 
-/** A sentence for a SignallingError. */
-export function refusalWords(error) {
+/**
+ * A sentence for what a request threw: a SignallingError, or in the server's or browser's own words.
+ *
+ * @param {unknown} thrown
+ */
+export function refusalWords(thrown) {
+  const error = /** @type {import("../signalling.js").SignallingError} */ (thrown);
   return WORDS[error.code]?.(error.details ?? {}) ?? error.message;
 }

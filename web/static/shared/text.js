@@ -2,12 +2,19 @@
    English. A catalogue is a module of its own (/static/…/locale/es.js), which a page loads before its other
    modules and which teaches this one; a live page takes another language while it runs (`language.js`). Pure
    but for that. */
+
+/** @typedef {Record<string, string[]>} Words the forms of each text, by the English one */
+/** @typedef {[locale: string, chooseForm: (n: number) => number, words: Words]} Language */
+
+/** @type {Language} */
 const ENGLISH = ["en", (n) => (n === 1 ? 0 : 1), {}];
 let [locale, chooseForm, words] = ENGLISH;
 
 /**
  * Take a language: its BCP 47 tag, how the form of a plural is chosen, and the forms of each text by the
  * English one. None is English.
+ *
+ * @param {[] | Language} language
  */
 export function learn(...language) {
   [locale, chooseForm, words] = language.length ? language : ENGLISH;
@@ -16,28 +23,50 @@ export function learn(...language) {
 /**
  * Words that a constant holds, made anew after each change of language: `const SIZES = inEach(() => […])`,
  * read as `SIZES()`.
+ *
+ * @template Made
+ * @param {() => Made} make
+ * @returns {() => Made}
  */
 export function inEach(make) {
-  let made = null;
-  let of = null;
+  /** @type {Made | undefined} */
+  let made;
+  /** @type {Words | undefined} */
+  let of;
   return () => {
-    if (of !== words) [made, of] = [make(), words];
+    if (made === undefined || of !== words) [made, of] = [make(), words];
     return made;
   };
 }
 
-const fill = (text, values) =>
-  text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? values[name] : whole));
+/**
+ * @param {string} text
+ * @param {object} values
+ */
+function fill(text, values) {
+  const known = new Map(Object.entries(values));
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (known.has(name) ? String(known.get(name)) : whole));
+}
 
 /**
  * The text in the reader's language, its {names} filled in. The key is written out in double quotes, so that
  * it can be collected.
+ *
+ * @param {string} text
+ * @param {object} [values]
  */
 export function t(text, values = {}) {
   return fill(words[text]?.[0] ?? text, values);
 }
 
-/** The form of a text for a number of things; {n} is the number. */
+/**
+ * The form of a text for a number of things; {n} is the number.
+ *
+ * @param {string} one
+ * @param {string} many
+ * @param {number} n
+ * @param {object} [values]
+ */
 export function tn(one, many, n, values = {}) {
   const text = words[one]?.[chooseForm(n)] ?? (n === 1 ? one : many);
   return fill(text, { n, ...values });

@@ -5,7 +5,12 @@ import { t } from "./text.js";
 
 const TOAST_MS = 9_000;
 
+/**
+ * @param {string} className
+ * @param {string} role
+ */
 function region(className, role) {
+  /** @type {HTMLElement | null} */
   let found = document.querySelector(`.${className}`);
   if (!found) {
     found = document.createElement("div");
@@ -28,32 +33,71 @@ export function prepareRegions() {
  * Menus (`details.more`) close by Escape, and as soon as something beside them is pressed or has the focus.
  */
 export function tendMenus() {
-  const open = () => [...document.querySelectorAll("details.more[open]")];
+  /** @returns {HTMLDetailsElement[]} */
+  const open = () => [...document.querySelectorAll("details.more[open]")].filter(isMenu);
   document.addEventListener("keydown", ({ key }) => key === "Escape" && open().forEach(closeMenu));
   for (const type of ["pointerdown", "focusin"]) {
     document.addEventListener(type, ({ target }) => {
-      for (const menu of open()) if (!menu.contains(target)) menu.open = false;
+      for (const menu of open()) if (!(target instanceof Node && menu.contains(target))) menu.open = false;
     });
   }
 }
 
-/** Close the menu that an element stands in; its button has the focus again. */
+/** @type {(element: Element) => element is HTMLDetailsElement} */
+const isMenu = (element) => element instanceof HTMLDetailsElement;
+
+/**
+ * Close the menu that an element stands in; its button has the focus again.
+ *
+ * @param {Element} element
+ */
 export function closeMenu(element) {
-  const menu = element.closest("details.more");
+  const menu = element.closest("details");
+  if (!menu) return;
   menu.open = false;
-  menu.querySelector("summary").focus();
+  menu.querySelector("summary")?.focus();
 }
 
-/** Draw; where that takes away what had the focus, the page's heading has it, and not nothing. */
+/**
+ * The element that has the focus.
+ *
+ * @returns {HTMLElement | null}
+ */
+function focused() {
+  const { activeElement } = document;
+  return activeElement instanceof HTMLElement ? activeElement : null;
+}
+
+/**
+ * Draw; where that takes away what had the focus, the page's heading has it, and not nothing.
+ *
+ * @param {HTMLElement} root
+ * @param {() => void} draw
+ */
 export function drawKeepingFocus(root, draw) {
   const held = root.contains(document.activeElement);
   draw();
   if (held && !root.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
-    root.querySelector("[data-focus]:not([hidden] *)")?.focus({ preventScroll: true });
+    focusHeading(root);
   }
 }
 
-/** Say it to a screen reader only. */
+/**
+ * Put the focus on the heading of what is shown.
+ *
+ * @param {HTMLElement} root
+ */
+export function focusHeading(root) {
+  /** @type {HTMLElement | null} */
+  const heading = root.querySelector("[data-focus]:not([hidden] *)");
+  heading?.focus({ preventScroll: true });
+}
+
+/**
+ * Say it to a screen reader only.
+ *
+ * @param {string} text
+ */
 export function announce(text) {
   const place = region("announcer", "status");
   place.textContent = place.textContent === text ? `${text}\u00a0` : text;
@@ -61,6 +105,8 @@ export function announce(text) {
 
 /**
  * Show a sentence for a while; `bad` for what went wrong. It stays while it is pointed at or has the focus.
+ *
+ * @param {string} text
  */
 export function toast(text, { bad = false } = {}) {
   const place = region("toasts", "status");
@@ -74,7 +120,7 @@ export function toast(text, { bad = false } = {}) {
     box,
   );
   place.append(box);
-  while (place.children.length > 3) place.firstElementChild.remove();
+  while (place.children.length > 3) place.firstElementChild?.remove();
   later();
 }
 
@@ -85,11 +131,14 @@ export function clearToasts() {
 
 /**
  * Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no.
+ *
+ * @param {Question} question
+ * @returns {Promise<boolean>}
  */
 export function ask({ title, text, yes, no, danger = false }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
-    const before = document.activeElement;
+    const before = focused();
     dialog.className = "ask";
     dialog.setAttribute("aria-labelledby", "ask-title");
     dialog.setAttribute("aria-describedby", "ask-text");
@@ -118,18 +167,23 @@ export function ask({ title, text, yes, no, danger = false }) {
  * Ask for something to be filled in. `fields` is a template; without `yes` there is nothing to send. Resolves
  * to the form's values by name, or to null. What was typed is checked by the browser before the dialog
  * closes.
+ *
+ * @param {Omit<Question, "yes"> & { yes: string | null, fields: Drawn }} form
+ * @returns {Promise<Record<string, string> | null>}
  */
 export function fillIn({ title, text, fields, yes, no, danger = false }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
-    const before = document.activeElement;
+    const before = focused();
+    /** @type {Record<string, string> | null} */
     let given = null;
     dialog.className = "ask";
     dialog.setAttribute("aria-labelledby", "fill-title");
     dialog.setAttribute("aria-describedby", "fill-text");
-    const submit = (event) => {
+    const submit = (/** @type {On<HTMLFormElement>} */ event) => {
       event.preventDefault();
-      given = Object.fromEntries(new FormData(event.currentTarget));
+      const entries = [...new FormData(event.currentTarget)];
+      given = Object.fromEntries(entries.map(([name, value]) => [name, String(value)]));
       dialog.close();
     };
     render(
@@ -159,17 +213,26 @@ export function fillIn({ title, text, fields, yes, no, danger = false }) {
  * once.
  */
 export class Drawer {
+  /** @type {HTMLDialogElement | null} */
   #dialog = null;
-  #draw = null;
+  /** @type {(close: () => void) => Drawn} */
+  #draw = () => nothing;
 
   get open() {
     return this.#dialog !== null;
   }
 
+  /**
+   * Open it under the heading with the id `label`.
+   *
+   * @param {string} label
+   * @param {(close: () => void) => Drawn} drawing
+   * @param {() => void} closed
+   */
   show(label, drawing, closed = () => {}) {
     this.close();
     const dialog = document.createElement("dialog");
-    const before = document.activeElement;
+    const before = focused();
     dialog.className = "drawer";
     dialog.setAttribute("aria-labelledby", label);
     this.#dialog = dialog;
@@ -198,16 +261,20 @@ export class Drawer {
 /**
  * The bar that says that the connection is lost, and what is kept meanwhile. `kept` is a sentence for this
  * page; `closed` maps a close code to {text, label, act} for those that need the person.
+ *
+ * @param {Connection} connection
+ * @param {{ kept: string, closed: Record<string, Closed> & { other: Closed } }} words
  */
 export function connectionBar(connection, { kept, closed }) {
   const { status, code, slow } = connection;
+  /** @type {Drawn} */
   let bar = nothing;
   if (status === "retrying" || (status === "connecting" && slow)) {
     bar = html`<div class="banner">
       <span>${t("Connection lost. Trying again by itself.")} ${kept}</span>
     </div>`;
   } else if (status === "closed" && code !== 1000) {
-    const { text, label, act } = closed[code] ?? closed.other;
+    const { text, label, act } = closed[String(code)] ?? closed.other;
     bar = html`<div class="banner closed">
       <span>${text}</span><button type="button" class="btn" @click=${act}>${label}</button>
     </div>`;
@@ -215,8 +282,14 @@ export function connectionBar(connection, { kept, closed }) {
   return html`<div role="status">${bar}</div>`;
 }
 
-/** Follow a SignallingClient's status for `connectionBar`; call `redraw` at each change. */
+/**
+ * Follow a SignallingClient's status for `connectionBar`; call `redraw` at each change.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ * @param {() => void} redraw
+ */
 export function followConnection(client, redraw) {
+  /** @type {Connection} */
   const connection = { status: "connecting", code: null, slow: false };
   client.addEventListener("status", ({ detail }) => {
     connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";
@@ -234,6 +307,8 @@ export function followConnection(client, redraw) {
 /**
  * Draw at the end of this turn of the loop, once, however often it is asked for. Not by animation frame: a
  * hidden tab has none.
+ *
+ * @param {() => void} draw
  */
 export function redrawing(draw) {
   let asked = false;

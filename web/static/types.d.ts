@@ -1,0 +1,132 @@
+/* Shapes that several scripts share, for the check of the scripts; no browser loads this. What the server
+   says over the WebSocket stands in `protocol.d.ts`, what one script alone knows, in that script. */
+
+/** What a template gives. */
+type Drawn = import("lit-html").TemplateResult | typeof import("lit-html").nothing;
+
+/** An event of an element that has a listener of its own. */
+type On<Element, Kind = Event> = Kind & { currentTarget: Element; target: Element };
+
+/** An EventTarget whose events are custom ones, each with its own detail. */
+interface Events<Details> {
+  addEventListener<Type extends keyof Details>(
+    type: Type,
+    listener: (event: CustomEvent<Details[Type]>) => void,
+    options?: AddEventListenerOptions,
+  ): void;
+  dispatchEvent(event: Event): boolean;
+}
+
+/** An organisation, as its pages show it. */
+interface Organisation {
+  id: string;
+  name: string;
+  logo: string | null;
+}
+
+/** A language of the pages: `words` is the address of its catalogue, null for English. */
+interface PageLanguage {
+  code: string;
+  name: string;
+  words: string | null;
+}
+
+type Role = "patient" | "provider" | "guest";
+type DeviceKind = "audio" | "video";
+
+/** What came of asking for a camera or microphone; null while it is being asked for. */
+type DeviceWord = "on" | "off" | "denied" | "missing" | "busy" | "insecure" | "failed";
+type Found = Record<DeviceKind, DeviceWord | null>;
+
+/** What every live page is told when it is drawn (`#boot`). */
+interface Boot {
+  organisation: Organisation;
+  languages: PageLanguage[];
+  ws: string;
+}
+
+interface VisitBoot extends Boot {
+  visit: string;
+  home: string;
+}
+
+interface GuestBoot extends Boot {
+  visit: string;
+  guest: string;
+}
+
+/** What the staff's pages beside the Sessions List are told. */
+interface StaffBoot extends Boot {
+  me: { id: string };
+  home: string;
+  session: string;
+  notify: boolean;
+}
+
+/** Who is signed in. */
+interface Account extends Protocol.PersonPart {
+  role: "provider" | "admin";
+  states: string[];
+}
+
+interface ListBoot extends StaffBoot {
+  me: Account;
+  sign_out: string;
+  preferences: string;
+  calendar: string;
+  reports?: string;
+  setup?: string;
+  guests: boolean;
+  reopen_ms: number;
+}
+
+/** What each kind of step of the setup guide is answered with. */
+interface AnswerOf {
+  text: string;
+  choice: string;
+  yes_no: boolean;
+  date: string;
+  consent: { agreed: boolean; signature: string };
+  device_check: Partial<Record<"camera" | "microphone" | "speaker" | "network", string>>;
+}
+
+/** A question before something that others notice. */
+interface Question {
+  title: string;
+  text: string;
+  yes: string;
+  no: string;
+  danger?: boolean;
+}
+
+/** What is said of a connection that is closed, and what can be done. */
+interface Closed {
+  text: string;
+  label: string;
+  act: () => void;
+}
+
+/** How the connection is, for the bar over a page. */
+interface Connection {
+  status: ClientStatus;
+  code: number | null;
+  slow: boolean;
+}
+
+type ClientStatus = "connecting" | "open" | "retrying" | "closed";
+
+/** The events of a SignallingClient. */
+interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${MediaNews}`> {
+  refused: Protocol.Error;
+  status: { status: ClientStatus; code?: number; retry_at_ms?: number };
+}
+
+type MediaNews = "offer" | "muted" | "taken_over" | "gone";
+
+/** A device to choose; labels come with permission. */
+interface Device {
+  kind: DeviceKind | "speaker";
+  id: string;
+  label: string;
+  selected: boolean;
+}
