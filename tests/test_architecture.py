@@ -99,3 +99,14 @@ def test_tests_are_no_part_of_the_product() -> None:
         if name.split(".")[0] in {"tests", "pytest", "hypothesis"}
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_examples_import_the_public_names() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for package in PACKAGES
+        for path in sources(package)
+        for line, name in imports(path)
+        if name.split(".")[0] == "greenroom" and path.parent.name != "examples"
+    ]
+    assert not wrong, "\n".join(wrong)

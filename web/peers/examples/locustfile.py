@@ -12,7 +12,7 @@ import uvloop
 from gevent.threadpool import ThreadPool
 from locust import User, constant, events, task
 
-from web.peers.people import Patient, Provider
+from greenroom import Patient, Provider
 
 EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]
 MOST_USERS = 1000

@@ -6,7 +6,7 @@ Light media is real ICE, DTLS and SRTP with made-up contents; say `real` for VP8
 import asyncio
 import os
 
-from web.peers.people import Patient, Provider
+from greenroom import Patient, Provider
 
 URL = os.environ["GREENROOM_URL"]
 EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]

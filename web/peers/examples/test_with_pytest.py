@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 
-from web.peers.people import Patient, Provider, Refused
+from greenroom import Patient, Provider, Refused
 
 URL = os.environ["GREENROOM_URL"]
 EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]

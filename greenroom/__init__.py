@@ -1,0 +1,41 @@
+"""What load testers and clients import: `from greenroom import Patient, Provider, SignallingClient, ReturningClient`.
+
+The names here stay when the modules that define them move. Holds no code of its own; the server does not import it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from signalling.client import Closed, SignallingClient, SignallingError
+from signalling.returning import ReturningClient
+from web.peers.people import CannotEnter, Clinic, Ended, Patient, Person, Provider, Refused, Room, Seen
+
+if TYPE_CHECKING:
+    from media.synthetic import SyntheticParty
+
+__all__ = [
+    "CannotEnter",
+    "Clinic",
+    "Closed",
+    "Ended",
+    "Patient",
+    "Person",
+    "Provider",
+    "Refused",
+    "ReturningClient",
+    "Room",
+    "Seen",
+    "SignallingClient",
+    "SignallingError",
+    "SyntheticParty",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Return `SyntheticParty`, imported at its first use: it loads aiortc and FFmpeg. Raises AttributeError."""
+    if name == "SyntheticParty":
+        from media.synthetic import SyntheticParty
+
+        return SyntheticParty
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
