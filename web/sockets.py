@@ -54,11 +54,24 @@ async def socket(request: web.Request) -> web.StreamResponse:
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
     """A middleware that takes sockets past all others: those serve pages, and each would wait as long as a socket does.
 
-    That is five coroutines that every quiet socket keeps: 3 KB. It belongs outermost.
+    That is five coroutines that every quiet socket keeps: 3 KB. It belongs outermost. Answers HTTP 400 to a request
+    whose headers are not UTF-8: what is made of them could not be written anywhere.
     """
+    if not _is_utf_8(request.raw_headers):
+        raise web.HTTPBadRequest
     if request.match_info.handler is socket:
         return serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
     return handler(request)
+
+
+def _is_utf_8(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+    values = b"".join(value for _, value in headers)
+    if not values.isascii():
+        try:
+            values.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 async def _admit(request: web.Request) -> str:

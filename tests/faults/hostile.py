@@ -28,6 +28,7 @@ from tests.signalling.test_protocol import EXAMPLES
 from web import forms, i18n, security
 from web.api.table import OPERATIONS
 from web.pages import patient_form
+from web.pages.errors import PATIENT_BYTES
 
 FRAME_BYTES = 65_536
 DATAGRAM_BYTES = 1500
@@ -79,9 +80,19 @@ def targets(seed: str) -> list[Target]:
             (m.BadMessage,),
         ),
         Target("frames", 12, Mutator(f"{seed} frames", *_frames(), FRAME_BYTES), _read_frames),
-        Target("forms", 10, Mutator(f"{seed} forms", *hostile_forms(), 16_384), _post, (web.HTTPBadRequest,)),
         Target(
-            "multipart", 3, Mutator(f"{seed} multipart", *hostile_parts(), 16_384), _post_parts, _FORM_ERRORS
+            "forms",
+            10,
+            Mutator(f"{seed} forms", *hostile_forms(), PATIENT_BYTES),
+            _post,
+            (web.HTTPBadRequest,),
+        ),
+        Target(
+            "multipart",
+            3,
+            Mutator(f"{seed} multipart", *hostile_parts(), PATIENT_BYTES),
+            _post_parts,
+            _FORM_ERRORS,
         ),
         Target("headers", 4, Mutator(f"{seed} headers", *_headers(), 8192), _read_headers),
         Target("api", 5, Mutator(f"{seed} api", *_bodies(), FRAME_BYTES), _take_body, _API_ERRORS),
@@ -234,7 +245,7 @@ async def _post_parts(data: bytes) -> None:
     payload.feed_eof()
     headers = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}", "Content-Length": str(len(data))}
     request = make_mocked_request("POST", "/", headers=headers, payload=payload)
-    await forms.read_posted(request, 16_384, forms.MULTIPART)
+    await forms.read_posted(request, PATIENT_BYTES, forms.MULTIPART)
 
 
 def _headers() -> tuple[list[bytes], list[bytes]]:

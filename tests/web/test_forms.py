@@ -6,8 +6,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 
 from tests.web.site import ADMIN, FORM, OSEI, Site
+from web import forms
 from web.api.door import KEYS
 from web.api.keys import SCOPES
 from web.health import REDIS
@@ -201,3 +205,39 @@ async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> Non
     )
     lines = [f"Content-Type: {JSON}", "Content-Length: 100000", f"Authorization: Bearer {key}"]
     assert await answer_to_head(site, "POST", "/demo/api/v1/visits", *lines) == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'--edge\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 450 + b"--edge--\r\n",
+        b"\n" * 24_000 + b'--edge\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n--edge--\r\n',
+    ],
+)
+async def test_f_a_multipart_form_of_ever_so_many_parts_or_lines_is_refused_at_once(body: bytes) -> None:
+    loop = asyncio.get_running_loop()
+    for _ in range(2):  # the first time loads what it needs
+        payload = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
+        payload.feed_data(body)
+        payload.feed_eof()
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        request = make_mocked_request("POST", "/", headers=headers, payload=payload)
+        began = time.thread_time()
+        with pytest.raises(web.HTTPBadRequest):
+            await forms.read_posted(request, 24 * 1024, forms.MULTIPART)
+    assert time.thread_time() - began < 0.05
+
+
+@pytest.mark.parametrize("path", ["/demo", "/demo/ws", "/demo/api/v1/visits"])
+@pytest.mark.parametrize("name", ["Cookie", "Authorization", "Accept-Language"])
+async def test_f_a_request_whose_headers_are_not_utf_8_is_a_bad_request(
+    site: Site, path: str, name: str
+) -> None:
+    reader, writer = await asyncio.open_connection(site.server.host, site.server.port)
+    host = f"{site.server.host}:{site.server.port}"
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{name}: Bearer greenroom=".encode()
+    writer.write(head + b"\xff\xfe\r\n\r\n")
+    async with asyncio.timeout(5):
+        status = int((await reader.readline()).split()[1])
+    writer.close()
+    assert status == 400
