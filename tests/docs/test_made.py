@@ -10,6 +10,7 @@ import pytest
 from signalling.record import Policy
 from tests.docs import imports
 from tests.docs.marked import DOCS, names
+from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import folders, said
 from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import limits
@@ -26,7 +27,12 @@ def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "parts"), [("VISIT.md", visit_parts()), ("ARCHITECTURE.md", rooms_parts())]
+    ("document", "parts"),
+    [
+        ("VISIT.md", visit_parts()),
+        ("ARCHITECTURE.md", rooms_parts()),
+        ("LOAD-TESTER.md", peers_parts()),
+    ],
 )
 def test_every_part_that_is_made_stands_in_its_document_once(document: str, parts: dict[str, str]) -> None:
     assert sorted(names((DOCS / document).read_text("utf-8"))) == sorted(parts)

@@ -6,13 +6,18 @@ from pathlib import Path
 
 from tests.docs import imports
 from tests.docs.marked import DOCS, renewed
+from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import parts as visit_parts
 
 
 def made() -> dict[Path, str]:
     """Return every file that is made, or holds parts that are made, as it is to read."""
-    parts = {DOCS / "VISIT.md": visit_parts(), DOCS / "ARCHITECTURE.md": rooms_parts()}
+    parts = {
+        DOCS / "VISIT.md": visit_parts(),
+        DOCS / "ARCHITECTURE.md": rooms_parts(),
+        DOCS / "LOAD-TESTER.md": peers_parts(),
+    }
     return {
         **{path: renewed(path.read_text("utf-8"), its) for path, its in parts.items()},
         imports.PATH: imports.drawing(),
