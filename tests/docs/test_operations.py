@@ -19,7 +19,7 @@ from web.peers.command import peers_app
 DOCUMENTS = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
 _SPAN = re.compile(r"`([^`\n]+)`")
 _BLOCK = re.compile(r"```(?:sh)?\n(.*?)```", re.DOTALL)
-_COMMAND = re.compile(r"\bgreenroom ([a-z-]+(?: [a-z-]+)?)(?![\w:/.-])")
+_COMMAND = re.compile(r"(?:^|/)greenroom ([a-z][a-z-]*(?: [a-z][a-z-]*)?)(?![\w:/.-])", re.MULTILINE)
 ids = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
