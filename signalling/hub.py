@@ -1,8 +1,8 @@
 """This worker's connections and their topics: a message is written once, and the same bytes go to every socket.
 
 Fan-out never awaits a client. A socket with too much unsent is cut off; at most 64 sockets are written per turn
-of the loop; queue news of 10 ms go out in one write, the first at once. Figures behind these: the design's
-ARCHITECTURE.md#fan-out.
+of the loop; queue news of 10 ms go out in one write, the first at once. Why: docs/ARCHITECTURE.md#decisions;
+figures: tests/benchmarks/results.md.
 """
 
 from __future__ import annotations

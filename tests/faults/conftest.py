@@ -33,7 +33,7 @@ def rounds() -> Rounds:
 def measured(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Measured:
     """`measured(row, what, value, unit, at_most=bound)` records a figure for the table and asserts its bound.
 
-    `row` is the number in the design ("R22" for reliability, "S30" for security, "F" for a figure of the whole suite).
+    `row`: "R22" for row 22 of docs/RELIABILITY.md, "S30" for row 30 of docs/SECURITY.md, "F" for the whole suite.
     A bound of 0 is exact; other bounds are QUICK_SLACK times wider in the quick part.
     """
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One measured figure. `row` is its number in the design; `at_most` is the bound, in `unit`."""
+    """One measured figure, of row "R22" of docs/RELIABILITY.md or "S30" of docs/SECURITY.md; `at_most` is in `unit`."""
 
     row: str
     what: str

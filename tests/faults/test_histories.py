@@ -1,6 +1,6 @@
 """Random commands of many people over two machines, with faults between them: no promise is broken in any history.
 
-Rows 22 to 28 of the design meet here by chance, from a seed. Of a failing story the fewest steps are printed.
+Rows 22 to 28 of docs/RELIABILITY.md meet here by chance, from a seed. Of a failing story the fewest steps are printed.
 """
 
 from __future__ import annotations
