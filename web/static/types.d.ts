@@ -130,3 +130,26 @@ interface Device {
   label: string;
   selected: boolean;
 }
+
+/** What stands beside a call: `short` is the label where there is little room. */
+interface Aside {
+  label: string;
+  short?: string;
+  view: () => Drawn;
+}
+
+/** An entry of a menu. */
+interface Entry {
+  words: string;
+  lang?: string;
+  act: () => void;
+}
+
+/** The ways out of a session, and what is asked before, if anything. */
+type Leave = (type: "visit.release" | "visit.end" | "visit.hang_up", question: Question | null) => void;
+
+/** How loud a sentence about the other side is. */
+type Tone = "good" | "quiet" | "amber";
+
+/** What of its own a party has switched off. */
+type Muted = Record<DeviceKind, boolean>;

@@ -6,7 +6,11 @@
  * from, nor the time.
  */
 
-/** From worst to best: the first row whose limits are passed names the call. */
+/**
+ * From worst to best: the first row whose limits are passed names the call.
+ *
+ * @type {{ words: "poor" | "fair", loss: number, rtt_ms: number, freezes: number }[]}
+ */
 const WORDS = [
   { words: "poor", loss: 0.08, rtt_ms: 500, freezes: 2 },
   { words: "fair", loss: 0.02, rtt_ms: 250, freezes: 1 },
@@ -68,10 +72,12 @@ export class Figures {
     };
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
+    /** @type {"good" | "fair" | "poor" | "lost"} */
+    const words = connected ? (WORDS.find(worse)?.words ?? "good") : "lost";
     return {
       ...figures,
       rtt_ms,
-      words: connected ? (WORDS.find(worse)?.words ?? "good") : "lost",
+      words,
       loss: recent.loss,
       bitrate: before === now ? 0 : (Math.max(now.octets - before.octets, 0) * 8) / seconds,
       freezes: now.freezes,

@@ -2,6 +2,12 @@
    (`invalid_answer`); these are its rules in sentences, so that most is said without a round trip. Pure. */
 import { inEach, t } from "../shared/text.js";
 
+/**
+ * @template Answer
+ * @typedef {(step: Protocol.Step, answer: Answer | null) => string | null} Rule
+ */
+
+/** @type {{ [Kind in keyof AnswerOf]: Rule<AnswerOf[Kind]> }} */
 const RULES = {
   text: (step, answer) =>
     step.required && !answer?.trim() ? t("Please write something here. “None” is an answer too.") : null,
@@ -17,18 +23,26 @@ const RULES = {
   device_check: () => null,
 };
 
-/** A sentence about what is wrong with an answer that is being left, or null. */
+/**
+ * A sentence about what is wrong with an answer that is being left, or null.
+ *
+ * @param {Protocol.Step} step
+ * @param {Protocol.Answer} answer
+ */
 export function problemOf(step, answer) {
-  return RULES[step.kind]?.(step, answer) ?? null;
+  const rule = /** @type {Rule<Protocol.Answer>} */ (RULES[step.kind]);
+  return rule?.(step, answer) ?? null;
 }
 
-const REFUSED = inEach(() => ({
-  "is required": t("This answer is required."),
-  "must be one of the options": t("This answer must be one of the options."),
-  "must be a date (YYYY-MM-DD)": t("This answer must be a whole date."),
-  "must be agreed to": t("This must be agreed to."),
-  "must be signed with your name": t("This must be signed with your name."),
-}));
+const REFUSED = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    "is required": t("This answer is required."),
+    "must be one of the options": t("This answer must be one of the options."),
+    "must be a date (YYYY-MM-DD)": t("This answer must be a whole date."),
+    "must be agreed to": t("This must be agreed to."),
+    "must be signed with your name": t("This must be signed with your name."),
+  }),
+);
 
 /** What the server found wrong with an answer (`details.problem` of invalid_answer), as a sentence. */
 export function refusedWords(problem = "") {

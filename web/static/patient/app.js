@@ -7,7 +7,8 @@ import { Chat } from "../shared/chat.js";
 import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
 import { Language } from "../shared/language.js";
-import { html, render } from "../shared/lit.js";
+import { html, nothing, render } from "../shared/lit.js";
+import { one, told } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import {
@@ -15,6 +16,7 @@ import {
   ask,
   connectionBar,
   drawKeepingFocus,
+  focusHeading,
   followConnection,
   prepareRegions,
   redrawing,
@@ -27,9 +29,10 @@ import { PatientVisit } from "./visit.js";
 import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
 
 const SLOW_MS = 4_000;
-const boot = JSON.parse(document.querySelector("#boot").textContent);
+/** @type {VisitBoot} */
+const boot = told();
 const { organisation } = boot;
-const root = document.querySelector("#app");
+const root = one("#app", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "patient" });
 const state = new PatientVisit(client, boot.visit);
 const redraw = redrawing(() => drawKeepingFocus(root, draw));
@@ -52,16 +55,22 @@ const bar = inEach(() => ({
 }));
 
 const chat = new Chat(client, boot.visit, "patient", wrote);
+/** @type {Session | null} */
 let session = null;
 let shown = ""; // what was drawn last, so that the focus moves once when it changes
 let busy = false;
 let slow = false; // opening takes long: say so
-let beside = null; // the id of the step open beside the call
+/** @type {string | null} the id of the step open beside the call */
+let beside = null;
 
 const hashStep = () => state.steps.find((step) => `#${step.id}` === decodeURIComponent(location.hash));
-const stepUrl = (step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
+const stepUrl = (/** @type {Protocol.Step} */ step) => `${location.pathname}#${encodeURIComponent(step.id)}`;
 
-/** What the page shows now. */
+/**
+ * What the page shows now.
+ *
+ * @returns {"gone" | "after" | "loading" | "session" | "waiting" | "guide"}
+ */
 function phase() {
   if (state.gone) return "gone";
   if (state.visit?.status === "ended") return "after";
@@ -73,15 +82,22 @@ function phase() {
 /** The visit was open on this page, and the server does not have it any more. */
 const wasLost = () => state.gone && state.visit && state.visit.status !== "ended";
 
-/** Go from one step to another, on a page of its own or beside the call. */
+/**
+ * Go from one step to another, on a page of its own or beside the call. `move` goes there; null is the end.
+ *
+ * @param {Protocol.Step} step
+ * @param {Protocol.Step | "done"} to
+ * @param {{ forward: boolean }} how
+ * @param {(step: Protocol.Step | null) => void} move
+ */
 async function leave(step, to, { forward }, move) {
   busy = true;
   redraw();
   try {
     if (!(await state.leave(step, { forward }))) return focusProblem();
     if (to !== "done") return move(to);
-    const missing = state.info.guide_done ? null : await state.finish();
-    return missing ? move(state.steps.find(({ id }) => id === missing)) : move(null);
+    const missing = state.info?.guide_done ? null : await state.finish();
+    return move(state.steps.find(({ id }) => id === missing) ?? null);
   } catch (error) {
     return toast(`${refusalWords(error)} ${t("Your answers are kept; please try again.")}`, { bad: true });
   } finally {
@@ -92,13 +108,16 @@ async function leave(step, to, { forward }, move) {
 
 function focusProblem() {
   redraw();
-  queueMicrotask(() =>
-    root
-      .querySelector("[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]")
-      ?.focus(),
-  );
+  queueMicrotask(() => {
+    /** @type {HTMLElement | null} */
+    const wrong = root.querySelector(
+      "[aria-invalid=true] input, input[aria-invalid=true], textarea[aria-invalid=true]",
+    );
+    wrong?.focus();
+  });
 }
 
+/** @param {Protocol.Step | null} step */
 function goTo(step) {
   if (step) history.pushState(null, "", stepUrl(step));
   else history.pushState(null, "", location.pathname);
@@ -108,7 +127,7 @@ function goTo(step) {
 function guide() {
   const step = hashStep() ?? state.firstOpenStep;
   if (!hashStep()) history.replaceState(null, "", stepUrl(step));
-  const finished = state.info.guide_done;
+  const finished = state.info?.guide_done ?? false;
   return html` <div class="inline">
       <span class="chip num" role="status"><span class="dot"></span>${placeLine(state.place)}</span>
     </div>
@@ -153,11 +172,11 @@ async function leaveLine() {
 
 function restOfTheGuide() {
   beside ??= state.firstOpenStep.id; // it stays until it is left, also once it is answered
-  const step = state.steps.find(({ id }) => id === beside);
-  const move = (next) => {
+  const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
+  const move = (/** @type {Protocol.Step | null} */ next) => {
     beside = next?.id ?? null;
     if (next) return;
-    session.showAside(false);
+    session?.showAside(false);
     toast(t("Thank you: the setup guide is complete."));
   };
   return html`<div class="stack">
@@ -167,7 +186,7 @@ function restOfTheGuide() {
       step,
       heading: 2,
       busy,
-      finished: state.info.guide_done,
+      finished: state.info?.guide_done ?? false,
       go: (to, how) => leave(step, to, how, move),
     })}
   </div>`;
@@ -175,10 +194,11 @@ function restOfTheGuide() {
 
 /** What stands beside the call for a patient: the rest of the setup guide. */
 function asideOfCall() {
-  if (!state.steps.length || (state.info.guide_done && !beside)) return null;
+  const finished = state.info?.guide_done ?? false;
+  if (!state.steps.length || (finished && !beside)) return null;
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   return {
-    label: state.info.guide_done
+    label: finished
       ? t("Setup guide")
       : open
         ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open)
@@ -188,7 +208,11 @@ function asideOfCall() {
   };
 }
 
-/** Staff wrote to somebody who waits: it stands on the page, and is said once. */
+/**
+ * Staff wrote to somebody who waits: it stands on the page, and is said once.
+ *
+ * @param {Protocol.LinePart | null} line
+ */
 function wrote(line) {
   if (line && !session) {
     toast(t("Message from {name}: {text}", { name: line.name, text: line.text }));
@@ -223,7 +247,7 @@ function followVisit() {
     if (now === "waiting" || now === "guide")
       toast(t("You are back in line, at your old place. Nobody sees or hears you now."));
   }
-  session?.update(state.visit);
+  if (state.visit) session?.update(state.visit);
   redraw();
 }
 
@@ -239,6 +263,7 @@ function header() {
   </header>`;
 }
 
+/** @type {Record<string, () => Drawn>} */
 const VIEWS = {
   loading: () =>
     html`<h1>${t("Your visit")}</h1>
@@ -270,9 +295,15 @@ const VIEWS = {
           <p><a class="btn main" href=${boot.home}>${t("Go to {name}", organisation)}</a></p>
         </section>`,
   guide,
-  waiting: () =>
-    waitingRoom({ state, organisation, lines: chat.lines, act: { leave: leaveLine, step: goTo } }),
-  after: () => afterVisit({ visit: state.visit, organisation, home: boot.home }),
+  waiting: () => {
+    const { visit } = state;
+    const act = { leave: leaveLine, step: goTo };
+    return visit ? waitingRoom({ state, visit, organisation, lines: chat.lines, act }) : nothing;
+  },
+  after: () => {
+    const { visit } = state;
+    return visit ? afterVisit({ visit, organisation, home: boot.home }) : nothing;
+  },
 };
 
 const TITLES = {
@@ -307,7 +338,7 @@ function draw() {
   if (now === "session") announce(session?.title ?? "");
   if (!first) {
     scrollTo(0, 0);
-    root.querySelector("[data-focus]")?.focus({ preventScroll: true });
+    focusHeading(root);
   }
 }
 

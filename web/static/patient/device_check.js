@@ -6,25 +6,38 @@ import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devi
 import { html, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-const PARTS = inEach(() => ({
-  camera: t("Camera"),
-  microphone: t("Microphone"),
-  speaker: t("Speaker"),
-  network: t("Network"),
-}));
-const BAD = inEach(() => ({ poor: t("Poor"), "not heard": t("Not heard") }));
+/** @typedef {keyof AnswerOf["device_check"]} Part */
+
+const PARTS = inEach(
+  /** @returns {Record<Part, string>} */ () => ({
+    camera: t("Camera"),
+    microphone: t("Microphone"),
+    speaker: t("Speaker"),
+    network: t("Network"),
+  }),
+);
+const BAD = inEach(
+  /** @returns {Record<string, string>} */ () => ({ poor: t("Poor"), "not heard": t("Not heard") }),
+);
 
 class DeviceCheck extends HTMLElement {
+  /** @type {import("../signalling.js").SignallingClient | null} */
   client = null;
+  /** @type {(answer: AnswerOf["device_check"]) => void} */
   typed = () => {};
+  /** @type {AnswerOf["device_check"]} */
   #answer = {};
+  /** @type {MediaSession | null} */
   #media = null;
+  /** @type {Found} */
   #found = { video: null, audio: null };
   #level = 0;
   #stopLevel = () => {};
-  #speaker = "idle"; // idle, playing, asked, blocked
+  /** @type {"idle" | "playing" | "asked" | "blocked"} */
+  #speaker = "idle";
   #translate = () => this.#draw();
 
+  /** @param {AnswerOf["device_check"] | null | undefined} value */
   set answer(value) {
     this.#answer = value ?? {};
     if (this.isConnected) this.#draw();
@@ -34,7 +47,7 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
     document.addEventListener("language", this.#translate);
     this.#look();
-    networkWord(this.client).then((word) => this.#know({ network: word }));
+    if (this.client) networkWord(this.client).then((word) => this.#know({ network: word }));
   }
 
   disconnectedCallback() {
@@ -69,6 +82,7 @@ class DeviceCheck extends HTMLElement {
     return this.#know({ camera: found.video, microphone: found.audio });
   }
 
+  /** @param {AnswerOf["device_check"]} news */
   #know(news) {
     if (!this.isConnected) return;
     this.#answer = { ...this.#answer, ...news };
@@ -88,11 +102,13 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
   }
 
+  /** @param {boolean} yes */
   #heard(yes) {
     this.#speaker = "idle";
     this.#know({ speaker: yes ? "on" : "not heard" });
   }
 
+  /** @param {Part} part */
   #chip(part) {
     const word = this.#answer[part];
     if (!word)
@@ -105,7 +121,10 @@ class DeviceCheck extends HTMLElement {
   }
 
   #draw() {
-    const troubles = ["video", "audio"].map((kind) => troubleWords(kind, this.#found[kind])).filter(Boolean);
+    const { video, audio } = this.#found;
+    const troubles = [troubleWords("video", video), troubleWords("audio", audio)].filter(
+      (words) => words !== null,
+    );
     const seen = this.#found.video === "on";
     render(
       html`<div class="check">
@@ -132,9 +151,10 @@ class DeviceCheck extends HTMLElement {
           <span class="tag">${t("Only you see this")}</span>
         </div>
         <ul role="list" class="parts">
-          ${Object.entries(PARTS()).map(
-            ([part, name]) =>
-              html`<li class="row apart">
+          ${
+            /** @type {[Part, string][]} */ (Object.entries(PARTS())).map(
+              ([part, name]) =>
+                html`<li class="row apart">
                 <span class="name">${name}</span>${this.#chip(part)}
                 ${
                   part === "microphone" && this.#found.audio === "on"
@@ -150,7 +170,8 @@ class DeviceCheck extends HTMLElement {
                 }
                 ${part === "speaker" ? this.#speakerTest() : nothing}
               </li>`,
-          )}
+            )
+          }
         </ul>
         ${
           troubles.length

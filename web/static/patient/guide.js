@@ -4,13 +4,29 @@ import { html, keyed, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { stepField } from "./steps.js";
 
+/**
+ * @typedef {object} GuideState what the guide needs of a visit; the builder's preview has one too
+ * @property {Protocol.Step[]} steps
+ * @property {"saved" | "saving" | "waiting" | ""} saving
+ * @property {Map<string, string>} problems
+ * @property {(id: string) => Protocol.Answer | undefined} answer
+ * @property {(id: string, value: Protocol.Answer) => void} type
+ */
+/** @typedef {(to: Protocol.Step | "done", how: { forward: boolean }) => void} Go */
+
 const SAVED = inEach(() => ({
   saved: t("All answers are saved"),
   saving: t("Saving…"),
   waiting: t("Not connected: your answers are kept here and sent when the connection is back"),
+  "": "", // nothing is sent, so nothing is said of it
 }));
 
-/** What stands over the step: which one it is, and that the answers are safe. */
+/**
+ * What stands over the step: which one it is, and that the answers are safe.
+ *
+ * @param {GuideState} state
+ * @param {number} index
+ */
 function progress(state, index) {
   const { steps } = state;
   return html`<div class="progress">
@@ -25,6 +41,16 @@ function progress(state, index) {
 /**
  * A step with its Back and Next. `go(step|"done"|"out", {forward})` is called when the patient has left it;
  * `heading` is 1 on a page of its own and 2 beside the call; `busy` while an answer is being checked.
+ *
+ * @param {{
+ *   state: GuideState,
+ *   client: import("../signalling.js").SignallingClient | null,
+ *   step: Protocol.Step,
+ *   heading?: 1 | 2 | 3,
+ *   busy: boolean,
+ *   go: Go,
+ *   finished: boolean,
+ * }} options
  */
 export function guideStep({ state, client, step, heading = 1, busy, go, finished }) {
   const index = state.steps.indexOf(step);
@@ -39,7 +65,7 @@ export function guideStep({ state, client, step, heading = 1, busy, go, finished
       : html`<h2 id=${label} tabindex="-1" data-focus>
           ${step.title}${step.required ? nothing : html` <span class="optional">${t("(optional)")}</span>`}
         </h2>`;
-  const submit = (event) => {
+  const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
     const { steps } = state; // what was just answered may bring up a step, or take one away

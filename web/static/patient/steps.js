@@ -4,11 +4,28 @@ import { html, live, nothing } from "../shared/lit.js";
 import "./device_check.js";
 import { t } from "../shared/text.js";
 
-/** What a consent's text says, its empty lines making paragraphs. */
+/**
+ * @typedef {object} Field
+ * @property {string} id
+ * @property {Protocol.Step} step
+ * @property {Protocol.Answer | undefined} answer
+ * @property {string | undefined} problem a sentence
+ * @property {string} label the id of the heading that names it
+ * @property {import("../signalling.js").SignallingClient | null} client
+ * @property {(value: Protocol.Answer) => void} typed is told each change
+ */
+/** @typedef {On<HTMLInputElement>} InputEvent */
+
+/**
+ * What a consent's text says, its empty lines making paragraphs.
+ *
+ * @param {string} text
+ */
 function paragraphs(text) {
   return text.split(/\n\s*\n/).map((part) => html`<p>${part}</p>`);
 }
 
+/** @param {Field} field */
 function described(field) {
   return (
     [field.step.help && `${field.id}-help`, field.problem && `${field.id}-wrong`].filter(Boolean).join(" ") ||
@@ -16,8 +33,12 @@ function described(field) {
   );
 }
 
-const invalid = (field) => (field.problem ? "true" : nothing);
+const invalid = (/** @type {Field} */ field) => (field.problem ? "true" : nothing);
 
+/**
+ * @param {Field} field
+ * @param {[value: string | boolean, label: string][]} options
+ */
 function radios(field, options) {
   return html`<fieldset
     class="options"
@@ -39,9 +60,14 @@ function radios(field, options) {
   </fieldset>`;
 }
 
+/** @param {Field} field */
 function consent(field) {
   const { step, answer } = field;
-  const given = { agreed: false, signature: "", ...answer };
+  const given = {
+    agreed: false,
+    signature: "",
+    .../** @type {Partial<AnswerOf["consent"]>} */ (answer ?? {}),
+  };
   return html`<div class="stack">
     <div class="consent" tabindex="0" role="region" aria-label=${t("The full text")}>
       ${paragraphs(step.text)}
@@ -52,7 +78,8 @@ function consent(field) {
         .checked=${live(given.agreed)}
         aria-describedby=${described(field)}
         aria-invalid=${invalid(field)}
-        @change=${(event) => field.typed({ ...given, agreed: event.target.checked })} /><span
+        @change=${(/** @type {InputEvent} */ event) =>
+          field.typed({ ...given, agreed: event.target.checked })} /><span
         >${t("I have read this and I agree")}</span></label>
     <div class="field">
       <label for="${field.id}-sign">${t("Signature: your full name")}</label>
@@ -63,11 +90,13 @@ function consent(field) {
         maxlength="200"
         .value=${live(given.signature)}
         aria-describedby=${described(field)}
-        @input=${(event) => field.typed({ ...given, signature: event.target.value })} />
+        @input=${(/** @type {InputEvent} */ event) =>
+          field.typed({ ...given, signature: event.target.value })} />
     </div>
   </div>`;
 }
 
+/** @type {Record<Protocol.Step["kind"], (field: Field) => Drawn>} */
 const KINDS = {
   text: (field) =>
     html`<textarea
@@ -79,7 +108,8 @@ const KINDS = {
       aria-describedby=${described(field)}
       aria-invalid=${invalid(field)}
       .value=${live(field.answer ?? "")}
-      @input=${(event) => field.typed(event.target.value)}></textarea>`,
+      @input=${(/** @type {On<HTMLTextAreaElement>} */ event) =>
+        field.typed(event.target.value)}></textarea>`,
   choice: (field) =>
     radios(
       field,
@@ -99,15 +129,16 @@ const KINDS = {
       aria-describedby=${described(field)}
       aria-invalid=${invalid(field)}
       .value=${live(field.answer ?? "")}
-      @input=${(event) => field.typed(event.target.value)} />`,
+      @input=${(/** @type {InputEvent} */ event) => field.typed(event.target.value)} />`,
   consent,
   device_check: (field) =>
     html`<device-check .client=${field.client} .answer=${field.answer} .typed=${field.typed}></device-check>`,
 };
 
 /**
- * The field of a step. `label` is the id of the heading that names it; `typed(value)` is told each change;
- * `problem` is a sentence or undefined.
+ * The field of a step.
+ *
+ * @param {Omit<Field, "id">} options
  */
 export function stepField({ step, answer, problem, label, client, typed }) {
   const field = { id: `step-${step.id}`, step, answer, problem, label, client, typed };

@@ -12,18 +12,30 @@ const RETRY_MS = 2_000;
 
 /** Fires `change`. */
 export class PatientVisit extends EventTarget {
+  /** @type {Protocol.VisitPart | null} */
   visit = null;
+  /** @type {Protocol.CasePart | null} */
   info = null;
+  /** @type {Protocol.PlaceState | null} */
   place = null;
-  gone = null; // the server's refusal, where this browser has no such visit (any more)
-  problems = new Map(); // step id -> sentence
+  /** @type {SignallingError | null} the server's refusal, where this browser has no such visit (any more) */
+  gone = null;
+  /** @type {Map<string, string>} a sentence by the step's id */
+  problems = new Map();
   #client;
-  #drops = []; // lets go of what is held while the visit is open
-  #drafts = new Map(); // step id -> what was typed and is not confirmed as left
+  /** @type {(() => void)[]} lets go of what is held while the visit is open */
+  #drops = [];
+  /** @type {Map<string, Protocol.Answer>} by the step's id: what was typed and is not confirmed as left */
+  #drafts = new Map();
+  /** @type {Set<string>} */
   #unsaved = new Set();
   #timer = 0;
   #lastSave_ms = 0;
 
+  /**
+   * @param {import("../signalling.js").SignallingClient} client
+   * @param {string} id
+   */
   constructor(client, id) {
     super();
     this.#client = client;
@@ -32,7 +44,7 @@ export class PatientVisit extends EventTarget {
       if (!detail.resumed) this.#enter();
       this.#flush();
     });
-    const refused = (error) => {
+    const refused = (/** @type {SignallingError} */ error) => {
       this.gone = error;
       this.#changed();
     };
@@ -43,23 +55,26 @@ export class PatientVisit extends EventTarget {
   /** The case and the place, which the server shows only while the visit is open. */
   #hold() {
     this.#drops = [
-      this.#client.subscribe(`case/${this.id}`, (message) => this.#set("info", message.case)),
-      this.#client.subscribe(`place/${this.id}`, (message) => this.#set("place", message)),
+      this.#client.subscribe(`case/${this.id}`, (message) => this.#set({ info: message.case })),
+      this.#client.subscribe(`place/${this.id}`, (place) => this.#set({ place })),
     ];
   }
 
+  /** @param {Protocol.VisitPart} visit */
   #follow(visit) {
     if (visit.status === "ended") for (const drop of this.#drops.splice(0)) drop();
     else if (!this.#drops.length) {
       this.#hold(); // reopened: this page is the visit's again
       this.#enter();
     }
-    this.#set("visit", this.#kept(visit));
+    this.#set({ visit: this.#kept(visit) });
   }
 
   /**
    * Of an ended visit the server shows the end alone; whom the patient saw, and for how long, a page that was
    * there knows itself.
+   *
+   * @param {Protocol.VisitPart} visit
    */
   #kept(visit) {
     const before = this.visit;
@@ -79,6 +94,7 @@ export class PatientVisit extends EventTarget {
     return this.#client.status === "open" ? "saving" : "waiting";
   }
 
+  /** @param {string} id */
   answer(id) {
     return this.#drafts.has(id) ? this.#drafts.get(id) : this.info?.answers[id];
   }
@@ -89,11 +105,17 @@ export class PatientVisit extends EventTarget {
    */
   get firstOpenStep() {
     const reached = (this.info?.step ?? 1) - 1;
-    const open = (step, index) => this.answer(step.id) === undefined && (step.required || index >= reached);
-    return this.steps.find(open) ?? this.steps.at(-1);
+    const open = (/** @type {Protocol.Step} */ step, /** @type {number} */ index) =>
+      this.answer(step.id) === undefined && (step.required || index >= reached);
+    return this.steps.find(open) ?? this.steps[this.steps.length - 1];
   }
 
-  /** Something was typed or chosen: kept at once, sent within 400 ms, shown live to the staff. */
+  /**
+   * Something was typed or chosen: kept at once, sent within 400 ms, shown live to the staff.
+   *
+   * @param {string} id
+   * @param {Protocol.Answer} value
+   */
   type(id, value) {
     this.#drafts.set(id, value);
     this.#unsaved.add(id);
@@ -107,6 +129,10 @@ export class PatientVisit extends EventTarget {
 
   /**
    * Leave a step. Returns false where its answer must be put right first (only asked for when going forward).
+   *
+   * @param {Protocol.Step} step
+   * @param {{ forward: boolean }} how
+   * @returns {Promise<boolean>}
    */
   async leave(step, { forward }) {
     const answer = this.answer(step.id) ?? null;
@@ -118,6 +144,7 @@ export class PatientVisit extends EventTarget {
     }
     this.#unsaved.delete(step.id);
     const saved = this.#save(step.id, answer, true);
+    /** @type {Promise<boolean>} */
     const late = new Promise((go) =>
       setTimeout(go, this.#client.status === "open" ? LEAVE_WITHIN_MS : 0, true),
     );
@@ -127,13 +154,15 @@ export class PatientVisit extends EventTarget {
   /**
    * The last step was left. Returns the id of a step that is still missing, or null when the guide is
    * complete.
+   *
+   * @returns {Promise<string | null>}
    */
   async finish() {
     try {
       await this.#client.request({ type: "visit.finish", visit: this.id }, { timeout_ms: 60_000 });
       return null;
     } catch (error) {
-      if (error.code !== "guide_incomplete") throw error;
+      if (!(error instanceof SignallingError) || error.code !== "guide_incomplete") throw error;
       const missing = error.details.steps ?? [];
       for (const id of missing) this.problems.set(id, t("This step still needs your answer."));
       this.#changed();
@@ -162,10 +191,15 @@ export class PatientVisit extends EventTarget {
     this.#timer = 0;
     if (this.#client.status !== "open") return;
     this.#lastSave_ms = Date.now();
-    for (const id of this.#unsaved) this.#save(id, this.#drafts.get(id), false);
+    for (const id of this.#unsaved) this.#save(id, this.#drafts.get(id) ?? null, false);
     this.#unsaved.clear();
   }
 
+  /**
+   * @param {string} step
+   * @param {Protocol.Answer} answer
+   * @param {boolean} left
+   */
   async #save(step, answer, left) {
     try {
       await this.#client.request(
@@ -184,6 +218,11 @@ export class PatientVisit extends EventTarget {
     }
   }
 
+  /**
+   * @param {unknown} error
+   * @param {string} step
+   * @param {boolean} left
+   */
   #notSaved(error, step, left) {
     if (!(error instanceof SignallingError)) throw error;
     if (error.code === "invalid_answer") {
@@ -198,13 +237,18 @@ export class PatientVisit extends EventTarget {
     return true; // ended meanwhile, or not ours any more: the topics say so
   }
 
+  /**
+   * @param {string} id
+   * @param {string} sentence
+   */
   #wrong(id, sentence) {
     this.problems.set(id, sentence);
     this.#changed();
   }
 
-  #set(key, value) {
-    this[key] = value;
+  /** @param {Partial<Pick<PatientVisit, "visit" | "info" | "place">>} values */
+  #set(values) {
+    Object.assign(this, values);
     this.#changed();
   }
 

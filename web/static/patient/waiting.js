@@ -6,6 +6,9 @@ import { inEach, t } from "../shared/text.js";
 
 /**
  * The ring round the place: full when next, emptier the further back. It says nothing that the words do not.
+ *
+ * @param {number | null} place
+ * @param {number} waiting
  */
 function ring(place, waiting) {
   const share = place ? Math.max(0.08, 1 - (place - 1) / Math.max(waiting, place)) : 0;
@@ -18,7 +21,11 @@ function ring(place, waiting) {
   </svg>`;
 }
 
-/** "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head. */
+/**
+ * "You are second in line. Usually 4 to 9 minutes from here." in one line, for the setup guide's head.
+ *
+ * @param {Protocol.PlaceState | null} place
+ */
 export function placeLine(place) {
   if (!place) return t("You are in line");
   return [placeWords(place.place), waitWords(place.wait_low_ms, place.wait_high_ms)]
@@ -26,29 +33,34 @@ export function placeLine(place) {
     .join(". ");
 }
 
-const WORKS = inEach(() => ({
-  on: t("Works"),
-  good: t("Good"),
-  fair: t("Fair"),
-  poor: t("Poor"),
-  "not heard": t("Not heard"),
-}));
+const WORKS = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    on: t("Works"),
+    good: t("Good"),
+    fair: t("Fair"),
+    poor: t("Poor"),
+    "not heard": t("Not heard"),
+  }),
+);
 
-/** What is ready, from the device check's answer and the guide. */
+/**
+ * What is ready, from the device check's answer and the guide.
+ *
+ * @param {import("./visit.js").PatientVisit} state
+ */
 function readiness(state) {
   const step = state.steps.find(({ kind }) => kind === "device_check");
-  const checked = (step && state.answer(step.id)) || null;
-  const rows = checked
-    ? [
-        [t("Camera"), checked.camera],
-        [t("Microphone"), checked.microphone],
-        [t("Speaker"), checked.speaker],
-        [t("Network"), checked.network],
-      ].filter(([, word]) => word)
-    : [];
+  const checked = /** @type {AnswerOf["device_check"]} */ ((step && state.answer(step.id)) || {});
+  const rows = [
+    { name: t("Camera"), word: checked.camera },
+    { name: t("Microphone"), word: checked.microphone },
+    { name: t("Speaker"), word: checked.speaker },
+    { name: t("Network"), word: checked.network },
+  ];
   return html`<ul role="list" class="stack ready">
     ${rows.map(
-      ([name, word]) =>
+      ({ name, word }) =>
+        word &&
         html`<li class="row apart">
           <span>${name}</span>
           <span class="chip ${["on", "good", "fair"].includes(word) ? "" : "amber"}"
@@ -59,7 +71,11 @@ function readiness(state) {
   </ul>`;
 }
 
-/** What staff wrote to somebody who waits, newest first; nothing where they wrote nothing. */
+/**
+ * What staff wrote to somebody who waits, newest first; nothing where they wrote nothing.
+ *
+ * @param {Protocol.LinePart[]} lines
+ */
 export function messages(lines) {
   const theirs = lines
     .filter(({ party }) => party !== "patient")
@@ -78,9 +94,17 @@ export function messages(lines) {
   </section>`;
 }
 
-/** `act` has leave() and step(step); `lines` is what was written. */
-export function waitingRoom({ state, act, organisation, lines }) {
-  const { visit, place } = state;
+/**
+ * @param {{
+ *   state: import("./visit.js").PatientVisit,
+ *   visit: Protocol.VisitPart,
+ *   act: { leave: () => void, step: (step: Protocol.Step) => void },
+ *   organisation: Organisation,
+ *   lines: Protocol.LinePart[],
+ * }} options `lines` is what was written
+ */
+export function waitingRoom({ state, visit, act, organisation, lines }) {
+  const { place } = state;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
   const check = state.steps.find(({ kind }) => kind === "device_check");
   return html` <section class="card place">
@@ -145,6 +169,8 @@ export function waitingRoom({ state, act, organisation, lines }) {
     </div>`;
 }
 
+/** @typedef {NonNullable<Protocol.VisitPart["outcome"]>} Outcome */
+/** @type {Record<Outcome, (visit: Protocol.VisitPart) => [heading: string, text: string]>} */
 const ENDINGS = {
   completed: (visit) => [
     t("Your visit is over"),
@@ -168,8 +194,9 @@ const ENDINGS = {
   ],
 };
 
+/** @param {{ visit: Protocol.VisitPart, organisation: Organisation, home: string }} options */
 export function afterVisit({ visit, organisation, home }) {
-  const [heading, text] = (ENDINGS[visit.outcome] ?? ENDINGS.completed)(visit);
+  const [heading, text] = (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit);
   return html`<section class="card stack after">
     ${visit.outcome === "completed" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
     <h1 tabindex="-1" data-focus>${heading}</h1>

@@ -1,6 +1,7 @@
 /* The buttons of the video session page, before and during the call, and the questions before those that
    others notice. */
 import { html, nothing } from "../shared/lit.js";
+import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { icons } from "./icons.js";
 
@@ -20,7 +21,18 @@ const END = inEach(() => ({
   danger: true,
 }));
 
-/** A button of the call's bar: picture over word. */
+/**
+ * A button of the call's bar: picture over word.
+ *
+ * @param {{
+ *   icon: keyof typeof icons,
+ *   word: string,
+ *   act: (event: On<HTMLButtonElement>) => void,
+ *   pressed?: boolean | null,
+ *   danger?: boolean,
+ *   main?: boolean,
+ * }} button
+ */
 function control({ icon, word, act, pressed = null, danger = false, main = false }) {
   return html`<button
     type="button"
@@ -31,7 +43,18 @@ function control({ icon, word, act, pressed = null, danger = false, main = false
   </button>`;
 }
 
-/** Start Session, and for the provider the ways out. */
+/**
+ * Start Session, and for the provider the ways out.
+ *
+ * @param {{
+ *   role: Role,
+ *   started: boolean,
+ *   pressing: boolean,
+ *   other: string,
+ *   start: () => void,
+ *   leave: Leave,
+ * }} session
+ */
 export function startButtons({ role, started, pressing, other, start, leave }) {
   return html` ${
     started && role === "guest"
@@ -62,12 +85,26 @@ export function startButtons({ role, started, pressing, other, start, leave }) {
   }`;
 }
 
+/** @param {On<HTMLButtonElement>} event */
 function openDevices(event) {
-  document.querySelector("#call-devices").showModal();
+  one("#call-devices", HTMLDialogElement).showModal();
   event.currentTarget.blur();
 }
 
-/** The call's bar. `link` is the MediaLink; `devices()` draws the choice. */
+/**
+ * The call's bar; `devices()` draws the choice of them.
+ *
+ * @param {{
+ *   role: Role,
+ *   link: import("./media_link.js").MediaLink,
+ *   other: string,
+ *   full: boolean,
+ *   canFull: boolean,
+ *   toggleFull: () => void,
+ *   devices: () => Drawn,
+ *   leave: Leave,
+ * }} session
+ */
 export function callButtons({ role, link, other, full, canFull, toggleFull, devices, leave }) {
   const { found, muted } = link;
   return html` ${

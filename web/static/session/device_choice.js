@@ -5,10 +5,12 @@ import { html, live, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
 
-const KINDS = inEach(() => [
-  ["video", t("Camera")],
-  ["audio", t("Microphone")],
-]);
+const KINDS = inEach(
+  /** @returns {[DeviceKind, string][]} */ () => [
+    ["video", t("Camera")],
+    ["audio", t("Microphone")],
+  ],
+);
 
 async function testSpeaker() {
   try {
@@ -18,15 +20,19 @@ async function testSpeaker() {
   }
 }
 
-/** `devices` from MediaSession.devices(); `choose(kind, id)`. */
+/**
+ * @param {{ devices: Device[], found: Found, choose: (kind: DeviceKind, id: string) => void }} choice
+ *   `devices` are those of `MediaSession.devices`
+ */
 export function deviceChoice({ devices, found, choose }) {
   return html`<div class="devices">
     ${KINDS().map(([kind, name]) => {
       const list = devices.filter((device) => device.kind === kind);
       if (found[kind] !== "on" || !list.length) return nothing;
+      const onChange = (/** @type {On<HTMLSelectElement>} */ event) => choose(kind, event.target.value);
       const chosen = list.find(({ selected }) => selected)?.id ?? "";
       return html`<label class="device"><span>${name}</span>
-        <select class="input" .value=${live(chosen)} @change=${(event) => choose(kind, event.target.value)}>
+        <select class="input" .value=${live(chosen)} @change=${onChange}>
           ${list.map(
             ({ id, label }, index) =>
               html`<option value=${id} ?selected=${id === chosen}>${
@@ -39,27 +45,30 @@ export function deviceChoice({ devices, found, choose }) {
   </div>`;
 }
 
-/** What does not work, what to do, and that one can join all the same. */
+/**
+ * What does not work, what to do, and that one can join all the same.
+ *
+ * @param {{ found: Found, again: () => void }} options
+ */
 export function deviceTroubles({ found, again }) {
-  const troubles = ["video", "audio"]
-    .map((kind) => [kind, troubleWords(kind, found[kind])])
-    .filter(([, words]) => words);
+  const video = troubleWords("video", found.video);
+  const audio = troubleWords("audio", found.audio);
+  const troubles = [video, audio].filter((words) => words !== null);
   if (!troubles.length) return nothing;
-  const both = troubles.length === 2;
-  const joins = both
-    ? t("You can join all the same: you will see and hear the other side.")
-    : troubles[0][0] === "video"
-      ? t("You can join without a camera.")
-      : t("You can join without a microphone.");
-  const same = both && troubles[0][1].todo === troubles[1][1].todo;
+  const joins =
+    video && audio
+      ? t("You can join all the same: you will see and hear the other side.")
+      : video
+        ? t("You can join without a camera.")
+        : t("You can join without a microphone.");
   return html`<div class="notice amber troubles" role="status">
     ${
-      same
+      video && video.todo === audio?.todo
         ? html`<p>
             <b>${t("This browser does not let the page use camera and microphone.")}</b>
-            ${troubles[0][1].todo}
+            ${video.todo}
           </p>`
-        : troubles.map(([, { what, todo }]) => html`<p><b>${what}</b> ${todo}</p>`)
+        : troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)
     }
     <p>${joins}</p>
     <button type="button" class="btn" @click=${again}>${t("Try again")}</button>

@@ -1,7 +1,7 @@
 /* The few pictures of the call's buttons; each stands beside its word. */
 import { html } from "../shared/lit.js";
 
-const path = (d) =>
+const path = (/** @type {string} */ d) =>
   html`<svg
     viewBox="0 0 24 24"
     fill="none"

@@ -1,6 +1,7 @@
 /* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over.
    Knows MediaSession and SignallingClient, no DOM. */
 import { MediaSession } from "../media.js";
+import { codeOf } from "../signalling.js";
 
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
 const REJOIN_AFTER_MS = 6_000;
@@ -8,13 +9,23 @@ const JOIN_AGAIN_MS = { first: 400, most: 8_000 };
 /** After these refusals the visit's topic says what to show instead. */
 const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 
+/** @type {DeviceKind[]} */
+const KINDS = ["audio", "video"];
+
+/** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed"} Path */
+
 /** Fires `change`. `path` is joining, connected, reconnecting, taken_over or closed. */
 export class MediaLink extends EventTarget {
+  /** @type {MediaSession | null} */
   media = null;
+  /** @type {Path} */
   path = "joining";
-  found = { audio: null, video: null }; // what prepare() said; null while it asks
+  /** @type {Found} what prepare() said; null while it asks */
+  found = { audio: null, video: null };
+  /** @type {Muted} */
   muted = { audio: false, video: false };
-  #mutedBy = {}; // party -> {audio, video}
+  /** @type {Record<string, Muted | undefined>} by party */
+  #mutedBy = {};
   #client;
   #visit;
   #sending = false;
@@ -23,15 +34,25 @@ export class MediaLink extends EventTarget {
   #joining = false;
   #stop = new AbortController();
 
+  /**
+   * @param {import("../signalling.js").SignallingClient} client
+   * @param {string} visit
+   */
   constructor(client, visit) {
     super();
     this.#client = client;
     this.#visit = visit;
     const { signal } = this.#stop;
-    const mine =
-      (handle) =>
-      ({ detail }) =>
-        detail.visit === visit && handle(detail);
+    /**
+     * Handle the news of this visit alone.
+     *
+     * @template {{ visit: string }} Message
+     * @param {(message: Message) => void} handle
+     * @returns {(event: CustomEvent<Message>) => void}
+     */
+    const mine = (handle) => (event) => {
+      if (event.detail.visit === visit) handle(event.detail);
+    };
     client.addEventListener(
       "media.offer",
       mine((offer) => this.#accept(offer)),
@@ -74,6 +95,7 @@ export class MediaLink extends EventTarget {
   /** Ask for the devices (again, after a permission was given). Never throws. */
   async prepare() {
     const { media } = this;
+    if (!media) return;
     this.#set({ found: { audio: null, video: null } });
     const found = await media.prepare({ audio: true, video: true });
     if (this.media !== media) return;
@@ -81,12 +103,20 @@ export class MediaLink extends EventTarget {
     this.dispatchEvent(new Event("devices"));
   }
 
-  /** What another party has switched off: {audio, video}. */
+  /**
+   * What another party has switched off.
+   *
+   * @param {string} party
+   */
   mutedOf(party) {
     return this.#mutedBy[party] ?? { audio: false, video: false };
   }
 
-  /** Whether own picture and sound may leave this device: from one's own press of Start Session on. */
+  /**
+   * Whether own picture and sound may leave this device: from one's own press of Start Session on.
+   *
+   * @param {boolean} sending
+   */
   send(sending) {
     if (sending === this.#sending) return;
     this.#sending = sending;
@@ -94,7 +124,12 @@ export class MediaLink extends EventTarget {
     else this.media?.stop();
   }
 
-  /** Camera (`video`) or microphone (`audio`) off or on; told to the server, which enforces it. */
+  /**
+   * Camera (`video`) or microphone (`audio`) off or on; told to the server, which enforces it.
+   *
+   * @param {DeviceKind} kind
+   * @param {boolean} muted
+   */
   mute(kind, muted) {
     this.media?.setMuted(kind, muted);
     this.#set({ muted: { ...this.muted, [kind]: muted } });
@@ -118,26 +153,27 @@ export class MediaLink extends EventTarget {
     this.media = media;
     this.#set({ path: "joining" });
     media.addEventListener("state", () => this.media === media && this.#follow(media.state));
-    const found = (kind, word) => this.#set({ found: { ...this.found, [kind]: word } });
-    const on = {
-      remotetrack: () => {},
-      remotes: () => {},
-      // it was plugged in
-      devicechange: () => Object.values(this.found).includes("missing") && this.prepare(),
-      // a phone call took it; the session tries to get it back
-      trackended: ({ detail }) => found(detail, "busy"),
-      trackrestored: ({ detail }) => found(detail, "on"),
-    };
-    for (const [name, handle] of Object.entries(on)) {
-      media.addEventListener(name, (event) => {
+    /**
+     * @template {keyof import("../media.js").MediaEvents} Type
+     * @param {Type} type
+     * @param {(detail: import("../media.js").MediaEvents[Type]) => void} handle
+     */
+    const on = (type, handle) =>
+      media.addEventListener(type, ({ detail }) => {
         if (this.media !== media) return;
-        handle(event);
+        handle(detail);
         this.#set({});
         this.dispatchEvent(new Event("devices"));
       });
-    }
+    on("remotetrack", () => {});
+    on("remotes", () => {});
+    // It was plugged in.
+    on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
+    // A phone call took it; the session tries to get it back.
+    on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
+    on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));
     if (this.#sending) media.start();
-    for (const kind of ["audio", "video"]) if (this.muted[kind]) media.setMuted(kind, true);
+    for (const kind of KINDS) if (this.muted[kind]) media.setMuted(kind, true);
   }
 
   async #join() {
@@ -146,12 +182,12 @@ export class MediaLink extends EventTarget {
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit });
-      for (const kind of ["audio", "video"]) {
+      for (const kind of KINDS) {
         if (this.muted[kind])
           this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted: true }).catch(() => {});
       }
     } catch (error) {
-      if (!FINAL.has(error.code)) this.#joinLater();
+      if (!FINAL.has(codeOf(error))) this.#joinLater();
     } finally {
       this.#joining = false;
     }
@@ -164,6 +200,7 @@ export class MediaLink extends EventTarget {
     this.#timers.join = setTimeout(() => this.path !== "taken_over" && this.#join(), wait);
   }
 
+  /** @param {Protocol.MediaOffer} message */
   async #accept(message) {
     const { media } = this;
     if (!media || this.path === "taken_over") return;
@@ -174,6 +211,7 @@ export class MediaLink extends EventTarget {
     }
   }
 
+  /** @param {import("../media.js").MediaState} state */
   #follow(state) {
     if (state === "connected") {
       this.#clear();
@@ -199,12 +237,11 @@ export class MediaLink extends EventTarget {
   }
 
   #clear() {
-    for (const name of Object.keys(this.#timers)) {
-      clearTimeout(this.#timers[name]);
-      this.#timers[name] = 0;
-    }
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = { join: 0, restart: 0, rejoin: 0 };
   }
 
+  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path">>} values */
   #set(values) {
     Object.assign(this, values);
     this.dispatchEvent(new Event("change"));

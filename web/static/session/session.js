@@ -9,13 +9,20 @@ import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, closeMenu, toast } from "../shared/ui.js";
+import { codeOf } from "../signalling.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
 
+/** @typedef {"own" | "chat"} AsideId */
+/** @typedef {Aside & { id: AsideId, count?: number }} Beside */
+/** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
+
+const TONES = { good: "", quiet: "off", amber: "amber" };
 const STATS_EVERY_MS = 2_000;
+/** @type {Record<Role, "patient" | "provider">} */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
 /**
@@ -35,23 +42,46 @@ export class Session {
   #chat;
   #back;
   #link;
+  /** @type {Protocol.VisitPart | null} */
   #visit = null;
+  /** @type {Device[]} */
   #devices = [];
+  /** @type {import("./words.js").Quality | null} */
   #quality = null;
+  /** @type {AsideId | null} */
   #asideOpen;
   #pressing = false;
   #soundBlocked = false;
+  /** @type {WakeLockSentinel | null} */
   #wakeLock = null;
   #timer = 0;
   #stop = new AbortController();
   #spoken = "";
+  /** @type {Video | null} */
   #remote = null;
+  /** @type {Element | null} */
   #stage = null;
   #tiles;
   #left;
   #seen = false; // a frame of the other side has been decoded
   #wasLive = false;
 
+  /**
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   visit: string,
+   *   role: Role,
+   *   party?: string,
+   *   organisation: Organisation,
+   *   language: import("../shared/language.js").Language,
+   *   redraw: () => void,
+   *   aside?: () => Aside | null,
+   *   more?: () => Entry[],
+   *   back?: (() => Drawn) | null,
+   *   left?: (() => void) | null,
+   *   asideOpen?: boolean,
+   * }} options
+   */
   constructor({
     client,
     visit,
@@ -96,7 +126,11 @@ export class Session {
     this.#keepAwake();
   }
 
-  /** The visit's newest state. */
+  /**
+   * Take the visit's newest state.
+   *
+   * @param {Protocol.VisitPart} visit
+   */
   update(visit) {
     this.#visit = visit;
     this.#link.send(this.#live || this.#me.started);
@@ -119,11 +153,16 @@ export class Session {
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
 
+  /** @param {boolean} open */
   showAside(open) {
     this.#show(open ? "own" : null);
   }
 
-  /** Let one of the asides stand beside the call: "own", "chat" or none. */
+  /**
+   * Let one of the asides stand beside the call, or none.
+   *
+   * @param {AsideId | null} which
+   */
   #show(which) {
     this.#asideOpen = which;
     this.#chat.look(which === "chat");
@@ -141,12 +180,18 @@ export class Session {
     return this.#visit?.status === "live" && (this.role !== "guest" || this.#me.started);
   }
 
+  /** The visit's state, for what happens only once there is one. */
+  get #known() {
+    if (!this.#visit) throw new Error("The visit's state has not come yet.");
+    return this.#visit;
+  }
+
   get #me() {
-    return this.#visit.parties[this.party];
+    return this.#known.parties[this.party];
   }
 
   get #other() {
-    return this.#visit.parties[OTHER[this.role]];
+    return this.#known.parties[OTHER[this.role]];
   }
 
   async #start() {
@@ -166,14 +211,18 @@ export class Session {
     }
   }
 
-  /** One of the ways out, each asked about first where others notice it. */
+  /**
+   * One of the ways out, each asked about first where others notice it.
+   *
+   * @type {Leave}
+   */
   async #leave(type, question) {
     if (this.#left) return this.#left();
     if (question && !(await ask(question))) return;
     try {
       await this.#client.request({ type, visit: this.id });
     } catch (error) {
-      if (error.code !== "wrong_status")
+      if (codeOf(error) !== "wrong_status")
         toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
     }
   }
@@ -185,8 +234,12 @@ export class Session {
     this.#redraw();
   }
 
+  /**
+   * @param {DeviceKind} kind
+   * @param {string} deviceId
+   */
   async #choose(kind, deviceId) {
-    const result = await this.#link.media.useDevice(kind, deviceId);
+    const result = await this.#link.media?.useDevice(kind, deviceId);
     if (result !== "on") toast(t("That device could not be started. The one before is kept."), { bad: true });
     await this.#list();
   }
@@ -200,21 +253,21 @@ export class Session {
   }
 
   async #listen() {
-    const videos = [...(this.#stage?.querySelectorAll("video.remote") ?? [])].filter(
-      ({ srcObject }) => srcObject,
-    );
+    /** @type {Iterable<HTMLVideoElement>} */
+    const remote = this.#stage?.querySelectorAll("video.remote") ?? [];
+    const videos = [...remote].filter(({ srcObject }) => srcObject);
     if (!videos.length) return;
     try {
       await Promise.all(videos.map((video) => video.play()));
       this.#soundBlocked = false;
     } catch (error) {
-      this.#soundBlocked = error.name === "NotAllowedError";
+      this.#soundBlocked = error instanceof DOMException && error.name === "NotAllowedError";
     }
     this.#redraw();
   }
 
   #look() {
-    const seen = this.#remote?.videoWidth > 0;
+    const seen = Boolean(this.#remote?.videoWidth);
     if (seen === this.#seen) return;
     this.#seen = seen;
     this.#redraw();
@@ -237,7 +290,7 @@ export class Session {
   #toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
     else if (this.#stage?.requestFullscreen) this.#stage.requestFullscreen().catch(() => {});
-    else this.#remote?.webkitEnterFullscreen?.(); // iOS shows only a video full screen
+    else this.#remote?.webkitEnterFullscreen?.();
   }
 
   view() {
@@ -246,12 +299,13 @@ export class Session {
     if (this.#link.path === "taken_over") return this.#elsewhere();
     const asides = this.#asides();
     const aside = asides.find(({ id }) => id === this.#asideOpen) ?? null;
-    const open = aside !== null;
     return html`<div
       class="session"
       data-phase=${this.#live ? "call" : "lobby"}
-      ?data-aside=${open}
-      ${ref((element) => (this.#stage = element))}>
+      ?data-aside=${aside !== null}
+      ${ref((element) => {
+        this.#stage = element ?? null;
+      })}>
       ${this.#bar(asides)}
       <main id="main" tabindex="-1" class="floor">
         ${
@@ -262,7 +316,7 @@ export class Session {
         ${this.#live ? nothing : this.#lobby()}
       </main>
       ${
-        open
+        aside
           ? html`<aside class="beside" aria-label=${aside.label}>
               <button type="button" class="btn plain close" @click=${() => this.showAside(false)}>
                 ${t("Close")}</button>${aside.view()}
@@ -286,9 +340,14 @@ export class Session {
     </div>`;
   }
 
-  /** What can stand beside the call: the role's own, and the messages. */
+  /**
+   * What can stand beside the call: the role's own, and the messages.
+   *
+   * @returns {Beside[]}
+   */
   #asides() {
     const own = this.#aside();
+    /** @type {Beside} */
     const messages = {
       id: "chat",
       label: t("Messages"),
@@ -300,9 +359,10 @@ export class Session {
             failed: (error) => toast(refusalWords(error), { bad: true }),
           })}`,
     };
-    return [...(own ? [{ id: "own", ...own }] : []), messages];
+    return own ? [{ id: "own", ...own }, messages] : [messages];
   }
 
+  /** @param {Protocol.LinePart | null} line */
   #wrote(line) {
     if (line && this.#asideOpen !== "chat") {
       toast(`${line.name}: ${line.text}`);
@@ -311,6 +371,7 @@ export class Session {
     this.#redraw();
   }
 
+  /** @param {Beside[]} asides */
   #bar(asides) {
     const [quality, tone] = qualityWords(this.#link.path, this.#quality);
     return html`<header class="bar">
@@ -318,11 +379,11 @@ export class Session {
       <h1 tabindex="-1" data-focus>${this.title}</h1>
       <span class="marks">
         ${
-          this.#live && this.#visit.live_ms
-            ? html`<span class="chip off"><since-clock since=${this.#visit.live_ms}></since-clock></span>`
+          this.#live && this.#known.live_ms
+            ? html`<span class="chip off"><since-clock since=${this.#known.live_ms}></since-clock></span>`
             : nothing
         }
-        <span class="chip ${{ good: "", quiet: "off", amber: "amber" }[tone]}" role="status"
+        <span class="chip ${TONES[tone]}" role="status"
           ><span class="dot"></span>${quality}</span>
         ${asides.map(
           ({ id, label, short = label, count }) =>
@@ -347,7 +408,7 @@ export class Session {
     // Before the call the languages stand under the devices.
     const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])];
     if (!entries.length) return nothing;
-    const run = (event, act) => {
+    const run = (/** @type {On<HTMLButtonElement>} */ event, /** @type {() => void} */ act) => {
       closeMenu(event.currentTarget);
       act();
     };
@@ -360,7 +421,7 @@ export class Session {
               type="button"
               class="btn plain"
               lang=${lang ?? nothing}
-              @click=${(event) => run(event, act)}>
+              @click=${(/** @type {On<HTMLButtonElement>} */ event) => run(event, act)}>
               ${words}
             </button>`,
         )}
@@ -369,7 +430,7 @@ export class Session {
   }
 
   get #others() {
-    return othersOf(this.#visit, this.party);
+    return othersOf(this.#known, this.party);
   }
 
   #allTiles() {
@@ -412,14 +473,16 @@ export class Session {
         @resize=${() => this.#look()}
         aria-label=${t("Picture of {name}", this.#other)}
         .srcObject=${media?.remote ?? null}
-        ${ref((element) => (this.#remote = element))}></video>
+        ${ref((element) => {
+          this.#remote = /** @type {Video | undefined} */ (element) ?? null;
+        })}></video>
       ${
         picture
           ? nothing
           : html`<div class="who">
               <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
               <p class="name">${here ? this.#other.name : words.text}</p>
-              <p class="chip ${here ? "off" : { good: "", quiet: "off", amber: "amber" }[words.tone]}">
+              <p class="chip ${here ? "off" : TONES[words.tone]}">
                 ${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
               </p>
               ${
@@ -502,7 +565,7 @@ export class Session {
       <p class="promise" role="status">
         ${
           this.role === "guest"
-            ? guestWords({ visit: this.#visit, me: this.#me })
+            ? guestWords({ visit: this.#known, me: this.#me })
             : ownWords({ me: this.#me, other: this.#other, path })
         }
       </p>

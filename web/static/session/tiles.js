@@ -4,28 +4,48 @@ import { initials } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-const RELATIONS = inEach(() => ({
-  interpreter: t("Interpreter"),
-  family: t("Family"),
-  specialist: t("Specialist"),
-  trainee: t("Trainee"),
-}));
+const RELATIONS = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    interpreter: t("Interpreter"),
+    family: t("Family"),
+    specialist: t("Specialist"),
+    trainee: t("Trainee"),
+  }),
+);
 const ORDER = ["patient", "provider"]; // the two that the visit is about come first
 
-/** What a guest is here, in a word; empty for the patient and the provider. */
+/** @typedef {[key: string, party: Protocol.PartyPart]} Other */
+
+/**
+ * What a guest is here, in a word; empty for the patient and the provider.
+ *
+ * @param {Protocol.PartyPart} party
+ */
 export function relationWords(party) {
   return party.relation ? (RELATIONS()[party.relation] ?? party.relation) : "";
 }
 
-/** Everybody but `me`, as [key, party], those whom the visit is about first. */
+/**
+ * Everybody but `me`, those whom the visit is about first.
+ *
+ * @param {Protocol.VisitPart} visit
+ * @param {string} me
+ * @returns {Other[]}
+ */
 export function othersOf(visit, me) {
-  const rank = (key) => (ORDER.indexOf(key) + ORDER.length + 1) % (ORDER.length + 1);
+  const rank = (/** @type {string} */ key) => (ORDER.indexOf(key) + ORDER.length + 1) % (ORDER.length + 1);
   return Object.entries(visit.parties)
     .filter(([key]) => key !== me)
     .sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
-/** Why there is no picture of somebody: a few words, and whether they are a warning. */
+/**
+ * Why there is no picture of somebody: a few words, and whether they are a warning.
+ *
+ * @param {Protocol.PartyPart} party
+ * @param {{ live: boolean, cameraOff: boolean }} call
+ * @returns {[words: string, warning: boolean]}
+ */
 function absence(party, { live, cameraOff }) {
   if (!party.present && party.relation) return [t("Not here"), false];
   if (!party.present) return party.away_since_ms ? [t("Away"), true] : [t("On the way"), false];
@@ -37,12 +57,18 @@ function absence(party, { live, cameraOff }) {
 /** Remembers whose picture has been seen, and draws. */
 export class Tiles {
   #redraw;
+  /** @type {Set<string>} */
   #seen = new Set();
 
+  /** @param {() => void} redraw */
   constructor(redraw) {
     this.#redraw = redraw;
   }
 
+  /**
+   * @param {string} key
+   * @param {HTMLVideoElement} video
+   */
   #look(key, video) {
     if (this.#seen.has(key) === video.videoWidth > 0) return;
     if (video.videoWidth > 0) this.#seen.add(key);
@@ -50,10 +76,21 @@ export class Tiles {
     this.#redraw();
   }
 
-  /** `others` from `othersOf`; `opposite` is who comes on the media's own lines. */
+  /**
+   * `others` from `othersOf`; `opposite` is who comes on the media's own lines.
+   *
+   * @param {{
+   *   others: Other[],
+   *   link: import("./media_link.js").MediaLink,
+   *   live: boolean,
+   *   opposite: Role,
+   * }} call
+   */
   view({ others, link, live, opposite }) {
+    /** @type {Map<string, MediaStream>} */
     const streams = link.media?.remotes ?? new Map();
-    const stream = (key) => streams.get(key) ?? (key === opposite ? streams.get("remote") : null) ?? null;
+    const stream = (/** @type {string} */ key) =>
+      streams.get(key) ?? (key === opposite ? streams.get("remote") : null) ?? null;
     return repeat(
       others,
       ([key]) => key,
@@ -61,6 +98,11 @@ export class Tiles {
     );
   }
 
+  /**
+   * @param {string} key
+   * @param {Protocol.PartyPart} party
+   * @param {{ stream: MediaStream | null, live: boolean, off: Muted }} media
+   */
   #tile(key, party, { stream, live, off }) {
     const taking = live && party.present && party.started;
     const picture = taking && stream && !off.video && this.#seen.has(key);
@@ -78,7 +120,7 @@ export class Tiles {
         class="remote"
         autoplay
         playsinline
-        @resize=${(event) => this.#look(key, event.currentTarget)}
+        @resize=${(/** @type {On<HTMLVideoElement>} */ event) => this.#look(key, event.currentTarget)}
         aria-label=${t("Picture of {name}", party)}
         .srcObject=${stream}></video>
       ${
@@ -95,7 +137,11 @@ export class Tiles {
   }
 }
 
-/** What a guest's own press is waiting for: a sentence over the devices. */
+/**
+ * What a guest's own press is waiting for: a sentence over the devices.
+ *
+ * @param {{ visit: Protocol.VisitPart, me: Protocol.PartyPart }} own
+ */
 export function guestWords({ visit, me }) {
   const { patient, provider } = visit.parties;
   if (!me.started) return t("Nobody sees or hears you until you press Start Session.");

@@ -3,7 +3,13 @@
 import { html } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
-/** What the other side is doing: {text, detail, tone}. `party` is one of visit.parties; `detail` may tick. */
+/**
+ * What the other side is doing. `party` is one of visit.parties; `detail` may tick.
+ *
+ * @param {Protocol.PartyPart} party
+ * @param {{ role: Role }} own
+ * @returns {{ text: string, detail: Drawn | string, tone: Tone }}
+ */
 export function otherInWords(party, { role }) {
   if (party.present && party.started)
     return { text: t("{name} is here", party), detail: t("Has pressed Start Session"), tone: "good" };
@@ -25,7 +31,11 @@ export function otherInWords(party, { role }) {
   return { text: t("{name} is on the way", party), detail: coming, tone: "quiet" };
 }
 
-/** The same in one sentence, for a screen reader. */
+/**
+ * The same in one sentence, for a screen reader.
+ *
+ * @param {Protocol.PartyPart} party
+ */
 export function otherSpoken(party) {
   if (party.present)
     return party.started
@@ -34,7 +44,11 @@ export function otherSpoken(party) {
   return party.away_since_ms ? t("{name} is away.", party) : t("{name} is on the way.", party);
 }
 
-/** What one's own press is waiting for: a sentence under the button. */
+/**
+ * What one's own press is waiting for: a sentence under the button.
+ *
+ * @param {{ me: Protocol.PartyPart, other: Protocol.PartyPart, path: string }} sides
+ */
 export function ownWords({ me, other, path }) {
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");
   if (!other.present)
@@ -44,16 +58,26 @@ export function ownWords({ me, other, path }) {
     : t("You have pressed Start Session. The media connection is being repaired.");
 }
 
-const QUALITY = inEach(() => ({
-  good: [t("Connection good"), "good"],
-  fair: [t("Connection fair"), "quiet"],
-  poor: [t("Connection poor: sound comes first"), "amber"],
-  lost: [t("Connection lost, reconnecting…"), "amber"],
-}));
+/** @typedef {"good" | "fair" | "poor" | "lost"} Quality */
 
-/** Connection quality in words: [text, tone]. */
+const QUALITY = inEach(
+  /** @returns {Record<Quality, [string, Tone]>} */ () => ({
+    good: [t("Connection good"), "good"],
+    fair: [t("Connection fair"), "quiet"],
+    poor: [t("Connection poor: sound comes first"), "amber"],
+    lost: [t("Connection lost, reconnecting…"), "amber"],
+  }),
+);
+
+/**
+ * Connection quality in words.
+ *
+ * @param {string} path
+ * @param {Quality | null} words
+ * @returns {[text: string, tone: Tone]}
+ */
 export function qualityWords(path, words) {
   if (path === "reconnecting") return QUALITY().lost;
   if (path === "joining") return [t("Connecting…"), "quiet"];
-  return QUALITY()[words] ?? [t("Connected"), "good"];
+  return words ? QUALITY()[words] : [t("Connected"), "good"];
 }
