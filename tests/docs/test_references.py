@@ -19,6 +19,7 @@ _NAMED = re.compile(
     r"(?P<path>(?:[\w./-]+/)?[A-Z][A-Z-]+\.md)"
     r"(?:#(?P<anchor>[\w-]+)|(?:'s)? rows? (?P<rows>\d+(?:(?:, | and |-)\d+)*))?"
 )
+_PATH = re.compile(r"`((?:signalling|media|web|tests|docs|greenroom)/[\w./-]*\w)/?`")
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([\w-]+))?\)")
 
 
@@ -86,4 +87,10 @@ def test_every_link_of_a_document_leads_to_a_file_and_a_section(document: Path) 
             wrong.append(target)
         elif anchor and to.suffix == ".md" and anchor not in anchors(to):
             wrong.append(f"{target}#{anchor}")
+    assert not wrong, wrong
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    wrong = [name for name in _PATH.findall(document.read_text("utf-8")) if not (ROOT / name).exists()]
     assert not wrong, wrong
