@@ -13,6 +13,16 @@ BEGIN, END = (
     "<!-- end of the benchmark table -->",
 )
 
+HEADLINES = (
+    "claim_p99_ms",
+    "waiting_p99_ms",
+    "fanout_us",
+    "idle_kb",
+    "relay_us",
+    "second_press_to_first_frame_ms",
+)
+"""The figures that the README shows, by id."""
+
 DIFFERENCES = """\
 What is alike: two worker processes each behind a store of its own (the same Valkey, on a unix socket), the same
 clients (raw sockets in a process of their own), the same row of On-Demand Requests as JSON, no compression,
@@ -71,22 +81,13 @@ def document(report: Report, curve: str | None = None) -> str:
 
 
 def readme(report: Report, results: str) -> str:
-    """What stands between the markers in the README: CPU against the others, and our own figures with a target."""
-    kept = [
-        c
-        for c in report.comparisons
-        if c.id.endswith(("_us", "memory_kb", "first_ms")) and "store" not in c.id
-    ]
-    lines = [BEGIN, ""]
-    for _, group in _groups(kept):
-        lines += [*_comparisons(group), ""]
-    aimed = [figure for figure in report.figures if figure.target is not None]
-    if aimed:
-        lines += [*_figures(aimed), ""]
+    """Return what is between the markers in the README: the figures of `HEADLINES`, and where all others are."""
+    by_id = {figure.id: figure for figure in report.figures}
     machine = report.machine
+    lines = [BEGIN, "", *_figures([by_id[name] for name in HEADLINES if name in by_id]), ""]
     lines += [
-        f"`{report.command}` on {report.started}, {machine.cpu}, {machine.cores} cores. In brackets: times ours. "
-        f"[All figures, versions, and what is alike and what differs]({results}).",
+        f"`{report.command}` on {report.started}, {machine.cpu}, {machine.cores} cores. "
+        f"[All figures, versions, comparisons, and what is alike and what differs]({results}).",
         "",
         END,
     ]
