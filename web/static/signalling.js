@@ -69,6 +69,13 @@ export class SignallingError extends Error {
  */
 export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
 
+/**
+ * What a refusal tells beside its code; nothing for any other error.
+ *
+ * @param {unknown} error
+ */
+export const detailsOf = (error) => (error instanceof SignallingError ? error.details : {});
+
 /** One topic: who listens, and which version is held. */
 class Topic {
   /** @type {Set<Listener>} */

@@ -153,3 +153,35 @@ type Tone = "good" | "quiet" | "amber";
 
 /** What of its own a party has switched off. */
 type Muted = Record<DeviceKind, boolean>;
+
+/** A row of On-Demand Requests as a browser holds it: `arriving` while it came with the list open. */
+type QueuedRow = Protocol.Row & { arriving?: boolean };
+
+/** What the tabs of the Sessions List draw from. */
+interface ListView {
+  rows: QueuedRow[];
+  staff: Map<string, Protocol.StaffPart>;
+  limits: Protocol.QueueLimits;
+  loaded: boolean;
+  cases: import("./staff/cases.js").Cases;
+  claiming: Set<string>;
+  me: Account;
+  now_ms: number;
+  onCall: boolean;
+  mayClaim: boolean;
+  silent: boolean;
+  follows: (path: string) => (event: MouseEvent) => void;
+  visitPath: (visit: string) => string;
+  failed: (error: unknown) => void;
+  act: import("./staff/acts.js").Acts["onRequests"] & {
+    claim: (row: QueuedRow) => void;
+    toggleCase: (visit: string) => void;
+  };
+}
+
+interface Tab {
+  path: string;
+  words: string;
+  count?: number;
+  current: boolean;
+}

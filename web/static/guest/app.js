@@ -6,11 +6,13 @@ import { mark } from "../shared/brand.js";
 import { tickBy } from "../shared/clock.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
+import { one, told } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import {
   announce,
   connectionBar,
   drawKeepingFocus,
+  focusHeading,
   followConnection,
   prepareRegions,
   redrawing,
@@ -18,9 +20,10 @@ import {
 } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 
-const boot = JSON.parse(document.querySelector("#boot").textContent);
+/** @type {GuestBoot} */
+const boot = told();
 const { organisation } = boot;
-const root = document.querySelector("#app");
+const root = one("#app", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "guest" });
 const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const connection = followConnection(client, redraw);
@@ -41,12 +44,17 @@ const bar = inEach(() => ({
   },
 }));
 
+/** @type {Protocol.VisitPart | null} */
 let visit = null;
 let gone = false; // sent away, or never known here
 let away = false; // left by their own button
+/** @type {Session | null} */
 let session = null;
 let shown = "";
 
+/** @typedef {"loading" | "waiting" | "over" | "gone" | "left"} Plain a phase with no more than a sentence */
+
+/** @returns {Plain | "session"} */
 function phase() {
   if (gone) return "gone";
   if (away) return "left";
@@ -89,39 +97,45 @@ function follow() {
     session.close();
     session = null;
   }
-  session?.update(visit);
+  if (visit) session?.update(visit);
   redraw();
 }
 
-const WORDS = inEach(() => ({
-  loading: { heading: t("Your session"), text: t("Opening your session…") },
-  waiting: {
-    heading: t("Please wait"),
-    text: t(
-      "The clinician has left the session for now. It opens here by itself as soon as somebody takes it " +
-        "up again. Nobody sees or hears you.",
-    ),
-  },
-  over: {
-    heading: t("The session is over"),
-    text: t("Camera and microphone are off. You can close this page."),
-  },
-  gone: {
-    heading: t("You are no longer in this session"),
-    text: t(
-      "Camera and microphone are off. If you should be in it, ask the person who invited you for a new link.",
-    ),
-  },
-  left: {
-    heading: t("You have left the session"),
-    text: t(
-      "Camera and microphone are off. The session goes on without you; while it lasts you can come back.",
-    ),
-    act: comeBack,
-    label: t("Come back"),
-  },
-}));
+/** @typedef {{ heading: string, text: string, act?: () => void, label?: string }} Words */
 
+const WORDS = inEach(
+  /** @returns {Record<Plain, Words>} */ () => ({
+    loading: { heading: t("Your session"), text: t("Opening your session…") },
+    waiting: {
+      heading: t("Please wait"),
+      text: t(
+        "The clinician has left the session for now. It opens here by itself as soon as somebody takes it " +
+          "up again. Nobody sees or hears you.",
+      ),
+    },
+    over: {
+      heading: t("The session is over"),
+      text: t("Camera and microphone are off. You can close this page."),
+    },
+    gone: {
+      heading: t("You are no longer in this session"),
+      text: t(
+        "Camera and microphone are off. If you should be in it, ask the person who invited you for a new " +
+          "link.",
+      ),
+    },
+    left: {
+      heading: t("You have left the session"),
+      text: t(
+        "Camera and microphone are off. The session goes on without you; while it lasts you can come back.",
+      ),
+      act: comeBack,
+      label: t("Come back"),
+    },
+  }),
+);
+
+/** @param {Plain} now */
 function plain(now) {
   const { heading, text, act, label } = WORDS()[now];
   return html`<header class="top"><span class="home">${mark(organisation)}${organisation.name}</span></header>
@@ -156,7 +170,7 @@ function draw() {
   const first = shown === "" || shown === "loading";
   shown = now;
   if (now === "session") announce(session?.title ?? "");
-  if (!first) root.querySelector("[data-focus]")?.focus({ preventScroll: true });
+  if (!first) focusHeading(root);
 }
 
 prepareRegions();

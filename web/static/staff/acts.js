@@ -7,7 +7,7 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { askAssign, askDecline, askInvite, askMessage, askTransfer, relationWords } from "./desk.js";
 import { storyView } from "./story.js";
 
-const failed = (error) => toast(refusalWords(error), { bad: true });
+const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
 
 export class Acts {
   #client;
@@ -19,6 +19,16 @@ export class Acts {
 
   /**
    * `guests` says whether guests can be invited here; `claimed(visit)` opens a visit that is one's own again.
+   *
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   queue: import("./queue.js").Queue,
+   *   sessions: import("./sessions.js").Sessions,
+   *   drawer: import("../shared/ui.js").Drawer,
+   *   me: Account,
+   *   guests: boolean,
+   *   claimed: (visit: string) => void,
+   * }} options
    */
   constructor({ client, queue, sessions, drawer, me, guests, claimed }) {
     this.#client = client;
@@ -33,6 +43,13 @@ export class Acts {
     return { staff: this.#people.queue.staff, sessions: this.#people.sessions };
   }
 
+  /**
+   * Send a request, and say so where it is refused.
+   *
+   * @template {keyof Protocol.Requests} Type
+   * @param {import("../signalling.js").Asked<Type>} message
+   * @param {(answer: Protocol.Answers[Type]) => void} done
+   */
   #say(message, done = () => {}) {
     return this.#client.request(message).then(done, failed);
   }
@@ -40,17 +57,23 @@ export class Acts {
   /** By name, for the rows of the list. */
   get onRequests() {
     return {
-      assign: (request) => this.#assign(request),
-      unassign: ({ visit }) => this.#say({ type: "visit.unassign", visit }),
-      decline: (request) => this.#decline(request),
-      message: (request) => this.#message(request),
-      release: (row) => this.#release(row),
-      reopen: ({ visit }) => this.#say({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
-      story: (visit) => this.story(visit),
+      assign: (/** @type {Protocol.Row} */ request) => this.#assign(request),
+      unassign: (/** @type {Protocol.Row} */ { visit }) => this.#say({ type: "visit.unassign", visit }),
+      decline: (/** @type {Protocol.Row} */ request) => this.#decline(request),
+      message: (/** @type {Protocol.Row} */ request) => this.#message(request),
+      release: (/** @type {Protocol.SessionRow} */ row) => this.#release(row),
+      reopen: (/** @type {{ visit: string }} */ { visit }) =>
+        this.#say({ type: "visit.reopen", visit }, () => this.#claimed(visit)),
+      story: (/** @type {string} */ visit) => this.story(visit),
     };
   }
 
-  /** {words, act} for one's own session; `visit` is its state. */
+  /**
+   * What can be done in one's own session; `visit` is its state.
+   *
+   * @param {Protocol.VisitPart | null | undefined} visit
+   * @returns {Entry[]}
+   */
   inSession(visit) {
     if (!visit) return [];
     const guests = Object.entries(visit.parties).filter(([key]) => key.startsWith("guest-"));
@@ -64,6 +87,7 @@ export class Acts {
     ];
   }
 
+  /** @param {Protocol.Row} request */
   async #assign(request) {
     const chosen = await askAssign(request, this.#staff);
     if (chosen)
@@ -72,6 +96,7 @@ export class Acts {
       );
   }
 
+  /** @param {Protocol.Row} request */
   async #decline(request) {
     const given = await askDecline(request);
     if (!given) return;
@@ -81,6 +106,7 @@ export class Acts {
     );
   }
 
+  /** @param {Protocol.Row} request */
   async #message(request) {
     const text = (await askMessage(request))?.text.trim();
     if (text)
@@ -89,6 +115,7 @@ export class Acts {
       );
   }
 
+  /** @param {Protocol.SessionRow} row */
   async #release(row) {
     const sure = await ask({
       title: t("Return {name} to the queue?", { name: row.name }),
@@ -101,20 +128,27 @@ export class Acts {
     if (sure) this.#say({ type: "visit.release", visit: row.visit });
   }
 
+  /** @param {Protocol.VisitPart} visit */
   async #transfer(visit) {
     const chosen = await askTransfer(visit.parties.patient.name, this.#me.id, this.#staff);
     if (chosen) this.#say({ type: "visit.transfer", visit: visit.id, to: chosen.to });
   }
 
+  /** @param {string} visit */
   async #invite(visit) {
     const given = await askInvite();
     if (!given) return;
-    const guest = { name: given.name.trim(), relation: given.relation };
+    const relation = /** @type {import("./desk.js").Relation} */ (given.relation);
+    const guest = { name: given.name.trim(), relation };
     this.#say({ type: "visit.invite", visit, ...guest }, ({ path }) =>
       this.#showLink(guest, new URL(path, location.origin).href),
     );
   }
 
+  /**
+   * @param {{ name: string, relation: import("./desk.js").Relation }} guest
+   * @param {string} link
+   */
   #showLink({ name, relation }, link) {
     const copy = () =>
       navigator.clipboard?.writeText(link).then(
@@ -137,7 +171,7 @@ export class Acts {
               id="guest-link"
               readonly
               .value=${link}
-              @focus=${(event) => event.target.select()} />
+              @focus=${(/** @type {On<HTMLInputElement>} */ event) => event.target.select()} />
           </p>
           <div class="row">
             <button type="button" class="btn" @click=${close}>${t("Close")}</button
@@ -146,6 +180,11 @@ export class Acts {
     );
   }
 
+  /**
+   * @param {string} visit
+   * @param {string} guest
+   * @param {Protocol.PartyPart} party
+   */
   async #dismiss(visit, guest, party) {
     const sure = await ask({
       title: t("Send {name} away?", { name: party.name }),
@@ -157,9 +196,14 @@ export class Acts {
     if (sure) this.#say({ type: "visit.dismiss", visit, guest });
   }
 
-  /** A visit's story over whatever is shown. */
+  /**
+   * A visit's story over whatever is shown.
+   *
+   * @param {string} visit
+   */
   story(visit) {
     const drawer = this.#drawer;
+    /** @type {import("./story.js").Story} */
     const story = { events: null, calls: null, info: undefined, refused: null };
     const drop = this.#client.subscribe(
       `case/${visit}`,

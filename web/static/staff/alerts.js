@@ -11,6 +11,7 @@ export class Alerts {
   /** `audible` is true once the browser allows sound; `rung` counts the chimes. */
   audible = false;
   rung = 0;
+  /** @type {AudioContext | null} */
   #context = null;
   #last_ms = -Infinity;
   #later = 0;
@@ -21,6 +22,10 @@ export class Alerts {
   /**
    * `open()` is called when a notification of new requests was clicked; `wanted` says whether the person
    * wishes notifications.
+   *
+   * @param {Organisation} organisation
+   * @param {() => void} open
+   * @param {{ wanted: boolean }} options
    */
   constructor(organisation, open, { wanted }) {
     this.#organisation = organisation;
@@ -48,7 +53,11 @@ export class Alerts {
       await Notification.requestPermission();
   }
 
-  /** New requests have come: `waiting` is how many stand in the queue now. */
+  /**
+   * New requests have come: `waiting` is how many stand in the queue now.
+   *
+   * @param {number} waiting
+   */
   ring(waiting) {
     this.#chime(() =>
       this.#notify("new", {
@@ -64,6 +73,8 @@ export class Alerts {
   /**
    * A request became this person's to claim: said at once, also where the chime has just rung. `open()` leads
    * to it.
+   *
+   * @param {() => void} open
    */
   assigned(open) {
     this.#chime(() => {});
@@ -80,7 +91,11 @@ export class Alerts {
     this.#later = 0;
   }
 
-  /** Sound the chime, and do something with it: now, or as soon as the last one is long enough ago. */
+  /**
+   * Sound the chime, and do something with it: now, or as soon as the last one is long enough ago.
+   *
+   * @param {() => void} then
+   */
   #chime(then) {
     const wait = this.#last_ms + QUIET_MS - performance.now();
     if (wait <= 0) this.#sound(then);
@@ -92,6 +107,7 @@ export class Alerts {
     }
   }
 
+  /** @param {() => void} then */
   #sound(then) {
     this.#last_ms = performance.now();
     this.rung += 1;
@@ -100,15 +116,21 @@ export class Alerts {
     then();
   }
 
+  /**
+   * @param {"new" | "assigned"} kind
+   * @param {{ title: string, body: string, open: () => void }} note
+   */
   #notify(kind, { title, body, open }) {
     if (!this.#wanted || !document.hidden || globalThis.Notification?.permission !== "granted") return;
     try {
-      const note = new Notification(title, {
+      /** @type {NotificationOptions & { renotify: boolean }} */
+      const options = {
         body,
         lang: document.documentElement.lang,
         tag: `greenroom-${this.#organisation.id}-${kind}`,
         renotify: true,
-      });
+      };
+      const note = new Notification(title, options);
       note.onclick = () => {
         globalThis.focus();
         note.close();

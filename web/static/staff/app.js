@@ -1,13 +1,12 @@
 /* The staff's app: the frame with the On-Call switch, the Sessions List, and one's own video session page.
    Routed by pushState, so that a claim needs no reload, and a session goes on while the list is looked at. */
 import { Session } from "../session/session.js";
-import { mark } from "../shared/brand.js";
 import { caseInformation } from "../shared/case.js";
 import { tickBy } from "../shared/clock.js";
-import { clock, initials, minutes, stateName } from "../shared/format.js";
+import { stateName } from "../shared/format.js";
 import { Language } from "../shared/language.js";
 import { html, nothing, render } from "../shared/lit.js";
-import { ownField } from "../shared/own.js";
+import { one, told } from "../shared/page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import {
@@ -17,29 +16,33 @@ import {
   connectionBar,
   Drawer,
   drawKeepingFocus,
+  focusHeading,
   followConnection,
   prepareRegions,
   redrawing,
   tendMenus,
   toast,
 } from "../shared/ui.js";
-import { SignallingClient } from "../signalling.js";
+import { codeOf, detailsOf, SignallingClient } from "../signalling.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
 import { Bell, inWords } from "./bell.js";
 import { Cases } from "./cases.js";
+import { afterSession, frame } from "./frame.js";
 import { Queue } from "./queue.js";
 import { isLicensed, listHead, requestsTab } from "./requests.js";
 import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
 
-const boot = JSON.parse(document.querySelector("#boot").textContent);
+/** @type {ListBoot} */
+const boot = told();
 const { me, organisation } = boot;
-const root = document.querySelector("#app");
+const root = one("#app", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "staff" });
 const queue = new Queue();
 const sessions = new Sessions();
 const bell = new Bell();
 const drawer = new Drawer();
+/** @type {Set<string>} */
 const claiming = new Set();
 const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const cases = new Cases(client, redraw);
@@ -47,7 +50,6 @@ const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
 const connection = followConnection(client, redraw);
 const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
-const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 const signIn = () => location.assign(`${boot.home}/sign-in`);
 const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
@@ -62,25 +64,32 @@ const bar = inEach(() => ({
   },
 }));
 
-let mine = null; // {id, visit, session, drop}: one's own current visit
-let over = null; // the visit that was shown and is over
+/**
+ * @typedef {object} Mine one's own current visit
+ * @property {string} id
+ * @property {Protocol.VisitPart | null} visit
+ * @property {Session | null} session
+ * @property {(() => void)[]} drops
+ */
+
+/** @type {Mine | null} */
+let mine = null;
+/** @type {Protocol.VisitPart | null} the visit that was shown and is over */
+let over = null;
 let switching = false;
 let shown = "";
 
-const PAGES = {
-  calendar: () => t("Calendar"),
-  reports: () => t("Reports"),
-  setup: () => t("Set-up"),
-  preferences: () => t("My settings"),
-};
+/** @typedef {"" | "mine" | "live" | "past"} TabName */
+/** @type {TabName[]} */
 const TABS = ["", "mine", "live", "past"];
-const tabPath = (tab) => (tab ? `${boot.home}#${tab}` : boot.home);
-const routeTab = () => (TABS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "");
-const visitPath = (visit) => `${boot.home}/visits/${visit}`;
-const failed = (error) => toast(refusalWords(error), { bad: true });
+const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : boot.home);
+const routeTab = () => TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
+const visitPath = (/** @type {string} */ visit) => `${boot.home}/visits/${visit}`;
+const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
 const routeVisit = () => /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
 const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
 
+/** @param {string} path */
 function go(path) {
   if (location.pathname + location.hash !== path) history.pushState(null, "", path);
   followRoute();
@@ -95,16 +104,21 @@ function followRoute() {
   redraw();
 }
 
-/** Follow one's own visit: for the link back to it, and for the session page. */
+/**
+ * Follow one's own visit: for the link back to it, and for the session page.
+ *
+ * @param {string} id
+ */
 function hold(id) {
   letGo();
   over = null;
+  /** @type {Mine} */
   const held = { id, visit: null, session: null, drops: [] };
   mine = held;
   held.drops.push(
     client.subscribe(
       `visit/${id}`,
-      ({ visit }) => mine === held && follow(visit),
+      ({ visit }) => mine === held && follow(held, visit),
       (error) => mine === held && lost(error),
     ),
   );
@@ -117,6 +131,7 @@ function letGo() {
   mine = null;
 }
 
+/** @param {import("../signalling.js").SignallingError} error */
 function lost(error) {
   letGo();
   if (routeVisit()) {
@@ -126,21 +141,26 @@ function lost(error) {
   redraw();
 }
 
-/** What one's own visit has become. */
-function follow(visit) {
-  mine.visit = visit;
+/**
+ * What one's own visit has become.
+ *
+ * @param {Mine} held
+ * @param {Protocol.VisitPart} visit
+ */
+function follow(held, visit) {
+  held.visit = visit;
   const taken = visit.status === "claimed" || visit.status === "live";
   if (taken && visit.claimant?.id === me.id) {
-    if (routeVisit() === mine.id && !mine.session) openSession();
-    mine.session?.update(visit);
+    if (routeVisit() === held.id && !held.session) openSession();
+    held.session?.update(visit);
     return redraw();
   }
-  const atIt = routeVisit() === mine.id;
+  const atIt = routeVisit() === held.id;
   letGo();
   if (atIt && visit.status === "ended") over = visit;
   else if (atIt) {
     toast(
-      taken
+      taken && visit.claimant
         ? t("{name} has claimed this visit.", visit.claimant)
         : t("{name} is back in the queue.", visit.parties.patient),
     );
@@ -178,8 +198,9 @@ function openSession() {
 
 function openBell() {
   clearToasts();
-  const mark = () =>
-    bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+  const mark = () => {
+    if (bell.unread) client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+  };
   drawer.show(
     "bell-title",
     (close) =>
@@ -195,18 +216,24 @@ function openBell() {
   );
 }
 
-/** Where a notification leads: to the row while the patient waits, else to the story. */
-function followNotice(item) {
-  if (!queue.rows.some(({ visit }) => visit === item.visit)) return acts.story(item.visit);
+/**
+ * Where a notification leads: to the row while the patient waits, else to the story.
+ *
+ * @param {{ visit: string | null }} item
+ */
+function followNotice({ visit: id }) {
+  if (id === null) return undefined;
+  if (!queue.rows.some(({ visit }) => visit === id)) return acts.story(id);
   go(boot.home);
   queueMicrotask(() => {
-    const row = root.querySelector(`[data-visit="${CSS.escape(item.visit)}"]`);
+    const row = root.querySelector(`[data-visit="${CSS.escape(id)}"]`);
     row?.scrollIntoView({ block: "center" });
     row?.querySelector("button")?.focus();
   });
   return undefined;
 }
 
+/** @param {Protocol.Topics["bell"]} message */
 function takeBell(message) {
   const item = bell.take(message);
   if (item) {
@@ -220,19 +247,24 @@ function takeBell(message) {
 function enter() {
   if (!mine?.session) return;
   client.request({ type: "visit.enter", visit: mine.id }).catch((error) => {
-    if (["unavailable", "timeout"].includes(error.code)) setTimeout(enter, 2_000);
+    if (["unavailable", "timeout"].includes(codeOf(error))) setTimeout(enter, 2_000);
   });
 }
 
-/** A click that stays in the app; with a modifier key the browser opens a tab of its own. */
+/**
+ * A click that stays in the app; with a modifier key the browser opens a tab of its own.
+ *
+ * @param {string} path
+ */
 function follows(path) {
-  return (event) => {
+  return (/** @type {MouseEvent} */ event) => {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
     go(path);
   };
 }
 
+/** @param {QueuedRow} request */
 async function claim(request) {
   if (
     !isLicensed(me, request) &&
@@ -252,20 +284,19 @@ async function claim(request) {
     await client.request({ type: "visit.claim", visit: request.visit });
     claimed(request.visit);
   } catch (error) {
-    if (error.code === "already_claimed" && error.details?.by?.id === me.id) claimed(request.visit);
+    const by = codeOf(error) === "already_claimed" ? detailsOf(error).by : undefined;
+    if (by?.id === me.id) claimed(request.visit);
     else
-      toast(
-        error.code === "already_claimed"
-          ? t("{by} has claimed {name}.", { by: error.details.by.name, name: request.name })
-          : refusalWords(error),
-        { bad: true },
-      );
+      toast(by ? t("{by} has claimed {name}.", { by: by.name, name: request.name }) : refusalWords(error), {
+        bad: true,
+      });
   } finally {
     claiming.delete(request.visit);
     redraw();
   }
 }
 
+/** @param {string} visit */
 function claimed(visit) {
   hold(visit);
   go(`${boot.home}/visits/${visit}`);
@@ -296,6 +327,7 @@ async function switchOnCall() {
   }
 }
 
+/** @param {Protocol.Topics["queue"]} message */
 function takeQueue(message) {
   const { fresh, gone } = queue.take(message);
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // a notification that was followed from another page
@@ -317,56 +349,29 @@ function takeQueue(message) {
   redraw();
 }
 
-function frame(content) {
-  const own = mine?.visit && ["claimed", "live"].includes(mine.visit.status) ? mine : null;
-  const path = own && `${boot.home}/visits/${own.id}`;
-  return html`<div class="staff">
-    <header class="side">
-      <p class="org">${mark(organisation)}<span>${organisation.name}</span></p>
-      <div class="me">
-        <button
-          type="button"
-          class="switch"
-          role="switch"
-          aria-checked=${onCall() ? "true" : "false"}
-          aria-busy=${switching ? "true" : "false"}
-          ?disabled=${!queue.loaded}
-          @click=${switchOnCall}>
-          <i></i>${t("On-Call")}
-        </button>
-        <span class="face" aria-hidden="true">${initials(me.name)}</span>
-        <p class="name"><b>${me.name}</b><span class="small quiet">${ROLES()[me.role] ?? me.role}</span></p>
-      </div>
-      <nav aria-label=${t("Main")}>
-        <a href=${boot.home} aria-current=${routeVisit() ? nothing : "page"} @click=${follows(boot.home)}
-          >${t("Sessions List")}
-          <span class="chip num">${queue.rows.length}<span class="sr"> ${t("waiting")}</span></span></a>
-        ${bell.button(openBell)}
-        ${Object.entries(PAGES).map(([name, words]) =>
-          boot[name] ? html`<a href=${boot[name]}>${words()}</a>` : nothing,
-        )}
-      </nav>
-      ${language.view()}
-      <form method="post" action=${boot.sign_out} @submit=${() => alerts.hush()}>
-        ${ownField()}<button class="btn plain">${t("Sign out")}</button>
-      </form>
-    </header>
-    <div class="content">
-      ${
-        own
-          ? html`<a class="notice own" href=${path} @click=${follows(path)}
-              ><span><b>${t("Back to session with {name}", own.visit.parties.patient)}</b></span
-              ><since-clock since=${own.visit.live_ms ?? own.visit.claimed_ms}></since-clock></a>`
-          : nothing
-      }
-      <main id="main" tabindex="-1" class="stack">${content}</main>
-    </div>
-  </div>`;
+/** The page but for what is in it. */
+function framed(/** @type {Drawn} */ content) {
+  const visit = mine?.visit;
+  return frame(content, {
+    boot,
+    onCall: onCall(),
+    switching,
+    loaded: queue.loaded,
+    waiting: queue.rows.length,
+    own: visit && ["claimed", "live"].includes(visit.status) ? { visit, path: visitPath(visit.id) } : null,
+    atList: !routeVisit(),
+    bell: bell.button(openBell),
+    languages: language.view(),
+    follows,
+    switchOnCall,
+    signOut: () => alerts.hush(),
+  });
 }
 
 function list() {
   const tab = routeTab();
   const own = sessions.of(me.id);
+  /** @type {ListView} */
   const view = {
     rows: queue.rows,
     staff: queue.staff,
@@ -382,7 +387,7 @@ function list() {
     follows,
     visitPath,
     failed,
-    act: { ...acts.onRequests, claim, toggleCase: (visit) => cases.toggle(visit) },
+    act: { ...acts.onRequests, claim, toggleCase: (id) => cases.toggle(id) },
   };
   const contents = {
     "": () => requestsTab(view),
@@ -390,47 +395,24 @@ function list() {
     live: () => takenTab(sessions.rows, view, t("Nobody is in a session right now.")),
     past: () => pastTab(past, view),
   };
-  const entry = (name, words, count) => ({ path: tabPath(name), words, count, current: tab === name });
-  return html`${listHead(view, [
-    entry("", t("On-Demand Requests"), queue.rows.length),
-    entry("mine", t("Mine"), own.length),
-    entry("live", t("Live now"), sessions.rows.length),
-    entry("past", t("Past")),
-  ])}${contents[tab]()}`;
+  /** @type {[name: TabName, words: string, count?: number][]} */
+  const tabs = [
+    ["", t("On-Demand Requests"), queue.rows.length],
+    ["mine", t("Mine"), own.length],
+    ["live", t("Live now"), sessions.rows.length],
+    ["past", t("Past")],
+  ];
+  return html`${listHead(
+    view,
+    tabs.map(([name, words, count]) => ({ path: tabPath(name), words, count, current: tab === name })),
+  )}${contents[tab]()}`;
 }
 
-function afterSession() {
-  const { patient } = over.parties;
-  const until_ms = over.ended_ms + boot.reopen_ms;
-  const mayReopen = over.outcome === "completed" && over.claimant?.id === me.id && client.now() < until_ms;
-  return html`<section class="card stack after">
-    <h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
-    <p>
-      ${over.talked_ms ? t("You talked for {time}.", { time: minutes(over.talked_ms) }) : nothing}
-      ${t("Camera and microphone are off.")}
-    </p>
-    <p class="row">
-      <a class="btn main" href=${boot.home} @click=${follows(boot.home)}
-        >${t("Back to On-Demand Requests")}</a>
-      ${
-        mayReopen
-          ? html`<button type="button" class="btn" @click=${() => acts.onRequests.reopen({ visit: over.id })}>
-              ${t("Reopen")}
-            </button>`
-          : nothing
-      }
-    </p>
-    ${
-      mayReopen
-        ? html`<p class="small quiet">
-            ${t(
-              "Pressed End too early? Reopen brings the patient’s page back; it is possible until {time}.",
-              { time: clock(until_ms) },
-            )}
-          </p>`
-        : nothing
-    }
-  </section>`;
+/** @param {Protocol.VisitPart} visit */
+function ended(visit) {
+  const { home, reopen_ms } = boot;
+  const reopen = () => acts.onRequests.reopen({ visit: visit.id });
+  return afterSession(visit, { home, me, reopen_ms, now_ms: client.now(), follows, reopen });
 }
 
 function draw() {
@@ -440,14 +422,14 @@ function draw() {
     id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
   const contents = {
     list,
-    over: afterSession,
+    over: () => (over ? ended(over) : nothing),
     opening: () =>
       html`<h1>${t("Your session")}</h1>
         <p class="quiet">${t("Opening…")}</p>`,
     session: () => nothing,
   };
   render(
-    html`${connectionBar(connection, bar())} ${page === "session" ? nothing : frame(contents[page]())}
+    html`${connectionBar(connection, bar())} ${page === "session" ? nothing : framed(contents[page]())}
     ${
       mine?.session
         ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>`
@@ -468,7 +450,7 @@ function draw() {
   shown = page;
   if (!first) {
     scrollTo(0, 0);
-    root.querySelector("[data-focus]:not([hidden] *)")?.focus({ preventScroll: true });
+    focusHeading(root);
   }
 }
 

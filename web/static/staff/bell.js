@@ -6,6 +6,7 @@ import { t } from "../shared/text.js";
 
 const KEPT = 200;
 
+/** @type {Record<string, (item: Protocol.BellPart) => string>} */
 const SENTENCES = {
   assigned: ({ by, name }) => t("{by} assigned {name} to you.", { by, name }),
   assignment_lapsed: ({ name }) => t("{name} was not taken up in time and is everybody’s again.", { name }),
@@ -17,21 +18,34 @@ const SENTENCES = {
   message: ({ by }) => t("{by} wrote to you.", { by }),
 };
 
-/** A notification in words. */
+/**
+ * A notification in words.
+ *
+ * @param {Protocol.BellPart} item
+ */
 export function inWords(item) {
   return (SENTENCES[item.kind] ?? SENTENCES.message)(item);
 }
 
+/**
+ * @param {number} at_ms
+ * @param {number} now_ms
+ */
 function when(at_ms, now_ms) {
   const same = new Date(at_ms).toDateString() === new Date(now_ms).toDateString();
   return same ? clock(at_ms) : moment(at_ms);
 }
 
 export class Bell {
+  /** @type {Protocol.BellPart[]} */
   items = [];
   unread = 0;
 
-  /** Take a message of the topic; returns the item that is new, or null. */
+  /**
+   * Take a message of the topic; returns the item that is new, or null.
+   *
+   * @param {Protocol.Topics["bell"]} message
+   */
   take(message) {
     this.unread = message.unread;
     if (message.type === "bell.snapshot") this.items = message.items;
@@ -44,11 +58,16 @@ export class Bell {
     return this.items[0]?.at_ms ?? 0;
   }
 
+  /** @param {number} index */
   isNew(index) {
     return index < this.unread;
   }
 
-  /** The button with the count. */
+  /**
+   * The button with the count.
+   *
+   * @param {() => void} open
+   */
   button(open) {
     return html`<button type="button" class="btn plain bell" aria-haspopup="dialog" @click=${open}>
       <svg viewBox="0 0 24 24" aria-hidden="true">
@@ -62,7 +81,11 @@ export class Bell {
     </button>`;
   }
 
-  /** The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit. */
+  /**
+   * The list, in a dialog that `app.js` opens. `go(item)` follows a notification to its visit.
+   *
+   * @param {{ now_ms: number, go: (item: Protocol.BellPart) => void, close: () => void }} options
+   */
   list({ now_ms, go, close }) {
     return html`<h2 id="bell-title">${t("Notifications")}</h2>
       ${

@@ -12,22 +12,25 @@ const VERDICTS = [
     tone: "red",
     loss: 8,
     rtt_ms: 500,
-    lossy: (values) => t("Much loss: {loss} %", values),
+    lossy: (/** @type {{ loss: string }} */ values) => t("Much loss: {loss} %", values),
     slow: () => t("Very slow"),
   },
   {
     tone: "amber",
     loss: 2,
     rtt_ms: 250,
-    lossy: (values) => t("Some loss: {loss} %", values),
+    lossy: (/** @type {{ loss: string }} */ values) => t("Some loss: {loss} %", values),
     slow: () => t("Slow"),
   },
 ];
 
-const figure = (value) =>
+const figure = (/** @type {number} */ value) =>
   new Intl.NumberFormat(intlLocale(), { maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
 
-/** [words, tone] of a call. */
+/**
+ * @param {Protocol.CallPart} call
+ * @returns {[words: string, tone: string]}
+ */
 function verdict(call) {
   const loss = Math.max(call.heard_lost?.usual ?? 0, call.sent_lost?.usual ?? 0);
   for (const { tone, lossy, slow, ...limits } of VERDICTS) {
@@ -37,7 +40,12 @@ function verdict(call) {
   return call.heard_lost || call.round_trip_ms ? [t("Good"), ""] : [t("Not measured"), "off"];
 }
 
+/** @param {Protocol.CallPart} call */
 function figures(call) {
+  /**
+   * @param {Protocol.UsualPart | null} found
+   * @param {(values: { usual: string, worse: string }) => string} words
+   */
   const both = (found, words) =>
     found ? words({ usual: figure(found.usual), worse: figure(found.worse) }) : null;
   return [
@@ -50,7 +58,11 @@ function figures(call) {
   ].filter(Boolean);
 }
 
-/** Nothing where nobody was connected. */
+/**
+ * Nothing where nobody was connected.
+ *
+ * @param {Protocol.CallPart[] | null} calls
+ */
 export function callsView(calls) {
   if (!calls?.length) return nothing;
   return html`<h3 class="of-case" id="calls-title">${t("Quality of the call")}</h3>

@@ -3,33 +3,50 @@
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
 
-const NO_CASE = inEach(() => ({
-  not_allowed: t("Case Information can be opened while you are on call."),
-  not_found: t("This visit is no longer there."),
-}));
+/**
+ * @typedef {object} OpenCase
+ * @property {Protocol.CasePart | undefined} info undefined while it loads
+ * @property {string | null} refused why it is not shown
+ * @property {() => void} drop
+ */
+
+const NO_CASE = inEach(
+  /** @returns {Record<string, string>} */ () => ({
+    not_allowed: t("Case Information can be opened while you are on call."),
+    not_found: t("This visit is no longer there."),
+  }),
+);
 
 export class Cases {
   #client;
   #changed;
-  #open = new Map(); // visit -> {info, refused, drop}
+  /** @type {Map<string, OpenCase>} by visit */
+  #open = new Map();
 
+  /**
+   * @param {import("../signalling.js").SignallingClient} client
+   * @param {() => void} changed
+   */
   constructor(client, changed) {
     this.#client = client;
     this.#changed = changed;
   }
 
+  /** @param {string} visit */
   has(visit) {
     return this.#open.has(visit);
   }
 
-  /** {info, refused}; `info` is undefined while it loads. */
+  /** @param {string} visit */
   get(visit) {
     return this.#open.get(visit);
   }
 
+  /** @param {string} visit */
   open(visit) {
     if (this.#open.has(visit)) return;
-    const entry = { info: undefined, refused: null, drop: null };
+    /** @type {OpenCase} */
+    const entry = { info: undefined, refused: null, drop: () => {} };
     this.#open.set(visit, entry);
     entry.drop = this.#client.subscribe(
       `case/${visit}`,
@@ -46,20 +63,26 @@ export class Cases {
     this.#changed();
   }
 
+  /** @param {string} visit */
   toggle(visit) {
     if (this.#open.has(visit)) this.#close(visit);
     else this.open(visit);
     this.#changed();
   }
 
-  /** Close those of visits that are on this screen no more. */
+  /**
+   * Close those of visits that are on this screen no more.
+   *
+   * @param {(string | undefined)[]} visits
+   */
   keepOnly(visits) {
     const kept = new Set(visits);
     for (const visit of [...this.#open.keys()]) if (!kept.has(visit)) this.#close(visit);
   }
 
+  /** @param {string} visit */
   #close(visit) {
-    this.#open.get(visit).drop();
+    this.#open.get(visit)?.drop();
     this.#open.delete(visit);
   }
 }

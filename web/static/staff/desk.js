@@ -4,6 +4,15 @@ import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { fillIn } from "../shared/ui.js";
 
+/** @typedef {Protocol.StaffPart & { count: number }} Colleague `count`: how many visits they have claimed */
+/**
+ * @typedef {object} Desk who works here, and with what
+ * @property {Map<string, Protocol.StaffPart>} staff
+ * @property {import("./sessions.js").Sessions} sessions
+ */
+/** @typedef {Protocol.VisitInvite["relation"]} Relation */
+
+/** @type {Record<Relation, () => string>} */
 const RELATIONS = {
   interpreter: () => t("Interpreter"),
   family: () => t("Family or carer"),
@@ -11,19 +20,30 @@ const RELATIONS = {
   trainee: () => t("Trainee"),
 };
 
-/** Colleagues on call, with what they are doing: who is free first. */
-function colleagues(staff, sessions, but) {
+/**
+ * Colleagues on call, with what they are doing: who is free first.
+ *
+ * @param {Desk} desk
+ * @param {string | undefined} but
+ * @returns {Colleague[]}
+ */
+function colleagues({ staff, sessions }, but) {
   return [...staff.values()]
     .filter((person) => person.on_call && person.id !== but)
     .map((person) => ({ ...person, count: sessions.of(person.id).length }))
-    .sort((a, b) => a.in_session - b.in_session || a.count - b.count || a.name.localeCompare(b.name));
+    .sort(
+      (a, b) =>
+        Number(a.in_session) - Number(b.in_session) || a.count - b.count || a.name.localeCompare(b.name),
+    );
 }
 
+/** @param {Colleague} person */
 function busyWords(person) {
   if (person.in_session) return t("in a session");
   return person.count ? t("{n} claimed", { n: person.count }) : t("free");
 }
 
+/** @param {{ title: string, text: string, yes: string, people: Colleague[] }} question */
 function chooseColleague({ title, text, yes, people }) {
   if (!people.length)
     return fillIn({
@@ -50,31 +70,46 @@ function chooseColleague({ title, text, yes, people }) {
   });
 }
 
-/** Resolves to {to} or null. */
-export function askAssign(request, { staff, sessions }) {
+/**
+ * Resolves to {to} or null.
+ *
+ * @param {Protocol.Row} request
+ * @param {Desk} desk
+ */
+export function askAssign(request, desk) {
   return chooseColleague({
     title: t("Assign {name}", { name: request.name }),
     text: t(
       "They are notified and claim it from their own list. Not taken up in time, it is everybody’s again.",
     ),
     yes: t("Assign"),
-    people: colleagues(staff, sessions, request.assignee?.id),
+    people: colleagues(desk, request.assignee?.id),
   });
 }
 
-/** Resolves to {to} or null. */
-export function askTransfer(name, me, { staff, sessions }) {
+/**
+ * Resolves to {to} or null.
+ *
+ * @param {string} name
+ * @param {string} me
+ * @param {Desk} desk
+ */
+export function askTransfer(name, me, desk) {
   return chooseColleague({
     title: t("Hand {name} over", { name }),
     text: t(
       "The patient goes back to their place in line and is told so; your colleague is notified and claims.",
     ),
     yes: t("Hand over"),
-    people: colleagues(staff, sessions, me),
+    people: colleagues(desk, me),
   });
 }
 
-/** Resolves to {reason} or null. */
+/**
+ * Resolves to {reason} or null.
+ *
+ * @param {Protocol.Row} request
+ */
 export function askDecline(request) {
   return fillIn({
     title: t("Decline {name}?", { name: request.name }),
@@ -90,7 +125,11 @@ export function askDecline(request) {
   });
 }
 
-/** Resolves to {text} or null. */
+/**
+ * Resolves to {text} or null.
+ *
+ * @param {Protocol.Row} request
+ */
 export function askMessage(request) {
   return fillIn({
     title: t("Message to {name}", { name: request.name }),
@@ -124,7 +163,11 @@ export function askInvite() {
   });
 }
 
-/** What a guest is, in words. */
+/**
+ * What a guest is, in words.
+ *
+ * @param {Relation} relation
+ */
 export function relationWords(relation) {
   return RELATIONS[relation]?.() ?? "";
 }

@@ -3,9 +3,11 @@
    what is on the page. Signals of life of the connection are no activity; a live call is, which the server
    knows by itself. */
 import { ownBody } from "../shared/own.js";
+import { one, told } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
-const boot = JSON.parse(document.querySelector("#boot").textContent);
+/** @type {StaffBoot} */
+const boot = told();
 const WARN_MS = 60_000;
 const TELL_MS = 30_000; // activity is told at most this often
 const ASK_MS = 5_000; // while it is near its end, another tab may have prolonged it
@@ -24,7 +26,9 @@ dialog.setAttribute("aria-describedby", "idle-text");
 dialog.innerHTML = `<h2 id="idle-heading"></h2>
   <p id="idle-text"><span></span> <b class="num"></b>.</p>
   <p class="row"><button class="btn main" type="button"></button></p>`;
-const [heading, text, left, stay] = ["h2", "span", "b", "button"].map((part) => dialog.querySelector(part));
+const [heading, text, left, stay] = ["h2", "span", "b", "button"].map((part) =>
+  one(part, HTMLElement, dialog),
+);
 document.body.append(dialog);
 
 function write() {
@@ -36,6 +40,7 @@ function write() {
 write();
 document.addEventListener("language", write);
 
+/** @param {"GET" | "POST"} method */
 async function hear(method) {
   if (asking) return;
   asking = true;

@@ -2,6 +2,7 @@
    the chime, and that one stays on call while one works there. A small live part in the head of a page that
    the server drew; knows nothing of what is on the page. */
 import { html, nothing, render } from "../shared/lit.js";
+import { one, told } from "../shared/page.js";
 import { t, tn } from "../shared/text.js";
 import { announce, clearToasts, Drawer, prepareRegions, redrawing, toast } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
@@ -9,20 +10,22 @@ import { Alerts } from "./alerts.js";
 import { Bell, inWords } from "./bell.js";
 import { Queue } from "./queue.js";
 
-const boot = JSON.parse(document.querySelector("#boot").textContent);
+/** @type {StaffBoot} */
+const boot = told();
 const { me, home } = boot;
-const place = document.querySelector("#live");
+const place = one("#live", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "staff" });
 const queue = new Queue();
 const bell = new Bell();
 const drawer = new Drawer();
 const redraw = redrawing(draw);
-const follow = ({ visit }) => location.assign(`${home}#of=${visit}`);
+const follow = (/** @type {Protocol.BellPart} */ { visit }) => location.assign(`${home}#of=${visit}`);
 const alerts = new Alerts(boot.organisation, () => location.assign(home), { wanted: boot.notify });
 const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
 
-const mark = async () =>
-  bell.unread && client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+async function mark() {
+  if (bell.unread) await client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
+}
 
 function openBell() {
   clearToasts();
@@ -70,8 +73,8 @@ client.subscribe("bell", (message) => {
 prepareRegions();
 // On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
 const tab = document.querySelector(".tabs [aria-current]");
-if (tab)
-  tab.parentElement.scrollLeft =
-    tab.offsetLeft - tab.parentElement.offsetLeft - (tab.parentElement.clientWidth - tab.offsetWidth) / 2;
+const row = tab?.parentElement;
+if (row && tab instanceof HTMLElement)
+  row.scrollLeft = tab.offsetLeft - row.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
 redraw();
 client.connect();

@@ -4,59 +4,92 @@
 const SEEN_AT_MOST = 2_000;
 
 /** A patient comes back to the queue as a new arrival: what is rung for once. */
-const arrival = (row) => `${row.visit}/${row.returned}`;
+const arrival = (/** @type {Protocol.Row} */ row) => `${row.visit}/${row.returned}`;
+
+/**
+ * @typedef {object} Taken what a message has brought
+ * @property {Protocol.Row[]} fresh to ring for
+ * @property {(Protocol.QueueGone & { name: string }) | null} gone
+ */
 
 export class Queue {
+  /** @type {QueuedRow[]} */
   rows = [];
+  /** @type {Map<string, Protocol.StaffPart>} */
   staff = new Map();
   limits = { amber_ms: Infinity, red_ms: Infinity };
   loaded = false;
+  /** @type {Set<string>} */
   #seen = new Set();
 
-  /** Take a message of the topic. Returns {fresh: [rows to ring for], gone: the queue.gone or null}. */
+  /**
+   * Take a message of the topic.
+   *
+   * @param {Protocol.Topics["queue"]} message
+   * @returns {Taken}
+   */
   take(message) {
-    return this.#TAKERS[message.type]?.(message) ?? { fresh: [], gone: null };
+    switch (message.type) {
+      case "queue.snapshot":
+        return this.#takeAll(message);
+      case "queue.row":
+        return this.#takeRow(message);
+      case "queue.gone":
+        return this.#takeGone(message);
+      case "queue.staff":
+        this.staff = new Map(this.staff).set(message.staff.id, message.staff);
+        return { fresh: [], gone: null };
+      default:
+        return { fresh: [], gone: null };
+    }
   }
 
-  #TAKERS = {
-    "queue.snapshot": (message) => {
-      // Those that came while the connection was lost.
-      const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
-      this.rows = [...message.rows].sort(byWait);
-      this.staff = new Map(message.staff.map((person) => [person.id, person]));
-      this.limits = message.limits;
-      this.loaded = true;
-      for (const row of message.rows) this.#remember(row);
-      return { fresh, gone: null };
-    },
-    "queue.row": ({ row, fresh }) => {
-      const known = this.#seen.has(arrival(row));
-      this.#remember(row);
-      const before = this.rows.find(({ visit }) => visit === row.visit);
-      const shown = { ...row, arriving: before ? before.arriving : true };
-      if (before?.arrived_ms === row.arrived_ms)
-        this.rows = this.rows.map((held) => (held === before ? shown : held));
-      else this.rows = [...this.rows.filter((held) => held !== before), shown].sort(byWait);
-      return { fresh: fresh && !known ? [row] : [], gone: null };
-    },
-    "queue.gone": (message) => {
-      const row = this.rows.find(({ visit }) => visit === message.visit);
-      this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
-      return { fresh: [], gone: row ? { ...message, name: row.name } : null };
-    },
-    "queue.staff": ({ staff }) => {
-      this.staff = new Map(this.staff).set(staff.id, staff);
-      return { fresh: [], gone: null };
-    },
-  };
+  /** @param {Protocol.QueueSnapshot} message */
+  #takeAll(message) {
+    // Those that came while the connection was lost.
+    const fresh = this.loaded ? message.rows.filter((row) => !this.#seen.has(arrival(row))) : [];
+    this.rows = [...message.rows].sort(byWait);
+    this.staff = new Map(message.staff.map((person) => [person.id, person]));
+    this.limits = message.limits;
+    this.loaded = true;
+    for (const row of message.rows) this.#remember(row);
+    return { fresh, gone: null };
+  }
 
+  /** @param {Protocol.QueueRow} message */
+  #takeRow({ row, fresh }) {
+    const known = this.#seen.has(arrival(row));
+    this.#remember(row);
+    const before = this.rows.find(({ visit }) => visit === row.visit);
+    const shown = { ...row, arriving: before ? before.arriving : true };
+    if (before?.arrived_ms === row.arrived_ms)
+      this.rows = this.rows.map((held) => (held === before ? shown : held));
+    else this.rows = [...this.rows.filter((held) => held !== before), shown].sort(byWait);
+    return { fresh: fresh && !known ? [row] : [], gone: null };
+  }
+
+  /** @param {Protocol.QueueGone} message */
+  #takeGone(message) {
+    const row = this.rows.find(({ visit }) => visit === message.visit);
+    this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
+    return { fresh: [], gone: row ? { ...message, name: row.name } : null };
+  }
+
+  /** @param {Protocol.Row} row */
   #remember(row) {
     this.#seen.add(arrival(row));
-    if (this.#seen.size > SEEN_AT_MOST) this.#seen.delete(this.#seen.values().next().value);
+    if (this.#seen.size <= SEEN_AT_MOST) return;
+    const [oldest] = this.#seen;
+    this.#seen.delete(oldest);
   }
 }
 
-/** Longest waiting first: the server's order, on every screen. */
+/**
+ * Longest waiting first: the server's order, on every screen.
+ *
+ * @param {Protocol.Row} a
+ * @param {Protocol.Row} b
+ */
 function byWait(a, b) {
   return a.number - b.number || a.arrived_ms - b.arrived_ms || (a.visit < b.visit ? -1 : 1);
 }

@@ -4,9 +4,11 @@
 import { caseInformation } from "../shared/case.js";
 import { clock, languageName, stateName } from "../shared/format.js";
 import { guard, html, nothing, render, repeat } from "../shared/lit.js";
+import { one } from "../shared/page.js";
 import { inEach, t } from "../shared/text.js";
 import { closeMenu } from "../shared/ui.js";
 
+/** @param {QueuedRow} row */
 function progress(row) {
   if (row.guide_done)
     return html`<span class="chip"><span class="dot"></span>${t("In the waiting room")}</span>`;
@@ -14,6 +16,7 @@ function progress(row) {
     <progress max=${row.steps} .value=${row.step} aria-label=${t("Setup guide")}></progress></span>`;
 }
 
+/** @param {QueuedRow} row */
 function presence(row) {
   if (row.online) return html`<span class="online"><span class="dot"></span>${t("Online")}</span>`;
   return html`<span class="chip off">${t("Offline")}
@@ -23,18 +26,30 @@ function presence(row) {
 /**
  * Whether somebody may see patients of that state, as far as it is recorded; the server decides whether it
  * blocks.
+ *
+ * @param {Account} me
+ * @param {QueuedRow} request
  */
 export function isLicensed(me, request) {
   return !me.states?.length || me.states.includes(request.state);
 }
 
-/** What is needed more seldom. */
+/**
+ * What is needed more seldom.
+ *
+ * @param {QueuedRow} request
+ * @param {ListView} view
+ */
 function entries(request, { act, me }) {
+  /**
+   * @param {string} words
+   * @param {(request: QueuedRow) => void} run
+   */
   const entry = (words, run) =>
     html`<button
       type="button"
       class="btn plain"
-      @click=${(event) => {
+      @click=${(/** @type {On<HTMLButtonElement>} */ event) => {
         closeMenu(event.currentTarget);
         run(request);
       }}>
@@ -53,10 +68,13 @@ function entries(request, { act, me }) {
 /**
  * The one button in front of it. What is behind it is drawn when it opens: of five hundred rows, at most one
  * is.
+ *
+ * @param {QueuedRow} request
+ * @param {ListView} view
  */
 function more(request, view) {
-  const fill = ({ currentTarget: menu }) =>
-    render(menu.open ? entries(request, view) : nothing, menu.querySelector(".card"));
+  const fill = (/** @type {On<HTMLDetailsElement>} */ { currentTarget: menu }) =>
+    render(menu.open ? entries(request, view) : nothing, one(".card", HTMLElement, menu));
   return html`<details class="more" @toggle=${fill}>
     <summary class="btn" aria-label=${t("More for {name}", { name: request.name })}>${t("More")}</summary>
     <div class="card"></div>
@@ -69,6 +87,9 @@ const DAY_MS = 86_400_000;
 /**
  * All that a row shows: while each is the same, so is the row. The age in Case Information changes by the
  * day.
+ *
+ * @param {QueuedRow} request
+ * @param {ListView} view
  */
 function shown(request, view) {
   const open = view.cases.get(request.visit);
@@ -86,15 +107,19 @@ function shown(request, view) {
   ];
 }
 
+/**
+ * @param {QueuedRow} request
+ * @param {ListView} view
+ */
 function row(request, view) {
   const { limits, act } = view;
-  const open = view.cases.has(request.visit);
+  const open = view.cases.get(request.visit);
   const claiming = view.claiming.has(request.visit);
   const panel = `case-${request.visit}`;
   return html`<li
     class="card req ${request.arriving ? "arrive" : ""}"
     data-visit=${request.visit}
-    ?data-open=${open}>
+    ?data-open=${open !== undefined}>
     <div class="waited">
       <wait-clock
         class="wait"
@@ -171,9 +196,9 @@ function row(request, view) {
       open
         ? html`<section class="panel" id=${panel} aria-label=${t("Case Information of {name}", request)}>
             ${
-              view.cases.get(request.visit).refused
-                ? html`<p class="quiet">${view.cases.get(request.visit).refused}</p>`
-                : caseInformation(view.cases.get(request.visit).info, view.now_ms)
+              open.refused
+                ? html`<p class="quiet">${open.refused}</p>`
+                : caseInformation(open.info, view.now_ms)
             }
           </section>`
         : nothing
@@ -181,6 +206,7 @@ function row(request, view) {
   </li>`;
 }
 
+/** @param {ListView} view */
 function onCallList(view) {
   const people = [...view.staff.values()]
     .filter((person) => person.on_call || person.in_session)
@@ -200,6 +226,7 @@ function onCallList(view) {
   </ul>`;
 }
 
+/** @param {ListView} view */
 function empty(view) {
   return html`<div class="card empty">
     <h2>${t("Nobody is waiting")}</h2>
@@ -216,7 +243,12 @@ function empty(view) {
   </div>`;
 }
 
-/** The list's head: the tabs, and who is on call. `tabs` are {path, words, count, current}. */
+/**
+ * The list's head: the tabs, and who is on call.
+ *
+ * @param {ListView} view
+ * @param {Tab[]} tabs
+ */
 export function listHead(view, tabs) {
   return html`<div class="head">
       <h1 tabindex="-1" data-focus>${t("Sessions List")}</h1>
@@ -235,7 +267,7 @@ export function listHead(view, tabs) {
     </nav>`;
 }
 
-/** `view` has rows, staff, limits, cases, claiming, me, onCall, mayClaim, now_ms, loaded, silent and act. */
+/** @param {ListView} view */
 export function requestsTab(view) {
   const count = view.rows.length;
   return html` ${

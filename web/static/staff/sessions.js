@@ -4,6 +4,7 @@ import { minutes, moment } from "../shared/format.js";
 import { html, nothing, repeat } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
+/** @type {Record<string, () => string>} */
 export const OUTCOMES = {
   completed: () => t("Completed"),
   declined: () => t("Declined"),
@@ -13,19 +14,23 @@ export const OUTCOMES = {
 const DAY_MS = 86_400_000;
 const AGAIN_MS = 500;
 
+/** @typedef {Omit<Protocol.SessionsPast, "type" | "id" | "before_visit">} Filters */
+
 /** Visits that are claimed or live, as this browser holds them. Pure state. */
 export class Sessions {
+  /** @type {Protocol.SessionRow[]} */
   rows = [];
 
+  /** @param {Protocol.Topics["sessions"]} message */
   take(message) {
     if (message.type === "sessions.snapshot") this.rows = message.rows;
-    else {
-      const visit = message.row?.visit ?? message.visit;
-      this.rows = this.rows.filter((row) => row.visit !== visit);
-      if (message.row) this.rows = [...this.rows, message.row].sort((a, b) => a.claimed_ms - b.claimed_ms);
-    }
+    else if (message.type === "sessions.row") {
+      const rows = [...this.rows.filter(({ visit }) => visit !== message.row.visit), message.row];
+      this.rows = rows.sort((a, b) => (a.claimed_ms ?? 0) - (b.claimed_ms ?? 0));
+    } else this.rows = this.rows.filter(({ visit }) => visit !== message.visit);
   }
 
+  /** @param {string} person */
   of(person) {
     return this.rows.filter((row) => row.claimant?.id === person);
   }
@@ -36,15 +41,21 @@ export class Sessions {
  * server has not read yet.
  */
 export class Past {
+  /** @type {Protocol.PastRow[] | null} */
   rows = null;
   more = false;
   unread = 0;
   busy = false;
+  /** @type {Filters} */
   filters = {};
   #searches = 0;
   #client;
   #changed;
 
+  /**
+   * @param {import("../signalling.js").SignallingClient} client
+   * @param {() => void} changed
+   */
   constructor(client, changed) {
     this.#client = client;
     this.#changed = changed;
@@ -79,6 +90,10 @@ export class Past {
   }
 }
 
+/**
+ * @param {Protocol.SessionRow} row
+ * @param {ListView} view
+ */
 function taken(row, view) {
   const own = row.claimant?.id === view.me.id;
   const present = ["patient", "provider"].filter((party) => row.present.includes(party));
@@ -124,7 +139,13 @@ function taken(row, view) {
   </li>`;
 }
 
-/** The tabs "Mine" and "Live now". */
+/**
+ * The tabs "Mine" and "Live now".
+ *
+ * @param {Protocol.SessionRow[]} rows
+ * @param {ListView} view
+ * @param {string} emptyText
+ */
 export function takenTab(rows, view, emptyText) {
   return html`${
     rows.length
@@ -143,16 +164,20 @@ export function takenTab(rows, view, emptyText) {
     </ul>`;
 }
 
+/**
+ * @param {Protocol.PastRow} row
+ * @param {ListView} view
+ */
 function ended(row, view) {
   const mayReopen =
     row.claimant?.id === view.me.id && row.reopen_until_ms && row.reopen_until_ms > view.now_ms;
   return html`<li class="card req">
-    <div class="waited num"><span>${moment(row.ended_ms)}</span></div>
+    <div class="waited num"><span>${row.ended_ms ? moment(row.ended_ms) : nothing}</span></div>
     <div class="who">
       <div class="row">
         <h2>${row.name}</h2>
         <span class="chip ${row.outcome === "completed" ? "" : "off"}"
-          >${OUTCOMES[row.outcome]?.() ?? row.outcome}</span>
+          >${OUTCOMES[row.outcome ?? ""]?.() ?? row.outcome}</span>
       </div>
       <p class="meta">
         <span>${row.claimant?.name ?? t("Nobody claimed it")}</span>${
@@ -178,24 +203,33 @@ function ended(row, view) {
   </li>`;
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @returns {Filters}
+ */
 function filtersOf(form) {
   const data = new FormData(form);
-  const since = data.get("since") ? new Date(`${data.get("since")}T00:00`).getTime() : null;
-  const until = data.get("until") ? new Date(`${data.get("until")}T00:00`).getTime() + DAY_MS : null;
+  const field = (/** @type {string} */ name) => String(data.get(name) ?? "").trim();
+  const midnight_ms = (/** @type {string} */ day) => new Date(`${day}T00:00`).getTime();
   const given = {
-    text: data.get("text")?.trim(),
-    provider: data.get("provider"),
-    outcome: data.get("outcome"),
-    since_ms: since,
-    before_ms: until,
+    text: field("text"),
+    provider: field("provider"),
+    outcome: field("outcome"),
+    since_ms: field("since") && midnight_ms(field("since")),
+    before_ms: field("until") && midnight_ms(field("until")) + DAY_MS,
   };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value));
 }
 
-/** The tab "Past". */
+/**
+ * The tab "Past".
+ *
+ * @param {Past} past
+ * @param {ListView} view
+ */
 export function pastTab(past, view) {
   const people = [...view.staff.values()].sort((a, b) => a.name.localeCompare(b.name));
-  const search = (event) => {
+  const search = (/** @type {On<HTMLFormElement>} */ event) => {
     event.preventDefault();
     past.search(filtersOf(event.currentTarget)).catch(view.failed);
   };
@@ -204,7 +238,7 @@ export function pastTab(past, view) {
       role="search"
       aria-label=${t("Past sessions")}
       @submit=${search}
-      @change=${(event) => event.currentTarget.requestSubmit()}>
+      @change=${(/** @type {On<HTMLFormElement>} */ event) => event.currentTarget.requestSubmit()}>
       <div class="field">
         <label for="past-text">${t("Patient")}</label
         ><input class="input" id="past-text" name="text" type="search" maxlength="100" autocomplete="off" />

@@ -5,6 +5,15 @@ import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { callsView } from "./calls.js";
 
+/**
+ * @typedef {object} Story a visit's, as far as it is loaded
+ * @property {Protocol.HistoryPart[] | null} events null while they load
+ * @property {Protocol.CallPart[] | null} calls
+ * @property {Protocol.CasePart | undefined} info
+ * @property {string | null} refused why there is no Case Information
+ */
+
+/** @type {Record<string, (by: string) => string>} */
 const SENTENCES = {
   opened: (by) => t("{by} entered the setup guide.", { by }),
   guide_finished: (by) => t("{by} finished the setup guide.", { by }),
@@ -29,16 +38,23 @@ const SENTENCES = {
   reopened: (by) => t("{by} reopened it.", { by }),
 };
 
-/** Waits and talk, from the events. */
+/**
+ * The wait, from the events.
+ *
+ * @param {Protocol.HistoryPart[]} events
+ */
 function figures(events) {
-  const at = (kind) => events.find((event) => event.kind === kind)?.at_ms;
-  const waited = at("opened") && at("claimed") ? at("claimed") - at("opened") : null;
-  return waited === null
-    ? nothing
-    : html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(waited) })}</p>`;
+  const at = (/** @type {string} */ kind) => events.find((event) => event.kind === kind)?.at_ms;
+  const [opened, claimed] = [at("opened"), at("claimed")];
+  return opened && claimed
+    ? html`<p class="quiet">${t("Waited {time} until the claim.", { time: minutes(claimed - opened) })}</p>`
+    : nothing;
 }
 
-/** `story` has visit, events and calls (null while they load), info (of the case topic) and refused. */
+/**
+ * @param {Story} story
+ * @param {{ now_ms: number, close: () => void }} options
+ */
 export function storyView(story, { now_ms, close }) {
   const name = story.info?.patient.name ?? t("Visit");
   return html`<h2 id="story-title">${name}</h2>
