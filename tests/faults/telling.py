@@ -59,7 +59,8 @@ class Telling:
         self._chance = random.Random(f"doors {seed}")
         self._shown_s = shown_s
         settings = Settings()
-        self._redis = connect(replace(settings, redis=replace(settings.redis, url=store.url)))
+        patient = replace(settings.redis, url=store.url, socket_timeout_s=30.0)
+        self._redis = connect(replace(settings, redis=patient))
         self._store = Store(self._redis, Seal({b"1": b"k" * 32}))
         self._people: dict[str, Somebody] = {}
         self._queues: dict[str, asyncio.Queue[Step]] = {}

@@ -1,0 +1,44 @@
+"""The server as it is, whose workers write how many tasks they have: `python -m tests.faults.counted CONFIG`."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from web.app import create_app as create
+from web.config import Settings, load
+from web.serve import serve
+
+EVERY_S = 0.5
+
+
+def create_app(settings: Settings) -> web.Application:
+    """The product's app, with a task beside it."""
+    app = create(settings)
+    file = Path(settings.data.folder) / f"counted-{os.getpid()}.json"
+
+    async def count() -> None:
+        while True:
+            fresh = file.with_suffix(".new")
+            fresh.write_text(json.dumps({"tasks": len(asyncio.all_tasks())}))
+            fresh.replace(file)
+            await asyncio.sleep(EVERY_S)
+
+    async def counting(app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(count())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    app.cleanup_ctx.append(counting)
+    return app
+
+
+if __name__ == "__main__":
+    serve(load(Path(sys.argv[1])), application="tests.faults.counted:create_app")

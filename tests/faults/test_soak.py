@@ -1,0 +1,115 @@
+"""Row 20 of the design for ten minutes: people come and go, and the workers are as small in the end as they were."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.faults.conftest import Measured
+from tests.server import RunningServer
+from tests.web.site import LIND, OSEI
+from web import demo
+from web.bench.stage import UNLIMITED
+from web.config import parse
+
+GREENROOM = str(Path(sys.executable).with_name("greenroom"))
+WORKERS = 2
+FOR_S = 600.0
+ROUND_PATIENTS, ROUND_LIMIT_S = 150, 120.0
+WARM_ROUNDS = 2
+EMPTY_S = 8.0  # until everybody who left has also lingered
+LOOKS = 5
+
+
+class Size(NamedTuple):
+    """All workers together while nobody is there: memory in MB, open descriptors, tasks."""
+
+    memory: float
+    descriptors: float
+    tasks: float
+
+
+def look(server: RunningServer) -> Size:
+    """Return the size at this moment."""
+    memory = descriptors = tasks = 0.0
+    for pid in server.pids:
+        status = Path(f"/proc/{pid}/status").read_text()
+        memory += int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        descriptors += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        tasks += json.loads((server.data / f"counted-{pid}.json").read_text())["tasks"]
+    return Size(memory, descriptors, tasks)
+
+
+async def size(server: RunningServer) -> Size:
+    """Look a few times, and return the medians."""
+    looks = []
+    for _ in range(LOOKS):
+        await asyncio.sleep(0.5)
+        looks.append(look(server))
+    return Size(*(statistics.median(column) for column in zip(*looks, strict=True)))
+
+
+async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
+    """Let patients come, wait, talk and leave, some of them by a reload or a lost socket, with light media."""
+    process = await asyncio.create_subprocess_exec(
+        *(GREENROOM, "peers", "run", f"{server.url}/demo", "--credentials", str(credentials)),
+        *("--patients", str(ROUND_PATIENTS), "--arrivals", "steady:4/s", "--providers", "8"),
+        *("--fill-in", "100ms..500ms", "--claim-after", "50ms..200ms", "--talk", "500ms..2s"),
+        *("--between", "50ms..200ms", "--reload", "5%", "--vanish", "5%", "--media", "light"),
+        *("--seed", str(seed), "--fail-if", "errors>2%"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), ROUND_LIMIT_S)
+    except TimeoutError:
+        process.kill()
+        raise
+    assert process.returncode == 0, said.decode()[-2000:]
+
+
+def grown(before: float, after: float) -> float:
+    """Return by how many percent something grew; 0 where it shrank."""
+    return max(0.0, (after - before) / before * 100)
+
+
+@pytest.mark.long
+async def test_r20_workers_are_flat_while_people_come_and_go_for_ten_minutes(
+    start_server: StartServer, valkey_url: str, tmp_path: Path, measured: Measured
+) -> None:
+    server = start_server(
+        {
+            "server": {"workers": WORKERS, "demo": "yes"},
+            "redis": {"url": valkey_url},
+            "log": {"format": "json"},
+            "limits": UNLIMITED,
+        },
+        command=[sys.executable, "-m", "tests.faults.counted"],
+    ).wait()
+    settings = parse({"data": {"folder": str(server.data)}}, "test")
+    credentials = tmp_path / "staff"
+    credentials.write_text("".join(f"{email} {demo.password(settings, email)}\n" for email in (OSEI, LIND)))
+    sizes: list[Size] = []
+    pids, end_s = server.pids, time.monotonic() + FOR_S
+    while time.monotonic() < end_s or len(sizes) < WARM_ROUNDS + 2:
+        await visits(server, credentials, len(sizes))
+        await asyncio.sleep(EMPTY_S)
+        sizes.append(await size(server))
+        print(len(sizes), sizes[-1])
+    assert server.pids == pids, "a worker was replaced"
+    warm, last = sizes[WARM_ROUNDS - 1], sizes[-1]
+    rounds = f"{len(sizes) * ROUND_PATIENTS} visits in {FOR_S / 60:.0f} minutes"
+    measured(
+        "F", f"soak, {rounds}: memory of the workers grew", grown(warm.memory, last.memory), "%", at_most=2
+    )
+    more = grown(warm.descriptors, last.descriptors)
+    measured("F", f"soak, {rounds}: descriptors of the workers grew", more, "%", at_most=2)
+    measured("F", f"soak, {rounds}: tasks of the workers grew", grown(warm.tasks, last.tasks), "%", at_most=2)
