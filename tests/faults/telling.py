@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import msgspec
 import redis.asyncio
+import redis.exceptions
 from msgspec.structs import replace
 
 from signalling import views
@@ -107,11 +108,15 @@ class Telling:
 
     async def _read_stream(self) -> None:
         """Keep all that the store takes, from the store itself."""
-        client: Any = redis.asyncio.Redis.from_url(self._store_process.url)
+        client: Any = redis.asyncio.Redis.from_url(self._store_process.url, socket_timeout=30)
         key, last = Keys(ORG).stream, b"0"
         try:
             while True:
-                for _, entries in await client.xread({key: last}, block=100, count=500):
+                try:
+                    streams = await client.xread({key: last}, block=100, count=500)
+                except redis.exceptions.RedisError:
+                    continue  # on a machine with too much to do; what has come meanwhile is read next
+                for _, entries in streams:
                     for number, fields in entries:
                         last = number
                         entry = decode_entry(fields[b"e"])

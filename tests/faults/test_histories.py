@@ -36,6 +36,7 @@ async def _told(seed: int) -> Told:
     shown_s = SHOWN_S if ALL else SHOWN_S * QUICK_SLACK
     told = await tell(steps, seed, shown_s)
     if told.findings:
+        print(in_words([], told.findings, seed))
         fewest = await shortest(steps, seed, told.findings[0].kind, shown_s, SHRINK_S)
         print(in_words(fewest, told.findings, seed))
     return told
