@@ -1,8 +1,9 @@
 /* The staff's calendar, kept fresh: whoever comes back to the page sees who has booked and checked in since.
    It asks only then, so that an empty chair is no activity that would keep somebody signed in. */
+import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
-const place = document.querySelector("#bookings");
+const place = one("#bookings", HTMLElement);
 let looking = false;
 
 /** Somebody is in the middle of something that drawing anew would take away. */
@@ -20,8 +21,10 @@ async function look() {
     if (!fresh || fresh.innerHTML === place.innerHTML || busy()) return;
     const held = document.activeElement?.closest("#bookings a[href]")?.getAttribute("href");
     place.replaceChildren(...fresh.childNodes);
-    if (held) place.querySelector(`a[href="${CSS.escape(held)}"]`)?.focus();
-    document.querySelector("#news").textContent = t("The calendar has changed.");
+    /** @type {HTMLElement | null} */
+    const link = held ? place.querySelector(`a[href="${CSS.escape(held)}"]`) : null;
+    link?.focus();
+    one("#news", HTMLElement).textContent = t("The calendar has changed.");
   } catch {
     // Offline: the next return to the page asks again.
   } finally {

@@ -3,25 +3,32 @@
    without a reload. */
 import { html, nothing, render } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
+import { one, told } from "../shared/page.js";
 import { intlLocale, t, tn } from "../shared/text.js";
 
-const root = document.querySelector("#week");
-const { zone, starts_ms: starts } = JSON.parse(document.querySelector("#week-data").textContent);
+const root = one("#week", HTMLElement);
+/** @type {{ zone: string, starts_ms: number[] }} */
+const { zone, starts_ms: starts } = told("#week-data");
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const DAY_MS = 86_400_000;
 
-const format = (options) => new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
-/** Writes 2026-11-24. */
+const format = (/** @type {Intl.DateTimeFormatOptions} */ options) =>
+  new Intl.DateTimeFormat(intlLocale(), { timeZone: mine, ...options });
+/**
+ * Writes 2026-11-24.
+ *
+ * @param {string} timeZone
+ */
 const dateIn = (timeZone) => new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short" });
 const clock = format({ hour: "numeric", minute: "2-digit" });
-const zoneName = (at) =>
+const zoneName = (/** @type {number} */ at) =>
   format({ timeZoneName: "long" })
     .formatToParts(at)
     .find(({ type }) => type === "timeZoneName")?.value ?? mine;
 
 /** Whether the two clocks show the same at all these times. */
 function sameClocks() {
-  const wall = (timeZone) =>
+  const wall = (/** @type {string} */ timeZone) =>
     new Intl.DateTimeFormat("en-CA", { timeZone, dateStyle: "short", timeStyle: "short" });
   const [theirs, ours] = [wall(zone), wall(mine)];
   return starts.every((at) => theirs.format(at) === ours.format(at));
@@ -29,14 +36,14 @@ function sameClocks() {
 
 /** The visitor's dates that the week touches, each with its times. */
 function byDay() {
+  /** @type {Map<string, number[]>} */
   const days = new Map();
   const iso = dateIn(mine);
   for (const at of starts) {
     const date = iso.format(at);
-    if (!days.has(date)) days.set(date, []);
-    days.get(date).push(at);
+    days.set(date, [...(days.get(date) ?? []), at]);
   }
-  const [first, last] = [starts[0], starts.at(-1)].map((at) => Date.parse(iso.format(at)));
+  const [first, last] = [starts[0], starts[starts.length - 1]].map((at) => Date.parse(iso.format(at)));
   for (let day = first; day <= last; day += DAY_MS) {
     const date = new Date(day).toISOString().slice(0, 10);
     if (!days.has(date)) days.set(date, []);
@@ -45,34 +52,36 @@ function byDay() {
 }
 
 function start() {
-  root.querySelector("form").append(hidden());
+  one("form", HTMLFormElement, root).append(hidden());
   if (!starts.length) return;
   const days = byDay();
-  const pick = root.querySelector(".pick");
-  const wanted = new URLSearchParams(location.search).get("day");
-  let chosen = days.get(wanted)?.length ? wanted : [...days].find(([, times]) => times.length)[0];
+  const pick = one(".pick", HTMLElement, root);
+  const wanted = new URLSearchParams(location.search).get("day") ?? "";
+  const [soonest] = [...days.keys()].filter((date) => days.get(date)?.length);
+  let chosen = days.get(wanted)?.length ? wanted : soonest;
   const same = sameClocks();
   if (!same)
-    root.querySelector("#zone").textContent = t("Times are for where you are: {zone}.", {
+    one("#zone", HTMLElement, root).textContent = t("Times are for where you are: {zone}.", {
       zone: zoneName(starts[0]),
     });
 
-  root.querySelector("#range").textContent = format({ month: "short", day: "numeric" }).formatRange(
-    starts[0],
-    starts.at(-1),
-  );
+  const range = format({ month: "short", day: "numeric" });
+  one("#range", HTMLElement, root).textContent = range.formatRange(starts[0], starts[starts.length - 1]);
 
+  /**
+   * @param {string} date
+   * @param {Intl.DateTimeFormatOptions} options
+   */
   const words = (date, options) =>
     new Intl.DateTimeFormat(intlLocale(), { timeZone: "UTC", ...options }).format(Date.parse(date));
-  const say = (date, options) => words(date, { weekday: "long", month: "long", day: "numeric", ...options });
-  const choose = (date) => (event) => {
+  const choose = (/** @type {string} */ date) => (/** @type {Event} */ event) => {
     event.preventDefault();
     chosen = date;
     history.replaceState(null, "", `?day=${date}${location.hash}`);
     draw();
   };
-  const count = (times) => (times.length ? tn("{n} time", "{n} times", times.length) : t("none"));
-  const day = ([date, times]) =>
+  const count = (/** @type {number} */ n) => (n ? tn("{n} time", "{n} times", n) : t("none"));
+  const day = (/** @type {[string, number[]]} */ [date, times]) =>
     html`<li>
       <a
         class="day"
@@ -80,18 +89,19 @@ function start() {
         aria-current=${date === chosen ? "date" : nothing}
         @click=${choose(date)}><span>${words(date, { weekday: "short" })}</span><b class="num"
           >${words(date, { day: "numeric" })}<span class="sr"> ${words(date, { month: "long" })},</span></b
-        ><span class="small">${count(times)}</span></a>
+        ><span class="small">${count(times.length)}</span></a>
     </li>`;
 
   function draw() {
-    const times = days.get(chosen);
+    const times = days.get(chosen) ?? [];
+    const heading = words(chosen, { weekday: "long", month: "long", day: "numeric", year: "numeric" });
     render(
       html`<ul role="list" class="days">
           ${[...days].map(day)}
         </ul>
         <form method="post" action=${root.dataset.action} class="stack">
           ${ownField()}
-          <h3 aria-live="polite">${say(chosen, { year: "numeric" })}</h3>
+          <h3 aria-live="polite">${heading}</h3>
           <input type="hidden" name="zone" value=${mine} />
           ${
             times.length

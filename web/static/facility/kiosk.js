@@ -1,26 +1,28 @@
 /* A kiosk's page: the list is taken in anew every few seconds, and the screen is cleared when nobody has
    touched it for a while. The page works without this; then the list is as old as the page. */
+import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
 const EVERY_MS = 3_000;
 
-const rows = document.querySelector("#rows");
+const rows = one("#rows", HTMLElement);
+const { list = "", cleared = "" } = rows.dataset;
 const idle_ms = Number(rows.dataset.idle) * 1000;
 const warned_ms = Number(rows.dataset.warned) * 1000;
-const said = document.querySelector("#said");
+const said = one("#said", HTMLElement);
 let shown = rows.innerHTML.trim();
 let lost = false;
 
 /** Who is being called, as texts. */
 const called = () =>
   // biome-ignore lint/performance/useDomNodeTextContent: as it is read, without line breaks
-  [...rows.querySelectorAll(".called")].map((row) => row.querySelector("p").innerText.trim());
+  [...rows.querySelectorAll(".called")].map((row) => one("p", HTMLElement, row).innerText.trim());
 
 async function refresh() {
   if (document.visibilityState !== "visible") return;
   let answer;
   try {
-    answer = await fetch(rows.dataset.list, { signal: AbortSignal.timeout(10_000) });
+    answer = await fetch(list, { signal: AbortSignal.timeout(10_000) });
   } catch {
     if (!lost) said.textContent = t("Connection lost. The list is tried again by itself.");
     lost = true;
@@ -33,8 +35,10 @@ async function refresh() {
   lost = false;
   if (fresh === shown) return;
   const before = new Set(called());
-  const focus = rows.contains(document.activeElement) ? document.activeElement.id : "";
-  rows.innerHTML = shown = fresh; // of this server, drawn by the template that drew the page
+  const held = document.activeElement;
+  const focus = held && rows.contains(held) ? held.id : "";
+  shown = fresh;
+  rows.innerHTML = fresh; // of this server, drawn by the template that drew the page
   if (focus) document.getElementById(focus)?.focus();
   const news = called().filter((text) => !before.has(text));
   if (news.length) said.textContent = news.join(". ");
@@ -44,17 +48,20 @@ setInterval(refresh, EVERY_MS);
 document.addEventListener("visibilitychange", refresh);
 
 /* --- privacy: what was typed, and who stands in line, is not for the next one */
-const form = document.querySelector("form[data-once]");
+const form = one("form[data-once]", HTMLFormElement);
 let timer = 0;
+/** @type {HTMLElement | null} */
 let warning = null;
 
+/** @type {() => Iterable<HTMLInputElement | HTMLTextAreaElement>} */
+const fields = () => form.querySelectorAll("input:not([type=hidden]), textarea");
 const anythingToHide = () =>
-  [...form.elements].some((field) => field.matches("input:not([type=hidden]), textarea") && field.value) ||
+  [...fields()].some((field) => field.value) ||
   (rows.querySelector("li") && !rows.closest("details:not([open])"));
 
 function clear() {
   form.reset();
-  location.replace(rows.dataset.cleared);
+  location.replace(cleared);
 }
 
 function warn() {

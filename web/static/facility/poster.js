@@ -1,4 +1,6 @@
 /* The button that prints; without JavaScript, the browser's own menu does. */
-const button = document.querySelector("#print");
+import { one } from "../shared/page.js";
+
+const button = one("#print", HTMLButtonElement);
 button.hidden = false;
 button.addEventListener("click", () => print());

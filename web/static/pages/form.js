@@ -1,21 +1,25 @@
 /* Small comforts for the server-rendered forms: a form is sent once, and a failed one puts the focus on what
    went wrong. The forms work without this. */
-document.querySelector("#errors")?.focus();
+
+/** @type {HTMLElement | null} */
+const errors = document.querySelector("#errors");
+errors?.focus();
 
 for (const form of document.querySelectorAll("form[data-once]")) {
-  const button = form.querySelector("[data-busy]");
-  const label = button.textContent;
+  /** @type {HTMLButtonElement | null} */
+  const button = form.querySelector("button[data-busy]");
+  const label = button?.textContent ?? "";
   let sent = false;
   form.addEventListener("submit", (event) => {
     if (sent) return event.preventDefault();
     sent = true;
-    button.setAttribute("aria-disabled", "true");
-    button.textContent = button.dataset.busy;
+    button?.setAttribute("aria-disabled", "true");
+    if (button) button.textContent = button.dataset.busy ?? label;
   });
   addEventListener("pageshow", () => {
     // back by the browser's button: the form can be sent again
     sent = false;
-    button.removeAttribute("aria-disabled");
-    button.textContent = label;
+    button?.removeAttribute("aria-disabled");
+    if (button) button.textContent = label;
   });
 }

@@ -1,5 +1,6 @@
 /* Whether this browser lets the clinic's pages raise desktop notifications, and the press by which it is
    asked. Never asked on load. */
+import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
 const WORDS = {
@@ -11,7 +12,7 @@ const WORDS = {
     ),
   default: () => t("This browser has not been asked yet."),
 };
-const place = document.querySelector("#notify");
+const place = one("#notify", HTMLElement);
 
 function draw() {
   const { permission } = Notification;

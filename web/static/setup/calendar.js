@@ -1,43 +1,54 @@
 /* Comforts for the form of the public-facing calendar: another opening time or closed day as soon as the last
    one is used, Monday's hours on all weekdays, and how the colour will look. The form works without this. */
+import { one } from "../shared/page.js";
 import { t } from "../shared/text.js";
 
-const form = document.querySelector("form[data-once]");
+const form = one("form[data-once]", HTMLFormElement);
 
-/** A copy of an emptied row is added whenever the last one is filled in. */
+/** The fields of a row; some rows are no more than one field. */
+const inputsOf = (/** @type {Element} */ row) =>
+  row instanceof HTMLInputElement ? [row] : [...row.querySelectorAll("input")];
+
+/** A copy of an element with all that is in it. */
+const copyOf = (/** @type {Element} */ original) => /** @type {Element} */ (original.cloneNode(true));
+
+/**
+ * A copy of an emptied row is added whenever the last one is filled in.
+ *
+ * @param {Element} list
+ */
 function grow(list) {
   list.addEventListener("change", () => {
     const last = list.lastElementChild;
-    const inputs = last.matches("input") ? [last] : [...last.querySelectorAll("input")];
-    if (!inputs.some((input) => input.value)) return;
-    const next = last.cloneNode(true);
-    for (const input of next.matches("input") ? [next] : next.querySelectorAll("input")) input.value = "";
+    if (!last || !inputsOf(last).some((input) => input.value)) return;
+    const next = copyOf(last);
+    for (const input of inputsOf(next)) input.value = "";
     list.append(next);
   });
 }
 
 for (const list of form.querySelectorAll(".spans, .dates")) grow(list);
 
-const copy = document.querySelector("#copy-monday");
+const copy = one("#copy-monday", HTMLButtonElement);
 copy.hidden = false;
 copy.addEventListener("click", () => {
   const [monday, ...others] = form.querySelectorAll(".weekday .spans");
   for (const day of others.slice(0, 4)) {
     const [opens, closes] = [...day.querySelectorAll("input")].map(({ name }) => name);
-    const rows = monday.cloneNode(true);
+    const rows = copyOf(monday);
     for (const [index, input] of [...rows.querySelectorAll("input")].entries()) {
       const original = day.querySelector(`[name="${index % 2 ? closes : opens}"]`);
       input.name = index % 2 ? closes : opens;
-      input.setAttribute("aria-label", original.getAttribute("aria-label"));
+      input.setAttribute("aria-label", original?.getAttribute("aria-label") ?? "");
     }
     day.replaceChildren(...rows.children);
   }
 });
 
-const accent = document.querySelector("#accent");
-const swatch = document.querySelector("#swatch");
+const accent = one("#accent", HTMLInputElement);
+const swatch = one("#swatch", HTMLElement);
 
-const luminance = (rgb) => {
+const luminance = (/** @type {number[]} */ rgb) => {
   const [r, g, b] = rgb
     .map((part) => part / 255)
     .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));

@@ -6,31 +6,52 @@ import { problemOf } from "../patient/answers.js";
 import { guideStep } from "../patient/guide.js";
 import { visibleSteps } from "../shared/guide.js";
 import { html, render } from "../shared/lit.js";
+import { one } from "../shared/page.js";
 
-const panel = document.querySelector("#preview");
-const place = document.querySelector("#preview-step");
-const form = () => document.querySelector("#guide-form");
+/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 
+const panel = one("#preview", HTMLElement);
+const place = one("#preview-step", HTMLElement);
+const form = () => one("#guide-form", HTMLFormElement);
+
+/** @type {Record<string, Protocol.Answer>} */
 let answers = {};
-let at = null; // the id of the step in the preview; null is the first
+/** @type {string | null} the id of the step in the preview; null is the first */
+let at = null;
 let ended = false;
 let unsaved = false;
 
-const value = (step, name) => step.querySelector(`[name="${step.dataset.step}-${name}"]`)?.value.trim() ?? "";
-
-function condition(text) {
-  const [, step, answer] = /^([^:]+):(.*)$/.exec(text) ?? [];
-  return step ? { step, answer: { yes: true, no: false }[answer] ?? answer.slice(1) } : null;
+/**
+ * @param {HTMLElement} step
+ * @param {string} name
+ */
+function value(step, name) {
+  /** @type {Control | null} */
+  const field = step.querySelector(`[name="${step.dataset.step}-${name}"]`);
+  return field?.value.trim() ?? "";
 }
 
-/** The steps as the form has them now. */
+/** @param {string} text of a field "asked only if" */
+function condition(text) {
+  const [, step, answer] = /^([^:]+):(.*)$/.exec(text) ?? [];
+  if (!step) return null;
+  return { step, answer: answer === "yes" ? true : answer === "no" ? false : answer.slice(1) };
+}
+
+/**
+ * The steps as the form has them now.
+ *
+ * @returns {Protocol.Step[]}
+ */
 function steps() {
-  return [...form().querySelectorAll("[data-step]")].map((step) => ({
-    id: step.dataset.step,
-    kind: step.dataset.kind,
+  /** @type {Iterable<HTMLElement>} */
+  const found = form().querySelectorAll("[data-step]");
+  return [...found].map((step) => ({
+    id: step.dataset.step ?? "",
+    kind: /** @type {Protocol.Step["kind"]} */ (step.dataset.kind),
     title: value(step, "title") || "…",
     help: value(step, "help"),
-    required: step.querySelector("[type=checkbox]").checked,
+    required: one("[type=checkbox]", HTMLInputElement, step).checked,
     options: value(step, "options")
       .split("\n")
       .map((line) => line.trim())
@@ -40,7 +61,9 @@ function steps() {
   }));
 }
 
+/** @type {Map<string, string>} */
 const problems = new Map();
+/** @type {import("../patient/guide.js").GuideState} */
 const state = {
   saving: "", // nothing is sent, so nothing is said of it
   problems,
@@ -55,15 +78,30 @@ const state = {
   },
 };
 
+/**
+ * @param {Protocol.Step} step
+ * @param {Protocol.Step | "done"} to
+ * @param {boolean} forward
+ */
 function go(step, to, forward) {
   const wrong = forward ? problemOf(step, answers[step.id] ?? null) : null;
   if (wrong) problems.set(step.id, wrong);
   else {
     ended = to === "done";
-    at = ended ? null : to.id;
+    at = to === "done" ? null : to.id;
   }
   draw();
 }
+
+/**
+ * A step that is told of, and not made: there is no field of that kind.
+ *
+ * @param {Protocol.Step} step
+ */
+const toldOf = (step) =>
+  /** @type {Protocol.Step} */ (
+    /** @type {unknown} */ ({ ...step, kind: "told", help: place.dataset.device })
+  );
 
 function draw() {
   const asked = state.steps;
@@ -71,7 +109,7 @@ function draw() {
   if (ended) return render(html`<p class="notice" role="status">${place.dataset.end}</p>`, place);
   const step = asked.find(({ id }) => id === at) ?? asked[0];
   // The camera stays off here: a device check is told of, not made.
-  const shown = step.kind === "device_check" ? { ...step, kind: "told", help: place.dataset.device } : step;
+  const shown = step.kind === "device_check" ? toldOf(step) : step;
   const drawn = { ...state, steps: asked.map((other) => (other.id === step.id ? shown : other)) };
   return render(
     guideStep({
@@ -87,42 +125,65 @@ function draw() {
   );
 }
 
+/** @returns {Control[]} */
 const fields = () =>
-  [...form().elements].filter(({ name, type }) => name && !["hidden", "submit", "button"].includes(type));
-const key = ({ type }) => (type === "checkbox" ? "checked" : "value");
+  [.../** @type {Iterable<Control>} */ (form().elements)].filter(
+    ({ name, type }) => name && !["hidden", "submit", "button"].includes(type),
+  );
+
+/** What a field has: text, or whether it is ticked. */
+const contentOf = (/** @type {Control} */ field) =>
+  field instanceof HTMLInputElement && field.type === "checkbox" ? field.checked : field.value;
+
+/**
+ * Give a field the content of another.
+ *
+ * @param {Control} field
+ * @param {string | boolean} content
+ */
+function fill(field, content) {
+  if (typeof content === "string") field.value = content;
+  else if (field instanceof HTMLInputElement) field.checked = content;
+}
 
 /**
  * Draw what the server made of the form, and go on where it says. What was typed since it was `sent` stays.
+ *
+ * @param {string} text
+ * @param {Map<string, string | boolean>} sent by the fields' names
  */
 function take(text, sent) {
   const page = new DOMParser().parseFromString(text, "text/html");
   const fresh = page.querySelector("#guide-form");
   if (!fresh) return location.reload();
-  const typed = fields().filter(
-    (field) => sent.has(field.name) && sent.get(field.name) !== field[key(field)],
-  );
+  const typed = fields().filter((field) => sent.has(field.name) && sent.get(field.name) !== contentOf(field));
   const writing = typed.find((field) => field === document.activeElement)?.name;
   form().replaceWith(document.adoptNode(fresh));
   unsaved = true;
   for (const field of fields()) {
     const before = typed.find(({ name }) => name === field.name);
     if (!before) continue;
-    field[key(field)] = before[key(field)];
+    fill(field, contentOf(before));
     field.dispatchEvent(new Event("input", { bubbles: true }));
   }
   const focus = writing ? form().elements.namedItem(writing) : form().querySelector("[autofocus]");
-  focus?.focus();
-  focus?.scrollIntoView({ block: writing ? "nearest" : "center" });
+  if (focus instanceof HTMLElement) {
+    focus.focus();
+    focus.scrollIntoView({ block: writing ? "nearest" : "center" });
+  }
   draw();
 }
 
 /**
  * Send the form with a button pressed, and draw what comes back; the whole page where that fails, which says
  * what is wrong.
+ *
+ * @param {string} action
  */
 async function press(action) {
-  const sent = new Map(fields().map((field) => [field.name, field[key(field)]]));
-  const body = new URLSearchParams(new FormData(form()));
+  const sent = new Map(fields().map((field) => [field.name, contentOf(field)]));
+  const entries = [...new FormData(form())].map(([name, content]) => [name, String(content)]);
+  const body = new URLSearchParams(entries);
   body.append("do", action);
   try {
     const answer = await fetch(form().action, { method: "POST", body });
@@ -140,7 +201,7 @@ async function press(action) {
 let pressing = Promise.resolve(); // one after the other: each begins with what the last one made
 document.addEventListener("submit", (event) => {
   if (event.target !== form()) return;
-  const action = event.submitter?.value ?? "save";
+  const action = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "save";
   if (action === "save") {
     unsaved = false;
     return;
@@ -149,15 +210,17 @@ document.addEventListener("submit", (event) => {
   pressing = pressing.then(() => press(action));
 });
 document.addEventListener("input", ({ target }) => {
-  if (!form().contains(target)) return;
+  const field = /** @type {Control} */ (target);
+  if (!form().contains(field)) return;
   unsaved = true;
-  const step = target.closest("[data-step]");
-  if (target.id === `${step?.dataset.step}-title`) {
-    for (const place of step.querySelectorAll("[data-title]")) place.textContent = target.value;
+  /** @type {HTMLElement | null} */
+  const step = field.closest("[data-step]");
+  if (step && field.id === `${step?.dataset.step}-title`) {
+    for (const place of step.querySelectorAll("[data-title]")) place.textContent = field.value;
   }
   draw();
 });
-document.querySelector("#preview-again").addEventListener("click", () => {
+one("#preview-again", HTMLButtonElement).addEventListener("click", () => {
   [answers, at, ended] = [{}, null, false];
   problems.clear();
   draw();
