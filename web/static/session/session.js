@@ -4,23 +4,22 @@
 
 import { mark } from "../shared/brand.js";
 import { Chat, chatView } from "../shared/chat.js";
-import { initials } from "../shared/format.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
-import { announce, ask, closeMenu, toast } from "../shared/ui.js";
+import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling.js";
+import { bar } from "./bar.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
+import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
-import { otherInWords, otherSpoken, ownWords, qualityWords } from "./words.js";
+import { otherSpoken, ownWords, qualityWords } from "./words.js";
 
-/** @typedef {"own" | "chat"} AsideId */
-/** @typedef {Aside & { id: AsideId, count?: number }} Beside */
-/** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
+/** @typedef {import("./bar.js").AsideId} AsideId */
+/** @typedef {import("./pair.js").Video} Video */
 
-const TONES = { good: "", quiet: "off", amber: "amber" };
 const STATS_EVERY_MS = 2_000;
 /** @type {Record<Role, "patient" | "provider">} */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
@@ -296,7 +295,9 @@ export class Session {
   view() {
     if (!this.#visit)
       return html`<main id="main" tabindex="-1" class="session"><h1>${t("Your session")}</h1></main>`;
-    if (this.#link.path === "taken_over") return this.#elsewhere();
+    if (this.#link.path === "taken_over") {
+      return elsewhere({ here: () => this.#link.open(), back: this.#back?.() ?? nothing });
+    }
     const asides = this.#asides();
     const aside = asides.find(({ id }) => id === this.#asideOpen) ?? null;
     return html`<div
@@ -306,13 +307,19 @@ export class Session {
       ${ref((element) => {
         this.#stage = element ?? null;
       })}>
-      ${this.#bar(asides)}
+      ${bar({
+        home: this.#home(),
+        title: this.title,
+        since_ms: this.#live ? this.#visit.live_ms : null,
+        quality: qualityWords(this.#link.path, this.#quality),
+        asides,
+        open: this.#asideOpen,
+        show: (which) => this.#show(which),
+        // Before the call the languages stand under the devices.
+        entries: [...this.#more(), ...(this.#live ? this.#language.entries() : [])],
+      })}
       <main id="main" tabindex="-1" class="floor">
-        ${
-          this.#others.length > 1
-            ? this.#allTiles()
-            : html`<div class="tiles">${this.#otherTile()}${this.#ownTile()}</div>`
-        }
+        ${this.#floor(this.#visit)}
         ${this.#live ? nothing : this.#lobby()}
       </main>
       ${
@@ -343,11 +350,11 @@ export class Session {
   /**
    * What can stand beside the call: the role's own, and the messages.
    *
-   * @returns {Beside[]}
+   * @returns {import("./bar.js").Beside[]}
    */
   #asides() {
     const own = this.#aside();
-    /** @type {Beside} */
+    /** @type {import("./bar.js").Beside} */
     const messages = {
       id: "chat",
       label: t("Messages"),
@@ -371,191 +378,45 @@ export class Session {
     this.#redraw();
   }
 
-  /** @param {Beside[]} asides */
-  #bar(asides) {
-    const [quality, tone] = qualityWords(this.#link.path, this.#quality);
-    return html`<header class="bar">
-      ${this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name)}
-      <h1 tabindex="-1" data-focus>${this.title}</h1>
-      <span class="marks">
-        ${
-          this.#live && this.#known.live_ms
-            ? html`<span class="chip off"><since-clock since=${this.#known.live_ms}></since-clock></span>`
-            : nothing
-        }
-        <span class="chip ${TONES[tone]}" role="status"
-          ><span class="dot"></span>${quality}</span>
-        ${asides.map(
-          ({ id, label, short = label, count }) =>
-            html`<button
-              type="button"
-              class="btn"
-              aria-expanded=${this.#asideOpen === id ? "true" : "false"}
-              @click=${() => {
-                this.#show(this.#asideOpen === id ? null : id);
-                this.#redraw();
-              }}>
-              <span class="full">${label}</span><span class="short" aria-hidden="true">${short}</span
-              >${count ? html` <span class="chip amber num">${count}</span>` : nothing}
-            </button>`,
-        )}
-        ${this.#moreMenu()}
-      </span>
-    </header>`;
+  #home() {
+    return this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name);
   }
 
-  #moreMenu() {
-    // Before the call the languages stand under the devices.
-    const entries = [...this.#more(), ...(this.#live ? this.#language.entries() : [])];
-    if (!entries.length) return nothing;
-    const run = (/** @type {On<HTMLButtonElement>} */ event, /** @type {() => void} */ act) => {
-      closeMenu(event.currentTarget);
-      act();
+  /**
+   * The pictures: two tiles, or a tile for each where there are more than two.
+   *
+   * @param {Protocol.VisitPart} visit
+   */
+  #floor(visit) {
+    const others = othersOf(visit, this.party);
+    const opposite = OTHER[this.role];
+    const live = this.#live;
+    const own = ownTile({ link: this.#link, live, started: this.#me.started });
+    const call = {
+      soundBlocked: this.#soundBlocked,
+      listen: () => this.#listen(),
+      interrupted: live && this.#link.path === "reconnecting",
     };
-    return html`<details class="more">
-      <summary class="btn">${t("More")}</summary>
-      <div class="card">
-        ${entries.map(
-          ({ words, lang, act }) =>
-            html` <button
-              type="button"
-              class="btn plain"
-              lang=${lang ?? nothing}
-              @click=${(/** @type {On<HTMLButtonElement>} */ event) => run(event, act)}>
-              ${words}
-            </button>`,
-        )}
-      </div>
-    </details>`;
-  }
-
-  get #others() {
-    return othersOf(this.#known, this.party);
-  }
-
-  #allTiles() {
-    const others = this.#others;
-    return html`<div class="tiles many" data-count=${others.length}>
-      ${this.#tiles.view({
-        others,
-        link: this.#link,
-        live: this.#live,
-        opposite: OTHER[this.role],
-      })}${this.#ownTile()}
-      ${
-        this.#soundBlocked
-          ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>
-              ${t("Press to hear everybody")}
-            </button>`
-          : nothing
-      }
-      ${
-        this.#live && this.#link.path === "reconnecting"
-          ? html`<p class="veil" role="status">
-              ${t("Picture and sound are interrupted. Reconnecting by itself…")}
-            </p>`
-          : nothing
-      }
-    </div>`;
-  }
-
-  #otherTile() {
-    const { media } = this.#link;
-    const otherMuted = this.#link.mutedOf(OTHER[this.role]);
-    const words = otherInWords(this.#other, { role: this.role });
-    const here = this.#live && this.#other.present;
-    const picture = here && !otherMuted.video && this.#seen;
-    return html`<section class="tile other" aria-label=${this.#other.name} ?data-picture=${picture}>
-      <video
-        class="remote"
-        autoplay
-        playsinline
-        @resize=${() => this.#look()}
-        aria-label=${t("Picture of {name}", this.#other)}
-        .srcObject=${media?.remote ?? null}
-        ${ref((element) => {
-          this.#remote = /** @type {Video | undefined} */ (element) ?? null;
-        })}></video>
-      ${
-        picture
-          ? nothing
-          : html`<div class="who">
-              <span class="face large" aria-hidden="true">${initials(this.#other.name)}</span>
-              <p class="name">${here ? this.#other.name : words.text}</p>
-              <p class="chip ${here ? "off" : TONES[words.tone]}">
-                ${here ? (otherMuted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
-              </p>
-              ${
-                this.#live && !this.#other.present
-                  ? html`<p class="quiet small">
-                      ${t(
-                        "The session goes on when they are back. Nobody needs to press again for a short " +
-                          "break.",
-                      )}
-                    </p>`
-                  : nothing
-              }
-            </div>`
-      }
-      ${
-        this.#live
-          ? html`<span class="tag"><span>${this.#other.name}</span> ${
-              otherMuted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
-            }</span>`
-          : nothing
-      }
-      ${
-        this.#soundBlocked
-          ? html`<button type="button" class="btn main sound" @click=${() => this.#listen()}>
-              ${t("Press to hear {name}", this.#other)}
-            </button>`
-          : nothing
-      }
-      ${
-        this.#live && this.#link.path === "reconnecting"
-          ? html`<p class="veil" role="status">
-              ${t("Picture and sound are interrupted. Reconnecting by itself…")}
-            </p>`
-          : nothing
-      }
-    </section>`;
-  }
-
-  #ownTile() {
-    const { found, media, muted } = this.#link;
-    const on = found.video === "on" && !muted.video;
-    const sent = this.#live
-      ? on
-        ? t("You")
-        : null
-      : this.#me.started
-        ? t("You · sent when both have pressed")
-        : t("You, as you will be seen · not sent yet");
-    const why =
-      found.video === null
-        ? t("Waiting for the camera. Your browser may ask you to allow it.")
-        : muted.video
-          ? t("Camera is off")
-          : t("No camera");
-    const quiet = muted.audio ? t("Muted") : found.audio && found.audio !== "on" ? t("No microphone") : null;
-    return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
-      <video
-        muted
-        .muted=${true}
-        autoplay
-        playsinline
-        aria-label=${t("Your own picture")}
-        ?hidden=${!on}
-        .srcObject=${media?.preview ?? null}></video>
-      ${on ? nothing : html`<p class="why">${why}</p>`}
-      ${
-        sent || quiet
-          ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${
-              quiet ? html`<span class="chip amber">${quiet}</span>` : nothing
-            }</span>`
-          : nothing
-      }
-    </section>`;
+    if (others.length > 1) {
+      return html`<div class="tiles many" data-count=${others.length}>
+        ${this.#tiles.view({ others, link: this.#link, live, opposite })}${own}
+        ${overTiles({ ...call, sound: t("Press to hear everybody") })}
+      </div>`;
+    }
+    const other = otherTile({
+      party: this.#other,
+      role: this.role,
+      live,
+      seen: this.#seen,
+      stream: this.#link.media?.remote ?? null,
+      muted: this.#link.mutedOf(opposite),
+      resized: () => this.#look(),
+      held: (video) => {
+        this.#remote = video;
+      },
+      over: overTiles({ ...call, sound: t("Press to hear {name}", this.#other) }),
+    });
+    return html`<div class="tiles">${other}${own}</div>`;
   }
 
   #lobby() {
@@ -590,20 +451,5 @@ export class Session {
         }),
       leave: (...how) => this.#leave(...how),
     });
-  }
-
-  #elsewhere() {
-    return html`<div class="session" data-phase="elsewhere">
-      <main id="main" tabindex="-1" class="floor">
-        <section class="card stack">
-          <h1 tabindex="-1" data-focus>${t("This session is open in another tab or device")}</h1>
-          <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
-          <p class="row">
-            <button type="button" class="btn main big" @click=${() => this.#link.open()}>
-              ${t("Use it here")}</button>${this.#back ? this.#back() : nothing}
-          </p>
-        </section>
-      </main>
-    </div>`;
   }
 }

@@ -1,0 +1,72 @@
+/* The head of the video session page: whose it is, how the connection is, what can stand beside the call, and
+   what is done more seldom. Draws what it is given. */
+import { html, nothing } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+import { closeMenu } from "../shared/ui.js";
+
+/** @typedef {"own" | "chat"} AsideId */
+/** @typedef {Aside & { id: AsideId, count?: number }} Beside */
+
+/** The chip's class for each tone of a sentence. */
+export const TONES = { good: "", quiet: "off", amber: "amber" };
+
+/**
+ * @param {{
+ *   home: Drawn,
+ *   title: string,
+ *   since_ms: number | null,
+ *   quality: [text: string, tone: Tone],
+ *   asides: Beside[],
+ *   open: AsideId | null,
+ *   show: (which: AsideId | null) => void,
+ *   entries: Entry[],
+ * }} view `since_ms` is when the call began, `open` the aside that is open, `entries` are those of the menu
+ */
+export function bar({ home, title, since_ms, quality: [quality, tone], asides, open, show, entries }) {
+  return html`<header class="bar">
+    ${home}
+    <h1 tabindex="-1" data-focus>${title}</h1>
+    <span class="marks">
+      ${
+        since_ms ? html`<span class="chip off"><since-clock since=${since_ms}></since-clock></span>` : nothing
+      }
+      <span class="chip ${TONES[tone]}" role="status"><span class="dot"></span>${quality}</span>
+      ${asides.map(
+        ({ id, label, short = label, count }) =>
+          html`<button
+            type="button"
+            class="btn"
+            aria-expanded=${open === id ? "true" : "false"}
+            @click=${() => show(open === id ? null : id)}>
+            <span class="full">${label}</span><span class="short" aria-hidden="true">${short}</span
+            >${count ? html` <span class="chip amber num">${count}</span>` : nothing}
+          </button>`,
+      )}
+      ${moreMenu(entries)}
+    </span>
+  </header>`;
+}
+
+/** @param {Entry[]} entries */
+function moreMenu(entries) {
+  if (!entries.length) return nothing;
+  const run = (/** @type {On<HTMLButtonElement>} */ event, /** @type {() => void} */ act) => {
+    closeMenu(event.currentTarget);
+    act();
+  };
+  return html`<details class="more">
+    <summary class="btn">${t("More")}</summary>
+    <div class="card">
+      ${entries.map(
+        ({ words, lang, act }) =>
+          html` <button
+            type="button"
+            class="btn plain"
+            lang=${lang ?? nothing}
+            @click=${(/** @type {On<HTMLButtonElement>} */ event) => run(event, act)}>
+            ${words}
+          </button>`,
+      )}
+    </div>
+  </details>`;
+}

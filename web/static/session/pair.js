@@ -1,0 +1,143 @@
+/* The pictures of a call between two: the other side's large tile and one's own, and the page that says that
+   the call goes on elsewhere. They draw what they are given. */
+import { initials } from "../shared/format.js";
+import { html, nothing, ref } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+import { TONES } from "./bar.js";
+import { otherInWords } from "./words.js";
+
+/** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
+
+/**
+ * What stands over the pictures: the press that browsers want before there is sound, and an interruption.
+ *
+ * @param {{ soundBlocked: boolean, sound: string, listen: () => void, interrupted: boolean }} call
+ *   `sound` is what the button says
+ */
+export function overTiles({ soundBlocked, sound, listen, interrupted }) {
+  return html`${
+    soundBlocked
+      ? html`<button type="button" class="btn main sound" @click=${listen}>${sound}</button>`
+      : nothing
+  }
+    ${
+      interrupted
+        ? html`<p class="veil" role="status">
+            ${t("Picture and sound are interrupted. Reconnecting by itself…")}
+          </p>`
+        : nothing
+    }`;
+}
+
+/**
+ * @param {{
+ *   party: Protocol.PartyPart,
+ *   role: Role,
+ *   live: boolean,
+ *   seen: boolean,
+ *   stream: MediaStream | null,
+ *   muted: Muted,
+ *   resized: () => void,
+ *   held: (video: Video | null) => void,
+ *   over: Drawn,
+ * }} other `seen`: a frame of theirs has been decoded; `held` is told the element that shows them
+ */
+export function otherTile({ party, role, live, seen, stream, muted, resized, held, over }) {
+  const words = otherInWords(party, { role });
+  const here = live && party.present;
+  const picture = here && !muted.video && seen;
+  return html`<section class="tile other" aria-label=${party.name} ?data-picture=${picture}>
+    <video
+      class="remote"
+      autoplay
+      playsinline
+      @resize=${resized}
+      aria-label=${t("Picture of {name}", party)}
+      .srcObject=${stream}
+      ${ref((element) => held(/** @type {Video | undefined} */ (element) ?? null))}></video>
+    ${
+      picture
+        ? nothing
+        : html`<div class="who">
+            <span class="face large" aria-hidden="true">${initials(party.name)}</span>
+            <p class="name">${here ? party.name : words.text}</p>
+            <p class="chip ${here ? "off" : TONES[words.tone]}">
+              ${here ? (muted.video ? t("Camera is off") : t("No picture yet")) : words.detail}
+            </p>
+            ${
+              live && !party.present
+                ? html`<p class="quiet small">
+                    ${t(
+                      "The session goes on when they are back. Nobody needs to press again for a short " +
+                        "break.",
+                    )}
+                  </p>`
+                : nothing
+            }
+          </div>`
+    }
+    ${
+      live
+        ? html`<span class="tag"><span>${party.name}</span> ${
+            muted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
+          }</span>`
+        : nothing
+    }
+    ${over}
+  </section>`;
+}
+
+/** @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own */
+export function ownTile({ link, live, started }) {
+  const { found, media, muted } = link;
+  const on = found.video === "on" && !muted.video;
+  const sent = live
+    ? on
+      ? t("You")
+      : null
+    : started
+      ? t("You · sent when both have pressed")
+      : t("You, as you will be seen · not sent yet");
+  const why =
+    found.video === null
+      ? t("Waiting for the camera. Your browser may ask you to allow it.")
+      : muted.video
+        ? t("Camera is off")
+        : t("No camera");
+  const quiet = muted.audio ? t("Muted") : found.audio && found.audio !== "on" ? t("No microphone") : null;
+  return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
+    <video
+      muted
+      .muted=${true}
+      autoplay
+      playsinline
+      aria-label=${t("Your own picture")}
+      ?hidden=${!on}
+      .srcObject=${media?.preview ?? null}></video>
+    ${on ? nothing : html`<p class="why">${why}</p>`}
+    ${
+      sent || quiet
+        ? html`<span class="tag">${sent ? html`<span>${sent}</span>` : nothing}${
+            quiet ? html`<span class="chip amber">${quiet}</span>` : nothing
+          }</span>`
+        : nothing
+    }
+  </section>`;
+}
+
+/**
+ * @param {{ here: () => void, back: Drawn }} options `here()` takes the media back to this page
+ */
+export function elsewhere({ here, back }) {
+  return html`<div class="session" data-phase="elsewhere">
+    <main id="main" tabindex="-1" class="floor">
+      <section class="card stack">
+        <h1 tabindex="-1" data-focus>${t("This session is open in another tab or device")}</h1>
+        <p>${t("Picture and sound go there. Camera and microphone are off here.")}</p>
+        <p class="row">
+          <button type="button" class="btn main big" @click=${here}>${t("Use it here")}</button>${back}
+        </p>
+      </section>
+    </main>
+  </div>`;
+}
