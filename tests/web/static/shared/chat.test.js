@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Chat } from "../../../../web/static/shared/chat.js";
+import { StandIn } from "../stand_in.js";
+
+const line = (/** @type {string} */ id, party = "provider") => ({
+  id,
+  party,
+  name: party,
+  text: id,
+  at_ms: 1,
+});
+
+function opened() {
+  const client = new StandIn();
+  /** @type {unknown[]} */
+  const told = [];
+  const chat = new Chat(client.asClient, "v_1", "patient", (news) => told.push(news?.id ?? null));
+  chat.start();
+  const push = (/** @type {object} */ message) => client.push("chat/v_1", message);
+  return { client, chat, told, push };
+}
+
+test("a line of somebody else is unread until it is looked at, one's own never", () => {
+  const { chat, told, push } = opened();
+  push({ type: "chat.snapshot", lines: [line("l_1")] });
+  assert.equal(chat.unread, 0);
+  push({ type: "chat.line", line: line("l_2") });
+  push({ type: "chat.line", line: line("l_3", "patient") });
+  assert.equal(chat.unread, 1);
+  assert.deepEqual(told, [null, "l_2", null]);
+  chat.look(true);
+  push({ type: "chat.line", line: line("l_4") });
+  assert.equal(chat.unread, 0);
+});
+
+test("what was written while the connection was lost is unread too", () => {
+  const { chat, push } = opened();
+  push({ type: "chat.snapshot", lines: [line("l_1")] });
+  push({ type: "chat.snapshot", lines: [line("l_1"), line("l_2"), line("l_3", "patient"), line("l_4")] });
+  assert.equal(chat.unread, 2);
+  assert.equal(chat.lines.length, 4);
+});
+
+test("a chat that stops lets go of its topic, and may start again", () => {
+  const { client, chat } = opened();
+  chat.stop();
+  assert.equal(client.holds("chat/v_1"), false);
+  chat.start();
+  chat.start();
+  assert.equal(client.holds("chat/v_1"), true);
+});

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { inEach, intlLocale, learn, t, tn } from "../../../../web/static/shared/text.js";
+
+/** One form up to one, as in French. */
+const french = (/** @type {number} */ n) => (n < 2 ? 0 : 1);
+
+afterEach(() => learn());
+
+test("names are filled in, and those that are not given stay", () => {
+  assert.equal(t("{by} wrote to {name}.", { by: "Ana", name: 0 }), "Ana wrote to 0.");
+  assert.equal(t("{by} wrote to {name}.", { by: "{name}" }), "{name} wrote to {name}.");
+});
+
+test("what nobody has translated stays English", () => {
+  learn("fr", french, { Cancel: ["Annuler"], "{n} day": ["{n} jour", "{n} jours"] });
+  assert.equal(t("Cancel"), "Annuler");
+  assert.equal(t("Send"), "Send");
+});
+
+test("the form of a number is chosen by the language", () => {
+  assert.equal(tn("{n} day", "{n} days", 0), "0 days");
+  learn("fr", french, { "{n} day": ["{n} jour", "{n} jours"] });
+  assert.equal(tn("{n} day", "{n} days", 0), "0 jour");
+  assert.equal(tn("{n} day", "{n} days", 2), "2 jours");
+});
+
+test("words of a constant are made once in each language", () => {
+  let made = 0;
+  const words = inEach(() => {
+    made += 1;
+    return [t("Cancel")];
+  });
+  assert.equal(words(), words());
+  assert.equal(made, 1);
+  learn("fr", french, { Cancel: ["Annuler"] });
+  assert.deepEqual(words(), ["Annuler"]);
+  learn();
+  assert.deepEqual(words(), ["Cancel"]);
+});
+
+test("dates are written in the language of the page", () => {
+  learn("es", french, {});
+  assert.match(intlLocale(), /^es\b/);
+});

@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SignallingError } from "../../../../web/static/signalling.js";
+import { Cases } from "../../../../web/static/staff/cases.js";
+import { StandIn } from "../stand_in.js";
+
+test("Case Information that may not be seen any more is taken away at once", () => {
+  const client = new StandIn();
+  const cases = new Cases(client.asClient, () => {});
+  cases.open("v_1");
+  client.push("case/v_1", { type: "case.state", case: { visit: "v_1" } });
+  assert.equal(cases.get("v_1")?.info?.visit, "v_1");
+  client.refuse("case/v_1", new SignallingError("not_allowed", "no"));
+  assert.equal(cases.get("v_1")?.info, undefined);
+  assert.equal(cases.get("v_1")?.refused, "Case Information can be opened while you are on call.");
+});
+
+test("those of visits that are on the screen no more are let go of", () => {
+  const client = new StandIn();
+  const cases = new Cases(client.asClient, () => {});
+  for (const visit of ["v_1", "v_2"]) cases.toggle(visit);
+  cases.keepOnly(["v_2", undefined]);
+  assert.deepEqual([cases.has("v_1"), client.holds("case/v_1")], [false, false]);
+  assert.deepEqual([cases.has("v_2"), client.holds("case/v_2")], [true, true]);
+  cases.toggle("v_2");
+  assert.equal(client.holds("case/v_2"), false);
+});

@@ -1,0 +1,35 @@
+"""What is pure in the pages' scripts, tested without a browser: `node --test` over the files beside this one.
+
+Scripts are modules by how pages load them; Node asks a package.json, which the served folder does not have. So the
+tests run in a copy of both folders with one above them.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+NO_NODE = "no Node here: install nodejs"
+
+
+def test_what_is_pure_does_what_its_tests_say(tmp_path: Path) -> None:
+    if not shutil.which("node"):
+        pytest.skip(NO_NODE)
+    for folder in ("web/static", "tests/web/static"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    files = sorted(str(path.relative_to(HERE.parents[2])) for path in HERE.rglob("*.test.js"))
+    assert len(files) > 8
+    document = tmp_path / "tests/web/static/no_document.js"
+    done = subprocess.run(
+        ["node", "--import", document, "--test", "--test-reporter", "tap", *files],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "\n# fail 0\n" in done.stdout
