@@ -23,8 +23,8 @@ from web.config import parse
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2
 FOR_S = 600.0
-ROUND_PATIENTS, ROUND_LIMIT_S = 150, 120.0
-WARM_ROUNDS = 2
+ROUND_PATIENTS, ROUND_LIMIT_S = 200, 150.0
+WARM_ROUNDS = 4  # until the memory of a round with all its garbage has been asked of the system
 EMPTY_S = 8.0  # until everybody who left has also lingered
 LOOKS = 5
 
@@ -49,10 +49,12 @@ def look(server: RunningServer) -> Size:
 
 
 async def size(server: RunningServer) -> Size:
-    """Look a few times, and return the medians."""
+    """Let the workers collect garbage, look a few times, and return the medians."""
     looks = []
+    for pid in server.pids:
+        (server.data / f"counted-{pid}.collect").touch()
     for _ in range(LOOKS):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.0)
         looks.append(look(server))
     return Size(*(statistics.median(column) for column in zip(*looks, strict=True)))
 
@@ -61,7 +63,7 @@ async def visits(server: RunningServer, credentials: Path, seed: int) -> None:
     """Let patients come, wait, talk and leave, some of them by a reload or a lost socket, with light media."""
     process = await asyncio.create_subprocess_exec(
         *(GREENROOM, "peers", "run", f"{server.url}/demo", "--credentials", str(credentials)),
-        *("--patients", str(ROUND_PATIENTS), "--arrivals", "steady:4/s", "--providers", "8"),
+        *("--patients", str(ROUND_PATIENTS), "--arrivals", "steady:6/s", "--providers", "8"),
         *("--fill-in", "100ms..500ms", "--claim-after", "50ms..200ms", "--talk", "500ms..2s"),
         *("--between", "50ms..200ms", "--reload", "5%", "--vanish", "5%", "--media", "light"),
         *("--seed", str(seed), "--fail-if", "errors>2%"),
