@@ -78,14 +78,14 @@ vendor: $(VENV)/.test
 
 # The reference at the end of PROTOCOL.md, made of the message types.
 protocol: $(VENV)/.test
-	@$(BIN)/python -m tests.signalling.write_reference
+	@$(BIN)/python -m tests.signalling.protocol.write_reference
 
 # What the documents in docs/ hold of the code, made anew.
 docs: $(VENV)/.test
 	@$(BIN)/python -m tests.docs.write
 
 messages: $(VENV)/.run
-	@$(BIN)/python -m web.messages $(ARGS)
+	@$(BIN)/python -m web.languages.messages $(ARGS)
 
 clean:
 	@rm -rf $(VENV) tests/javascript/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from signalling.client import Closed, SignallingClient, SignallingError
-from signalling.returning import ReturningClient
-from web.peers.people import CannotEnter, Clinic, Ended, Patient, Person, Provider, Refused, Room, Seen
+from signalling.clients.client import Closed, SignallingClient, SignallingError
+from signalling.clients.reconnecting import ReturningClient
+from web.peers.people.people import (
+    CannotEnter,
+    Clinic,
+    Ended,
+    Patient,
+    Person,
+    Provider,
+    Refused,
+    Room,
+    Seen,
+)
 
 if TYPE_CHECKING:
-    from media.synthetic import SyntheticParty
+    from media.peers.aiortc_peer import SyntheticParty
 
 __all__ = [
     "CannotEnter",
@@ -35,7 +45,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Return `SyntheticParty`, imported at its first use: it loads aiortc and FFmpeg. Raises AttributeError."""
     if name == "SyntheticParty":
-        from media.synthetic import SyntheticParty
+        from media.peers.aiortc_peer import SyntheticParty
 
         return SyntheticParty
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,16 +4,16 @@ Knows ICE, DTLS, SRTP, SDP and a gate. Does not know visits, people, pages or Re
 whoever opens its gate has their reasons. The names below are what the rest of the program uses.
 """
 
-from media.codecs import Kind
-from media.forward import Counters
-from media.ice import Credentials
+from media.forwarding.forwarder import Counters
+from media.forwarding.quality import KindQuality, Quality
 from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, PartyGone
-from media.quality import KindQuality, Quality
-from media.reach import reaches
+from media.protocols.codecs import Kind
+from media.protocols.ice import Credentials
+from media.protocols.sdp import SdpError
 from media.relay import Relay
 from media.room import Room, RoomClosed, RoomFull
-from media.sdp import SdpError
-from media.socket import PortsTaken, RelaySettings
+from media.transport.reach import reaches
+from media.transport.udp import PortsTaken, RelaySettings
 
 __all__ = [
     "Connected",

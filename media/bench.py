@@ -28,13 +28,13 @@ from typing import Final
 
 import uvloop
 
-from media import rtp
-from media.codecs import OPUS, VP8
-from media.dtls import Identity
-from media.probe import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.protocols import rtp
+from media.protocols.codecs import OPUS, VP8
 from media.relay import Relay
-from media.socket import RelaySettings
-from media.srtp import best_binding
+from media.transport.dtls import Identity
+from media.transport.srtp import best_binding
+from media.transport.udp import RelaySettings
 
 VIDEO_PER_S: Final = 110
 AUDIO_PER_S: Final = 50

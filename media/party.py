@@ -14,13 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from media import ice, sdp
-from media.codecs import Kind, StreamKind
-from media.dtls import Association, DtlsError
-from media.ice import Address, Credentials
-from media.leg import SOURCES_MAX, Leg
-from media.quality import Quality
-from media.streams import Sink
+from media.forwarding.endpoint import SOURCES_MAX, Leg
+from media.forwarding.quality import Quality
+from media.forwarding.streams import Sink
+from media.protocols import ice, sdp
+from media.protocols.codecs import Kind, StreamKind
+from media.protocols.ice import Address, Credentials
+from media.transport.dtls import Association, DtlsError
 
 if TYPE_CHECKING:
     from media.room import Room

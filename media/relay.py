@@ -16,17 +16,18 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from media import ice, rtcp, srtp
-from media import socket as sockets
-from media.codecs import STREAM_KINDS, StreamKind
-from media.dtls import Identity
-from media.forward import Counters, Forwarder
-from media.ice import Address, Candidate
-from media.lanes import limit_kbps
-from media.leg import Leg
+from media.forwarding.endpoint import Leg
+from media.forwarding.forwarder import Counters, Forwarder
+from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
+from media.protocols import ice, rtcp
+from media.protocols.codecs import STREAM_KINDS, StreamKind
+from media.protocols.ice import Address, Candidate
 from media.room import Room
-from media.socket import RelaySettings
+from media.transport import srtp
+from media.transport import udp as sockets
+from media.transport.dtls import Identity
+from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 

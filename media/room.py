@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from media.lanes import Lane
-from media.leg import Leg
+from media.forwarding.endpoint import Leg
+from media.forwarding.streams import Source
+from media.forwarding.subscriptions import Lane
 from media.party import REPLACED, Listener, Party
-from media.streams import Source
 
 if TYPE_CHECKING:
     from media.relay import Relay

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from signalling.messages import CODECS, Codec, Message
-from signalling.record import Actor
+from signalling.protocol.messages import CODECS, Codec, Message
 from signalling.supervision import Failed, unsupervised
+from signalling.visit.record import Actor
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64

@@ -15,15 +15,15 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
-from signalling.bus import Bus
-from signalling.commands import Command, Open
-from signalling.guide import Guide
-from signalling.mirror import Mirror, Mirrors, version_of
-from signalling.notices import notices
-from signalling.past import PastVisits
-from signalling.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
-from signalling.store import Extra, Keys, Origin, Store, Unavailable
-from signalling.visit import Context, Decided, Event, Refusal, decide, next_deadline_ms
+from signalling.store.mirror import Mirror, Mirrors, version_of
+from signalling.store.past_visits import PastVisits
+from signalling.store.pubsub import Bus
+from signalling.store.records import Extra, Keys, Origin, Store, Unavailable
+from signalling.visit.commands import Command, Open
+from signalling.visit.notifications import notices
+from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
+from signalling.visit.rules import Context, Decided, Event, Refusal, decide, next_deadline_ms
+from signalling.visit.setup_guide import Guide
 
 TURN_S = 0.25  # how long a command waits for others of this worker on the same visit before it tries anyway
 OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a copy

@@ -14,13 +14,13 @@ from typing import Protocol, TypeVar
 
 import structlog
 
-from signalling.commands import Due, Enter, Leave
-from signalling.liveness import Liveness
-from signalling.mirror import Mirror
-from signalling.record import Actor, Role
+from signalling.rooms.liveness import Liveness
 from signalling.service import Service
-from signalling.store import Keys, Pulse, Unavailable, answering
-from signalling.visit import party_key
+from signalling.store.mirror import Mirror
+from signalling.store.records import Keys, Pulse, Unavailable, answering
+from signalling.visit.commands import Due, Enter, Leave
+from signalling.visit.record import Actor, Role
+from signalling.visit.rules import party_key
 
 PERIOD_S = 0.5
 BACK_S = 2.0  # so long after a worker's death its people may be back on another one, and nobody saw them go

@@ -19,27 +19,27 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from signalling import wire
-from signalling.bus import Bus
-from signalling.connection import Connection
-from signalling.crowd import Crowd
-from signalling.door import left_behind
-from signalling.heartbeat import Heartbeat
 from signalling.hub import Hub
-from signalling.invites import Invites
-from signalling.lease import Leases
-from signalling.liveness import DEATHS, Liveness
-from signalling.ports import MediaRelay
-from signalling.resume import Tokens
-from signalling.rooms import Rooms
-from signalling.seal import Seal
-from signalling.seats import Seats
+from signalling.rooms import worker_messages as wire
+from signalling.rooms.lease import Leases
+from signalling.rooms.liveness import DEATHS, Liveness
+from signalling.rooms.ports import MediaRelay
+from signalling.rooms.rooms import Rooms
+from signalling.rooms.seats import Seats
 from signalling.service import Organisations, Service
-from signalling.store import Store, Unavailable
+from signalling.sockets.connection import Connection
+from signalling.sockets.handshake import left_behind
+from signalling.sockets.heartbeat import Heartbeat
+from signalling.sockets.socket_limits import Crowd
+from signalling.store.audit_log import Trail, Witness, key_of
+from signalling.store.encryption import Seal
+from signalling.store.guest_links import Invites
+from signalling.store.pubsub import Bus
+from signalling.store.records import Store, Unavailable
+from signalling.store.resume_tokens import Tokens
 from signalling.supervision import Supervisor
 from signalling.sweep import Sweep
-from signalling.topics import Topics
-from signalling.trail import Trail, Witness, key_of
+from signalling.topics.topics import Topics
 
 log = structlog.get_logger()
 DRAIN_JITTER_S = 2.0

@@ -16,10 +16,10 @@ import redis
 import redis.asyncio
 from playwright.async_api import Browser, expect
 
-from signalling.line import LineRedis
+from signalling.store.redis_connection import LineRedis
 from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
 from tests.server import RunningServer
-from web.valkey import EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
 NO_SKIP = "GREENROOM_NO_SKIP"

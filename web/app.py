@@ -11,39 +11,45 @@ from pathlib import Path
 import aiohttp_session
 from aiohttp import web
 
-from signalling.seal import Seal
-from web import demo, jobs, mail, retention, rewriting, secret, sessions
-from web.accounts import Accounts, Hasher
+from signalling.store.encryption import Seal
+from web import jobs, mail, retention
 from web.api import setup as api
-from web.api.door import is_api
+from web.api.dispatch import is_api
 from web.audit.noting import audited
 from web.audit.routes import ROWS as AUDITED
 from web.config import Settings
-from web.forms import refuse_other_encodings
-from web.health import DRAINING, REDIS, healthz, readyz
-from web.i18n import language_middleware
-from web.openings import OPENINGS, Openings
-from web.organisations import Organisations
-from web.pages import (
-    calendar_routes,
-    guest,
+from web.identity import sessions
+from web.identity.accounts import Accounts, Hasher
+from web.identity.second_factor import SECOND_FACTORS, SecondFactors
+from web.identity.visitors import ACCOUNTS
+from web.intake.visit_limit import OPENINGS, Openings
+from web.languages.i18n import language_middleware
+from web.organisations import demo
+from web.organisations.documents import Organisations
+from web.pages import rendering
+from web.pages.appointments import routes as calendar_routes
+from web.pages.errors import error_pages, is_own_form
+from web.pages.patient import guest
+from web.pages.patient import visit as public
+from web.pages.patient.visit import ORGANISATIONS
+from web.pages.setup.routes import ROUTES as SETUP
+from web.pages.staff import (
     preferences,
-    public,
-    rendering,
     reports,
     sign_in_code,
-    staff,
     two_factor,
 )
-from web.pages.errors import error_pages, is_own_form
-from web.pages.public import ORGANISATIONS
-from web.pages.setup.routes import ROUTES as SETUP
-from web.pages.staff import SETTINGS, THROTTLE
-from web.people import ACCOUNTS
-from web.second_factor import SECOND_FACTORS, SecondFactors
-from web.security import Throttle, headers_signal, same_site_middleware
-from web.sockets import drain, signalling, socket, straight
-from web.store import connect
+from web.pages.staff import (
+    shell as staff,
+)
+from web.pages.staff.shell import SETTINGS, THROTTLE
+from web.requests.forms import refuse_other_encodings
+from web.requests.security import Throttle, headers_signal, same_site_middleware
+from web.server import data_key as secret
+from web.server import store_rewriting as rewriting
+from web.server.health import DRAINING, REDIS, healthz, readyz
+from web.server.redis_client import connect
+from web.websocket import drain, signalling, socket, straight
 
 BODY_BYTES = 64 * 1024
 

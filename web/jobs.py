@@ -14,16 +14,16 @@ import structlog
 from aiohttp import web
 
 from signalling import service
-from signalling.jobs import Jobs, Taken, next_try_ms
-from signalling.record import Visit
-from signalling.seal import Seal
-from signalling.store import Extra, Unavailable
-from signalling.visit import Event
+from signalling.store.encryption import Seal
+from signalling.store.jobs import Jobs, Taken, next_try_ms
+from signalling.store.records import Extra, Unavailable
+from signalling.visit.record import Visit
+from signalling.visit.rules import Event
 from web.config import Settings
-from web.health import REDIS, SUPERVISOR
-from web.organisations import Organisations
-from web.pages.public import ORGANISATIONS, SERVICE
-from web.secret import data_key, key_id
+from web.organisations.documents import Organisations
+from web.pages.patient.visit import ORGANISATIONS, SERVICE
+from web.server.data_key import data_key, key_id
+from web.server.health import REDIS, SUPERVISOR
 
 Handler = Callable[[str, Taken], Awaitable[None]]
 """Does an organisation's job. What it raises means: try again later; `Hopeless` means: never again."""

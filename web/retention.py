@@ -14,18 +14,18 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
-from signalling import calls
-from signalling.record import Visit
+from signalling.rooms import quality_watch as calls
 from signalling.service import Service
-from signalling.store import Keys, Unavailable, answering, decode_entry
-from signalling.trail import Trail
+from signalling.store.audit_log import Trail
+from signalling.store.records import Keys, Unavailable, answering, decode_entry
+from signalling.visit.record import Visit
 from web.audit.noting import TRAIL
-from web.health import REDIS, SUPERVISOR
 from web.mail import outbox
-from web.organisations import Organisations
-from web.pages.public import ORGANISATIONS, SERVICE
-from web.pages.staff import SETTINGS
-from web.rewriting import erasing, mark
+from web.organisations.documents import Organisations
+from web.pages.patient.visit import ORGANISATIONS, SERVICE
+from web.pages.staff.shell import SETTINGS
+from web.server.health import REDIS, SUPERVISOR
+from web.server.store_rewriting import erasing, mark
 
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0

@@ -19,7 +19,7 @@ from web.bench.others.calls import is_keyframe
 from web.bench.process import ChildFailed
 from web.bench.stage import stage
 
-BENCH = [sys.executable, "-c", "from web.cli import main; main()", "bench"]
+BENCH = [sys.executable, "-c", "from web.commands.main import main; main()", "bench"]
 
 
 def quiet(_: object) -> None:

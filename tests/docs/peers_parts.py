@@ -6,8 +6,8 @@ import inspect
 
 import typer
 
-from web.peers.command import peers_app
-from web.peers.people import Patient, Person, Provider, Room
+from web.peers.cli.command import peers_app
+from web.peers.people.people import Patient, Person, Provider, Room
 
 PEOPLE = (Patient, Provider, Person, Room)
 OF_EACH_OTHER = frozenset({"drop_media", "hear", "refused", "returned", "spawn", "tell"})

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from signalling.record import Policy
+from signalling.visit.record import Policy
 from tests.docs import imports
 from tests.docs.marked import DOCS, names
 from tests.docs.peers_parts import parts as peers_parts

@@ -12,9 +12,9 @@ import typer
 
 from tests.docs.marked import DOCS, ROOT
 from tests.test_architecture import PACKAGES, sources
-from web.cli import app
+from web.commands.main import app
 from web.config import Settings
-from web.peers.command import peers_app
+from web.peers.cli.command import peers_app
 
 DOCUMENTS = [*sorted(DOCS.glob("*.md")), ROOT / "README.md"]
 _SPAN = re.compile(r"`([^`\n]+)`")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from signalling.record import Policy, Status
-from signalling.rights import OF_STAFF, OF_VISITS
-from signalling.visit import DEADLINES, DONE_BEFORE, RULES, Rule
+from signalling.topics.rights import OF_STAFF, OF_VISITS
+from signalling.visit.record import Policy, Status
+from signalling.visit.rules import DEADLINES, DONE_BEFORE, RULES, Rule
 
 _LIMIT = re.compile(r"^    (\w+): (?:int|bool) = ([\w]+)(?:  # (.+))?$", re.MULTILINE)
 _REFUSED = re.compile(r'Refusal\("(\w+)"')

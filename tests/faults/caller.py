@@ -17,15 +17,15 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from media.codecs import OPUS
-from media.dtls import Identity
-from media.probe import Probe
-from media.srtp import best_binding
-from signalling.client import MSGPACK, Closed, SignallingClient, SignallingError
+from media.peers.raw import Probe
+from media.protocols.codecs import OPUS
+from media.transport.dtls import Identity
+from media.transport.srtp import best_binding
+from signalling.clients.client import MSGPACK, Closed, SignallingClient, SignallingError
 
 FRAME_S = 0.02
 BACK_S = 0.25, 0.5
-"""The pages' first pause after a lost socket (signalling/returning.py)."""
+"""The pages' first pause after a lost socket (signalling/clients/reconnecting.py)."""
 IDENTITY = Identity(0.0)
 
 

@@ -7,9 +7,9 @@ import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling.record import Outcome, Person, Status, Visit
-from signalling.seal import Seal
-from signalling.store import Keys
+from signalling.store.encryption import Seal
+from signalling.store.records import Keys
+from signalling.visit.record import Outcome, Person, Status, Visit
 from tests.signalling.clinic import ANA
 
 FIRST_MS = 1_790_000_000_000

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
-from signalling import commands as c
-from signalling.guide import Guide
-from signalling.record import Actor, Line, Policy, Record, Role, Staff, Status, Visit
-from signalling.visit import PATIENT, QUIET, Context, Decided, Event, decide
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Line, Policy, Record, Role, Staff, Status, Visit
+from signalling.visit.rules import PATIENT, QUIET, Context, Decided, Event, decide
+from signalling.visit.setup_guide import Guide
 
 NOTICE_S = 3.0  # so long after a fault of its own a worker may take to give up what others have taken over
 LAG_S = 0.5  # what a busy machine adds to the times of samples and events

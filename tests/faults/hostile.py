@@ -16,19 +16,20 @@ from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
-from media import sdp
-from media.dtls import Association, DtlsError, Identity
-from signalling import messages as m
-from signalling import websocket
-from signalling.frames import Bound, Counted
+from media.protocols import sdp
+from media.transport.dtls import Association, DtlsError, Identity
 from signalling.hub import frame
+from signalling.protocol import messages as m
+from signalling.sockets import websocket
+from signalling.sockets.frame_limits import Bound, Counted
 from tests.faults.mutation import Mutator
 from tests.media.test_fuzz import ANSWER, IDENTITY
-from tests.signalling.test_protocol import EXAMPLES
-from web import forms, i18n, security
-from web.api.table import OPERATIONS
-from web.pages import patient_form
+from tests.signalling.protocol.test_protocol import EXAMPLES
+from web.api.operations import OPERATIONS
+from web.intake import information_form as patient_form
+from web.languages import i18n
 from web.pages.errors import PATIENT_BYTES
+from web.requests import forms, security
 
 FRAME_BYTES = 65_536
 DATAGRAM_BYTES = 1500

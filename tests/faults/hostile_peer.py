@@ -11,11 +11,12 @@ from hashlib import sha1
 
 from aioice import stun
 
-from media import Party, rtcp, rtp, sdp
-from media.codecs import OPUS, VP8, VP8_RTX
-from media.leg import BUDGET_MAX, SOURCES_MAX
+from media import Party
+from media.forwarding.endpoint import BUDGET_MAX, SOURCES_MAX
 from media.party import PartyGone
-from media.probe import VP8_DELTA, VP8_KEYFRAME
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
+from media.protocols import rtcp, rtp, sdp
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from tests.faults.hostile import Target, hellos, sdp_answers
 from tests.faults.mutation import Mutator
 from tests.media.duo import Duo, Speaker, call

@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from signalling.client import Closed, Received, SignallingClient, SignallingError
-from signalling.record import Actor
-from signalling.returning import Held
+from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
+from signalling.clients.reconnecting import Held
+from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Said, Saw
 from tests.signalling.clinic import headers
 

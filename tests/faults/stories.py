@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
-from signalling.record import Policy
+from signalling.visit.record import Policy
 from tests.faults.history import Finding, Held, History, Rules, check, shrink
 from tests.faults.link import link_to
 from tests.faults.machine import POLICY, machine
 from tests.faults.plans import MACHINES, WORKERS, Step
 from tests.faults.telling import Telling
 from tests.signalling.clinic import GUIDE
-from web.valkey import EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 SHOWN_S = 2.0  # so long after the last fault every screen is the store's
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers

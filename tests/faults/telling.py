@@ -20,14 +20,14 @@ import redis.asyncio
 import redis.exceptions
 from msgspec.structs import replace
 
-from signalling import views
-from signalling.client import JSON, MSGPACK
-from signalling.open_visits import OpenVisits
-from signalling.record import Actor, Role, Visit
-from signalling.rights import may_see
-from signalling.seal import Seal
+from signalling.clients.client import JSON, MSGPACK
+from signalling.protocol import views
 from signalling.service import new_id
-from signalling.store import Keys, Snapshot, Store, decode_entry
+from signalling.store.encryption import Seal
+from signalling.store.records import Keys, Snapshot, Store, decode_entry
+from signalling.topics.rights import may_see
+from signalling.visit.open_visits import OpenVisits
+from signalling.visit.record import Actor, Role, Visit
 from tests.faults.history import NOTICE_S, Commit, History, Outage, Said, Wrong
 from tests.faults.link import Link
 from tests.faults.machine import Machine, WorkerOf
@@ -35,8 +35,8 @@ from tests.faults.people import PATIENCE_S, Screen, Somebody
 from tests.faults.plans import MACHINES, PROVIDERS, WORKERS, Step
 from tests.signalling.clinic import GUIDE, ORG
 from web.config import Settings
-from web.store import connect
-from web.valkey import EmbeddedStore
+from web.server.redis_client import connect
+from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2

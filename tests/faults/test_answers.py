@@ -10,16 +10,16 @@ from typing import Any
 import aiohttp
 import pytest
 
-from signalling.client import SignallingClient, SignallingError
-from signalling.commands import Claim, Release
-from signalling.line import LineRedis
-from signalling.record import Status, Visit
-from signalling.store import Unavailable
-from signalling.visit import Refusal
+from signalling.clients.client import SignallingClient, SignallingError
+from signalling.store.records import Unavailable
+from signalling.store.redis_connection import LineRedis
+from signalling.visit.commands import Claim, Release
+from signalling.visit.record import Status, Visit
+from signalling.visit.rules import Refusal
 from signalling.worker import Limits
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, open_worker
-from web.valkey import EmbeddedStore
+from web.server.valkey import EmbeddedStore
 
 
 @pytest.fixture

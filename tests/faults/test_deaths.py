@@ -19,16 +19,16 @@ import pytest
 import redis
 from playwright.async_api import Browser
 
-from signalling.client import SignallingClient
+from signalling.clients.client import SignallingClient
 from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, Staff, credentials, person
 from tests.server import RunningServer
-from web.peers import entry
-from web.peers.answers import information
-from web.peers.entry import Clinic
-from web.valkey import address_file
+from web.peers.people import entry
+from web.peers.people.answers import information
+from web.peers.people.entry import Clinic
+from web.server.valkey import address_file
 
 # Runs in a page: resolves with how many ms after `killed` a peer connection made since then has pictures and sound.
 BACK = """async ([known, killed]) => {

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import ClientSession
 
-from signalling.client import JSON, SignallingClient
+from signalling.clients.client import JSON, SignallingClient
 from tests.faults.conftest import Measured
 from tests.signalling.clinic import Clinic, headers
 from tests.signalling.worker_process import worker_process
-from web.frames import frame
+from web.peers.people.frames import frame
 
 CHUNK = 65_536
 FOR_S = 12.0

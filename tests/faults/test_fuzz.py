@@ -88,7 +88,7 @@ class Fuzzer:
 async def test_f_no_input_of_a_stranger_is_slow_or_an_error_that_is_not_typed(
     rounds: Rounds, measured: Measured
 ) -> None:
-    inputs, calls = rounds(18_000, 1_000_000), rounds(1, 20)
+    inputs, calls = rounds(20_000, 1_000_000), rounds(1, 20)
     fuzzer = Fuzzer()
     gc.freeze()
     try:

@@ -21,7 +21,7 @@ from tests.faults.conftest import Measured, Rounds
 from tests.faults.hostile import FRAME_BYTES, JSON_TOKENS, hostile_forms, hostile_parts
 from tests.faults.mutation import Mutator
 from tests.server import RunningServer
-from tests.signalling.test_protocol import EXAMPLES
+from tests.signalling.protocol.test_protocol import EXAMPLES
 from tests.web.site import FORM, OSEI
 
 SEED = os.environ.get("GREENROOM_FUZZ_SEED", "1")

@@ -7,7 +7,7 @@ import redis
 from redis.asyncio import Redis
 
 from tests.faults.link import link_to
-from web.valkey import EmbeddedStore
+from web.server.valkey import EmbeddedStore
 
 
 async def test_a_link_passes_commands_stalls_them_and_passes_them_again(

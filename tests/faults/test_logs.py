@@ -22,9 +22,9 @@ from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import CONSOLE_SCRIPT, RunningServer
 from tests.web.site import FORM, OSEI
-from web import demo
 from web.config import load
-from web.serve import bind
+from web.organisations import demo
+from web.server.processes import bind
 
 F_SETPIPE_SZ = 1031
 """fcntl(2), on Linux only."""

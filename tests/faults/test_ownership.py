@@ -15,19 +15,19 @@ from typing import Any, NamedTuple, get_args
 import pytest
 from redis.asyncio import Redis
 
-from signalling import commands as c
-from signalling.client import SignallingClient
-from signalling.record import Actor, Role, Visit
-from signalling.requests import ClientMessage
+from signalling.clients.client import SignallingClient
+from signalling.protocol.client_messages import ClientMessage
 from signalling.service import Accepted
-from signalling.store import Keys
+from signalling.store.records import Keys
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role, Visit
 from tests.faults.caller import Caller, call, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic, headers
 from tests.signalling.waits import until
 from tests.signalling.worker_process import Process, worker_process
-from web.valkey import EmbeddedStore
+from web.server.valkey import EmbeddedStore
 
 
 @pytest.fixture

@@ -15,16 +15,16 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from signalling import messages as m
-from signalling.client import SignallingClient
+from signalling.clients.client import SignallingClient
+from signalling.protocol import messages as m
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.ended import ended_visit, name_of, write_ended
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.web.site import ADMIN, Person, Site, settings_for
-from web.pages.public import SERVICE
-from web.serve import GARBAGE
-from web.valkey import EmbeddedStore
+from web.pages.patient.visit import SERVICE
+from web.server.processes import GARBAGE
+from web.server.valkey import EmbeddedStore
 
 REPORTS = "/demo/staff/reports"
 

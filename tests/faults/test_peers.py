@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 from tests.conftest import StartServer
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
-from web import demo
 from web.config import parse
-from web.peers.command import peers_app
-from web.peers.observations import Observations
-from web.peers.presence import Presence
+from web.organisations import demo
+from web.peers.cli.command import peers_app
+from web.peers.run.observations import Observations
+from web.peers.run.presence import Presence
 
 
 def credentials(server: RunningServer, path: Path) -> Path:
@@ -30,7 +30,7 @@ def credentials(server: RunningServer, path: Path) -> Path:
 def test_r35_a_server_that_is_killed_ends_a_run_with_one_sentence_and_exit_1(
     greenroom_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.peers.presence.GONE_S", 0.5)
+    monkeypatch.setattr("web.peers.run.presence.GONE_S", 0.5)
     server = greenroom_server(limits={"visits_per_address": 0})
     killed_at: list[float] = []
 
@@ -56,7 +56,7 @@ def test_r35_a_server_that_is_killed_ends_a_run_with_one_sentence_and_exit_1(
 def test_r35_a_port_that_refuses_is_a_server_that_is_gone_until_it_takes_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("web.peers.presence.GONE_S", 0.0)
+    monkeypatch.setattr("web.peers.run.presence.GONE_S", 0.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         host, port = server.getsockname()
         presence = Presence(host, port)

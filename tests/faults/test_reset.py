@@ -12,14 +12,14 @@ import aiohttp
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling import commands as c
-from signalling import rights
-from signalling.client import SignallingClient
-from signalling.line import LineRedis
-from signalling.mirror import Change, Reset
-from signalling.record import Role
+from signalling.clients.client import SignallingClient
 from signalling.service import Accepted
-from signalling.store import Keys
+from signalling.store.mirror import Change, Reset
+from signalling.store.records import Keys
+from signalling.store.redis_connection import LineRedis
+from signalling.topics import rights
+from signalling.visit import commands as c
+from signalling.visit.record import Role
 from signalling.worker import Worker
 from tests.faults.conftest import Measured
 from tests.faults.link import Link, link_to

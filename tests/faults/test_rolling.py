@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from signalling.returning import ReturningClient
+from signalling.clients.reconnecting import ReturningClient
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import RunningServer

@@ -10,14 +10,14 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from signalling import commands as c
-from signalling.jobs import Jobs, new_job
-from signalling.line import LineRedis
-from signalling.record import Mark, Notice, Role, Staff, Visit
-from signalling.seal import Seal
 from signalling.service import Accepted
-from signalling.store import Store
-from signalling.visit import Event
+from signalling.store.encryption import Seal
+from signalling.store.jobs import Jobs, new_job
+from signalling.store.records import Store
+from signalling.store.redis_connection import LineRedis
+from signalling.visit import commands as c
+from signalling.visit.record import Mark, Notice, Role, Staff, Visit
+from signalling.visit.rules import Event
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.screen import screen

@@ -13,7 +13,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from signalling.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient, SignallingError
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.faults.test_store_with_less import connected, valkey_in

@@ -17,20 +17,20 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from signalling import commands as c
-from signalling import views
-from signalling.bus import Bus
-from signalling.client import SignallingClient
-from signalling.line import LineRedis
-from signalling.record import Actor
-from signalling.returning import Held
-from signalling.seal import Seal
+from signalling.clients.client import SignallingClient
+from signalling.clients.reconnecting import Held
+from signalling.protocol import views
 from signalling.service import Accepted, Service
-from signalling.store import Snapshot, Store
+from signalling.store.encryption import Seal
+from signalling.store.pubsub import Bus
+from signalling.store.records import Snapshot, Store
+from signalling.store.redis_connection import LineRedis
+from signalling.visit import commands as c
+from signalling.visit.record import Actor
 from tests.faults.conftest import Measured
 from tests.signalling.clinic import ORG, Clinic, Organisations, clinic
 from tests.signalling.waits import until
-from web.valkey import EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 WITHIN_S = 2.0
 

@@ -18,16 +18,16 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from media import Relay, RelaySettings
-from signalling.door import serve
-from signalling.record import Actor, Role
 from signalling.service import Accepted
-from signalling.store import Unavailable
+from signalling.sockets.handshake import serve
+from signalling.store.records import Unavailable
+from signalling.visit.record import Actor, Role
 from signalling.worker import Limits, Worker
 from tests.faults.machine import BEAT_S, POLICY, SAMPLE_S, now_s, say
 from tests.signalling.clinic import ANA, ORG, Organisations, Server, authenticate
 from web.config import Settings
-from web.relay import Relay as MediaPort
-from web.store import connect
+from web.server.media_relay import Relay as MediaPort
+from web.server.redis_client import connect
 
 
 class RecordedRoom:

@@ -10,17 +10,17 @@ from pathlib import Path
 from playwright.async_api import Browser
 from redis.asyncio import Redis
 
-from signalling.commands import Command, Open, Save
-from signalling.decision import Context
-from signalling.guide import Guide, Kind
-from signalling.record import Actor, PatientInformation, Role, Status, Visit
-from signalling.seal import Seal
-from signalling.store import Store
-from signalling.visit import Decided, decide, next_deadline_ms
+from signalling.store.encryption import Seal
+from signalling.store.records import Store
+from signalling.visit.commands import Command, Open, Save
+from signalling.visit.record import Actor, PatientInformation, Role, Status, Visit
+from signalling.visit.relations import Context
+from signalling.visit.rules import Decided, decide, next_deadline_ms
+from signalling.visit.setup_guide import Guide, Kind
 from tests.conftest import StartServer
 from tests.journeys.people import Staff, person
-from web import demo
-from web.secret import data_key, key_id
+from web.organisations import demo
+from web.server.data_key import data_key, key_id
 
 CROWD = (Path(__file__).with_name("crowd.js")).read_text("utf-8")
 WAITING = 500

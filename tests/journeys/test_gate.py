@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from media import rtp
-from media.codecs import OPUS, VP8
-from media.probe import VP8_DELTA, VP8_KEYFRAME, Probe
-from media.rtcp import picture_loss
-from media.srtp import best_binding
-from signalling.client import SignallingClient, SignallingError
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Probe
+from media.protocols import rtp
+from media.protocols.codecs import OPUS, VP8
+from media.protocols.rtcp import picture_loss
+from media.transport.srtp import best_binding
+from signalling.clients.client import SignallingClient, SignallingError
 from tests.conftest import StartServer
 from tests.journeys.people import credentials
 from tests.server import RunningServer

@@ -7,11 +7,12 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from media import Party, PartyEvent, Relay, RelaySettings, Room, rtp
-from media.codecs import OPUS, VP8, VP8_RTX
-from media.dtls import Identity
-from media.probe import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
-from media.srtp import Binding, native_binding
+from media import Party, PartyEvent, Relay, RelaySettings, Room
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.protocols import rtp
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.transport.dtls import Identity
+from media.transport.srtp import Binding, native_binding
 
 IDENTITY = Identity(0.0)
 QUIET_S = 0.15  # how long a test listens before it believes that nothing comes

@@ -5,8 +5,8 @@ import asyncio
 import struct
 
 from media import Connected, Disconnected, Relay, RelaySettings
-from media.codecs import OPUS, VP8, VP8_RTX
 from media.party import REPLACED
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from tests.media.duo import Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type

@@ -8,12 +8,12 @@ import struct
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from media import ice, rtcp, rtp, sdp
-from media.congestion import build_feedback
-from media.dtls import Association, DtlsError, Identity, datagrams, is_record
-from media.ice import Candidate, Credentials
-from media.leg import Leg
-from media.sdp import Fingerprint, SdpError
+from media.forwarding.endpoint import Leg
+from media.protocols import ice, rtcp, rtp, sdp
+from media.protocols.ice import Candidate, Credentials
+from media.protocols.sdp import Fingerprint, SdpError
+from media.protocols.transport_cc import build_feedback
+from media.transport.dtls import Association, DtlsError, Identity, datagrams, is_record
 
 IDENTITY = Identity(0.0)
 OFFER = sdp.offer(

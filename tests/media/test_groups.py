@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from media import OfferNeeded, Party, RoomFull, rtcp, rtp
-from media.codecs import OPUS, VP8, VP8_RTX
-from media.sdp import SdpError
+from media import OfferNeeded, Party, RoomFull
+from media.protocols import rtcp, rtp
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.sdp import SdpError
 from tests.media.duo import Duo, Speaker, duo, until
 
 VIDEO, AUDIO, RTX = VP8.payload_type, OPUS.payload_type, VP8_RTX.payload_type

@@ -12,13 +12,14 @@ import struct
 
 import pytest
 
-from media import Connected, Disconnected, rtcp, rtp
-from media.codecs import OPUS, VP8, VP8_RTX
-from media.dtls import Identity
-from media.leg import BUDGET_MAX, SOURCES_MAX
+from media import Connected, Disconnected
+from media.forwarding.endpoint import BUDGET_MAX, SOURCES_MAX
 from media.party import WRONG_FINGERPRINT
-from media.probe import VP8_DELTA, VP8_KEYFRAME
-from media.sdp import SdpError
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
+from media.protocols import rtcp, rtp
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.sdp import SdpError
+from media.transport.dtls import Identity
 from tests.media.duo import Duo, Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type

@@ -8,9 +8,9 @@ import time
 import pytest
 
 from media import Connected, Disconnected, PartyGone, PortsTaken, Relay, RelaySettings, RoomClosed, RoomFull
-from media.codecs import OPUS, VP8, VP8_RTX
 from media.party import CLOSED_BY_PARTY, CONSENT_EXPIRED
-from media.srtp import Binding, native_binding, public_binding
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.transport.srtp import Binding, native_binding, public_binding
 from tests.media.duo import Speaker, call, duo, until
 
 AUDIO, VIDEO, RTX = OPUS.payload_type, VP8.payload_type, VP8_RTX.payload_type
@@ -206,7 +206,7 @@ async def test_a_party_that_says_goodbye_is_gone_at_once() -> None:
 async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("media.ice.CONSENT_S", 0.2)
+    monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.2)
     async with duo() as stage:
         a = await stage.join("a")
         await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])

@@ -17,13 +17,13 @@ from typing import Any
 from playwright.async_api import Browser, Page, expect
 from redis.asyncio import Redis
 
-from signalling.record import Outcome, PatientInformation, Person, Status, Visit
-from signalling.seal import Seal
-from signalling.store import Store
-from signalling.visit import Event
+from signalling.store.encryption import Seal
+from signalling.store.records import Store
+from signalling.visit.record import Outcome, PatientInformation, Person, Status, Visit
+from signalling.visit.rules import Event
 from tests.journeys.people import Patient, Staff, person
 from tests.server import RunningServer
-from web.secret import data_key, key_id
+from web.server.data_key import data_key, key_id
 
 DESK = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2}

@@ -16,13 +16,13 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from media import Relay, RelaySettings
-from signalling.client import MSGPACK, SignallingClient
-from signalling.door import serve
-from signalling.guide import Guide, Kind, Step
-from signalling.record import Actor, PatientInformation, Policy, Role
+from signalling.clients.client import MSGPACK, SignallingClient
 from signalling.service import Accepted, new_id
+from signalling.sockets.handshake import serve
+from signalling.visit.record import Actor, PatientInformation, Policy, Role
+from signalling.visit.setup_guide import Guide, Kind, Step
 from signalling.worker import Limits, Worker
-from web.relay import Relay as MediaPort
+from web.server.media_relay import Relay as MediaPort
 
 GUIDE = Guide(
     version=1,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from web.valkey import EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 structlog.configure(
     processors=[

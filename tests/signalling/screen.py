@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from signalling.client import SignallingClient
+from signalling.clients.client import SignallingClient
 from tests.signalling.waits import until
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from signalling.client import SignallingClient, SignallingError
-from signalling.record import Role
+from signalling.clients.client import SignallingClient, SignallingError
+from signalling.visit.record import Role
 from tests.signalling.clinic import Clinic, clinic
 
 

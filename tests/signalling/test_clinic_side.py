@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from signalling.client import SignallingClient, SignallingError
-from signalling.record import Actor, Role
+from signalling.clients.client import SignallingClient, SignallingError
+from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import Clinic, clinic
 
 OSEI, LIN, HALE = "Dr M. Osei", "Dr B. Lin", "Robin Hale"

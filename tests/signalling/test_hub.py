@@ -14,11 +14,11 @@ import uvloop
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from signalling import messages as m
-from signalling.client import MSGPACK
+from signalling.clients.client import MSGPACK
 from signalling.hub import RING, Hub, Socket, frame
-from signalling.record import Actor, Role
-from signalling.topics import queue_topic
+from signalling.protocol import messages as m
+from signalling.topics.topics import queue_topic
+from signalling.visit.record import Actor, Role
 from signalling.worker import Limits
 from tests.signalling.clinic import ORG, Clinic, clinic, headers
 from tests.signalling.screen import Screen, screen

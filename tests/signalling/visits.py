@@ -1,16 +1,24 @@
 """Visits without a store or a loop: people, organisations, and a visit in any status, made by its own commands.
 
-Knows the pure rules only; what the tests of `visit.py` share.
+Knows the pure rules only; what the tests of `rules.py` share.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from signalling import commands as c
-from signalling.guide import Guide, Kind, Step
-from signalling.record import Actor, PatientInformation, Policy, Role, Staff, Status, Visit
-from signalling.visit import Context, Decided, Refusal, decide
+from signalling.visit import commands as c
+from signalling.visit.record import (
+    Actor,
+    PatientInformation,
+    Policy,
+    Role,
+    Staff,
+    Status,
+    Visit,
+)
+from signalling.visit.rules import Context, Decided, Refusal, decide
+from signalling.visit.setup_guide import Guide, Kind, Step
 
 T0 = 1_790_000_000_000
 VISIT, ORG, OTHER = "v_1", "riverside", "hillside"

@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from signalling.line import LineRedis
+from signalling.store.redis_connection import LineRedis
 from signalling.worker import Worker
 from tests.signalling.clinic import open_worker
 

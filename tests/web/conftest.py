@@ -12,7 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from tests.web.site import Site, settings_for
-from web import accounts
+from web.identity import accounts
 
 FULL = accounts.HASHER
 OpenSite = Callable[..., Awaitable[Site]]

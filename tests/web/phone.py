@@ -9,8 +9,9 @@ import re
 import pytest
 
 from tests.web.site import Person, Site
-from web import demo, totp
-from web.pages.public import SERVICE
+from web.identity import totp
+from web.organisations import demo
+from web.pages.patient.visit import SERVICE
 
 HOME = "/demo/staff/two-factor"
 CODE = "/demo/staff/sign-in/code"

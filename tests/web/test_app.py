@@ -14,11 +14,11 @@ from redis.exceptions import ConnectionError
 
 from tests.conftest import StartServer
 from tests.web.site import FORM, OSEI, Site
-from web import demo
 from web.config import load
-from web.health import DRAINING
+from web.identity.visitors import ACCOUNTS
+from web.organisations import demo
 from web.pages import rendering
-from web.people import ACCOUNTS
+from web.server.health import DRAINING
 
 # --- static files
 
@@ -117,7 +117,7 @@ async def test_a_store_that_is_gone_is_said_and_tried_again(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.forms.BODY_S", 0.2)
+    monkeypatch.setattr("web.requests.forms.BODY_S", 0.2)
     host, port = site.server.host, site.server.port
     reader, writer = await asyncio.open_connection(host, port)
     writer.write(

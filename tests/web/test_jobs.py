@@ -10,13 +10,13 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
-from signalling import jobs as queues
-from signalling.jobs import Jobs, Taken, new_job
-from signalling.seal import Seal
+from signalling.store import jobs as queues
+from signalling.store.encryption import Seal
+from signalling.store.jobs import Jobs, Taken, new_job
 from tests.web.site import Site, settings_for
 from web import jobs
 from web.jobs import CONSEQUENCES, Handler, Hopeless, Runner
-from web.organisations import Organisations
+from web.organisations.documents import Organisations
 
 NOW = 1
 

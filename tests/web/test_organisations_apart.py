@@ -5,14 +5,14 @@ import re
 import msgspec
 import pytest
 
-from signalling.record import Role
+from signalling.visit.record import Role
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, FORM, Person, Site
-from web import starter
-from web.accounts import Account
-from web.organisations import KEEP_S
-from web.pages.public import ORGANISATIONS, SERVICE
-from web.people import ACCOUNTS
+from web.identity.accounts import Account
+from web.identity.visitors import ACCOUNTS
+from web.organisations import starter
+from web.organisations.documents import KEEP_S
+from web.pages.patient.visit import ORGANISATIONS, SERVICE
 
 PASSWORD = "correct horse battery"
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}

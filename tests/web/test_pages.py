@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse
 
-from signalling.record import Policy, Visit
+from signalling.visit.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
-from web import demo
-from web.pages import patient_form
-from web.pages.public import SERVICE
+from web.intake import information_form as patient_form
+from web.organisations import demo
+from web.pages.patient.visit import SERVICE
 
 
 async def boot(response: ClientResponse) -> dict[str, Any]:

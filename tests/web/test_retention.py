@@ -6,18 +6,18 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from signalling import calls
-from signalling import commands as c
-from signalling.record import Actor, Role
-from signalling.store import Keys
-from signalling.visit import Refusal
+from signalling.rooms import quality_watch as calls
+from signalling.store.records import Keys
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
+from signalling.visit.rules import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
 from web.audit.noting import TRAIL
 from web.mail import outbox
 from web.mail.carriers import Files
-from web.pages.public import ORGANISATIONS, SERVICE, patient
-from web.pages.staff import SETTINGS
+from web.pages.patient.visit import ORGANISATIONS, SERVICE, patient
+from web.pages.staff.shell import SETTINGS
 from web.retention import DAY_MS, Retention
 
 

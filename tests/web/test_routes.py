@@ -14,25 +14,25 @@ from typing import Any
 import pytest
 from aiohttp import ClientResponse, web
 
-from signalling import commands as c
-from signalling.record import Actor, Role
-from tests.web.api.test_kiosk import place
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
 from tests.web.appointments.visitor import BOOKING, appointments, book, offered
 from tests.web.conftest import OpenSite
+from tests.web.identity.test_throttle import WAYS, right_token
+from tests.web.pages.facility.test_kiosk import place
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
-from tests.web.test_doors import WAYS, right_token
 from tests.web.test_organisations_apart import PASSWORD, lakeside
-from web import doors
-from web.api import door as api_door
-from web.api.door import KEYS
-from web.api.facilities import FACILITIES
-from web.api.scopes import Scope
-from web.api.table import OPERATIONS
-from web.doors import Door
-from web.pages.public import SERVICE
+from web.api import dispatch as api_door
+from web.api.dispatch import KEYS
+from web.api.operations import OPERATIONS
+from web.identity import throttle as doors
+from web.identity.throttle import Door
+from web.identity.visitors import ACCOUNTS
+from web.organisations.facilities import FACILITIES
+from web.pages.patient.visit import SERVICE
 from web.pages.rendering import BUILD
-from web.people import ACCOUNTS
-from web.security import Rule
+from web.programs.scopes import Scope
+from web.requests.security import Rule
 
 KEYS_OF = {f"key:{scope}": scope for scope in Scope}
 # `over`: a patient whose visit has ended; `half`: gave the right password, no second factor yet; `invited`: opened an

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web import serve as module
 from web.config import ConfigError, Settings, load
-from web.serve import WORKER, serve
+from web.server import processes as module
+from web.server.processes import WORKER, serve
 
 
 def create_app(settings: Settings) -> web.Application:

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from web.api import problems
-from web.api import types as t
-from web.api.delivery import EVENTS
-from web.api.keys import SCOPES
 from web.api.operation import Operation
-from web.api.table import OPERATIONS
+from web.api.operations import OPERATIONS
+from web.programs import types as t
+from web.programs.delivery import EVENTS
+from web.programs.keys import SCOPES
 
 VERSION = "1.0.0"
 PARAMETERS = {

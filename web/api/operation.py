@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
-from signalling.record import Actor, Role
 from signalling.service import Service
-from web.api.keys import ApiKey
-from web.api.scopes import Scope
-from web.organisations import Organisation
-from web.pages.public import SERVICE
+from signalling.visit.record import Actor, Role
+from web.organisations.documents import Organisation
+from web.pages.patient.visit import SERVICE
+from web.programs.keys import ApiKey
+from web.programs.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)

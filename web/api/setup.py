@@ -4,18 +4,23 @@ from pathlib import Path
 
 from aiohttp import web
 
-from signalling.seal import Seal
+from signalling.store.encryption import Seal
 from web import jobs
-from web.api import delivery, facilities_desk, keys_desk, kiosk, links, reading
-from web.api.addresses import networks
-from web.api.door import KEYS, routes
-from web.api.facilities import FACILITIES, Facilities
-from web.api.keys import ApiKeys
-from web.api.links import LINKS, PatientLinks
-from web.api.webhooks import KNOWN, WEBHOOKS, Known, Webhooks, knowing
+from web.api import reference_page as reading
+from web.api.dispatch import KEYS, routes
 from web.config import Settings
-from web.health import REDIS
-from web.secret import data_key, key_id
+from web.organisations.facilities import FACILITIES, Facilities
+from web.pages.facility import kiosk
+from web.pages.patient import entry_links as links
+from web.pages.patient.entry_links import LINKS, PatientLinks
+from web.pages.setup import facilities as facilities_desk
+from web.pages.setup import programs as keys_desk
+from web.programs import delivery
+from web.programs.keys import ApiKeys
+from web.programs.public_addresses import networks
+from web.programs.webhooks import KNOWN, WEBHOOKS, Known, Webhooks, knowing
+from web.server.data_key import data_key, key_id
+from web.server.health import REDIS
 
 HOME = "/{organisation}/staff/setup"
 KIOSK = "/{organisation}/facility/{token}"

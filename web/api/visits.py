@@ -11,23 +11,23 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from signalling import commands as c
-from signalling.record import Actor, PatientInformation, Visit
 from signalling.service import Accepted, new_id
-from signalling.store import answering
-from signalling.visit import Refusal
-from web.api import types as t
-from web.api import views
-from web.api.links import LINKS
+from signalling.store.records import answering
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, PatientInformation, Visit
+from signalling.visit.rules import Refusal
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
-from web.api.scopes import Scope
-from web.health import REDIS
-from web.organisations import is_open
-from web.pages import patient_form
-from web.pages.public import today_anywhere
-from web.pages.staff import SETTINGS
-from web.security import origin_of
+from web.intake import information_form as patient_form
+from web.organisations.documents import is_open
+from web.pages.patient.entry_links import LINKS
+from web.pages.patient.visit import today_anywhere
+from web.pages.staff.shell import SETTINGS
+from web.programs import types as t
+from web.programs import views
+from web.programs.scopes import Scope
+from web.requests.security import origin_of
+from web.server.health import REDIS
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000

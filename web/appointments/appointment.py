@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
-from signalling.record import PatientInformation
+from signalling.visit.record import PatientInformation
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
 
 EARLY_MS = 15 * MINUTE_MS

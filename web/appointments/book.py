@@ -16,8 +16,8 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
-from signalling.seal import Seal, SealError
-from signalling.store import Unavailable, answering
+from signalling.store.encryption import Seal, SealError
+from signalling.store.records import Unavailable, answering
 from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 
@@ -32,7 +32,7 @@ log = structlog.get_logger("web.appointments")
 _decoder = msgspec.msgpack.Decoder(Appointment)
 
 JobEntry = tuple[int, bytes]
-"""A job as the store keeps it: when it is due (ms) and its sealed bytes (signalling.jobs)."""
+"""A job as the store keeps it: when it is due (ms) and its sealed bytes (signalling.store.jobs)."""
 
 
 class Full(Exception):

@@ -11,15 +11,15 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from signalling.record import Actor, PatientInformation, Role, Status, Visit
 from signalling.service import Service
-from signalling.visit import Refusal
+from signalling.visit.record import Actor, PatientInformation, Role, Status, Visit
+from signalling.visit.rules import Refusal
 from web.appointments import appointment as rules
 from web.appointments.appointment import Appointment, TooLate
 from web.appointments.book import Book, Full, JobEntry, Overtaken
 from web.appointments.links import Links
 from web.appointments.slots import Slot, slot_at
-from web.organisations import Organisation
+from web.organisations.documents import Organisation
 
 AGAIN = frozenset({"withdrawn", "expired"})
 """How a visit may have ended for its patient to check in once more."""

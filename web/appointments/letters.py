@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from signalling.store import Extra
+from signalling.store.records import Extra
 from web.appointments import ics
 from web.appointments.appointment import Appointment, Status
 from web.appointments.book import JobEntry
 from web.appointments.slots import HOUR_MS
-from web.i18n import gettext, using
+from web.languages.i18n import gettext, using
 from web.mail.letters import Attachment, Letter
-from web.organisations import Organisation
+from web.organisations.documents import Organisation
 
 REMINDERS_H = (24, 1)
 

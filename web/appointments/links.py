@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hmac
 
-from web.secret import derived
+from web.server.data_key import derived
 
 SIGNATURE_BYTES = 18
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from web.organisations import SLOT_MIN, Organisation, Span, spans_on
+from web.organisations.documents import SLOT_MIN, Organisation, Span, spans_on
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -1,6 +1,6 @@
 """Times in words: a moment as a patient's or the organisation's clocks show it, in the language being written in.
 
-Knows CLDR by Babel, and which language is current by `web.i18n`. Knows no page and no letter.
+Knows CLDR by Babel, and which language is current by `web.languages.i18n`. Knows no page and no letter.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from babel import dates
 
-from web.i18n import current, date_words, gettext, languages, time_words
+from web.languages.i18n import current, date_words, gettext, languages, time_words
 
 
 @cache

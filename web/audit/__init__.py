@@ -1,4 +1,5 @@
 """The audit trail's part of the web: what leaves an entry, in which words it is shown, the page, and the command.
 
-The trail itself, how it is bound and verified, is signalling's (`signalling/audit.py`, `signalling/trail.py`).
+The trail itself, how it is bound and verified, is signalling's (`signalling/visit/audit_entries.py`,
+`signalling/store/audit_log.py`).
 """

@@ -1,10 +1,11 @@
 """The names of all entries of the audit trail, and how each reads. Names are stable: entries have them for years.
 
-Pure. Which of them a commit of signalling leaves stands in `signalling/audit.py`, which a page leaves in `routes.py`.
+Pure. Which of them a commit of signalling leaves stands in `signalling/visit/audit_entries.py`, which a page leaves
+in `routes.py`.
 """
 
-from signalling.audit import BROKEN, FORGED
-from web.i18n import N_
+from signalling.visit.audit_entries import BROKEN, FORGED
+from web.languages.i18n import N_
 
 ACTS: dict[str, str] = {
     "visit.opened": N_("asked for a visit"),

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from signalling.trail import Trail
-from web import sessions
-from web.people import STAFF
-from web.sessions import Session
+from signalling.store.audit_log import Trail
+from web.identity import sessions
+from web.identity.sessions import Session
+from web.identity.visitors import STAFF
 
 TRAIL = web.AppKey("audit trail", Trail)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

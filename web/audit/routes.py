@@ -6,12 +6,12 @@ elsewhere: what a socket shows and does in signalling, forms with several button
 
 from aiohttp import web
 
-from web import sessions
-from web.accounts import pseudonym
 from web.audit.noting import Of, Row
-from web.pages.calendar_shown import DESK, booked_key
+from web.identity import sessions
+from web.identity.accounts import pseudonym
+from web.identity.visitors import HALF
+from web.pages.appointments.week import DESK, booked_key
 from web.pages.errors import read_form
-from web.people import HALF
 
 STAFF = "/{organisation}/staff"
 SETUP = f"{STAFF}/setup"

@@ -12,13 +12,13 @@ from typing import NamedTuple
 import redis.asyncio
 import uvloop
 
-from signalling.record import Role
-from web import sessions
-from web.accounts import Accounts, Hasher
+from signalling.visit.record import Role
 from web.bench.figures import Figure, Made, percentile
 from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
 from web.bench.process import Child
 from web.bench.stage import ORGANISATION, WORDS, Stage
+from web.identity import sessions
+from web.identity.accounts import Accounts, Hasher
 
 ROUNDS = 300
 WARM_UP = 20

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from web.bench.wire import OPEN_S, PeerError, Wire, settle
-from web.frames import BINARY, TEXT
+from web.peers.people.frames import BINARY, TEXT
 
 ANSWER_S = 10.0
 AT_ONCE = 64

@@ -60,7 +60,7 @@ def versions_of(*packages: str) -> dict[str, str]:
     return {name: version(name) for name in packages}
 
 
-GREENROOM = [sys.executable, "-c", "from web.cli import main; main()"]
+GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
 """Our own command line, whether or not its script is installed."""
 
 

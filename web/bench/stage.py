@@ -18,16 +18,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from signalling.record import Role
-from web import demo, sessions
-from web.accounts import Account, Accounts, Hasher
+from signalling.visit.record import Role
 from web.bench import process, visits
 from web.bench.peers import Door, Seat
 from web.config import Settings, parse
-from web.organisations import Organisations
-from web.people import STAFF
-from web.store import connect
-from web.valkey import EmbeddedStore, LockedFolder
+from web.identity import sessions
+from web.identity.accounts import Account, Accounts, Hasher
+from web.identity.visitors import STAFF
+from web.organisations import demo
+from web.organisations.documents import Organisations
+from web.server.redis_client import connect
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 ORGANISATION = "bench"
 READY_S = 30.0

@@ -14,18 +14,19 @@ import redis.asyncio
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from signalling.commands import Open
-from signalling.decision import Context, Refusal
-from signalling.record import PatientInformation, Visit
-from signalling.seal import Seal
-from signalling.store import Store
-from signalling.visit import decide, next_deadline_ms
-from web import demo, sessions
+from signalling.store.encryption import Seal
+from signalling.store.records import Store
+from signalling.visit.commands import Open
+from signalling.visit.record import PatientInformation, Visit
+from signalling.visit.relations import Context, Refusal
+from signalling.visit.rules import decide, next_deadline_ms
 from web.bench.peers import Seat
 from web.config import Settings
-from web.pages.public import patient
-from web.people import visit_key
-from web.secret import data_key, key_id
+from web.identity import sessions
+from web.identity.visitors import visit_key
+from web.organisations import demo
+from web.pages.patient.visit import patient
+from web.server.data_key import data_key, key_id
 
 AT_ONCE = 32
 INFORMATION = PatientInformation(

@@ -9,7 +9,7 @@ import asyncio
 import time
 from typing import Any, cast
 
-from web.frames import CLOSE, PING, PONG, TEXT, frame, take
+from web.peers.people.frames import CLOSE, PING, PONG, TEXT, frame, take
 
 OPEN_S = 20.0
 KEY = "Z3JlZW5yb29tIGJlbmNoIQ=="  # any 16 bytes will do (RFC 6455 §4.1); the answer to it is not checked

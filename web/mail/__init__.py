@@ -11,7 +11,7 @@ from web.mail import visits
 from web.mail.carriers import carrier
 from web.mail.letters import Attachment, Letter
 from web.mail.post import KIND, POST, Post, Resolver
-from web.pages.public import ORGANISATIONS, SERVICE
+from web.pages.patient.visit import ORGANISATIONS, SERVICE
 
 __all__ = ["POST", "Attachment", "Letter", "Post", "Resolver", "setup"]
 

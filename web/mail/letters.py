@@ -20,8 +20,8 @@ import markupsafe
 import msgspec
 from babel.dates import get_timezone_location
 
-from web import i18n
-from web.organisations import Organisation
+from web.languages import i18n
+from web.organisations.documents import Organisation
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from signalling.jobs import Job, Jobs, Taken, new_job
-from signalling.store import Extra
+from signalling.store.jobs import Job, Jobs, Taken, new_job
+from signalling.store.records import Extra
 from web.config import Settings
 from web.jobs import Hopeless
 from web.mail.carriers import Carrier
 from web.mail.letters import Attachment, Letter, LetterError, written
 from web.mail.outbox import named
-from web.organisations import Organisation, Organisations
+from web.organisations.documents import Organisation, Organisations
 
 KIND = "mail"
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]

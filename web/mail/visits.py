@@ -10,15 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from signalling import service
-from signalling.record import Outcome, Status, Visit
-from signalling.store import Extra
-from signalling.visit import Event
-from web.accounts import Accounts
-from web.i18n import SOURCE, languages
+from signalling.store.records import Extra
+from signalling.visit.record import Outcome, Status, Visit
+from signalling.visit.rules import Event
+from web.identity.accounts import Accounts
+from web.identity.visitors import ACCOUNTS
+from web.languages.i18n import SOURCE, languages
 from web.mail.letters import Letter
 from web.mail.post import Post
-from web.organisations import Organisation
-from web.people import ACCOUNTS
+from web.organisations.documents import Organisation
 
 MINUTE_MS = 60_000
 LETTERS = {"declined": "declined", "assigned": "assigned", "transferred": "assigned"}

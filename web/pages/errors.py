@@ -12,13 +12,14 @@ from aiohttp import web
 from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
-from signalling.unavailable import Unavailable, tell
-from web import own_forms, sessions
-from web.forms import MULTIPART, URLENCODED, read_posted
-from web.i18n import N_, gettext
+from signalling.store.unavailable import Unavailable, tell
+from web.identity import sessions
+from web.identity.visitors import ACCOUNTS, SIGNED_IN, NotForYou, account_of
+from web.languages.i18n import N_, gettext
 from web.pages.rendering import error_page
-from web.people import ACCOUNTS, SIGNED_IN, NotForYou, account_of
-from web.security import Busy
+from web.requests import own_forms
+from web.requests.forms import MULTIPART, URLENCODED, read_posted
+from web.requests.security import Busy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("web.errors")

@@ -16,10 +16,10 @@ import jinja2
 import markupsafe
 from aiohttp import web
 
-from web import i18n
-from web.organisations import Organisation
-from web.own_forms import with_tokens
+from web.languages import i18n
+from web.organisations.documents import Organisation
 from web.pages.modules import imported
+from web.requests.own_forms import with_tokens
 
 HERE = Path(__file__).parent.parent
 STATIC, TEMPLATES = HERE / "static", HERE / "templates"

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from signalling.record import Outcome, Visit
+from signalling.visit.record import Outcome, Visit
 
 K = TypeVar("K", bound=Hashable)
 

@@ -6,8 +6,8 @@ Knows how figures are worded in the current language. Counts nothing itself, and
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from signalling.record import Outcome
-from web.i18n import N_, date_words, gettext, number_words
+from signalling.visit.record import Outcome
+from web.languages.i18n import N_, date_words, gettext, number_words
 from web.reports.chart import Chart, Series, chart
 from web.reports.figures import Report, Summary
 

@@ -1,5 +1,5 @@
-/* The messages of the signalling protocol (signalling/PROTOCOL.md) as types, for the check of the scripts; no
-   browser loads this. Made by `make protocol` from the message types: a change belongs there. */
+/* The messages of the signalling protocol (signalling/protocol/PROTOCOL.md) as types, for the check of the
+   scripts; no browser loads this. Made by `make protocol` from the message types: a change belongs there. */
 declare namespace Protocol {
   /** What an answer to a step of the setup guide may be. */
   type Answer = VisitSave["answer"];

@@ -1,4 +1,4 @@
-/* The Greenroom signalling protocol, version 1 (signalling/PROTOCOL.md), from the browser's side.
+/* The Greenroom signalling protocol, version 1 (signalling/protocol/PROTOCOL.md), from the browser's side.
 
    Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or
    worker can use it. The page calls `wake()` when it has reason to think that the network is back or the

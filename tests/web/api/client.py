@@ -5,8 +5,8 @@ from typing import Any
 from aiohttp import ClientResponse
 
 from tests.web.site import Person, Site
-from web.api.door import KEYS
-from web.api.scopes import Scope
+from web.api.dispatch import KEYS
+from web.programs.scopes import Scope
 
 PATIENT = {
     "name": "Ana Ruiz",

@@ -6,13 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from tests.web.api.client import PATIENT, Program, program
-from tests.web.api.test_kiosk import link
-from tests.web.api.test_webhooks import LOOPBACK, made, receiver
 from tests.web.conftest import OpenSite
+from tests.web.pages.facility.test_kiosk import link
+from tests.web.programs.test_webhooks import LOOPBACK, made, receiver
 from tests.web.site import FORM, Site
-from web import demo
-from web.api.webhooks import KNOWN
-from web.pages.public import ORGANISATIONS
+from web.organisations import demo
+from web.pages.patient.visit import ORGANISATIONS
+from web.programs.webhooks import KNOWN
 
 
 async def test_a_key_a_link_and_a_facility_of_one_organisation_open_nothing_of_another(site: Site) -> None:

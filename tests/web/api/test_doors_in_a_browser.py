@@ -9,13 +9,13 @@ from aiohttp import ClientWebSocketResponse
 from playwright.async_api import Browser, Page, expect
 
 from tests.web.api.client import PATIENT, program
-from tests.web.api.test_kiosk import link
 from tests.web.browsing import pages
+from tests.web.pages.facility.test_kiosk import link
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
-from web.api import kiosk
-from web.api.facilities import FACILITIES
+from web.organisations import demo
+from web.organisations.facilities import FACILITIES
+from web.pages.facility import kiosk
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 
 from tests.web.api.client import Program, program, stranger
 from tests.web.site import Site
-from web.api.table import OPERATIONS
+from web.api.operations import OPERATIONS
 
 CONFIG = """
 color = false
@@ -57,7 +57,7 @@ async def test_schemathesis_finds_nothing_that_is_not_as_described(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("PER_WINDOW", "WRONG_PER_WINDOW"):
-        monkeypatch.setattr(f"web.api.door.{name}", 1_000_000)
+        monkeypatch.setattr(f"web.api.dispatch.{name}", 1_000_000)
     expected = '["2xx", "404", "409", "422"]'
     said = await tried(site, await program(site), tmp_path, expected, 4)
     assert f"Tested: {len(OPERATIONS)}" in said
@@ -66,7 +66,7 @@ async def test_schemathesis_finds_nothing_that_is_not_as_described(
 async def test_schemathesis_with_a_wrong_key_finds_nothing_either(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.api.door.WRONG_PER_WINDOW", 1_000_000)
+    monkeypatch.setattr("web.api.dispatch.WRONG_PER_WINDOW", 1_000_000)
     wrong = stranger(site, "gr_" + "0" * 12 + "_" + "A" * 43)
     said = await tried(site, wrong, tmp_path, '["401"]', 1, "--phases", "examples,fuzzing")
     assert f"401 Unauthorized ({len(OPERATIONS)} operations)" in said

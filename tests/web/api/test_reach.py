@@ -10,19 +10,19 @@ from itertools import product
 
 from msgspec.structs import replace
 
-from signalling import commands as c
-from signalling.record import Actor, PatientInformation, Role, Status
 from signalling.service import Accepted, new_id
-from signalling.visit import FACILITY, Refusal, relations
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, PatientInformation, Role, Status
+from signalling.visit.rules import FACILITY, Refusal, relations
 from tests.signalling.visits import queued
 from tests.web.api.client import PATIENT, Program, stranger
 from tests.web.api.test_visits import on_call
 from tests.web.site import Site
-from web.api.door import KEYS
-from web.api.keys import ApiKey
-from web.api.scopes import Scope
-from web.api.table import OPERATIONS
-from web.pages.public import SERVICE
+from web.api.dispatch import KEYS
+from web.api.operations import OPERATIONS
+from web.pages.patient.visit import SERVICE
+from web.programs.keys import ApiKey
+from web.programs.scopes import Scope
 
 # operation (scopes that reach): by whom the visit was opened. What is not here is 403 without the scope, 404 with it.
 REACHED = """

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from tests.web.api.client import ALL, PATIENT, Program, program, stranger
 from tests.web.site import ADMIN, OSEI, Site
-from web.api import keys
-from web.api.door import KEYS
-from web.api.table import OPERATIONS
+from web.api.dispatch import KEYS
+from web.api.operations import OPERATIONS
+from web.programs import keys
 
 
 async def heard(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
@@ -231,7 +231,7 @@ async def test_a_program_that_asks_too_often_is_told_when_to_come_back(
 ) -> None:
     office, other = await program(site), await program(site)
     for name in ("PER_WINDOW", "WRONG_PER_WINDOW"):
-        monkeypatch.setattr(f"web.api.door.{name}", 3)
+        monkeypatch.setattr(f"web.api.dispatch.{name}", 3)
     answers = [await office.ask("GET", "/wait") for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 200, 200, 429]
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= keys.WINDOW_MS // 1000

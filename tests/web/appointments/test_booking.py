@@ -9,8 +9,8 @@ import pytest
 
 from tests.web.appointments.visitor import BOOKING, CHICAGO, appointments, book, hold, offered
 from tests.web.site import FORM, Site
-from web.pages.calendar_shown import DESK
-from web.pages.public import ORGANISATIONS
+from web.pages.appointments.week import DESK
+from web.pages.patient.visit import ORGANISATIONS
 
 
 async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.web.appointments.visitor import book, offered
 from tests.web.site import Site
 from web.appointments.slots import HOUR_MS
-from web.pages.public import ORGANISATIONS
+from web.pages.patient.visit import ORGANISATIONS
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from signalling.record import Policy, Status, Visit
+from signalling.visit.record import Policy, Status, Visit
 from tests.web.appointments.visitor import appointments, book, offered
 from tests.web.site import Person, Site
 from web.appointments.slots import HOUR_MS, MINUTE_MS
-from web.pages.calendar_shown import DESK
-from web.pages.public import SERVICE
+from web.pages.appointments.week import DESK
+from web.pages.patient.visit import SERVICE
 
 
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:
@@ -58,8 +58,8 @@ async def test_a_booked_patient_comes_in_while_meet_now_is_closed(
 async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from signalling.commands import Withdraw
-    from web.pages.public import patient
+    from signalling.visit.commands import Withdraw
+    from web.pages.patient.visit import patient
 
     ana, path, first = await at_their_time(site, monkeypatch)
     await ana.post(f"{path}/check-in")

@@ -9,8 +9,8 @@ from tests.web.appointments.test_booking_mail import mails
 from tests.web.appointments.visitor import BOOKING, appointments, book, hold, offered
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, Person, Site
+from web.intake.visit_limit import MOVES
 from web.mail.letters import NAMES, TEMPLATES
-from web.openings import MOVES
 
 WORDS = "You won 900 dollars at evil.example"
 HERE, ELSEWHERE = {"X-Forwarded-For": "203.0.113.5:5123"}, {"X-Forwarded-For": "203.0.113.6:5123"}

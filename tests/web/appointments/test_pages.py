@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from signalling.record import Status
+from signalling.visit.record import Status
 from tests.web.browsing import OpenPage, pages
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
 from web.appointments.slots import MINUTE_MS
-from web.organisations import Booking
-from web.pages.calendar_shown import DESK
-from web.pages.public import SERVICE
+from web.organisations import demo
+from web.organisations.documents import Booking
+from web.pages.appointments.week import DESK
+from web.pages.patient.visit import SERVICE
 
 SOON_MS = 90_000
 """A time that begins sooner may be gone before a test has pressed it."""
@@ -272,8 +272,8 @@ async def test_the_pages_of_booked_visits_and_reports_are_accessible(
     await is_accessible(staff)
     someone = site.person()
     await someone.ask_for_a_visit()
-    from signalling.commands import Withdraw
-    from web.pages.public import patient
+    from signalling.visit.commands import Withdraw
+    from web.pages.patient.visit import patient
 
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     await site.app[SERVICE].command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())

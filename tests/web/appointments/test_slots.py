@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web import demo
 from web.appointments.slots import (
     HOUR_MS,
     MINUTE_MS,
@@ -21,7 +20,8 @@ from web.appointments.slots import (
     slot_at,
     slots,
 )
-from web.organisations import Booking, Organisation, is_open
+from web.organisations import demo
+from web.organisations.documents import Booking, Organisation, is_open
 
 CHICAGO = ZoneInfo("America/Chicago")
 WORKDAYS = ((("09:00", "12:00"), ("13:00", "17:00")),) * 5 + ((),) * 2

@@ -7,17 +7,17 @@ from urllib.parse import unquote
 import pytest
 from aiohttp import web
 
-from signalling.audit import OF_EVENTS, OF_TOPICS, Act
+from signalling.visit.audit_entries import OF_EVENTS, OF_TOPICS, Act
 from tests.web.api.client import program
 from tests.web.setup.desk import Desk, desk
 from tests.web.setup.test_people import NEW, account, change, link_in
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Person, Site
-from web.accounts import pseudonym
-from web.api.table import OPERATIONS
+from web.api.operations import OPERATIONS
 from web.audit.acts import ACTS, KINDS
 from web.audit.noting import TRAIL
 from web.audit.routes import ROWS
-from web.organisations import Booking
+from web.identity.accounts import pseudonym
+from web.organisations.documents import Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
 
@@ -331,6 +331,6 @@ async def test_a_page_with_patient_data_is_refused_where_no_entry_could_be_kept(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = await desk(site)
-    monkeypatch.setattr("signalling.trail.MOST", 0)
+    monkeypatch.setattr("signalling.store.audit_log.MOST", 0)
     assert (await admin.person.get("/demo/staff/calendar")).status == 503
     assert (await admin.person.get("/demo/staff/setup")).status == 200

@@ -11,17 +11,17 @@ from typing import Any, cast
 import pytest
 import structlog
 
-from signalling import jobs as queues
-from signalling.commands import Assign, Decline
-from signalling.record import Actor, Role
+from signalling.store import jobs as queues
+from signalling.visit.commands import Assign, Decline
+from signalling.visit.record import Actor, Role
 from tests.web.mail.smtp import mail_server
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
+from web.identity.visitors import ACCOUNTS
 from web.jobs import JOBS
 from web.mail import POST
 from web.mail.carriers import OUTBOX
-from web.pages.public import SERVICE
-from web.people import ACCOUNTS
+from web.pages.patient.visit import SERVICE
 
 CONTEXT = {"name": "Ana Ruiz", "reason": ""}
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)

@@ -1,7 +1,7 @@
 """A clinic small enough for a test to hold in its hand: one visit and a queue, over the wire protocol.
 
-Speaks signalling/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any state,
-refuse any request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
+Speaks signalling/protocol/PROTOCOL.md as one worker with one visit would, so that a test can put the pages into any
+state, refuse any request, cut any socket. The real server is tested elsewhere; here only what the pages make of it.
 """
 
 import asyncio

@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from markupsafe import Markup
 
 from tests.web.pages.clinic import JSON, OSEI, Clinic
-from web import i18n
+from web.languages import i18n
 
 WEB = Path(__file__).parents[3] / "web"
 CSP = (

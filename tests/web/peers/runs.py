@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from web.peers.observations import Observations
+from web.peers.run.observations import Observations
 
 SPREADS = {
     "arrive": -4.2,

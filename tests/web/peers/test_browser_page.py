@@ -18,7 +18,7 @@ from web.peers.conformance import endpoint as scripted
 from web.peers.conformance.endpoint import Endpoint
 from web.peers.conformance.judge import RULES
 
-DOCUMENT = Path(signalling.__file__).with_name("CLIENT-BROWSER.md").read_text("utf-8")
+DOCUMENT = Path(signalling.__file__).with_name("protocol").joinpath("CLIENT-BROWSER.md").read_text("utf-8")
 FILES = {
     name: text
     for text in re.findall(r"```(?:js|html)\n(.*?)```", DOCUMENT, re.DOTALL)

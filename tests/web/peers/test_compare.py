@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.web.peers.runs import run
-from web.peers.observations import Observations, Series
 from web.peers.report import compare
 from web.peers.report.compare_page import comparison_page, comparison_text, headline
 from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Comparison, effective
+from web.peers.run.observations import Observations, Series
 
 
 def verdict(comparison: Comparison, name: str, what: str) -> str:

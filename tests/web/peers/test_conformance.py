@@ -9,17 +9,17 @@ from collections.abc import Sequence
 import pytest
 from rich.console import Console
 
-from signalling import heartbeat
-from signalling.client import JSON
-from tests.signalling.test_protocol import DOCUMENT
+from signalling.clients.client import JSON
+from signalling.sockets import heartbeat
+from tests.signalling.protocol.test_protocol import DOCUMENT
 from tests.web.peers.broken import Broken
 from tests.web.site import ADMIN, LIND, OSEI, Site
-from web import demo
-from web.pages.public import SERVICE
+from web.organisations import demo
+from web.pages.patient.visit import SERVICE
 from web.peers.conformance import admins, bell, door, media, server
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import CHECKS, Outcome, Wrong, tell
-from web.peers.entry import CannotEnter, Clinic
+from web.peers.people.entry import CannotEnter, Clinic
 
 SECOND = "needs a second provider"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

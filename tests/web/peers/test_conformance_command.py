@@ -13,8 +13,8 @@ import typer
 from typer.testing import CliRunner
 
 from tests.web.site import OSEI, Site
-from web import demo
-from web.peers.command import peers_app
+from web.organisations import demo
+from web.peers.cli.command import peers_app
 
 Said = tuple[int, str, str]
 

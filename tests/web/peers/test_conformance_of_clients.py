@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from signalling.client import JSON
-from signalling.returning import ReturningClient
+from signalling.clients.client import JSON
+from signalling.clients.reconnecting import ReturningClient
 from web.peers.conformance import client_socket
 from web.peers.conformance import endpoint as scripted
 from web.peers.conformance.endpoint import Endpoint

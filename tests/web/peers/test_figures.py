@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.web.peers.runs import Clock, run
-from web.peers.observations import Observations, Series
 from web.peers.report.figures import (
     BUCKETS,
     bucket_width,
@@ -25,6 +24,7 @@ from web.peers.report.figures import (
 from web.peers.report.notes import notes
 from web.peers.report.plots import Curve, curves_plot, histogram_plot, intervals, log_ticks, nice_step
 from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, written
+from web.peers.run.observations import Observations, Series
 
 DURATIONS = st.lists(st.floats(0, 1e4), min_size=1, max_size=60)
 

@@ -12,9 +12,9 @@ from playwright.async_api import Browser
 
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.peers.runs import run
-from web.peers.observations import Observations
 from web.peers.report import ThresholdError, compare, write
 from web.peers.report.compare_page import comparison_page
+from web.peers.run.observations import Observations
 
 LOOKS = [(1280, False), (320, True)]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from web.peers import server
-from web.peers.command import peers_app
-from web.peers.observations import Observations
-from web.peers.server import Watch, machine, sample, versions
+from web.peers.cli.command import peers_app
+from web.peers.run import server
+from web.peers.run.observations import Observations
+from web.peers.run.server import Watch, machine, sample, versions
 
 BUSY = r"""
 import subprocess, sys

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.web.peers.runs import Clock, run
-from web.peers.observations import Observations
 from web.peers.report import ThresholdError, judge, parse
+from web.peers.run.observations import Observations
 
 
 def small() -> Observations:

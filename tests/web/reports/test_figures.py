@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalling.record import Outcome, PatientInformation, Person, Status, Visit
+from signalling.visit.record import Outcome, PatientInformation, Person, Status, Visit
 from web.reports.chart import HEIGHT, LEFT, WIDTH, Series, chart
 from web.reports.figures import Past, past, percentile, report
 from web.reports.table import header, lines

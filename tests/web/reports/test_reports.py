@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from signalling.commands import Claim, End, Withdraw
-from signalling.record import Actor, Role
 from signalling.service import Accepted
+from signalling.visit.commands import Claim, End, Withdraw
+from signalling.visit.record import Actor, Role
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web.pages.public import SERVICE, patient
+from web.pages.patient.visit import SERVICE, patient
 
 REPORTS = "/demo/staff/reports"
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, FilePayload, Page, Route, expect
 
-from signalling.commands import Assign
-from signalling.record import Actor, Role
+from signalling.visit.commands import Assign
+from signalling.visit.record import Actor, Role
 from tests.web.browsing import OpenPage, pages
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.test_logo import png
 from tests.web.setup.test_saving import stored
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web import demo
-from web.pages.public import SERVICE
+from web.organisations import demo
+from web.pages.patient.visit import SERVICE
 
 
 @pytest.fixture

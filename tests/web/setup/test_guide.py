@@ -2,11 +2,11 @@
 
 import pytest
 
-from signalling.guide import Condition, Kind
+from signalling.visit.setup_guide import Condition, Kind
 from tests.web.setup.desk import Desk, Fields, changed, desk
 from tests.web.setup.test_saving import stored
 from tests.web.site import Site
-from web.pages.public import SERVICE
+from web.pages.patient.visit import SERVICE
 
 PATH = "/demo/staff/setup/guide"
 

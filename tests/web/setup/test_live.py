@@ -1,13 +1,13 @@
 """A change in the set-up holds for visits that are open already: rules and licensed states, from the next command."""
 
-from signalling import commands as c
-from signalling.record import Actor, Role
 from signalling.service import Accepted
-from signalling.visit import Refusal
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
+from signalling.visit.rules import Refusal
 from tests.web.setup.desk import desk
 from tests.web.setup.test_people import account, change
 from tests.web.site import OSEI, Site
-from web.pages.public import SERVICE
+from web.pages.patient.visit import SERVICE
 
 
 async def test_a_mismatch_of_states_blocks_or_warns_as_the_admin_says_at_once(site: Site) -> None:

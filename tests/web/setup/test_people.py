@@ -5,13 +5,13 @@ import re
 
 import pytest
 
-from signalling.record import Role, Staff
+from signalling.visit.record import Role, Staff
 from tests.web.setup.desk import Desk, desk
 from tests.web.site import ADMIN, LIND, OSEI, Site
-from web.accounts import Account
-from web.pages.public import SERVICE
+from web.identity.accounts import Account
+from web.identity.visitors import ACCOUNTS
+from web.pages.patient.visit import SERVICE
 from web.pages.setup.people import fingerprint
-from web.people import ACCOUNTS
 
 PASSWORD = "correct horse battery"
 NEW = {"name": "Dr Ida Berg", "email": "berg@riverside.example", "role": "provider", "states": "TX"}

@@ -5,11 +5,11 @@ import asyncio
 import msgspec
 import pytest
 
-from signalling.record import Policy
+from signalling.visit.record import Policy
 from tests.web.setup.desk import changed, desk
 from tests.web.site import ADMIN, OSEI, Site
-from web.organisations import Organisation
-from web.pages.public import ORGANISATIONS
+from web.organisations.documents import Organisation
+from web.pages.patient.visit import ORGANISATIONS
 from web.pages.setup import policy_form
 
 SECTIONS = ("", "/calendar", "/guide", "/people", "/policy", "/links")

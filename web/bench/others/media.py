@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from media.bench import ANSWER_S, SETTLE_S, Load, served
-from media.dtls import Identity
+from media.transport.dtls import Identity
 from web.bench.figures import Comparison, Made, Skipped, compared, percentile, times
 from web.bench.others import janus, relayed, setup
 from web.bench.others.calls import Clip, Party

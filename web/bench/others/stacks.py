@@ -16,7 +16,7 @@ from web.bench.figures import Skipped
 from web.bench.others import setup
 from web.bench.peers import Door, Seat
 from web.bench.stage import Stage, stage
-from web.valkey import EmbeddedStore, LockedFolder
+from web.server.valkey import EmbeddedStore, LockedFolder
 
 OURS = "Greenroom"
 SERVERS = Path(__file__).parent / "servers"

@@ -11,17 +11,17 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from signalling import audit as trails
-from signalling.audit import Act, Entry
-from web.accounts import pseudonym
-from web.api.door import KEYS
-from web.api.facilities import FACILITIES
+from signalling.visit import audit_entries as trails
+from signalling.visit.audit_entries import Act, Entry
+from web.api.dispatch import KEYS
 from web.audit.acts import ACTS, KINDS
 from web.audit.noting import TRAIL
-from web.i18n import gettext
-from web.organisations import Organisation
+from web.identity.accounts import pseudonym
+from web.identity.visitors import ACCOUNTS
+from web.languages.i18n import gettext
+from web.organisations.documents import Organisation
+from web.organisations.facilities import FACILITIES
 from web.pages.setup.frame import PAGES, admin, draw, path_of
-from web.people import ACCOUNTS
 
 NAME = "audit"
 ROWS = 100

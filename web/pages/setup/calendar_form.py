@@ -13,8 +13,8 @@ from zoneinfo import available_timezones
 
 from msgspec.structs import replace
 
-from web.i18n import N_, day_names, gettext
-from web.organisations import (
+from web.languages.i18n import N_, day_names, gettext
+from web.organisations.documents import (
     ACCENT,
     CAPACITY,
     HORIZON_DAYS,

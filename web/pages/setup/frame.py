@@ -15,15 +15,15 @@ from aiohttp import web
 from msgspec.structs import replace
 from multidict import MultiDictProxy
 
-from signalling.record import Role
-from web.accounts import Account
-from web.i18n import N_, date_words, gettext, time_words
-from web.organisations import Organisation, OrganisationError
+from signalling.visit.record import Role
+from web.identity.accounts import Account
+from web.identity.visitors import SIGNED_IN, require, was_signed_in
+from web.languages.i18n import N_, date_words, gettext, time_words
+from web.organisations.documents import Organisation, OrganisationError
 from web.pages.errors import LARGEST_BYTES, PATIENT_BYTES, Handler, UnknownOrganisation, read_fields
-from web.pages.public import ORGANISATIONS
+from web.pages.patient.visit import ORGANISATIONS
 from web.pages.rendering import ORGANISATION, page
-from web.pages.staff_frame import staff_page
-from web.people import SIGNED_IN, require, was_signed_in
+from web.pages.staff.frame import staff_page
 
 ATTEMPTS = 20
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from signalling.guide import BRANCHING, Condition, Guide, Kind, Step
-from web.i18n import N_, gettext
-from web.organisations import SLUG, Organisation
+from signalling.visit.setup_guide import BRANCHING, Condition, Guide, Kind, Step
+from web.languages.i18n import N_, gettext
+from web.organisations.documents import SLUG, Organisation
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 KINDS: Mapping[Kind, str] = {

@@ -1,20 +1,20 @@
 """The logo's own small form on the page of the public-facing calendar, and the address that serves it.
 
-Knows multipart forms and caching. Which pictures are taken is `web.logos`'s to say.
+Knows multipart forms and caching. Which pictures are taken is `web.organisations.logos`'s to say.
 """
 
 from aiohttp import web
 from msgspec.structs import replace
 
-from web.forms import MULTIPART, read_posted
-from web.health import REDIS
-from web.i18n import gettext
-from web.logos import MOST_BYTES, LogoError, Logos, checked
-from web.organisations import Organisation
-from web.pages.public import ORGANISATIONS, organisation_of
+from web.languages.i18n import gettext
+from web.organisations.documents import Organisation
+from web.organisations.logos import MOST_BYTES, LogoError, Logos, checked
+from web.pages.patient.visit import ORGANISATIONS, organisation_of
 from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show
 from web.pages.setup.overview import CALENDAR, calendar_context
+from web.requests.forms import MULTIPART, read_posted
+from web.server.health import REDIS
 
 FORM_BYTES = MOST_BYTES + 64 * 1024
 

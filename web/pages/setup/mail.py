@@ -10,16 +10,16 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from msgspec.structs import replace
 
-from web.i18n import N_, current, date_words, gettext, time_words
+from web.intake.information_form import EMAIL
 from web.jobs import JOBS
+from web.languages.i18n import N_, current, date_words, gettext, time_words
 from web.mail import POST
 from web.mail.carriers import where
 from web.mail.post import KIND
-from web.organisations import Organisation
-from web.pages.patient_form import EMAIL
-from web.pages.public import SERVICE
+from web.organisations.documents import Organisation
+from web.pages.patient.visit import SERVICE
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
-from web.pages.staff import SETTINGS
+from web.pages.staff.shell import SETTINGS
 
 LONGEST = 254
 

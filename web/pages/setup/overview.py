@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from signalling.record import Role
-from web.accounts import Account
-from web.i18n import N_, day_names, gettext
-from web.organisations import LANGUAGES, Organisation
+from signalling.visit.record import Role
+from web.identity.accounts import Account
+from web.identity.visitors import ACCOUNTS
+from web.languages.i18n import N_, day_names, gettext
+from web.organisations.documents import LANGUAGES, Organisation
 from web.pages.setup import calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
-from web.pages.staff import SETTINGS
-from web.people import ACCOUNTS
-from web.security import origin_of
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import origin_of
 
 CALENDAR = calendar_form.Calendar()
 POLICY = policy_form.PolicySection()

@@ -9,23 +9,23 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from signalling.record import STAFF_ROLES, Role
-from web.accounts import Account, AccountError
+from signalling.visit.record import STAFF_ROLES, Role
 from web.audit.noting import noted
-from web.health import REDIS
-from web.i18n import N_, gettext
-from web.invitations import HOURS, Invitations
+from web.identity.accounts import Account, AccountError
+from web.identity.invitations import HOURS, Invitations
+from web.identity.second_factor import turn_off
+from web.identity.visitors import ACCOUNTS, enrol
+from web.intake.information_form import STATES
+from web.languages.i18n import N_, gettext
 from web.mail.post import POST
-from web.organisations import Organisation
+from web.organisations.documents import Organisation
 from web.pages.errors import not_found
-from web.pages.patient_form import STATES
-from web.pages.public import SERVICE
+from web.pages.patient.visit import SERVICE
 from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
-from web.pages.staff import SETTINGS
-from web.pages.two_factor import tell
-from web.people import ACCOUNTS, enrol
-from web.second_factor import turn_off
-from web.security import origin_of
+from web.pages.staff.shell import SETTINGS
+from web.pages.staff.two_factor import tell
+from web.requests.security import origin_of
+from web.server.health import REDIS
 
 ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
 CHANGED = N_(

@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from web.pages import password
 from web.pages.setup import guide, logo, mail, overview, people
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
+from web.pages.staff import password
 
 HOME = "/{organisation}/staff/setup"
 

@@ -16,11 +16,11 @@ import aiohttp
 import msgpack
 from aiohttp import web
 
-from media.ice import Candidate, Credentials
-from media.sdp import Fingerprint, SdpError, offer, parse_answer
-from signalling import fields
-from signalling.messages import CODECS, JSON_SUBPROTOCOL, BadMessage, error
-from signalling.reference import examples
+from media.protocols.ice import Candidate, Credentials
+from media.protocols.sdp import Fingerprint, SdpError, offer, parse_answer
+from signalling.protocol import fields
+from signalling.protocol.messages import CODECS, JSON_SUBPROTOCOL, BadMessage, error
+from signalling.protocol.reference import examples
 from web.peers.conformance.judge import Judge
 
 HELLO_S, TOPIC_S, AGAIN_S, PONG_S = 5.0, 15.0, 5.0, 5.0

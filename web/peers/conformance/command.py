@@ -19,8 +19,8 @@ import typer
 from web.peers.report.commands import BROKEN, UNUSABLE
 
 if TYPE_CHECKING:
+    from web.peers.cli.local import Local
     from web.peers.conformance.table import Outcome
-    from web.peers.local import Local
 
 Json = Annotated[Path | None, typer.Option(help="Write what came of each check to this file.")]
 
@@ -54,11 +54,11 @@ def conformance(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
-    from web.peers.arrivals import PlanError
-    from web.peers.command import CREDENTIALS
+    from web.peers.cli.command import CREDENTIALS
     from web.peers.conformance import server
-    from web.peers.entry import CannotEnter, Clinic
-    from web.peers.plan import credentials as read
+    from web.peers.people.entry import CannotEnter, Clinic
+    from web.peers.run.arrivals import PlanError
+    from web.peers.run.plan import credentials as read
 
     async def checked(address: str, slug: str, staff: Sequence[tuple[str, str]]) -> list[Outcome]:
         async with Clinic(address, slug or None, ca=ca, insecure=insecure) as clinic:
@@ -89,8 +89,8 @@ def conformance(
 def _a_server() -> Iterator[Local]:
     """A server of one's own with two providers and an admin. Raises CannotEnter."""
     from web.bench.stage import NotReady
-    from web.peers.entry import CannotEnter
-    from web.peers.local import local_server
+    from web.peers.cli.local import local_server
+    from web.peers.people.entry import CannotEnter
 
     try:
         with local_server(1, 2, admins=1) as found:

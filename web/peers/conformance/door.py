@@ -8,11 +8,11 @@ from typing import Any
 
 import aiohttp
 
-from signalling.messages import JSON_SUBPROTOCOL
+from signalling.protocol.messages import JSON_SUBPROTOCOL
 from web.peers.conformance.line import ABNORMAL, Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import Untold, Wrong, check
-from web.peers.entry import Browser
+from web.peers.people.entry import Browser
 
 HELLO_S, PINGS_S, DEAD_S = 5.0, 25.0, 37.5
 SLACK_S = 3.0

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from signalling.messages import SUBPROTOCOLS
+from signalling.protocol.messages import SUBPROTOCOLS
 from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome
@@ -41,7 +41,7 @@ class Endpoint:
         self._host, self._port, self._say = host, port, say
         self._arrivals: asyncio.Queue[tuple[float, asyncio.Future[ClientSocket | None]]] = asyncio.Queue(16)
         self._over = asyncio.Event()
-        self._document = files("signalling").joinpath("PROTOCOL.md").read_text("utf-8")
+        self._document = files("signalling").joinpath("protocol", "PROTOCOL.md").read_text("utf-8")
 
     async def __aenter__(self) -> Endpoint:
         app = web.Application()

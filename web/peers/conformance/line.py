@@ -17,8 +17,8 @@ import aiohttp
 import msgpack
 import msgspec
 
-from signalling.messages import CODECS, TEXTS
-from signalling.reference import message_types
+from signalling.protocol.messages import CODECS, TEXTS
+from signalling.protocol.reference import message_types
 from web.peers.conformance.table import Wrong, shown
 
 WITHIN_S: Final = 5.0

@@ -11,7 +11,7 @@ from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import Wrong, check
 from web.peers.conformance.visits import status
-from web.peers.light import LightMedia
+from web.peers.media.light import LightMedia
 
 CONNECT_S, CROSS_S, GATE_S = 10.0, 5.0, 0.7
 

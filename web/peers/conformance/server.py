@@ -10,12 +10,12 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from signalling.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from signalling.protocol.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from web.peers.conformance import admins, asking, bell, door, media, topics, visits
 from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Untried, Wrong
-from web.peers.entry import CannotEnter, Clinic
+from web.peers.people.entry import CannotEnter, Clinic
 
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import aiohttp
 
-from signalling.messages import JSON_SUBPROTOCOL
-from web.peers.answers import information
+from signalling.protocol.messages import JSON_SUBPROTOCOL
 from web.peers.conformance.line import Line
 from web.peers.conformance.table import Untold, Untried, Wrong
-from web.peers.entry import Browser, CannotEnter, Clinic
+from web.peers.people.answers import information
+from web.peers.people.entry import Browser, CannotEnter, Clinic
 
 ROLES: Final = ("patient", "staff", "guest")
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from web.peers.answers import asked, plausible
 from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import Untold, check
 from web.peers.conformance.topics import whole
-from web.peers.entry import Browser
+from web.peers.people.answers import asked, plausible
+from web.peers.people.entry import Browser
 
 STRANGE_STEP = "no-such-step"
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from web.peers.observations import Observations
 from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Change, Comparison
 from web.peers.report.page import draw
 from web.peers.report.plots import STRIP, Plot, intervals, share_plot
 from web.peers.report.units import number, written
 from web.peers.report.words import step_words
+from web.peers.run.observations import Observations
 
 ORDER = (WORSE, BETTER, SAME, UNTOLD)
 

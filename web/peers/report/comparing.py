@@ -13,9 +13,9 @@ from random import Random
 
 import msgspec
 
-from web.peers.observations import STEPS, About, Observations, Series
 from web.peers.report.figures import Figures, figures, percentile, total_errors
 from web.peers.report.units import RATE, SHARE, TIME, Kind
+from web.peers.run.observations import STEPS, About, Observations, Series
 
 PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99

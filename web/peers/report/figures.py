@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import msgspec
 
-from web.peers.observations import STEPS, About, Observations, Series
+from web.peers.run.observations import STEPS, About, Observations, Series
 
 BINS = 36
 BUCKETS = 40

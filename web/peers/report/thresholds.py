@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from web.peers.observations import STEPS, Observations
 from web.peers.report.figures import COUNTS, GAUGES, Figures, figures, percentile, total_errors
 from web.peers.report.units import COUNT, RATE, SHARE, TIME, Kind, gauge_kind, written
+from web.peers.run.observations import STEPS, Observations
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import msgspec
 
-from web.peers.observations import Observations
 from web.peers.report.figures import Figures, figures
 from web.peers.report.page import report_page
 from web.peers.report.thresholds import Verdict, verdicts
+from web.peers.run.observations import Observations
 
 PAGE, FIGURES, TABLE, RAW = "report.html", "report.json", "observations.csv", "observations.jsonl"
 

@@ -1,5 +1,5 @@
 /* Which steps of a setup guide are asked, given the answers so far. The server has the same rule
-   (signalling/guide.py, `visible`). Pure. */
+   (signalling/visit/setup_guide.py, `visible`). Pure. */
 
 /**
  * The steps that are asked, in order. `answer(id)` gives the answer to a step, undefined where there is none.

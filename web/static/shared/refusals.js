@@ -1,5 +1,5 @@
-/* What a refusal says to the person, by its stable code (signalling/PROTOCOL.md, "Errors"); the server's own
-   words, which are English, where this page does not know the code. */
+/* What a refusal says to the person, by its stable code (signalling/protocol/PROTOCOL.md, "Errors"); the
+   server's own words, which are English, where this page does not know the code. */
 import { t } from "./text.js";
 
 /** @type {Record<string, (details: Protocol.Details) => string>} */

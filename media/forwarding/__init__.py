@@ -1,0 +1,1 @@
+"""What crosses from whom to whom: the hot path and the state it reads."""

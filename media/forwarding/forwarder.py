@@ -1,0 +1,342 @@
+"""The hot path: a datagram in, in a room of two at most one out, in one buffer; in larger ones `copies` goes on.
+
+Knows SRTP in place, the ten bytes of the header that change, and the gate's flag on each source. Does not
+know SDP, rooms or people; STUN and DTLS are handed on. Nothing here may raise into the loop: a hostile packet
+is counted and forgotten.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final, Protocol
+
+from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Leg
+from media.forwarding.group_forwarder import Copier
+from media.forwarding.streams import KEYFRAME_RETRY_S, Source
+from media.protocols import rtcp
+from media.protocols.ice import Address
+from media.protocols.rtp import (
+    FIXED_HEADER,
+    KEYFRAME_START,
+    SSRC_AT,
+    original_sequence_at,
+    transport_cc_at,
+)
+from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
+
+logger = logging.getLogger(__name__)
+
+BATCH: Final = 64  # datagrams per turn of the loop, so that nothing else waits for long
+_U32 = Struct("!I")
+_NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
+_NUMBERS_AT: Final = 2
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a relay has seen since it opened. Octets are those of forwarded packets, as received."""
+
+    received: int = 0
+    forwarded: int = 0
+    forwarded_octets: int = 0
+    withheld: int = 0  # arrived while the gate was closed or the kind off, or before a keyframe
+    dropped: int = 0  # over the budget, unknown, malformed, or the kernel would not take it
+    strays: int = 0  # from an address that has not proven itself
+    unauthentic: int = 0  # SRTP said no
+    replayed: int = 0
+    rtcp: int = 0
+    stun: int = 0
+    dtls: int = 0
+    faults: int = 0  # our own errors; each is logged
+
+
+class Elsewhere(Protocol):
+    """Takes the datagrams that are neither RTP nor RTCP."""
+
+    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None: ...
+    def on_dtls(self, leg: Leg, datagram: bytes) -> None: ...
+
+
+class Forwarder:
+    """Owns the buffers and the table of proven addresses."""
+
+    def __init__(
+        self, binding: Binding, elsewhere: Elsewhere, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.counters = Counters()
+        self.legs: dict[Address, Leg] = {}
+        self._binding = binding
+        self._elsewhere = elsewhere
+        self._clock = clock
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
+        # What the server says itself is built apart from the packet under way.
+        self._own_buffer = bytearray(BUFFER_BYTES)
+        self._own_view = memoryview(self._own_buffer)
+        self._own_handle = binding.handle(self._own_buffer)
+        self._own_length = binding.length()
+        self._copier = Copier(binding, self.ask_for_keyframe)
+
+    def read(self, sock: socket.socket) -> None:
+        """Handle what waits on a socket, at most BATCH datagrams."""
+        receive, buffer, view, legs = sock.recvfrom_into, self._buffer, self._view, self.legs
+        handle, length = self._handle, self._length
+        unprotect, protect = self._binding.unprotect, self._binding.protect
+        ssrc_in, read_numbers, write_numbers = _U32.unpack_from, _NUMBERS.unpack_from, _NUMBERS.pack_into
+        counters = self.counters
+        received = forwarded = octets = withheld = dropped = 0
+        now = self._clock()
+        try:
+            for _ in range(BATCH):
+                size, address = receive(buffer)
+                first = buffer[0]
+                if size < FIXED_HEADER or size > PACKET_MAX:
+                    dropped += 1
+                    continue
+                if not 127 < first < 192:  # RFC 7983 §7
+                    self._demultiplex(first, size, address, sock)
+                    continue
+                leg = legs.get(address)
+                if leg is None or leg.rx is None:
+                    counters.strays += 1
+                    continue
+                if 191 < buffer[1] < 224:
+                    self._control(leg, size, now)
+                    continue
+                received += 1
+                source = leg.sources.get(ssrc_in(buffer, SSRC_AT)[0])
+                if source is None and len(leg.sources) >= SOURCES_MAX:
+                    dropped += 1
+                    continue
+                length[0] = size
+                # Always, also while the gate is closed: libsrtp must see every roll-over of the sequence number.
+                status = unprotect(leg.rx, handle, length)
+                if status:
+                    self._refused(status)
+                    continue
+                if source is None:
+                    source = self._learn(leg)
+                    if source is None:
+                        dropped += 1
+                        continue
+                source.packets += 1
+                source.octets += size
+                if not source.forward or buffer[1] & 0x7F != source.payload_type:
+                    if leg.lanes and buffer[1] & 0x7F == source.payload_type:
+                        leg.budget -= size
+                        if leg.budget < 0:
+                            dropped += 1
+                            continue
+                        copies = self._copier.send(leg, source, buffer, length[0], now)
+                        forwarded += copies
+                        octets += size * copies
+                        withheld += not copies
+                        continue
+                    withheld += 1
+                    leg.withhold(buffer, length[0])
+                    continue
+                sequence, timestamp, _ssrc = read_numbers(buffer, _NUMBERS_AT)
+                if not source.settled and not self._settle(leg, source, sequence, timestamp, now):
+                    withheld += 1
+                    continue
+                if source.special and not self._special(leg, source):
+                    withheld += 1
+                    continue
+                leg.budget -= size
+                if leg.budget < 0:
+                    dropped += 1
+                    continue
+                sink = source.sink
+                sequence = (sequence + source.sequence_shift) & 0xFFFF
+                timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
+                assert sink is not None  # a source that is forwarded has one
+                write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
+                if (sequence - sink.sequence) & 0x8000 == 0:
+                    sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now
+                to = sink.leg
+                if protect(to.tx, handle, length):
+                    dropped += 1
+                    continue
+                try:
+                    to.sendto(view[: length[0]], to.address)  # type: ignore[misc]
+                except (
+                    OSError
+                ):  # a full send buffer, or a network that went away: a lost packet, as on any wire
+                    dropped += 1
+                    continue
+                forwarded += 1
+                octets += size
+        except BlockingIOError:
+            pass
+        except OSError:
+            counters.dropped += 1
+        except Exception:
+            counters.faults += 1
+            logger.exception("media_fault")
+        counters.received += received
+        counters.forwarded += forwarded
+        counters.forwarded_octets += octets
+        counters.withheld += withheld
+        counters.dropped += dropped
+
+    def say(self, leg: Leg, packet: bytes) -> None:
+        """Encrypt and send an RTCP packet of the server's own to a leg; nothing if it cannot be reached."""
+        if leg.tx is None or leg.address is None or leg.sendto is None or len(packet) > PACKET_MAX:
+            return
+        self._own_buffer[: len(packet)] = packet
+        self._own_length[0] = len(packet)
+        if self._binding.protect_rtcp(leg.tx, self._own_handle, self._own_length):
+            self.counters.dropped += 1
+            return
+        try:
+            leg.sendto(self._own_view[: self._own_length[0]], leg.address)
+        except OSError:
+            self.counters.dropped += 1
+
+    def ask_for_keyframe(self, leg: Leg, source: Source, now_s: float) -> None:
+        """Send a picture loss indication for a leg's video."""
+        source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
+        self.say(leg, rtcp.picture_loss(leg.sinks["video"].ssrc, source.ssrc))
+
+    def _demultiplex(self, first: int, size: int, address: Address, sock: socket.socket) -> None:
+        if first < 4:
+            self.counters.stun += 1
+            self._elsewhere.on_stun(bytes(self._view[:size]), address, sock)
+        elif 19 < first < 64:
+            leg = self.legs.get(address)
+            if leg is None:
+                self.counters.strays += 1
+                return
+            self.counters.dtls += 1
+            self._elsewhere.on_dtls(leg, bytes(self._view[:size]))
+        else:
+            self.counters.dropped += 1
+
+    def _refused(self, status: int) -> None:
+        if status in REPLAYED:
+            self.counters.replayed += 1
+        else:
+            self.counters.unauthentic += 1
+
+    def _learn(self, leg: Leg) -> Source | None:
+        source = leg.learn_from_packet(_U32.unpack_from(self._buffer, SSRC_AT)[0], self._buffer[1] & 0x7F)
+        if source is not None:
+            self.reroute(leg)
+        return source
+
+    def reroute(self, leg: Leg) -> None:
+        """A leg has a new source: route it like its others. Its own first keyframe is on its way, so none is
+        asked for."""
+        leg.route(leg.peer, leg.gate)
+        for lane in leg.lanes.values():
+            lane.refresh()
+
+    def _settle(self, leg: Leg, source: Source, sequence: int, timestamp: int, now: float) -> bool:
+        """Fit a source's first packet to its sink; False while its video has not come to a keyframe."""
+        buffer, length = self._buffer, self._length[0]
+        starts = KEYFRAME_START.get(source.payload_type)
+        if starts is not None and not (
+            starts(buffer, length) and source.worth_showing(bool(buffer[1] & 0x80), now)
+        ):
+            leg.withhold(buffer, length)
+            if now >= source.keyframe_due_s:
+                self.ask_for_keyframe(leg, source, now)
+            return False
+        source.settle(sequence, timestamp, now)
+        return True
+
+    def _special(self, leg: Leg, source: Source) -> bool:
+        """Rewrite what lies behind the fixed header; False for a retransmission of something that must stay
+        behind."""
+        buffer, length = self._buffer, self._length[0]
+        if source.kind == "rtx":
+            video = leg.current.get("video")
+            at = original_sequence_at(buffer, length)
+            if video is None or not video.settled:
+                leg.withhold(buffer, length)
+                return False
+            if at:
+                original = buffer[at] << 8 | buffer[at + 1]
+                if video.predates_settling(original):
+                    leg.withhold(buffer, length)
+                    return False
+                original = (original + video.sequence_shift) & 0xFFFF
+                buffer[at], buffer[at + 1] = original >> 8, original & 0xFF
+            source.timestamp_shift = video.timestamp_shift
+        at = transport_cc_at(buffer, length)
+        if at:
+            number = buffer[at] << 8 | buffer[at + 1]
+            if leg.answering:
+                leg.note_arrival(buffer, length)
+            if leg.cc_want is not None:
+                leg.cc_shift, leg.cc_want = (leg.cc_want - number) & 0xFFFF, None
+                leg.mark()
+            number = (number + leg.cc_shift) & 0xFFFF
+            buffer[at], buffer[at + 1] = number >> 8, number & 0xFF
+        return True
+
+    def _control(self, leg: Leg, size: int, now: float) -> None:
+        """RTCP: decrypt always, translate and send on what may cross."""
+        reporter = _U32.unpack_from(self._buffer, 4)[0]
+        if reporter not in leg.reporters and len(leg.reporters) >= REPORTERS_MAX:
+            self.counters.dropped += 1
+            return
+        self._length[0] = size
+        status = self._binding.unprotect_rtcp(leg.rx, self._handle, self._length)
+        if status:
+            self._refused(status)
+            return
+        leg.reporters.add(reporter)
+        self.counters.rtcp += 1
+        leg.budget -= size
+        if leg.budget < 0:
+            return
+        try:
+            if leg.lanes:
+                self._control_lanes(leg, bytes(self._view[: self._length[0]]), now)
+            elif leg.peer is not None:
+                self._control_pair(leg, leg.peer, bytes(self._view[: self._length[0]]), now)
+        except rtcp.RtcpError:
+            self.counters.dropped += 1
+
+    def _control_pair(self, leg: Leg, peer: Leg, data: bytes, now: float) -> None:
+        crossing = rtcp.translate(
+            data,
+            leg.sources,
+            leg.received,
+            sender_ssrc=peer.sinks["video"].ssrc,
+            transport_cc_shift=peer.cc_shift,
+            answered_here=peer.answering,
+        )
+        if crossing.transport_cc_last is not None:
+            leg.cc_last = crossing.transport_cc_last
+        leg.meter.observe(crossing, now)
+        if crossing.payload and leg.gate:
+            self.say(peer, crossing.payload)
+
+    def _control_lanes(self, leg: Leg, data: bytes, now: float) -> None:
+        """To each of the others what concerns it: the reports on its streams, and the requests for them."""
+        for lane in leg.lanes.values():
+            heard = lane.to.lanes.get(leg)
+            crossing = rtcp.translate(
+                data,
+                lane.sources,
+                heard.received if heard is not None else {},
+                sender_ssrc=lane.sinks["video"].ssrc,
+                transport_cc_shift=0,
+                answered_here=True,
+            )
+            leg.meter.observe(crossing, now)
+            if heard is not None:
+                for block in crossing.blocks:
+                    if block.source.kind == "video":
+                        heard.bound.observe(block.loss, lane.to.meter.kbps("video"))
+            if crossing.payload and lane.open:
+                self.say(lane.to, crossing.payload)

@@ -1,0 +1,112 @@
+"""A packet in a room of more than two: one decryption, and one rewritten, encrypted copy for each who hears it.
+
+Knows a leg's lanes and the numbers in an RTP packet. Does not know who is in the room or why a lane is open.
+The uplink ends here: the server answers its transport-cc, and numbers each downlink anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final
+
+from media.forwarding.endpoint import Leg
+from media.forwarding.streams import KEYFRAME_RETRY_S, SEQUENCE_MASK, TIMESTAMP_MASK, Source
+from media.forwarding.subscriptions import Lane
+from media.protocols.rtp import KEYFRAME_START, original_sequence_at, transport_cc_at
+from media.transport.srtp import BUFFER_BYTES, Binding
+
+_NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
+_NUMBERS_AT: Final = 2
+_U16 = Struct("!H")
+
+
+class Copier:
+    """Owns the buffer in which copies are made. `ask_for_keyframe` is the forwarder's."""
+
+    def __init__(self, binding: Binding, ask_for_keyframe: Callable[[Leg, Source, float], None]) -> None:
+        self._protect = binding.protect
+        self._ask_for_keyframe = ask_for_keyframe
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
+
+    def send(self, leg: Leg, source: Source, packet: bytearray, length: int, now_s: float) -> int:
+        """Send a decrypted packet of a leg to everybody it crosses to; returns to how many."""
+        leg.withhold(packet, length)
+        sequence, timestamp, _ = _NUMBERS.unpack_from(packet, _NUMBERS_AT)
+        number_at = transport_cc_at(packet, length)
+        sent = 0
+        for lane in leg.lanes.values():
+            copy = lane.sources.get(source.ssrc)
+            if copy is None:
+                continue
+            copy.packets += 1
+            if not copy.forward:
+                continue
+            if not copy.settled and not self._settle(source, copy, packet, length, now_s):
+                if now_s >= source.keyframe_due_s:
+                    source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
+                    self._ask_for_keyframe(leg, source, now_s)
+                continue
+            sent += self._send(lane, copy, sequence, timestamp, packet, length, number_at, now_s)
+        return sent
+
+    @staticmethod
+    def _settle(source: Source, copy: Source, packet: bytearray, length: int, now_s: float) -> bool:
+        starts = KEYFRAME_START.get(source.payload_type)
+        if starts is not None and not (
+            starts(packet, length) and copy.worth_showing(bool(packet[1] & 0x80), now_s)
+        ):
+            return False
+        sequence, timestamp, _ = _NUMBERS.unpack_from(packet, _NUMBERS_AT)
+        copy.settle(sequence, timestamp, now_s)
+        return True
+
+    def _send(
+        self,
+        lane: Lane,
+        copy: Source,
+        sequence: int,
+        timestamp: int,
+        packet: bytearray,
+        length: int,
+        number_at: int,
+        now_s: float,
+    ) -> int:
+        buffer, sink, to = self._buffer, copy.sink, lane.to
+        assert sink is not None  # a lane's sources have one
+        buffer[:length] = packet[:length]
+        if copy.kind == "rtx" and not self._retransmission(lane, copy, length):
+            return 0
+        if number_at:
+            _U16.pack_into(buffer, number_at, to.cc_next)
+            to.cc_next = (to.cc_next + 1) & SEQUENCE_MASK
+        sequence = (sequence + copy.sequence_shift) & SEQUENCE_MASK
+        timestamp = (timestamp + copy.timestamp_shift) & TIMESTAMP_MASK
+        _NUMBERS.pack_into(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
+        if (sequence - sink.sequence) & 0x8000 == 0:
+            sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now_s
+        self._length[0] = length
+        if to.tx is None or to.sendto is None or self._protect(to.tx, self._handle, self._length):
+            return 0
+        try:
+            to.sendto(self._view[: self._length[0]], to.address)
+        except OSError:  # lost, as on any wire
+            return 0
+        return 1
+
+    def _retransmission(self, lane: Lane, copy: Source, length: int) -> bool:
+        """Fit the original's number (RFC 4588 §4); False for something that this receiver never was to see."""
+        video = lane.current.get("video")
+        if video is None or not video.settled:
+            return False
+        at = original_sequence_at(self._buffer, length)
+        if at:
+            (original,) = _U16.unpack_from(self._buffer, at)
+            if video.predates_settling(original):
+                return False
+            _U16.pack_into(self._buffer, at, (original + video.sequence_shift) & SEQUENCE_MASK)
+        copy.timestamp_shift = video.timestamp_shift
+        return True

@@ -1,0 +1,180 @@
+"""One stream on its way through a room: the source a party sends, the sink another party hears, and the
+numbers between.
+
+Knows how sequence numbers and timestamps continue when a source is replaced, so that a receiver notices
+nothing. Does not know packets, keys or sockets. `now_s` is any monotonic clock in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from media.protocols.codecs import BY_STREAM, StreamKind
+
+if TYPE_CHECKING:
+    from media.forwarding.endpoint import Leg
+
+KEYFRAME_RETRY_S: Final = 0.150
+BLANK_PATIENCE_S: Final = 0.600
+SEQUENCE_MASK: Final = 0xFFFF
+TIMESTAMP_MASK: Final = 0xFFFFFFFF
+
+
+class Sink:
+    """What one leg receives of one kind: an SSRC of the server's choice that outlives every source behind
+    it."""
+
+    __slots__ = ("at_s", "feeder", "kind", "leg", "sequence", "ssrc", "timestamp", "used")
+
+    def __init__(self, kind: StreamKind, ssrc: int, leg: Leg) -> None:
+        self.kind: StreamKind = kind
+        self.ssrc = ssrc
+        self.leg = leg
+        self.feeder: Source | None = None
+        self.used = False
+        self.sequence = 0  # the highest sent, as the receiver counts
+        self.timestamp = 0
+        self.at_s = 0.0
+
+
+class Source:
+    """What one leg sends under one SSRC. `forward` is the gate as the hot path sees it: it is born closed."""
+
+    __slots__ = (
+        "first_forwarded",
+        "forward",
+        "keyframe_due_s",
+        "kind",
+        "octets",
+        "packets",
+        "payload_type",
+        "reports",
+        "sequence_shift",
+        "settled",
+        "sink",
+        "special",
+        "ssrc",
+        "timestamp_shift",
+        "waiting_s",
+    )
+
+    def __init__(self, kind: StreamKind, ssrc: int) -> None:
+        self.kind: StreamKind = kind
+        self.ssrc = ssrc
+        self.payload_type = BY_STREAM[kind].payload_type
+        self.sink: Sink | None = None
+        self.forward = False
+        self.settled = False  # its numbers fit the sink's, and a picture began with a keyframe
+        self.special = False  # its packets need more than the fixed header rewritten
+        self.sequence_shift = 0
+        self.timestamp_shift = 0
+        self.packets = 0
+        self.octets = 0
+        self.first_forwarded = 0  # `packets` when it last settled
+        self.keyframe_due_s = 0.0
+        self.waiting_s = 0.0  # when its first packet came after it was unsettled
+        self.reports: dict[
+            int, float
+        ] = {}  # middle 32 bits of a sender report's NTP time -> when it was forwarded
+
+    def copy(self) -> Source:
+        """Another of the same, at the same numbers; the sink goes on with the copy."""
+        copy = Source(self.kind, self.ssrc)
+        copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
+        copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
+        copy.packets, copy.first_forwarded = self.packets, self.first_forwarded
+        if self.sink is not None and self.sink.feeder is self:
+            self.sink.feeder = copy
+        return copy
+
+    def worth_showing(self, single: bool, now_s: float) -> bool:
+        """Whether a keyframe may be the first thing seen; `single` says that it is all in one packet.
+
+        A busy browser may still have a black frame in its encoder when its person presses. Black is a
+        keyframe of a single packet, a real scene's is not: wait a little for a better one. After that it is a
+        picture that really is that plain.
+        """
+        if not self.waiting_s:
+            self.waiting_s = now_s
+        return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
+
+    def unsettle(self) -> None:
+        """The next packet must fit the sink anew (and start a keyframe, if it is video)."""
+        self.settled = False
+        self.waiting_s = 0.0
+
+    def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
+        """Let the sink's numbers continue with this packet; `sequence` and `timestamp` are the source's own.
+
+        The same source coming back keeps its timestamps, or sound and picture would part; a new one continues
+        the sink's by the time that has passed.
+        """
+        sink = self.sink
+        assert sink is not None
+        if not sink.used:
+            self.sequence_shift = self.timestamp_shift = 0
+        else:
+            self.sequence_shift = (sink.sequence + 1 - sequence) & SEQUENCE_MASK
+            if sink.feeder is not self:
+                passed = int((now_s - sink.at_s) * BY_STREAM[self.kind].clock_rate)
+                self.timestamp_shift = (sink.timestamp + passed - timestamp) & TIMESTAMP_MASK
+            elif sequence_older(timestamp + self.timestamp_shift, sink.timestamp, TIMESTAMP_MASK):
+                self.timestamp_shift = (sink.timestamp + 1 - timestamp) & TIMESTAMP_MASK
+        sink.used = True
+        sink.feeder = self
+        sink.sequence = (sequence + self.sequence_shift - 1) & SEQUENCE_MASK
+        self.first_forwarded = self.packets
+        self.settled = True
+
+    def predates_settling(self, original_sequence: int) -> bool:
+        """Whether a retransmitted packet was first sent before this source was let through, and so must stay
+        behind."""
+        sink = self.sink
+        if sink is None or not self.settled:
+            return True
+        newest = (sink.sequence - self.sequence_shift) & SEQUENCE_MASK
+        age = (newest - original_sequence) & SEQUENCE_MASK
+        return age < 0x8000 and age > self.packets - self.first_forwarded
+
+
+def sequence_older(number: int, than: int, mask: int) -> bool:
+    """Whether `number` lies before `than` on the circle of `mask` + 1 numbers (RFC 1982)."""
+    return ((number - than) & mask) > mask >> 1
+
+
+class Flow:
+    """Packets, loss and bit rate of one source, sampled now and then from the counters that the hot path
+    keeps anyway."""
+
+    __slots__ = ("_at_s", "_octets", "_packets", "_sequence", "kbps", "loss")
+
+    def __init__(self) -> None:
+        self._at_s = 0.0
+        self._packets = self._octets = 0
+        self._sequence: int | None = None
+        self.kbps = 0.0
+        self.loss: float | None = None  # share of packets, 0-1; None while nothing is forwarded
+
+    def sample(self, source: Source, now_s: float) -> None:
+        """Update `kbps` and `loss` over the time since the last sample."""
+        passed_s = now_s - self._at_s
+        if passed_s <= 0:
+            return
+        if self._at_s:
+            self.kbps = max(0, source.octets - self._octets) * 8 / 1000 / passed_s
+        sink = source.sink
+        sequence = None
+        if sink is not None and source.forward and source.settled:
+            sequence = (sink.sequence - source.sequence_shift) & SEQUENCE_MASK
+        if sequence is not None and self._sequence is not None:
+            expected = (sequence - self._sequence) & SEQUENCE_MASK
+            received = source.packets - self._packets
+            self.loss = min(1.0, max(0.0, 1 - received / expected)) if 0 < expected < 0x8000 else None
+        elif sequence is None:
+            self.loss = None
+        self._at_s, self._packets, self._octets, self._sequence = (
+            now_s,
+            source.packets,
+            source.octets,
+            sequence,
+        )

@@ -1,0 +1,1 @@
+"""The other end of a call, for load testers, benchmarks and tests."""

@@ -1,0 +1,260 @@
+"""A party made of one socket: real ICE checks, real DTLS, SRTP packets of the caller's choosing. Neither
+encoder nor decoder.
+
+For benchmarks, which need a load that costs less than what it loads, and for tests that send what no browser
+would. Knows the client's side of a leg. Does not pace, retransmit or wait by itself: call `readable` when the
+socket is, `tick` now and then.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from struct import Struct
+from typing import Any, Final
+
+from aioice import stun
+
+from media.protocols import rtp
+from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.rtcp import split
+from media.transport import srtp
+from media.transport.dtls import Association, DtlsError, Identity
+from media.transport.srtp import Binding
+
+CHECK_S: Final = 0.1
+KEEPALIVE_S: Final = 2.5
+VP8_KEYFRAME: Final = b"\x10\x00"  # start of partition 0; the frame header's inverse key bit is 0
+VP8_DELTA: Final = b"\x10\x01"
+_U32 = Struct("!I")
+
+_OFFERED = re.compile(
+    r"a=ice-ufrag:(?P<ufrag>\S+)\r\na=ice-pwd:(?P<password>\S+)\r\n.*?"
+    r"a=candidate:\S+ 1 udp \d+ (?P<host>\S+) (?P<port>\d+) ",
+    re.DOTALL,
+)
+
+
+def _streams(offer: str) -> Iterator[tuple[int, str]]:
+    label = ""
+    for line in offer.splitlines():
+        if line.startswith("a=msid:"):
+            label = line[7:].split()[0]
+        elif line.startswith("a=ssrc:"):
+            yield int(line[7:].split()[0]), label
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A decrypted RTP packet as it came from the relay; `received_ns` by time.monotonic_ns."""
+
+    payload_type: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    packet: bytes
+    received_ns: int
+
+
+class Probe:
+    """See the module. `on_rtp` and `on_rtcp` get what is heard once decrypted; without them packets are only
+    counted."""
+
+    def __init__(self, binding: Binding, identity: Identity | None = None, host: str = "127.0.0.1") -> None:
+        self.identity = identity or Identity(0.0)
+        self.binding = binding
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.sock = socket.socket(family, socket.SOCK_DGRAM)
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
+        self.sock.bind((host, 0))
+        self.audio_ssrc, self.video_ssrc, self.rtx_ssrc = (secrets.randbelow(1 << 31) | 1 for _ in range(3))
+        self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
+        self.on_rtp: Callable[[Heard], None] | None = None
+        self.on_rtcp: Callable[[int, int, bytes], None] | None = None
+        self.sent = self.received = self.received_rtcp = self.unauthentic = 0
+        self.answered_checks = 0
+        self.received_octets = 0
+        self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
+        self.association: Association | None = None
+        self.failed = False
+        self.remote: Any = None
+        self.remote_ufrag = self.remote_password = ""
+        self.tx: Any = None
+        self.rx: Any = None
+        self._checked_s = 0.0
+        self._buffer = bytearray(srtp.BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle, self._length = binding.handle(self._buffer), binding.length()
+
+    @property
+    def ready(self) -> bool:
+        """Whether SRTP packets can be sent."""
+        return self.tx is not None
+
+    def answer(self, offer: str, *, fingerprint: str | None = None, sources: bool = True) -> str:
+        """Take the server's offer; returns an SDP answer. `fingerprint` lies about the certificate, `sources`
+        leaves the SSRCs out."""
+        offered = _OFFERED.search(offer)
+        if offered is None:
+            raise ValueError("the offer has no UDP candidate")
+        self.remote_ufrag, self.remote_password = offered["ufrag"], offered["password"]
+        self.remote = (offered["host"], int(offered["port"]))
+        transport = [
+            "c=IN IP4 0.0.0.0",
+            "a=rtcp-mux",
+            "a=rtcp-rsize",
+            f"a=ice-ufrag:{self.ufrag}",
+            f"a=ice-pwd:{self.password}",
+            f"a=fingerprint:sha-256 {fingerprint or self.identity.fingerprint.value}",
+            "a=setup:active",
+            "a=sendrecv",
+        ]
+        audio = [f"m=audio 9 UDP/TLS/RTP/SAVPF {OPUS.payload_type}", *transport, "a=mid:0"]
+        video = [
+            f"m=video 9 UDP/TLS/RTP/SAVPF {VP8.payload_type} {VP8_RTX.payload_type}",
+            *transport,
+            "a=mid:1",
+        ]
+        if sources:
+            audio.append(f"a=ssrc:{self.audio_ssrc} cname:probe")
+            video += [
+                f"a=ssrc-group:FID {self.video_ssrc} {self.rtx_ssrc}",
+                f"a=ssrc:{self.video_ssrc} cname:probe",
+            ]
+        self.streams = dict(_streams(offer))
+        further: list[str] = []
+        for mid in range(2, offer.count("\nm=")):
+            section = audio if mid % 2 == 0 else video
+            further += [
+                *(line for line in section if not line.startswith(("a=ssrc", "a=mid:", "a=sendrecv"))),
+                f"a=mid:{mid}",
+                "a=recvonly",
+            ]
+        mids = " ".join(str(mid) for mid in range(offer.count("\nm=")))
+        head = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
+        return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
+
+    def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
+        """Send an ICE binding request; a wrong `password` or `ufrag` on request."""
+        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        message.attributes["USERNAME"] = f"{ufrag or self.remote_ufrag}:{self.ufrag}"
+        message.attributes["PRIORITY"] = 1845501695
+        message.attributes["ICE-CONTROLLING"] = 1
+        if nominate:
+            message.attributes["USE-CANDIDATE"] = None
+        message.add_message_integrity((password or self.remote_password).encode())
+        self.send(bytes(message))
+
+    def tick(self, now_s: float) -> None:
+        """Keep checking until connected, then keep consent; send a DTLS flight again when its time has
+        come."""
+        if now_s - self._checked_s >= (KEEPALIVE_S if self.ready else CHECK_S):
+            self._checked_s = now_s
+            self.check()
+        if self.association is not None:
+            try:
+                self.association.retransmit()
+            except DtlsError:
+                self.failed = True
+
+    def send(self, datagram: bytes | memoryview) -> None:
+        """Raw bytes to the relay."""
+        try:
+            self.sock.sendto(datagram, self.remote)
+        except OSError:
+            return  # lost, as on any wire
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt a whole RTP packet and send it."""
+        self._buffer[: len(packet)] = packet
+        self._length[0] = len(packet)
+        if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
+            self.send(self._view[: self._length[0]])
+            self.sent += 1
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt a compound RTCP packet and send it."""
+        self._buffer[: len(packet)] = packet
+        self._length[0] = len(packet)
+        if self.binding.protect_rtcp(self.tx, self._handle, self._length) == srtp.OK:
+            self.send(self._view[: self._length[0]])
+
+    def readable(self) -> None:
+        """Handle everything that waits on the socket."""
+        while True:
+            try:
+                size = self.sock.recv_into(self._buffer)
+            except OSError:
+                return
+            self.received_octets += size
+            first = self._buffer[0]
+            if 127 < first < 192:
+                self._media(size)
+            elif first < 4:
+                self._stun(bytes(self._view[:size]))
+            elif self.association is not None:
+                self._dtls(bytes(self._view[:size]))
+
+    def close(self) -> None:
+        """Release the socket; without a goodbye, like a browser that was killed."""
+        self.sock.close()
+
+    def _stun(self, datagram: bytes) -> None:
+        try:
+            message = stun.parse_message(datagram)
+        except ValueError:
+            return
+        if message.message_class == stun.Class.RESPONSE:
+            self.answered_checks += 1
+            if self.association is None:
+                self.association = Association(self.identity, self.send, client=True)
+                self.association.begin()
+
+    def _dtls(self, datagram: bytes) -> None:
+        assert self.association is not None
+        try:
+            self.association.feed(datagram)
+        except DtlsError:
+            self.failed = True
+            return
+        established = self.association.established
+        if established is not None and self.tx is None:
+            self.rx = self.binding.context(established.keys.inbound)
+            self.tx = self.binding.context(established.keys.outbound)
+
+    def _media(self, size: int) -> None:
+        received_ns = time.monotonic_ns()
+        if 191 < self._buffer[1] < 224:
+            self.received_rtcp += 1
+            if self.on_rtcp is not None and self._unprotect(self.binding.unprotect_rtcp, size):
+                for count, packet_type, packet in split(bytes(self._view[: self._length[0]])):
+                    self.on_rtcp(count, packet_type, packet)
+            return
+        self.received += 1
+        if self.on_rtp is not None and self._unprotect(self.binding.unprotect, size):
+            packet = bytes(self._view[: self._length[0]])
+            start = rtp.payload_start(packet, len(packet))
+            self.on_rtp(
+                Heard(
+                    packet[1] & 0x7F,
+                    packet[2] << 8 | packet[3],
+                    _U32.unpack_from(packet, 4)[0],
+                    _U32.unpack_from(packet, rtp.SSRC_AT)[0],
+                    packet[start:],
+                    packet,
+                    received_ns,
+                )
+            )
+
+    def _unprotect(self, unprotect: srtp.InPlace, size: int) -> bool:
+        self._length[0] = size
+        if self.rx is None or unprotect(self.rx, self._handle, self._length) != srtp.OK:
+            self.unauthentic += 1
+            return False
+        return True

@@ -1,0 +1,117 @@
+"""Where things lie in an RTP packet (RFC 3550 §5.1, RFC 8285), and whether a VP8 packet starts a keyframe
+(RFC 7741 §4).
+
+Knows bytes and offsets. Does not know streams or keys. Packets come from strangers: every function takes any
+bytes at all and answers "not there" (0, None or False) instead of raising.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final
+
+from media.protocols.codecs import TRANSPORT_CC_ID, VP8
+
+SSRC_AT: Final = 8
+FIXED_HEADER: Final = 12
+Packet = bytes | bytearray | memoryview
+
+_ONE_BYTE_PROFILE: Final = b"\xbe\xde"
+_HEADER = Struct("!BBHII")
+
+
+def payload_start(packet: Packet, length: int) -> int:
+    """The index of the first payload byte, or 0 when the header does not fit into `length` bytes."""
+    if length < FIXED_HEADER:
+        return 0
+    start = FIXED_HEADER + 4 * (packet[0] & 0x0F)
+    if packet[0] & 0x10:
+        if start + 4 > length:
+            return 0
+        start += 4 + 4 * (packet[start + 2] << 8 | packet[start + 3])
+    return start if start <= length else 0
+
+
+def transport_cc_at(packet: Packet, length: int) -> int:
+    """The index of the 16-bit transport-wide sequence number in a one-byte header extension, or 0 when there
+    is none."""
+    if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
+        return 0
+    at = FIXED_HEADER + 4 * (packet[0] & 0x0F)
+    if at + 4 > length or packet[at] != 0xBE or packet[at + 1] != 0xDE:
+        return 0
+    end = at + 4 + 4 * (packet[at + 2] << 8 | packet[at + 3])
+    if end > length:
+        return 0
+    at += 4
+    while at < end:
+        element = packet[at]
+        if element == 0:  # padding between elements
+            at += 1
+            continue
+        identifier = element >> 4
+        if identifier == 15:  # RFC 8285 §4.2: stop here
+            return 0
+        if identifier == TRANSPORT_CC_ID:
+            return at + 1 if element & 0x0F == 1 and at + 2 < end else 0
+        at += 2 + (element & 0x0F)
+    return 0
+
+
+def original_sequence_at(packet: Packet, length: int) -> int:
+    """The index of a retransmission's original sequence number (RFC 4588 §4), or 0 for mere padding, which
+    has none."""
+    start = payload_start(packet, length)
+    if not start:
+        return 0
+    padding = packet[length - 1] if packet[0] & 0x20 else 0
+    return start if start + 2 <= length - padding else 0
+
+
+def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
+    """Whether this packet is the first of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
+    at = payload_start(packet, length)
+    if not at or at + 1 >= length:
+        return False
+    descriptor = packet[at]
+    at += 1
+    if not descriptor & 0x10 or descriptor & 0x07:  # not the start of partition 0
+        return False
+    if descriptor & 0x80:
+        extended = packet[at]
+        at += 1
+        if extended & 0x80:
+            if at >= length:
+                return False
+            at += 2 if packet[at] & 0x80 else 1
+        if extended & 0x40:
+            at += 1
+        if extended & 0x30:
+            at += 1
+    return at < length and not packet[at] & 0x01
+
+
+KEYFRAME_START: Final[dict[int, Callable[[Packet, int], bool]]] = {VP8.payload_type: is_vp8_keyframe_start}
+
+
+def build(
+    payload_type: int,
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    payload: bytes,
+    *,
+    marker: bool = False,
+    transport_cc: int | None = None,
+) -> bytes:
+    """An RTP packet; with `transport_cc` it carries that transport-wide sequence number. For load and
+    tests."""
+    first, extension = 0x80, b""
+    if transport_cc is not None:
+        first = 0x90
+        extension = _ONE_BYTE_PROFILE + bytes(
+            (0, 1, TRANSPORT_CC_ID << 4 | 1, transport_cc >> 8 & 0xFF, transport_cc & 0xFF, 0)
+        )
+    second = payload_type | (0x80 if marker else 0)
+    return _HEADER.pack(first, second, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + extension + payload

@@ -1,0 +1,260 @@
+"""The offer the server makes and the answer it takes (JSEP RFC 8829, SDP RFC 8866, BUNDLE RFC 8843).
+
+Knows text on both sides and nothing else: what it builds comes in as values, what it reads goes out as one
+frozen `Answer`. An answer is a stranger's text: it is bounded, and every fault has a code.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from media.protocols.codecs import (
+    BY_PAYLOAD_TYPE,
+    BY_STREAM,
+    CODECS,
+    EXTENSIONS,
+    KINDS,
+    Kind,
+    StreamKind,
+)
+from media.protocols.ice import Candidate, Credentials, candidate_lines
+
+ANYBODY: Final = "remote"  # the label of whoever else is in a room of two
+LINES_MAX: Final = 1_000
+BYTES_MAX: Final = 64 * 1024
+SOURCES_MAX: Final = 8
+DIGEST_BYTES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
+
+_FINGERPRINT = re.compile(r"(?a)(\S{1,16}) ((?:[0-9A-Fa-f]{2}:){31,63}[0-9A-Fa-f]{2})")
+_MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3}){1,64})")
+_SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
+_ICE = re.compile(
+    r"(?a)[A-Za-z0-9+/=_-]{4,256}"
+)  # RFC 8839 §5.4 allows ice-char; some stacks add the base64url ones
+_SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
+
+
+class SdpError(ValueError):
+    """An answer that cannot be taken. `code` is stable, `detail` is for people; neither repeats the text."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The certificate the other side will show: hash function and upper-case hex bytes with colons (RFC 8122
+    §5)."""
+
+    algorithm: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a browser agreed to: its certificate, its ufrag, and the SSRC of each stream it may send."""
+
+    fingerprints: tuple[Fingerprint, ...]
+    ufrag: str
+    sources: Mapping[StreamKind, int]
+    sending: frozenset[Kind]
+    rejected: frozenset[Kind]
+
+
+def offer(
+    credentials: Credentials,
+    fingerprint: Fingerprint,
+    candidates: Sequence[Candidate],
+    ssrcs: Mapping[StreamKind, int],
+    *,
+    session_id: int,
+    version: int,
+    label: str = ANYBODY,
+    further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
+) -> str:
+    """The server's offer: one bundled transport, `ice-lite`, Opus and VP8 with RTX, the SSRCs this leg will
+    hear.
+
+    The same for every leg but for the values handed in, so a payload type needs no translation. The video's
+    SSRC comes before its RTX's: the other way round leaves Chromium without video. `label` is the id of the
+    stream (RFC 8830) that comes back on the m-lines on which the party sends; `further` are the label and the
+    SSRCs of each party heard beside that one, on a pair of receive-only m-lines each.
+    """
+    host = candidates[0].host if candidates else "127.0.0.1"
+    family = "IP6" if ":" in host else "IP4"
+    lines = [
+        "v=0",
+        f"o=- {session_id} {version} IN {family} {host}",
+        "s=-",
+        "t=0 0",
+        f"a=group:BUNDLE {' '.join(mid for mid, _ in enumerate_mids(1 + len(further)))}",
+        "a=ice-lite",
+        "a=msid-semantic: WMS *",
+    ]
+    transport = [
+        f"c=IN {family} {host}",
+        "a=rtcp-mux",
+        "a=rtcp-rsize",
+        f"a=ice-ufrag:{credentials.ufrag}",
+        f"a=ice-pwd:{credentials.password}",
+        f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
+        "a=setup:actpass",
+    ]
+    heard = [(label, ssrcs), *further]
+    for place, (mid, kind) in enumerate(enumerate_mids(len(heard))):
+        stream_id, ssrcs = heard[place // len(KINDS)]
+        codecs = [codec for codec in CODECS if codec.media == kind]
+        lines.append(f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in codecs)}")
+        lines += transport
+        lines.append("a=sendrecv" if place < len(KINDS) else "a=sendonly")
+        lines += [f"a=mid:{mid}", f"a=msid:{stream_id} {stream_id}-{kind}"]
+        lines += [f"a=extmap:{number} {uri}" for number, uri in EXTENSIONS.items()]
+        for codec in codecs:
+            lines.append(f"a=rtpmap:{codec.payload_type} {codec.rtpmap}")
+            if codec.parameters:
+                lines.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
+            lines += [f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback]
+        streams: list[StreamKind] = [codec.stream for codec in codecs]
+        if "rtx" in streams:
+            lines.append(f"a=ssrc-group:FID {ssrcs['video']} {ssrcs['rtx']}")
+        lines += [f"a=ssrc:{ssrcs[stream]} cname:{stream_id}" for stream in streams]
+        if place < len(KINDS):  # RFC 8843 §10.1: the bundle's first section would do
+            lines += [f"a=candidate:{line}" for line in candidate_lines(candidates)]
+            lines.append("a=end-of-candidates")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def enumerate_mids(heard: int = 1) -> Iterable[tuple[str, Kind]]:
+    """The m-lines in their order, (mid, kind), of a party that hears so many others."""
+    return tuple((str(place), kind) for place, kind in enumerate(KINDS * heard))
+
+
+def parse_answer(text: str, heard: int = 1) -> Answer:
+    """The answer to an `offer` with so many others to hear; only on the first pair of m-lines may the party send.
+    Raises SdpError, and nothing else, for any text at all."""
+    if len(text) > BYTES_MAX:
+        raise SdpError("too-large", f"an answer has at most {BYTES_MAX} characters")
+    lines = text.splitlines()
+    if len(lines) > LINES_MAX:
+        raise SdpError("too-large", f"an answer has at most {LINES_MAX} lines")
+    if not lines or lines[0] != "v=0":
+        raise SdpError("not-sdp", "the first line must be v=0")
+    session: list[str] = []
+    sections: list[list[str]] = []
+    for line in lines:
+        if not line:
+            continue
+        if len(line) < 2 or line[1] != "=":
+            raise SdpError("not-sdp", "each line is a letter, an equals sign and a value")
+        if line[0] == "m":
+            sections.append([line])
+        else:
+            (sections[-1] if sections else session).append(line)
+    offered = len(KINDS) * heard
+    if len(sections) != offered:
+        raise SdpError("media-count", f"the offer had {offered} media, the answer has {len(sections)}")
+    sources: dict[StreamKind, int] = {}
+    fingerprints: list[Fingerprint] = []
+    ufrags: set[str] = set()
+    sending: set[Kind] = set()
+    rejected: set[Kind] = set()
+    for place, ((_, kind), section) in enumerate(zip(enumerate_mids(heard), sections, strict=True)):
+        if place >= len(KINDS):
+            _accepted(kind, section[0])
+            fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
+            continue  # whatever it says about sending counts for nothing
+        if not _accepted(kind, section[0]):
+            rejected.add(kind)
+            continue
+        attributes = session + section
+        fingerprints += [found for found in _fingerprints(attributes) if found not in fingerprints]
+        ufrags.add(_one(attributes, "a=ice-ufrag:", "ice"))
+        _one(attributes, "a=ice-pwd:", "ice")
+        if "a=rtcp-mux" not in section:
+            raise SdpError("rtcp-mux", "RTP and RTCP must share a port")
+        if _one(attributes, "a=setup:", "setup") != "active":
+            raise SdpError("setup", "the answer must take the active DTLS role")
+        if any(_SENDING.get(line[2:], False) for line in section) or not any(
+            line[2:] in _SENDING for line in attributes
+        ):
+            sending.add(kind)
+        sources |= _sources(kind, section)
+    if len(rejected) == len(KINDS):
+        raise SdpError("nothing", "the answer takes neither sound nor picture")
+    if not any(line.startswith("a=group:BUNDLE") for line in session):
+        raise SdpError("bundle", "sound and picture must share one transport")
+    if len(ufrags) != 1:
+        raise SdpError("ice", "sound and picture must share one transport")
+    if len(set(sources.values())) != len(sources):
+        raise SdpError("ssrc", "two streams claim one SSRC")
+    return Answer(tuple(fingerprints), ufrags.pop(), sources, frozenset(sending), frozenset(rejected))
+
+
+def _accepted(kind: Kind, line: str) -> bool:
+    """Whether an m-line takes what was offered; False if it is rejected with port 0 (RFC 3264 §6)."""
+    match = _MEDIA.fullmatch(line[2:])
+    if match is None or match[1] != kind:
+        raise SdpError("media", f"the {kind} section does not fit the one that was offered")
+    if match[2] == "0":
+        return False
+    offered = {codec.payload_type for codec in CODECS if codec.media == kind}
+    payload_types = {int(number) for number in match[3].split()}
+    if not payload_types <= offered or BY_STREAM[kind].payload_type not in payload_types:
+        raise SdpError("codec", f"the {kind} section names payload types that were not offered")
+    assert payload_types <= set(BY_PAYLOAD_TYPE)
+    return True
+
+
+def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
+    found = []
+    for line in attributes:
+        if not line.startswith("a=fingerprint:"):
+            continue
+        match = _FINGERPRINT.fullmatch(line[14:].strip())
+        size = DIGEST_BYTES.get(match[1].lower()) if match else None
+        if match is None or size is None or len(match[2]) != size * 3 - 1:
+            raise SdpError("fingerprint", "a SHA-256, SHA-384 or SHA-512 fingerprint is needed")
+        found.append(Fingerprint(match[1].lower(), match[2].upper()))
+    if not 0 < len(found) <= 8:
+        raise SdpError("fingerprint", "the certificate's fingerprint is missing")
+    return found
+
+
+def _one(attributes: list[str], prefix: str, code: str) -> str:
+    """The value of the last line with this prefix: media level wins over session level."""
+    values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
+    if not values or not _ICE.fullmatch(values[-1]):
+        raise SdpError(code, f"{prefix} is missing or malformed")
+    return values[-1]
+
+
+def _sources(kind: Kind, section: list[str]) -> dict[StreamKind, int]:
+    """The SSRCs a section declares (RFC 5576): the first is the stream's, the FID group's second its
+    retransmissions'."""
+    declared: list[int] = []
+    sources: dict[StreamKind, int] = {}
+    for line in section:
+        if line.startswith("a=ssrc:"):
+            match = _SSRC.fullmatch(line[7:])
+            if match is None or int(match[1]) > 0xFFFFFFFF:
+                raise SdpError("ssrc", "an SSRC is a 32-bit number")
+            if int(match[1]) not in declared:
+                declared.append(int(match[1]))
+        elif kind == "video" and line.startswith("a=ssrc-group:FID "):
+            group = line[17:].split()
+            if len(group) != 2 or not all(
+                number.isascii() and number.isdigit() and len(number) <= 10 and int(number) <= 0xFFFFFFFF
+                for number in group
+            ):
+                raise SdpError("ssrc", "a retransmission group names two SSRCs")
+            sources = {"video": int(group[0]), "rtx": int(group[1])}
+    if len(declared) > SOURCES_MAX:
+        raise SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in one section")
+    if not sources and declared:
+        sources[kind] = declared[0]
+    return sources

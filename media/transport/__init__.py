@@ -1,0 +1,1 @@
+"""Sockets, DTLS and SRTP."""

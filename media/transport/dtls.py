@@ -1,0 +1,176 @@
+"""One DTLS association (RFC 5764): a handshake over somebody else's datagrams, ending in SRTP keys.
+
+Knows pyOpenSSL's memory buffers, retransmission times and the certificate the other side showed. Does not
+know sockets, streams or whose certificate it ought to be: the caller compares `digest` before it uses the
+keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from aiortc.rtcdtlstransport import RTCCertificate, certificate_digest
+from cryptography import x509
+from OpenSSL import SSL
+
+from media.protocols.sdp import Fingerprint
+from media.transport import srtp
+
+MTU: Final = 1200
+EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
+RECORD_HEADER: Final = 13
+IDENTITY_S: Final = 7 * 24 * 3600.0
+
+
+class DtlsError(Exception):
+    """The handshake cannot succeed any more."""
+
+
+class Identity:
+    """A certificate of the server and the DTLS context that shows it. Lives for a week at most: see
+    `Identity.fresh`."""
+
+    def __init__(self, now_s: float) -> None:
+        self.born_s = now_s
+        certificate = RTCCertificate.generateCertificate()
+        value = next(f.value for f in certificate.getFingerprints() if f.algorithm == "sha-256")
+        self.fingerprint = Fingerprint("sha-256", value)
+        self.context = certificate._create_ssl_context(list(srtp.PROFILES))
+
+    def fresh(self, now_s: float) -> bool:
+        """Whether new legs may still be offered this certificate; `now_s` on the clock of the constructor."""
+        return now_s - self.born_s < IDENTITY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Established:
+    """What a finished handshake yields."""
+
+    keys: srtp.Keys
+    certificate: x509.Certificate
+    profile: str
+
+    def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
+        """Whether the certificate has one of the fingerprints the answer promised (RFC 8122 §5)."""
+        return any(certificate_digest(self.certificate, f.algorithm) == f.value for f in fingerprints)
+
+
+class Association:
+    """Feed it datagrams; it sends through `send` and says once, by `established`, that the keys are there."""
+
+    def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
+        self._connection = SSL.Connection(identity.context, None)
+        self._connection.set_ciphertext_mtu(MTU)
+        if client:
+            self._connection.set_connect_state()
+        else:
+            self._connection.set_accept_state()
+        self._client = client
+        self._send = send
+        self.established: Established | None = None
+        self.closed = False
+
+    def feed(self, datagram: bytes) -> None:
+        """Take a datagram. Sets `established` when the handshake ends and `closed` at the other side's
+        goodbye. Raises DtlsError when the handshake failed. What is no DTLS record is ignored."""
+        if self.closed or not is_record(datagram):
+            return
+        try:
+            self._connection.bio_write(datagram)
+            if self.established is None:
+                self._handshake()
+            else:
+                self._connection.recv(MTU)
+        except SSL.WantReadError:
+            pass
+        except SSL.ZeroReturnError:
+            self.closed = True
+        except (SSL.Error, ValueError) as error:
+            if self.established is None:
+                raise DtlsError("handshake failed") from error
+            self.closed = True  # a fatal alert over the encrypted association
+        self._flush()
+
+    def begin(self) -> None:
+        """A client's first flight. Raises DtlsError."""
+        try:
+            self._handshake()
+        except SSL.WantReadError:
+            self._flush()
+
+    def retransmit(self) -> None:
+        """Send the last flight again if its time has come (RFC 6347 §4.2.4). Call now and then until
+        established."""
+        if self.established is not None or self.closed:
+            return
+        timeout_s = self._connection.DTLSv1_get_timeout()
+        if timeout_s is not None and timeout_s <= 0:
+            try:
+                self._connection.DTLSv1_handle_timeout()
+            except SSL.Error as error:
+                raise DtlsError("handshake timed out") from error
+            self._flush()
+
+    def close(self) -> None:
+        """Say goodbye (close_notify), so that the browser notices at once."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.established is not None:
+            try:
+                self._connection.shutdown()
+            except SSL.Error:
+                return
+            self._flush()
+
+    def _handshake(self) -> None:
+        self._connection.do_handshake()
+        certificate = self._connection.get_peer_certificate(as_cryptography=True)
+        name = self._connection.get_selected_srtp_profile()
+        profile = next((known for known in srtp.PROFILES if known.openssl_profile == name), None)
+        if certificate is None or profile is None:
+            raise DtlsError("no certificate or no SRTP profile")
+        size = 2 * (profile.key_length + profile.salt_length)
+        material = self._connection.export_keying_material(EXPORTER, size)
+        self.established = Established(
+            srtp.derive(profile, material, self._client), certificate, name.decode("ascii")
+        )
+
+    def _flush(self) -> None:
+        while True:
+            try:
+                flight = self._connection.bio_read(65_536)
+            except SSL.Error:
+                return
+            for datagram in datagrams(flight):
+                self._send(datagram)
+
+
+def is_record(datagram: bytes) -> bool:
+    """Whether a datagram starts like a DTLS record (RFC 6347 §4.1): known type, version 1.x, a length that
+    fits."""
+    return (
+        len(datagram) >= RECORD_HEADER
+        and 20 <= datagram[0] <= 25
+        and datagram[1] == 0xFE
+        and RECORD_HEADER + int.from_bytes(datagram[11:13], "big") <= len(datagram)
+    )
+
+
+def datagrams(flight: bytes, mtu: int = MTU) -> list[bytes]:
+    """Whole records of a flight, packed into datagrams of at most `mtu` bytes where a record allows it."""
+    packed: list[bytes] = []
+    at = 0
+    while at < len(flight):
+        size = len(flight) - at
+        if size >= RECORD_HEADER:
+            size = min(size, RECORD_HEADER + int.from_bytes(flight[at + 11 : at + 13], "big"))
+        record = flight[at : at + size]
+        at += size
+        if packed and len(packed[-1]) + size <= mtu:
+            packed[-1] += record
+        else:
+            packed.append(record)
+    return packed

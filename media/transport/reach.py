@@ -1,0 +1,90 @@
+"""Whether another worker's relay still answers on the path that media takes: STUN binding requests to its UDP port.
+
+A worker that has lost its store still forwards packets; one that stands still or is gone does not. The password is
+known to workers only, so that a relay answers nobody else (`ice.check`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aioice import stun
+
+from media.protocols.ice import Credentials
+
+EVERY_S: Final = 0.1
+TIMES: Final = 5  # a datagram may be lost, and a busy loop may be late by some
+
+
+class _Asking(asyncio.DatagramProtocol):
+    """One address: `refused` is set when the port is closed, `answered` when the right answer came."""
+
+    def __init__(self, request: stun.Message, password: bytes, changed: asyncio.Event) -> None:
+        self._request = request
+        self._password = password
+        self._changed = changed
+        self.answered = self.refused = False
+
+    def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
+        """asyncio's: a datagram from the address that was asked."""
+        try:
+            answer = stun.parse_message(data)
+        except (ValueError, LookupError):
+            return
+        self.answered = (
+            answer.transaction_id == self._request.transaction_id
+            and answer.message_class == stun.Class.RESPONSE
+            and bool(answer.check_message_integrity(self._password))
+        )
+        self._changed.set()
+
+    def error_received(self, problem: Exception) -> None:
+        """asyncio's: the port is closed (ICMP), or the address cannot be reached."""
+        self.refused = True
+        self._changed.set()
+
+
+async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials) -> bool:
+    """Return whether a relay with these credentials answers at one of its addresses; False after half a second."""
+    loop = asyncio.get_running_loop()
+    password = credentials.password.encode()
+    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+    request.attributes["USERNAME"] = f"{credentials.ufrag}:"
+    request.add_message_integrity(password)
+    datagram, changed = bytes(request), asyncio.Event()
+    asking: list[tuple[asyncio.DatagramTransport, _Asking]] = []
+    try:
+        for address in addresses:
+            try:
+                asking.append(
+                    await loop.create_datagram_endpoint(
+                        lambda: _Asking(request, password, changed), remote_addr=address
+                    )
+                )
+            except OSError:
+                continue  # no way there from here (an IPv6 address without IPv6)
+        for _ in range(TIMES):
+            if all(each.refused for _, each in asking):
+                return False
+            changed.clear()
+            for transport, each in asking:
+                if not each.refused:
+                    transport.sendto(datagram)
+            deadline_s = loop.time() + EVERY_S
+            while (left_s := deadline_s - loop.time()) > 0:
+                try:
+                    async with asyncio.timeout(left_s):
+                        await changed.wait()
+                except TimeoutError:
+                    break
+                changed.clear()
+                if any(each.answered for _, each in asking):
+                    return True
+                if all(each.refused for _, each in asking):
+                    return False
+        return False
+    finally:
+        for transport, _ in asking:
+            transport.abort()

@@ -1,0 +1,118 @@
+"""The relay's UDP sockets: where they are bound, and which addresses reach them.
+
+Knows address families, port ranges and local interfaces. Does not know what travels through. The first free
+port is taken, so that several workers share one range; IPv4 and IPv6 use the same port where they can.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import ifaddr
+
+from media.protocols.ice import Candidate, usable
+
+BUFFER_BYTES: Final = 4 << 20
+WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - asked for by name
+ANY_PORT_TRIES: Final = 8  # a port the kernel chose for IPv4 may be taken for IPv6
+LOOPBACK: Final = "127.0.0.1"
+
+
+class PortsTaken(OSError):
+    """No port of the range is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """Where a relay listens. `ports` are tried in order, 0 means any; `announce` are the addresses put into
+    candidates, empty means: the bind address, or for a wildcard all local ones and 127.0.0.1."""
+
+    host: str = LOOPBACK
+    ports: Sequence[int] = (0,)
+    announce: tuple[str, ...] = ()
+
+
+def bind(settings: RelaySettings) -> list[socket.socket]:
+    """The bound, non-blocking sockets: one per address family. Raises PortsTaken, or OSError for an address
+    that is not ours."""
+    families = _families(settings.host)
+    for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
+        try:
+            return _bind_all(families, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    raise PortsTaken(errno.EADDRINUSE, f"no free UDP port on {settings.host or 'any address'}")
+
+
+def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> list[Candidate]:
+    """The addresses a browser may try, best first; looked up anew each time, since a laptop changes its
+    network."""
+    ports = {sock.family: sock.getsockname()[1] for sock in sockets}
+    if settings.announce:
+        hosts: Iterable[str] = settings.announce
+    elif settings.host in WILDCARDS:
+        hosts = local_addresses()
+    else:
+        hosts = [sock.getsockname()[0] for sock in sockets]
+    found = []
+    for host in dict.fromkeys(hosts):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        if family in ports:
+            found.append(Candidate(host, ports[family]))
+    return found
+
+
+def local_addresses() -> list[str]:
+    """This machine's addresses, IPv4 first, and 127.0.0.1 last for a browser on the same machine."""
+    found: list[str] = []
+    for adapter in ifaddr.get_adapters():
+        for ip in adapter.ips:
+            host = ip.ip if isinstance(ip.ip, str) else ip.ip[0]
+            if usable(host) and host not in (LOOPBACK, "::1"):
+                found.append(host)
+    return [*sorted(found, key=lambda host: ":" in host), LOOPBACK]
+
+
+def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    if host in WILDCARDS:
+        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104 - asked for by name
+    family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0]
+    return [(socket.AddressFamily(family), str(address[0]))]
+
+
+def _bind_all(families: list[tuple[socket.AddressFamily, str]], port: int) -> list[socket.socket]:
+    bound: list[socket.socket] = []
+    try:
+        for family, host in families:
+            try:
+                bound.append(_bind_one(family, host, bound[0].getsockname()[1] if bound else port))
+            except OSError as error:
+                # A host without IPv6 serves IPv4 alone; a taken port is for the caller to step over.
+                if not bound or error.errno == errno.EADDRINUSE:
+                    raise
+    except OSError:
+        for sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def _bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # The kernel caps these silently (net.core.rmem_max); a burst of keyframes must not overflow them.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

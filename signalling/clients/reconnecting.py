@@ -1,0 +1,188 @@
+"""A client that comes back: one person's connection that outlives its sockets, and the topics that it holds meanwhile.
+
+`SignallingClient` is one socket; this is what a program needs that runs for days: resume, back-off, versions, and the
+close codes after which to stay away (PROTOCOL.md#resume, #topics, #close-codes). Knows no visit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
+from signalling.protocol.messages import TEXTS
+
+FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
+STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
+PING_EVERY_S = 20.0
+MOST_EARLY = 256  # changes kept that came before the first whole state
+ASK_AGAIN_S = 1.0
+Connect = Callable[..., Awaitable[SignallingClient]]
+Handler = Callable[[Received], None]
+Refused = Callable[[SignallingError], None]
+
+
+def stays_away(code: int) -> bool:
+    """Return whether a client does not come back after this close code before its person acts."""
+    return code == BYE or code >= STAY_AWAY_FROM
+
+
+def pause_s(code: int, attempt: int, chance: float) -> float:
+    """Return how long to wait after this close code, in s: before the first attempt (0) or a later one.
+
+    `chance` is random, from 0 to 1, so that not all come at once.
+    """
+    if code == DRAINS:
+        return chance * DRAIN_S
+    return float(min(MOST_S, FIRST_S * 2.0 ** min(attempt, 10))) * (0.5 + chance / 2)
+
+
+class Held:
+    """A topic: who listens, and what of it is held."""
+
+    def __init__(self, handler: Handler, refused: Refused) -> None:
+        self.refused = refused
+        self._handler = handler
+        self._early: list[Received] = []
+        self.epoch: str | None = None
+        self.version = -1
+
+    def take(self, message: Received) -> None:
+        """Hand on what is news (PROTOCOL.md#topics)."""
+        version, epoch = message["version"], message.get("epoch")
+        if epoch is None and self.epoch is None:
+            self._early = [*self._early, message][-MOST_EARLY:]
+            return
+        known = self.epoch is not None and epoch in (None, self.epoch) and version <= self.version
+        if known and not message["type"].endswith(".snapshot"):
+            return
+        # An organisation in which nothing ever happened has the epoch "".
+        self.epoch, self.version = self.epoch if epoch is None else epoch, version
+        self._handler(message)
+        early, self._early = self._early, []
+        for change in early:
+            self.take(change)
+
+
+class ReturningClient:
+    """A connection that outlives its sockets. `hold` topics, `run` it in a task of yours, and `request` meanwhile.
+
+    `connect` opens a socket: `connect(resume=…, or_anew=True, listener=…)`, as `SignallingClient.connect` takes them.
+    `heard` is called with every message that is of no topic (`media.offer`, …).
+    """
+
+    def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
+        self._connect = connect
+        self._heard = heard
+        self._held: dict[str, Held] = {}
+        self._resume: str | None = None
+        self._client: SignallingClient | None = None
+        self._open = asyncio.Event()
+        self._attempt = 0
+        self.welcome: Received = {}
+
+    @classmethod
+    def to(
+        cls,
+        http: aiohttp.ClientSession,
+        url: str,
+        role: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        heard: Handler = lambda _: None,
+        **how: Any,
+    ) -> ReturningClient:
+        """Return one for a server's WebSocket; `how` goes to `SignallingClient.connect`."""
+
+        def connect(**more: Any) -> Awaitable[SignallingClient]:
+            return SignallingClient.connect(http, url, role, headers=headers, **how, **more)
+
+        return cls(connect, heard)
+
+    async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
+        """Call `handler` with the topic's whole state and then with each change: in order, none twice, and across lost
+        sockets. `refused` is called if the server does not allow it, or no longer. Raises `Closed`, `TimeoutError`.
+        """
+        self._held[topic] = held = Held(handler, refused)
+        if self._client is not None and self._open.is_set():
+            await self._ask(self._client, topic, held)
+
+    async def let_go(self, topic: str) -> None:
+        """Hear no more of a topic. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        self._held.pop(topic, None)
+        if self._client is not None and self._open.is_set():
+            await self._client.request("unsubscribe", topic=topic)
+
+    async def request(self, message_type: str, **fields: Any) -> Received:
+        """Send a request once there is a socket; return its answer. Raises `SignallingError`, `Closed`, `TimeoutError`.
+
+        It is not sent again by itself where the socket is lost before the answer: the topics show what became of it.
+        """
+        await self._open.wait()
+        assert self._client is not None
+        return await self._client.request(message_type, **fields)
+
+    async def run(self) -> int:
+        """Stay connected until the server says to stay away; return that close code. Cancel it to leave."""
+        while True:
+            code = await self._one_socket()
+            if stays_away(code):
+                return code
+            await asyncio.sleep(pause_s(code, self._attempt, random.random()))  # noqa: S311 - no secret
+            self._attempt += code != DRAINS
+
+    async def _one_socket(self) -> int:
+        """Connect, hold the topics and wait for the end; return the close code."""
+        try:
+            client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
+        except Closed as closed:
+            return closed.code
+        except SignallingError as refused:
+            return NOT_SIGNED_IN if refused.code == "not_signed_in" else LOST
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return LOST
+        try:
+            self._client, self._attempt = client, 0
+            self.welcome, self._resume = client.welcome, client.welcome["resume"]
+            self._open.set()
+            for topic, held in list(self._held.items()):
+                await self._ask(client, topic, held)
+            while client.closed_with is None:
+                try:
+                    return await client.wait_closed(PING_EVERY_S)
+                except TimeoutError:
+                    await client.request("ping")  # a network that is gone says nothing
+            return client.closed_with
+        except Closed as closed:
+            return closed.code
+        except TimeoutError:
+            return LOST
+        finally:
+            self._open.clear()
+            await client.close()
+
+    async def _ask(self, client: SignallingClient, topic: str, held: Held) -> None:
+        mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
+        try:
+            await client.request("subscribe", topic=topic, **mine)
+        except SignallingError as refused:
+            if refused.code != "unavailable":
+                self._held.pop(topic, None)
+                held.refused(refused)
+                return
+            await asyncio.sleep(ASK_AGAIN_S)
+            await self._ask(client, topic, held)
+
+    def _listen(self, message: Received) -> None:
+        held = self._held.get(message.get("topic", ""))
+        if held is not None and message["type"] == "gone":
+            self._held.pop(message["topic"], None)
+            held.refused(SignallingError("not_found", TEXTS["not_found"], {}))
+        elif held is not None and "version" in message:
+            held.take(message)
+        elif "topic" not in message:
+            self._heard(message)

@@ -1,0 +1,120 @@
+"""The protocol's messages as TypeScript types, made of the message types: what the browser's scripts are checked by.
+
+Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Nothing is written twice: shapes come from the types,
+closed sets and answers from `fields.py`; only what the types leave open is named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from msgspec import inspect
+
+from signalling.protocol import fields
+from signalling.protocol.client_messages import Request
+from signalling.protocol.reference import message_types, owner, parts
+
+HEADER: Final = """\
+/* The messages of the signalling protocol (signalling/protocol/PROTOCOL.md) as types, for the check of the
+   scripts; no browser loads this. Made by `make protocol` from the message types: a change belongs there. */
+declare namespace Protocol {
+  /** What an answer to a step of the setup guide may be. */
+  type Answer = VisitSave["answer"];
+  /** What a refusal may tell beside its code: PROTOCOL.md, "Errors". */
+  interface Details {
+    by?: PersonPart;
+    problem?: string;
+    steps?: string[];
+  }
+"""
+OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "error.details": "Details"}
+"""The type of fields that hold anything as far as the message types know."""
+
+
+def declarations() -> str:
+    """Return the text of `protocol.d.ts`."""
+    client, server = message_types("client"), message_types("server")
+    lines = [HEADER]
+    for kind in (*parts().values(), *server.values(), *client.values()):
+        lines += [*_interface(kind), ""]
+    answers = {name: fields.ANSWERS.get(name, "done") for name in client}
+    lines += _table("Requests", "A client's messages by their type.", {n: client[n].__name__ for n in client})
+    lines += _table(
+        "Answers",
+        "What answers each of them, where it is not refused.",
+        {name: server[answer].__name__ if answer else "never" for name, answer in answers.items()},
+    )
+    lines += _table(
+        "Messages", "The server's messages by their type.", {n: server[n].__name__ for n in server}
+    )
+    topics = {
+        topic: " | ".join(server[name].__name__ for name in names if name != "gone")
+        for topic, names in fields.TOPICS.items()
+    }
+    lines += _table("Topics", "What comes on each topic, but for `gone`.", topics)
+    return "\n".join(lines).rstrip() + "\n}\n"
+
+
+def _table(name: str, text: str, rows: dict[str, str]) -> Iterator[str]:
+    yield f"  /** {text} */"
+    yield f"  interface {name} {{"
+    for key, value in rows.items():
+        prefix = key.removesuffix("{id}")
+        if prefix != key:
+            key = f"[topic: `{prefix}${{string}}`]"
+        elif not key.isidentifier():
+            key = f'"{key}"'
+        yield f"    {key}: {value};"
+    yield "  }"
+    yield ""
+
+
+def _interface(kind: type[msgspec.Struct]) -> Iterator[str]:
+    struct = inspect.type_info(kind)
+    assert isinstance(struct, inspect.StructType)
+    name = owner(kind)
+    always = not issubclass(kind, Request)  # a worker leaves nothing out
+    yield f"  interface {kind.__name__} {{"
+    if struct.tag is not None and struct.tag_field == "type":
+        yield f'    type: "{struct.tag}";'
+    for field in struct.fields:
+        values = fields.VALUES.get(f"{name}.{field.encode_name}")
+        shape = OPEN.get(f"{name}.{field.encode_name}") or _type(field.type)
+        if values is not None:
+            null = " | null" if shape.endswith("| null") else ""
+            shape = " | ".join(f'"{value}"' for value in values) + null
+        optional = "" if field.required or always else "?"
+        yield f"    {field.encode_name}{optional}: {shape};"
+    yield "  }"
+
+
+_PLAIN: Final[dict[type[inspect.Type], str]] = {
+    inspect.AnyType: "unknown",
+    inspect.BoolType: "boolean",
+    inspect.FloatType: "number",
+    inspect.IntType: "number",
+    inspect.NoneType: "null",
+    inspect.StrType: "string",
+}
+
+
+def _type(shape: inspect.Type) -> str:
+    """Return a type in TypeScript."""
+    match shape:
+        case inspect.LiteralType():
+            return " | ".join(f'"{value}"' for value in shape.values)
+        case inspect.EnumType():
+            return " | ".join(f'"{value.value}"' for value in shape.cls)
+        case inspect.UnionType():
+            return " | ".join(sorted(map(_type, shape.types), key=lambda text: text == "null"))
+        case inspect.VarTupleType() | inspect.ListType():
+            inner = _type(shape.item_type)
+            return f"({inner})[]" if " | " in inner else f"{inner}[]"
+        case inspect.DictType():
+            return f"Record<string, {_type(shape.value_type)}>"
+        case inspect.StructType():
+            return shape.cls.__name__
+        case _:
+            return _PLAIN[type(shape)]

@@ -1,0 +1,188 @@
+"""How the state looks to those who may see it: a visit as a row, as its parties' page, as Case Information.
+
+Pure. What is not in a view never leaves the server: the patient's page learns no phone number, the list no answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from signalling.protocol import messages as m
+from signalling.visit import call_quality as t
+from signalling.visit.record import Outcome, Person, Policy, Staff, Status, Visit
+from signalling.visit.rules import PATIENT
+from signalling.visit.setup_guide import Guide
+
+
+def person(of: Person | None) -> m.PersonPart | None:
+    """Return a person as a message's part."""
+    return None if of is None else m.PersonPart(id=of.id, name=of.name)
+
+
+def row(visit: Visit) -> m.Row:
+    """Return the visit as a row of On-Demand Requests."""
+    patient = visit.parties[PATIENT]
+    return m.Row(
+        visit=visit.id,
+        name=visit.patient.name,
+        number=visit.number,
+        arrived_ms=visit.arrived_ms,
+        state=visit.patient.state,
+        phone=visit.patient.phone,
+        language=visit.patient.language,
+        reason=visit.patient.reason,
+        step=visit.step,
+        steps=visit.steps,
+        guide_done=visit.guide_done_ms is not None,
+        online=patient.present,
+        away_since_ms=patient.away_since_ms,
+        returned=visit.returned,
+        assignee=person(visit.assignee),
+        assigned_ms=visit.assigned_ms,
+        filled_in_by=visit.patient.filled_in_by,
+        facility=visit.facility,
+        booked_ms=visit.booked_ms,
+        admins_until_ms=visit.admins_until_ms,
+    )
+
+
+def session_row(visit: Visit) -> m.SessionRow:
+    """Return a claimed or live visit as a row of the Sessions List."""
+    return m.SessionRow(
+        visit=visit.id,
+        name=visit.patient.name,
+        status=visit.status,
+        claimant=person(visit.claimant),
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        live_ms=visit.live_ms,
+        present=tuple(key for key, party in visit.parties.items() if party.present),
+    )
+
+
+def past_row(visit: Visit, policy: Policy) -> m.PastRow:
+    """Return an ended visit as a row of the Sessions List."""
+    reopens = visit.outcome is Outcome.COMPLETED and visit.ended_ms is not None
+    return m.PastRow(
+        visit=visit.id,
+        name=visit.patient.name,
+        outcome=visit.outcome,
+        reason=visit.reason,
+        claimant=person(visit.claimant),
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        ended_ms=visit.ended_ms,
+        talked_ms=visit.talked_ms,
+        reopen_until_ms=(visit.ended_ms or 0) + policy.reopen_ms if reopens else None,
+    )
+
+
+def visit_part(visit: Visit) -> m.VisitPart:
+    """Return the visit as both its parties see it."""
+    return m.VisitPart(
+        id=visit.id,
+        status=visit.status,
+        outcome=visit.outcome,
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=visit.claimed_ms,
+        live_ms=visit.live_ms,
+        ended_ms=visit.ended_ms,
+        talked_ms=visit.talked_ms,
+        guide_done=visit.guide_done_ms is not None,
+        reason=visit.reason,
+        claimant=person(visit.claimant),
+        parties={
+            key: m.PartyPart(
+                name=party.name,
+                relation=party.relation,
+                present=party.present,
+                away_since_ms=party.away_since_ms,
+                started=party.started_ms is not None,
+            )
+            for key, party in visit.parties.items()
+        },
+    )
+
+
+def visit_over(visit: Visit) -> m.VisitPart:
+    """Return of an ended visit what its patient and its guests still see: that it is over, how, and why."""
+    return m.VisitPart(
+        id=visit.id,
+        status=visit.status,
+        outcome=visit.outcome,
+        arrived_ms=visit.arrived_ms,
+        claimed_ms=None,
+        live_ms=None,
+        ended_ms=visit.ended_ms,
+        talked_ms=0,
+        guide_done=visit.guide_done_ms is not None,
+        reason=visit.reason,
+        claimant=None,
+        parties={},
+    )
+
+
+def case(visit: Visit, guide: Guide) -> m.CasePart:
+    """Return everything collected in intake so far."""
+    patient = visit.patient
+    return m.CasePart(
+        visit=visit.id,
+        patient=m.PatientPart(
+            name=patient.name,
+            birth_date=patient.birth_date,
+            phone=patient.phone,
+            email=patient.email,
+            state=patient.state,
+            reason=patient.reason,
+            language=patient.language,
+            filled_in_by=patient.filled_in_by,
+        ),
+        steps=guide.steps,
+        answers=visit.answers,
+        typing=visit.typing,
+        step=visit.step,
+        guide_done=visit.guide_done_ms is not None,
+    )
+
+
+def staff(of: Staff, in_session: bool) -> m.StaffPart:
+    """Return a member of staff as their colleagues see them."""
+    return m.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
+
+
+def is_fresh(before: Visit | None, after: Visit) -> bool:
+    """Return whether the row is news to ring for: the patient has just arrived, or is back in the queue."""
+    return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
+
+
+def why_gone(visit: Visit) -> str:
+    """Return why a row has left the queue (PROTOCOL.md#queue)."""
+    return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
+
+
+def call(tally: t.Tally) -> m.CallPart:
+    """Return how good a party's call was. Loss is what was lost in all; the rest what it was half of the time."""
+    lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
+    percent = {
+        figure: None
+        if not seen
+        else m.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
+        for figure, seen in lost.items()
+    }
+    trip, picture = tally.seen.get(t.ROUND_TRIP), tally.seen.get(t.PICTURE)
+    return m.CallPart(
+        party=tally.party,
+        name=tally.name,
+        connected_ms=round(tally.connected_ms),
+        interruptions=tally.interruptions,
+        heard_lost=percent[t.HEARD_LOST],
+        sent_lost=percent[t.SENT_LOST],
+        round_trip_ms=_usual(trip, 95),
+        picture_kbps=_usual(picture, 5),
+    )
+
+
+def _usual(seen: Mapping[int, int] | None, worse: int) -> m.UsualPart | None:
+    if not seen:
+        return None
+    return m.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))

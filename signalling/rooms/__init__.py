@@ -1,0 +1,1 @@
+"""Which worker carries whose media: leases, seats, offers and answers, the gate."""

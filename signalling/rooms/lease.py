@@ -1,0 +1,108 @@
+"""Which worker carries a visit's media: a lease in the store, taken, taken over from the dead, and given back.
+
+Its fencing number grows each time it goes to another worker: of two workers that believe they own a room, the one with
+the lower number is wrong. Knows one key of each visit and two small scripts. Knows no room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from signalling.rooms.liveness import Liveness
+from signalling.store.records import Keys, Origin, Store, SupersededError, answering
+
+_LEASE_S = 86_400
+# KEYS: lease, resume token of the connection that asks (any key if none).
+# ARGV: the owner it is taken from ('' = none), the new one, seconds, generation of the connection that asks or '', and
+#       the fence that the new one must exceed.
+# Returns {owner, fence}, or {} if the connection is superseded. The fence stays when the lease is given back.
+_TAKE = """if ARGV[4] ~= '' then
+  local generation = redis.call('HGET', KEYS[2], 'generation')
+  if generation and tonumber(generation) > tonumber(ARGV[4]) then return {} end
+end
+local held = redis.call('HGET', KEYS[1], 'owner') or ''
+if held == ARGV[1] and held ~= ARGV[2] then
+  redis.call('HSET', KEYS[1], 'owner', ARGV[2])
+  local fence = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
+  redis.call('HSET', KEYS[1], 'fence', math.max(fence, tonumber(ARGV[5])) + 1)
+  held = ARGV[2]
+end
+if held == ARGV[2] then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+return {held, redis.call('HGET', KEYS[1], 'fence') or '0'}"""
+# KEYS: lease; ARGV: the owner that gives it back, its fence.
+_GIVE_BACK = """local owner, fence = unpack(redis.call('HMGET', KEYS[1], 'owner', 'fence'))
+if owner ~= ARGV[1] or fence ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], 'owner')"""
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Who carries a visit's media, and how often that has changed; `taken_from`: the owner before, if it was dead."""
+
+    owner: str
+    fence: int
+    taken_from: str | None = None
+
+
+class Leases:
+    """One worker's leases. All methods raise `Unavailable`."""
+
+    def __init__(self, store: Store, liveness: Liveness, worker: str) -> None:
+        self._redis = store.redis
+        self._liveness = liveness
+        self._worker = worker
+        self._take: Any = self._redis.register_script(_TAKE)
+        self._give_back: Any = self._redis.register_script(_GIVE_BACK)
+
+    async def take(
+        self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
+    ) -> Lease:
+        """Return who carries the visit's media: this worker, unless a living one does.
+
+        `known` is the highest fence that this worker has seen, for a store that has forgotten it. Raises
+        `SupersededError` when the connection that asks (`origin`) has been resumed elsewhere since.
+        """
+        lease = await self._ask(organisation, visit, None, origin, known)
+        if lease.owner != self._worker and await self._liveness.is_dead(lease.owner):
+            lease = await self._ask(organisation, visit, lease.owner, origin, max(known, lease.fence))
+        return lease
+
+    async def _ask(
+        self, organisation: str, visit: str, taken_from: str | None, origin: Origin | None, known: int
+    ) -> Lease:
+        key = _key(organisation, visit)
+        keys = [key, key if origin is None else origin.key]
+        generation = "" if origin is None else origin.generation
+        async with answering():
+            answer = await self._take(
+                keys=keys, args=[taken_from or "", self._worker, _LEASE_S, generation, known]
+            )
+        if not answer:
+            raise SupersededError
+        owner = answer[0].decode()
+        return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
+
+    async def holder(self, organisation: str, visit: str) -> Lease | None:
+        """Return who carries the visit's media, alive or not; None where nobody does."""
+        (lease,) = await self.holders([(organisation, visit)])
+        return lease
+
+    async def holders(self, rooms: Iterable[tuple[str, str]]) -> list[Lease | None]:
+        """Return the leases of many rooms, each given as (organisation, visit), in one round trip."""
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for organisation, visit in rooms:
+                pipe.hmget(_key(organisation, visit), "owner", "fence")
+            answers = await pipe.execute()
+        return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
+
+    async def give_back(self, organisation: str, visit: str, fence: int) -> None:
+        """Let go of what this worker holds with this fence; nothing happens if it does not."""
+        async with answering():
+            await self._give_back(keys=[_key(organisation, visit)], args=[self._worker, fence])
+
+
+def _key(organisation: str, visit: str) -> str:
+    return Keys(organisation).record("lease", visit)

@@ -1,0 +1,167 @@
+"""Which workers live: each keeps a key of its own fresh and looks at those of the others it depends on.
+
+A worker whose sign has run out is dead only if its relay does not answer either, on the path that media takes: one that
+was merely cut off from the store still carries its calls. A store that was away has forgotten everybody's sign, so that
+nobody is called dead until it has been back for a while. A death that somebody saw (a process that was reaped, a worker
+that left) is announced, and believed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+import msgspec
+import structlog
+
+from signalling.rooms.ports import MediaRelay
+from signalling.store.records import Store, Unavailable, answering
+
+PERIOD_S = 0.25
+SIGN_MS = 1000  # so long after its last sign a worker is asked directly, and dead if it does not answer
+DISTRUST_S = 3.0  # so long after the store's return nobody is called dead
+ADDRESSES_S = 86_400  # how long a worker's addresses are kept; it writes them again ten times as often
+DEATHS = "workers"  # the channel on which deaths are announced
+ANNOUNCED = 256  # announced deaths that are remembered
+log = structlog.get_logger()
+_ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
+
+
+def death_of(worker: str) -> list[tuple[str, ...]]:
+    """Return the commands by which whoever saw a worker end tells the others."""
+    return [("DEL", _sign(worker), _addresses(worker)), ("PUBLISH", DEATHS, worker)]
+
+
+class Liveness:
+    """One worker's signs of life, and what it knows of the others. `secret` is the same for all workers."""
+
+    def __init__(
+        self,
+        store: Store,
+        worker: str,
+        watched: Callable[[], Iterable[str]],
+        relay: MediaRelay,
+        secret: bytes,
+    ) -> None:
+        self._store = store
+        self._worker = worker
+        self._watched = watched
+        self._relay = relay
+        self._secret = secret
+        self._unanswering: frozenset[str] = frozenset()  # of the watched: no sign in the store, no answer
+        self._announced: OrderedDict[str, None] = OrderedDict()
+        self._distrusted_until = time.monotonic() + DISTRUST_S
+        self._written_s = -float(ADDRESSES_S)
+        self.healthy = False
+        self.problem: Unavailable | None = None  # why this worker's sign could not be written the last time
+        self._resigned = False
+        self._changed: Callable[[frozenset[str]], None] = lambda dead: None
+        self._returned: Callable[[], None] = lambda: None
+        relay.answer_probes(worker, self._password(worker))
+
+    def _password(self, worker: str) -> str:
+        return hmac.digest(self._secret, b"reach" + worker.encode(), "sha256").hex()[:32]
+
+    @property
+    def dead(self) -> frozenset[str]:
+        """The watched workers that are dead; those that were not announced only while that can be told."""
+        announced = self._announced.keys() & self._watched() if self._announced else ()
+        if time.monotonic() < self._distrusted_until:
+            return frozenset(announced)
+        return self._unanswering.union(announced)
+
+    def announced(self, data: bytes) -> None:
+        """Take a worker's death from the bus."""
+        worker = data.decode()
+        self._announced[worker] = None
+        if len(self._announced) > ANNOUNCED:
+            self._announced.popitem(last=False)
+        if worker in self._watched():
+            self._changed(frozenset((worker,)))
+
+    async def is_dead(self, worker: str) -> bool:
+        """Ask about one worker now. Raises `Unavailable`."""
+        if worker in self._announced:
+            return True
+        async with answering():
+            sign = await self._store.redis.exists(_sign(worker))
+        if sign or time.monotonic() < self._distrusted_until:
+            return False
+        return not await self._answers(worker)
+
+    async def _answers(self, worker: str) -> bool:
+        """Return whether a worker without a sign answers where media reaches it. Raises `Unavailable`."""
+        async with answering():
+            data = await self._store.redis.get(_addresses(worker))
+        if data is None:
+            return False
+        return await self._relay.reaches(_ADDRESSES.decode(data), worker, self._password(worker))
+
+    async def run(
+        self,
+        changed: Callable[[frozenset[str]], None],
+        returned: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keep fresh until cancelled; `changed` is called with the dead, again and again while there are any.
+
+        `returned` is called when this worker's own sign had run out: others may have taken it for dead.
+        """
+        self._changed, self._returned = changed, returned
+        while True:
+            try:
+                await self._once()
+            except Unavailable as problem:
+                self.healthy, self.problem = False, problem
+                self._distrusted_until = time.monotonic() + DISTRUST_S
+            if self.dead:
+                changed(self.dead)
+            await asyncio.sleep(PERIOD_S)
+
+    async def _once(self) -> None:
+        watched = sorted({*self._watched()} - {self._worker})
+        async with answering():
+            pipe = self._store.redis.pipeline(transaction=False)
+            pipe.exists(_sign(self._worker))
+            if not self._resigned:
+                pipe.set(_sign(self._worker), b"1", px=SIGN_MS)
+            pipe.mget([_sign(worker) for worker in watched] or [_sign(self._worker)])
+            mine, *_, signs = await pipe.execute()
+        if not mine:
+            # This worker or the store was away for longer than a sign lasts, so the others' signs prove nothing yet.
+            self._distrusted_until = time.monotonic() + DISTRUST_S
+            self._written_s = -float(ADDRESSES_S)
+            self._returned()
+        if not self._resigned and time.monotonic() - self._written_s > ADDRESSES_S / 10:
+            await self._write_addresses()
+        silent = [worker for worker, sign in zip(watched, signs, strict=False) if sign is None]
+        answers = await asyncio.gather(*(self._answers(worker) for worker in silent))
+        self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
+        if not self.healthy:
+            log.info("store.available")
+        self.healthy, self.problem = True, None
+
+    async def _write_addresses(self) -> None:
+        data = msgspec.msgpack.encode(self._relay.addresses())
+        async with answering():
+            await self._store.redis.set(_addresses(self._worker), data, ex=ADDRESSES_S)
+        self._written_s = time.monotonic()
+
+    async def resign(self) -> None:
+        """Say that this worker goes, so that nobody waits for its sign to run out."""
+        self._resigned = True
+        async with answering():
+            pipe = self._store.redis.pipeline(transaction=False)
+            for command in death_of(self._worker):
+                pipe.execute_command(*command)
+            await pipe.execute()
+
+
+def _sign(worker: str) -> str:
+    return f"worker:{worker}"
+
+
+def _addresses(worker: str) -> str:
+    return f"worker:{worker}:addresses"

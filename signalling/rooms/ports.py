@@ -1,0 +1,95 @@
+"""What signalling needs of a media relay: three interfaces, the errors they raise and the events they send.
+
+The adapter for our own relay is `web/server/media_relay.py`. Knows no packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from signalling.protocol.messages import MediaKind
+from signalling.visit.call_quality import LegQuality
+
+
+class MediaError(Exception):
+    """The relay cannot do what was asked. The three below are all there are."""
+
+
+class RoomFullError(MediaError):
+    """The room has no place for another party, or is closing."""
+
+
+class PartyGoneError(MediaError):
+    """The party's leg has ended or failed: it must join again."""
+
+
+class BadSdpError(MediaError):
+    """The SDP cannot be used; `problem` is a short code of what is wrong with it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """The party's transport is connected: media can flow."""
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """The party's transport is connected no longer, for this reason."""
+
+    reason: str
+
+
+class OfferNeeded(msgspec.Struct, frozen=True):
+    """The party must be sent a new offer."""
+
+
+MediaEvent = Connected | Disconnected | OfferNeeded
+
+
+class MediaParty(Protocol):
+    """One party's leg. `offer` and `restart_ice` return SDP and raise `PartyGoneError`, `accept` also `BadSdpError`."""
+
+    @property
+    def connected(self) -> bool: ...
+    def offer(self) -> str: ...
+    def accept(self, answer: str) -> None: ...
+    def restart_ice(self) -> str: ...
+    def set_receiving(self, kind: MediaKind, allowed: bool) -> None: ...
+    def set_admitted(self, admitted: bool) -> None: ...
+    def quality(self) -> LegQuality: ...
+    def leave(self) -> None: ...
+
+
+class MediaRoom(Protocol):
+    """One visit's media. `join` raises `RoomFullError`."""
+
+    @property
+    def gate(self) -> bool: ...
+    def join(
+        self,
+        party_id: str,
+        listener: Callable[[MediaEvent], None],
+        *,
+        opposite: str | None,
+        admitted: bool,
+    ) -> MediaParty: ...
+    def set_gate(self, open: bool) -> None: ...
+    def close(self) -> None: ...
+
+
+class MediaRelay(Protocol):
+    """The worker's relay.
+
+    `reaches` asks another worker's relay, on the path that media takes, whether it still answers; `answer_probes` sets
+    the name and the password by which this one does.
+    """
+
+    def room(self, room_id: str) -> MediaRoom: ...
+    def addresses(self) -> list[tuple[str, int]]: ...
+    def answer_probes(self, name: str, password: str) -> None: ...
+    async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool: ...

@@ -1,0 +1,153 @@
+"""How good calls are, kept with their visits: legs of live rooms are looked at every other second, and what was
+counted goes to the store now and then, when somebody leaves, and at the end.
+
+Knows rooms and one hash of each visit, whose parts several workers may have written. What is counted stands in
+`call_quality.py`; a part that the store did not take is lost, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from signalling.rooms.occupants import Room
+from signalling.rooms.ports import Disconnected, MediaEvent
+from signalling.store.encryption import SealError
+from signalling.store.records import Keys, Store, Unavailable, answering
+from signalling.visit.call_quality import Tally, merged
+
+LOOK_S = 2.0
+KEEP_S = 30.0
+log = structlog.get_logger()
+_DECODER = msgspec.msgpack.Decoder(Tally)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def key(organisation: str, visit: str) -> str:
+    """Return the key of what is kept of a visit's calls."""
+    return Keys(organisation).record("calls", visit)
+
+
+async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
+    """Return how good a visit's calls were, one tally for each party; none where there was no call.
+
+    Raises `Unavailable`.
+    """
+    async with answering():
+        parts = await store.redis.hvals(key(organisation, visit))
+    found = []
+    for sealed in parts:
+        try:
+            found.append(_DECODER.decode(store.seal.open(sealed, _place(organisation, visit))))
+        except (SealError, msgspec.DecodeError):
+            log.error("store.unreadable_record", organisation=organisation, what="calls")
+    return merged(found)
+
+
+def _place(organisation: str, visit: str) -> str:
+    return f"{organisation}/calls/{visit}"
+
+
+class CallWatch:
+    """Looks at the calls of one worker's rooms, and keeps what it saw."""
+
+    def __init__(
+        self,
+        rooms: Mapping[str, Room],
+        store: Store,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._rooms = rooms
+        self._store = store
+        self._spawn = spawn
+        self._timer: asyncio.TimerHandle | None = None
+        self.look_s = LOOK_S
+
+    def talking(self, room: Room, names: Mapping[str, str]) -> None:
+        """Who takes part in the call from now on, by which name; nobody where the visit is not live."""
+        if room.talking == names:
+            return
+        self.look(room)
+        if not room.talking:
+            room.kept_s = time.monotonic()
+        room.talking = dict(names)
+        self.look(room)
+        if names and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
+
+    def heard(self, room: Room, party: str, event: MediaEvent) -> None:
+        """A relay's event: somebody has become connected, or is so no longer."""
+        if isinstance(event, Disconnected) and party in room.since_s:
+            self._tally(room, party).interruptions += 1
+        self.look(room)
+
+    def look(self, room: Room) -> None:
+        """Count the time since the last look, and what the legs say now."""
+        now_s = time.monotonic()
+        for party, occupant in room.occupants.items():
+            since_s = room.since_s.pop(party, None)
+            if party not in room.talking:
+                continue
+            if since_s is not None:
+                tally = self._tally(room, party)
+                tally.connected_ms += (now_s - since_s) * 1000
+                tally.take(occupant.leg.quality())
+            if occupant.leg.connected:
+                room.since_s[party] = now_s
+        for party in room.since_s.keys() - room.occupants.keys():
+            del room.since_s[party]
+
+    @staticmethod
+    def _tally(room: Room, party: str) -> Tally:
+        name = room.talking[party]
+        return room.tallies.setdefault((party, name), Tally(party=party, name=name))
+
+    def keep(self, visit: str, room: Room) -> None:
+        """Write what was counted, soon."""
+        parts = self._parts(visit, room)
+        if parts:
+            self._spawn(self._write(room.organisation, visit, parts))
+
+    async def finish(self, visit: str, room: Room) -> None:
+        """This worker stops carrying a room: count and write what there is."""
+        self.talking(room, {})
+        parts = self._parts(visit, room)
+        if parts:
+            await self._write(room.organisation, visit, parts)
+
+    def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
+        """What is to be written, as it is now: the counts go on while the store is asked."""
+        room.kept_s = time.monotonic()
+        place = _place(room.organisation, visit)
+        return {
+            f"{room.name}/{number}": self._store.seal.close(_encode(tally), place)
+            for number, tally in enumerate(room.tallies.values())
+            if tally.connected_ms >= 1
+        }
+
+    async def _write(self, organisation: str, visit: str, parts: dict[str, bytes]) -> None:
+        try:
+            async with answering():
+                await self._store.redis.hset(key(organisation, visit), mapping=parts)
+        except Unavailable:
+            log.warning("room.quality_not_kept", visit=visit)
+
+    def _tick(self) -> None:
+        self._timer = None
+        now_s = time.monotonic()
+        live = {visit: room for visit, room in self._rooms.items() if room.talking}
+        for visit, room in live.items():
+            try:
+                self.look(room)
+                if now_s - room.kept_s >= KEEP_S:
+                    self.keep(visit, room)
+            except Exception:
+                # One room that cannot be looked at must not end the count of all others.
+                log.exception("room.not_looked_at", visit=visit)
+        if live:
+            self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)

@@ -1,0 +1,357 @@
+"""The rooms whose media this worker carries: who sits there, offers and answers, the gate.
+
+One worker owns a room, by a lease with a fencing number (`lease.py`); the workers of the other parties pass requests on
+to it (`seats.py`). An owner that finds a higher number than its own has lost the room and gives it up whole. The gate
+follows the visit's record and nothing else. Knows no packet: what it needs of a relay stands in `ports.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+import structlog
+
+from signalling.protocol import messages as m
+from signalling.rooms import worker_messages as wire
+from signalling.rooms.lease import Leases
+from signalling.rooms.occupants import Occupant, Room
+from signalling.rooms.ports import (
+    BadSdpError,
+    MediaEvent,
+    MediaRelay,
+    OfferNeeded,
+    PartyGoneError,
+    RoomFullError,
+)
+from signalling.rooms.quality_watch import CallWatch
+from signalling.rooms.worker_messages import Seat
+from signalling.service import Service
+from signalling.store.mirror import Change, Reset
+from signalling.store.records import Unavailable
+from signalling.visit.record import Status, Visit
+from signalling.visit.rules import GUEST_PREFIX, PATIENT, PROVIDER
+
+log = structlog.get_logger()
+CHECK_S = 2.0  # how often an owner compares its leases without a reason; with one, at once
+_OPPOSITE = {PATIENT: PROVIDER}  # whom a party hears on the m-lines it sends on; everybody else: the patient
+WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
+
+
+class Parties(Protocol):
+    """Where the parties of this worker's rooms sit, on this worker and on others."""
+
+    def tell(self, seat: Seat, fence: int, message: m.Message, /) -> None: ...
+    def tell_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
+    def lost(self, visit: str, fence: int, /) -> None: ...
+    def close_room(self, visit: str, /) -> None: ...
+
+
+class Rooms:
+    """One worker's."""
+
+    def __init__(
+        self,
+        service: Service,
+        relay: MediaRelay,
+        leases: Leases,
+        worker: str,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        parties: Parties,
+    ) -> None:
+        self._service = service
+        self._relay = relay
+        self._leases = leases
+        self._worker = worker
+        self._spawn = spawn
+        self._parties = parties
+        self._rooms: dict[str, Room] = {}
+        self._doubt = asyncio.Event()
+        self._draining = False
+        self.calls = CallWatch(self._rooms, service.store, spawn)
+        service.mirrors.observers.append(self.news)
+
+    # --- one owner
+
+    async def run(self) -> None:
+        """Compare the leases of this worker's rooms until cancelled: now and then, and at once after `doubt`."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_S):
+                    await self._doubt.wait()
+            self._doubt.clear()
+            try:
+                await self._check()
+            except Unavailable:
+                # Media needs no store: who cannot ask keeps the rooms, and asks as soon as the store is back.
+                log.debug("room.leases_unknown")
+
+    def doubt(self) -> None:
+        """Compare all leases soon: this worker stood still, or was cut off from the store."""
+        self._doubt.set()
+
+    async def _check(self) -> None:
+        rooms = list(self._rooms.items())
+        if not rooms or self._draining:
+            return
+        leases = await self._leases.holders((room.organisation, visit) for visit, room in rooms)
+        for (visit, room), lease in zip(rooms, leases, strict=True):
+            if self._rooms.get(visit) is not room:
+                continue
+            if lease is None:  # the store has forgotten it
+                lease = await self._leases.take(room.organisation, visit, known=room.fence)
+                if lease.owner == self._worker:
+                    room.fence = lease.fence
+            if lease.owner != self._worker:
+                self.lost(visit, max(lease.fence, room.fence + 1))
+
+    def lost(self, visit: str, fence: int) -> None:
+        """Give a room up whole if its lease is older than this one: its parties join the newer owner's."""
+        room = self._rooms.get(visit)
+        if room is not None and room.fence < fence:
+            log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
+            self._close(visit, room)
+            for worker in {occupant.seat.worker for occupant in room.occupants.values()} - {self._worker}:
+                self._parties.tell_lost(worker, visit, fence)
+        self._parties.lost(visit, fence)
+
+    def _close(self, visit: str, room: Room) -> None:
+        """End a room here: nothing crosses from now on."""
+        del self._rooms[visit]
+        self.calls.talking(room, {})
+        self.calls.keep(visit, room)
+        room.media.close()
+
+    # --- parties ask
+
+    def receive(self, message: wire.RoomMessage) -> wire.Join | None:
+        """Do what a message asks for, at once; return the `Join` that it asks for, which needs the store.
+
+        Every request is answered, whatever goes wrong.
+        """
+        try:
+            return self._receive(message)
+        except PartyGoneError:
+            self._refuse(message, "no_room")  # the leg has failed: its client joins again
+        except Exception:
+            log.exception("room.request_failed", request=type(message).__name__)
+            self._refuse(message, "unavailable")
+        return None
+
+    def receive_from_afar(self, message: wire.RoomMessage) -> None:
+        """Take a message that another worker passed on."""
+        join = self.receive(message)
+        if join is not None:
+            self._spawn(self._join_or_refuse(join))
+
+    async def _join_or_refuse(self, message: wire.Join) -> None:
+        try:
+            await self.join(message)
+        except Unavailable:
+            self._refuse(message, "unavailable")
+        except Exception:
+            log.exception("room.request_failed", request=type(message).__name__)
+            self._refuse(message, "unavailable")
+
+    def _receive(self, message: wire.RoomMessage) -> wire.Join | None:
+        seat = message.seat
+        room = self._rooms.get(seat.visit)
+        if room is not None and message.fence > room.fence:
+            self.lost(seat.visit, message.fence)
+            room = None
+        if isinstance(message, wire.Join):
+            return message
+        occupant = room.occupants.get(seat.party) if room is not None else None
+        if isinstance(message, wire.Settle) and occupant is None:
+            # The room moved here while its connection was away: it joins without having to ask.
+            return wire.Join(seat, message.fence, None)
+        if room is None or occupant is None or not occupant.heeds(message):
+            if not isinstance(message, wire.Leave | wire.Settle):
+                self._refuse(message, "no_room")
+        elif isinstance(message, wire.Leave):
+            self._part(room, seat)
+        elif isinstance(message, wire.Settle):
+            occupant.seat = seat
+        elif isinstance(message, wire.Answer):
+            self._answer(room, occupant, message)
+        elif isinstance(message, wire.Restart):
+            self._offer(room, occupant, fresh=False, sdp=occupant.leg.restart_ice())
+            self._done(room, message)
+        else:
+            occupant.muted[message.kind] = message.muted
+            occupant.leg.set_receiving(message.kind, not message.muted)
+            for other in room.occupants.values():
+                if other is not occupant:
+                    self._tell_muted(room, other.seat, seat.party, message.kind, message.muted)
+            self._done(room, message)
+        return None
+
+    async def join(self, message: wire.Join) -> None:
+        """Seat a party, and send it an offer. Raises `Unavailable`."""
+        seat = message.seat
+        visit = await self._service.visit(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA:
+            visit = await self._service.visit_now(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA:
+            self._refuse(message, "wrong_status")
+            return
+        if seat.party not in visit.parties:
+            visit = await self._service.visit_now(seat.organisation, seat.visit)
+        if visit is None or visit.status not in WITH_MEDIA or seat.party not in visit.parties:
+            self._refuse(message, "not_allowed")  # a guest who was dismissed meanwhile
+            return
+        room = self._rooms.get(seat.visit) or await self._opened(message)
+        if room is None:
+            self._refuse(message, "unavailable")
+            return
+        self._set_gate(room, visit)
+        before = room.occupants.get(seat.party)
+        try:
+            leg = room.media.join(
+                seat.party,
+                lambda event: self._media_news(room, seat.party, event),
+                opposite=_OPPOSITE.get(seat.party, PATIENT),
+                admitted=_admitted(visit, seat.party),
+            )
+        except RoomFullError:
+            self._refuse(message, "room_full")
+            return
+        if before is not None and before.seat.connection != seat.connection:
+            self._tell(room, before.seat, m.MediaTakenOver(visit=seat.visit))
+        occupant = Occupant(seat, leg, before.offer if before is not None else 0, {})
+        room.occupants[seat.party] = occupant
+        self._done(room, message)
+        self._offer(room, occupant, fresh=True, sdp=leg.offer())
+        for party, other in room.occupants.items():
+            for kind, muted in other.muted.items():
+                if other is not occupant and muted:
+                    self._tell_muted(room, seat, party, kind, muted)
+
+    async def _opened(self, message: wire.Join) -> Room | None:
+        """Open the room that somebody joins; return None if the lease is another's by now. Raises `Unavailable`."""
+        organisation, visit = message.seat.organisation, message.seat.visit
+        lease = await self._leases.holder(organisation, visit)
+        if lease is None or lease.owner != self._worker or lease.fence < message.fence:
+            return None
+        room = self._rooms.get(visit)
+        if room is None:
+            room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence)
+        return room
+
+    def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
+        log.debug("media.event", event_type=type(event).__name__)
+        self.calls.heard(room, party, event)
+        occupant = room.occupants.get(party)
+        if occupant is not None and isinstance(event, OfferNeeded):
+            self._offer(room, occupant, fresh=False, sdp=occupant.leg.offer())
+
+    # --- what is answered
+
+    def _tell(self, room: Room, seat: Seat, message: m.Message) -> None:
+        self._parties.tell(seat, room.fence, message)
+
+    def _done(self, room: Room, message: wire.Request | wire.Join) -> None:
+        if message.id is not None:
+            self._tell(room, message.seat, m.Done(reply_to=message.id, version=0))
+
+    def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
+        if isinstance(message, wire.Leave | wire.Settle):
+            return
+        told: m.Message = m.MediaGone(visit=message.seat.visit)  # it may have been too early: join again
+        if message.id is not None:
+            told = m.error(message.id, code, details or {})
+        self._parties.tell(message.seat, message.fence, told)
+
+    def _offer(self, room: Room, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
+        occupant.offer += 1
+        visit = occupant.seat.visit
+        self._tell(room, occupant.seat, m.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
+
+    def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
+        # The answer to an offer that a newer one has overtaken is dropped; the newer one's is on its way.
+        if message.offer == occupant.offer:
+            try:
+                occupant.leg.accept(message.sdp)
+            except BadSdpError as bad:
+                self._refuse(message, "bad_sdp", {"problem": bad.problem})
+                return
+        self._done(room, message)
+
+    def _tell_muted(self, room: Room, seat: Seat, party: str, kind: m.MediaKind, muted: bool) -> None:
+        self._tell(room, seat, m.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
+
+    # --- the gate follows the record
+
+    def news(self, news: Change | Reset) -> None:
+        """Open and close gates as the visits' records say. Called by the mirrors, in order."""
+        if isinstance(news, Change):
+            if isinstance(news.after, Visit):
+                self._follow(news.after.id, news.after)
+            return
+        mirror = self._service.mirrors.known(news.organisation)
+        for visit_id, room in list(self._rooms.items()):
+            if room.organisation == news.organisation and mirror is not None:
+                try:
+                    self._follow(visit_id, mirror.visits.get(visit_id))
+                except Exception:
+                    # One room that cannot follow must not keep the others from it.
+                    log.exception("room.not_followed", visit=visit_id)
+
+    def _follow(self, visit_id: str, visit: Visit | None) -> None:
+        room = self._rooms.get(visit_id)
+        if room is None:
+            return
+        if visit is not None and visit.status in WITH_MEDIA:
+            for party, occupant in list(room.occupants.items()):
+                if party in visit.parties:
+                    occupant.leg.set_admitted(_admitted(visit, party))
+                else:  # a guest was dismissed; they see it in the visit's topic
+                    self._part(room, occupant.seat)
+            self._set_gate(room, visit)
+            return
+        self._close(visit_id, room)
+        self._parties.close_room(visit_id)
+        self._spawn(self._give_back(visit_id, room))
+
+    def _set_gate(self, room: Room, visit: Visit) -> None:
+        live = visit.status is Status.LIVE
+        talking = {key: party.name for key, party in visit.parties.items() if _admitted(visit, key)}
+        self.calls.talking(room, talking if live else {})
+        room.media.set_gate(live)
+
+    def _part(self, room: Room, seat: Seat) -> None:
+        """Let somebody leave the room."""
+        self.calls.look(room)
+        self.calls.keep(seat.visit, room)
+        room.occupants.pop(seat.party).leg.leave()
+
+    async def _give_back(self, visit_id: str, room: Room) -> None:
+        """Give the lease of a closed room back: whoever joins first next time owns it."""
+        if visit_id in self._rooms:
+            return  # taken up again already, and here
+        try:
+            await self._leases.give_back(room.organisation, visit_id, room.fence)
+        except Unavailable:
+            log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
+
+    async def drain(self) -> None:
+        """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
+        self._draining = True
+        problem: Unavailable | None = None
+        for visit_id, room in list(self._rooms.items()):
+            try:
+                await self.calls.finish(visit_id, room)
+                await self._leases.give_back(room.organisation, visit_id, room.fence)
+            except Unavailable as unavailable:
+                problem = unavailable  # the people of all rooms are told nevertheless
+            for occupant in room.occupants.values():
+                self._tell(room, occupant.seat, m.MediaGone(visit=visit_id))
+        if problem is not None:
+            raise problem
+
+
+def _admitted(visit: Visit, party: str) -> bool:
+    """Return whether a party's picture and sound may take part: a guest's only after their own Start."""
+    return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

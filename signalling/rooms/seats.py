@@ -1,0 +1,286 @@
+"""The seats that this worker's connections have in visits' rooms, whichever worker owns the room.
+
+Passes their requests on to the owner, and the owner's answers and offers back: each request is answered once, also when
+the owner dies. A seat knows the lease by which its room is owned; what an owner with an older lease says is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol
+
+import structlog
+
+from signalling.hub import Hub, Socket, frame
+from signalling.protocol import messages as m
+from signalling.rooms import worker_messages as wire
+from signalling.rooms.lease import Lease, Leases
+from signalling.rooms.liveness import Liveness
+from signalling.rooms.worker_messages import Seat
+from signalling.service import Service
+from signalling.store.mirror import Change, Reset
+from signalling.store.records import Origin, SupersededError, Unavailable
+from signalling.visit.record import Visit
+
+log = structlog.get_logger()
+Ask = Callable[[Seat, int], wire.Request]
+"""Makes a request of a seat and the number of its lease."""
+
+
+class OwnRooms(Protocol):
+    """The rooms that this worker owns."""
+
+    def receive(self, message: wire.RoomMessage) -> wire.Join | None: ...
+    async def join(self, message: wire.Join) -> None: ...
+
+
+class Held:
+    """One connection's seat, the lease of its room, and its requests that are not answered yet, with their sockets."""
+
+    __slots__ = ("lease", "moving", "seat", "unanswered")
+
+    def __init__(self, seat: Seat, lease: Lease) -> None:
+        self.seat = seat
+        self.lease = lease
+        self.unanswered: dict[int, Socket | None] = {}
+        self.moving = False
+
+
+class Seats:
+    """One worker's. `rooms` is set once, before the first request."""
+
+    rooms: OwnRooms
+
+    def __init__(
+        self,
+        service: Service,
+        hub: Hub,
+        liveness: Liveness,
+        leases: Leases,
+        worker: str,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._service = service
+        self._hub = hub
+        self._liveness = liveness
+        self._leases = leases
+        self._worker = worker
+        self._spawn = spawn
+        self._held: dict[str, Held] = {}
+        self.draining = False
+        service.mirrors.observers.append(self.news)
+
+    # --- connections ask
+
+    async def join(self, seat: Seat, request_id: int | None, origin: Origin | None = None) -> None:
+        """Let a connection of this worker join; an offer follows.
+
+        Raises `Unavailable`, and `SupersededError` when the connection has been resumed elsewhere since.
+        """
+        if self.draining:
+            raise Unavailable("draining")  # the client comes back to another worker in a moment
+        lease = await self._leases.take(seat.organisation, seat.visit, origin)
+        held = self._sit(seat, lease)
+        if lease.taken_from is not None:
+            log.info("room.taken_over", visit=seat.visit, worker=lease.taken_from, fence=lease.fence)
+            self._post(lease.taken_from, wire.Lost(seat.visit, lease.fence))
+        join = wire.Join(seat, lease.fence, request_id)
+        if lease.owner == self._worker:
+            await self.rooms.join(join)
+        else:
+            if request_id is not None:
+                held.unanswered[request_id] = self._hub.sockets.get(seat.connection)
+            try:
+                if not await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join)):
+                    raise Unavailable("the room's worker is cut off")
+            except Unavailable:
+                if request_id is not None:
+                    held.unanswered.pop(request_id, None)  # who asked is told by this error
+                raise
+
+    def ask(self, connection: str, visit: str, make: Ask) -> bool:
+        """Pass a request on to the room's owner, which answers; return False if this connection has not joined.
+
+        Raises `Unavailable`.
+        """
+        held = self._held.get(connection)
+        if held is None or held.seat.visit != visit:
+            return False
+        request = make(held.seat, held.lease.fence)
+        if held.lease.owner == self._worker:
+            self.rooms.receive(request)
+        else:
+            held.unanswered[request.id] = self._hub.sockets.get(connection)
+            try:
+                self._post(held.lease.owner, request, lambda: self._refuse(held, request.id))
+            except Unavailable:
+                held.unanswered.pop(request.id, None)  # who asked is told by this error
+                raise
+        return True
+
+    async def leave(self, connection: str) -> None:
+        """Give up the seat of a connection that is gone. Raises `Unavailable`."""
+        held = self._forget(connection)
+        if held is not None:
+            await self._pass_on(held.lease, wire.Leave(held.seat, held.lease.fence))
+
+    async def settle(self, seat: Seat, origin: Origin) -> None:
+        """Seat a connection that was resumed here where it sat. Raises `Unavailable` and `SupersededError`."""
+        lease = await self._leases.holder(seat.organisation, seat.visit)
+        if lease is None:
+            return
+        if await self._liveness.is_dead(lease.owner):
+            await self.join(seat, None, origin)
+            return
+        self._sit(seat, lease)
+        await self._pass_on(lease, wire.Settle(seat, lease.fence))
+
+    def holds(self, connection: str) -> bool:
+        """Return whether a connection has a seat in a room."""
+        return connection in self._held
+
+    def superseded(self, connection: str) -> None:
+        """Forget the seat of a connection that another worker holds now, or whose seat somebody else has taken.
+
+        It must not take the seat back by itself.
+        """
+        self._forget(connection)
+
+    def _sit(self, seat: Seat, lease: Lease) -> Held:
+        self._forget(seat.connection)
+        held = self._held[seat.connection] = Held(seat, lease)
+        return held
+
+    def _forget(self, connection: str) -> Held | None:
+        held = self._held.pop(connection, None)
+        if held is not None:
+            for request_id in list(held.unanswered):
+                self._refuse(held, request_id)
+        return held
+
+    def _refuse(self, held: Held, request_id: int) -> None:
+        """Answer a request that its room will not answer, unless it has been answered or its socket is gone.
+
+        The socket of a connection that came back counts its requests anew.
+        """
+        if request_id in held.unanswered:
+            socket = held.unanswered.pop(request_id)
+            if socket is not None and self._hub.sockets.get(held.seat.connection) is socket:
+                socket.send(m.error(request_id, "unavailable"))
+
+    async def _pass_on(self, lease: Lease, message: wire.RoomMessage) -> None:
+        if lease.owner == self._worker:
+            join = self.rooms.receive(message)
+            if join is not None:
+                await self.rooms.join(join)
+        else:
+            await self._service.bus.publish(wire.channel(lease.owner), wire.encode(message))
+
+    def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
+        self._service.bus.post(wire.channel(worker), wire.encode(message), failed)
+
+    # --- rooms move
+
+    def owners(self) -> Iterator[str]:
+        """Yield the workers whose death would matter to this one's connections."""
+        yield from (held.lease.owner for held in self._held.values())
+
+    def bury(self, dead: frozenset[str]) -> None:
+        """Move the seats whose room's owner is dead: the first to join anew decides which worker owns the room."""
+        for held in list(self._held.values()):
+            if held.lease.owner in dead:
+                self._move(held)
+
+    def lost(self, visit: str, fence: int) -> None:
+        """Move the seats of a visit whose room has a newer lease than they know."""
+        for held in list(self._held.values()):
+            if held.seat.visit == visit and held.lease.fence < fence:
+                self._move(held)
+
+    def _move(self, held: Held) -> None:
+        if not held.moving:
+            held.moving = True
+            log.info("room.moving", visit=held.seat.visit, worker=held.lease.owner)
+            self._spawn(self._join_anew(held))
+
+    async def _join_anew(self, held: Held) -> None:
+        seat = held.seat
+        if self._held.get(seat.connection) is not held:
+            return  # its client has joined again meanwhile
+        try:
+            await self.join(seat, None)
+        except (Unavailable, SupersededError):
+            if self._held.get(seat.connection) is held:
+                self._forget(seat.connection)
+            self._hand(
+                seat.connection, m.MediaGone(visit=seat.visit)
+            )  # it joins again, with its own patience
+        finally:
+            held.moving = False
+
+    def news(self, news: Change | Reset) -> None:
+        """Forget the seats whose party or call is over. Called by the mirrors, in order."""
+        if isinstance(news, Reset) or not isinstance(news.after, Visit):
+            return
+        before, visit = news.before, news.after
+        if isinstance(before, Visit) and before.parties.keys() > visit.parties.keys():
+            for connection, held in list(self._held.items()):
+                if held.seat.visit == visit.id and held.seat.party not in visit.parties:
+                    self._forget(connection)
+
+    def close_room(self, visit: str) -> None:
+        """Forget all seats of a visit whose room was closed here, at the call's end."""
+        for connection, held in list(self._held.items()):
+            if held.seat.visit == visit:
+                self._forget(connection)
+
+    # --- owners answer
+
+    def tell(self, seat: Seat, fence: int, message: m.Message) -> None:
+        """Send a message of a room that this worker owns, by this lease, to whoever has the seat."""
+        if seat.worker == self._worker:
+            self._hand(seat.connection, message)
+            return
+        data = m.CODECS[seat.codec].encode(message)
+        reply_to = message.reply_to if isinstance(message, m.Done | m.Error) else None
+        unseats = isinstance(message, m.MediaTakenOver)
+        word = wire.Deliver(seat.connection, fence, seat.codec, data, reply_to, unseats)
+        try:
+            self._post(seat.worker, word)
+        except Unavailable:
+            log.warning("room.not_delivered", visit=seat.visit)
+
+    def tell_lost(self, worker: str, visit: str, fence: int) -> None:
+        """Tell another worker that a room has a newer lease."""
+        try:
+            self._post(worker, wire.Lost(visit, fence))
+        except Unavailable:
+            log.warning("room.not_delivered", visit=visit)
+
+    def delivered(self, word: wire.Deliver) -> None:
+        """Hand a message of a room's owner to the connection that it is for. Raises `msgspec.DecodeError`."""
+        held = self._held.get(word.connection)
+        if word.reply_to is not None:
+            if held is None or word.reply_to not in held.unanswered:
+                return  # it has been answered
+            asked = held.unanswered.pop(word.reply_to)
+            if self._hub.sockets.get(word.connection) is not asked:
+                return  # the connection came back on another socket, which counts its requests anew
+        elif held is not None and word.fence < held.lease.fence:
+            return  # an owner that has lost the room and does not know it yet
+        if word.unseats:
+            self.superseded(word.connection)
+        socket = self._hub.sockets.get(word.connection)
+        if socket is None:
+            return
+        if socket.codec.subprotocol == word.codec:
+            socket.write(frame(word.data, socket.codec.opcode))
+        else:  # it has come back meanwhile, and speaks the other one
+            socket.send(m.CODECS[word.codec].decode_server(word.data))
+
+    def _hand(self, connection: str, message: m.Message) -> None:
+        if isinstance(message, m.MediaTakenOver):
+            self.superseded(connection)
+        socket = self._hub.sockets.get(connection)
+        if socket is not None:
+            socket.send(message)

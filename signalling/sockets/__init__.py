@@ -1,0 +1,1 @@
+"""One connection from the upgrade to the goodbye: handshake, frames, requests, heartbeat."""

@@ -1,0 +1,226 @@
+"""One WebSocket that said hello: its requests, answered in order until it closes.
+
+Knows the transport and its limits. Who comes in, and back, stands in `handshake.py`; what a request does in
+`handlers.py`; fan-out in `hub.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import WSMessage, WSMsgType
+
+from signalling.hub import PONG, Socket, frame
+from signalling.protocol import messages as m
+from signalling.rooms.worker_messages import Seat
+from signalling.sockets.handlers import HANDLERS, Later
+from signalling.sockets.websocket import WebSocket
+from signalling.store.records import Origin, SupersededError, Unavailable
+from signalling.sweep import system
+from signalling.visit.commands import Leave
+from signalling.visit.record import Actor
+
+if TYPE_CHECKING:
+    from signalling.worker import Worker
+
+log = structlog.get_logger()
+MOST_BAD = 10
+BURST, RATE = 200, 50.0  # messages at once, and per second after that
+Rest = tuple[m.ClientMessage, Later] | None
+"""A request whose answer must wait for something, and the answer."""
+SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+"""What a client says; all else is about the socket itself, and ends it."""
+
+
+class Flood:
+    """A token bucket of messages. `now` in seconds."""
+
+    __slots__ = ("_at", "_tokens")
+
+    def __init__(self, now: float) -> None:
+        self._tokens = float(BURST)
+        self._at = now
+
+    def takes(self, now: float) -> bool:
+        """Return whether one more message is all right."""
+        self._tokens = min(BURST, self._tokens + (now - self._at) * RATE) - 1
+        self._at = now
+        return self._tokens >= 0
+
+
+class Connection:
+    """A client that said hello: who it is, its socket, and the visits whose page it is on."""
+
+    __slots__ = (
+        "_bad",
+        "_busy",
+        "_flood",
+        "_rest",
+        "_ws",
+        "actor",
+        "closing",
+        "entered",
+        "id",
+        "noted",
+        "origin",
+        "said_bye",
+        "socket",
+        "worker",
+    )
+
+    def __init__(
+        self,
+        worker: Worker,
+        actor: Actor,
+        connection_id: str,
+        origin: Origin,
+        ws: WebSocket,
+        transport: asyncio.WriteTransport,
+        codec: m.Codec,
+    ) -> None:
+        self.worker = worker
+        self.actor = actor
+        self.id = connection_id
+        self.origin = origin
+        self._ws = ws
+        self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
+        self.entered: frozenset[str] = frozenset()
+        self.noted: frozenset[tuple[str, str]] = frozenset()  # a patient's entries in the audit trail
+        self.said_bye = False
+        self.closing: asyncio.Task[None] | None = None
+        self._flood = Flood(time.monotonic())
+        self._bad = 0
+        self._busy = False  # a request is not answered yet: what comes after it waits
+        self._rest: Rest = None  # of the message that is received next
+
+    def cut(self, code: int) -> None:
+        """End the socket with a close code."""
+        if code == 4002:
+            self.socket.abort()  # a close frame would wait behind all that it does not read
+        else:
+            self.closing = self.worker.spawn(_close(self._ws, code))
+
+    async def requests(self) -> None:
+        """Answer requests one after another, until the socket closes: a client's own are never reordered.
+
+        Most are answered where they are read; here are those whose answer must wait for something.
+        """
+        self._ws.take(self._takes)
+        try:
+            while self.socket.open:
+                message = await self._ws.receive()
+                if message.type not in SAID:
+                    return
+                self._busy = True
+                rest, self._rest = self._rest, None
+                rest = rest or self._heard(message)
+                if rest is not None:
+                    await self._answer(*rest)
+                self._busy = False
+        finally:
+            self._ws.take(None)
+            if self._rest is not None:
+                self._rest[1].close()
+
+    def _takes(self, message: WSMessage) -> bool:
+        if self._busy or not self.socket.open or message.type not in SAID:
+            return False
+        self._rest = self._heard(message)
+        self._busy = self._rest is not None
+        return not self._busy
+
+    def _heard(self, message: WSMessage) -> Rest:
+        """Answer what was said, as far as it can be answered at once."""
+        socket = self.socket
+        socket.heard_s = time.monotonic()
+        if message.type is WSMsgType.PONG:
+            return None
+        if message.type is WSMsgType.PING:
+            socket.write(frame(message.data, PONG))
+            if not self._flood.takes(socket.heard_s):
+                socket.close(4005)
+            return None
+        try:
+            request = decoded(message, socket.codec)
+        except m.BadMessage as problem:
+            self._bad += 1
+            socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
+            if self._bad >= MOST_BAD:
+                socket.close(4004)
+            return None
+        if not self._flood.takes(socket.heard_s):
+            socket.close(4005)
+        elif isinstance(request, m.Bye):
+            self.said_bye = True
+            socket.close(1000)
+        else:
+            return self._asked(request)
+        return None
+
+    def _asked(self, request: m.ClientMessage) -> Rest:
+        handler = HANDLERS.get(type(request), _unknown)
+        try:
+            answer = handler(self, request)
+        except Exception as problem:  # noqa: BLE001 - told apart, and logged, there
+            answer = self._refusal(request, problem)
+        if isinstance(answer, m.Message):
+            self.socket.send(answer)
+        elif answer is not None:
+            return request, answer
+        return None
+
+    async def _answer(self, request: m.ClientMessage, answer: Later) -> None:
+        try:
+            said = await answer
+        except Exception as problem:  # noqa: BLE001 - as above
+            said = self._refusal(request, problem)
+        if said is not None:
+            self.socket.send(said)
+
+    def _refusal(self, request: m.ClientMessage, problem: Exception) -> m.Message | None:
+        """Return the answer to a request in which something went wrong; None if it must have none."""
+        if isinstance(problem, SupersededError):
+            # The client speaks over a newer socket, which asks again what was not answered.
+            self.socket.close(4203)
+            self.worker.spawn(self.worker.superseded(self.id))
+            return None
+        if isinstance(problem, LookupError):
+            return m.error(request.id, "not_found")
+        if not isinstance(problem, Unavailable):
+            # A fault of ours in one request must not take the socket, and must be seen by us.
+            log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
+        return m.error(request.id, "unavailable")
+
+    def seat(self, visit: str, party: str) -> Seat:
+        """Return this connection's seat in a visit's room, as that party."""
+        codec = self.socket.codec.subprotocol
+        return Seat(self.actor.organisation, visit, party, self.id, self.worker.id, codec)
+
+    async def keep_pages(self) -> None:
+        """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
+        await self.worker.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
+
+    async def left(self, visit: str) -> None:
+        """This connection is no longer on a visit's page. Raises `Unavailable`."""
+        self.entered -= {visit}
+        await self.worker.seats.leave(self.id)
+        leave = Leave(self.id, self.worker.id)
+        await self.worker.service.command(system(self.actor.organisation), visit, leave)
+
+
+def decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
+    """Return what came. Raises `BadMessage`."""
+    if (message.type is WSMsgType.TEXT) is not codec.text:
+        raise m.BadMessage("frame type", None)
+    return codec.decode(message.data)
+
+
+def _unknown(connection: Connection, request: m.ClientMessage) -> m.Message:
+    return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
+
+
+async def _close(ws: WebSocket, code: int) -> None:
+    await ws.close(code=code)

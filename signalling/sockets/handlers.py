@@ -1,0 +1,238 @@
+"""What each message of a client does: one handler per type, found in the table at the end.
+
+A handler returns the answer, or None where another worker gives it; one that must wait for something is a coroutine.
+Knows no socket beyond the connection it serves.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from signalling.protocol import messages as m
+from signalling.rooms import worker_messages as wire
+from signalling.rooms.rooms import WITH_MEDIA
+from signalling.store.guest_links import Invite
+from signalling.visit import commands as c
+from signalling.visit.audit_entries import OF_TOPICS
+from signalling.visit.rules import GUEST_PREFIX, Refusal, party_key
+
+if TYPE_CHECKING:
+    from signalling.sockets.connection import Connection
+
+Answer = m.Message | None
+Later = Coroutine[Any, Any, Answer]
+Handler = Callable[["Connection", Any], Answer | Later]
+
+
+async def _command(connection: Connection, request: m.VisitRequest, command: c.Command) -> m.Message:
+    service = connection.worker.service
+    outcome = await service.command(connection.actor, request.visit, command, connection.origin)
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    return m.Done(reply_to=request.id, version=outcome.version)
+
+
+def _simple(make: Callable[[Any], c.Command]) -> Handler:
+    async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
+        return await _command(connection, request, make(request))
+
+    return handler
+
+
+def _read(
+    handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
+) -> Handler:
+    """The handler, with an entry in the audit trail when somebody was shown something. `what`: its name, about what."""
+
+    async def read(connection: Connection, request: m.Request) -> Answer:
+        trail, actor = connection.worker.trail, connection.actor
+        trail.ready()
+        answer = await handler(connection, request)
+        name, about = what(request)
+        if name is None or isinstance(answer, m.Error):
+            return answer
+        if not actor.is_staff:
+            # A patient's own visit, once for each connection: nobody may fill the trail by asking again and again.
+            if (name, about) in connection.noted:
+                return answer
+            connection.noted |= {(name, about)}
+        trail.note(actor.organisation, actor.id, name, about)
+        return answer
+
+    return read
+
+
+def _of_topic(request: m.Subscribe) -> tuple[str | None, str]:
+    room, _, visit_id = request.topic.partition("/")
+    return OF_TOPICS.get(room), visit_id
+
+
+def _ping(connection: Connection, request: m.Ping) -> Answer:
+    return m.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
+
+
+async def _subscribe(connection: Connection, request: m.Subscribe) -> Answer:
+    if len(connection.socket.topics) >= MOST_TOPICS:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.subscribe(connection.socket, request)
+
+
+def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
+    connection.worker.topics.unsubscribe(connection.socket, request.topic)
+    return m.Done(reply_to=request.id, version=0)
+
+
+async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    service = connection.worker.service
+    version = await service.set_on_call(connection.actor, request.on, origin=connection.origin)
+    return m.Done(reply_to=request.id, version=version)
+
+
+async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:
+    answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
+    if isinstance(answer, m.Done):
+        connection.entered |= {request.visit}
+        await connection.keep_pages()
+    return answer
+
+
+async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
+    if request.visit in connection.entered:
+        await connection.left(request.visit)
+        await connection.keep_pages()
+    return m.Done(reply_to=request.id, version=0)
+
+
+def _party(connection: Connection, visit_id: str) -> str | None:
+    """Which party of a visit with media this person is, as far as this worker has heard."""
+    mirror = connection.worker.service.mirrors.known(connection.actor.organisation)
+    visit = mirror.visits.get(visit_id) if mirror is not None else None
+    if visit is None or visit.status not in WITH_MEDIA:
+        return None
+    return party_key(visit, connection.actor)
+
+
+async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | m.Error:
+    """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
+    actor, party = connection.actor, _party(connection, request.visit)
+    if party is not None:
+        return connection.seat(request.visit, party)
+    # A claim made through another worker a moment ago may not have been heard here yet.
+    visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
+    party = party_key(visit, actor) if visit is not None else None
+    if visit is None or visit.organisation != actor.organisation:
+        return m.error(request.id, "not_found")
+    if party is None:
+        return m.error(request.id, "not_allowed")
+    if visit.status not in WITH_MEDIA:
+        return m.error(request.id, "wrong_status", {"status": visit.status})
+    return connection.seat(visit.id, party)
+
+
+async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
+    seat = await _seat(connection, request)
+    if isinstance(seat, m.Error):
+        return seat
+    await connection.worker.seats.join(seat, request.id, connection.origin)
+    return None
+
+
+def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
+    def asked(connection: Connection, request: m.VisitRequest) -> Answer:
+        known = connection.worker.seats.ask(
+            connection.id, request.visit, lambda seat, fence: make(seat, fence, request)
+        )
+        return None if known else m.error(request.id, "no_room")
+
+    async def later(connection: Connection, request: m.VisitRequest) -> Answer:
+        seat = await _seat(connection, request)
+        return seat if isinstance(seat, m.Error) else asked(connection, request)
+
+    def handler(connection: Connection, request: m.VisitRequest) -> Answer | Later:
+        if _party(connection, request.visit) is None:
+            return later(connection, request)
+        return asked(connection, request)
+
+    return handler
+
+
+async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
+    actor, service = connection.actor, connection.worker.service
+    guest = GUEST_PREFIX + secrets.token_hex(4)
+    invite = c.Invite(guest, request.name, request.relation)
+    outcome = await service.command(actor, request.visit, invite, connection.origin)
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
+    token = await connection.worker.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
+    return m.Invited(
+        reply_to=request.id,
+        guest=guest,
+        path=f"/{actor.organisation}/join/{token}",
+        expires_ms=service.store.clock_ms() + for_ms,
+    )
+
+
+async def _bell_mark(connection: Connection, request: m.BellMark) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms, connection.origin)
+    return m.Done(reply_to=request.id, version=version)
+
+
+async def _chat_send(connection: Connection, request: m.ChatSend) -> Answer:
+    outcome = await connection.worker.topics.chat.send(connection.actor, request, connection.origin)
+    if isinstance(outcome, Refusal):
+        return m.error(request.id, outcome.code, outcome.details)
+    return m.Done(reply_to=request.id, version=outcome)
+
+
+async def _past(connection: Connection, request: m.SessionsPast) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.sessions.past(connection.actor, request)
+
+
+async def _history(connection: Connection, request: m.VisitHistory) -> Answer:
+    if not connection.actor.is_staff:
+        return m.error(request.id, "not_allowed")
+    return await connection.worker.topics.sessions.history(connection.actor, request)
+
+
+MOST_TOPICS = 200
+HANDLERS: dict[type, Handler] = {
+    m.Ping: _ping,
+    m.Subscribe: _read(_subscribe, _of_topic),
+    m.Unsubscribe: _unsubscribe,
+    m.OnCall: _on_call,
+    m.VisitSave: _simple(lambda r: c.Save(r.step, r.answer, r.left)),
+    m.VisitFinish: _simple(lambda _: c.Finish()),
+    m.VisitWithdraw: _simple(lambda _: c.Withdraw()),
+    m.VisitHangUp: _simple(lambda _: c.HangUp()),
+    m.VisitClaim: _simple(lambda _: c.Claim()),
+    m.VisitRelease: _simple(lambda _: c.Release()),
+    m.VisitEnd: _simple(lambda _: c.End()),
+    m.VisitStart: _simple(lambda _: c.Start()),
+    m.VisitAssign: _simple(lambda r: c.Assign(r.to)),
+    m.VisitUnassign: _simple(lambda _: c.Unassign()),
+    m.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
+    m.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
+    m.VisitReopen: _simple(lambda _: c.Reopen()),
+    m.VisitInvite: _invite,
+    m.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
+    m.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),
+    m.SessionsPast: _read(_past, lambda _: ("past.searched", "")),
+    m.BellMark: _bell_mark,
+    m.ChatSend: _chat_send,
+    m.VisitEnter: _enter,
+    m.VisitLeave: _leave,
+    m.MediaJoin: _media_join,
+    m.MediaAnswer: _media(lambda seat, fence, r: wire.Answer(seat, fence, r.id, r.offer, r.sdp)),
+    m.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
+    m.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
+}
+"""Every message of a client but `hello` and `bye`, which belong to the connection itself."""

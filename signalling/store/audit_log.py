@@ -1,0 +1,376 @@
+"""Where the audit trail is kept: a queue that everybody writes to, and the trail, to which it is bound in order.
+
+An entry is in the queue at once, sealed: with a commit in the same script, else at the next flush. A moment later one
+worker binds what is there to the entry before it; of two who try, the store takes one, so there is one chain. What
+was noted and not flushed waits in memory while the store is away, up to MOST, and is flushed before a worker stops.
+Knows keys and tasks; what an entry is stands in `audit_entries.py`. All methods raise `Unavailable` but `note`,
+`run`, `close`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import structlog
+
+from signalling.store.encryption import SealError
+from signalling.store.records import Keys, Store, Unavailable, answering
+from signalling.visit import audit_entries as audit
+from signalling.visit.audit_entries import Act, BrokenHead, Chain, Checker, Entry, Head
+
+MOST = (
+    20_000  # entries that wait in memory for the store; whoever would leave one more is told that it is away
+)
+AT_ONCE = 200  # entries that are bound in one turn of the loop
+READ = 1000  # entries read at once
+FLUSH_S = 0.05
+BIND_S = 0.25
+LEFT_S = 20.0  # how often a look is taken at what workers that died have left unbound
+WITNESS_S = 10.0
+STOP_S = 5.0
+_SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
+log = structlog.get_logger()
+
+
+class Witness(Protocol):
+    """What this machine has seen of the trails, kept beside its keys and not in the store."""
+
+    def get(self, organisation: str) -> tuple[int, bytes] | None:
+        """Return (number, hash) of the last entry that was seen."""
+
+    def put(self, organisation: str, number: int, last: bytes) -> None:
+        """Keep what was seen."""
+
+
+class Organisations(Protocol):
+    """Which trails there are."""
+
+    async def list(self) -> list[str]: ...
+
+
+def key_of(keys: Mapping[bytes, bytes]) -> bytes:
+    """Return the chain's key: derived from the oldest key, so that the trail outlives a rotation of the newest."""
+    return hmac.digest(next(iter(keys.values())), b"audit", "sha256")
+
+
+class Nobody:
+    """A witness that has seen nothing."""
+
+    def get(self, organisation: str) -> tuple[int, bytes] | None:
+        """Return None."""
+
+    def put(self, organisation: str, number: int, last: bytes) -> None:
+        """Keep nothing."""
+
+
+class Verdict(NamedTuple):
+    """What a check has found: how many entries are good, since when, how many wait unbound, and the first `problem`."""
+
+    good: int
+    since_ms: int
+    waiting: int
+    problem: str
+
+
+class Trail:
+    """The trails of all organisations. `key`: 32 bytes that serve nothing else."""
+
+    def __init__(
+        self, store: Store, key: bytes, organisations: Organisations, witness: Witness | None = None
+    ) -> None:
+        self._store = store
+        self._redis: Any = store.redis
+        self._key = key
+        self._organisations = organisations
+        self._witness = witness or Nobody()
+        self._bind: Any = self._redis.register_script(_SCRIPTS["bind"])
+        self._trim: Any = self._redis.register_script(_SCRIPTS["trim"])
+        self._noted: dict[str, list[bytes]] = {}
+        self._count = 0
+        self._touched: set[str] = set()
+        self._awake = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._witnessed: dict[str, float] = {}
+        store.on_audited = self._touch
+
+    def chain(self, organisation: str) -> Chain:
+        """Return an organisation's chain."""
+        return Chain(self._key, organisation)
+
+    # --- writing
+
+    def ready(self) -> None:
+        """Raise `Unavailable` where an entry could not be kept: who reads patient data asks first."""
+        if self._count >= MOST:
+            raise Unavailable("audit")
+
+    def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
+        """Leave an entry, which is written in a moment."""
+        self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
+
+    def _note(self, organisation: str, act: Act) -> None:
+        self._noted.setdefault(organisation, []).append(self._store.sealed_act(organisation, act))
+        self._count += 1
+        self._touch(organisation)
+
+    async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
+        """Leave an entry, and return when it is in the store."""
+        self.note(organisation, who, what, about, to)
+        await self.flush()
+
+    def _touch(self, organisation: str) -> None:
+        self._touched.add(organisation)
+        self._awake.set()
+
+    async def flush(self) -> None:
+        """Write what was noted. Where the store does not answer it is kept, and may be written twice, never less."""
+        async with self._flushing:
+            for organisation, items in list(self._noted.items()):
+                while some := items[:READ]:
+                    async with answering():
+                        await self._redis.rpush(Keys(organisation).audit_queue, *some)
+                    del items[: len(some)]
+                    self._count -= len(some)
+
+    # --- binding
+
+    async def bind(self, organisation: str) -> bool:
+        """Bind what is in the queue, AT_ONCE at most; return whether there may be more."""
+        keys, chain = Keys(organisation), self.chain(organisation)
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lindex(keys.audit, -1)
+            pipe.get(keys.audit_head)
+            pipe.lrange(keys.audit_queue, 0, AT_ONCE - 1)
+            newest, sealed, queued = await pipe.execute()
+        if not queued:
+            return False
+        acts = [self._opened(organisation, data) for data in queued]
+        head, sound = self._head(organisation, sealed, newest)
+        if not sound:
+            acts.insert(0, audit.act(acts[0].at_ms, "system", audit.BROKEN))
+        after, kept = chain.bind(head, acts)
+        async with answering():
+            args = [sealed or b"", chain.seal(after), len(queued), *kept]
+            bound = await self._bind(keys=[keys.audit_queue, keys.audit, keys.audit_head], args=args)
+        if bound and not sound:
+            log.error("the audit trail was found broken", organisation=organisation)
+        return not bound or len(queued) == AT_ONCE
+
+    def _opened(self, organisation: str, data: bytes) -> Act:
+        try:
+            return audit.decode(self._store.seal.open(data, f"{organisation}/audit"))
+        except (SealError, msgspec.DecodeError, UnicodeDecodeError):
+            log.error("an audit entry was not ours", organisation=organisation)
+            return audit.act(self._store.clock_ms(), "system", audit.FORGED)
+
+    def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
+        """The head as it stands, and whether it is as this server left it; numbers go on in any case."""
+        chain = self.chain(organisation)
+        with contextlib.suppress(BrokenHead):
+            if sealed is not None:
+                return chain.open(sealed), True
+        seen = self._witness.get(organisation)
+        if sealed is None and newest is None and seen is None:
+            return chain.begin, True
+        entry = audit.entry_of(newest) if newest is not None else None
+        number = max(entry.number if entry is not None else 0, seen[0] if seen is not None else 0)
+        last = audit.hash_of(newest) if newest is not None else chain.begin.last
+        return Head(1, chain.begin.anchor, number, last), False
+
+    async def run(self) -> None:
+        """Flush and bind until cancelled."""
+        looked_s = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._awake.wait(), LEFT_S / 2)
+            self._awake.clear()
+            try:
+                await asyncio.sleep(FLUSH_S)
+                await self.flush()
+                await asyncio.sleep(BIND_S - FLUSH_S)
+                await self.flush()
+                if loop.time() - looked_s > LEFT_S:
+                    looked_s = loop.time()
+                    self._touched |= set(await self._left())
+                await self._bind_touched()
+            except Unavailable:
+                log.debug("the audit trail waits for the store")
+                await asyncio.sleep(1.0)
+                self._awake.set()
+
+    async def _bind_touched(self) -> None:
+        # What comes meanwhile waits for the next round: many entries in one go cost little, each by itself much.
+        for organisation in list(self._touched):
+            self._touched.discard(organisation)
+            try:
+                await self.settle(organisation)
+                await self._bear_witness(organisation)
+            except (Unavailable, asyncio.CancelledError):
+                self._touched.add(organisation)
+                raise
+            except Exception:
+                # One trail that cannot be bound must not keep the others unbound; it is tried again.
+                self._touched.add(organisation)
+                log.exception("audit.not_bound", organisation=organisation)
+
+    async def _left(self) -> list[str]:
+        organisations = await self._organisations.list()
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for organisation in organisations:
+                pipe.llen(Keys(organisation).audit_queue)
+            waiting = await pipe.execute() if organisations else []
+        return [organisation for organisation, count in zip(organisations, waiting, strict=True) if count]
+
+    async def close(self) -> None:
+        """Write what is noted yet; what the store does not take in STOP_S is counted in the log."""
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(STOP_S):
+                await self.flush()
+                await self._bind_touched()
+        for organisation in list(self._witnessed):
+            self._witnessed[organisation] = -WITNESS_S
+            with contextlib.suppress(Unavailable, TimeoutError):
+                async with asyncio.timeout(STOP_S):
+                    await self._bear_witness(organisation)
+        if self._count:
+            log.error("audit entries are lost: the store is away and this server stops", count=self._count)
+
+    # --- the witness
+
+    async def _bear_witness(self, organisation: str) -> None:
+        """Keep on this machine how far the trail goes, now and then; where it lacks what was seen, that stays kept."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._witnessed.get(organisation, -WITNESS_S) < WITNESS_S:
+            return
+        self._witnessed[organisation] = now_s
+        head = await self.head(organisation)
+        seen = await asyncio.to_thread(self._witness.get, organisation)
+        if head is None or (seen is not None and seen[0] >= head.count):
+            return
+        if seen is not None and seen[0] >= head.first:
+            kept = await self.read(organisation, seen[0] - head.first, 1)
+            if not kept or audit.hash_of(kept[0]) != seen[1]:
+                log.error("the audit trail was found broken", organisation=organisation)
+                return
+        await asyncio.to_thread(self._witness.put, organisation, head.count, head.last)
+
+    # --- reading
+
+    async def head(self, organisation: str) -> Head | None:
+        """Return where the trail begins and ends; None where it has none that is ours."""
+        async with answering():
+            sealed = await self._redis.get(Keys(organisation).audit_head)
+        try:
+            return None if sealed is None else self.chain(organisation).open(sealed)
+        except BrokenHead:
+            return None
+
+    async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
+        """Return what is kept from the place `start` on (0 is the oldest)."""
+        async with answering():
+            found: list[bytes] = await self._redis.lrange(Keys(organisation).audit, start, start + count - 1)
+        return found
+
+    async def length(self, organisation: str) -> int:
+        """Return how many entries are kept."""
+        async with answering():
+            return int(await self._redis.llen(Keys(organisation).audit))
+
+    async def entries(self, organisation: str) -> AsyncIterator[Entry]:
+        """Yield all entries, the oldest first; what is none (any more) is left out, `verify` tells of it."""
+        start = 0
+        while found := await self.read(organisation, start, READ):
+            for entry in map(audit.entry_of, found):
+                if entry is not None:
+                    yield entry
+            start += len(found)
+
+    async def settle(self, organisation: str) -> None:
+        """Bind all that waits, as far as others let us."""
+        while await self.bind(organisation):
+            pass
+
+    async def verify(self, organisation: str) -> Verdict:
+        """Read the whole trail and say whether it is as it was written."""
+        while True:
+            verdict, head = await self._verify(organisation)
+            after = await self.head(organisation)
+            if head is None or after is None or after.first == head.first:
+                return verdict  # else the oldest entries went while we read
+
+    async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
+        keys, chain = Keys(organisation), self.chain(organisation)
+        # The witness first, then the head, then entries: later ones can only be more.
+        seen = self._witness.get(organisation)
+        async with answering():
+            sealed = await self._redis.get(keys.audit_head)
+            length, waiting = await self.length(organisation), int(await self._redis.llen(keys.audit_queue))
+        if sealed is None:
+            gone = length or seen is not None
+            problem = "the end of the trail is not recorded: it was removed" if gone else ""
+            return Verdict(0, 0, waiting, problem), None
+        try:
+            head = chain.open(sealed)
+        except BrokenHead:
+            return Verdict(0, 0, waiting, "the record of the trail's beginning and end was changed"), None
+        checker, start, wanted = Checker(chain, head, seen), 0, head.count - head.first + 1
+        while start < wanted:
+            found = await self.read(organisation, start, min(READ, wanted - start))
+            if not found or not all(map(checker.read, found)):
+                break
+            start += len(found)
+            await asyncio.sleep(0)
+        problem = checker.end()
+        if not problem:
+            problem = await self._added(organisation, sealed, wanted, head)
+        return Verdict(checker.count, head.since_ms, waiting, problem), head
+
+    async def _added(self, organisation: str, sealed: bytes, wanted: int, head: Head) -> str:
+        length = await self.length(organisation)
+        async with answering():
+            same = await self._redis.get(Keys(organisation).audit_head) == sealed
+        return f"entry {head.count + 1} was added after the end" if same and length > wanted else ""
+
+    # --- retention
+
+    async def trim(self, organisation: str, before_ms: int) -> int:
+        """Let go of entries before a time; return how many. A trail that is not as it was written is left alone."""
+        chain, gone = self.chain(organisation), 0
+        while True:
+            async with answering():
+                sealed = await self._redis.get(Keys(organisation).audit_head)
+            if sealed is None:
+                return gone
+            try:
+                head = chain.open(sealed)
+            except BrokenHead:
+                return gone
+            after, count = self._trimmed(chain, head, await self.read(organisation, 0, READ), before_ms)
+            if not count:
+                return gone
+            async with answering():
+                keys = [Keys(organisation).audit, Keys(organisation).audit_head]
+                trimmed = await self._trim(keys=keys, args=[sealed, chain.seal(after), count])
+            gone += count if trimmed else 0
+
+    @staticmethod
+    def _trimmed(chain: Chain, head: Head, found: list[bytes], before_ms: int) -> tuple[Head, int]:
+        count, last, since_ms = 0, head.anchor, head.since_ms
+        for kept in found:
+            entry = audit.entry_of(kept)
+            if entry is None or not chain.follows(last, kept):
+                return head, 0
+            since_ms = entry.act.at_ms
+            if entry.act.at_ms >= before_ms:
+                break
+            count, last = count + 1, audit.hash_of(kept)
+        return Head(head.first + count, last, head.count, head.last, since_ms), count

@@ -1,0 +1,278 @@
+"""This worker's copy of what is open in an organisation, kept fresh by the bus and mended from the stream.
+
+Everything that is shown comes from here, so a screen costs the store nothing. `seq` counts the organisation's
+events; a gap in it is seen at once, and the missing events are fetched before anything later is shown: none
+lost, none twice, none out of order. A store that has lost events (its count goes back, or the event of a number is
+not the one that was seen) gets a new epoch, and everything is loaded and shown anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+
+import msgspec
+import structlog
+
+from signalling.store.encryption import SealError
+from signalling.store.records import (
+    Committed,
+    Entry,
+    Head,
+    Store,
+    Unavailable,
+    decode_entry,
+    mark_of,
+)
+from signalling.supervision import Failed, unsupervised
+from signalling.visit import waiting
+from signalling.visit.open_visits import OpenVisits
+from signalling.visit.record import Record, Staff, Visit
+
+log = structlog.get_logger()
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One event as it took effect: the record before and after it. `before` is None for one that was not open."""
+
+    organisation: str
+    seq: int
+    kind: str
+    before: Visit | Staff | None
+    after: Record
+    told: tuple[tuple[str, bytes], ...] = ()
+
+
+class Reset(msgspec.Struct, frozen=True):
+    """Events are missing for good (the stream was trimmed, or is another): everything must be shown anew."""
+
+    organisation: str
+
+
+Observer = Callable[[Change | Reset], None]
+
+
+def version_of(seq: int) -> int:
+    """Return the topics' version at which an event is seen whole; the one below is the first of two messages'."""
+    return 2 * seq
+
+
+class Mirror:
+    """One organisation. `visits` are the open ones."""
+
+    def __init__(
+        self, organisation: str, store: Store, observers: list[Observer], failed: Failed = unsupervised
+    ) -> None:
+        self.organisation = organisation
+        self.failed = failed
+        self.epoch = ""
+        self.seq = 0
+        self.visits = OpenVisits()
+        self.staff: dict[str, Staff] = {}
+        self.claims_ms: deque[int] = deque(maxlen=waiting.RECENT)
+        self._store = store
+        self._observers = observers
+        self._mending: asyncio.Task[None] | None = None
+        self._wanted = 0
+        self._loaded = False
+        self._mark = b""  # of event `seq`, as it was seen; "" where that is not known
+        self._lost = False  # another event than that one stands at `seq`
+
+    @property
+    def version(self) -> int:
+        """The version of the topics that are shown from here."""
+        return version_of(self.seq)
+
+    async def open(self) -> None:
+        """Load for the first time, while the bus is heard already. Raises `Unavailable`."""
+        await self._load()
+        self._loaded = True
+        if self._wanted > self.seq:
+            self.mend(self._wanted)
+
+    async def _load(self) -> None:
+        snapshot = await self._store.snapshot(self.organisation)
+        head = snapshot.head
+        self.epoch, self.seq, self._mark, self._lost = head.epoch, head.seq, head.mark, False
+        self.visits, self.staff = OpenVisits(snapshot.visits.values()), snapshot.staff
+        self.claims_ms.clear()
+        self.claims_ms.extend(snapshot.claims_ms)
+
+    def heard(self, data: bytes) -> None:
+        """Take an event from the bus: `seq epoch entry`."""
+        seq, epoch, entry = data.split(b" ", 2)
+        self._take(int(seq), epoch.decode(), decode_entry(entry))
+
+    def committed(self, commit: Committed) -> None:
+        """Take an event that this worker has just committed, without waiting for the bus to bring it."""
+        self._take(commit.seq, commit.epoch, commit.entry)
+
+    def _take(self, seq: int, epoch: str, entry: Entry) -> None:
+        if not self._loaded:
+            self._wanted = max(self._wanted, seq)
+        elif self.epoch in ("", epoch) and seq == self.seq + 1 and self._mending is None:
+            self.epoch = epoch
+            self._apply(seq, entry)
+        elif seq > self.seq or epoch != self.epoch:
+            # Another epoch's number says nothing here; the head tells which of the two is over.
+            self.mend(seq if epoch == self.epoch else 0)
+        elif seq == self.seq and self._is_another(mark_of(entry)) and self._mending is None:
+            self._lost = True
+            self.mend()
+
+    def _is_another(self, mark: bytes) -> bool:
+        """Return whether this is not the mark of the event that was seen at `seq`."""
+        return bool(mark and self._mark) and mark != self._mark
+
+    def _apply(self, seq: int, entry: Entry) -> None:
+        self.seq, self._mark = seq, mark_of(entry)
+        try:
+            record = self._store.unseal(self.organisation, entry.what, entry.member, entry.record)
+        except (SealError, msgspec.DecodeError):
+            log.error("mirror.unreadable_event", organisation=self.organisation, seq=seq)
+            return
+        if entry.kind == "claimed":
+            self.claims_ms.append(entry.at_ms)
+        before: Visit | Staff | None
+        if isinstance(record, Visit):
+            before = self.visits.get(record.id)
+            if before is not None and before.version >= record.version:
+                return  # the snapshot had it already
+            if record.is_open:
+                self.visits.put(record)
+            else:
+                self.visits.drop(record.id)
+        elif isinstance(record, Staff):
+            before = self.staff.get(record.id)
+            if before is not None and before.version >= record.version:
+                return
+            self.staff[record.id] = record
+        else:
+            before = None
+        self._tell(Change(self.organisation, seq, entry.kind, before, record, entry.told))
+
+    def _tell(self, news: Change | Reset) -> None:
+        for observer in self._observers:
+            try:
+                observer(news)
+            except Exception:
+                # One screen that cannot be drawn must not keep the others from the news.
+                log.exception("mirror.observer_failed")
+
+    def mend(self, wanted: int = 0) -> None:
+        """Fetch what is missing, in the background. Called when a gap was seen or the bus was deaf."""
+        self._wanted = max(self._wanted, wanted)
+        if self._mending is None:
+            self._mending = asyncio.create_task(self._mend())
+            self._mending.add_done_callback(self._mended)
+
+    def _mended(self, task: asyncio.Task[None]) -> None:
+        self._mending = None
+        if task.cancelled():
+            return
+        if (problem := task.exception()) is not None:
+            self.failed("mirror", problem)
+        elif self._wanted > self.seq:
+            self.mend()  # heard in the moment between the last look and now
+
+    async def _mend(self) -> None:
+        pause = 0.05
+        while True:
+            try:
+                # A commit is heard only after it stands in the head, so this look covers all that was wanted before it.
+                self._wanted = 0
+                head = await self._store.head(self.organisation)
+                self.epoch = self.epoch or head.epoch  # nothing had ever happened when this was loaded
+                if head.epoch != self.epoch:
+                    await self._reload()
+                elif self._lost or head.seq < self.seq or self._differs(head):
+                    await self._begin_epoch()
+                elif head.seq > self.seq:
+                    await self._fill()
+                if self.seq >= self._wanted:
+                    return
+            except Unavailable:
+                pass  # the tail check and the bus's return ask again; meanwhile what is known is shown
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _differs(self, head: Head) -> bool:
+        return head.seq == self.seq and self._is_another(head.mark)
+
+    async def _fill(self) -> None:
+        """Apply the missing events; the newest that was seen is read again, to see that it is still the same."""
+        events = await self._store.events(self.organisation, self.seq - 1)
+        if events and events[0][0] == self.seq:
+            if self._is_another(mark_of(events[0][1])):
+                await self._begin_epoch()
+                return
+        elif not events or events[0][0] != self.seq + 1:
+            await self._reload()
+            return
+        for seq, entry in events:
+            if seq == self.seq + 1:
+                self._apply(seq, entry)
+
+    async def _begin_epoch(self) -> None:
+        """The store has lost events: clients that hold an old version must not take it for a new one."""
+        await self._store.begin_epoch(self.organisation, "epoch", self.epoch)
+        await self._reload()
+
+    async def _reload(self) -> None:
+        await self._load()
+        self._tell(Reset(self.organisation))
+
+    def stands(self, head: Head) -> None:
+        """Hear where the stream stands now: the very last event may have been missed, which no later one can tell."""
+        if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
+            self.mend(head.seq if head.epoch == self.epoch else 0)
+
+    async def catch_up(self) -> None:
+        """Return when this copy is as new as the store was when asked, or after a second. Raises `Unavailable`."""
+        self.stands(await self._store.head(self.organisation))
+        if self._mending is not None:
+            await asyncio.wait([self._mending], timeout=1)
+
+    async def close(self) -> None:
+        """Stop mending."""
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.gather(self._mending, return_exceptions=True)
+
+
+class Mirrors:
+    """The organisations that this worker has to do with, each loaded when it is first asked for."""
+
+    def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
+        self._store = store
+        self._subscribe = subscribe
+        self._mirrors: dict[str, Mirror] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self.observers: list[Observer] = []
+        self.failed: Failed = unsupervised
+
+    def __iter__(self) -> Iterator[Mirror]:
+        return iter(list(self._mirrors.values()))
+
+    def known(self, organisation: str) -> Mirror | None:
+        """Return the mirror if it is loaded."""
+        return self._mirrors.get(organisation)
+
+    async def get(self, organisation: str) -> Mirror:
+        """Return the organisation's mirror, loaded. Raises `Unavailable`."""
+        mirror = self._mirrors.get(organisation)
+        if mirror is not None:
+            return mirror
+        async with self._locks.setdefault(organisation, asyncio.Lock()):
+            mirror = self._mirrors.get(organisation)
+            if mirror is None:
+                mirror = Mirror(organisation, self._store, self.observers, self.failed)
+                await self._subscribe(mirror)
+                await mirror.open()
+                self._mirrors[organisation] = mirror
+        return mirror
+
+    async def close(self) -> None:
+        """Stop all of them."""
+        await asyncio.gather(*(mirror.close() for mirror in self))

@@ -1,0 +1,267 @@
+"""Ended visits: read in pages from the store, and searched by name with an index in this worker's memory.
+
+Records are sealed in the store, so it cannot search them. An organisation's index is built from the store when a
+search is first made here, newest first, and kept up to date by the mirror's events. It only says where to look: what
+is shown is always the store's record. Knows no message and no page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from signalling.store.mirror import Change, Mirrors, Reset
+from signalling.store.records import NEWEST, Place, Store, Unavailable
+from signalling.visit.record import Visit
+
+PATIENCE_S = (
+    0.15  # a search waits this long for an index that is being built, then it answers from what is read
+)
+BATCH = 250  # visits read and unsealed in one turn of the loop
+SLICE = 4000  # rows compared in one turn of the loop
+IDLE_S = 3600.0  # an index that nobody has searched for this long is given up
+
+log = structlog.get_logger()
+
+
+class Query(msgspec.Struct, frozen=True, kw_only=True):
+    """Which ended visits are wanted. `before` is where the page before ended."""
+
+    text: str = ""
+    provider: str | None = None
+    outcome: str | None = None
+    since_ms: int | None = None
+    before: Place = NEWEST
+
+    @property
+    def needs_index(self) -> bool:
+        """Return whether a record must be opened to know if it fits."""
+        return bool(self.text.strip()) or self.provider is not None or self.outcome is not None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A page, newest first. `unread`: so many older visits are not read yet; those among them that fit are missing."""
+
+    visits: list[Visit]
+    unread: int = 0
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """What a search compares. About 300 bytes for each ended visit."""
+
+    ended_ms: int
+    id: str
+    text: str
+    provider: str | None
+    outcome: str | None
+
+
+def _place(row: _Row) -> Place:
+    return row.ended_ms, row.id
+
+
+def folded(text: str) -> str:
+    """Return the text as searches compare it: without case and without accents."""
+    plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    return "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold().strip()
+
+
+def _row(visit: Visit, ended_ms: int) -> _Row:
+    provider = None if visit.claimant is None else visit.claimant.id
+    text = f"{folded(visit.patient.name)}\n{visit.id.casefold()}"
+    return _Row(ended_ms, visit.id, text, provider, None if visit.outcome is None else visit.outcome.value)
+
+
+class Index:
+    """One organisation's rows, oldest first. While `unread` is not 0, the oldest ones are not among them yet."""
+
+    def __init__(self, organisation: str, store: Store) -> None:
+        self.organisation = organisation
+        self.unread = 1
+        self.used_s = time.monotonic()
+        self._store = store
+        self._rows: list[_Row] = []
+        self._frontier = NEWEST  # everything from here on was read
+        self._began = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+        self._problem: Unavailable | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    async def ready(self) -> None:
+        """Return when all is read, or some of it and PATIENCE_S is over. Raises `Unavailable`."""
+        if not self.unread:
+            return
+        if self._reading is None or self._reading.done():
+            self._began.clear()
+            self._problem = None
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(_ended)
+        reading = self._reading
+        await self._began.wait()
+        await asyncio.wait({reading}, timeout=PATIENCE_S)
+        if self._problem is not None:
+            raise self._problem
+
+    def unread_for(self, since_ms: int | None) -> int:
+        """Return how many visits that ended since then are not read yet, at most."""
+        return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
+
+    async def _read(self) -> None:
+        """Read what is not read yet; go on where an earlier attempt ended."""
+        try:
+            left = await self._store.count_ended(self.organisation, self._frontier)
+            while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):
+                visits = await self._store.visits(self.organisation, places)
+                pairs = zip(places, visits, strict=True)
+                self._prepend([_row(visit, place[0]) for place, visit in pairs if visit is not None])
+                self._frontier = places[-1]
+                left -= len(places)
+                self.unread = max(1, left)
+                self._began.set()
+            self.unread = 0
+        except Unavailable as problem:  # whoever asks next goes on from here
+            self._problem = problem
+        finally:
+            self._began.set()
+
+    def _prepend(self, newest_first: list[_Row]) -> None:
+        newest_first.reverse()
+        if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
+            for row in newest_first:  # a visit ended while this was read
+                self.add(row)
+        else:
+            self._rows[:0] = newest_first
+
+    def add(self, row: _Row) -> None:
+        """Put a row in its place, once."""
+        at = bisect_left(self._rows, _place(row), key=_place)
+        if at == len(self._rows) or _place(self._rows[at]) != _place(row):
+            self._rows.insert(at, row)
+
+    def drop(self, place: Place) -> None:
+        """Take a row out: the visit is erased, open again, or has ended again later."""
+        at = bisect_left(self._rows, place, key=_place)
+        if at < len(self._rows) and _place(self._rows[at]) == place:
+            del self._rows[at]
+
+    def erase(self, before_ms: int) -> None:
+        """Forget visits that ended before this time."""
+        del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
+
+    async def search(self, query: Query, limit: int) -> list[Place]:
+        """Return the places of at most `limit` rows that fit, newest first."""
+        self.used_s = time.monotonic()
+        fits, found, before = self._filter(query), list[Place](), query.before
+        while (end := bisect_left(self._rows, before, key=_place)) and len(found) < limit:
+            rows = self._rows[max(0, end - SLICE) : end]
+            for row in reversed(rows):
+                if fits(row):
+                    found.append(_place(row))
+                    if len(found) == limit:
+                        break
+            if query.since_ms is not None and rows[0].ended_ms < query.since_ms:
+                break
+            before = _place(rows[0])
+            await asyncio.sleep(0)
+        return found
+
+    @staticmethod
+    def _filter(query: Query) -> Callable[[_Row], bool]:
+        wanted, provider, outcome = folded(query.text), query.provider, query.outcome
+        since_ms = query.since_ms if query.since_ms is not None else 0
+        return lambda row: (
+            wanted in row.text
+            and (provider is None or row.provider == provider)
+            and (outcome is None or row.outcome == outcome)
+            and row.ended_ms >= since_ms
+        )
+
+    async def close(self) -> None:
+        """Stop reading."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+
+class PastVisits:
+    """The ended visits of all organisations."""
+
+    def __init__(self, store: Store, mirrors: Mirrors) -> None:
+        self._store = store
+        self._mirrors = mirrors
+        self._indexes: dict[str, Index] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        mirrors.observers.append(self.news)
+
+    async def find(self, organisation: str, query: Query, limit: int) -> Found:
+        """Return at most `limit` visits that fit, newest first. Raises `Unavailable`."""
+        index = await self._index(organisation) if query.needs_index else None
+        # Before the search: what is read during it only makes this too large.
+        unread = 0 if index is None else index.unread_for(query.since_ms)
+        found: list[Visit] = []
+        while len(found) < limit:
+            wanted = limit - len(found)
+            if index is None:
+                places = await self._store.ended(organisation, query.since_ms, query.before, wanted)
+            else:
+                places = await index.search(query, wanted)
+            if not places:
+                break
+            for place, visit in zip(places, await self._store.visits(organisation, places), strict=True):
+                if visit is not None:
+                    found.append(visit)
+                elif index is not None:
+                    index.drop(place)
+            query = msgspec.structs.replace(query, before=places[-1])
+        return Found(found, unread if len(found) < limit else 0)
+
+    async def _index(self, organisation: str) -> Index:
+        await self._mirrors.get(organisation)  # from here on its events are received
+        index = self._indexes.get(organisation)
+        if index is None:
+            index = self._indexes[organisation] = Index(organisation, self._store)
+        index.used_s = time.monotonic()
+        await index.ready()
+        return index
+
+    def news(self, news: Change | Reset) -> None:
+        """Take an event of a mirror."""
+        index = self._indexes.get(news.organisation)
+        if index is None:
+            return
+        if isinstance(news, Reset):
+            self._give_up(news.organisation)  # events are missing: the next search reads all anew
+        elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
+            index.add(_row(news.after, news.after.ended_ms))
+
+    def erase(self, organisation: str, before_ms: int) -> None:
+        """Forget what the organisation keeps no longer, and indexes that nobody uses."""
+        index = self._indexes.get(organisation)
+        if index is not None:
+            index.erase(before_ms)
+            if time.monotonic() - index.used_s > IDLE_S:
+                self._give_up(organisation)
+
+    def _give_up(self, organisation: str) -> None:
+        task = asyncio.create_task(self._indexes.pop(organisation).close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Stop everything."""
+        for organisation in list(self._indexes):
+            self._give_up(organisation)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (problem := task.exception()) is not None:
+        log.error("past.reading_failed", problem=type(problem).__name__)

@@ -1,0 +1,484 @@
+"""The store: records of visits and staff, their indexes and the organisation's event stream, on Redis or Valkey.
+
+Every write is one call of `commit.lua`, which takes effect whole or not at all, and only on the version it was
+decided on. Knows keys and bytes; what may be written is decided in `rules.py`. All methods raise `Unavailable`
+where the store does not answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from signalling.store.encryption import Seal, SealError
+from signalling.store.unavailable import Unavailable as Unavailable
+from signalling.store.unavailable import answering as answering
+from signalling.visit import audit_entries as audit
+from signalling.visit.record import Line, Mark, Notice, Record, Staff, Visit
+from signalling.visit.rules import QUIET, Event
+from signalling.visit.setup_guide import Guide
+
+STREAM_LENGTH = 4096  # events kept for those who missed some; whoever missed more takes a snapshot
+_SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
+_EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
+_RECORD: dict[str, Any] = {
+    kind.__name__.lower(): msgspec.msgpack.Decoder(kind) for kind in (Visit, Staff, Line, Mark)
+}
+_NOTICE = msgspec.msgpack.Decoder(Notice)
+_encode = msgspec.msgpack.Encoder().encode
+
+BELL_MS = 90 * 86_400_000  # how long a notification is kept
+BELL_SHOWN = 100  # the newest notifications, which a bell shows
+
+log = structlog.get_logger()
+R = TypeVar("R", Visit, Staff, Mark)
+Extra = tuple[str, int, bytes]  # what goes into a sorted set with the commit: key, score, member
+Place = tuple[
+    int, str
+]  # when a visit ended (ms) and its id: the order of ended visits, in which no two are equal
+OLDEST: Place = (0, "")
+NEWEST: Place = (2**53, "")
+
+
+class SupersededError(Exception):
+    """The connection that a request came over has been resumed elsewhere since: the request is not carried out."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Which connection a request came over: the key of its resume token, and the generation it was welcomed with."""
+
+    key: str
+    generation: int
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """An event as it stands in the stream and goes over the bus. `what` is "visit" or "staff"; `record` is sealed."""
+
+    what: str
+    member: str
+    version: int
+    kind: str
+    at_ms: int
+    record: bytes
+    told: tuple[tuple[str, bytes], ...] = ()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """Where in the organisation's stream a commit stands."""
+
+    seq: int
+    epoch: str
+    entry: Entry
+
+
+class Head(msgspec.Struct, frozen=True):
+    """How far an organisation's stream is ("" and 0: nothing ever happened).
+
+    `mark` tells the newest event from any other (`mark_of`), "" where it is not known. `store` is the store that the
+    epoch belongs to (`Store.identity`), "" where that has not been written yet.
+    """
+
+    epoch: str
+    seq: int
+    mark: bytes = b""
+    store: str = ""
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """How far an organisation's stream is, and the visits whose time has come."""
+
+    head: Head
+    due: list[str]
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """All that is open in an organisation, at least as new as its stream at `head`."""
+
+    head: Head
+    visits: dict[str, Visit]
+    staff: dict[str, Staff]
+    claims_ms: list[int]
+
+
+_ENTRY = msgspec.msgpack.Decoder(Entry)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Return an event from its bytes."""
+    return _ENTRY.decode(data)
+
+
+def mark_of(entry: Entry) -> bytes:
+    """Return what tells an event from any other with the same number; `commit.lua` keeps the newest one's.
+
+    The beginning of the sealed record holds its nonce, which is never used twice (`encryption.py`).
+    """
+    return entry.record[:32]
+
+
+HEAD = ("epoch", "seq", "mark", "store")
+
+
+def _head(answer: Sequence[bytes | None]) -> Head:
+    epoch, seq, mark, store = answer
+    return Head((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
+
+
+def _new_epoch() -> str:
+    return "e_" + secrets.token_hex(6)
+
+
+def newest(at_ms: int) -> str:
+    """Return the score of a member that comes after all others of its sorted set, whatever the clock says."""
+    return f">{at_ms}"
+
+
+def read_until(mark: Mark | None) -> int:
+    """Return the place of the newest notification that was read. Places begin as times, so that old marks hold."""
+    return 0 if mark is None else mark.place or mark.until_ms
+
+
+class Keys:
+    """The names of an organisation's keys. The hash tag keeps one organisation in one slot of a cluster."""
+
+    def __init__(self, organisation: str) -> None:
+        self.prefix = prefix = f"{{{organisation}}}:"
+        self.visits, self.staff = f"{prefix}open", f"{prefix}staff"
+        self.ended, self.here = f"{prefix}ended", f"{prefix}here"
+        self.deadlines, self.head, self.stream = f"{prefix}deadlines", f"{prefix}head", f"{prefix}events"
+        self.audit, self.audit_head, self.audit_queue = (
+            f"{prefix}audit{end}" for end in ("", ":head", ":queue")
+        )
+
+    def record(self, what: str, member: str) -> str:
+        """Return the key of a record."""
+        return f"{self.prefix}{what}:{member}"
+
+    def bell(self, person: str) -> str:
+        """Return the key of somebody's notifications."""
+        return f"{self.prefix}bell:{person}"
+
+    def index(self, record: Record) -> str:
+        """Return the key of the index that a record stands in."""
+        if isinstance(record, Visit):
+            return self.visits
+        if isinstance(record, Line):
+            return f"{self.prefix}chat:{record.visit}"
+        return self.staff if isinstance(record, Staff) else f"{self.prefix}marks"
+
+    def history(self, member: str) -> str:
+        """Return the key of a visit's history."""
+        return f"{self.prefix}history:{member}"
+
+
+class Store:
+    """Reads and commits records. `clock_ms()` is the store's clock, as well as this machine can tell it."""
+
+    def __init__(self, redis: Redis, seal: Seal) -> None:
+        self.redis: Any = redis  # its stubs do not know that answers are bytes
+        self.seal = seal
+        self._commit: Any = redis.register_script(_SCRIPT)
+        self._epoch: Any = redis.register_script(_EPOCH)
+        self._offset_ms: float | None = None
+        self.on_audited: Callable[[str], None] = lambda organisation: None
+
+    def clock_ms(self) -> int:
+        """Return the store's time in ms since the epoch, from its last answer and this machine's monotonic clock."""
+        if self._offset_ms is None:
+            return round(time.time() * 1000)
+        return round(time.monotonic() * 1000 + self._offset_ms)
+
+    def _heard(self, answer: tuple[int, int]) -> int:
+        seconds, micros = answer
+        now_ms = seconds * 1000 + micros // 1000
+        self._offset_ms = now_ms - time.monotonic() * 1000
+        return now_ms
+
+    async def load(self, organisation: str, what: type[R], member: str) -> tuple[R | None, int]:
+        """Return (record or None, the store's time in ms)."""
+        kind = what.__name__.lower()
+        async with answering():
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.time()
+            pipe.hget(Keys(organisation).record(kind, member), "record")
+            now, sealed = await pipe.execute()
+        return (None if sealed is None else self.unseal(organisation, kind, member, sealed)), self._heard(now)
+
+    def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
+        """Return the record; raise `SealError` where it does not belong to this place."""
+        return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
+
+    async def commit(
+        self,
+        organisation: str,
+        record: Record,
+        event: Event,
+        *,
+        index_score: int | str | None,
+        deadline_ms: int | None = None,
+        notices: Iterable[tuple[str, Notice]] = (),
+        extras: Iterable[Extra] = (),
+        origin: Origin | None = None,
+    ) -> Committed | None:
+        """Write the record whose `version` is one above the one it was decided on; None where somebody was faster.
+
+        Raises `SupersededError` when the request came over a connection (`origin`) that has been resumed since.
+        """
+        what, keys = type(record).__name__.lower(), Keys(organisation)
+        sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
+        told = tuple(
+            (person, self.seal.close(_encode(notice), f"{organisation}/bell/{person}"))
+            for person, notice in notices
+        )
+        entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
+        put: list[tuple[str, int | str, bytes]] = [
+            (keys.bell(person), newest(event.at_ms), notice) for person, notice in told
+        ]
+        put += extras
+        if isinstance(record, Visit) and not record.is_open:
+            put.append((keys.ended, record.ended_ms or event.at_ms, record.id.encode()))
+        history = b""
+        if what == "visit" and event.kind not in QUIET:
+            history = self.seal.close(_encode(event), f"{organisation}/history/{record.id}")
+        act = audit.act_of(record, event)
+        async with answering():
+            answer: list[Any] = await self._commit(
+                keys=[
+                    keys.record(what, record.id),
+                    keys.index(record),
+                    keys.deadlines,
+                    keys.head,
+                    keys.stream,
+                    keys.history(record.id),
+                    keys.audit_queue,
+                    keys.head if origin is None else origin.key,
+                    *(key for key, _, _ in put),
+                ],
+                args=[
+                    record.version - 1,
+                    record.version,
+                    sealed,
+                    _encode(entry),
+                    keys.stream,
+                    record.id,
+                    "" if index_score is None else index_score,
+                    "" if deadline_ms is None else deadline_ms,
+                    STREAM_LENGTH,
+                    _new_epoch(),
+                    history,
+                    b"" if act is None else self.sealed_act(organisation, act),
+                    "" if origin is None else origin.generation,
+                    *(part for _, score, member in put for part in (score, member)),
+                ],
+            )
+        if answer[0] < 0:
+            raise SupersededError
+        if act is not None and answer[0]:
+            self.on_audited(organisation)
+        return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
+
+    def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
+        """Return an act as it waits in the queue of the audit trail (`audit_log.py`)."""
+        return self.seal.close(audit.encode(act), f"{organisation}/audit")
+
+    async def head(self, organisation: str) -> Head:
+        """Return how far the organisation's stream is."""
+        async with answering():
+            return _head(await self.redis.hmget(Keys(organisation).head, HEAD))
+
+    async def identity(self) -> str:
+        """Return which store this is: another one after its restart, after a failover and where it is a copy."""
+        async with answering():
+            about = await self.redis.info("server", "replication")
+        return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
+
+    async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
+        """Begin a new epoch, because the store may have lost events; return False where somebody else has begun one.
+
+        `field` of the head ("epoch" or "store") must still hold `held`, so that many workers begin one epoch.
+        """
+        keys = Keys(organisation)
+        async with answering():
+            begun = await self._epoch(
+                keys=[keys.head, keys.stream], args=[field, held, _new_epoch(), identity]
+            )
+        if begun:
+            reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
+            log.warning("store.new_epoch", organisation=organisation, reason=reason)
+        return bool(begun)
+
+    async def adopt(self, organisation: str, identity: str) -> None:
+        """Write to which store an epoch belongs, where that is not written yet."""
+        async with answering():
+            await self.redis.hsetnx(Keys(organisation).head, "store", identity)
+
+    async def events(self, organisation: str, after: int) -> list[tuple[int, Entry]]:
+        """Return the events above `after` that the stream still has, oldest first, as (seq, entry)."""
+        async with answering():
+            found = await self.redis.xrange(Keys(organisation).stream, min=f"{after + 1}-0")
+        return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
+
+    async def snapshot(self, organisation: str) -> Snapshot:
+        """Return everything open. The head is read first, so later events can only repeat what is already in it."""
+        keys = Keys(organisation)
+        head = await self.head(organisation)
+        async with answering():
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.zrange(keys.visits, 0, -1)
+            pipe.zrange(keys.staff, 0, -1)
+            pipe.xrevrange(keys.stream, count=500)
+            visit_ids, staff_ids, recent = await pipe.execute()
+        visits: dict[str, Visit] = await self._many(organisation, "visit", visit_ids)
+        staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
+        entries = [decode_entry(fields[b"e"]) for _, fields in recent]
+        claims = sorted(e.at_ms for e in entries if e.kind == "claimed")
+        return Snapshot(head, visits, staff, claims)
+
+    async def _many(self, organisation: str, what: str, members: Iterable[bytes]) -> dict[str, Any]:
+        names = [m.decode() for m in members]
+        found: dict[str, Any] = {}
+        for start in range(0, len(names), 500):
+            part = names[start : start + 500]
+            async with answering():
+                pipe = self.redis.pipeline(transaction=False)
+                for name in part:
+                    pipe.hget(Keys(organisation).record(what, name), "record")
+                sealed = await pipe.execute()
+            for name, data in zip(part, sealed, strict=True):
+                if data is None:
+                    continue
+                try:
+                    found[name] = self.unseal(organisation, what, name, data)
+                except (SealError, msgspec.DecodeError):
+                    # One record that cannot be read must not close the whole organisation.
+                    log.error("store.unreadable_record", organisation=organisation, what=what)
+        return found
+
+    async def pulses(self, organisations: Sequence[str], limit: int = 200) -> list[Pulse]:
+        """Return each organisation's, with at most so many visits that are due: asked in one go."""
+        async with answering():
+            pipe = self.redis.pipeline(transaction=False)
+            for organisation in organisations:
+                keys = Keys(organisation)
+                pipe.hmget(keys.head, HEAD)
+                pipe.zrangebyscore(keys.deadlines, "-inf", self.clock_ms(), start=0, num=limit)
+            answers = iter(await pipe.execute())
+        return [
+            Pulse(_head(head), [member.decode() for member in due])
+            for head, due in zip(answers, answers, strict=True)
+        ]
+
+    def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
+        """Return a notification; raise `SealError` where it is not this person's."""
+        return _NOTICE.decode(self.seal.open(sealed, f"{organisation}/bell/{person}"))
+
+    async def bell(self, organisation: str, person: str) -> tuple[list[Notice], int]:
+        """Return somebody's newest notifications, newest first, and how many are unread."""
+        key = Keys(organisation).bell(person)
+        mark, now_ms = await self.load(organisation, Mark, person)
+        async with answering():
+            pipe = self.redis.pipeline(transaction=False)
+            pipe.zremrangebyscore(key, "-inf", now_ms - BELL_MS)
+            pipe.zrange(key, 0, BELL_SHOWN - 1, desc=True)
+            pipe.zcount(key, f"({read_until(mark)}", "+inf")
+            _, sealed, unread = await pipe.execute()
+        return [self.notice(organisation, person, data) for data in sealed], unread
+
+    async def place_in_bell(self, organisation: str, person: str, until_ms: int) -> int:
+        """Return the place of the notification of that time, or of the newest one from before it; 0 if there is none.
+
+        A notification's place is its score; it grows with each, even if the clock is set back.
+        """
+        async with answering():
+            found = await self.redis.zrange(
+                Keys(organisation).bell(person), 0, BELL_SHOWN - 1, desc=True, withscores=True
+            )
+        kept = [(self.notice(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
+        exact = [place for at_ms, place in kept if at_ms == until_ms]
+        before = [place for at_ms, place in kept if at_ms <= until_ms]
+        return max(exact or before, default=0)
+
+    async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
+        """Return what was written in a visit, oldest first."""
+        async with answering():
+            found = await self.redis.zrange(f"{Keys(organisation).prefix}chat:{visit_id}", -limit, -1)
+        lines: dict[str, Line] = await self._many(organisation, "line", found)
+        return list(lines.values())
+
+    async def count_ended(self, organisation: str, before: Place) -> int:
+        """Return how many visits ended up to the time of a place."""
+        async with answering():
+            return int(await self.redis.zcount(Keys(organisation).ended, "-inf", before[0]))
+
+    async def ended(
+        self,
+        organisation: str,
+        since_ms: int | None,
+        before: Place,
+        limit: int,
+        *,
+        oldest_first: bool = False,
+    ) -> list[Place]:
+        """Return at most `limit` places of ended visits below `before`, newest first; none if there are no more.
+
+        With `oldest_first` they are above `before`, oldest first. Visits that were reopened are among them.
+        """
+        key, at = Keys(organisation).ended, before[0]
+        lowest = "-inf" if since_ms is None else since_ms
+        passed = 0  # ended in the same millisecond, and on an earlier page
+        while True:
+            async with answering():
+                if oldest_first:
+                    found = await self.redis.zrange(
+                        key,
+                        max(at, since_ms or 0),
+                        "+inf",
+                        byscore=True,
+                        offset=passed,
+                        num=limit,
+                        withscores=True,
+                    )
+                else:
+                    found = await self.redis.zrange(
+                        key, at, lowest, byscore=True, desc=True, offset=passed, num=limit, withscores=True
+                    )
+            places = [(int(ended_ms), member.decode()) for member, ended_ms in found]
+            further = [place for place in places if (place > before if oldest_first else place < before)]
+            if further or len(found) < limit:
+                return further
+            passed += len(found)
+
+    async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
+        """Return the ended visits at these places, in order; None for one that is gone or has another place now."""
+        found: dict[str, Visit] = await self._many(
+            organisation, "visit", [name.encode() for _, name in places]
+        )
+        return [
+            visit if (visit := found.get(name)) is not None and visit.ended_ms == ended_ms else None
+            for ended_ms, name in places
+        ]
+
+    async def keep_guide(self, organisation: str, guide: Guide) -> None:
+        """Keep a version of the setup guide for the visits that begin with it; a version never changes."""
+        async with answering():
+            await self.redis.setnx(Keys(organisation).record("guide", str(guide.version)), _encode(guide))
+
+    async def guide(self, organisation: str, version: int) -> Guide | None:
+        """Return a version of the setup guide with which a visit began."""
+        async with answering():
+            data = await self.redis.get(Keys(organisation).record("guide", str(version)))
+        return None if data is None else msgspec.msgpack.decode(data, type=Guide)
+
+    async def history(self, organisation: str, visit_id: str) -> list[Event]:
+        """Return what happened to a visit, oldest first."""
+        async with answering():
+            found = await self.redis.lrange(Keys(organisation).history(visit_id), 0, -1)
+        place = f"{organisation}/history/{visit_id}"
+        return [msgspec.msgpack.decode(self.seal.open(data, place), type=Event) for data in found]

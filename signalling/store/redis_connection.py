@@ -1,0 +1,299 @@
+"""A Redis client whose commands share one connection: each is sent as it comes, and answers come back in order.
+
+Everything about connecting (address, TLS, user, names) is redis-py's, and so are the commands; only a command's way
+to the store and back is ours: redis-py takes a connection out of a pool, arms timers and wakes a reader for each (150
+µs of CPU a command against 30). Pub/sub has a line of its own (`pubsub.py`). Transactions and scripts in pipelines go
+redis-py's way. Commands that wait in the store (BLPOP) would hold everybody up: there are none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import isawaitable
+from typing import Any, Protocol
+
+import hiredis
+from redis._parsers import BaseParser
+from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
+from redis.exceptions import ConnectionError, InvalidResponse, RedisError
+from redis.exceptions import TimeoutError as LateAnswer
+
+PATIENCE_S = 5.0  # where the client was made without a time-out
+PAUSE_S = 0.05
+SCRIPTS = frozenset({"EVAL", "EVALSHA"})
+MOST_WAITING = 4096  # questions without an answer; the store is lost long before that
+
+Arguments = Sequence[Any]
+
+
+async def connected(pool: Any, patience_s: float) -> Any:
+    """Return a connection of redis-py's, made as the pool makes them. Raises redis-py's errors, OSError."""
+    connection = pool.make_connection()
+    try:
+        async with asyncio.timeout(patience_s):
+            await connection.connect()
+    except BaseException as problem:
+        await connection.disconnect(nowait=True)  # also where `close` did not wait for it
+        if isinstance(problem, TimeoutError):
+            raise LateAnswer("Timeout connecting to the store") from None
+        raise
+    return connection
+
+
+class Asker(Protocol):
+    """Who is told what has come of a question, unless it is `done` already: a future, or less."""
+
+    def done(self) -> bool: ...
+    def set_result(self, answers: list[Any], /) -> None: ...
+    def set_exception(self, problem: Exception, /) -> None: ...
+
+
+class _Question:
+    """Commands that were sent together, and the answers so far."""
+
+    __slots__ = ("answers", "done", "sent_s", "wanted")
+
+    def __init__(self, wanted: int, now_s: float, done: Asker) -> None:
+        self.wanted = wanted
+        self.sent_s = now_s
+        self.done = done
+        self.answers: list[Any] = []
+
+
+class LostError(ConnectionError):
+    """The connection was lost with a command on its way: the store may have carried it out."""
+
+
+class Line(asyncio.Protocol):
+    """The connection. It is made when it is needed, and made anew when it was lost.
+
+    For lines on which the store speaks by itself: `greeting` is what it is told first on each new connection, and does
+    not answer; `pushed` hears what nobody asked for; `gone` hears of each loss.
+    """
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
+        self._connection: Any = None  # redis-py's, which owns the transport
+        self._transport: asyncio.WriteTransport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._waiting: deque[_Question] = deque()
+        self._unsent: list[bytes] = []
+        self._holding = False  # the first question of this turn of the loop has gone out
+        self._reader = hiredis.Reader()
+        self._watch: asyncio.TimerHandle | None = None
+        # The connection's: to ask which one is running is a call to the system on Python 3.11.
+        self._loop: Any = None
+
+    def greeting(self) -> Iterable[Arguments]:
+        """Return commands without an answer."""
+        return ()
+
+    def pushed(self, words: list[Any]) -> None:
+        """Hear what the store says by itself (RESP3's push). It must not raise."""
+
+    def gone(self) -> None:
+        """Hear that a connection was lost, or closed."""
+
+    async def ask(
+        self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
+    ) -> list[Any]:
+        """Return the answers to commands, in order; errors of the store stand among them. `answers`: how many there
+        will be, where some have none.
+
+        Raises redis-py's ConnectionError and TimeoutError. A lost connection is tried once more, as redis-py does:
+        the store may have closed it while nothing was said. With `once`, commands that were sent are not sent again.
+        """
+        packed = [hiredis.pack_command(_words(command)) for command in commands]
+        wanted = len(packed) if answers is None else answers
+        try:
+            return await self._ask(packed, wanted)
+        except ConnectionError as problem:
+            if once and isinstance(problem, LostError):
+                raise
+            await asyncio.sleep(PAUSE_S)
+            return await self._ask(packed, wanted)
+
+    async def _ask(self, packed: list[bytes], wanted: int) -> list[Any]:
+        if self._transport is None:
+            await self._connected()
+        answers: asyncio.Future[list[Any]] = self._loop.create_future()
+        self._send(packed, wanted, answers)
+        return await answers
+
+    def say(self, command: Arguments, asker: Asker) -> None:
+        """Send a command for one who does not wait for the answer. Raises ConnectionError."""
+        self._send([hiredis.pack_command(_words(command))], 1, asker)
+
+    def _send(self, packed: list[bytes], wanted: int, asker: Asker) -> None:
+        if self._transport is None or len(self._waiting) >= MOST_WAITING:
+            raise ConnectionError("the store does not keep up")
+        self._waiting.append(_Question(wanted, time.monotonic(), asker))
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._patience_s, self._look)
+        self._unsent += packed
+        if not self._holding:
+            self._holding = True
+            self._loop.call_soon(self._release)
+            self._flush()
+
+    def _release(self) -> None:
+        """The turn of the loop is over: what came after its first question goes out."""
+        self._holding = False
+        self._flush()
+
+    def _flush(self) -> None:
+        """The first question of a turn goes out at once, and all others of it together: a write costs most of all."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and unsent:
+            self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
+
+    # --- connecting
+
+    async def _connected(self) -> None:
+        """One attempt for all who wait; each hears how it ended."""
+        if self._connecting is None:
+            self._connecting = asyncio.create_task(self._connect())
+            self._connecting.add_done_callback(self._has_connected)
+        await asyncio.shield(self._connecting)
+
+    def _has_connected(self, task: asyncio.Task[None]) -> None:
+        self._connecting = None
+        if not task.cancelled():
+            task.exception()  # whoever waits has it; nobody may wait any more
+
+    async def _connect(self) -> None:
+        connection = await connected(self._pool, self._patience_s)
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
+        self._connection, self._transport = connection, connection._writer.transport
+        self._transport.set_protocol(self)  # no longer redis-py's stream
+        self._unsent += [hiredis.pack_command(_words(command)) for command in self.greeting()]
+        self._flush()
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        """asyncio's: whoever waits hears of it."""
+        self._lose(LostError("the connection to the store was lost"))
+
+    def _look(self) -> None:
+        """The answer that was asked for first did not come in time: nor would those behind it."""
+        self._watch = None
+        if not self._waiting:
+            return
+        left_s = self._waiting[0].sent_s + self._patience_s - time.monotonic()
+        if left_s > 0:
+            self._watch = self._loop.call_later(left_s, self._look)
+        else:
+            self._lose(LateAnswer("Timeout reading from the store"))
+
+    def _lose(self, problem: RedisError) -> None:
+        transport, self._transport, self._connection = self._transport, None, None
+        self._unsent = []  # who asked hears of it, as all who wait do
+        if transport is not None:
+            transport.abort()
+            self.gone()
+        waiting, self._waiting = self._waiting, deque()
+        for question in waiting:
+            if not question.done.done():
+                question.done.set_exception(problem)
+
+    # --- answers
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's: hands answers to those who asked."""
+        reader, waiting = self._reader, self._waiting
+        try:
+            reader.feed(data)
+            while (answer := reader.gets()) is not False:
+                if isinstance(answer, hiredis.PushNotification):
+                    self.pushed(answer)
+                    continue
+                question = waiting[0]
+                question.answers.append(answer)
+                if len(question.answers) == question.wanted:
+                    waiting.popleft()
+                    if not question.done.done():  # it was cancelled: nobody wants it any more
+                        question.done.set_result(question.answers)
+        except (InvalidResponse, IndexError) as problem:
+            self._lose(LostError(f"the store cannot be understood: {type(problem).__name__}"))
+
+    async def close(self) -> None:
+        """Let go of the connection; the next command would make a new one."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        connection = self._connection
+        self._lose(ConnectionError("closed"))
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+
+class LineRedis(Redis):
+    """redis-py's client with its commands on one line."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.line = Line(self.connection_pool)
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command and return its answer as redis-py would. Raises redis-py's errors."""
+        # A script that may have run must not run again: it would refuse what it has just done.
+        (answer,) = await self.line.ask([args], once=args[0] in SCRIPTS)
+        return await _understood(self, args, options, answer)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        """Return a pipeline; without a transaction its commands take the line, too."""
+        if transaction:
+            return super().pipeline(transaction, shard_hint)
+        return _LinePipeline(self.line, self.connection_pool, self.response_callbacks, False, shard_hint)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the line and redis-py's pool."""
+        await self.line.close()
+        await super().aclose(close_connection_pool)
+
+
+class _LinePipeline(Pipeline):
+    def __init__(self, line: Line, *args: Any) -> None:
+        super().__init__(*args)
+        self._line = line
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        if self.scripts or self.watching or self.explicit_transaction:
+            return await super().execute(raise_on_error)
+        stack = self.command_stack
+        if not stack:
+            return []
+        self.command_stack = []
+        answers = await self._line.ask([args for args, _ in stack])
+        found: list[Any] = []
+        for (args, options), answer in zip(stack, answers, strict=True):
+            try:
+                found.append(await _understood(self, args, options, answer))
+            except RedisError as problem:
+                if raise_on_error:
+                    raise
+                found.append(problem)
+        return found
+
+
+async def _understood(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
+    if isinstance(answer, Exception):
+        raise answer
+    understand = client.response_callbacks.get(args[0])
+    if understand is None:
+        return answer
+    found = understand(answer, **{name: value for name, value in options.items() if name != "keys"})
+    return await found if isawaitable(found) else found
+
+
+def _words(command: Arguments) -> tuple[Any, ...]:
+    """redis-py names some commands by two words."""
+    name = command[0]
+    return (*name.split(), *command[1:]) if " " in name else tuple(command)

@@ -1,0 +1,155 @@
+"""A connection's identity outlives its socket: a public id, a private token, and what became of it
+(PROTOCOL.md#resume).
+
+The token is signed, so that an old but genuine one can be told from one that somebody made up. Each resume adds one to
+the connection's generation: what a worker writes for an older generation is refused, here and in `commit.lua`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from signalling.store.records import Keys, Origin, Store, SupersededError, answering
+from signalling.visit.record import Actor
+
+OPEN_MS = 24 * 3_600_000  # a worker that dies says no goodbye, so an open connection's token lasts
+LOST_MS = 60_000
+_MAC = 16
+# KEYS: token; ARGV: what is held, ms. Returns what was held before and the new generation, or nothing: no such token.
+_TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
+if not before then return {} end
+redis.call('HSET', KEYS[1], 'held', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
+# KEYS: token; ARGV: generation that writes, what is held ('' = as it is), ms. An older generation writes nothing.
+_KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
+if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
+if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1"""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What the store knows of a connection. `ended` after a bye; `pages`: the visits whose page it is on."""
+
+    connection: str
+    worker: str
+    organisation: str
+    person: str
+    ended: bool = False
+    pages: tuple[str, ...] = ()
+
+
+class Refused(Exception):
+    """`code` is one of resume_expired, resume_ended, resume_invalid."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class TooManyGuessesError(Refused):
+    """So many wrong tokens came from there that no other is looked at for now."""
+
+    def __init__(self) -> None:
+        super().__init__("resume_invalid")
+
+
+class Tokens:
+    """Issues and redeems resume tokens. `secret` is the same for all workers."""
+
+    def __init__(self, store: Store, secret: bytes, worker: str) -> None:
+        self._store = store
+        self._secret = secret
+        self._worker = worker
+        self._take: Any = store.redis.register_script(_TAKE)
+        self._keep: Any = store.redis.register_script(_KEEP)
+
+    async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
+        """Return a fresh token for a connection, and its first generation. Raises `Unavailable`."""
+        random = secrets.token_bytes(18)
+        token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
+        origin = Origin(_key(actor.organisation, token), 1)
+        await self._write(origin, Held(connection, self._worker, actor.organisation, actor.id), OPEN_MS)
+        return token, origin
+
+    @staticmethod
+    def key(organisation: str, token: str) -> str:
+        """Return the key of the `Origin` that a token stands for, genuine or not."""
+        return _key(organisation, token)
+
+    async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
+        """Return the connection that a token belongs to, as it was held, and its next generation, held by this worker.
+
+        Raises `Refused`, `Unavailable`.
+        """
+        if not self._genuine(token):
+            raise Refused("resume_invalid")
+        key = _key(actor.organisation, token)
+        async with answering():
+            data = await self._store.redis.hget(key, "held")
+        if data is None:
+            raise Refused("resume_expired")
+        held = msgspec.msgpack.decode(data, type=Held)
+        if (held.organisation, held.person) != (actor.organisation, actor.id):
+            raise Refused("resume_invalid")
+        if held.ended:
+            raise Refused("resume_ended")
+        # Where two sockets resume at once, the second finds the first here, and takes over from that one.
+        mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
+        async with answering():
+            answer = await self._take(keys=[key], args=[mine, OPEN_MS])
+        if not answer:
+            raise Refused("resume_expired")
+        return msgspec.msgpack.decode(answer[0], type=Held), Origin(key, int(answer[1]))
+
+    async def holder(self, origin: Origin) -> str | None:
+        """Return the worker that holds a connection, None where its token is over. Raises `Unavailable`."""
+        async with answering():
+            data = await self._store.redis.hget(origin.key, "held")
+        return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
+
+    async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
+        """Keep on which visits' pages a connection is, for the worker that may die with it.
+
+        Raises `Unavailable`, and `SupersededError` when the connection has been resumed since.
+        """
+        held = Held(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
+        if not await self._write(origin, held, OPEN_MS):
+            raise SupersededError
+
+    async def lost(self, origin: Origin) -> None:
+        """The socket is gone: the token lasts another minute. Raises `Unavailable`."""
+        await self._write(origin, None, LOST_MS)
+
+    async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
+        """The client said bye. Raises `Unavailable`."""
+        held = Held(connection, self._worker, actor.organisation, actor.id, ended=True)
+        await self._write(origin, held, LOST_MS)
+
+    async def _write(self, origin: Origin, held: Held | None, for_ms: int) -> bool:
+        """Write for one generation; return False, and write nothing, if the connection has a newer one."""
+        data = b"" if held is None else msgspec.msgpack.encode(held)
+        async with answering():
+            return bool(await self._keep(keys=[origin.key], args=[origin.generation, data, for_ms]))
+
+    def _mac(self, random: bytes) -> bytes:
+        return hmac.digest(self._secret, b"resume" + random, "sha256")[:_MAC]
+
+    def _genuine(self, token: str) -> bool:
+        try:
+            data = base64.b64decode(token[2:] + "=" * (-len(token[2:]) % 4), altchars=b"-_", validate=True)
+        except ValueError:
+            return False
+        return token.startswith("r_") and hmac.compare_digest(self._mac(data[:-_MAC]), data[-_MAC:])
+
+
+def _key(organisation: str, token: str) -> str:
+    return Keys(organisation).record("resume", hashlib.sha256(token.encode()).hexdigest())

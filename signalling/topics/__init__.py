@@ -1,0 +1,1 @@
+"""What each subscription shows, and to whom."""

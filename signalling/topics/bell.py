@@ -1,0 +1,153 @@
+"""The bell: one's own notifications, on all of one's tabs and workers (PROTOCOL.md#bell).
+
+Knows how notices are shown and marked as read; who is told of what stands in `notifications.py`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from signalling.hub import Hub, Socket
+from signalling.protocol import messages as m
+from signalling.service import Service
+from signalling.store.encryption import SealError
+from signalling.store.mirror import Change, Mirror, Reset
+from signalling.store.records import Origin, Unavailable, read_until
+from signalling.visit.record import Actor, Mark, Notice
+from signalling.visit.rules import Event
+
+TOPIC = "bell"
+ATTEMPTS = 10
+log = structlog.get_logger()
+
+
+class Unread:
+    """What somebody has not read: when each of the newest came, the oldest first, and how many older ones there are.
+
+    A clock that is set back makes a later one's time smaller; they are read in the order in which they came.
+    """
+
+    def __init__(self, at_ms: list[int], older: int) -> None:
+        self._at_ms, self._older = at_ms, older
+
+    def came(self, at_ms: int) -> int:
+        """One more came; return how many are unread."""
+        self._at_ms.append(at_ms)
+        return len(self)
+
+    def read(self, until_ms: int) -> int:
+        """Those up to there were read; return how many are not."""
+        exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
+        before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
+        read = max(exact or before, default=0)
+        if read:
+            self._at_ms, self._older = self._at_ms[read:], 0
+        return len(self)
+
+    def __len__(self) -> int:
+        return len(self._at_ms) + self._older
+
+
+def _part(notice: Notice) -> m.BellPart:
+    return m.BellPart(
+        id=notice.id,
+        kind=notice.kind,
+        at_ms=notice.at_ms,
+        visit=notice.visit,
+        name=notice.name,
+        by=notice.by,
+        note=notice.note,
+    )
+
+
+class Bell:
+    """The topic `bell` of this worker's staff."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        self._unread: dict[str, Unread] = {}  # of those who hear their bell here
+        service.mirrors.observers.append(self.news)
+
+    @staticmethod
+    def _name(organisation: str, person: str) -> str:
+        return f"{organisation}/bell:{person}"
+
+    async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
+        """Subscribe somebody to their own bell. Raises `Unavailable`."""
+        actor = socket.actor
+        name = self._name(actor.organisation, actor.id)
+        self._hub.subscribe(socket, name, mirror.version)  # first, so that nothing is missed meanwhile
+        snapshot = await self._snapshot(mirror, actor.id)
+        socket.send(snapshot)
+        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version)
+
+    async def show_whole(self, mirror: Mirror, person: str) -> None:
+        """Show somebody all their notifications. Raises `Unavailable`."""
+        self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
+
+    async def _snapshot(self, mirror: Mirror, person: str) -> m.BellSnapshot:
+        name = self._name(mirror.organisation, person)
+        for _ in range(ATTEMPTS):  # again if there was news while the store was asked
+            told = self._hub.told(name)
+            notices, unread = await self._service.store.bell(mirror.organisation, person)
+            if self._hub.told(name) == told:
+                break
+        at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
+        self._unread[name] = Unread(at_ms, unread - len(at_ms))
+        return m.BellSnapshot(
+            topic=TOPIC,
+            epoch=mirror.epoch,
+            version=mirror.version,
+            unread=unread,
+            items=tuple(_part(notice) for notice in notices),
+        )
+
+    def unsubscribe(self, socket: Socket) -> None:
+        """Unsubscribe."""
+        self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
+
+    async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
+        """Everything up to there has been read. Raises `Unavailable` and `SupersededError`."""
+        store = self._service.store
+        mirror = await self._service.mirrors.get(actor.organisation)
+        for _ in range(10):
+            held, now_ms = await store.load(actor.organisation, Mark, actor.id)
+            place = await store.place_in_bell(actor.organisation, actor.id, until_ms)
+            if read_until(held) >= place:
+                return 0
+            version = (held.version if held is not None else 0) + 1
+            mark = Mark(id=actor.id, version=version, until_ms=until_ms, place=place)
+            committed = await store.commit(
+                actor.organisation, mark, Event("bell_marked", now_ms), index_score=0, origin=origin
+            )
+            if committed is not None:
+                mirror.committed(committed)
+                return mirror.version
+        raise Unavailable("overtaken too often")
+
+    def news(self, news: Change | Reset) -> None:
+        """Ring. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        if mirror is None or isinstance(news, Reset):
+            return
+        for person, sealed in news.told:
+            name = self._name(news.organisation, person)
+            if self._hub.has(name):
+                try:
+                    notice = self._service.store.notice(news.organisation, person, sealed)
+                except (SealError, msgspec.DecodeError):
+                    log.error("bell.unreadable_notice", organisation=news.organisation)
+                    continue  # the others' bells ring
+                unread = self._unread.setdefault(name, Unread([], 0)).came(notice.at_ms)
+                item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
+                self._hub.tell(name, item)
+        if isinstance(news.after, Mark):
+            name = self._name(news.organisation, news.after.id)
+            if self._hub.has(name):
+                unread = self._unread.setdefault(name, Unread([], 0)).read(news.after.until_ms)
+                marked = m.BellMarked(
+                    topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=unread
+                )
+                self._hub.tell(name, marked)

@@ -1,0 +1,106 @@
+"""What is written in a visit: by its parties to each other, by staff to a patient who waits (PROTOCOL.md#chat)."""
+
+from __future__ import annotations
+
+from signalling.hub import Hub
+from signalling.protocol import messages as m
+from signalling.service import Service, new_id
+from signalling.store.mirror import Change, Mirror, Reset
+from signalling.store.records import Origin, newest
+from signalling.visit.record import Actor, Line, Status, Visit
+from signalling.visit.rules import (
+    ADMIN,
+    ASSIGNEE,
+    CLAIMANT,
+    GUEST,
+    ON_CALL,
+    PATIENT,
+    Event,
+    Refusal,
+    party_key,
+    relations,
+)
+
+STAFF = "staff"
+# status -> who may write then; who may read is defined in rights.py
+WRITES: dict[Status, frozenset[str]] = {
+    Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
+    Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
+    Status.LIVE: frozenset({PATIENT, CLAIMANT, GUEST}),
+    Status.ENDED: frozenset(),
+}
+
+
+def _part(line: Line) -> m.LinePart:
+    return m.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
+
+
+class Chat:
+    """The topics `chat/{id}` of this worker's people."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        # By the hub's name: what is told while its lines are being read.
+        self._reading: dict[str, list[list[Line]]] = {}
+        service.mirrors.observers.append(self.news)
+
+    async def snapshot(self, mirror: Mirror, visit: Visit) -> m.ChatSnapshot:
+        """Return all lines of a visit, those told while the store was asked included. Raises `Unavailable`."""
+        name, told = f"{mirror.organisation}/chat/{visit.id}", list[Line]()
+        self._reading.setdefault(name, []).append(told)
+        try:
+            found = await self._service.store.lines(mirror.organisation, visit.id)
+        finally:
+            self._reading[name] = [others for others in self._reading[name] if others is not told]
+            if not self._reading[name]:
+                del self._reading[name]
+        lines = {line.id: line for line in (*found, *told)}
+        return m.ChatSnapshot(
+            topic=f"chat/{visit.id}",
+            epoch=mirror.epoch,
+            version=mirror.version,
+            lines=tuple(map(_part, lines.values())),
+        )
+
+    async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
+        """Write a line; return the version at which it is seen, or why not.
+
+        Raises `Unavailable` and `SupersededError`.
+        """
+        mirror = await self._service.mirrors.get(actor.organisation)
+        visit = await self._service.visit(actor.organisation, request.visit)
+        if visit is None:
+            return Refusal("not_found")
+        known = relations(visit, actor, mirror.staff)
+        if known.isdisjoint(WRITES[visit.status]):
+            once = any(not known.isdisjoint(who) for who in WRITES.values())
+            return Refusal("wrong_status", {"status": str(visit.status)}) if once else Refusal("not_allowed")
+        now_ms = self._service.store.clock_ms()
+        line = Line(
+            id=new_id("m"),
+            visit=visit.id,
+            at_ms=now_ms,
+            party=party_key(visit, actor) or STAFF,
+            name=actor.name,
+            text=request.text,
+        )
+        event = Event("wrote", now_ms, actor.person)
+        committed = await self._service.store.commit(
+            actor.organisation, line, event, index_score=newest(now_ms), origin=origin
+        )
+        if committed is None:
+            return Refusal("unavailable")  # another line has the same random id
+        mirror.committed(committed)
+        return mirror.version
+
+    def news(self, news: Change | Reset) -> None:
+        """Show a new line. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
+            topic = f"chat/{news.after.visit}"
+            line = m.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
+            name = f"{news.organisation}/{topic}"
+            for told in self._reading.get(name, ()):
+                told.append(news.after)
+            self._hub.tell(name, line)

@@ -1,0 +1,73 @@
+"""Work that many ask for and that is done once for all of them: after a moment, never twice at a time, never for more
+than a share of this worker's time, and again until it has succeeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from signalling.store.records import Unavailable
+from signalling.supervision import Failed, unsupervised
+
+SHARE = 0.1
+RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before work that failed is tried again; doubled each time
+log = structlog.get_logger()
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Soon:
+    """Work by name."""
+
+    def __init__(self, failed: Failed = unsupervised) -> None:
+        self._failed = failed
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._again: set[str] = set()
+
+    def do(self, name: str, work: Work, delay_s: float) -> None:
+        """Do it after a delay, unless it is about to be done anyway; what is under way already is done once more."""
+        if name in self._tasks:
+            self._again.add(name)
+            return
+        self._tasks[name] = asyncio.get_running_loop().create_task(self._run(name, work, delay_s))
+
+    async def _run(self, name: str, work: Work, delay_s: float) -> None:
+        what, pause_s = name.rpartition("/")[2], RETRY_S
+        try:
+            while True:
+                await asyncio.sleep(delay_s)
+                self._again.discard(name)
+                began_s = time.monotonic()
+                try:
+                    await work()
+                except LookupError:
+                    log.warning(
+                        "topics.not_shown", what=what, problem="LookupError"
+                    )  # nobody is there to see it
+                except Exception as problem:  # noqa: BLE001 - logged and counted there
+                    if isinstance(problem, Unavailable):
+                        log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
+                    else:
+                        self._failed(f"topics.{what}", problem)
+                    self._again.add(name)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, LONGEST_S)
+                else:
+                    pause_s = RETRY_S
+                await asyncio.sleep((time.monotonic() - began_s) * (1 / SHARE - 1))
+                if name not in self._again:
+                    return
+        finally:
+            self._again.discard(name)
+            del self._tasks[name]
+
+    async def close(self) -> None:
+        """Stop what is about to be done."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

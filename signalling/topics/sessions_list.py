@@ -1,0 +1,87 @@
+"""The Sessions List beside On-Demand Requests: visits claimed or live now, those that ended, and a visit's story."""
+
+from __future__ import annotations
+
+from signalling.hub import Hub, Socket
+from signalling.protocol import messages as m
+from signalling.protocol import views
+from signalling.rooms.quality_watch import calls_of
+from signalling.service import Service
+from signalling.store.mirror import Change, Mirror, Reset
+from signalling.store.past_visits import Query
+from signalling.store.records import NEWEST
+from signalling.visit.open_visits import TAKEN
+from signalling.visit.record import Actor, Visit
+
+TOPIC = "sessions"
+PAGE = 50
+
+
+class Sessions:
+    """The topic `sessions` of this worker's staff, and the questions about what was."""
+
+    def __init__(self, hub: Hub, service: Service) -> None:
+        self._hub = hub
+        self._service = service
+        service.mirrors.observers.append(self.news)
+
+    async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
+        """Subscribe staff."""
+        self._hub.subscribe(socket, f"{mirror.organisation}/{TOPIC}", mirror.version)
+        socket.send(self._snapshot(mirror))
+        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
+
+    async def show_whole(self, mirror: Mirror, _: str) -> None:
+        """Show the whole list."""
+        self._hub.tell(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
+
+    @staticmethod
+    def _snapshot(mirror: Mirror) -> m.SessionsSnapshot:
+        taken = sorted(mirror.visits.taken, key=lambda visit: (visit.claimed_ms or 0, visit.id))
+        rows = tuple(views.session_row(visit) for visit in taken)
+        return m.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
+
+    def news(self, news: Change | Reset) -> None:
+        """Show what changed. Called by the mirrors, in order."""
+        mirror = self._service.mirrors.known(news.organisation)
+        name = f"{news.organisation}/{TOPIC}"
+        if mirror is None or isinstance(news, Reset) or not self._hub.has(name):
+            return
+        if isinstance(news.after, Visit):
+            before = news.before if isinstance(news.before, Visit) else None
+            was = views.session_row(before) if before is not None and before.status in TAKEN else None
+            is_ = views.session_row(news.after) if news.after.status in TAKEN else None
+            if is_ is not None and is_ != was:
+                self._hub.tell(name, m.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
+            elif is_ is None and was is not None:
+                self._hub.tell(name, m.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit))
+
+    async def past(self, actor: Actor, request: m.SessionsPast) -> m.Past:
+        """Return ended visits that fit the filters, newest first. Raises `Unavailable`."""
+        policy = (await self._service.organisation(actor.organisation)).policy
+        query = Query(
+            text=request.text or "",
+            provider=request.provider,
+            outcome=request.outcome,
+            since_ms=request.since_ms,
+            before=NEWEST if request.before_ms is None else (request.before_ms, request.before_visit or ""),
+        )
+        found = await self._service.past.find(actor.organisation, query, PAGE + 1)
+        return m.Past(
+            reply_to=request.id,
+            more=len(found.visits) > PAGE or found.unread > 0,
+            unread=found.unread,
+            rows=tuple(views.past_row(visit, policy) for visit in found.visits[:PAGE]),
+        )
+
+    async def history(self, actor: Actor, request: m.VisitHistory) -> m.History | m.Error:
+        """Return a visit's story. Raises `Unavailable`."""
+        if await self._service.visit(actor.organisation, request.visit) is None:
+            return m.error(request.id, "not_found")
+        events = await self._service.store.history(actor.organisation, request.visit)
+        parts = tuple(
+            m.HistoryPart(kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note) for e in events
+        )
+        tallies = await calls_of(self._service.store, actor.organisation, request.visit)
+        calls = tuple(views.call(tally) for tally in tallies)
+        return m.History(reply_to=request.id, visit=request.visit, events=parts, calls=calls)

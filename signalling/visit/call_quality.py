@@ -1,0 +1,107 @@
+"""How good a party's call was, as counts: small however long it took, and those of several workers add up.
+
+Pure. A figure is kept to two digits with how often it was seen, which is what a median needs. Knows no relay and no
+store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from signalling.protocol.tags import MediaKind
+
+HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
+"""The figures: packets lost of what the party heard, and of what it sent, in 1/1000; ms; kbit/s of the picture."""
+
+
+class KindQuality(Protocol):
+    """One kind in one direction; `loss` is a share 0-1."""
+
+    @property
+    def kbps(self) -> float: ...
+    @property
+    def loss(self) -> float | None: ...
+
+
+class LegQuality(Protocol):
+    """What a relay knows of a leg at a moment; `received` is what the party hears."""
+
+    @property
+    def rtt_ms(self) -> float | None: ...
+    @property
+    def sent(self) -> Mapping[MediaKind, KindQuality]: ...
+    @property
+    def received(self) -> Mapping[MediaKind, KindQuality]: ...
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """One party's call so far. `seen`: by figure, each value to two digits and how often it was seen."""
+
+    party: str
+    name: str
+    connected_ms: float = 0.0
+    interruptions: int = 0
+    seen: dict[str, dict[int, int]] = {}
+
+    def take(self, quality: LegQuality) -> None:
+        """Count what a leg says now."""
+        heard = [kind.loss for kind in quality.received.values() if kind.loss is not None]
+        sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]
+        if heard:
+            self._count(HEARD_LOST, 1000 * max(heard))
+        if sent:
+            self._count(SENT_LOST, 1000 * max(sent))
+        if quality.rtt_ms is not None:
+            self._count(ROUND_TRIP, quality.rtt_ms)
+        picture = quality.received.get("video")
+        if picture is not None and picture.kbps >= 1:  # a camera that is off is no bad picture
+            self._count(PICTURE, picture.kbps)
+
+    def _count(self, figure: str, value: float) -> None:
+        seen, digits = self.seen.setdefault(figure, {}), two_digits(value)
+        seen[digits] = seen.get(digits, 0) + 1
+
+    def add(self, other: Tally) -> None:
+        """Count in what another worker saw of the same party."""
+        self.connected_ms += other.connected_ms
+        self.interruptions += other.interruptions
+        for figure, counts in other.seen.items():
+            seen = self.seen.setdefault(figure, {})
+            for value, times in counts.items():
+                seen[value] = seen.get(value, 0) + times
+
+
+def two_digits(value: float) -> int:
+    """Return the value to two digits that count: 7, 42, 130, 1200."""
+    number, scale = max(0, round(value)), 1
+    while number >= 100 * scale:
+        scale *= 10
+    return round(number / scale) * scale
+
+
+def average(seen: Mapping[int, int]) -> float:
+    """Return the mean of what was seen, 0 of nothing."""
+    return sum(value * times for value, times in seen.items()) / max(1, sum(seen.values()))
+
+
+def percentile(seen: Mapping[int, int], percent: int) -> int:
+    """Return the smallest value that `percent` of what was seen does not exceed; 0 of nothing."""
+    wanted = -(-sum(seen.values()) * percent // 100)
+    for value in sorted(seen):
+        wanted -= seen[value]
+        if wanted <= 0:
+            return value
+    return 0
+
+
+def merged(tallies: Iterable[Tally]) -> list[Tally]:
+    """Return one tally for each party and name, those who were connected longest first; nobody who never was."""
+    found: dict[tuple[str, str], Tally] = {}
+    for tally in tallies:
+        held = found.setdefault((tally.party, tally.name), Tally(party=tally.party, name=tally.name))
+        held.add(tally)
+    connected = [tally for tally in found.values() if tally.connected_ms >= 1]
+    return sorted(connected, key=lambda tally: (-round(tally.connected_ms / 1000), tally.party))

@@ -1,0 +1,77 @@
+"""Who is told of what under their bell: one row per event.
+
+Pure. Notices are written in the same commit as the event, so that none is lost and none comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from signalling.visit.record import Notice, Role, Staff, Visit
+from signalling.visit.rules import PATIENT, Event
+
+AWAY_MS = 30_000  # a patient who was away for less than this did not go anywhere
+
+Recipients = Callable[[Visit | None, Visit, Event, Mapping[str, Staff]], Iterable[str]]
+
+
+def _admins(_: Visit | None, __: Visit, ___: Event, staff: Mapping[str, Staff]) -> Iterable[str]:
+    return (s.id for s in staff.values() if s.role is Role.ADMIN)
+
+
+def _assignee(_: Visit | None, after: Visit, __: Event, ___: Mapping[str, Staff]) -> Iterable[str]:
+    return () if after.assignee is None else (after.assignee.id,)
+
+
+def _former_assignee(before: Visit | None, _: Visit, __: Event, ___: Mapping[str, Staff]) -> Iterable[str]:
+    return () if before is None or before.assignee is None else (before.assignee.id,)
+
+
+def _assigner(before: Visit | None, _: Visit, __: Event, ___: Mapping[str, Staff]) -> Iterable[str]:
+    return () if before is None or before.assigned_by is None else (before.assigned_by.id,)
+
+
+def _former_claimant(before: Visit | None, _: Visit, __: Event, ___: Mapping[str, Staff]) -> Iterable[str]:
+    return () if before is None or before.claimant is None else (before.claimant.id,)
+
+
+def _claimant_if_back(
+    before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
+) -> Iterable[str]:
+    """The claimant, when it is the patient who came back after a while."""
+    if before is None or after.claimant is None:
+        return ()
+    away_ms = before.parties[PATIENT].away_since_ms
+    back = away_ms is not None and after.parties[PATIENT].present
+    return (after.claimant.id,) if back and event.at_ms - (away_ms or 0) >= AWAY_MS else ()
+
+
+# event -> (the notice's kind, who is told)
+TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
+    "assigned": ("assigned", (_assignee,)),
+    "transferred": ("transferred", (_assignee, _former_claimant)),
+    "assignment_lapsed": ("assignment_lapsed", (_assigner, _former_assignee)),
+    "declined": ("declined", (_former_assignee, _admins)),
+    "returned": ("returned", (_former_claimant, _admins)),
+    "released": ("returned", (_former_claimant,)),
+    "entered": ("patient_back", (_claimant_if_back,)),
+}
+
+
+def notices(
+    before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
+) -> list[tuple[str, Notice]]:
+    """Return (person, notice) for everybody who is told of an event; nobody is told of what they did themselves."""
+    kind, recipients = TOLD.get(event.kind, ("", ()))
+    people = {person for rule in recipients for person in rule(before, after, event, staff)}
+    people.discard(event.by.id if event.by is not None else "")
+    notice = Notice(
+        id=notice_id,
+        kind=kind,
+        at_ms=event.at_ms,
+        visit=after.id,
+        name=after.patient.name,
+        by=event.by.name if event.by is not None else None,
+        note=event.note,
+    )
+    return [(person, notice) for person in sorted(people)]

@@ -1,0 +1,134 @@
+"""The open visits of an organisation, with what is asked of all of them at once kept ready: the queue in its order,
+who is in a session, which worker holds whose connection.
+
+Pure. Each change costs the same however many wait; a question that read them all would cost every command its
+length of the queue.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, ValuesView
+
+from signalling.visit import waiting
+from signalling.visit.record import Status, Visit
+
+TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
+
+
+class OpenVisits(Mapping[str, Visit]):
+    """Visits by id. `put` and `drop` are the only ways to change it."""
+
+    def __init__(self, visits: Iterable[Visit] = ()) -> None:
+        self._visits: dict[str, Visit] = {}
+        self._queue: list[waiting.Rank] = []
+        self._taken: dict[str, Visit] = {}
+        self._in_session: frozenset[str] | None = frozenset()
+        self._held: dict[str, dict[tuple[str, str], None]] = {}
+        for visit in sorted(visits, key=waiting.rank):  # in the queue's order an insertion is an append
+            self.put(visit)
+
+    def __getitem__(self, visit_id: str) -> Visit:
+        return self._visits[visit_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._visits)
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def values(self) -> ValuesView[Visit]:
+        """Return the visits, in no order."""
+        return self._visits.values()
+
+    def put(self, visit: Visit) -> None:
+        """Add a visit, or replace it by its newer version."""
+        before = self._visits.get(visit.id)
+        self._visits[visit.id] = visit
+        self._index(before, visit)
+
+    def drop(self, visit_id: str) -> None:
+        """Forget a visit; nothing happens where it is not known."""
+        before = self._visits.pop(visit_id, None)
+        if before is not None:
+            self._index(before, None)
+
+    def _index(self, before: Visit | None, after: Visit | None) -> None:
+        was, is_ = _rank(before), _rank(after)
+        if was != is_:
+            if was is not None:
+                del self._queue[bisect_left(self._queue, was)]
+            if is_ is not None:
+                insort(self._queue, is_)
+        if before is not None and before.status in TAKEN:
+            del self._taken[before.id]
+            self._in_session = None
+        if after is not None and after.status in TAKEN:
+            self._taken[after.id] = after
+            self._in_session = None
+        old, new = _connections(before), _connections(after)
+        if old != new:
+            for gone in old - new:
+                self._let_go(*gone)
+            for worker, visit_id, connection in new - old:
+                self._held.setdefault(worker, {})[visit_id, connection] = None
+
+    def _let_go(self, worker: str, visit_id: str, connection: str) -> None:
+        held = self._held[worker]
+        del held[visit_id, connection]
+        if not held:
+            del self._held[worker]
+
+    @property
+    def waiting(self) -> int:
+        """How many patients wait."""
+        return len(self._queue)
+
+    def queue(self) -> list[Visit]:
+        """Return the visits that wait, longest waiting first."""
+        return [self._visits[visit_id] for *_, visit_id in self._queue]
+
+    def place(self, visit_id: str) -> int | None:
+        """Return a visit's place in the queue, counted from 1; None where it does not wait."""
+        rank = _rank(self._visits.get(visit_id))
+        return None if rank is None else bisect_left(self._queue, rank) + 1
+
+    @property
+    def taken(self) -> ValuesView[Visit]:
+        """The visits that are claimed or live."""
+        return self._taken.values()
+
+    @property
+    def in_session(self) -> frozenset[str]:
+        """The ids of the staff who are in a live visit."""
+        if self._in_session is None:
+            self._in_session = frozenset(
+                v.claimant.id
+                for v in self._taken.values()
+                if v.status is Status.LIVE and v.claimant is not None
+            )
+        return self._in_session
+
+    @property
+    def holders(self) -> frozenset[str]:
+        """The workers that hold a connection of some party."""
+        return frozenset(self._held)
+
+    def held_by(self, worker: str) -> list[tuple[str, str]]:
+        """Return the connections that a worker holds, as (visit, connection)."""
+        return list(self._held.get(worker, ()))
+
+
+def _rank(visit: Visit | None) -> waiting.Rank | None:
+    return waiting.rank(visit) if visit is not None and visit.status is Status.QUEUED else None
+
+
+def _connections(visit: Visit | None) -> frozenset[tuple[str, str, str]]:
+    """Return (worker, visit, connection) of each."""
+    if visit is None:
+        return frozenset()
+    return frozenset(
+        (worker, visit.id, connection)
+        for party in visit.parties.values()
+        for connection, worker in party.connections.items()
+    )

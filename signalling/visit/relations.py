@@ -1,0 +1,118 @@
+"""What a decision about a visit needs and gives, and who somebody is to a visit.
+
+Pure. The rules stand in `rules.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from signalling.visit import setup_guide as guides
+from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, Staff, Visit
+
+PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties; guests' begin with GUEST_PREFIX
+GUEST_PREFIX = "guest-"
+MOST_GUESTS = 4
+
+
+# ----------------------------------------------------------------------------------------
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts a decision needs beside the record. `in_session`: ids of staff who are in a live visit.
+
+    `number`: of a visit that begins (`record.Visit`).
+    """
+
+    now_ms: int
+    number: int = 0
+    policy: Policy
+    guide: guides.Guide
+    staff: Mapping[str, Staff] = {}
+    in_session: frozenset[str] = frozenset()
+
+
+class Event(msgspec.Struct, frozen=True):
+    """What happened, for the history and for those who are told."""
+
+    kind: str
+    at_ms: int
+    by: Person | None = None
+    note: str | None = None
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """The visit as it becomes. `event` is None, and the visit the same, where the command had been done before."""
+
+    visit: Visit
+    event: Event | None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why not: a stable code (PROTOCOL.md#errors), and details that a page may show."""
+
+    code: str
+    details: dict[str, Any] = {}
+
+
+# -----------------------------------------------------------------------------------------
+
+ON_CALL, ASSIGNEE, CLAIMANT, ADMIN, SYSTEM, FACILITY = (
+    "on call",
+    "assignee",
+    "claimant",
+    "admin",
+    "system",
+    "facility",
+)
+ANYONE_STAFF, GUEST = "staff", "guest"
+PARTIES = (PATIENT, CLAIMANT)
+
+
+def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -> frozenset[str]:
+    """Return what the actor is to the visit; nothing at all for one of another organisation."""
+    found = set()
+    if visit is not None and visit.organisation != actor.organisation:
+        return frozenset()
+    if actor.role is Role.SYSTEM:
+        found.add(SYSTEM)
+    elif actor.role is Role.FACILITY:
+        if visit is None or _opened(visit, actor):
+            found.add(FACILITY)
+    elif actor.role is Role.PATIENT:
+        if visit is None or actor.visit == visit.id:
+            found.add(PATIENT)
+    elif actor.role is Role.GUEST:
+        if visit is not None and actor.visit == visit.id and actor.id in visit.parties:
+            found.add(GUEST)
+    elif actor.role in STAFF_ROLES:
+        found.add(ANYONE_STAFF)
+        staff = on_duty.get(actor.id)
+        if staff is not None and staff.on_call:
+            found.add(ON_CALL)
+        if actor.role is Role.ADMIN:
+            found.add(ADMIN)
+        if visit is not None and visit.assignee is not None and visit.assignee.id == actor.id:
+            found.add(ASSIGNEE)
+        if visit is not None and visit.claimant is not None and visit.claimant.id == actor.id:
+            found.add(CLAIMANT)
+    return frozenset(found)
+
+
+def _opened(visit: Visit, actor: Actor) -> bool:
+    """Whether this facility or program opened the visit. Records that do not say so go by the facility's name."""
+    if visit.opened_by is None:
+        return visit.facility == actor.name
+    return visit.opened_by == actor.id
+
+
+def party_key(visit: Visit, actor: Actor) -> str | None:
+    """Return which party of the visit the actor is ("patient", "provider", a guest's key), or None."""
+    if actor.role is Role.GUEST:
+        return actor.id if actor.visit == visit.id and actor.id in visit.parties else None
+    if actor.role is Role.PATIENT:
+        return PATIENT if actor.visit == visit.id else None
+    return PROVIDER if visit.claimant is not None and visit.claimant.id == actor.id else None

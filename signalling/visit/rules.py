@@ -1,0 +1,257 @@
+"""The visit's rules: which command, by whom, in which status, becomes what. All of them, and only here.
+
+`RULES` is the table of commands, `DEADLINES` that of things which happen by themselves; `decide` reads both. What
+a row does and asks is a function of that name in `effects.py`.
+Pure: `now_ms` and all facts come in the `Context`. `python -m signalling.visit.rules` prints the tables; docs/VISIT.md
+explains them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from signalling.visit import effects as do
+from signalling.visit.commands import (
+    Assign,
+    Claim,
+    Command,
+    Decline,
+    Dismiss,
+    Due,
+    End,
+    Enter,
+    Finish,
+    HangUp,
+    Invite,
+    Leave,
+    Open,
+    Release,
+    Reopen,
+    Save,
+    Start,
+    Transfer,
+    Unassign,
+    Withdraw,
+)
+from signalling.visit.effects import Effect, Guard
+from signalling.visit.record import Actor, Outcome, Policy, Role, Status, Visit
+from signalling.visit.relations import ADMIN as ADMIN
+from signalling.visit.relations import ANYONE_STAFF as ANYONE_STAFF
+from signalling.visit.relations import ASSIGNEE as ASSIGNEE
+from signalling.visit.relations import CLAIMANT as CLAIMANT
+from signalling.visit.relations import FACILITY as FACILITY
+from signalling.visit.relations import GUEST as GUEST
+from signalling.visit.relations import GUEST_PREFIX as GUEST_PREFIX
+from signalling.visit.relations import ON_CALL as ON_CALL
+from signalling.visit.relations import PARTIES as PARTIES
+from signalling.visit.relations import PATIENT as PATIENT
+from signalling.visit.relations import PROVIDER as PROVIDER
+from signalling.visit.relations import SYSTEM as SYSTEM
+from signalling.visit.relations import Context as Context
+from signalling.visit.relations import Decided as Decided
+from signalling.visit.relations import Event as Event
+from signalling.visit.relations import Refusal as Refusal
+from signalling.visit.relations import party_key as party_key
+from signalling.visit.relations import relations as relations
+
+OPEN, QUEUED, TAKEN = (
+    (Status.QUEUED, Status.CLAIMED, Status.LIVE),
+    (Status.QUEUED,),
+    (Status.CLAIMED, Status.LIVE),
+)
+SAME = None
+
+
+class Rule(NamedTuple):
+    """A row: in one of these statuses, this command, by one of these, becomes that, and is told as this event."""
+
+    statuses: tuple[Status, ...]
+    command: type[Command]
+    by: tuple[str, ...]
+    becomes: Status | None
+    event: str
+    effect: Effect
+    guards: tuple[Guard, ...] = ()
+    when: Callable[[Visit, Actor], bool] | None = None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule((), Open, (PATIENT, FACILITY), Status.QUEUED, "opened", do.opened),
+    Rule(OPEN, Save, (PATIENT,), SAME, "saved", do.saved, (do.answer_fits,)),
+    Rule(OPEN, Finish, (PATIENT,), SAME, "guide_finished", do.finished, (do.guide_complete,)),
+    Rule(QUEUED, Withdraw, (PATIENT, FACILITY), Status.ENDED, "withdrawn", do.ended(Outcome.WITHDRAWN)),
+    Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
+    Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
+    Rule(
+        QUEUED,
+        Claim,
+        (ON_CALL, ASSIGNEE, ADMIN),
+        Status.CLAIMED,
+        "claimed",
+        do.claimed,
+        (do.front_desk, do.may_claim),
+    ),
+    Rule(QUEUED, Decline, (ADMIN,), Status.ENDED, "declined", do.ended(Outcome.DECLINED)),
+    Rule(OPEN, Enter, (*PARTIES, GUEST), SAME, "entered", do.entered),
+    Rule(OPEN, Leave, (*PARTIES, GUEST, SYSTEM), SAME, "left", do.left),
+    Rule(TAKEN, Invite, (CLAIMANT,), SAME, "invited", do.invited, (do.room_for_guest,)),
+    Rule(TAKEN, Dismiss, (CLAIMANT,), SAME, "dismissed", do.dismissed, (do.is_guest,)),
+    Rule(TAKEN, Start, (GUEST,), SAME, "guest_started", do.pressed),
+    Rule((Status.CLAIMED,), Start, PARTIES, SAME, "started", do.pressed, when=do.other_has_not_pressed),
+    Rule((Status.CLAIMED,), Start, PARTIES, Status.LIVE, "went_live", do.went_live, when=do.other_pressed),
+    Rule((Status.LIVE,), HangUp, (PATIENT,), Status.CLAIMED, "hung_up", do.hung_up),
+    Rule(TAKEN, Release, (CLAIMANT, ADMIN), Status.QUEUED, "released", do.released),
+    Rule(TAKEN, Transfer, (CLAIMANT, ADMIN), Status.QUEUED, "transferred", do.transferred, (do.available,)),
+    Rule(TAKEN, End, (CLAIMANT, ADMIN), Status.ENDED, "ended", do.ended(Outcome.COMPLETED)),
+    Rule(
+        (Status.ENDED,),
+        Reopen,
+        (CLAIMANT,),
+        Status.CLAIMED,
+        "reopened",
+        do.reopened,
+        (do.within_limit,),
+        do.was_completed,
+    ),
+)
+
+
+class Deadline(NamedTuple):
+    """A row: in one of these statuses, at `due` (ms, None = never), by itself it becomes that."""
+
+    statuses: tuple[Status, ...]
+    due: Callable[[Visit, Policy], int | None]
+    becomes: Status | None
+    event: str
+    effect: Effect
+
+
+DEADLINES: tuple[Deadline, ...] = (
+    Deadline(
+        QUEUED,
+        lambda v, p: do.away(v, PATIENT, p.away_expiry_ms),
+        Status.ENDED,
+        "expired",
+        do.ended(Outcome.EXPIRED),
+    ),
+    Deadline(QUEUED, do.assignment_due, SAME, "assignment_lapsed", do.unassigned),
+    Deadline(
+        TAKEN, lambda v, p: do.away(v, PROVIDER, p.return_grace_ms), Status.QUEUED, "returned", do.released
+    ),
+    Deadline(TAKEN, do.press_of_the_absent(PATIENT), Status.CLAIMED, "paused", do.press_cleared(PATIENT)),
+    Deadline(TAKEN, do.press_of_the_absent(PROVIDER), Status.CLAIMED, "paused", do.press_cleared(PROVIDER)),
+)
+
+
+class DoneBefore(NamedTuple):
+    """A row: the command said again by the same person, whose answer was lost, is no error and changes nothing."""
+
+    command: type[Command]
+    statuses: tuple[Status, ...]
+    by: tuple[str, ...]
+    outcome: Outcome | None = None
+
+
+DONE_BEFORE: tuple[DoneBefore, ...] = (
+    DoneBefore(Claim, TAKEN, (CLAIMANT,)),
+    DoneBefore(Start, (Status.LIVE,), PARTIES),
+    DoneBefore(HangUp, (Status.CLAIMED,), (PATIENT,)),
+    DoneBefore(Leave, (Status.ENDED,), (*PARTIES, GUEST, SYSTEM)),
+    DoneBefore(End, (Status.ENDED,), (CLAIMANT,), Outcome.COMPLETED),
+    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), Outcome.WITHDRAWN),
+)
+
+QUIET = frozenset({"saved", "entered", "left"})  # events that happen too often to keep in the history
+_RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
+    command: tuple(rule for rule in RULES if rule.command is command)
+    for command in {rule.command for rule in RULES}
+}
+
+
+def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
+    """Return when something happens to the visit by itself, in store ms, or None."""
+    times = (row.due(visit, policy) for row in DEADLINES if visit.status in row.statuses)
+    return min((t for t in times if t is not None), default=None)
+
+
+def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
+    """Return the visit as the command makes it, or the refusal. `visit` is None for one that does not exist."""
+    if visit is not None and visit.organisation != actor.organisation:
+        return Refusal("not_found")  # another organisation's visit does not exist here
+    if isinstance(command, Due):
+        return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
+    if visit is None and not isinstance(command, Open):
+        return Refusal("not_found")
+    known = relations(visit, actor, context.staff)
+    fitting = [r for r in _RULES_OF[type(command)] if visit is None or visit.status in r.statuses]
+    allowed = [r for r in fitting if not known.isdisjoint(r.by)]
+    rule = next((r for r in allowed if visit is None or r.when is None or r.when(visit, actor)), None)
+    if rule is None:
+        return _without_row(visit, command, known, fitting)
+    for guard in rule.guards:
+        refusal = guard(visit, command, actor, context)
+        if refusal is not None:
+            return refusal
+    by = None if actor.role is Role.SYSTEM else actor.person
+    note = command.reason if isinstance(command, Decline) else None
+    event = Event(rule.event, context.now_ms, by, note)
+    return _become(visit, rule.effect(visit, command, actor, context), rule, event)
+
+
+def _become(before: Visit | None, after: Visit, row: Rule | Deadline, event: Event) -> Decided:
+    if row.becomes is not SAME:
+        after = replace(after, status=row.becomes)
+    if after == before:
+        return Decided(after, None)
+    return Decided(replace(after, version=after.version + 1), event)
+
+
+def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
+    if visit is None:
+        return Refusal("not_found")
+    system = Actor(organisation=visit.organisation, id="system", name="", role=Role.SYSTEM)
+    for row in DEADLINES:
+        due = row.due(visit, context.policy) if visit.status in row.statuses else None
+        if due is not None and due <= context.now_ms:
+            after = row.effect(visit, Due(), system, context)
+            return _become(visit, after, row, Event(row.event, context.now_ms))
+    return Decided(visit, None)
+
+
+def _without_row(
+    visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
+) -> Decided | Refusal:
+    """A command that no row lets this person do now: done before, or refused with the reason."""
+    if visit is None:
+        return Refusal("not_allowed")
+    for row in DONE_BEFORE:
+        said = isinstance(command, row.command) and visit.status in row.statuses
+        if said and not known.isdisjoint(row.by) and row.outcome in (None, visit.outcome):
+            return Decided(visit, None)
+    if isinstance(command, Claim) and visit.claimant is not None and ANYONE_STAFF in known:
+        return Refusal("already_claimed", {"by": {"id": visit.claimant.id, "name": visit.claimant.name}})
+    if known and all(known.isdisjoint(rule.by) for rule in fitting) and fitting:
+        wants_on_call = ANYONE_STAFF in known and any(ON_CALL in rule.by for rule in fitting)
+        return Refusal("not_on_call" if wants_on_call else "not_allowed")
+    return Refusal("wrong_status", {"status": str(visit.status)}) if known else Refusal("not_allowed")
+
+
+def tables() -> str:
+    """Return the two tables as Markdown, for people."""
+    lines = ["| status | command (by) | becomes | event |", "|---|---|---|---|"]
+    for rule in RULES:
+        when = f" when {rule.when.__name__.replace('_', ' ')}" if rule.when else ""
+        command = f"{rule.command.__name__} ({', '.join(rule.by)}){when}"
+        lines.append(
+            f"| {', '.join(rule.statuses) or '-'} | {command} | {rule.becomes or 'same'} | {rule.event} |"
+        )
+    lines += ["", "| status | by itself, at its deadline | becomes |", "|---|---|---|"]
+    lines += [f"| {', '.join(d.statuses)} | {d.event} | {d.becomes or 'same'} |" for d in DEADLINES]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(tables())  # noqa: T201

@@ -1,0 +1,177 @@
+"""The setup guide: the steps an organisation asks of a patient, and what counts as an answer to each.
+
+Pure. Knows no visit and no page; `rules.py` keeps the answers, the pages draw the steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+MAX_TEXT = 4000  # characters of one answer
+
+
+class Kind(StrEnum):
+    """What a step asks for."""
+
+    TEXT = "text"
+    CHOICE = "choice"
+    YES_NO = "yes_no"
+    DATE = "date"
+    CONSENT = "consent"
+    DEVICE_CHECK = "device_check"
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An answer to an earlier step, a choice's option or yes or no, on which a step is asked at all."""
+
+    step: str
+    answer: str | bool
+
+
+BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
+"""The kinds of step on whose answer others can depend."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One page of the setup guide. `options` belong to a choice, `text` to a consent (its full wording).
+
+    A step with `only_if` is asked only of those who gave that answer.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    help: str = ""
+    required: bool = True
+    options: tuple[str, ...] = ()
+    text: str = ""
+    only_if: Condition | None = None
+
+
+class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A version of an organisation's setup guide; a visit keeps the version it began with."""
+
+    version: int
+    steps: tuple[Step, ...]
+
+    def position(self, step_id: str) -> int | None:
+        """Return the index of a step from 0, or None where the guide has no such step."""
+        return next((i for i, step in enumerate(self.steps) if step.id == step_id), None)
+
+
+def _text(step: Step, answer: Any) -> str | None:
+    if not isinstance(answer, str):
+        return "must be text"
+    if len(answer) > MAX_TEXT:
+        return f"is longer than {MAX_TEXT} characters"
+    return "is required" if step.required and not answer.strip() else None
+
+
+def _choice(step: Step, answer: Any) -> str | None:
+    return None if answer in step.options else "must be one of the options"
+
+
+def _yes_no(_: Step, answer: Any) -> str | None:
+    return None if isinstance(answer, bool) else "must be yes or no"
+
+
+def _date(step: Step, answer: Any) -> str | None:
+    if answer == "" and not step.required:
+        return None
+    try:
+        date.fromisoformat(answer)
+    except (TypeError, ValueError):
+        return "must be a date (YYYY-MM-DD)"
+    return None
+
+
+def _consent(step: Step, answer: Any) -> str | None:
+    if not isinstance(answer, dict) or set(answer) - {"agreed", "signature"}:
+        return "must say whether you agree, and your name"
+    if answer.get("agreed") is not True:
+        return "must be agreed to" if step.required else None
+    signature = answer.get("signature")
+    if not isinstance(signature, str) or not signature.strip():
+        return "must be signed with your name"
+    return None
+
+
+def _device_check(_: Step, answer: Any) -> str | None:
+    parts = {"camera", "microphone", "speaker", "network"}
+    if not isinstance(answer, dict) or set(answer) - parts:
+        return "must name camera, microphone, speaker and network"
+    # Joining without a camera or a microphone is possible, so any word will do; its length is bounded.
+    return None if all(isinstance(v, str) and len(v) <= 60 for v in answer.values()) else "must be words"
+
+
+_CHECKS: dict[Kind, Callable[[Step, Any], str | None]] = {
+    Kind.TEXT: _text,
+    Kind.CHOICE: _choice,
+    Kind.YES_NO: _yes_no,
+    Kind.DATE: _date,
+    Kind.CONSENT: _consent,
+    Kind.DEVICE_CHECK: _device_check,
+}
+
+
+def problem(step: Step, answer: Any) -> str | None:
+    """Return what is wrong with an answer to a step that is being left, or None."""
+    if answer is None:
+        return "is required" if step.required else None
+    return _CHECKS[step.kind](step, answer)
+
+
+def draft_problem(answer: Any) -> str | None:
+    """Return why a half-typed answer cannot even be kept (its size or shape), or None."""
+    if answer is None or isinstance(answer, bool):
+        return None
+    if isinstance(answer, str):
+        return None if len(answer) <= MAX_TEXT else f"is longer than {MAX_TEXT} characters"
+    if isinstance(answer, dict) and len(answer) <= 8:
+        fits = all(
+            isinstance(v, bool) or v is None or (isinstance(v, str) and len(v) <= 200)
+            for v in answer.values()
+        )
+        return None if fits and all(len(k) <= 40 for k in answer) else "is too large"
+    return "is not an answer"
+
+
+def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
+    """Return the steps that are asked of somebody with these answers, in the guide's order.
+
+    What hangs on a step that is not asked is not asked either, whatever was answered to it before.
+    """
+    seen: dict[str, Step] = {}
+    for step in guide.steps:
+        on = step.only_if
+        if on is None or (on.step in seen and _same(answers.get(on.step), on.answer)):
+            seen[step.id] = step
+    return tuple(seen.values())
+
+
+def _same(given: Any, wanted: str | bool) -> bool:
+    # By type too: in Python, 1 == True.
+    return type(given) is type(wanted) and bool(given == wanted)
+
+
+def condition_problem(steps: Sequence[Step], index: int) -> str | None:
+    """Return what is wrong with the condition of a step, as the end of a sentence about it, or None."""
+    on = steps[index].only_if
+    if on is None:
+        return None
+    asked = next((step for step in steps[:index] if step.id == on.step), None)
+    if asked is None or asked.kind not in BRANCHING:
+        return "depends on a step that does not come before it"
+    fits = isinstance(on.answer, bool) if asked.kind is Kind.YES_NO else on.answer in asked.options
+    return None if fits else "depends on an answer that the step does not have"
+
+
+def missing(guide: Guide, answers: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ids of the steps that are asked and whose answer is missing or wrong, in the guide's order."""
+    steps = visible(guide, answers)
+    return tuple(step.id for step in steps if problem(step, answers.get(step.id)) is not None)

@@ -1,0 +1,72 @@
+"""Synthetic parties: a call between two aiortc peers, one between such a peer and black, and a group of three."""
+
+from media import Connected, OfferNeeded, Relay, RelaySettings
+from media.peers.aiortc_peer import SyntheticParty
+
+
+async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
+    relay = await Relay.open(RelaySettings())
+    room = relay.room("room")
+    events: dict[str, list[object]] = {"a": [], "b": []}
+    peers = {name: SyntheticParty() for name in events}
+    for name, peer in peers.items():
+        party = room.join(name, events[name].append)
+        party.accept(await peer.answer(party.offer()))
+    for peer in peers.values():
+        await peer.wait_connected()
+        peer.start()
+    assert all(peer.frames_decoded == 0 for peer in peers.values())
+    room.set_gate(True)
+    for peer in peers.values():
+        await peer.wait_for(lambda peer=peer: peer.pictures_decoded > 3 and peer.audio_energy > 0.5)  # type: ignore[misc]
+        assert peer.first_frame_was_picture
+    assert events == {"a": [Connected()], "b": [Connected()]}
+    for peer in peers.values():
+        await peer.close()
+    await relay.close()
+
+
+async def test_a_synthetic_party_sends_black_and_silence_until_it_starts() -> None:
+    relay = await Relay.open(RelaySettings())
+    room = relay.room("room")
+    room.set_gate(True)
+    peers = [SyntheticParty(), SyntheticParty()]
+    for name, peer in zip("ab", peers, strict=True):
+        party = room.join(name, lambda event: None)
+        party.accept(await peer.answer(party.offer()))
+    await peers[0].wait_for(lambda: peers[0].frames_decoded > 5 and peers[0].audio_frames > 5)
+    assert peers[0].pictures_decoded == 0
+    assert peers[0].audio_energy < 1e-3
+    for peer in peers:
+        await peer.close()
+    await relay.close()
+
+
+async def test_three_synthetic_parties_see_and_hear_each_other_whoever_came_first() -> None:
+    relay = await Relay.open(RelaySettings())
+    room = relay.room("room")
+    events: dict[str, list[object]] = {name: [] for name in ("patient", "provider", "guest")}
+    peers = {name: SyntheticParty() for name in events}
+    parties = {}
+    for name, peer in peers.items():
+        opposite = "provider" if name == "patient" else "patient"
+        party = parties[name] = room.join(name, events[name].append, opposite=opposite)
+        party.accept(await peer.answer(party.offer()))
+        await peer.wait_connected()
+        for other, heard in events.items():
+            if OfferNeeded() in heard:
+                heard.remove(OfferNeeded())
+                parties[other].accept(await peers[other].answer(parties[other].offer()))
+        peer.start()
+    room.set_gate(True)
+    for name, peer in peers.items():
+        others = peers.keys() - {name}
+        await peer.wait_for(
+            lambda peer=peer, others=others: (  # type: ignore[misc]
+                all(peer.pictures_from[other] > 3 for other in others) and peer.audio_energy > 0.5
+            )
+        )
+    assert all(heard == [Connected()] for heard in events.values()), "nobody had to connect anew"
+    for peer in peers.values():
+        await peer.close()
+    await relay.close()

@@ -1,0 +1,81 @@
+"""The server's own transport-cc feedback, read back as the draft says a sender must."""
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.protocols.transport_cc import Arrivals, build_feedback
+
+
+def read(packet: bytes) -> tuple[int, dict[int, int]]:
+    """(feedback count, sequence number -> arrival in units of 250 µs) of a feedback packet."""
+    base, statuses = struct.unpack_from("!HH", packet, 12)
+    clock, count = int.from_bytes(packet[16:19], "big") * 256, packet[19]
+    symbols: list[int] = []
+    at = 20
+    while len(symbols) < statuses:
+        (chunk,) = struct.unpack_from("!H", packet, at)
+        at += 2
+        if chunk >> 15 == 0:
+            symbols += [chunk >> 13 & 3] * (chunk & 0x1FFF)
+        elif chunk >> 14 & 1:
+            symbols += [chunk >> (12 - 2 * place) & 3 for place in range(7)]
+        else:
+            symbols += [chunk >> (13 - place) & 1 for place in range(14)]
+    arrived = {}
+    for place, symbol in enumerate(symbols[:statuses]):
+        if symbol == 1:
+            delta, at = packet[at], at + 1
+        elif symbol == 2:
+            (delta,), at = struct.unpack_from("!h", packet, at), at + 2
+        else:
+            continue
+        clock += delta
+        arrived[(base + place) & 0xFFFF] = clock
+    assert len(packet) - at < 4
+    return count, arrived
+
+
+@given(
+    st.integers(0, 0xFFFF),
+    st.lists(st.tuples(st.integers(1, 20), st.integers(0, 100_000)), min_size=1, max_size=150),
+    st.integers(0, 1 << 30),
+)
+def test_every_arrival_is_told_with_its_time(first: int, steps: list[tuple[int, int]], began_us: int) -> None:
+    sequence, at_us, seen = first, began_us, []
+    for skip, wait_us in steps:
+        sequence, at_us = sequence + skip, at_us + wait_us
+        seen.append((sequence & 0xFFFF, at_us))
+    _, arrived = read(build_feedback(seen, 3, 1, 2))
+    kept = [(number, at) for number, at in seen if number in arrived]
+    assert kept[0] == seen[0]
+    assert len(kept) == len([number for number, _ in seen if (number - seen[0][0]) & 0xFFFF < 2000])
+    reference = began_us // 64_000 * 256
+    for number, at in kept:
+        assert abs(arrived[number] - at / 250) <= 1 or reference > 0xFFFFFF * 256
+
+
+def test_packets_that_overtook_each_other_are_told_in_order() -> None:
+    _, arrived = read(build_feedback([(10, 1_000), (8, 2_000), (9, 3_000)], 0, 1, 2))
+    assert list(arrived) == [8, 9, 10]
+    assert [arrived[number] for number in (10, 8, 9)] == [4, 8, 12]
+
+
+def test_feedback_is_counted_and_empties_the_list() -> None:
+    arrivals = Arrivals()
+    assert arrivals.feedback(1, 2) is None
+    counts = []
+    for number in range(3):
+        arrivals.add(number, number)
+        packet = arrivals.feedback(1, 2)
+        assert packet is not None
+        counts.append(read(packet)[0])
+    assert counts == [0, 1, 2]
+
+
+def test_a_flood_of_arrivals_stays_bounded() -> None:
+    arrivals = Arrivals()
+    for number in range(100_000):
+        arrivals.add(number & 0xFFFF, number)
+    assert len(arrivals) <= 400

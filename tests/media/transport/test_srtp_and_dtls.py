@@ -1,0 +1,96 @@
+"""Keys and their use: both bindings give the same bytes, a changed one is noticed, a handshake survives lost
+flights."""
+
+import dataclasses
+import time
+
+import pytest
+from aiortc.rtcdtlstransport import certificate_digest
+
+from media.protocols.sdp import Fingerprint
+from media.transport import srtp
+from media.transport.dtls import Association, Identity
+
+
+@pytest.mark.parametrize("binding", [srtp.native_binding(), srtp.public_binding()], ids=lambda b: b.name)
+def test_each_binding_works(binding: srtp.Binding) -> None:
+    assert srtp.works(binding)
+
+
+def test_the_native_binding_is_used_where_it_works() -> None:
+    assert srtp.best_binding().name == "libsrtp"
+
+
+def test_the_public_api_takes_over_where_the_native_one_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def changed() -> srtp.Binding:
+        raise AttributeError("_srtp")
+
+    monkeypatch.setattr(srtp, "native_binding", changed)
+    assert srtp.best_binding().name == "pylibsrtp"
+
+
+def test_a_binding_that_encrypts_nothing_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = dataclasses.replace(srtp.native_binding(), protect=lambda context, handle, length: 0)
+    monkeypatch.setattr(srtp, "native_binding", lambda: broken)
+    assert srtp.best_binding().name == "pylibsrtp"
+
+
+def handshake(drop: int = 0) -> tuple[Association, Association]:
+    """A client and a server that shook hands, though the first `drop` datagrams were lost."""
+    to_server: list[bytes] = []
+    to_client: list[bytes] = []
+    server = Association(Identity(0.0), to_client.append)
+    client = Association(Identity(0.0), to_server.append, client=True)
+    client.begin()
+    lost = 0
+    for _ in range(400):
+        for queue, end in ((to_server, server), (to_client, client)):
+            while queue:
+                datagram = queue.pop(0)
+                if lost < drop:
+                    lost += 1
+                else:
+                    end.feed(datagram)
+            end.retransmit()
+        if server.established and client.established:
+            break
+        if drop:
+            time.sleep(0.01)  # OpenSSL reads the clock itself
+    return server, client
+
+
+@pytest.mark.parametrize("drop", [0, 2])
+def test_a_handshake_ends_in_one_set_of_keys(drop: int) -> None:
+    server, client = handshake(drop)
+    assert server.established
+    assert client.established
+    packet = srtp.PROBE
+    sealed = client.established.keys.outbound.protect(packet)
+    assert server.established.keys.inbound.unprotect(sealed) == packet
+    assert server.established.profile == "SRTP_AEAD_AES_128_GCM"
+
+
+def test_a_certificate_is_known_by_each_of_its_fingerprints_and_by_no_other() -> None:
+    _, client = handshake()
+    assert client.established
+    shown = client.established
+    assert not shown.shows((Identity(0.0).fingerprint,))
+    assert not shown.shows(())
+    for algorithm in ("sha-256", "sha-384", "sha-512"):
+        assert shown.shows((Fingerprint(algorithm, certificate_digest(shown.certificate, algorithm)),))
+
+
+def test_a_goodbye_is_heard() -> None:
+    server, client = handshake()
+    sent: list[bytes] = []
+    client._send = sent.append
+    client.close()
+    for datagram in sent:
+        server.feed(datagram)
+    assert server.closed
+
+
+def test_a_certificate_is_replaced_after_a_week() -> None:
+    identity = Identity(1000.0)
+    assert identity.fresh(1000.0 + 6 * 24 * 3600)
+    assert not identity.fresh(1000.0 + 8 * 24 * 3600)

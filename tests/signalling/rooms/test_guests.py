@@ -1,0 +1,97 @@
+"""Guests in a visit's media: seen and heard from their own Start on, gone the moment they are dismissed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.rooms.occupants import Room
+from signalling.visit.record import Actor, Role
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.rooms.test_rooms import both, join, start
+from tests.signalling.test_clinic_side import refused
+from tests.signalling.waits import until
+
+
+async def guest(
+    open_: Clinic, provider: SignallingClient, patient: Actor, name: str = "Rosa Diaz"
+) -> tuple[str, SignallingClient]:
+    """Somebody is invited and is on the visit's page: return their key and their client."""
+    invited = await provider.request("visit.invite", visit=patient.visit, name=name, relation="interpreter")
+    actor = Actor(organisation=ORG, id=invited["guest"], name=name, role=Role.GUEST, visit=patient.visit)
+    client = await open_.connect(actor, 1)
+    await client.request("subscribe", topic=f"visit/{patient.visit}")
+    await client.request("subscribe", topic=f"chat/{patient.visit}")
+    await client.request("visit.enter", visit=patient.visit)
+    return invited["guest"], client
+
+
+def room_of(open_: Clinic, patient: Actor) -> Room:
+    """The visit's one room."""
+    (room,) = [
+        w.rooms._rooms[f"{patient.visit}"] for w in open_.workers if f"{patient.visit}" in w.rooms._rooms
+    ]
+    return room
+
+
+def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
+    """Whether the relay lets a party take part."""
+    found: Any = room_of(open_, patient).occupants[party].leg
+    return bool(found._party.admitted)
+
+
+async def test_a_guest_takes_part_from_their_own_start_on(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        key, rosa = await guest(two, provider, patient)
+        for client in (their, provider, rosa):
+            await join(client, patient)
+        await start(patient, their, provider)
+        await until(lambda: bool(getattr(room_of(two, patient).media, "gate", False)))
+        assert not admitted(two, patient, key)
+        assert admitted(two, patient, "patient")
+        await rosa.request("visit.start", visit=patient.visit)
+        await until(lambda: admitted(two, patient, key))
+
+
+async def test_everybody_who_was_there_is_offered_the_newcomer_over_the_same_connection(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        await join(their, patient)
+        await join(provider, patient)
+        key, rosa = await guest(two, provider, patient)
+        offer = await join(rosa, patient)
+        assert offer["fresh"]
+        for party in ("patient", "provider"):
+            assert offer["sdp"].count(f"a=msid:{party} ") == 2
+        for client, other in ((their, "provider"), (provider, "patient")):
+            again = await client.expect("media.offer")
+            assert not again["fresh"]
+            assert again["offer"] == 2
+            assert again["sdp"].count(f"a=msid:{other} ") == 2
+            assert again["sdp"].count(f"a=msid:{key} ") == 2
+
+
+async def test_a_dismissed_guest_loses_the_media_and_hears_nothing_more_of_the_visit(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        key, rosa = await guest(two, provider, patient)
+        await join(their, patient)
+        await join(rosa, patient)
+        room = room_of(two, patient)
+        leg: Any = room.occupants[key].leg
+        await provider.request("visit.dismiss", visit=patient.visit, guest=key)
+        await rosa.expect("visit.state", lambda m: key not in m["visit"]["parties"])
+        await until(lambda: key not in room.occupants)
+        assert leg._party.gone
+        for request in ("media.join", "media.restart", "visit.enter", "visit.start"):
+            assert await refused(rosa, request, visit=patient.visit) == "not_allowed"
+        for topic in ("visit", "chat"):
+            assert await refused(rosa, "subscribe", topic=f"{topic}/{patient.visit}") == "not_found"
+            for worker in two.workers:
+                heard = worker.hub.subscribers(f"{ORG}/{topic}/{patient.visit}")
+                assert not any(socket.actor.id == key for socket in heard)

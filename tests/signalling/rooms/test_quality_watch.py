@@ -1,0 +1,159 @@
+"""How good a call was is kept with its visit: counted by the relay, told in the history, two workers' parts as one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from media import KindQuality, Quality
+from media.peers.aiortc_peer import SyntheticParty
+from signalling.clients.client import SignallingClient
+from signalling.protocol import views
+from signalling.rooms.quality_watch import key
+from signalling.visit import call_quality as t
+from signalling.visit.record import Actor
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.rooms.test_rooms import both, join, start
+from tests.signalling.waits import until
+
+
+async def sit(client: SignallingClient, patient: Actor, peer: SyntheticParty) -> None:
+    """Join the media and answer the offer."""
+    offer = await join(client, patient)
+    sdp = await peer.answer(offer["sdp"])
+    await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
+    await peer.wait_connected()
+
+
+@asynccontextmanager
+async def call(open_: Clinic) -> AsyncIterator[tuple[Actor, SignallingClient, SignallingClient]]:
+    """A live call between two who see and hear each other: the patient, their client and the provider's."""
+    for worker in open_.workers:
+        worker.rooms.calls.look_s = 0.05
+    patient, their, provider = await both(open_, 1, 0)
+    peers = SyntheticParty(), SyntheticParty()
+    for client, peer in zip((their, provider), peers, strict=True):
+        await sit(client, patient, peer)
+        peer.start()
+    await start(patient, their, provider)
+    for peer in peers:
+        await peer.wait_for(lambda peer=peer: peer.pictures_decoded > 2)  # type: ignore[misc]
+    yield patient, their, provider
+    for peer in peers:
+        await peer.close()
+
+
+async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[str, dict[str, object]]:
+    """What the history says of the visit's call, once it says it of so many parties, by party."""
+    async with asyncio.timeout(20):
+        while True:
+            found = (await client.request("visit.history", visit=patient.visit))["calls"]
+            if len(found) == parties:
+                return {each["party"]: each for each in found}
+            await asyncio.sleep(0.02)
+
+
+async def test_a_calls_quality_stands_in_the_visits_history_after_its_end(valkey: Redis) -> None:
+    async with clinic(valkey) as two, call(two) as (patient, _, provider):
+        assert (await provider.request("visit.history", visit=patient.visit))["calls"] == []
+        owner = next(w for w in two.workers if w.rooms._rooms)
+        room = owner.rooms._rooms[f"{patient.visit}"]
+        await until(lambda: all(t.PICTURE in tally.seen for tally in room.tallies.values()))
+        await provider.request("visit.end", visit=patient.visit)
+        found = await calls(provider, patient, 2)
+        assert found["patient"]["name"] == "Ana Ruiz"
+        assert found["provider"]["name"] == "Dr M. Osei"
+        for each in found.values():
+            assert 0 < each["connected_ms"] < 60_000  # type: ignore[operator]
+            assert each["interruptions"] == 0
+            assert each["picture_kbps"]["usual"] > 1  # type: ignore[index]
+        for sealed in await valkey.hvals(key(ORG, f"{patient.visit}")):
+            assert b"Ana" not in sealed
+            assert b"seen" not in sealed
+
+
+async def test_what_is_counted_is_kept_now_and_then_and_when_the_patient_returns_to_the_queue(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two, call(two) as (patient, _, provider):
+        owner = next(w for w in two.workers if w.rooms._rooms)
+        owner.rooms._rooms[f"{patient.visit}"].kept_s = -1000.0
+        assert set(await calls(provider, patient, 2)) == {"patient", "provider"}
+        await valkey.delete(key(ORG, f"{patient.visit}"))
+        await provider.request("visit.release", visit=patient.visit)
+        assert set(await calls(provider, patient, 2)) == {"patient", "provider"}
+
+
+async def test_a_worker_that_stops_and_the_one_that_takes_over_tell_one_call_with_an_interruption(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two, call(two) as (patient, their, provider):
+        owner = next(w for w in two.workers if w.rooms._rooms)
+        room = owner.rooms._rooms[f"{patient.visit}"]
+        peer = SyntheticParty()
+        await sit(their, patient, peer)  # a reload: the first leg ends
+        await until(lambda: room.tallies["patient", "Ana Ruiz"].interruptions == 1)
+        before = room.tallies["provider", "Dr M. Osei"].connected_ms
+        await two.workers[0].drain()
+        found = await calls(provider, patient, 2) if provider.welcome["worker"] != owner.id else None
+        if found is None:
+            back = await two.connect(two.provider(), 1)
+            found = await calls(back, patient, 2)
+        assert found["patient"]["interruptions"] == 1
+        assert found["provider"]["connected_ms"] >= round(before)  # type: ignore[operator]
+        await peer.close()
+
+
+def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
+    """A leg's word; loss in both directions."""
+    silent = KindQuality(0.0, None, None)
+    picture = KindQuality(kbps, loss, None)
+    return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})
+
+
+def test_the_usual_round_trip_is_the_median_and_the_loss_is_what_was_lost_in_all() -> None:
+    tally = t.Tally(party="patient", name="Ana Ruiz", connected_ms=60_000)
+    for second in range(20):
+        tally.take(quality(0.2 if second == 0 else 0.0, 300 if second < 2 else 42.4, 800))
+    found = views.call(tally)
+    assert found.heard_lost is not None
+    assert found.heard_lost.usual == 1.0, "one second in twenty lost a fifth"
+    assert found.round_trip_ms is not None
+    assert (found.round_trip_ms.usual, found.round_trip_ms.worse) == (42, 300)
+    assert found.picture_kbps is not None
+    assert found.picture_kbps.usual == 800
+
+
+def test_nothing_is_said_of_what_is_not_known_nor_of_who_was_never_connected() -> None:
+    tally = t.Tally(party="patient", name="Ana Ruiz", connected_ms=1000)
+    tally.take(quality(None, None, 0.0))
+    found = views.call(tally)
+    assert (found.heard_lost, found.sent_lost, found.round_trip_ms, found.picture_kbps) == (None,) * 4
+    assert t.merged([t.Tally(party="provider", name="Dr Osei")]) == []
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1))
+def test_a_tally_stays_small_and_its_median_is_right_to_two_digits(values: list[float]) -> None:
+    seen: dict[int, int] = {}
+    for value in values:
+        digits = t.two_digits(value)
+        seen[digits] = seen.get(digits, 0) + 1
+        assert abs(digits - value) <= max(0.51, 0.051 * value)
+    assert len(seen) <= 100 + 90 * 4 + 1
+    median = sorted(values)[(len(values) - 1) // 2]
+    assert t.percentile(seen, 50) == t.two_digits(median)
+
+
+def test_parts_of_a_call_add_up() -> None:
+    parts = [t.Tally(party="patient", name="Ana Ruiz", connected_ms=1000, interruptions=1) for _ in range(3)]
+    for part in parts:
+        part.take(quality(0.1, 20, 500))
+    (whole,) = t.merged(parts)
+    assert (whole.connected_ms, whole.interruptions) == (3000, 3)
+    assert whole.seen[t.ROUND_TRIP] == {20: 3}
+    assert parts[0].seen[t.ROUND_TRIP] == {20: 1}, "nothing is counted twice the next time"

@@ -1,0 +1,203 @@
+"""A room's media follows its people and the record: over worker deaths and second tabs, open in no state but live."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.store.records import Keys
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role, Visit
+from signalling.visit.rules import Decided, Event, decide
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.sockets.test_presence import record
+from tests.signalling.visits import context
+from tests.signalling.waits import until
+from tests.signalling.worker_process import worker_process
+
+
+async def both(
+    open_: Clinic, provider_worker: int | str = 0, patient_worker: int = 0
+) -> tuple[Actor, SignallingClient, SignallingClient]:
+    """A claimed visit with both on its page: return the patient, their client and the provider's."""
+    patient = await open_.arrive()
+    their = await open_.connect(patient, patient_worker)
+    await their.request("visit.enter", visit=patient.visit)
+    provider = await open_.on_call(open_.provider(), provider_worker)
+    await provider.request("visit.claim", visit=patient.visit)
+    await provider.request("visit.enter", visit=patient.visit)
+    return patient, their, provider
+
+
+async def join(client: SignallingClient, patient: Actor) -> dict[str, Any]:
+    """Join the media; return the offer."""
+    await client.request("media.join", visit=patient.visit)
+    return await client.expect("media.offer")
+
+
+def gates(open_: Clinic, patient: Actor) -> list[bool]:
+    """Return whether the gates of the visit's rooms are open, on whichever workers have one."""
+    found = [worker.rooms._rooms.get(f"{patient.visit}") for worker in open_.workers]
+    return [room.media.gate for room in found if room is not None]
+
+
+async def owner_of(valkey: Redis, patient: Actor) -> str | None:
+    """Return the worker whose lease of the visit's room stands in the store."""
+    store: Any = valkey
+    owner = await store.hget(Keys(ORG).record("lease", f"{patient.visit}"), "owner")
+    return None if owner is None else str(owner.decode())
+
+
+async def start(patient: Actor, *clients: SignallingClient) -> None:
+    """Press Start Session."""
+    for client in clients:
+        await client.request("visit.start", visit=patient.visit)
+
+
+async def test_the_gate_is_open_while_the_visit_is_live_and_at_no_other_time(valkey: Redis) -> None:
+    async with clinic(valkey, grace_ms=300) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(their, patient)
+        await join(provider, patient)
+        assert gates(two, patient) == [False]
+        await start(patient, provider)
+        assert gates(two, patient) == [False], "one press opens nothing"
+        await start(patient, their)
+        await until(lambda: gates(two, patient) == [True])
+        await their.request("visit.hang_up", visit=patient.visit)
+        await until(lambda: gates(two, patient) == [False])
+        await start(patient, their)
+        await until(lambda: gates(two, patient) == [True])
+        await their.request("visit.leave", visit=patient.visit)
+        await until(lambda: gates(two, patient) == [False])
+        await their.request("visit.enter", visit=patient.visit)
+        assert gates(two, patient) == [False], "back after the grace: press again"
+
+
+@pytest.mark.parametrize("how", ["visit.end", "visit.release"])
+async def test_after_the_end_and_after_a_return_to_the_queue_there_is_no_room(
+    valkey: Redis, how: str
+) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(their, patient)
+        await start(patient, provider, their)
+        await until(lambda: gates(two, patient) == [True])
+        (room,) = [w.rooms._rooms[f"{patient.visit}"].media for w in two.workers if w.rooms._rooms]
+        await provider.request(how, visit=patient.visit)
+        await until(lambda: gates(two, patient) == [])
+        assert not room.gate
+
+        async def lease_given_back() -> bool:
+            return await owner_of(valkey, patient) is None
+
+        await until(lease_given_back)
+
+
+async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_asking(
+    valkey: Redis, valkey_url: str
+) -> None:
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        patient, their, provider = await both(one, other.url, 0)
+        await join(provider, patient)
+        assert await owner_of(valkey, patient) == other.id
+        await join(their, patient)
+        await start(patient, provider, their)
+        # A worker that has only just started calls nobody dead yet.
+        await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
+        other.kill()
+        offer = await their.expect("media.offer", timeout_s=3)
+        assert offer["fresh"]
+        await provider.wait_closed()
+        back = await one.connect(one.provider(), 0, resume=provider.welcome["resume"])
+        offer = await back.expect("media.offer", timeout_s=3)
+        assert offer["fresh"]
+        assert (await record(one, patient)).status == "live", "nobody presses anything again"
+        assert gates(one, patient) == [True]
+
+
+async def test_whoever_resumes_on_another_worker_keeps_the_seat_and_is_offered_there(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 0, 0)
+        await join(their, patient)
+        await join(provider, patient)
+        their.vanish()
+        await their.wait_closed()
+        back = await two.connect(patient, 1, resume=their.welcome["resume"])
+        owner = two.workers[0].rooms._rooms[f"{patient.visit}"]
+        await until(lambda: owner.occupants["patient"].seat.worker == two.workers[1].id)
+        await provider.request("media.mute", visit=patient.visit, kind="video", muted=True)
+        assert (await back.expect("media.muted"))["party"] == "provider"
+        await back.request("media.restart", visit=patient.visit)
+        assert not (await back.expect("media.offer"))["fresh"]
+        # What the first worker says once it has waited for the socket in vain unseats nobody.
+        await until(lambda: not two.workers[0].lingering, 6)
+        await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
+        assert not (await back.expect("media.muted"))["muted"]
+        assert "patient" in owner.occupants
+
+
+async def test_a_second_tab_takes_the_media_over_and_the_first_may_take_it_back(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, first, _ = await both(two)
+        await join(first, patient)
+        second = await two.connect(patient, 1)
+        assert (await join(second, patient))["fresh"]
+        await first.expect("media.taken_over")
+        with pytest.raises(Exception, match="no_room"):
+            await first.request("media.restart", visit=patient.visit)
+        assert (await join(first, patient))["fresh"]
+        await second.expect("media.taken_over")
+
+
+async def test_a_draining_workers_rooms_move_and_it_takes_no_new_ones(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(their, patient)
+        await join(provider, patient)
+        await two.workers[0].drain()
+        for client in (their, provider):
+            await client.expect("media.gone")
+        assert await their.wait_closed() == 1001
+        assert (await join(provider, patient))["fresh"]
+        assert await owner_of(valkey, patient) == two.workers[1].id
+
+
+async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patient_in_all_the_same(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, 1) as one:
+        patient = await one.arrive()
+        their = await one.connect(patient)
+        await their.request("subscribe", topic=f"visit/{patient.visit}")
+        worker = one.workers[0]
+        worker.bus._ear.handlers.pop(
+            Keys(ORG).stream.encode()
+        )  # what the dying worker would have said is not heard
+        visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
+        provider = one.provider(role=Role.ADMIN)
+        decided = decide(visit, c.Claim(), provider, context(now_ms))
+        assert isinstance(decided, Decided)
+        assert isinstance(decided.event, Event)
+        committed = await worker.service.store.commit(
+            ORG, decided.visit, decided.event, index_score=decided.visit.arrived_ms
+        )
+        assert committed is not None
+        pulled = await their.expect("visit.state", lambda m: m["visit"]["status"] == "claimed", timeout_s=2)
+        assert pulled["visit"]["claimant"]["name"] == provider.name
+
+
+async def test_a_room_whose_lease_was_given_back_late_is_one_room(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(their, patient)
+        for _ in range(5):
+            await provider.request("visit.release", visit=patient.visit)
+            await provider.request("visit.claim", visit=patient.visit)
+            await join(their, patient)
+            await join(provider, patient)
+            assert len(gates(two, patient)) == 1, "both sit in the same room"

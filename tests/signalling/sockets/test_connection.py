@@ -1,0 +1,251 @@
+"""One WebSocket and its limits: each fault has its own code, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import msgpack
+import pytest
+from redis.asyncio import Redis
+
+from signalling.clients.client import JSON, MSGPACK, Closed, SignallingError
+from signalling.visit.record import Actor
+from signalling.worker import Limits
+from tests.signalling.clinic import Clinic, clinic, headers
+from tests.signalling.waits import until
+
+
+@pytest.fixture
+async def two(valkey: Redis) -> AsyncIterator[Clinic]:
+    async with clinic(valkey) as opened:
+        yield opened
+
+
+async def raw(
+    two: Clinic, actor: Actor | None = None, subprotocol: str = JSON
+) -> aiohttp.ClientWebSocketResponse:
+    """Open a socket that has said nothing yet."""
+    said = headers(actor) if actor is not None else {}
+    return await two.http.ws_connect(two.url(0), protocols=(subprotocol,), headers=said)
+
+
+async def hello(two: Clinic, **fields: Any) -> aiohttp.ClientWebSocketResponse:
+    """Open a provider's socket and say hello."""
+    ws = await raw(two, two.provider())
+    await ws.send_json({"type": "hello", "id": 1, "role": "staff", **fields})
+    assert (await ws.receive_json(timeout=20))["type"] == "welcome"
+    return ws
+
+
+async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, list[dict[str, Any]]]:
+    """Return the close code, and what was said before it."""
+    said: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        async for message in ws:
+            said.append(json.loads(message.data))  # noqa: PERF401 (what was said before a time-out counts too)
+    return ws.close_code, said
+
+
+async def test_a_socket_that_says_nothing_is_closed(valkey: Redis) -> None:
+    async with clinic(valkey, 1, Limits(hello_s=0.3)) as one:
+        code, said = await to_the_end(await raw(one, one.provider()))
+        assert (code, said) == (4003, [])
+
+
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        ({"type": "ping", "id": 7}, "hello_first"),
+        ({"type": "visit.claim", "id": 7, "visit": "v_1"}, "hello_first"),
+        ({"type": "hello", "id": 7, "role": "system"}, "bad_message"),
+        ({"type": "hello", "id": 7, "role": "staff", "from": "u_boss"}, "bad_message"),
+    ],
+)
+async def test_anything_before_hello_is_answered_and_closed(
+    two: Clinic, first: dict[str, Any], answer: str
+) -> None:
+    ws = await raw(two, two.provider())
+    await ws.send_json(first)
+    code, said = await to_the_end(ws)
+    assert code == 4003
+    assert [(m["code"], m["reply_to"]) for m in said] == [(answer, 7)]
+
+
+@pytest.mark.parametrize("role", ["patient", "staff"])
+async def test_whoever_is_not_signed_in_for_that_role_is_told_so(two: Clinic, role: str) -> None:
+    patient = await two.arrive()
+    for actor in (None, two.provider() if role == "patient" else patient):
+        ws = await raw(two, actor)
+        await ws.send_json({"type": "hello", "id": 1, "role": role})
+        code, said = await to_the_end(ws)
+        assert (code, [m["code"] for m in said]) == (4202, ["not_signed_in"])
+
+
+async def test_ten_malformed_messages_are_enough(two: Clinic) -> None:
+    ws = await hello(two)
+    for i in range(9):
+        await ws.send_str(json.dumps({"type": "nonsense", "id": i}))
+        assert (await ws.receive_json())["reply_to"] == i
+    await ws.send_json({"type": "ping", "id": 77})
+    assert (await ws.receive_json())["type"] == "pong", "nine are forgiven"
+    await ws.send_bytes(b"a binary frame on a text protocol")
+    code, said = await to_the_end(ws)
+    assert (code, [m["code"] for m in said]) == (4004, ["bad_message"])
+
+
+async def test_a_flood_is_cut_off_and_nobody_else_waits_for_it(two: Clinic) -> None:
+    quiet = await two.connect(two.provider("Dr Quiet"))
+    ws = await hello(two)
+    answers = asyncio.create_task(to_the_end(ws))
+    slowest = 0.0
+    for i in range(400):
+        if not ws.closed:
+            await ws.send_json({"type": "ping", "id": i})
+        if i % 40 == 0:
+            start = time.monotonic()
+            await quiet.request("ping")
+            slowest = max(slowest, time.monotonic() - start)
+    code, said = await answers
+    assert code == 4005
+    assert 200 <= len(said) < 300
+    assert slowest < 0.5
+    await quiet.request("ping")
+
+
+async def test_a_message_over_64_kib_is_closed_with_its_own_code_and_one_below_is_not(two: Clinic) -> None:
+    ws = await hello(two)
+    await ws.send_json({"type": "ping", "id": 2, "pad": "x" * 65_000})
+    assert (await ws.receive_json())["code"] == "bad_message"
+    await ws.send_json({"type": "ping", "id": 3, "pad": "x" * 66_000})
+    assert (await to_the_end(ws))[0] == 1009
+
+
+async def test_whoever_says_who_they_are_in_a_message_is_not_believed(two: Clinic) -> None:
+    provider = await two.connect(two.provider())
+    with pytest.raises(SignallingError) as refused:
+        await provider.request("on_call", on=True, **{"from": "u_boss"})
+    assert refused.value.code == "bad_message"
+
+
+async def test_json_and_message_pack_are_two_ways_to_say_the_same(two: Clinic) -> None:
+    patient = await two.arrive()
+    clients = [await two.connect(two.provider(), subprotocol=s) for s in (JSON, MSGPACK)]
+    states = []
+    for client in clients:
+        await client.request("on_call", on=True)
+        await client.request("subscribe", topic=f"case/{patient.visit}")
+        states.append(await client.expect("case.state"))
+    assert states[0]["case"] == states[1]["case"]
+
+
+async def test_a_second_hello_is_a_bad_message(two: Clinic) -> None:
+    ws = await hello(two)
+    await ws.send_json({"type": "hello", "id": 2, "role": "staff"})
+    answer = await ws.receive_json()
+    assert (answer["code"], answer["details"]) == ("bad_message", {"path": "$.type"})
+
+
+async def test_bye_ends_the_connection_for_good(two: Clinic) -> None:
+    client = await two.connect(two.provider())
+    await client.send({"type": "bye", "id": 9})
+    assert await client.wait_closed() == 1000
+
+
+async def test_a_worker_that_drains_sends_everybody_elsewhere(two: Clinic) -> None:
+    clients = [await two.connect(two.provider(f"Dr {i}"), 0) for i in range(6)]
+    stays = await two.connect(two.provider("Dr Stays"), 1)
+    await asyncio.wait_for(two.workers[0].drain(), 6)
+    assert [await client.wait_closed() for client in clients] == [1001] * 6
+    back = await two.connect(two.provider("Dr 0"), 1, resume=clients[0].welcome["resume"])
+    assert back.welcome["resumed"]
+    await stays.request("ping")
+
+
+async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:
+    ws = await raw(two, two.provider(), MSGPACK)
+    await ws.send_bytes(msgpack.packb({"type": "hello", "id": 1, "role": "staff"}))
+    assert msgpack.unpackb(await ws.receive_bytes())["type"] == "welcome"
+    await ws.send_str("{}")
+    assert msgpack.unpackb(await ws.receive_bytes())["code"] == "bad_message"
+    await ws.close()
+
+
+# --- resume (PROTOCOL.md#resume)
+
+
+async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1) -> str:
+    """Return the code with which a resume is refused; the same socket may then say hello without."""
+    ws = await two.http.ws_connect(two.url(worker), protocols=(JSON,), headers=headers(actor))
+    await ws.send_json({"type": "hello", "id": 1, "role": "staff", "resume": token})
+    answer = await ws.receive_json(timeout=20)
+    await ws.send_json({"type": "hello", "id": 2, "role": "staff"})
+    welcome = await ws.receive_json(timeout=20)
+    assert (welcome["type"], welcome["resumed"]) == ("welcome", False)
+    await ws.close()
+    return str(answer["code"])
+
+
+async def test_every_resume_that_cannot_be_has_its_own_answer(two: Clinic, valkey: Redis) -> None:
+    actor, other = two.provider(), two.provider("Dr B. Lin")
+    client = await two.connect(actor)
+    token, public = client.welcome["resume"], client.welcome["connection"]
+    altered = token[:20] + ("A" if token[20] != "A" else "B") + token[21:]
+    for made_up in (public, "r_" + public, altered, "r_", "r_ü", token + "A"):
+        assert await refused_resume(two, actor, made_up) == "resume_invalid", made_up
+    assert await refused_resume(two, other, token) == "resume_invalid", "another person's"
+    await client.request("ping")
+    await client.send({"type": "bye", "id": 5})
+    await client.wait_closed()
+
+    async def answer() -> str:
+        return await refused_resume(two, actor, token)
+
+    assert await answer() == "resume_ended"
+    async for key in valkey.scan_iter("*:resume:*"):
+        await valkey.delete(key)
+    assert await answer() == "resume_expired"
+
+
+async def test_a_lost_connections_token_lasts_a_minute_and_an_open_ones_is_kept(
+    two: Clinic, valkey: Redis
+) -> None:
+    client = await two.connect(two.provider())
+    (key,) = [key async for key in valkey.scan_iter("*:resume:*")]
+    assert await valkey.pttl(key) > 3_600_000
+    client.vanish()
+
+    async def is_short() -> bool:
+        return 55_000 < int(await valkey.pttl(key)) <= 60_000
+
+    await until(is_short)
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+async def test_resuming_a_connection_whose_socket_stands_takes_it_over(two: Clinic, worker: int) -> None:
+    actor = two.provider()
+    older = await two.connect(actor, 0)
+    newer = await two.connect(actor, worker, resume=older.welcome["resume"])
+    assert newer.welcome["connection"] == older.welcome["connection"]
+    assert await older.wait_closed() == 4203
+    await newer.request("ping")
+
+
+async def test_of_many_who_resume_the_same_at_once_one_stays(two: Clinic) -> None:
+    actor = two.provider()
+    first = await two.connect(actor, 0)
+    token = first.welcome["resume"]
+    clients = await asyncio.gather(*(two.connect(actor, i % 2, resume=token) for i in range(6)))
+
+    def open_ones() -> list[Any]:
+        return [c for c in clients if c.closed_with is None]
+
+    await until(lambda: len(open_ones()) == 1)
+    assert {c.closed_with for c in clients if c.closed_with is not None} == {4203}
+    await open_ones()[0].request("ping")
+    with pytest.raises(Closed):
+        await first.request("ping")

@@ -1,0 +1,91 @@
+"""How frames are counted: whatever they are, and however they are cut into reads (S30)."""
+
+import time
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from signalling.sockets.frame_limits import DROPPED, WINDOW_S, Bound, Counted
+
+FED = (False, b"fed")
+MANY = Bound(10**9, 10**12)
+
+
+def counted(bound: Bound) -> tuple[Counted, list[bytes], list[str]]:
+    taken: list[bytes] = []
+    floods: list[str] = []
+
+    def feed(data: bytes) -> tuple[bool, bytes]:
+        taken.append(data)
+        return FED
+
+    return Counted(feed, lambda: None, bound, lambda: floods.append("flood")), taken, floods
+
+
+def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
+    """A frame with its length in 1, 3 or 9 bytes."""
+    flag = 0x80 if mask else 0
+    size = len(payload)
+    least = 0 if size < 126 else 2
+    if wide == 0 and not least:
+        length = bytes((flag | size,))
+    elif wide == 8:
+        length = bytes((flag | 127,)) + size.to_bytes(8)
+    else:
+        length = bytes((flag | 126,)) + size.to_bytes(2)
+    return bytes((first,)) + length + mask + payload
+
+
+FRAMES = st.builds(
+    raw,
+    st.integers(0, 255),
+    st.one_of(st.binary(max_size=6), st.integers(0, 500).map(lambda size: b"x" * size)),
+    st.sampled_from([b"", b"mask"]),
+    st.sampled_from([0, 2, 8]),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(FRAMES, min_size=1, max_size=20), st.lists(st.integers(1, 300), max_size=40))
+def test_s30_frames_are_counted_however_they_are_cut(frames: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(frames)
+    reader, taken, floods = counted(MANY)
+    at = 0
+    for cut in [*cuts, len(data)]:
+        if data[at : at + cut]:
+            assert reader.feed_data(data[at : at + cut]) == FED
+        at += cut
+    # The last head may be waited for no longer than its frame: each frame has begun by now.
+    assert (reader._frames, reader._bytes) == (len(frames), len(data))
+    assert (b"".join(taken), floods) == (data, [])
+
+
+def test_s30_one_frame_too_many_is_a_flood_and_nothing_more_is_read() -> None:
+    for chunk in (b"\x8a\x80mask", b"\x00\x00", b"\x81\x81maskx" * 3, b"\x8a\x80mask" * 50_000):
+        reader, taken, floods = counted(Bound(1000, 10**6))
+        for _ in range(3000):
+            reader.feed_data(chunk)
+        assert len(floods) == 1
+        assert reader.feed_data(chunk) == DROPPED
+        assert sum(map(len, taken)) <= 1000 * 7
+
+
+def test_s30_bytes_count_also_where_no_frame_ends() -> None:
+    reader, taken, floods = counted(Bound(1000, 100_000))
+    reader.feed_data(b"\x82\xff" + (10**9).to_bytes(8) + b"mask")
+    for _ in range(200):
+        reader.feed_data(b"x" * 1000)
+    assert (len(floods), len(taken)) == (1, 100)
+
+
+def test_s30_a_client_may_send_as_much_again_later() -> None:
+    reader, _, floods = counted(Bound(10, 10**6))
+    for _ in range(3):
+        for _ in range(10):
+            assert reader.feed_data(b"\x8a\x80mask") == FED
+        reader._since_s = time.monotonic() - WINDOW_S
+    assert not floods
+    reader.allow(Bound(20, 10**6))
+    for _ in range(20):
+        assert reader.feed_data(b"\x8a\x80mask") == FED
+    assert (reader.feed_data(b"\x8a\x80mask"), floods) == (DROPPED, ["flood"])

@@ -1,0 +1,96 @@
+"""Everybody is pinged once a round; who answers nothing is let go, and nobody else."""
+
+from __future__ import annotations
+
+from signalling.sockets.heartbeat import ANSWERED_BY, ROUND_S, SLOTS, TICK_S, Heartbeat
+
+
+class Peer:
+    """A socket that counts its pings."""
+
+    def __init__(self) -> None:
+        self.heard_s = 0.0
+        self.open = True
+        self.pings: list[bytes] = []
+
+    def write(self, data: bytes, /) -> None:
+        """Count."""
+        self.pings.append(data)
+
+    def give_up(self) -> None:
+        """Be let go."""
+        self.open = False
+
+
+def test_of_two_the_one_that_answers_stays() -> None:
+    beat, lively, silent = Heartbeat(), Peer(), Peer()
+    beat.watch(lively)
+    beat.watch(silent)
+    for tick in range(1, 3 * SLOTS):
+        beat.tick(tick * TICK_S)
+        if lively.pings:
+            lively.heard_s = tick * TICK_S
+        assert silent.open == (tick < SLOTS + ANSWERED_BY)
+    assert lively.open
+    assert lively.pings == [b"\x89\x00"] * 2
+    assert len(silent.pings) == 1
+
+
+def test_sockets_that_came_one_after_another_are_pinged_one_after_another() -> None:
+    beat, peers = Heartbeat(), [Peer() for _ in range(SLOTS)]
+    at_once: list[int] = []
+    for tick, peer in enumerate(peers):
+        beat.watch(peer)
+        beat.tick(tick * TICK_S)
+    for tick in range(SLOTS, 2 * SLOTS):
+        before = sum(len(p.pings) for p in peers)
+        for peer in peers:
+            peer.heard_s = tick * TICK_S
+        beat.tick(tick * TICK_S)
+        at_once.append(sum(len(p.pings) for p in peers) - before)
+    assert max(at_once) == 1
+
+
+def test_a_worker_that_was_suspended_judges_nobody_by_what_it_has_not_read_yet() -> None:
+    beat, peer = Heartbeat(), Peer()
+    beat.watch(peer)
+    for tick in range(1, SLOTS + ANSWERED_BY):
+        beat.tick(tick * TICK_S)
+    assert peer.pings
+    beat.tick(10_000.0, judge=False)
+    assert peer.open
+
+
+class Broken(Peer):
+    """A socket of which everything raises."""
+
+    def write(self, data: bytes, /) -> None:
+        """Raise."""
+        raise RuntimeError("closed")
+
+    give_up = write  # type: ignore[assignment]
+
+
+def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_and_judged() -> None:
+    beat, before, broken, lively, silent = Heartbeat(), Peer(), Broken(), Peer(), Peer()
+    for peer in (before, broken, lively, silent):
+        beat.watch(peer)
+    for tick in range(1, 2 * SLOTS):
+        beat.tick(tick * TICK_S)
+        if lively.pings:
+            lively.heard_s = before.heard_s = tick * TICK_S
+    assert (before.open, lively.open, silent.open) == (True, True, False)
+    assert before.pings == lively.pings
+
+
+def test_r25_a_peer_that_dies_at_any_moment_is_let_go_within_a_round_and_a_half() -> None:
+    for died in range(2 * SLOTS):
+        beat, peer = Heartbeat(), Peer()
+        beat.watch(peer)
+        tick = 0
+        while peer.open:
+            tick += 1
+            beat.tick(tick * TICK_S)
+            if tick <= died:
+                peer.heard_s = tick * TICK_S
+        assert (tick - died) * TICK_S <= 1.5 * ROUND_S - TICK_S, "with a tick to spare for late timers"

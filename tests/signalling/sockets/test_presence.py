@@ -1,0 +1,124 @@
+"""Who is on the page is what the records say, whatever happened to sockets, workers and the store in between."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.sweep import system
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Visit
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.waits import until
+from tests.signalling.worker_process import worker_process
+
+
+async def record(open_: Clinic, patient: Actor) -> Visit:
+    """Return the record of a patient's visit as it stands in the store."""
+    assert patient.visit is not None
+    found, _ = await open_.workers[0].service.store.load(ORG, Visit, patient.visit)
+    assert found is not None
+    return found
+
+
+async def present(open_: Clinic, patient: Actor) -> dict[str, str]:
+    """Return the patient's connections, as the record has them."""
+    return (await record(open_, patient)).parties["patient"].connections
+
+
+async def on_page(open_: Clinic, patient: Actor, worker: int | str, **how: Any) -> Any:
+    """Connect a patient who is on the visit's page."""
+    client = await open_.connect(patient, worker, **how)
+    await client.request("visit.enter", visit=patient.visit)
+    return client
+
+
+async def test_a_killed_workers_patients_are_shown_offline_soon_and_come_back_elsewhere(
+    valkey: Redis, valkey_url: str
+) -> None:
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        patient = await one.arrive()
+        client = await on_page(one, patient, other.url)
+        assert list((await present(one, patient)).values()) == [other.id]
+        other.kill()
+        await client.wait_closed()
+        took = await until(lambda: absent(one, patient), 6)
+        assert took < 5
+        back = await one.connect(patient, 0, resume=client.welcome["resume"])
+        assert back.welcome["resumed"]
+        await until(lambda: held_by(one, patient, 0))
+
+
+async def absent(open_: Clinic, patient: Actor) -> bool:
+    """Return whether the record has the patient away."""
+    return not await present(open_, patient)
+
+
+async def test_whoever_resumes_is_on_the_page_without_saying_so_again(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient = await two.arrive()
+        first = await on_page(two, patient, 0)
+        connection = first.welcome["connection"]
+        for worker in (1, 1, 0):
+            first.vanish()
+            await first.wait_closed()
+            first = await two.connect(patient, worker, resume=first.welcome["resume"])
+            assert first.welcome["connection"] == connection
+            await until(partial(held_by, two, patient, worker))
+        await first.send({"type": "bye", "id": 99})
+        await until(lambda: absent(two, patient))
+
+
+async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
+    """Return whether the record says that this worker holds the patient's connection."""
+    return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
+
+
+async def test_a_goodbye_that_the_store_did_not_hear_is_said_again(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient = await one.arrive()
+        assert patient.visit is not None
+        ghost = c.Enter("c_ghost", one.workers[0].id)
+        await one.workers[0].service.command(patient, patient.visit, ghost)
+        await until(lambda: absent(one, patient))
+
+
+async def test_a_worker_that_was_taken_for_dead_brings_its_people_back(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient = await two.arrive()
+        assert patient.visit is not None
+        client = await on_page(two, patient, 0)
+        leave = c.Leave(client.welcome["connection"], two.workers[0].id)
+        await two.workers[1].service.command(system(ORG), patient.visit, leave)
+        await until(lambda: held_by(two, patient, 0))
+
+
+async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patients = [await two.arrive(i % 2) for i in range(4)]
+        clients = [await on_page(two, p, i % 2) for i, p in enumerate(patients)]
+        versions = [(await record(two, p)).version for p in patients]
+        # A store that was away longer than a sign of life lasts knows of no living worker when it is back.
+        await asyncio.sleep(3.2)
+        for _ in range(4):
+            for worker in two.workers:
+                await valkey.delete(f"worker:{worker.id}")
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)
+        assert [(await record(two, p)).version for p in patients] == versions
+        assert all(client.closed_with is None for client in clients)
+
+
+async def test_one_record_that_cannot_be_read_stops_no_other_clock(valkey: Redis) -> None:
+    async with clinic(valkey, 1, away_expiry_ms=300) as one:
+        spoilt, fine = await one.arrive(), await one.arrive()
+        await valkey.hset(f"{{{ORG}}}:visit:{spoilt.visit}", "record", b"spoilt")
+        await until(lambda: is_ended(one, fine))
+
+
+async def is_ended(open_: Clinic, patient: Actor) -> bool:
+    """Return whether the visit has ended."""
+    return not (await record(open_, patient)).is_open

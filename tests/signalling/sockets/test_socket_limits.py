@@ -1,0 +1,118 @@
+"""How many sockets an address and a person may have, before hello and after it (S38)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
+from redis.asyncio import Redis
+
+from signalling.clients.client import JSON, Closed, SignallingClient, SignallingError
+from signalling.sockets.socket_limits import Crowd
+from signalling.worker import Limits
+from tests.signalling.clinic import Clinic, clinic, headers
+from tests.signalling.waits import until
+
+LIMITS = Limits(sockets_before_hello=5, sockets_per_address=8, sockets_per_person=3, hello_s=30)
+
+
+@pytest.fixture
+async def one(valkey: Redis) -> AsyncIterator[Clinic]:
+    async with clinic(valkey, 1, LIMITS) as opened:
+        yield opened
+
+
+async def upgrade(one: Clinic) -> ClientWebSocketResponse:
+    return await one.http.ws_connect(
+        one.url(0), protocols=(JSON,), headers=headers(one.provider("Dr Many")), autoping=False
+    )
+
+
+async def refused(one: Clinic) -> int:
+    """The close code of a socket of "Dr Many" whose hello is refused."""
+    ws = await upgrade(one)
+    await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
+    assert (await ws.receive_json(timeout=5))["code"] == "too_many_sockets"
+    await ws.receive(timeout=5)
+    assert ws.close_code is not None
+    return ws.close_code
+
+
+async def alive(clients: list[SignallingClient]) -> None:
+    assert [type(await client.request("ping")).__name__ for client in clients] == ["dict"] * len(clients)
+
+
+async def test_s38_an_address_has_so_many_sockets_before_hello_and_the_next_is_429(one: Clinic) -> None:
+    quiet = await one.connect(one.provider("Dr Quiet"))
+    waiting = [await upgrade(one) for _ in range(5)]
+    for _ in range(20):
+        with pytest.raises(WSServerHandshakeError) as told:
+            await upgrade(one)
+        assert (told.value.status, told.value.headers["Retry-After"]) == (429, "5")  # type: ignore[index]
+    assert not any(ws.closed for ws in waiting)
+    await alive([quiet])
+    await waiting[0].close()
+    await until(lambda: one.workers[0].crowd._strangers.total() == 4)
+    waiting[0] = await upgrade(one)
+    # Who says hello waits no longer.
+    await waiting[1].send_json({"type": "hello", "id": 1, "role": "staff"})
+    assert (await waiting[1].receive_json(timeout=5))["type"] == "welcome"
+    await upgrade(one)
+
+
+async def test_s38_a_person_has_so_many_sockets_and_the_next_hello_is_refused(one: Clinic) -> None:
+    many = one.provider("Dr Many")
+    clients = [await one.connect(many) for _ in range(3)]
+    assert await asyncio.gather(*(refused(one) for _ in range(4))) == [4006] * 4
+    await alive([*clients, await one.connect(one.provider("Dr Other"))])
+    await clients.pop().close()
+    await until(lambda: one.workers[0].crowd._people.total() == 3)
+    await alive([*clients, await one.connect(many)])
+
+
+async def test_s38_many_at_once_do_not_slip_through_together(one: Clinic) -> None:
+    many = one.provider("Dr Many")
+    tried = await asyncio.gather(*(one.connect(many) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(answer, SignallingClient) for answer in tried) == 3
+    assert sum(isinstance(answer, BaseException) for answer in tried) == 2
+
+
+async def test_s38_an_address_has_so_many_sockets_after_hello(one: Clinic) -> None:
+    clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
+    assert await refused(one) == 4006
+    await alive(clients)
+
+
+async def test_s38_who_resumes_a_connection_whose_old_socket_seems_open_comes_back(one: Clinic) -> None:
+    """After a break of the network all come back at once, while their old sockets are not known to be dead."""
+    clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
+    for number, client in enumerate(list(clients)):
+        clients.append(await one.connect(one.provider(f"Dr P{number}"), resume=client.welcome["resume"]))
+    await alive(clients[8:])
+    assert await refused(one) == 4006
+    await until(lambda: one.workers[0].crowd._known.total() == 8)
+
+
+async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) -> None:
+    for _ in range(12):
+        ws = await upgrade(one)
+        await ws.send_str("nonsense")
+        await ws.close()
+    for _ in range(12):
+        with pytest.raises((Closed, SignallingError)):
+            await one.connect(one.provider("Dr Many"), resume="r_nonsense")
+    await until(lambda: not one.workers[0].crowd._strangers)
+    assert not one.workers[0].crowd._known
+    assert not one.workers[0].crowd._people
+
+
+def test_s38_a_limit_of_0_is_none() -> None:
+    crowd, who = Crowd(Limits()), Clinic.provider()
+    for _ in range(2000):
+        assert crowd.enter("203.0.113.5")
+        assert crowd.has_room("203.0.113.5", who)
+        crowd.stay("203.0.113.5", who)
+    for _ in range(2000):
+        crowd.leave("203.0.113.5")
+        crowd.go("203.0.113.5", who)
+    assert (crowd._strangers.total(), crowd._known.total(), crowd._people.total()) == (0, 0, 0)

@@ -1,0 +1,149 @@
+"""Requests are answered where they are read, in the order in which they came, whatever an answer has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.clients.client import JSON
+from tests.signalling.clinic import Clinic, clinic, headers
+from tests.signalling.waits import until
+from web.peers.people.frames import TEXT, frame, take
+
+
+@pytest.fixture
+async def one(valkey: Redis) -> AsyncIterator[Clinic]:
+    async with clinic(valkey, 1) as opened:
+        yield opened
+
+
+class Telnet:
+    """A client that decides itself which bytes go out together."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._rest = b""
+        self._said: list[dict[str, Any]] = []
+
+    def upgrade(self, one: Clinic) -> bytes:
+        """Return the request for an upgrade."""
+        lines = {
+            "Host": "x",
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "Z3JlZW5yb29tIHRlc3RzIQ==",
+            "Sec-WebSocket-Protocol": JSON,
+            **headers(one.provider()),
+        }
+        return ("GET /ws HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n").encode()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+        self._writer.write(data)
+
+    async def upgraded(self) -> None:
+        """Return when the server has upgraded."""
+        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)
+        assert b" 101 " in head
+
+    async def said(self, number: int) -> list[dict[str, Any]]:
+        """Return so many messages of the server."""
+        while len(self._said) < number:
+            self._rest += await asyncio.wait_for(self._reader.read(65536), 20)
+            self._rest = take(self._rest, lambda p: self._said.append(json.loads(p)), lambda *_: None)
+        said, self._said = self._said[:number], self._said[number:]
+        return said
+
+
+@pytest.fixture
+async def telnet(one: Clinic) -> AsyncIterator[Telnet]:
+    server = one.servers[0]
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    yield Telnet(reader, writer)
+    writer.close()
+
+
+def asks(kind: str, number: int, /, **fields: Any) -> bytes:
+    """Return a request in its frame."""
+    return frame(TEXT, json.dumps({"type": kind, "id": number, **fields}).encode())
+
+
+HELLO = asks("hello", 1, role="staff")
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_answers_come_in_the_order_of_the_requests_whatever_one_waits_for(
+    one: Clinic, telnet: Telnet, apart: bool
+) -> None:
+    patient = await one.arrive()
+    telnet.write(telnet.upgrade(one))
+    await telnet.upgraded()
+    telnet.write(HELLO)
+    await telnet.said(1)
+    requests = [
+        asks("ping", 2),
+        asks("on_call", 3, on=True),  # waits for the store
+        asks("ping", 4),
+        b"\x81\x80abcd",  # an empty message, which none can be
+        asks("visit.claim", 5, visit=patient.visit),
+        asks("media.mute", 6, visit=patient.visit, kind="audio", muted=True),
+        asks("unsubscribe", 7, topic="queue"),
+    ]
+    if apart:
+        for request in requests:
+            telnet.write(request)
+            await asyncio.sleep(0)
+    else:
+        telnet.write(b"".join(requests))
+    said = [(answer["type"], answer.get("reply_to")) for answer in await telnet.said(len(requests))]
+    assert said == [
+        ("pong", 2),
+        ("done", 3),
+        ("pong", 4),
+        ("error", None),
+        ("done", 5),
+        ("error", 6),  # claimed, and nobody has joined its media yet
+        ("done", 7),
+    ]
+
+
+async def test_what_is_said_together_with_the_upgrade_is_heard(one: Clinic, telnet: Telnet) -> None:
+    telnet.write(telnet.upgrade(one) + HELLO + asks("ping", 2) + asks("ping", 3)[:5])
+    await telnet.upgraded()
+    assert [answer["type"] for answer in await telnet.said(2)] == ["welcome", "pong"]
+    telnet.write(asks("ping", 3)[5:])
+    assert (await telnet.said(1))[0]["reply_to"] == 3
+
+
+async def test_a_message_in_parts_with_a_ping_between_is_one_message(one: Clinic, telnet: Telnet) -> None:
+    telnet.write(telnet.upgrade(one) + HELLO)
+    await telnet.upgraded()
+    await telnet.said(1)
+    whole = json.dumps({"type": "ping", "id": 9}).encode()
+    first, second = frame(TEXT, whole[:7]), frame(0, whole[7:])
+    telnet.write(bytes((first[0] & 0x7F,)) + first[1:] + frame(0x9, b"are you there") + second)
+    pong = (await telnet.said(1))[0]
+    assert (pong["type"], pong["reply_to"]) == ("pong", 9)
+    assert abs(pong["server_ms"] - time.time() * 1000) < 3_600_000
+
+
+async def test_whoever_goes_while_an_answer_is_waited_for_leaves_nothing_behind(
+    one: Clinic, telnet: Telnet
+) -> None:
+    patient = await one.arrive()
+    telnet.write(telnet.upgrade(one) + HELLO)
+    await telnet.upgraded()
+    await telnet.said(1)
+    telnet.write(asks("on_call", 2, on=True) + asks("visit.claim", 3, visit=patient.visit) + asks("bye", 4))
+    worker = one.workers[0]
+    await until(lambda: not worker.connections and not worker.hub.sockets)
+    visit = await worker.service.visit(patient.organisation, patient.visit or "")
+    assert visit is not None
+    assert visit.claimant is not None, "what was asked before the goodbye is done"

@@ -1,0 +1,67 @@
+"""Records at rest open only where they belong, with a key that is known: SECURITY.md row 23."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signalling.store.encryption import Seal, SealError
+
+OLD, NEW = {b"1": b"a" * 32}, {b"2": b"b" * 32}
+PLACE = "riverside/visit/v_1"
+
+
+def test_what_was_sealed_opens_in_its_place() -> None:
+    seal = Seal(OLD)
+    assert seal.open(seal.close(b"Ana Ruiz", PLACE), PLACE) == b"Ana Ruiz"
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["riverside/visit/v_2", "hillside/visit/v_1", "riverside/history/v_1", "riverside/visit/v_1 ", ""],
+)
+def test_a_ciphertext_that_was_moved_is_refused(elsewhere: str) -> None:
+    seal = Seal(OLD)
+    with pytest.raises(SealError):
+        seal.open(seal.close(b"Ana Ruiz", PLACE), elsewhere)
+
+
+def test_a_rotated_key_seals_anew_and_the_old_one_still_opens() -> None:
+    before = Seal(OLD).close(b"Ana Ruiz", PLACE)
+    rotated = Seal({**OLD, **NEW})
+    assert rotated.open(before, PLACE) == b"Ana Ruiz"
+    after = rotated.close(b"Ana Ruiz", PLACE)
+    assert Seal(NEW).open(after, PLACE) == b"Ana Ruiz"
+    with pytest.raises(SealError, match="a key that this server does not have"):
+        Seal(OLD).open(after, PLACE)
+
+
+@given(st.integers(min_value=0), st.integers(1, 255))
+def test_a_changed_byte_is_noticed(position: int, change: int) -> None:
+    seal = Seal(OLD)
+    sealed = bytearray(seal.close(b"Ana Ruiz, rash", PLACE))
+    sealed[position % len(sealed)] ^= change
+    with pytest.raises(SealError):
+        seal.open(bytes(sealed), PLACE)
+
+
+@given(st.binary(max_size=80))
+def test_bytes_of_anybody_are_refused_and_nothing_worse(data: bytes) -> None:
+    with pytest.raises(SealError):
+        Seal(OLD).open(data, PLACE)
+    with pytest.raises(SealError):
+        Seal(OLD).open(b"\x011" + data, PLACE)
+
+
+def test_nothing_shows_through_and_no_two_are_the_same() -> None:
+    seal = Seal(OLD)
+    sealed = [seal.close(b"canary " * 50, PLACE) for _ in range(50)]
+    assert all(b"canary" not in data for data in sealed)
+    assert len(set(sealed)) == 50
+
+
+@pytest.mark.parametrize("keys", [{}, {b"": b"k" * 32}, {b"1": b"short"}, {b"x" * 17: b"k" * 32}])
+def test_keys_that_are_none_are_refused_at_the_start(keys: dict[bytes, bytes]) -> None:
+    with pytest.raises(ValueError, match="keys"):
+        Seal(keys)

@@ -1,0 +1,130 @@
+"""Jobs on a real Valkey: kept until done, on lease to one worker, tried again less and less often, given up at last."""
+
+import asyncio
+import os
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.store.encryption import Seal
+from signalling.store.jobs import Jobs, Taken, new_job, next_try_ms, pause_ms
+
+KEY = os.urandom(32)
+
+
+@pytest.fixture
+def jobs(valkey: Redis) -> Jobs:
+    """The queues of an empty store."""
+    return Jobs(valkey, Seal({b"k": KEY}))
+
+
+async def test_many_workers_take_each_job_once(jobs: Jobs) -> None:
+    for number in range(20):
+        await jobs.add("demo", new_job("mail", {"number": number}, 1))
+    taken = await asyncio.gather(*(jobs.take("demo", 4) for _ in range(10)))
+    numbers = [one.job.payload["number"] for some in taken for one in some]
+    assert sorted(numbers) == list(range(20))
+
+
+async def test_a_job_comes_when_it_is_due_and_not_before(jobs: Jobs) -> None:
+    now = await _now(jobs)
+    await jobs.add("demo", new_job("mail", {"which": "reminder"}, now), now + 60_000)
+    await jobs.add("demo", new_job("mail", {"which": "booked"}, now))
+    assert [one.job.payload["which"] for one in await jobs.take("demo", 10)] == ["booked"]
+
+
+async def test_the_job_of_a_worker_that_died_comes_again_when_its_lease_is_over(jobs: Jobs) -> None:
+    await jobs.add("demo", new_job("mail", {}, 1))
+    [first] = await jobs.take("demo", 10, lease_ms=1)
+    second: list[Taken] = []
+    while not second:
+        second = await jobs.take("demo", 10)
+    assert second[0].job == first.job
+    assert (first.attempt, second[0].attempt) == (1, 2)
+    assert second[0].first_ms == first.first_ms
+
+
+async def test_a_job_that_is_done_comes_no_more_even_if_it_was_put_off_by_someone_late(jobs: Jobs) -> None:
+    await jobs.add("demo", new_job("mail", {}, 1))
+    [taken] = await jobs.take("demo", 10)
+    await jobs.done("demo", taken)
+    await jobs.later("demo", taken, 0)
+    assert await jobs.take("demo", 10) == []
+    assert await jobs.waiting("demo") == []
+
+
+async def test_a_job_that_is_put_off_waits(jobs: Jobs) -> None:
+    await jobs.add("demo", new_job("mail", {}, 1))
+    [taken] = await jobs.take("demo", 10)
+    await jobs.later("demo", taken, taken.now_ms + pause_ms(1))
+    assert await jobs.take("demo", 10) == []
+    await jobs.later("demo", taken, 0)
+    assert [one.attempt for one in await jobs.take("demo", 10)] == [2]
+
+
+async def test_a_job_that_is_given_up_is_kept_for_whoever_asks(jobs: Jobs) -> None:
+    job = new_job("mail", {}, 1)
+    await jobs.add("demo", job)
+    [taken] = await jobs.take("demo", 10)
+    await jobs.give_up("demo", taken)
+    assert await jobs.take("demo", 10) == []
+    assert [dead for _, dead in await jobs.dead("demo")] == [job]
+
+
+async def test_jobs_that_were_given_up_long_ago_are_erased(jobs: Jobs, valkey: Redis) -> None:
+    for _ in range(2):
+        await jobs.add("demo", new_job("mail", {}, 1))
+    old, new = await jobs.take("demo", 10)
+    await jobs.give_up("demo", old)
+    await valkey.zadd("{demo}:jobs:dead", {old.member: 1}, xx=True)
+    await jobs.give_up("demo", new)
+    assert [job for _, job in await jobs.dead("demo")] == [new.job]
+
+
+async def test_what_a_job_says_is_not_to_be_read_in_the_store(jobs: Jobs, valkey: Redis) -> None:
+    await jobs.add("demo", new_job("mail", {"to": "ana@example.org"}, 1))
+    for member in await valkey.zrange("{demo}:jobs", 0, -1):
+        assert b"ana@example.org" not in member
+
+
+async def test_a_job_moved_to_another_organisation_is_done_for_nobody(jobs: Jobs, valkey: Redis) -> None:
+    _, _, member = jobs.entry("demo", new_job("mail", {}, 1))
+    await valkey.zadd("{other}:jobs", {member: 1})
+    assert await jobs.take("other", 10) == []
+    assert await valkey.zcard("{other}:jobs") == 0
+    assert await valkey.zcard("{other}:jobs:dead") == 1
+
+
+async def test_nothing_is_left_of_a_job_that_is_done(jobs: Jobs, valkey: Redis) -> None:
+    await jobs.add("demo", new_job("mail", {}, 1))
+    [taken] = await jobs.take("demo", 10)
+    await jobs.done("demo", taken)
+    left: list[Any] = await valkey.keys("{demo}:jobs*")
+    assert left == []
+
+
+def test_a_failing_job_is_tried_again_after_5_s_then_ever_later_for_about_a_day() -> None:
+    job, now = new_job("mail", {}, 0), 0
+    pauses: list[int] = []
+    while True:
+        taken = Taken(job, b"", len(pauses) + 1, 0, now)
+        due = next_try_ms(taken, now)
+        if due is None:
+            break
+        pauses.append(due - now)
+        now = due
+    assert pauses[:3] == [5_000, 10_000, 20_000]
+    assert max(pauses) == 3_600_000
+    assert 22 * 3_600_000 < now <= 24 * 3_600_000
+
+
+def test_a_job_that_expires_is_not_tried_after_that() -> None:
+    taken = Taken(new_job("mail", {}, 0, expires_ms=4_000), b"", 1, 0, 0)
+    assert next_try_ms(taken, 0) is None
+
+
+async def _now(jobs: Jobs) -> int:
+    await jobs.add("elsewhere", new_job("none", {}, 1))
+    [taken] = await jobs.take("elsewhere", 1)
+    return taken.now_ms

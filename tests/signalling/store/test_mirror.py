@@ -1,0 +1,243 @@
+"""Every worker's copy ends equal to the store, whatever the bus loses: none lost, none twice, none out of order."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.store.encryption import Seal
+from signalling.store.mirror import Change, Mirror, Reset
+from signalling.store.records import Keys, Store
+from signalling.visit import commands as c
+from tests.signalling.clinic import ANA, ORG, Clinic, clinic
+from tests.signalling.screen import Screen, screen
+from tests.signalling.waits import until
+
+
+class Seen:
+    """All that a mirror told, in order."""
+
+    def __init__(self, clinic_: Clinic, worker: int) -> None:
+        self.news: list[Change | Reset] = []
+        self.mirrors = clinic_.workers[worker].service.mirrors
+        self.mirrors.observers.append(self.hear)
+
+    def hear(self, news: Change | Reset) -> None:
+        """Note an event of the organisation."""
+        if news.organisation == ORG:
+            self.news.append(news)
+
+    @property
+    def mirror(self) -> Mirror:
+        """The mirror itself."""
+        found = self.mirrors.known(ORG)
+        assert found is not None
+        return found
+
+    def sequences(self) -> list[int]:
+        """Return the numbers of the events, in the order in which they were told."""
+        return [news.seq for news in self.news if isinstance(news, Change)]
+
+
+async def caught_up(seen: Seen, store: Store) -> bool:
+    """Return whether a mirror stands where the store does."""
+    head = await store.head(ORG)
+    return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
+
+
+def shows(shown: Screen, other: Screen) -> bool:
+    """Return whether a screen shows the same as another by now."""
+    return shown.drained().same_as(other)
+
+
+async def live_through(open_: Clinic, rounds: int) -> None:
+    """Some patients arrive, type, are claimed and given back, by both workers in turn."""
+    provider = open_.provider()
+    for i in range(rounds):
+        service = open_.workers[i % 2].service
+        patient = await open_.arrive(i % 2)
+        assert patient.visit is not None
+        await service.command(patient, patient.visit, c.Save("allergies", f"{i}", left=False))
+        await open_.workers[(i + 1) % 2].service.command(provider, patient.visit, c.Claim())
+        if i % 3 == 0:
+            await service.command(provider, patient.visit, c.Enter("c_x", open_.workers[0].id))
+            await service.command(provider, patient.visit, c.Start())
+            await service.command(patient, patient.visit, c.Start())
+        if i % 4:
+            await service.command(provider, patient.visit, c.Release())
+
+
+async def test_a_bus_that_is_cut_again_and_again_loses_nobody_anything(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        providers = [
+            await two.on_call(two.provider("Dr M. Osei"), 0),
+            await two.connect(two.provider("Dr B. Lin"), 1),
+        ]
+        screens = [await screen(p) for p in providers]
+        seen = [Seen(two, 0), Seen(two, 1)]
+        cuts = 0
+
+        async def saboteur() -> None:
+            nonlocal cuts
+            while cuts <= 10:
+                cuts += await valkey.execute_command("CLIENT", "KILL", "TYPE", "pubsub")  # type: ignore[no-untyped-call]
+                await asyncio.sleep(0.03)
+
+        cutting = asyncio.create_task(saboteur())
+        while not cutting.done():
+            await live_through(two, 10)
+        await cutting
+        store = two.workers[0].service.store
+        for one in seen:
+            await until(partial(caught_up, one, store))
+        snapshot = await store.snapshot(ORG)
+        for one in seen:
+            assert not any(isinstance(news, Reset) for news in one.news), "the stream had all of it"
+            told = one.sequences()
+            assert told == list(range(told[0], told[0] + len(told))), (
+                "none lost, none twice, none out of order"
+            )
+            assert (dict(one.mirror.visits), one.mirror.staff) == (snapshot.visits, snapshot.staff)
+        fresh = await screen(await two.connect(two.provider("Dr C. Ray"), 1))
+        for shown in screens:
+            await until(partial(shows, shown, fresh))
+            assert shown.shown == sorted(set(shown.shown)), "versions rise"
+            assert shown.snapshots == 1
+
+
+async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        provider = await two.connect(two.provider(), 1)
+        shown = await screen(provider)
+        deaf = two.workers[1].service.bus
+        deaf._ear.handlers.pop(Keys(ORG).stream.encode())
+        patient = await two.arrive(0)
+        took = await until(lambda: patient.visit in shown.drained().rows, 3)
+        assert took < 1.5
+
+
+async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
+    """Return a loaded mirror that hears no bus."""
+    mirror = Mirror(ORG, Store(redis, Seal({b"1": b"k" * 32})), [news.append])
+    await mirror.open()
+    return mirror
+
+
+async def settled(mirror: Mirror) -> None:
+    """Look at the tail, and wait until nothing is being mended."""
+    mirror.stands(await mirror._store.head(ORG))
+    await until(lambda: mirror._mending is None)
+
+
+async def test_a_mirror_that_missed_more_than_the_stream_keeps_shows_everything_anew(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        news: list[Change | Reset] = []
+        mirror = await alone(valkey, news)
+        for _ in range(9):
+            await one.arrive()
+        await valkey.xtrim(Keys(ORG).stream, maxlen=3, approximate=False)
+        await settled(mirror)
+        assert news == [Reset(ORG)]
+        assert len(mirror.visits) == 10
+        await one.arrive()
+        await settled(mirror)
+        assert [type(n) for n in news] == [Reset, Change]
+
+
+@pytest.mark.parametrize("ahead", [-3, 3])
+async def test_another_epoch_is_another_story(valkey: Redis, ahead: int) -> None:
+    async with clinic(valkey, 1) as one:
+        for _ in range(5):
+            await one.arrive()
+        news: list[Change | Reset] = []
+        mirror = await alone(valkey, news)
+        await valkey.hset(Keys(ORG).head, mapping={"epoch": "e_new", "seq": 5 + ahead})
+        await settled(mirror)
+        assert news == [Reset(ORG)]
+        assert (mirror.epoch, mirror.seq) == ("e_new", 5 + ahead)
+
+
+async def test_a_late_word_of_an_epoch_that_is_over_keeps_nobody_waiting(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        mirror = await alone(valkey, [])
+        _, entry = (await one.workers[0].service.store.events(ORG, 0))[0]
+        mirror._take(900, "e_old", entry)
+        await until(lambda: mirror._mending is None, 1)
+        assert mirror.seq == 1
+
+
+async def test_screens_are_shown_anew_after_another_epoch_and_go_on_from_there(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        provider = await two.connect(two.provider(), 1)
+        shown = await screen(provider)
+        patient = await two.arrive(0)
+        row = f"{patient.visit}"
+        await until(lambda: row in shown.drained().rows)
+        before = shown.version
+        await valkey.hset(Keys(ORG).head, mapping={"epoch": "e_new", "seq": 0})
+        await valkey.delete(Keys(ORG).stream)
+        await until(lambda: shown.drained().epoch == "e_new")
+        assert row in shown.rows
+        assert shown.version < before
+        later = await two.arrive(0)
+        await until(lambda: later.visit in shown.drained().rows)
+
+
+async def test_an_event_that_cannot_be_read_does_not_stop_those_after_it(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        first = await one.arrive()
+        mirror = await alone(valkey, [])
+        (_, entry), *_ = await one.workers[0].service.store.events(ORG, 0)
+        foreign = type(entry)("visit", "v_other", 1, "opened", entry.at_ms, entry.record)
+        mirror._take(2, mirror.epoch, foreign)
+        await one.arrive(information=ANA)
+        await settled(mirror)
+        assert first.visit in mirror.visits
+        assert mirror.seq == 2
+
+
+async def test_two_messages_of_one_event_both_reach_the_screen(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        actor = two.provider()
+        provider = await two.on_call(actor, 0)
+        colleague = await two.connect(two.provider("Dr B. Lin"), 1)
+        shown: Screen = await screen(colleague)
+        patient = await two.arrive()
+        visit = f"{patient.visit}"
+        await provider.request("visit.claim", visit=visit)
+        await provider.request("visit.start", visit=visit)
+        await two.workers[0].service.command(patient, visit, c.Start())
+        await until(lambda: shown.drained().staff[actor.id]["in_session"])
+        done = await provider.request("visit.release", visit=visit)
+        await until(lambda: visit in shown.drained().rows)
+        await until(lambda: not shown.drained().staff[actor.id]["in_session"])
+        assert shown.version >= done["version"]
+
+
+async def test_r25_a_mirror_that_cannot_be_mended_is_counted_and_mended_when_asked_again(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        failed: list[str] = []
+        mirror = Mirror(
+            ORG,
+            Store(valkey, Seal({b"1": b"k" * 32})),
+            [],
+            lambda name, problem: failed.append(name),
+        )
+        await mirror.open()
+        await one.arrive()
+        head = await valkey.hgetall(Keys(ORG).head)
+        await valkey.hset(Keys(ORG).head, "seq", "unreadable")
+        mirror.mend()
+        await until(lambda: failed == ["mirror"])
+        await valkey.hset(Keys(ORG).head, "seq", head[b"seq"])
+        await settled(mirror)
+        assert mirror.seq == int(head[b"seq"])
+        await mirror.close()

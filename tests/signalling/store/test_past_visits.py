@@ -1,0 +1,100 @@
+"""The index of ended visits: kept up to date by every worker's events, and never shown instead of the record."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.protocol import messages as m
+from signalling.store.mirror import Reset
+from signalling.store.past_visits import Index, folded
+from signalling.store.records import Keys
+from signalling.visit.record import Actor, PatientInformation
+from tests.faults.ended import ended_visit, write_ended
+from tests.signalling.clinic import ANA, ORG, Clinic, clinic
+
+
+@pytest.fixture
+async def two(valkey: "Redis") -> AsyncIterator[Clinic]:
+    async with clinic(valkey) as opened:
+        yield opened
+
+
+async def found(desk: Clinic, worker: int, text: str) -> list[str]:
+    """Return the ids of the visits that a search on this worker finds."""
+    sessions = desk.workers[worker].topics.sessions
+    answer = await sessions.past(desk.provider(), m.SessionsPast(id=1, text=text))
+    assert not answer.unread
+    return [row.visit for row in answer.rows]
+
+
+async def ends(desk: Clinic, provider: SignallingClient, information: PatientInformation = ANA) -> Actor:
+    """A patient arrives, is claimed, and the visit is ended; return the patient."""
+    patient = await desk.arrive(0, information)
+    await provider.request("visit.claim", visit=patient.visit)
+    await provider.request("visit.end", visit=patient.visit)
+    return patient
+
+
+async def test_r32_a_visit_that_ends_is_found_by_every_worker_that_was_searched_before(two: Clinic) -> None:
+    provider = await two.on_call(two.provider(), 1)
+    assert [await found(two, worker, "ruiz") for worker in (0, 1)] == [[], []]
+    patient = await ends(two, provider)
+    for worker in (0, 1):
+        await two.workers[worker].service.visit_now(ORG, str(patient.visit))
+        assert await found(two, worker, "RUIZ") == [patient.visit]
+    await provider.request("visit.reopen", visit=patient.visit)
+    assert [await found(two, worker, "ruiz") for worker in (0, 1)] == [[], []]
+    await provider.request("visit.end", visit=patient.visit)
+    for worker in (0, 1):
+        await two.workers[worker].service.visit_now(ORG, str(patient.visit))
+        assert await found(two, worker, "ruiz") == [patient.visit]
+    await provider.close()
+
+
+async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clinic, valkey: "Redis") -> None:
+    service = two.workers[0].service
+    await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(20)))
+    assert len(await found(two, 0, "v_00")) == 20
+    keys, gone = Keys(ORG), ended_visit(ORG, 19)
+    await valkey.delete(keys.record("visit", gone.id))
+    await valkey.zrem(keys.ended, gone.id)
+    assert gone.id not in await found(two, 0, "v_00")
+    service.past.erase(ORG, (ended_visit(ORG, 10).ended_ms or 0))
+    assert len(await found(two, 0, "v_00")) == 12
+
+
+async def test_r32_events_that_are_missing_for_good_make_the_index_anew(two: Clinic, valkey: "Redis") -> None:
+    service = two.workers[0].service
+    assert await found(two, 0, "ruiz") == []
+    visit = ended_visit(ORG, 0)
+    await write_ended(valkey, service.store.seal, [visit])
+    assert await found(two, 0, "ruiz") == []  # no event told of it
+    service.past.news(Reset(ORG))
+    assert await found(two, 0, "ruiz") == [visit.id]
+
+
+async def test_r32_an_index_whose_reading_was_interrupted_goes_on_where_it_was(
+    two: Clinic, valkey: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.store.past_visits.BATCH", 7)
+    service = two.workers[0].service
+    await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(100)))
+    index = Index(ORG, service.store)
+    await index.ready()
+    assert (len(index), index.unread) == (100, 0)
+
+
+@pytest.mark.parametrize(
+    ("written", "searched"),
+    [
+        ("José Pérez", "jose perez"),
+        ("Zoë", "ZOË"),
+        ("Straße", "strasse"),
+        ("Nguyễn", "nguyen"),
+        ("Ana", " ana "),
+    ],
+)
+def test_names_are_found_without_case_and_accents(written: str, searched: str) -> None:
+    assert folded(searched) in folded(written)

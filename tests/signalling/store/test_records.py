@@ -1,0 +1,188 @@
+"""The store, on a real Valkey: commits take effect once and whole or not at all, and what it keeps says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+
+from signalling.store.encryption import Seal, SealError
+from signalling.store.records import Committed, Keys, Store, Unavailable
+from signalling.store.redis_connection import LineRedis
+from signalling.visit.record import Visit
+from signalling.visit.rules import Event
+from tests.signalling.visits import ANA, ORG, T0, queued
+from web.server.valkey import EmbeddedStore
+
+CANARIES = [part.encode() for part in (ANA.name, "Ruiz", ANA.phone, ANA.email, ANA.birth_date, ANA.reason)]
+TIMEOUT_S = 0.3
+
+
+@pytest.fixture
+async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
+    """A client of it, as impatient as the product's."""
+    redis = LineRedis.from_url(
+        own.url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(ConstantBackoff(0.05), 1),
+    )
+    yield redis
+    await redis.aclose()
+
+
+def store_of(redis: Redis) -> Store:
+    """Return the store on a client."""
+    return Store(redis, Seal({b"1": b"k" * 32}))
+
+
+def visit(visit_id: str = "v_1", version: int = 1) -> Visit:
+    """Return a record to commit."""
+    return replace(queued(), id=visit_id, version=version)
+
+
+async def commit(store: Store, record: Visit) -> Committed | None:
+    """Commit a record as an event that goes into the history too."""
+    return await store.commit(ORG, record, Event("opened", T0), index_score=record.arrived_ms, deadline_ms=T0)
+
+
+async def members(client: Any, key: str) -> list[str]:
+    """Return the members of a sorted set."""
+    return [member.decode() for member in await client.zrange(key, 0, -1)]
+
+
+def all_of(folder: Path) -> bytes:
+    """Return every byte that is kept in a folder."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+async def test_of_two_who_write_on_one_version_one_wins(valkey: Redis) -> None:
+    store = store_of(valkey)
+    for version in range(1, 6):
+        answers = await asyncio.gather(*(commit(store, visit(version=version)) for _ in range(20)))
+        won = [a for a in answers if a is not None]
+        assert [a.seq for a in won] == [version]
+    assert len(await store.history(ORG, "v_1")) == 5
+    head = await store.head(ORG)
+    assert (head.epoch, head.seq) == (won[0].epoch, 5)
+
+
+async def test_a_record_is_read_as_it_was_written_and_stays_in_its_place(valkey: Redis) -> None:
+    store = store_of(valkey)
+    await commit(store, visit("v_1"))
+    await commit(store, visit("v_2"))
+    loaded, _ = await store.load(ORG, Visit, "v_1")
+    assert loaded == visit("v_1")
+    keys = Keys(ORG)
+    await valkey.copy(keys.record("visit", "v_1"), keys.record("visit", "v_2"), replace=True)
+    with pytest.raises(SealError):
+        await store.load(ORG, Visit, "v_2")
+    snapshot = await store.snapshot(ORG)
+    assert list(snapshot.visits) == ["v_1"], "one record that cannot be read does not close the organisation"
+
+
+async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
+    own: EmbeddedStore, client: Redis
+) -> None:
+    store = store_of(client)
+    acknowledged: dict[str, int] = {}
+    enough = asyncio.Event()
+
+    async def writer(number: int) -> None:
+        version = 0
+        while True:
+            version += 1
+            try:
+                if await commit(store, visit(f"v_{number}", version)) is not None:
+                    acknowledged[f"v_{number}"] = version
+            except Unavailable:
+                return
+            if sum(acknowledged.values()) > 200:
+                enough.set()
+
+    writers = [asyncio.create_task(writer(n)) for n in range(8)]
+    await asyncio.wait_for(enough.wait(), 20)
+    assert own.pid is not None
+    os.kill(own.pid, signal.SIGKILL)
+    await asyncio.gather(*writers)
+    own.start()
+    total = 0
+    for name in await members(client, Keys(ORG).visits):
+        record, _ = await store.load(ORG, Visit, name)
+        assert record is not None
+        assert record.version >= acknowledged.get(record.id, 0), "what was acknowledged is there"
+        assert len(await store.history(ORG, record.id)) == record.version
+        total += record.version
+    seq = (await store.head(ORG)).seq
+    assert seq == total == await client.xlen(Keys(ORG).stream)
+    assert set(acknowledged) <= set(await members(client, Keys(ORG).deadlines))
+
+
+async def test_nothing_of_a_patient_shows_in_the_stores_keys_or_files(
+    own: EmbeddedStore, client: Redis, tmp_path: Path
+) -> None:
+    store = store_of(client)
+    answered = replace(visit(), answers={"allergies": "canary-answer"})
+    await commit(store, answered)
+    await store.commit(
+        ORG, replace(answered, version=2), Event("declined", T0, note="canary-note"), index_score=None
+    )
+    own.stop()
+    written = all_of(tmp_path)
+    assert b"v_1" in written, "this is where it is kept"
+    for canary in (*CANARIES, b"canary-answer", b"canary-note"):
+        assert canary not in written
+
+
+@pytest.mark.parametrize("fault", ["frozen", "stopped"])
+async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_hang(
+    own: EmbeddedStore, client: Redis, fault: str
+) -> None:
+    store = store_of(client)
+    await commit(store, visit())
+    if fault == "frozen":
+        assert own.pid is not None
+        os.kill(own.pid, signal.SIGSTOP)
+    else:
+        own.stop()
+    calls = [
+        commit(store, visit(version=2)),
+        store.load(ORG, Visit, "v_1"),
+        store.snapshot(ORG),
+        store.head(ORG),
+        store.events(ORG, 0),
+        store.pulses([ORG]),
+        store.history(ORG, "v_1"),
+    ]
+    start = time.monotonic()
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    assert time.monotonic() - start < 4 * TIMEOUT_S + 1
+    assert [type(a) for a in answers] == [Unavailable] * len(calls)
+    if fault == "frozen":
+        assert own.pid is not None
+        os.kill(own.pid, signal.SIGCONT)
+    else:
+        own.start()
+    seq = (await store.head(ORG)).seq
+    assert seq in (1, 2), "what was unavailable took effect or did not; nothing in between"
+
+
+async def test_a_frozen_store_has_a_clock_that_goes_on(own: EmbeddedStore, client: Redis) -> None:
+    store = store_of(client)
+    _, told_ms = await store.load(ORG, Visit, "v_1")
+    assert abs(store.clock_ms() - told_ms) < 1000
+    assert own.pid is not None
+    os.kill(own.pid, signal.SIGSTOP)
+    with pytest.raises(Unavailable):
+        await store.head(ORG)
+    assert store.clock_ms() > told_ms + TIMEOUT_S * 1000 - 50

@@ -1,0 +1,60 @@
+"""A store that refuses is told apart from one that does not answer, and why is said once a minute."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import pytest
+from redis._parsers import BaseParser
+from redis.exceptions import ConnectionError, RedisError
+from redis.exceptions import TimeoutError as LateAnswer
+
+from signalling.store.unavailable import EVERY_S, Told, Unavailable, answering, reason_of
+
+ANSWERS = [
+    ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+    ("READONLY You can't write against a read only replica.", "READONLY"),
+    ("NOPERM User default has no permissions to run the 'set' command", "NOPERM"),
+    (
+        "MISCONF Valkey is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+        "MISCONF",
+    ),
+    (f"MISCONF Errors writing to the AOF file: {os.strerror(errno.ENOSPC)}", "ENOSPC"),
+    ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS"),
+    ("CLUSTERDOWN Hash slot not served", "CLUSTERDOWN"),
+    ("BUSY Valkey is busy running a script.", "BUSY"),
+    ("ERR unknown command", "ResponseError"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), ANSWERS, ids=[reason for _, reason in ANSWERS])
+async def test_r33_each_refusal_of_the_store_has_a_reason(text: str, reason: str) -> None:
+    refusal: RedisError = BaseParser.parse_error(text)  # type: ignore[no-untyped-call]
+    assert reason_of(refusal) == reason
+    with pytest.raises(Unavailable) as raised:
+        async with answering():
+            raise refusal
+    assert raised.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    "problem", [ConnectionError("gone"), LateAnswer("late"), ConnectionRefusedError(), TimeoutError()]
+)
+async def test_r33_a_store_that_does_not_answer_has_not_refused(problem: Exception) -> None:
+    with pytest.raises(Unavailable) as raised:
+        async with answering():
+            raise problem
+    assert (raised.value.reason, raised.value.refused) == (type(problem).__name__, False)
+
+
+def test_r33_a_reason_is_told_once_a_minute_and_another_one_at_once() -> None:
+    told = Told()
+    assert [told.is_due("OOM", now_s) for now_s in (5.0, 5.1, 5.0 + EVERY_S - 0.1, 5.0 + EVERY_S, 70.0)] == [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert told.is_due("READONLY", 5.2)

@@ -1,0 +1,131 @@
+"""The audit trail as a chain, without a store: whatever is done to it afterwards is told, and where."""
+
+from __future__ import annotations
+
+import pytest
+
+from signalling.visit import audit_entries as audit
+from signalling.visit.audit_entries import BrokenHead, Chain, Checker, Head
+from signalling.visit.commands import Assign
+from signalling.visit.record import Line, Staff
+from signalling.visit.rules import QUIET, RULES, Decided, Event, decide
+from tests.signalling.visits import ADMIN, ORG, T0, context, on_call, queued
+
+CHAIN = Chain(b"k" * 32, ORG)
+
+
+def trail(count: int = 6) -> tuple[Head, list[bytes]]:
+    """A trail of so many entries, bound in two goes."""
+    acts = [audit.act(T0 + number, "u_osei", "case.read", f"v_{number}") for number in range(count)]
+    middle, first = CHAIN.bind(CHAIN.begin, acts[: count // 2])
+    head, rest = CHAIN.bind(middle, acts[count // 2 :])
+    return head, first + rest
+
+
+def problem(head: Head, kept: list[bytes], witness: tuple[int, bytes] | None = None) -> str:
+    """What is wrong with a trail."""
+    checker = Checker(CHAIN, head, witness)
+    for entry in kept:
+        checker.read(entry)
+    return checker.end()
+
+
+def test_a_trail_as_it_was_written_is_unbroken() -> None:
+    head, kept = trail()
+    assert problem(head, kept) == ""
+    assert (head.first, head.count, head.since_ms) == (1, 6, T0)
+
+
+def test_a_changed_entry_is_named() -> None:
+    head, kept = trail()
+    kept[2] = kept[2][: audit.TAG] + kept[2][audit.TAG :].replace(b"u_osei", b"u_lind")
+    assert problem(head, kept) == "entry 3 was changed, or stands in another's place"
+
+
+def test_every_changed_bit_is_seen() -> None:
+    head, kept = trail(3)
+    for at in range(len(kept[1])):
+        changed = bytearray(kept[1])
+        changed[at] ^= 1 << at % 8
+        assert problem(head, [kept[0], bytes(changed), kept[2]]), at
+
+
+def test_a_removed_entry_is_named() -> None:
+    head, kept = trail()
+    assert problem(head, kept[:2] + kept[3:]) == "entry 3 was removed or moved"
+    assert problem(head, kept[:2] + kept[4:]) == "entries 3 to 4 were removed or moved"
+
+
+def test_a_trail_cut_at_its_beginning_or_end_is_told_as_such() -> None:
+    head, kept = trail()
+    assert problem(head, kept[2:]) == "entries 1 to 2 were cut from the beginning"
+    assert problem(head, kept[:-1]) == "entry 6 was cut from the end"
+    assert problem(head, []) == "entries 1 to 6 were cut from the end"
+
+
+def test_entries_that_changed_places_are_seen() -> None:
+    head, kept = trail()
+    kept[1], kept[2] = kept[2], kept[1]
+    assert problem(head, kept).startswith("entry 2 was removed")
+
+
+def test_an_entry_that_was_put_in_or_added_is_seen() -> None:
+    head, kept = trail()
+    assert problem(head, [*kept[:2], kept[1], *kept[2:]]).startswith("entry 3 was changed")
+    assert problem(head, [*kept, kept[-1]]) == "entry 7 was added after the end"
+
+
+def test_a_head_cannot_be_made_without_the_key_nor_taken_from_another_organisation() -> None:
+    head, _ = trail()
+    assert CHAIN.open(CHAIN.seal(head)) == head
+    for stranger in (Chain(b"x" * 32, ORG), Chain(b"k" * 32, "hillside")):
+        with pytest.raises(BrokenHead):
+            CHAIN.open(stranger.seal(head))
+
+
+def test_a_trail_put_back_to_an_earlier_state_is_seen_by_who_has_seen_more() -> None:
+    earlier, kept = trail(4)
+    head, all_of_them = CHAIN.bind(earlier, [audit.act(T0, "u_osei", "case.read")])
+    witness = (head.count, head.last)
+    assert problem(head, kept + all_of_them, witness) == ""
+    assert problem(earlier, kept, witness) == "entry 5 was cut from the end"
+    other, others = CHAIN.bind(earlier, [audit.act(T0, "u_lind", "case.read")])
+    assert "is not the one that this server has seen" in problem(other, kept + others, witness)
+
+
+def test_what_is_committed_leaves_an_entry_unless_it_happens_all_the_time() -> None:
+    for row in RULES:
+        act = audit.act_of(queued(), Event(row.event, T0, ADMIN.person, "a note"))
+        assert (act is None) is (row.event in QUIET), row.event
+        if act is not None:
+            assert (act.what, act.who, act.about, act.at_ms) == (f"visit.{row.event}", ADMIN.id, "v_1", T0)
+    line = Line(id="m_1", visit="v_1", at_ms=T0, party="staff", name="Zoe", text="You are next, Ana.")
+    assert audit.act_of(line, Event("wrote", T0, ADMIN.person)) == audit.act(
+        T0, ADMIN.id, "chat.written", "v_1"
+    )
+    assert audit.act_of(Staff(id="u_1", name="", role=ADMIN.role), Event("enrolled", T0)) is None
+
+
+def test_an_assignment_says_to_whom() -> None:
+    decided = decide(queued(), Assign("lin"), ADMIN, context(staff=on_call("lin")))
+    assert isinstance(decided, Decided)
+    assert decided.event is not None
+    act = audit.act_of(decided.visit, decided.event)
+    assert act is not None
+    assert (act.what, act.who, act.to) == ("visit.assigned", ADMIN.id, "lin")
+
+
+@pytest.mark.parametrize(
+    ("who", "kind"),
+    [
+        ("u_osei", "staff"),
+        ("patient:v_1", "patient"),
+        ("guest-1a2b", "guest"),
+        ("api:0a1b", "key"),
+        ("facility:f_1", "facility"),
+        ("command:root", "command"),
+        ("", "system"),
+    ],
+)
+def test_an_id_says_what_somebody_is(who: str, kind: str) -> None:
+    assert audit.kind_of(who) == kind

@@ -1,0 +1,172 @@
+"""Who may do what in which status, as one reviewed table: SECURITY.md rows 10 and 28.
+
+`ALLOWED` is read by people; the matrix is generated from the rules and compared whole, so that a new way in shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Status, Visit
+from signalling.visit.rules import RULES, Decided, decide
+from tests.signalling.visits import (
+    ANA,
+    IN_STATUS,
+    ORG,
+    OTHER,
+    T0,
+    VISIT,
+    context,
+    does,
+    live,
+    on_call,
+    people,
+)
+
+COMMANDS: dict[str, c.Command] = {
+    "open": c.Open(VISIT, ANA),
+    "save": c.Save("allergies", "Penicillin", left=True),
+    "finish": c.Finish(),
+    "withdraw": c.Withdraw(),
+    "assign": c.Assign("lin"),
+    "unassign": c.Unassign(),
+    "claim": c.Claim(),
+    "decline": c.Decline("No"),
+    "enter": c.Enter("c_new", "w1"),
+    "leave": c.Leave("c_ana", "w1"),
+    "start": c.Start(),
+    "hang up": c.HangUp(),
+    "release": c.Release(),
+    "transfer": c.Transfer("ray"),
+    "end": c.End(),
+    "reopen": c.Reopen(),
+    "invite": c.Invite("guest-new", "Ben", "family"),
+    "dismiss": c.Dismiss("guest-rosa"),
+    "due": c.Due(),
+}
+NEW = "new"
+STATUSES = (NEW, *Status)
+
+# Reviewed by hand against VISIT.md. Everything that is not here is refused. An entry in brackets changes nothing:
+# it is a command said again, whose first answer may have been lost.
+ALLOWED = """
+new      open      patient, other patient, facility
+queued   save      patient
+queued   finish    patient
+queued   withdraw  patient
+queued   assign    admin
+queued   unassign  admin
+queued   claim     on call, assignee, admin
+queued   decline   admin
+queued   enter     patient
+queued   leave     patient, system
+queued   due       (system)
+claimed  save      patient
+claimed  finish    patient
+claimed  claim     (claimant)
+claimed  enter     patient, claimant, guest
+claimed  leave     patient, claimant, guest, system
+claimed  start     patient, claimant, guest
+claimed  invite    claimant
+claimed  dismiss   claimant
+claimed  hang up   (patient)
+claimed  release   claimant, admin
+claimed  transfer  claimant, admin
+claimed  end       claimant, admin
+claimed  due       (system)
+live     save      patient
+live     finish    patient
+live     claim     (claimant)
+live     enter     patient, claimant, guest
+live     leave     patient, claimant, guest, system
+live     start     (patient), (claimant), guest
+live     invite    claimant
+live     dismiss   claimant
+live     hang up   patient
+live     release   claimant, admin
+live     transfer  claimant, admin
+live     end       claimant, admin
+live     due       (system)
+ended    leave     (patient), (claimant), (guest), (system)
+ended    end       (claimant)
+ended    reopen    claimant
+ended    due       (system)
+"""
+
+
+def reviewed() -> set[tuple[str, str, str]]:
+    """Return the cells of the table above."""
+    cells = set()
+    for line in ALLOWED.strip().splitlines():
+        status, rest = line.split(maxsplit=1)
+        command = next(name for name in sorted(COMMANDS, key=len, reverse=True) if rest.startswith(name))
+        cells |= {(status, command, who.strip()) for who in rest.removeprefix(command).split(",")}
+    return cells
+
+
+def with_guest(status: Status) -> Visit:
+    """Return a claimed, live or ended visit with a guest in it."""
+    visit = IN_STATUS[Status.CLAIMED if status is Status.CLAIMED else Status.LIVE]()
+    visit = does(visit, c.Invite("guest-rosa", "Rosa", "interpreter"), people()["claimant"])
+    return does(visit, c.End(), people()["claimant"], T0 + 60_000) if status is Status.ENDED else visit
+
+
+def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (status, command, who, what became of it) for all of the matrix."""
+    for status in STATUSES:
+        visit = None
+        if status != NEW:
+            visit = IN_STATUS[Status(status)]()
+            if visit.claimant is not None:
+                visit = with_guest(Status(status))
+            if visit.is_open:
+                visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
+        for name, command in COMMANDS.items():
+            for who, actor in everybody.items():
+                decided = decide(visit, command, actor, context(T0 + 70_000, staff=on_call("lin")))
+                if isinstance(decided, Decided):
+                    yield str(status), name, who, "allowed" if decided.event is not None else "again"
+                else:
+                    yield str(status), name, who, decided.code
+
+
+def test_the_matrix_is_the_reviewed_one_and_nothing_beside_it() -> None:
+    words = {"allowed": "{}", "again": "({})"}
+    generated = {
+        (status, name, words[became].format(who))
+        for status, name, who, became in outcomes(people())
+        if became in words
+    }
+    assert generated == reviewed()
+
+
+def test_every_command_of_the_rules_is_in_the_matrix() -> None:
+    assert {rule.command for rule in RULES} <= {type(command) for command in COMMANDS.values()}
+
+
+def test_every_refusal_has_a_reason_that_says_no_more_than_it_should() -> None:
+    codes = {(who, became) for _, _, who, became in outcomes(people()) if became not in {"allowed", "again"}}
+    strangers = {became for who, became in codes if who == "other patient"}
+    assert strangers <= {"not_allowed", "not_found"}, (
+        "another's visit tells a patient nothing, not even its status"
+    )
+    assert {became for _, became in codes} <= {
+        "not_allowed", "not_found", "not_on_call", "wrong_status", "already_claimed",
+    }  # fmt: skip
+
+
+def test_to_another_organisation_the_visit_does_not_exist() -> None:
+    for status, name, who, became in outcomes(people(OTHER)):
+        if status == NEW and name == "open":
+            continue  # opening one's own visit in one's own organisation
+        assert became in {"not_found", "not_allowed"}, (status, name, who, became)
+
+
+@pytest.mark.parametrize("who", ["patient", "claimant", "admin"])
+def test_the_same_name_in_another_organisation_is_somebody_else(who: str) -> None:
+    assert people(ORG)[who].id == people(OTHER)[who].id
+    decided = decide(live(), c.Enter("c", "w"), people(OTHER)[who], context())
+    assert getattr(decided, "code", None) == "not_found"

@@ -1,0 +1,302 @@
+"""The rules of the visit, row by row: what each command does, what happens by itself, what may be said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from signalling.visit import commands as c
+from signalling.visit.record import Outcome, Policy, Status, Visit
+from signalling.visit.rules import (
+    DEADLINES,
+    DONE_BEFORE,
+    PROVIDER,
+    RULES,
+    Decided,
+    decide,
+    next_deadline_ms,
+    tables,
+)
+from signalling.visit.rules import PATIENT as PATIENTS_SIDE
+from tests.signalling.visits import (
+    ADMIN,
+    ANA,
+    CLAIMANT,
+    COLLEAGUE,
+    PATIENT,
+    PEOPLE,
+    SYSTEM,
+    T0,
+    VISIT,
+    assigned,
+    claimed,
+    context,
+    does,
+    ended,
+    event_of,
+    live,
+    on_call,
+    queued,
+    refused,
+)
+
+POLICY = Policy()
+SIGNED = "2026-01-02"
+
+
+def away(visit: Visit, side: str, now_ms: int = T0) -> Visit:
+    """Return the visit with one side's only connection gone."""
+    held = visit.parties[side].connections
+    for connection, worker in held.items():
+        visit = does(visit, c.Leave(connection, worker), SYSTEM, now_ms)
+    return visit
+
+
+# --- commands
+
+
+def test_a_patient_waits_from_the_moment_the_setup_guide_is_entered() -> None:
+    visit = does(None, c.Open(VISIT, ANA), PATIENT, T0 + 5)
+    assert (visit.status, visit.arrived_ms, visit.version) == (Status.QUEUED, T0 + 5, 1)
+    assert (visit.step, visit.steps, visit.guide_version) == (1, 2, 1)
+    assert not visit.parties[PATIENTS_SIDE].present
+    assert does(None, c.Open(VISIT, ANA), PEOPLE["facility"]).status is Status.QUEUED
+
+
+def test_what_is_typed_is_kept_as_it_is_and_what_is_left_must_be_an_answer() -> None:
+    visit = does(queued(), c.Save("since", "20", left=False), PATIENT)
+    assert (visit.typing, visit.step, visit.answers) == ("since", 2, {"since": "20"})
+    wrong = refused(visit, c.Save("since", "20", left=True), PATIENT)
+    assert (wrong.code, wrong.details["step"]) == ("invalid_answer", "since")
+    visit = does(visit, c.Save("since", SIGNED, left=True), PATIENT)
+    assert (visit.typing, visit.step, visit.answers) == (None, 2, {"since": SIGNED})
+    assert does(visit, c.Save("since", None, left=True), PATIENT).answers == {}
+    assert refused(visit, c.Save("shoe size", "44", left=False), PATIENT).code == "not_found"
+
+
+@pytest.mark.parametrize("in_status", [queued, claimed, live])
+def test_the_setup_guide_goes_on_in_every_status_but_ended(in_status: object) -> None:
+    assert callable(in_status)
+    visit = in_status()
+    missing = refused(visit, c.Finish(), PATIENT)
+    assert (missing.code, missing.details) == ("guide_incomplete", {"steps": ["allergies"]})
+    visit = does(visit, c.Save("allergies", "None", left=True), PATIENT)
+    done = does(visit, c.Finish(), PATIENT, T0 + 9)
+    assert (done.guide_done_ms, done.step, done.status) == (T0 + 9, 2, visit.status)
+    assert event_of(done, c.Finish(), PATIENT, T0 + 20) is None
+
+
+def test_a_patient_may_leave_the_line_and_say_so_twice() -> None:
+    gone = does(queued(), c.Withdraw(), PATIENT)
+    assert (gone.status, gone.outcome, gone.claimant) == (Status.ENDED, Outcome.WITHDRAWN, None)
+    assert event_of(gone, c.Withdraw(), PATIENT) is None
+    assert refused(claimed(), c.Withdraw(), PATIENT).code == "wrong_status"
+
+
+def test_a_facility_withdraws_whom_it_placed_and_nobody_else() -> None:
+    desk = PEOPLE["facility"]
+    placed = does(None, c.Open(VISIT, ANA), desk)
+    assert placed.facility == desk.name
+    gone = does(placed, c.Withdraw(), desk)
+    assert (gone.status, gone.outcome) == (Status.ENDED, Outcome.WITHDRAWN)
+    assert event_of(gone, c.Withdraw(), desk) is None
+    other = replace(desk, id="ward 3")
+    assert refused(placed, c.Withdraw(), other).code == "not_allowed"
+    assert refused(queued(), c.Withdraw(), desk).code == "not_allowed"
+
+
+def test_an_admin_assigns_to_somebody_who_is_available_and_may_take_it_back() -> None:
+    assert refused(queued(), c.Assign("lin"), ADMIN).code == "not_on_call"
+    assert refused(queued(), c.Assign("nobody"), ADMIN).code == "not_found"
+    visit = assigned()
+    assert visit.assignee is not None
+    assert (visit.assignee.id, visit.status, visit.arrived_ms) == ("lin", Status.QUEUED, T0)
+    assert does(visit, c.Unassign(), ADMIN).assignee is None
+    assert refused(visit, c.Unassign(), COLLEAGUE).code == "not_allowed"
+
+
+def test_the_assignee_may_claim_without_being_on_call_and_so_may_an_admin() -> None:
+    assert does(assigned(), c.Claim(), PEOPLE["assignee"]).claimant == PEOPLE["assignee"].person
+    assert does(queued(), c.Claim(), ADMIN).claimant == ADMIN.person
+    assert refused(queued(), c.Claim(), PEOPLE["off call"]).code == "not_on_call"
+    taken = does(assigned(), c.Claim(), COLLEAGUE)
+    assert (taken.assignee, taken.assigned_ms) == (None, None)
+
+
+def test_a_second_provider_is_told_who_claimed_it() -> None:
+    lost = refused(claimed(), c.Claim(), COLLEAGUE)
+    assert (lost.code, lost.details) == ("already_claimed", {"by": {"id": "osei", "name": "Osei"}})
+    assert event_of(claimed(), c.Claim(), CLAIMANT) is None
+
+
+def test_an_organisation_may_keep_claims_from_those_in_session_or_without_a_licence() -> None:
+    busy: dict[str, Any] = {"in_session": ("ray",), "claim_in_session": False}
+    assert refused(queued(), c.Claim(), COLLEAGUE, **busy).code == "in_session"
+    assert does(queued(), c.Claim(), COLLEAGUE, in_session=("ray",)).claimant is not None
+    licensed = {
+        "ray": type(on_call()["ray"])(id="ray", name="Ray", role=COLLEAGUE.role, on_call=True, states=("OK",))
+    }
+    blocked = refused(queued(), c.Claim(), COLLEAGUE, staff=licensed, block_unlicensed=True)
+    assert (blocked.code, blocked.details) == ("not_licensed", {"state": "TX"})
+    assert does(queued(), c.Claim(), COLLEAGUE, staff=licensed).claimant is not None
+
+
+def test_an_admin_declines_with_a_reason() -> None:
+    visit = does(queued(), c.Decline("Call 911"), ADMIN)
+    assert (visit.status, visit.outcome, visit.reason) == (Status.ENDED, Outcome.DECLINED, "Call 911")
+    assert refused(queued(), c.Decline(), COLLEAGUE).code == "not_allowed"
+
+
+def test_a_party_is_present_while_any_of_its_connections_is_on_the_page() -> None:
+    visit = does(queued(), c.Enter("c_phone", "w2"), PATIENT)
+    visit = does(visit, c.Leave("c_ana", "w1"), PATIENT, T0 + 1)
+    assert visit.parties[PATIENTS_SIDE].present
+    assert event_of(visit, c.Leave("c_phone", "w1"), SYSTEM) is None, "it resumed on another worker meanwhile"
+    visit = does(visit, c.Leave("c_phone", "w2"), SYSTEM, T0 + 2)
+    assert visit.parties[PATIENTS_SIDE].away_since_ms == T0 + 2
+    assert does(visit, c.Enter("c_new", "w1"), PATIENT).parties[PATIENTS_SIDE].away_since_ms is None
+    assert event_of(ended(), c.Leave("c_ana", "w1"), SYSTEM) is None
+
+
+@pytest.mark.parametrize(("first", "second"), [(PATIENT, CLAIMANT), (CLAIMANT, PATIENT)])
+def test_the_visit_is_live_from_the_second_press_whoever_is_first(first: object, second: object) -> None:
+    assert isinstance(first, type(PATIENT))
+    assert isinstance(second, type(PATIENT))
+    visit = does(claimed(), c.Start(), first, T0 + 1)
+    assert visit.status is Status.CLAIMED
+    assert event_of(visit, c.Start(), first, T0 + 2) is None, "pressing twice alone starts nothing"
+    visit = does(visit, c.Start(), second, T0 + 3)
+    assert (visit.status, visit.live_ms) == (Status.LIVE, T0 + 3)
+    assert event_of(visit, c.Start(), second, T0 + 4) is None
+
+
+def test_nobody_else_presses_start() -> None:
+    for stranger in (ADMIN, COLLEAGUE, PEOPLE["other patient"], SYSTEM):
+        assert refused(claimed(), c.Start(), stranger).code == "not_allowed"
+
+
+def test_hanging_up_pauses_the_visit_until_the_patient_presses_again() -> None:
+    visit = does(live(), c.HangUp(), PATIENT, T0 + 10_000)
+    assert (visit.status, visit.talked_ms, visit.live_ms) == (Status.CLAIMED, 10_000, None)
+    assert visit.parties[PATIENTS_SIDE].started_ms is None
+    assert visit.parties[PROVIDER].started_ms is not None
+    assert event_of(visit, c.HangUp(), PATIENT) is None
+    again = does(visit, c.Start(), PATIENT, T0 + 20_000)
+    assert (again.status, again.live_ms) == (Status.LIVE, T0 + 20_000)
+
+
+@pytest.mark.parametrize("taken", [claimed, live])
+@pytest.mark.parametrize("command", [c.Release(), c.Transfer("ray")])
+def test_a_visit_given_back_has_its_place_and_no_press_of_anybody(taken: object, command: c.Command) -> None:
+    assert callable(taken)
+    visit = does(taken(), command, CLAIMANT, T0 + 5000)
+    assert (visit.status, visit.arrived_ms, visit.returned) == (Status.QUEUED, T0, 1)
+    assert (visit.claimant, visit.claimed_ms, visit.live_ms) == (None, None, None)
+    assert list(visit.parties) == [PATIENTS_SIDE]
+    assert visit.parties[PATIENTS_SIDE].started_ms is None
+    assert visit.parties[PATIENTS_SIDE].present
+    assert (visit.assignee.id if visit.assignee else None) == (
+        "ray" if isinstance(command, c.Transfer) else None
+    )
+    assert refused(taken(), c.Transfer("kim"), CLAIMANT).code == "not_on_call"
+    assert does(taken(), command, ADMIN).status is Status.QUEUED
+
+
+def test_the_end_is_the_providers_and_may_be_said_twice() -> None:
+    visit = ended()
+    assert (visit.outcome, visit.talked_ms, visit.ended_ms) == (Outcome.COMPLETED, 60_000, T0 + 60_000)
+    assert event_of(visit, c.End(), CLAIMANT) is None
+    assert refused(live(), c.End(), PATIENT).code == "not_allowed"
+    assert refused(ended(), c.End(), ADMIN).code == "wrong_status"
+
+
+def test_a_provider_takes_an_ended_visit_up_again_within_the_limit() -> None:
+    visit = does(ended(), c.Reopen(), CLAIMANT, T0 + 90_000)
+    assert (visit.status, visit.outcome, visit.ended_ms) == (Status.CLAIMED, None, None)
+    assert all(party.started_ms is None for party in visit.parties.values())
+    assert visit.talked_ms == 60_000
+    assert refused(ended(), c.Reopen(), CLAIMANT, T0 + 60_000 + POLICY.reopen_ms + 1).code == "wrong_status"
+    assert refused(ended(), c.Reopen(), COLLEAGUE).code == "not_allowed"
+
+
+def test_a_clock_that_is_set_back_takes_no_minute_of_talk_away() -> None:
+    visit = does(live(), c.HangUp(), PATIENT, T0 - 3_600_000)
+    assert visit.talked_ms == 0
+
+
+# --- by itself
+
+
+def due(visit: Visit, now_ms: int) -> tuple[Visit, str | None]:
+    """Return the visit after one word of the sweep, and what happened."""
+    decided = decide(visit, c.Due(), SYSTEM, context(now_ms))
+    assert isinstance(decided, Decided)
+    return decided.visit, decided.event.kind if decided.event is not None else None
+
+
+CASES: dict[str, tuple[Callable[[], Visit], int, Status]] = {
+    "expired": (lambda: away(queued(), PATIENTS_SIDE), POLICY.away_expiry_ms, Status.ENDED),
+    "assignment_lapsed": (assigned, POLICY.assignment_ms, Status.QUEUED),
+    "returned": (lambda: away(claimed(), PROVIDER), POLICY.return_grace_ms, Status.QUEUED),
+    "paused": (lambda: away(live(), PATIENTS_SIDE), POLICY.grace_ms, Status.CLAIMED),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_deadline_is_kept_to_the_millisecond_and_once(kind: str) -> None:
+    make, after_ms, status = CASES[kind]
+    visit = make()
+    assert next_deadline_ms(visit, POLICY) == T0 + after_ms
+    assert due(visit, T0 + after_ms - 1) == (visit, None)
+    happened, event = due(visit, T0 + after_ms)
+    assert (event, happened.status, happened.version) == (kind, status, visit.version + 1)
+    again, nothing = due(happened, T0 + after_ms)
+    assert (again, nothing) == (happened, None)
+
+
+def test_every_deadline_has_a_case() -> None:
+    assert {row.event for row in DEADLINES} == set(CASES)
+
+
+@pytest.mark.parametrize(("side", "other"), [(PATIENTS_SIDE, PROVIDER), (PROVIDER, PATIENTS_SIDE)])
+def test_whoever_is_away_past_the_grace_presses_again_and_nobody_else(side: str, other: str) -> None:
+    paused, _ = due(away(live(), side, T0 + 1000), T0 + 1000 + POLICY.grace_ms)
+    assert (paused.status, paused.talked_ms) == (Status.CLAIMED, 1000 + POLICY.grace_ms)
+    assert paused.parties[side].started_ms is None
+    assert paused.parties[other].started_ms is not None
+
+
+def test_whoever_is_back_within_the_grace_presses_nothing() -> None:
+    visit = does(away(live(), PATIENTS_SIDE), c.Enter("c_2", "w2"), PATIENT, T0 + POLICY.grace_ms - 1)
+    assert next_deadline_ms(visit, POLICY) is None
+    assert due(visit, T0 + POLICY.away_expiry_ms) == (visit, None)
+
+
+def test_a_visit_whose_claimant_stays_away_returns_on_top_with_its_presses_cleared() -> None:
+    visit, event = due(away(live(), PROVIDER), T0 + POLICY.return_grace_ms)
+    assert (event, visit.status, visit.arrived_ms, visit.claimant) == ("returned", Status.QUEUED, T0, None)
+    assert visit.parties[PATIENTS_SIDE].started_ms is None
+
+
+def test_nobody_but_the_server_says_that_something_is_due() -> None:
+    for actor in (PATIENT, CLAIMANT, ADMIN):
+        assert refused(away(queued(), PATIENTS_SIDE), c.Due(), actor, T0 * 2).code == "not_allowed"
+
+
+# --- the tables themselves
+
+
+def test_every_command_that_may_be_repeated_has_a_test_here() -> None:
+    assert {row.command for row in DONE_BEFORE} == {
+        c.Claim, c.Start, c.HangUp, c.Leave, c.End, c.Withdraw,
+    }  # fmt: skip
+
+
+def test_the_printed_tables_have_every_row() -> None:
+    printed = tables()
+    assert printed.count("\n") == len(RULES) + len(DEADLINES) + 4
+    for event in [row.event for row in RULES] + [row.event for row in DEADLINES]:
+        assert f" {event} |" in printed

@@ -1,0 +1,83 @@
+"""`greenroom audit` beside the running server: says that the trail is unbroken, or where it is not; exports it."""
+
+import json
+import re
+from typing import Any
+
+import redis
+from typer.testing import CliRunner
+
+from tests.conftest import StartServer
+from tests.server import RunningServer
+from tests.web.commands.test_organisations import Browser
+from web.audit.witness import FileWitness
+from web.commands.main import app
+from web.config import load
+from web.organisations import demo
+from web.server.data_key import FILE
+from web.server.valkey import address_file
+
+LIND = "lind@riverside.example"
+
+
+def greenroom(server: RunningServer, *arguments: str, code: int = 0) -> str:
+    """What the command says on the server's data folder; it must exit with the code."""
+    found = CliRunner().invoke(app, [*arguments, "--config", str(server.config)])
+    assert found.exit_code == code, found.output
+    return found.output
+
+
+def store_of(server: RunningServer) -> Any:
+    """A client of the server's own store, as somebody who has got hold of it."""
+    return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
+
+
+def test_the_trail_is_verified_exported_and_found_broken(greenroom_server: StartServer) -> None:
+    server = greenroom_server(workers=2)
+    assert "demo: no entries yet" in greenroom(server, "audit", "verify")
+    greenroom(server, "user", "disable", LIND)
+    greenroom(server, "user", "enable", LIND)
+    token = greenroom(server, "key", "add", "Front office", "--scope", "read").split()[0]
+    key = token.split("_")[1]
+    greenroom(server, "key", "revoke", key)
+    assert Browser(server).sign_in("demo", LIND, demo.password(load(server.config), LIND))
+    said = greenroom(server, "audit", "verify", "--organisation", "demo")
+    assert re.search(r"demo: \d+ entries, unbroken since 20\d\d-\d\d-\d\d \d\d:\d\d UTC", said), said
+
+    def export(*filters: str) -> list[dict[str, Any]]:
+        return [
+            json.loads(line) for line in greenroom(server, "audit", "export", *filters).splitlines() if line
+        ]
+
+    entries = export()
+    assert [(e["kind"], e["what"], e.get("about", "")) for e in entries[:5]] == [
+        ("command", "account.disabled", "u_lind"),
+        ("command", "account.enabled", "u_lind"),
+        ("command", "key.added", key),
+        ("command", "key.revoked", key),
+        ("staff", "signin.succeeded", ""),
+    ]
+    assert all(re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", e["at"]) for e in entries)
+    assert [e["what"] for e in export("--who", LIND)] == ["signin.succeeded"]
+    assert export("--since", "2099-01-01") == []
+    assert export("--visit", "v_1") == []
+    store = store_of(server)
+    second = store.lindex("{demo}:audit", 1)
+    store.lset("{demo}:audit", 1, second.replace(b"u_lind", b"u_osei"))
+    assert "entry 2 was changed" in greenroom(server, "audit", "verify", code=1)
+    store.lset("{demo}:audit", 1, second)
+    assert "unbroken" in greenroom(server, "audit", "verify")
+    store.ltrim("{demo}:audit", 0, -2)
+    assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
+    store.close()
+    assert server.stop() == 0
+    seen = FileWitness(server.data).get("demo")  # which the workers left as they stopped
+    assert seen is not None
+    assert seen[0] >= 5
+
+
+def test_a_command_that_changes_something_takes_the_servers_key(greenroom_server: StartServer) -> None:
+    server = greenroom_server()
+    (server.data / FILE).rename(server.data / "elsewhere")
+    assert "secret.key is not here" in greenroom(server, "user", "disable", LIND, code=1)
+    assert "Dr Jonas Lind" in greenroom(server, "user", "list")

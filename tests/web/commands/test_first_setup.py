@@ -1,0 +1,83 @@
+"""`greenroom init` as an operator meets it: before the first start, beside a server, and what it refuses."""
+
+import json
+import re
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import redis
+from typer.testing import CliRunner
+
+from tests.conftest import StartServer
+from tests.server import RunningServer, toml
+from tests.web.commands.test_organisations import Browser
+from web.commands import main as cli
+from web.commands.first_setup import proposed
+from web.config import ConfigError
+from web.server import data_key as secret
+
+WORDS = ["--timezone", "America/Chicago", "--email", "ida@lakeside.example", "--person", "Ida Berg"]
+
+
+def init(folder: Path, *arguments: str, said: str = "", code: int = 0) -> str:
+    """What `greenroom init` says with the config.toml of this folder; it must exit with the code."""
+    words = ["init", *arguments, "--config", str(folder / "config.toml")]
+    result = CliRunner().invoke(cli.app, words, input=said)
+    if isinstance(result.exception, ConfigError):
+        assert code == 2
+        return str(result.exception)
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result.output
+
+
+def chooses(server: RunningServer, path: str, password: str) -> int:
+    """Open a one-time link and choose the password; return the status of what is shown then."""
+    browser = Browser(server)
+    assert browser.get(path)[0] == 200
+    fields = urllib.parse.urlencode({"password": password, "again": password}).encode()
+    request = urllib.request.Request(f"{server.url}/lakeside-clinic/staff/password", fields)
+    request.add_header("Origin", server.url)
+    return browser._open(request)[0]
+
+
+def test_s35_init_leads_to_the_first_administrator_of_a_server_without_a_demo(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(toml({"server": {"demo": "no"}}))
+    said = init(tmp_path, "Lakeside Clinic", *WORDS)
+    assert "Password:" not in said
+    path = re.search(r"http://\S+?(/lakeside-clinic/staff/invitation/\S+)", said)
+    assert path, said
+
+    server = start_server({"server": {"demo": "no"}}).wait()
+    assert "riverside" not in server.until_said("/lakeside-clinic/staff")
+    assert chooses(server, path[1], "short") == 422
+    assert chooses(server, path[1], "a password of ones own") == 200
+    browser = Browser(server)
+    assert browser.sign_in("lakeside-clinic", "ida@lakeside.example", "a password of ones own")
+    assert browser.get("/lakeside-clinic/staff/setup")[0] == 200
+    assert "There is an organisation already" in init(tmp_path, "Other", *WORDS, code=1)
+
+
+def test_s35_init_creates_nothing_unless_all_of_it_can_be(valkey_url: str, tmp_path: Path) -> None:
+    settings = {"redis": {"url": valkey_url}, "data": {"folder": str(tmp_path)}}
+    (tmp_path / "config.toml").write_text(toml(settings))
+    secret.make_data_key(tmp_path)
+    clinic = ("Lakeside Clinic", *WORDS)
+    assert "expected --email" in init(tmp_path, *clinic[:3], code=2)
+    assert "password" in init(tmp_path, *clinic, "--stdin", said="secret\n", code=1)
+    assert "not an email" in init(tmp_path, *clinic[:3], "--email", "nobody", *clinic[5:], code=1)
+    assert "timezone" in init(tmp_path, "Lakeside", "--timezone", "Mars", *WORDS[2:], code=1)
+    with redis.Redis.from_url(valkey_url) as store:
+        assert store.execute_command("KEYS", "*") in ([], [b"greenroom:key"])
+    said = init(tmp_path, *clinic, "--stdin", said="a password of ones own\n")
+    assert "invitation" not in said
+    audit = CliRunner().invoke(cli.app, ["audit", "export", "--config", str(tmp_path / "config.toml")]).output
+    entries = [json.loads(line) for line in audit.splitlines() if line.startswith("{")]
+    assert [entry["what"] for entry in entries] == ["organisation.added", "account.added"]
+
+
+def test_s35_the_address_is_proposed_from_the_name() -> None:
+    assert proposed("Lakeside Clinic, St. John’s") == "lakeside-clinic-st-john-s"
+    assert proposed("診療所") == ""

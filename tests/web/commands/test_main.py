@@ -1,0 +1,130 @@
+"""The command line as a person meets it: the console script, its exit codes and its sentences."""
+
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import StartServer
+from tests.server import CONSOLE_SCRIPT
+from web.server.processes import bind
+from web.server.tls import self_signed
+
+GREENROOM = CONSOLE_SCRIPT[0]
+
+
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What `greenroom` with these arguments says and exits with, when it is called in `folder`."""
+    return subprocess.run(
+        [GREENROOM, *arguments], cwd=folder, capture_output=True, text=True, timeout=30, check=False
+    )
+
+
+def test_version_is_that_of_the_package(tmp_path: Path) -> None:
+    found = run("version", folder=tmp_path)
+    assert found.returncode == 0
+    assert found.stdout.startswith("greenroom 0.")
+
+
+def test_check_config_shows_what_the_settings_amount_to_but_no_password(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[redis]\nurl = "redis://:secret@host"\n[server]\nport = 1234\n', "utf-8"
+    )
+    found = run("check-config", folder=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert "1234" in found.stdout
+    assert "secret" not in found.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "check-config"])
+def test_a_wrong_setting_ends_with_exit_code_2_and_one_sentence(tmp_path: Path, command: str) -> None:
+    (tmp_path / "config.toml").write_text('[server]\nport = "http"\n', "utf-8")
+    found = run(command, folder=tmp_path)
+    assert found.returncode == 2
+    assert found.stderr == (
+        "greenroom: config.toml: server.port: expected a port from 1 to 65535, or 0 for any free one; "
+        'found "http"\n'
+    )
+
+
+def test_a_port_in_use_ends_with_exit_code_2_and_says_so(tmp_path: Path) -> None:
+    with bind("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        found = run("serve", "--port", str(port), folder=tmp_path)
+    assert found.returncode == 2
+    assert f"server.port: port {port} on 127.0.0.1 is in use" in found.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_address_of_another_machine_ends_with_exit_code_2(tmp_path: Path) -> None:
+    found = run("serve", "--host", "192.0.2.1", folder=tmp_path)
+    assert found.returncode == 2
+    assert "server.host: expected an address of this machine; found 192.0.2.1" in found.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_ends_with_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = run("serve", "--port", "0", "--data", "file", folder=tmp_path)
+    assert found.returncode == 2
+    assert "data.folder: expected a folder that can be written" in found.stderr
+
+
+def test_serving_strangers_without_https_ends_with_exit_code_2(tmp_path: Path) -> None:
+    found = run("serve", "--host", "0.0.0.0", "--port", "0", folder=tmp_path)
+    assert found.returncode == 2
+    assert "--self-signed" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"), [("missing.pem", "that can be read"), ("config.toml", "PEM")]
+)
+def test_a_certificate_that_cannot_be_used_ends_with_exit_code_2(
+    tmp_path: Path, certificate: str, said: str
+) -> None:
+    _, key = self_signed(tmp_path, datetime.now(UTC))
+    (tmp_path / "config.toml").write_text(f'[tls]\ncertificate = "{certificate}"\nkey = "{key}"\n', "utf-8")
+    for command in ("serve", "check-config"):
+        found = run(command, folder=tmp_path)
+        assert found.returncode == 2
+        assert found.stderr.startswith("greenroom: tls.certificate: expected")
+        assert said in found.stderr
+
+
+def test_a_store_of_ones_own_that_does_not_answer_ends_with_exit_code_2(tmp_path: Path) -> None:
+    with bind("127.0.0.1", 0) as unanswered:
+        port = unanswered.getsockname()[1]
+    settings = f'[redis]\nurl = "redis://:secret@127.0.0.1:{port}"\n[server]\nport = 0\n'
+    (tmp_path / "config.toml").write_text(settings, "utf-8")
+    found = run("serve", folder=tmp_path)
+    assert found.returncode == 2
+    assert "redis.url: no store answers there" in found.stderr
+    assert "secret" not in found.stderr
+
+
+def test_serve_says_where_patients_and_staff_go_and_how_to_sign_in(greenroom_server: StartServer) -> None:
+    server = greenroom_server(workers=2)
+    server.until_said("Sign in")
+    assert f"{server.url}/demo" in server.output
+    assert f"{server.url}/demo/staff" in server.output
+    assert server.status("/demo") == 200
+    assert server.stop() == 0
+
+
+def test_self_signed_serves_https_to_the_network_and_says_where(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.web.tiny"]
+    server = start_server({"server": {"host": "0.0.0.0"}}, command=command, options=("--self-signed",))
+    trusted = tmp_path / "data/self-signed.pem"
+    while not (listening := [event for event in server.events if event["event"] == "listening"]):
+        assert server.process.poll() is None, server.log
+        time.sleep(0.02)
+    context = ssl.create_default_context(cafile=str(trusted))
+    with urllib.request.urlopen(f"{listening[0]['url']}/healthz", context=context, timeout=10) as answer:
+        assert answer.status == 200
+    assert listening[0]["url"].startswith("https://127.0.0.1:")

@@ -1,0 +1,115 @@
+"""Passwords that are guessed first are refused at every door (S39)."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.web.site import OSEI, Site
+from web.identity.accounts import AccountError, check_password
+from web.identity.invitations import Invitations
+from web.identity.passwords import LIST, Weak, weakness
+from web.identity.visitors import ACCOUNTS
+from web.organisations import demo
+from web.server.health import REDIS
+
+OWN = (OSEI, "Dr Maya Osei", "demo", "Riverside Clinic", "Greenroom")
+REFUSED = {
+    Weak.SIMPLE: [
+        "aaaaaaaaaaaa",
+        "123456789012",
+        "abcdefghijkl",
+        "abcabcabcabc",
+        "qwertzuiopas",
+        "aaaaaabbbbbb",
+        "987654321098",
+    ],
+    Weak.COMMON: [
+        "password1234",
+        "Password1234!",
+        "P4$$w0rd2026",
+        "1qaz2wsx3edc",
+        "iloveyou1234",
+        "unfortunately",
+        "dragonmonkey1",
+    ],
+    Weak.OWN: [
+        OSEI,
+        "riverside2026",
+        "RiversideClinic1",
+        "Greenroom2026!",
+        "MayaOsei1234",
+        "dr maya osei!",
+        "R1vers1de-Clinic",
+    ],
+}
+GOOD = [
+    "correct horse battery staple",
+    "café au lait, grand",
+    "a password of one's own",
+    "x7Kq-92mfPz1",
+    "osei likes green tea",
+]
+
+
+@pytest.mark.parametrize(
+    ("why", "password"), [(why, word) for why, words in REFUSED.items() for word in words]
+)
+def test_s39_what_is_tried_first_is_refused_with_its_reason(why: Weak, password: str) -> None:
+    assert weakness(password, OWN) is why
+    with pytest.raises(AccountError, match=why.value[:30]):
+        check_password(password, *OWN[:-1])
+
+
+@pytest.mark.parametrize("password", GOOD)
+def test_s39_a_phrase_and_a_drawn_password_are_taken(password: str) -> None:
+    assert weakness(password, OWN) is None
+
+
+def test_s39_the_list_has_thousands_that_are_long_enough() -> None:
+    long = [word for word in LIST.read_text("utf-8").split() if len(word) >= 12]
+    assert len(long) > 3000
+    assert all(weakness(word) for word in long)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(min_size=0, max_size=256), st.lists(st.text(max_size=60), max_size=4))
+def test_s39_any_text_is_looked_at_in_a_moment(password: str, own: list[str]) -> None:
+    started = time.process_time()
+    weakness(password, own)
+    assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize("door", ["link", "own", "add", "set"])
+async def test_s39_every_door_that_sets_a_password_refuses_them(site: Site, door: str) -> None:
+    accounts = site.app[ACCOUNTS]
+    account = await accounts.find("demo", OSEI)
+    assert account is not None
+    osei = site.person()
+    if door == "link":
+        token = await Invitations(site.app[REDIS], accounts).make("demo", account)
+        await osei.get(f"/demo/staff/invitation/{token}")
+    elif door == "own":
+        await osei.sign_in(OSEI)
+    path = {"link": "/demo/staff/password", "own": "/demo/staff/preferences/password"}.get(door)
+    old = demo.password(site.settings, OSEI)
+    for wrong in ("aaaaaaaaaaaa", "password1234", OSEI, "Riverside2026", "greenroom2026"):
+        if path is not None:
+            answer = await osei.post(path, {"old": old, "password": wrong, "again": wrong})
+            assert (answer.status, "This password" in await answer.text()) == (422, True), wrong
+        elif door == "add":
+            with pytest.raises(AccountError):
+                await accounts.add("demo", email=f"new-{OSEI}", name="New", role=account.role, password=wrong)
+        else:
+            with pytest.raises(AccountError):
+                await accounts.set_password("demo", OSEI, wrong)
+    assert await accounts.check("demo", OSEI, old)
+
+
+async def test_s39_the_reason_is_told_in_spanish_too(site: Site) -> None:
+    osei = site.person(**{"Accept-Language": "es"})
+    await osei.sign_in(OSEI)
+    form = {"old": "x", "password": "password1234", "again": "password1234"}
+    text = await (await osei.post("/demo/staff/preferences/password?lang=es", form)).text()
+    assert "Esta contraseña es de las que se prueban primero" in text

@@ -1,0 +1,248 @@
+"""Doors that a token opens: guesses are slowed down and stopped, and the store keeps no token: SECURITY.md row 41."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from aiohttp import WSMsgType
+from redis.asyncio import Redis
+
+from signalling.store.guest_links import Invite, Invites
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
+from tests.web.api.client import program
+from tests.web.pages.facility.test_kiosk import link
+from tests.web.site import ADMIN, Person, Site
+from web.identity import throttle as doors
+from web.identity.invitations import Invitations
+from web.identity.throttle import RULES, Door
+from web.identity.visitors import ACCOUNTS
+from web.pages.appointments.week import DESK
+from web.pages.patient.entry_links import LINKS
+from web.pages.patient.visit import SERVICE
+from web.requests.security import Rule
+
+# Every door with a path, and where a guess at it is made; `resume` is asked for on the socket.
+WAYS: dict[Door, tuple[str, ...]] = {
+    Door.INVITATION: ("/{organisation}/staff/invitation/{token}",),
+    Door.GUEST: ("/{organisation}/join/{token}",),
+    Door.PATIENT: ("/{organisation}/enter/{token}",),
+    Door.FACILITY: (
+        "/{organisation}/facility/{token}",
+        "/{organisation}/facility/{token}/list",
+        "/{organisation}/facility/{token}/visits/{visit}",
+    ),
+    Door.BOOKING: (
+        "/{organisation}/appointments/{token}",
+        "/{organisation}/appointments/{token}/move",
+        "/{organisation}/appointments/{token}/cancel",
+        "/{organisation}/appointments/{token}/check-in",
+        "/{organisation}/appointments/{token}/visit.ics",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guesses are counted, and wait for nothing."""
+    for door in Door:
+        monkeypatch.setitem(doors.RULES, door, Rule(door, first_delay_ms=0))
+
+
+def wrong_token(door: Door) -> str:
+    """Something of the right shape."""
+    if door is Door.FACILITY:
+        return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
+    if door is Door.BOOKING:
+        return f"a_{secrets.token_urlsafe(9)}~{secrets.token_urlsafe(18)}"
+    return secrets.token_urlsafe(24)
+
+
+async def right_token(site: Site, door: Door) -> str:
+    """A fresh token that opens something."""
+    if door is Door.INVITATION:
+        account = await site.app[ACCOUNTS].find("demo", ADMIN)
+        assert account is not None
+        return await Invitations(site.app[SERVICE].store.redis, site.app[ACCOUNTS]).make("demo", account)
+    if door is Door.FACILITY:
+        return (await link(site, f"Ward {secrets.token_hex(3)}")).rsplit("/", 1)[1]
+    if door is Door.BOOKING:
+        return site.app[DESK].links.token("demo", "a_genuine")
+    visit = (await (await program(site)).open())["visit"]["id"]
+    if door is Door.PATIENT:
+        return (await site.app[LINKS].issue("demo", visit)).token
+    service = site.app[SERVICE]
+    claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
+    await service.command(claimant, visit, c.Claim())
+    await service.command(claimant, visit, c.Invite("guest-1", "Rosa Diaz", "family"))
+    return await Invites(service.store).issue("demo", Invite(visit, "guest-1"), 60_000)
+
+
+def token_routes(site: Site) -> Iterator[tuple[str, str]]:
+    """Method and path of every route that a token opens."""
+    for route in site.app.router.routes():
+        path = (
+            "" if route.resource is None else re.sub(r"\{token:[^/]*\}", "{token}", route.resource.canonical)
+        )
+        if "{token" in path and route.method != "HEAD":
+            yield route.method, path
+
+
+async def tried(person: Person, method: str, path: str, token: str) -> int:
+    """What a token at a path gives."""
+    where = path.format(organisation="demo", token=token, visit="v_1")
+    return (await (person.get(where) if method == "GET" else person.post(where, {"do": "take"}))).status
+
+
+async def test_s41_every_route_with_a_token_is_a_door_that_counts(site: Site) -> None:
+    assert {path for _, path in token_routes(site)} == {path for ways in WAYS.values() for path in ways}
+    assert set(WAYS) | {Door.RESUME} == set(Door)
+
+
+def test_s41_guesses_wait_from_a_tenth_of_a_second_on_and_end_after_ten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+    for rule in RULES.values():
+        assert (rule.limit, rule.window_ms) == (10, 30 * 60_000)
+        assert [rule.delay_ms(failed) for failed in (0, 1, 2, 20)] == [0, 100, 200, 25_000]
+
+
+async def test_s41_each_door_shuts_after_ten_wrong_tokens_of_any_of_its_routes(site: Site) -> None:
+    for door, ways in WAYS.items():
+        routes = [(method, path) for method, path in token_routes(site) if path in ways]
+        guesser = site.person()
+        right = await right_token(site, door)
+        for number in range(10):
+            method, path = routes[number % len(routes)]
+            assert await tried(guesser, method, path, wrong_token(door)) == 404, (door, number)
+        for method, path in routes:
+            assert await tried(guesser, method, path, wrong_token(door)) == 429, (door, method, path)
+        if door is not Door.FACILITY:  # whose own link stays open, see below
+            assert await tried(guesser, *routes[0], right) == 429, door
+        answer = await guesser.get(
+            routes[0][1].format(organisation="demo", token=wrong_token(door), visit="v_1")
+        )
+        assert int(answer.headers["Retry-After"]) > 60
+        assert "Too many wrong links" in await answer.text()
+
+
+async def test_s41_who_guesses_at_facilities_shuts_no_kiosk_beside_them(site: Site) -> None:
+    path = await link(site)
+    kiosk, guesser = site.person(), site.person()
+    for _ in range(12):
+        await guesser.get(f"/demo/facility/{wrong_token(Door.FACILITY)}")
+    assert (await kiosk.get(path)).status == 200
+    own = path[: path.rindex("/") + 1 + 12]  # with the facility's id
+    for _ in range(10):
+        assert (await guesser.get(f"{own}-{secrets.token_urlsafe(32)}")).status == 404
+    assert (await kiosk.get(path)).status == 429
+
+
+async def test_s41_a_link_that_was_used_is_no_guess_and_opens_nothing(site: Site) -> None:
+    for door in (Door.PATIENT, Door.GUEST):
+        (path,) = WAYS[door]
+        used, fresh = await right_token(site, door), await right_token(site, door)
+        assert await tried(site.person(), "POST", path, used) == 303
+        for _ in range(6):
+            assert await tried(site.person(), "GET", path, used) == 404
+            assert await tried(site.person(), "POST", path, used) == 404
+        answers = await asyncio.gather(*(tried(site.person(), "POST", path, fresh) for _ in range(5)))
+        assert sorted(answers) == [303, 404, 404, 404, 404]
+
+
+async def hello(person: Person, resume: str) -> str:
+    """Say hello with a token; return the error's code, with the close code if the server closed."""
+    ws = await person.client.ws_connect(
+        "/demo/ws", protocols=("greenroom.v1.json",), headers={"Origin": person.origin}
+    )
+    await ws.send_json({"type": "hello", "id": 1, "role": "patient", "resume": resume})
+    code: str = (await ws.receive_json(timeout=20))["code"]
+    try:
+        end = await ws.receive(timeout=0.05)
+        return f"{code} {end.data}" if end.type is WSMsgType.CLOSE else code
+    except TimeoutError:
+        return code
+    finally:
+        await ws.close()
+
+
+async def test_s41_wrong_resume_tokens_are_counted_and_one_that_is_too_old_is_not(
+    site: Site, valkey: Redis
+) -> None:
+    ana = site.person()
+    assert (await ana.ask_for_a_visit()).status == 303
+    ws = await ana.socket("patient")
+    genuine: str = (await ws.receive_json(timeout=20))["resume"]
+    await ws.close()
+    async for key in valkey.scan_iter("*resume*"):
+        await valkey.delete(key)
+    for _ in range(12):
+        assert await hello(ana, genuine) == "resume_expired"
+    for _ in range(10):
+        assert await hello(ana, "r_" + secrets.token_urlsafe(34)) == "resume_invalid"
+    assert await hello(ana, "r_" + secrets.token_urlsafe(34)) == "resume_invalid 4005"
+    assert await hello(ana, genuine) == "resume_expired"
+    again = await ana.socket("patient")
+    assert (await again.receive_json(timeout=20))["type"] == "welcome", "a visit is reached all the same"
+
+
+async def kept(valkey: Redis) -> bytes:
+    """All that the store holds: the names of keys and what they have, members and fields included."""
+    redis: Any = valkey
+    reads: dict[bytes, Any] = {
+        b"string": redis.get,
+        b"hash": redis.hgetall,
+        b"list": lambda key: redis.lrange(key, 0, -1),
+        b"set": redis.smembers,
+        b"zset": lambda key: redis.zrange(key, 0, -1),
+        b"stream": redis.xrange,
+    }
+    found: list[bytes] = []
+    async for key in redis.scan_iter("*"):
+        kind = await redis.type(key)
+        if kind != b"none":  # it has expired meanwhile
+            found += [key, repr(await reads[kind](key)).encode()]
+    return b"\n".join(found)
+
+
+async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, valkey: Redis) -> None:
+    ana, staff, invited = site.person(), site.person(), site.person()
+    assert (await ana.ask_for_a_visit()).status == 303
+    assert (await staff.sign_in(ADMIN)).status == 303
+    tokens = {door: await right_token(site, door) for door in WAYS}
+    opened = await invited.get(f"/demo/staff/invitation/{tokens[Door.INVITATION]}")
+    assert (opened.status, opened.headers["Location"]) == (303, "/demo/staff/password")
+    ws = await ana.socket("patient")
+    office = await program(site)
+    found: dict[str, str] = {
+        **{str(door): token for door, token in tokens.items()},
+        "resume": (await ws.receive_json(timeout=20))["resume"],
+        "key": office.headers["Authorization"].rsplit("_", 1)[1],
+        "link of the API": (await office.open())["link"]["url"].rsplit("/", 1)[1],
+        **{
+            f"{who} {cookie.key}": cookie.value
+            for who, person in (("ana", ana), ("staff", staff), ("invited", invited))
+            for cookie in person.client.session.cookie_jar
+            if len(cookie.value) >= 16
+        },
+    }
+    for door in (Door.PATIENT, Door.GUEST):  # used, too
+        await tried(site.person(), "POST", WAYS[door][0], tokens[door])
+    text = await kept(valkey)
+    assert b"session:" in text
+    assert [name for name, secret in found.items() if secret.encode() in text] == []
+    assert (await invited.get("/demo/staff/password")).status == 200
+
+
+async def test_s41_a_session_of_before_keeps_its_invitation(site: Site, valkey: Redis) -> None:
+    invited, token = site.person(), await right_token(site, Door.INVITATION)
+    await invited.get(f"/demo/staff/invitation/{token}")
+    (key,) = [key async for key in valkey.scan_iter("session:*") if await valkey.hexists(key, "k:invitation")]
+    await valkey.hset(key, "k:invitation", f'{{"organisation": "demo", "token": "{token}"}}')
+    assert (await invited.get("/demo/staff/password")).status == 200

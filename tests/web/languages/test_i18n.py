@@ -1,0 +1,182 @@
+"""Languages: everything that is said is in every catalogue, and a visitor reads pages in the one they chose."""
+
+import io
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+
+from signalling.protocol.messages import TEXTS
+from tests.web.conftest import OpenSite
+from tests.web.site import Person, Site
+from web.languages import i18n, messages
+
+FILES = sorted(i18n.FOLDER.glob(f"*/{i18n.FILE}"))
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
+
+
+@pytest.fixture(scope="module")
+def said() -> Catalog:
+    """What the sources say."""
+    return messages.template()
+
+
+def both(message: Message) -> Iterator[tuple[str, str]]:
+    """English and translation, form by form; a language with more forms than English compares them with the plural."""
+    english = [message.id] if isinstance(message.id, str) else list(message.id)
+    for index, form in enumerate(i18n.forms(message)):
+        yield english[min(index, len(english) - 1)], form
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.parent.name)
+def test_every_text_is_in_every_catalogue_with_the_same_placeholders(path: Any, said: Catalog) -> None:
+    catalogue = i18n.read(path)
+    missing, wrong = [], []
+    for message in said:
+        if not message.id:
+            continue
+        held = catalogue.get(message.id)
+        if held is None or held.fuzzy or not all(i18n.forms(held)):
+            missing.append(message.id)
+            continue
+        for english, form in both(held):
+            if sorted(PLACEHOLDER.findall(english)) != sorted(PLACEHOLDER.findall(form)):
+                wrong.append((english, form))
+    assert not missing, f"`make messages`, then translate: {missing}"
+    assert not wrong
+
+
+def test_what_a_script_says_is_collected_in_templates_inside_templates_too() -> None:
+    source = b'html`<p title=${t("One")}>${b ? html`${tn("{n} row", "{n} rows", 3)}` : other.t("no")}</p>`; fit("no")'
+    found = [said for _, _, said, _ in messages.scripts(io.BytesIO(source), None, None, None)]
+    assert found == ["One", ("{n} row", "{n} rows")]
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("es-MX,es;q=0.9,en;q=0.8", "es"),
+        ("en-GB,en;q=0.9,es;q=0.8", "en"),
+        ("fr-FR, es;q=0.2, en;q=0.4", "en"),
+        ("es;q=0, en;q=0.1", "en"),
+        ("fr, de", None),
+        ("", None),
+        ("*;q=x,,;;,es;q=1.5", None),
+    ],
+)
+def test_a_browsers_languages_are_weighed_as_http_says(header: str, language: str | None) -> None:
+    assert i18n.accepted(header, ("en", "es")) == language
+
+
+async def lang(person: Person, path: str = "/demo", **headers: str) -> str:
+    """The language that a page says it is in."""
+    response = await person.client.get(path, headers=headers, allow_redirects=False)
+    found = re.search(r'<html lang="([^"]+)">', await response.text())
+    assert found
+    return found[1]
+
+
+async def test_a_visitor_reads_the_language_of_the_browser_until_they_choose_another(site: Site) -> None:
+    person = site.person(**{"Accept-Language": "es-MX,es"})
+    assert await lang(person) == "es"
+    assert await lang(person, "/demo?lang=en") == "en"
+    assert await lang(person, "/demo/information") == "en"
+    assert await lang(person, "/demo?lang=xx") == "en"
+    assert await lang(person, "/nowhere") == "en"  # error pages too
+
+
+async def test_where_a_browser_speaks_nothing_of_ours_the_organisation_does(open_site: OpenSite) -> None:
+    site = await open_site()
+    assert await lang(site.person(**{"Accept-Language": "fr"})) == "en"
+
+
+async def test_a_form_that_fails_says_so_in_spanish(site: Site) -> None:
+    person = site.person(**{"Accept-Language": "es"})
+    response = await person.ask_for_a_visit(name="", phone="12")
+    page = await response.text()
+    assert response.status == 422
+    assert "Escriba el nombre completo del paciente." in page
+    assert "2 cosas necesitan su atención." in page
+
+
+async def test_every_page_offers_the_other_language(site: Site) -> None:
+    page = await (await site.person().get("/demo/staff/sign-in")).text()
+    assert 'href="/demo/staff/sign-in?lang=es" lang="es" hreflang="es">Español</a>' in page
+
+
+async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> None:
+    person = site.person(**{"Accept-Language": "es"})
+    page = await (await person.get("/demo")).text()
+    found = re.search(r'<script type="module" src="(/static/[0-9a-f]{12}/locale/es\.js)"></script>', page)
+    assert found
+    response = await person.get(found[1])
+    assert response.content_type == "text/javascript"
+    script = await response.text()
+    assert 'const language = ["es-US", (n) => Number((n != 1)), {' in script
+    assert '"Waiting room":["Sala de espera"]' in script
+    assert "Escriba el nombre completo" not in script  # that is the server's to say
+    assert (await person.get(found[1].replace("es.js", "xx.js"))).status == 404
+
+
+def test_days_times_and_numbers_are_written_in_the_readers_manner() -> None:
+    at = datetime(2026, 11, 23, 16, 30, tzinfo=ZoneInfo("America/Chicago"))
+    with i18n.using("en"):
+        assert i18n.date_words(at) == "Monday, November 23, 2026"
+        assert i18n.time_words(at) == "4:30\u202fPM"
+        assert i18n.number_words(1234.5) == "1,234.5"
+    with i18n.using("es"):
+        assert i18n.date_words(at) == "lunes, 23 de noviembre de 2026"
+        assert i18n.day_names()[0] == "Lunes"
+        assert i18n.ngettext("%(num)s clinician on call", "%(num)s clinicians on call", 1).startswith(
+            "%(num)s profesional "
+        )
+    assert i18n.current() == "en"
+
+
+async def test_a_third_language_is_one_catalogue_file(
+    open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Catalog
+) -> None:
+    path = tmp_path / "fr" / i18n.FILE
+    assert len(messages.update(path, said)) == len(said)
+    text = path.read_text("utf-8")
+    path.write_text(
+        text.replace('msgid "Staff: sign in"\nmsgstr ""', 'msgid "Staff: sign in"\nmsgstr "Personnel"'),
+        "utf-8",
+    )
+    monkeypatch.setattr(i18n, "FOLDER", tmp_path)
+    i18n.languages.cache_clear()
+    try:
+        assert list(i18n.languages()) == ["en", "fr"]
+        site = await open_site()
+        page = await (await site.person(**{"Accept-Language": "fr-CA"}).get("/demo/staff/sign-in")).text()
+        assert '<html lang="fr">' in page
+        assert "<h1>Personnel</h1>" in page
+        assert ">Password</label>" in page  # what is not translated yet is English
+        assert ">Français</a>" in page
+    finally:
+        monkeypatch.undo()
+        i18n.languages.cache_clear()
+
+
+def test_scripts_know_a_sentence_for_every_refusal_that_a_person_may_meet() -> None:
+    script = (Path(messages.ROOT) / "web/static/shared/refusals.js").read_text("utf-8")
+    among_machines = {
+        "bad_message",
+        "hello_first",
+        "no_room",
+        "resume_expired",
+        "resume_ended",
+        "resume_invalid",
+    }
+    assert {code for code in TEXTS if f"  {code}: (" not in script} == among_machines
+
+
+def test_a_text_that_a_script_writes_on_several_lines_is_collected_as_one() -> None:
+    script = b't(\n  "One long sentence " +\n    "in \\"two\\" lines.",\n  { n })\ntn("{n} day", "{n} " + "days", n)'
+    found = [said for _, _, said, _ in messages.scripts(io.BytesIO(script), None, None, None)]
+    assert found == ['One long sentence in "two" lines.', ("{n} day", "{n} days")]

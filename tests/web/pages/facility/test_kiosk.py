@@ -1,0 +1,102 @@
+"""A facility's kiosk: its staff place patients, several at once, and take a call on their device."""
+
+import asyncio
+import re
+
+from redis.asyncio import Redis
+
+from tests.web.api.client import program
+from tests.web.setup.desk import Form, changed
+from tests.web.site import FORM, Person, Site
+from web.organisations.facilities import FACILITIES
+
+
+async def link(site: Site, name: str = "Ward 3") -> str:
+    """The path of a new facility's link."""
+    facilities = site.app[FACILITIES]
+    return "/demo/facility/" + facilities.token("demo", await facilities.add("demo", name, "Robin Hale"))
+
+
+async def place(person: Person, path: str, **fields: str) -> int:
+    """Fill the kiosk's form in and send it; return the status."""
+    drawn = Form(await (await person.get(path)).text(), path).fields
+    return (await person.post(path, changed(drawn, **{**FORM, **fields}))).status
+
+
+async def listed(person: Person, path: str) -> str:
+    """The kiosk's list."""
+    return await (await person.get(f"{path}/list")).text()
+
+
+async def test_a_facility_places_several_patients_and_sees_place_and_end_of_each_by_initials(
+    site: Site,
+) -> None:
+    office, desk, path = await program(site), site.person(), await link(site)
+    for name in ("Ana Ruiz", "Ben van Ode", "Cher"):
+        assert await place(desk, path, name=name) == 303
+    _, queue = await office.call("GET", "/queue")
+    assert [row["facility"] for row in queue["patients"]] == ["Ward 3"] * 3
+    text = await listed(desk, path)
+    assert re.findall(r"<b>(.*?)</b>", text) == ["A. R.", "B. O.", "C."]
+    assert [place for place in ("Place 1", "Place 2", "Place 3") if place in text] == [
+        "Place 1",
+        "Place 2",
+        "Place 3",
+    ]
+    await office.call("POST", f"/visits/{queue['patients'][0]['visit']}/decline", {"reason": "secret"})
+    text = await listed(desk, path)
+    assert "cannot take this visit" in text
+    assert not [word for word in ("Ruiz", "secret", "Place 3") if word in text]
+
+
+async def test_a_form_that_is_sent_twice_places_once(site: Site) -> None:
+    office, desk, path = await program(site), site.person(), await link(site)
+    fields = changed(Form(await (await desk.get(path)).text(), path).fields, **FORM)
+    answers = await asyncio.gather(*(desk.post(path, fields) for _ in range(4)))
+    assert {answer.status for answer in answers} == {303}
+    assert len((await office.call("GET", "/queue"))[1]["patients"]) == 1
+
+
+async def test_a_call_is_taken_on_the_facilitys_device_and_only_of_those_whom_it_placed(site: Site) -> None:
+    office, desk, other, path = await program(site), site.person(), site.person(), await link(site)
+    await place(desk, path)
+    visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
+    for stranger_, there in ((other, path), (desk, await link(site, "Ward 4"))):
+        assert (await stranger_.post(f"{there}/visits/{visit}", {"do": "take"})).status == 404
+    answer = await desk.post(f"{path}/visits/{visit}", {"do": "take"})
+    assert (answer.status, answer.headers["Location"]) == (303, "/demo/visit")
+    assert visit in await (await desk.get("/demo/visit")).text()
+
+
+async def test_a_facility_takes_out_of_the_line_whom_it_placed(site: Site) -> None:
+    office, desk, path = await program(site), site.person(), await link(site)
+    await place(desk, path)
+    visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
+    assert (await desk.post(f"{path}/visits/{visit}", {"do": "withdraw"})).status == 303
+    assert (await office.call("GET", f"/visits/{visit}"))[1]["outcome"] == "withdrawn"
+    assert "No longer in line" in await listed(desk, path)
+
+
+async def test_a_revoked_link_and_another_clinics_open_nothing_and_the_store_keeps_no_link(
+    site: Site, valkey: Redis
+) -> None:
+    desk, path = site.person(), await link(site)
+    token = path.rpartition("/")[2]
+    kept = str(await valkey.hgetall("{demo}:facilities"))
+    assert "Ward 3" in kept
+    assert token.partition("-")[2] not in kept
+    forged = token[:-1] + ("A" if token[-1] != "A" else "B")
+    assert (await desk.get(f"/demo/facility/{forged}")).status == 404
+    assert (await desk.get(path)).status == 200
+    assert await site.app[FACILITIES].revoke("demo", token.partition("-")[0])
+    for answer in (await desk.get(path), await desk.get(f"{path}/list"), await desk.post(path, FORM)):
+        assert answer.status == 404
+
+
+async def test_what_is_wrong_is_said_and_what_was_typed_is_kept(site: Site) -> None:
+    desk, path = site.person(), await link(site)
+    answer = await desk.post(path, {**FORM, "phone": "12"})
+    text = await answer.text()
+    assert answer.status == 422
+    assert 'value="Ana Ruiz"' in text
+    assert 'autocomplete="name"' not in text  # the device is others' too: nothing is offered to the next

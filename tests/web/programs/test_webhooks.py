@@ -1,0 +1,271 @@
+"""Webhooks: signed, tried again until they are taken, and never sent to what stands beside the server."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from redis.asyncio import Redis
+
+from signalling.store import jobs
+from tests.web.api.client import PATIENT, Program, program
+from tests.web.conftest import OpenSite
+from tests.web.setup.desk import desk
+from tests.web.site import Site
+from web.programs.delivery import EVENTS, signature
+from web.programs.public_addresses import Resolver, connector, may_call, networks, url_problem
+
+LOOPBACK = {"allow": ["127.0.0.0/8"]}
+
+
+class Receiver:
+    """Somebody's server that takes webhooks; `statuses` are its next answers, then 204."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        self.url = ""
+        self._arrived = asyncio.Event()
+
+    async def take(self, request: web.Request) -> web.Response:
+        """POST /hook."""
+        self.taken.append((dict(request.headers), await request.read()))
+        self._arrived.set()
+        status = self.statuses.pop(0) if self.statuses else 204
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
+
+    async def messages(self, count: int) -> list[dict[str, Any]]:
+        """The first messages, as soon as there are so many."""
+        async with asyncio.timeout(20):
+            while len(self.taken) < count:
+                self._arrived.clear()
+                await self._arrived.wait()
+        return [json.loads(body) for _, body in self.taken]
+
+
+@asynccontextmanager
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver on this machine."""
+    found = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", found.take)
+    server = TestServer(app)
+    await server.start_server()
+    found.url = str(server.make_url("/hook"))
+    yield found
+    await server.close()
+
+
+async def made(office: Program, url: str, *events: str) -> Any:
+    """A new webhook."""
+    status, answer = await office.call("POST", "/webhooks", {"url": url, "events": events})
+    assert status == 201, answer
+    return answer
+
+
+async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], bool]) -> list[Any]:
+    """The log of a webhook's deliveries, as soon as it is as it should be."""
+    async with asyncio.timeout(20):
+        while True:
+            found = (await office.call("GET", f"/webhooks/{webhook}/deliveries"))[1]["deliveries"]
+            if enough(found):
+                return list(found)
+            await asyncio.sleep(0.05)
+
+
+async def test_a_webhook_is_told_what_happens_to_a_visit_signed_and_without_patient_information(
+    open_site: OpenSite,
+) -> None:
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        office = await program(site)
+        secret = (await made(office, there.url))["secret"]
+        visit = (await office.open())["visit"]["id"]
+        await office.call("POST", f"/visits/{visit}/decline", {"reason": "Please come in."})
+        messages = sorted(await there.messages(2), key=lambda message: message["at_ms"])
+        assert [message["event"] for message in messages] == ["opened", "declined"]
+        assert [m["visit"]["status"] for m in messages] == ["queued", "ended"]
+        assert messages[1]["by"]["name"] == "Front office"
+        for headers, body in there.taken:
+            signed = headers["Greenroom-Timestamp"].encode() + b"." + body
+            expected = hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+            assert headers["Greenroom-Signature"] == f"v1={expected}"
+            assert headers["Greenroom-Delivery"] == json.loads(body)["id"]
+            text = body.decode()
+            assert not [v for v in (*PATIENT.values(), "Please come in.") if len(v) > 2 and v in text]
+
+
+async def test_a_webhook_hears_only_the_events_that_it_asked_for_and_none_while_it_is_off(
+    open_site: OpenSite,
+) -> None:
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        office = await program(site)
+        hook = (await made(office, there.url, "declined"))["webhook"]["id"]
+        first, second, third = [(await office.open())["visit"]["id"] for _ in range(3)]
+        await office.call("PATCH", f"/webhooks/{hook}", {"enabled": False})
+        await office.call("POST", f"/visits/{first}/decline", {})
+        await office.call("PATCH", f"/webhooks/{hook}", {"enabled": True})
+        await office.call("POST", f"/visits/{second}/withdraw")
+        await office.call("POST", f"/visits/{third}/decline", {})
+        assert [message["visit"]["id"] for message in await there.messages(1)] == [third]
+        assert (await office.ask("DELETE", f"/webhooks/{hook}")).status == 204
+        assert await office.code("GET", f"/webhooks/{hook}") == (404, "not_found")
+
+
+async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins_see_each_try(
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "FIRST_PAUSE_MS", 50)
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        office = await program(site)
+        hook = (await made(office, there.url, "opened"))["webhook"]["id"]
+        there.statuses = [500, 302]  # a redirect is not followed: it could lead anywhere
+        await office.open()
+        messages = await there.messages(3)
+        assert len({message["id"] for message in messages}) == 1
+        log = await attempts(office, hook, lambda found: len(found) == 3)
+        assert [entry["status"] for entry in log] == [204, 302, 500]
+        assert [entry["attempt"] for entry in log] == [3, 2, 1]
+        assert [entry["problem"] for entry in log] == [None, "redirects are not followed", "not taken"]
+        page = await (await (await desk(site)).person.get("/demo/staff/setup/api")).text()
+        assert "302 · redirects are not followed" in page
+
+
+async def test_an_event_is_promised_in_its_own_commit_even_where_nobody_runs_jobs(
+    open_site: OpenSite, valkey: Redis
+) -> None:
+    site = await open_site(webhooks=LOOPBACK)
+    async with receiver() as there:
+        office = await program(site)
+        await made(office, there.url)
+        there.statuses = [503] * 20
+        await office.open()
+        assert await valkey.zcard("{demo}:jobs") >= 1
+        await there.messages(1)
+        assert await valkey.zcard("{demo}:jobs") >= 1  # still promised
+
+
+# --- where a webhook may lead
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.org/hook",
+        "https://127.0.0.1/hook",
+        "https://[::1]/",
+        "https://10.1.2.3/",
+        "https://169.254.169.254/latest/meta-data",
+        "https://[::ffff:10.0.0.1]/",
+        "https://[64:ff9b::a00:1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[fe80::1%25eth0]/",
+        "https://0.0.0.0/",
+        "https://224.0.0.1/",
+        "https://user:secret@example.org/",
+        "https://example.org/#part",
+        "https://example.org:0/",
+        "https://exa mple.org/",
+        "https:///hook",
+        "https://[::1/",
+    ],
+)
+async def test_a_webhook_cannot_lead_to_a_private_address_or_without_encryption(url: str) -> None:
+    assert url_problem(url, ()) is not None
+
+
+def test_a_public_address_may_be_called_and_a_private_one_where_the_settings_say_so() -> None:
+    assert url_problem("https://example.org/hook?for=us", ()) is None
+    assert url_problem("https://93.184.215.14:8443/", ()) is None
+    inside = networks(["10.20.0.0/16"])
+    assert url_problem("http://10.20.1.1/hook", inside) is None
+    assert url_problem("http://10.21.1.1/hook", inside) is not None
+    assert may_call("::ffff:10.20.1.1", inside)
+
+
+async def test_a_name_that_leads_inside_is_refused_when_it_is_called(open_site: OpenSite) -> None:
+    for name in ("localhost", "2130706433", "0x7f.1"):
+        with pytest.raises(OSError):
+            await Resolver(()).resolve(name, 443)
+    site = await open_site()
+    office = await program(site)
+    hook = (await made(office, "https://localhost:9/hook", "opened"))["webhook"]["id"]
+    await office.open()
+    (entry,) = await attempts(office, hook, lambda found: len(found) == 1)
+    assert (entry["status"], entry["problem"]) == (0, "the address is not public")
+
+
+FORMS = (
+    "127.0.0.1", "127.1", "127.0.1", "2130706433", "0177.0.0.1", "017700000001", "0x7f.1", "0x7f000001", "127.0.0.1.",
+    "0.0.0.0", "0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::]", "[64:ff9b::7f00:1]",
+)  # fmt: skip
+DIGITS = (
+    "0123456789", "０１２３４５６７８９", "⁰¹²³⁴⁵⁶⁷⁸⁹", "₀₁₂₃₄₅₆₇₈₉", "⓪①②③④⑤⑥⑦⑧⑨", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗", "𝟶𝟷𝟸𝟹𝟺𝟻𝟼𝟽𝟾𝟿",
+)  # fmt: skip
+DOTS = (".", "。", "．", "｡", "․")
+SPELLINGS = sorted({
+    form.translate(str.maketrans("0123456789.", digits + dot)) for form in FORMS for digits in DIGITS for dot in DOTS
+})  # fmt: skip
+"""This machine's own addresses in every notation of an address, written with every kind of digit and dot."""
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_s33_no_spelling_of_an_address_that_is_not_public_passes(port: str) -> None:
+    assert [host for host in SPELLINGS if url_problem(f"https://{host}{port}/hook", ()) is None] == []
+    assert [host for host in SPELLINGS if url_problem(f"http://{host}{port}/hook", ()) is None] == []
+
+
+async def test_s33_no_spelling_is_dialled_even_if_nobody_judged_the_url() -> None:
+    async with receiver() as there:
+        port = there.url.split(":")[-1]
+        names = (*SPELLINGS, "localhost", "ⅼocalhost", "LOCALHOST.", "ip6-localhost")
+        for host in names:
+            reaches, sockets = connector(())
+            async with aiohttp.ClientSession(connector=reaches) as session:
+                with pytest.raises((aiohttp.ClientError, OSError, ValueError)):
+                    await session.post(f"http://{host}:{port}", data=b"x")
+            assert not there.taken, host
+        reaches, sockets = connector(())
+        async with aiohttp.ClientSession(connector=reaches) as session:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.post(there.url, data=b"x")
+        assert sockets.refused, "by the address that is dialled"
+        reaches, _ = connector(networks(LOOPBACK["allow"]))
+        async with aiohttp.ClientSession(connector=reaches) as session, session.post(there.url) as answer:
+            assert answer.status == 204, "the same client reaches it where the settings allow it"
+
+
+async def test_a_webhook_that_cannot_be_says_why(site: Site) -> None:
+    office = await program(site)
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"url": "https://127.0.0.1/"}, "url"),
+        ({"url": "https://①②⑦.0.0.1/"}, "url"),
+        ({"url": "https://127。0。0。1/"}, "url"),
+        ({"url": "https://example.org/", "events": ["eaten"]}, "events"),
+        ({"url": "ftp://example.org/"}, "url"),
+        ({}, "$"),
+    ]
+    for body, field in wrong:
+        status, problem = await office.call("POST", "/webhooks", body)
+        assert (status, problem["errors"][0]["field"]) == (422, field), problem
+    for _ in range(20):
+        await made(office, "https://example.org/", *EVENTS[:2])
+    assert await office.code("POST", "/webhooks", {"url": "https://example.org/"}) == (
+        409,
+        "too_many_webhooks",
+    )
+
+
+def test_the_signature_is_the_one_that_the_description_promises() -> None:
+    assert signature("s", 1_790_000_000, b"{}") == (
+        "v1=" + hmac.new(b"s", b"1790000000.{}", hashlib.sha256).hexdigest()
+    )

@@ -1,0 +1,116 @@
+"""Whether a worker should be sent people; and that each of its tasks that must never end is supervised.
+
+The tables are made from the sources: a new loop or a new task fails here until somebody has decided what it is.
+"""
+
+import ast
+import asyncio
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.signalling.waits import until
+from tests.web.site import Site
+from web.server.health import SUPERVISOR
+
+ROOT = Path(__file__).resolve().parents[3]
+# Other programs than the server: the load tester, the benchmark, the client for tests, synthetic browsers.
+NOT_THE_SERVER = ("web/peers/", "web/bench/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
+# Where a task is started that is not kept by the supervisor, and what ends it.
+ENDS = {
+    "signalling/worker.py spawn": "one-off work; ends by itself",
+    "signalling/supervision.py keep": "the supervisor's own",
+    "signalling/store/mirror.py mend": "ends when nothing is missing; asked for again by the sweep",
+    "signalling/hub.py publish": "ends when nothing is pending; started again by the next news",
+    "signalling/topics/debounce.py do": "ends when the work is done; tries again until it is",
+    "signalling/store/redis_connection.py _connected": "one attempt to connect; its time is limited",
+    "signalling/store/past_visits.py ready": "ends when all is read; started again by the next search",
+    "signalling/store/past_visits.py _give_up": "ends a reader",
+    "web/jobs.py _round": "one job; its time is limited",
+}
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Yield every function of the server with its file."""
+    for package in ("media", "signalling", "web"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = str(path.relative_to(ROOT))
+            if not name.startswith(NOT_THE_SERVER):
+                for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                        yield name, node
+
+
+def is_endless(loop: ast.AST) -> bool:
+    """Whether a statement is a `while True` that nothing inside it leaves."""
+    return (
+        isinstance(loop, ast.While)
+        and isinstance(loop.test, ast.Constant)
+        and loop.test.value is True
+        and not any(isinstance(inside, ast.Return | ast.Break) for inside in ast.walk(loop))
+    )
+
+
+def endless() -> set[tuple[str, str]]:
+    """The coroutines that never end, as (module, name)."""
+    return {
+        (file.removesuffix(".py").replace("/", "."), node.name)
+        for file, node in functions()
+        if isinstance(node, ast.AsyncFunctionDef) and any(map(is_endless, ast.walk(node)))
+    }
+
+
+def test_r25_every_place_that_starts_a_task_is_known() -> None:
+    starts = {
+        f"{file} {node.name}"
+        for file, node in functions()
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+        and getattr(call.func, "attr", getattr(call.func, "id", "")) in ("create_task", "ensure_future")
+    }
+    assert starts == set(ENDS)
+
+
+async def test_r25_every_endless_task_is_kept_by_the_supervisor(site: Site) -> None:
+    kept = set()
+    for run in site.app[SUPERVISOR].kept.values():
+        function = run.func if isinstance(run, partial) else run
+        kept.add((function.__module__, function.__name__))
+    assert len(kept) >= 9
+    # Sockets are shared out among the processes of a server; this test has none.
+    assert kept | {("web.server.socket_shares", "run")} == endless()
+
+
+async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) -> None:
+    supervisor = site.app[SUPERVISOR]
+
+    def fails(name: str) -> bool:
+        """Cancel what the task waits for: for the task, an error that it does not expect."""
+        waits_for = getattr(supervisor._tasks[name], "_fut_waiter", None)
+        if waits_for is not None and not supervisor.failures[name]:
+            waits_for.cancel()
+        return supervisor.failures[name] > 0
+
+    names = list(supervisor.kept)
+    assert {"heartbeat", "bus", "liveness", "sweep", "trail"} < set(names)
+    for name in names:
+        await until(partial(fails, name))
+    await asyncio.sleep(0.2)
+    assert supervisor.failures == dict.fromkeys(names, 1)
+    assert not any(task.done() for task in supervisor._tasks.values())
+    answer = await site.person().get("/readyz")
+    assert answer.status == 200
+    assert (await answer.json())["failures"] == dict.fromkeys(names, 1)
+
+
+async def test_r25_a_worker_whose_task_keeps_failing_leaves_service(site: Site) -> None:
+    someone, supervisor = site.person(), site.app[SUPERVISOR]
+    assert (await someone.get("/readyz")).status == 200
+    for _ in range(5):
+        supervisor.failed("heartbeat", RuntimeError("closed"))
+    answer = await someone.get("/readyz")
+    assert answer.status == 503
+    found = await answer.json()
+    assert found["reasons"] == ["task failing: heartbeat"]
+    assert found["failures"] == {"heartbeat": 5}
+    assert (await someone.get("/healthz")).status == 200

@@ -1,0 +1,151 @@
+"""Logs: what reaches them, what never does, and that nothing from outside can forge a line."""
+
+import ast
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from web.config import Log
+from web.server import logs
+from web.server.output import Output
+
+ROOT = Path(__file__).resolve().parents[3]
+CANARY = "Jane Doe, 555-0100"
+
+
+METHODS = {"debug", "info", "warning", "error", "exception"}
+
+
+def logged_in(source: Path) -> Iterator[ast.Call]:
+    """The calls of structlog's methods in a source file, by the name that its logger has everywhere."""
+    for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log" | "_access"), attr=name)) if (
+                name in METHODS
+            ):
+                yield node
+
+
+@pytest.mark.parametrize("package", logs.OWN)
+def test_what_the_code_logs_is_a_constant_text_and_values_under_allowed_keys(package: str) -> None:
+    for source in (ROOT / package).rglob("*.py"):
+        for call in logged_in(source):
+            where = f"{source.relative_to(ROOT)}:{call.lineno}"
+            # The report of what no task caught cuts asyncio's constant text out.
+            if source.name != "processes.py":
+                assert isinstance(call.args[0], ast.Constant), where
+            assert {keyword.arg for keyword in call.keywords} <= logs.ALLOWED | {"exc_info"}, where
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> Iterator[None]:
+    root, before = logging.getLogger(), list(logging.getLogger().handlers)
+    level = root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What was logged, line by line."""
+    return capsys.readouterr().err.splitlines()
+
+
+def test_an_event_is_one_line_of_json_with_its_values(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup(Log(format="json"))
+    structlog.get_logger("web").info("visit claimed", visit="v1", duration_ms=3)
+    (line,) = lines(capsys)
+    event = json.loads(line)
+    assert (event["event"], event["visit"], event["duration_ms"]) == ("visit claimed", "v1", 3)
+    assert event["level"] == "info"
+
+
+def test_an_event_is_one_readable_line_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup(Log(format="text"))
+    structlog.get_logger("web").warning("store gone", seconds=2, reason="no answer")
+    (line,) = lines(capsys)
+    assert line.endswith('warning store gone seconds=2 reason="no answer"')
+
+
+def test_a_value_under_a_key_that_is_not_allowed_is_hidden(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup(Log(format="json"))
+    structlog.get_logger("web").info("saved", answers=CANARY, token=CANARY, name=CANARY)
+    (line,) = lines(capsys)
+    assert CANARY not in line
+    assert json.loads(line)["answers"] == "[hidden]"
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_value_can_begin_a_line_of_its_own(capsys: pytest.CaptureFixture[str], form: str) -> None:
+    logs.setup(Log(format=form))  # type: ignore[arg-type]
+    structlog.get_logger("web").info("refused", reason="a\r\nb\x1b[31m\u2028c\x85d", visit=["x\ny"])
+    (line,) = lines(capsys)
+    assert line.isprintable()
+
+
+def test_an_exception_is_logged_by_its_type_and_places_not_by_its_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.setup(Log(format="json"))
+    try:
+        int(CANARY)
+    except ValueError as error:
+        structlog.get_logger("web").exception("failed")
+        structlog.get_logger("web").error("failed", exc_info=error)
+        logging.getLogger("aiohttp.server").exception("Error handling request from %s", CANARY)
+    for line in lines(capsys):
+        event = json.loads(line)
+        assert event["error"] == "ValueError"
+        assert "test_logs.py" in event["trace"]
+        assert CANARY not in line
+
+
+def test_a_librarys_words_are_cut_down_to_what_is_known_to_be_harmless(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.setup(Log(format="json", level="debug"))
+    logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: %s" % CANARY)  # noqa: UP031
+    logging.getLogger("gunicorn.error").error("Worker (pid:%s) exited with code %s.", 12, 3)
+    logging.getLogger("aioice.ice").warning(f"{CANARY} failed")
+    logging.getLogger("aiohttp.web").info("not serious enough")
+    events = [json.loads(line) for line in lines(capsys)]
+    assert [event["event"] for event in events] == [
+        "Task exception was never retrieved",
+        "Worker (pid:12) exited with code 3.",
+        "a library has something to say",
+    ]
+    assert events[2]["library"] == "aioice.ice"
+
+
+def test_what_is_less_serious_than_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.setup(Log(format="json", level="warning"))
+    structlog.get_logger("web").info("quiet")
+    assert lines(capsys) == []
+    assert sys.stderr is not sys.__stderr__  # the capture was in place all along
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_r29_lost_lines_are_told_as_an_event_of_their_own(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    monkeypatch.setattr(sys, "stderr", output := Output(writer))
+    logs.setup(Log(format=form))  # type: ignore[arg-type]
+    for _ in range(1000):
+        structlog.get_logger("web").info("visit claimed", visit="v1")
+        logging.getLogger("aiohttp.server").error("Unhandled exception")
+    missed = output.lost
+    assert missed > 100
+    os.read(reader, 1 << 20)
+    output.retry()
+    told = os.read(reader, 1 << 20).decode().splitlines()[-1]
+    assert "logs.lost" in told
+    assert str(missed) in told
+    os.close(reader)
+    os.close(writer)

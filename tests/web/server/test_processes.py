@@ -1,0 +1,263 @@
+"""The processes: how the server starts, what it survives, how it stops, and what it says when it cannot start."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from tests.conftest import StartServer
+from tests.server import RunningServer
+from web.config import Settings
+from web.server.processes import IDLE_S
+
+TINY = [sys.executable, "-m", "tests.web.tiny"]
+Tiny = Callable[..., RunningServer]
+
+
+@pytest.fixture
+def tiny(start_server: StartServer) -> Tiny:
+    """Starts the processes around the smallest app there is."""
+
+    def start(**sections: dict[str, Any]) -> RunningServer:
+        return start_server(sections, command=TINY)
+
+    return start
+
+
+def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
+    """What `condition` returns as soon as it is true; fails after `within_s`."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {within_s} s")
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (one that has ended and waits to be noticed does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def store_pid(server: RunningServer) -> int:
+    """The process of the server's embedded store."""
+    with redis.Redis.from_url(server.get("/healthz")["store"], socket_timeout=2) as client:
+        return int(client.info("server")["process_id"])
+
+
+def healthy(server: RunningServer) -> bool:
+    return server.status("/healthz") == 200
+
+
+def both(server: RunningServer) -> dict[int, dict[str, Any]]:
+    """What each of two workers says of itself, by pid, once both answer."""
+
+    def answering() -> dict[int, dict[str, Any]] | None:
+        found: dict[int, dict[str, Any]] = {}
+        for _ in range(20):
+            # A worker that goes may take a connection and close it: a browser asks again, and so is done here.
+            with contextlib.suppress(OSError):
+                answer = server.get("/healthz")
+                found[answer["pid"]] = answer
+        return found if len(found) == 2 else None
+
+    found: dict[int, dict[str, Any]] = until(answering)
+    return found
+
+
+def test_the_first_answer_comes_within_two_seconds(tiny: Tiny) -> None:
+    took = []
+    for _ in range(3):  # a machine that does something else meanwhile is no fault of ours
+        began = time.monotonic()
+        subprocess.run([sys.executable, "-c", "import aiohttp.web"], check=True)
+        bare_s = time.monotonic() - began  # half a second where there is nothing else to do
+        began = time.monotonic()
+        server = tiny(server={"workers": 2}).wait()
+        took.append((time.monotonic() - began) * min(1.0, 0.5 / bare_s))
+        server.stop()
+    assert min(took) < 2.0
+
+
+def test_workers_have_an_index_each_and_a_replacement_takes_it_over(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    before = both(server)
+    assert {worker["index"] for worker in before.values()} == {0, 1}
+    victim = next(pid for pid, worker in before.items() if worker["index"] == 0)
+    os.kill(victim, signal.SIGKILL)
+    after = until(lambda: found if victim not in (found := both(server)) else None)
+    (new,) = after.keys() - before.keys()
+    assert after[new]["index"] == 0
+    assert after[new]["id"] not in {worker["id"] for worker in before.values()}
+
+
+def test_a_worker_that_is_behind_answers_everybody_who_came_meanwhile(tiny: Tiny) -> None:
+    server = tiny().wait()
+    server.until_said(server.url)
+    (worker,) = server.pids
+    address = urlsplit(server.url)
+    with contextlib.ExitStack() as crowd:
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            people = []
+            for _ in range(300):
+                person = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
+                people.append(crowd.enter_context(person))
+                person.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        answers = [person.recv(1000) for person in people]
+    assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+
+
+def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    children = [*both(server), store_pid(server)]
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(server.status, "/slow?seconds=1")
+        time.sleep(0.3)  # the request is under way; nothing outside shows it
+        server.process.terminate()
+        assert answer.result() == 200
+    assert server.process.wait(10) == 0
+    assert not [pid for pid in children if alive(pid)]
+
+
+def test_ctrl_c_at_a_terminal_stops_everything_in_order(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    children = [*both(server), store_pid(server)]
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(10) == 0
+    assert not [pid for pid in children if alive(pid)]
+    assert "Traceback" not in server.log
+
+
+def test_a_stop_without_work_does_not_take_the_time_that_work_may_have(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    began = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - began < 5.0 < Settings().server.drain_s
+
+
+def test_a_master_that_is_killed_takes_its_workers_and_its_store_with_it(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    children = [*both(server), store_pid(server)]
+    server.process.kill()
+    server.process.wait(5)
+    until(lambda: not [pid for pid in children if alive(pid)])
+    assert tiny().wait().stop() == 0
+
+
+def test_a_store_that_dies_is_started_again_with_everything_in_it(tiny: Tiny) -> None:
+    server = tiny().wait()
+    url = server.get("/healthz")["store"]
+    with redis.Redis.from_url(url, socket_timeout=2) as client:
+        client.set("kept", "yes")
+    for _ in range(2):
+        died = store_pid(server)
+        os.kill(died, signal.SIGKILL)
+        with redis.Redis.from_url(url, socket_timeout=2) as client:
+            assert until(partial(_answer, client)) == b"yes"
+        assert store_pid(server) != died
+    assert [event for event in server.events if event["event"].startswith("the store has died")]
+    assert healthy(server)
+
+
+def _answer(client: "redis.Redis") -> bytes | None:
+    try:
+        return client.get("kept")  # type: ignore[return-value]
+    except redis.RedisError:
+        return None
+
+
+def test_a_second_server_on_a_data_folder_is_refused(tiny: Tiny, start_server: StartServer) -> None:
+    first = tiny().wait()
+    second = start_server({}, command=TINY)
+    assert second.process.wait(10) != 0
+    assert f"in use by another Greenroom (process {first.process.pid})" in second.log
+    assert healthy(first)
+
+
+def test_a_worker_that_refuses_its_settings_ends_the_start_with_exit_code_2(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/refuse").touch()
+    server = tiny()
+    assert server.process.wait(10) == 2
+    assert "media.ports: no port is free" in server.log
+
+
+def two_ports_in_a_row() -> tuple[socket.socket, socket.socket]:
+    """Two UDP sockets on neighbouring ports."""
+    while True:
+        first, second = socket.socket(type=socket.SOCK_DGRAM), socket.socket(type=socket.SOCK_DGRAM)
+        first.bind(("127.0.0.1", 0))
+        with contextlib.suppress(OSError, OverflowError):
+            second.bind(("127.0.0.1", first.getsockname()[1] + 1))
+            return first, second
+        first.close()
+        second.close()
+
+
+def test_a_media_port_in_use_ends_the_start_with_exit_code_2(start_server: StartServer) -> None:
+    first, second = two_ports_in_a_row()
+    with first, second:
+        server = start_server({"media": {"ports": first.getsockname()[1]}})
+        assert server.process.wait(20) == 2
+    assert "greenroom: media.ports: no port is free there" in server.log
+
+
+def test_a_worker_that_cannot_start_later_does_not_end_the_server(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    victim = min(both(server))
+    (server.data / "break").touch()
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: any(event["event"] == "a worker failed" for event in server.events))
+    assert healthy(server)
+    (server.data / "break").unlink()
+    until(lambda: len(server.pids) == 2 and victim not in server.pids)
+
+
+def test_new_certificates_are_taken_up_by_hang_up(tiny: Tiny) -> None:
+    server = tiny(server={"workers": 2}).wait()
+    before = set(both(server))
+    server.process.send_signal(signal.SIGHUP)
+    until(lambda: not before & set(both(server)))
+
+
+def test_nothing_of_a_request_or_an_error_reaches_the_log_but_where_it_happened(tiny: Tiny) -> None:
+    server = tiny(log={"level": "debug"}).wait()
+    assert server.status("/fail/token-of-jane?name=doe") == 500
+    until(lambda: any(event["event"] == "request" and event["status"] == 500 for event in server.events))
+    assert "ValueError" in server.log
+    assert "/fail/{token}" in server.log
+    for canary in ("Jane", "token-of-jane", "doe"):
+        assert canary not in server.log
+
+
+def test_a_request_that_is_not_sent_whole_is_closed_after_a_while(start_server: StartServer) -> None:
+    assert IDLE_S == 15.0
+    server = start_server({}, command=TINY, options=("--impatient",)).wait()  # after a second already
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    began = time.monotonic()
+    with (
+        socket.create_connection((host, int(port)), timeout=10) as silent,
+        socket.create_connection((host, int(port)), timeout=10) as halfway,
+    ):
+        halfway.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+        assert silent.recv(1000) == halfway.recv(1000) == b""
+        assert time.monotonic() - began > 0.8

@@ -1,0 +1,96 @@
+"""Answers that no handler made: to bytes that are no HTTP, to requests that fail before their route is known."""
+
+import random
+import socket
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+
+from tests.conftest import StartServer
+from tests.server import RunningServer
+from web.requests.security import HEADERS, host_of
+
+TOP = b"GET / HTTP/1.1\r\nHost: a\r\n"
+FORM = b"POST /demo/information HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\n"
+MALFORMED = [
+    b"GARBAGE\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",  # TLS to a port without it
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"FOO[] / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET http://[::1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    TOP + b"X: " + b"b" * 20_000 + b"\r\n\r\n",
+    TOP + b"Bad Header\r\n\r\n",
+    TOP + b"Content-Length: x\r\n\r\n",
+    TOP + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    TOP + b"Cookie: greenroom=\x01\r\n\r\n",
+    TOP + b"\r\nGARBAGE\r\n\r\n",
+    FORM + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n",
+]
+"""No HTTP, or not to the end."""
+
+REFUSED = [
+    b"GET //[ HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+    b"GET /\r\n\r\n",
+    b"GET /%ff%00 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a b;\xff\r\n\r\n",
+    TOP + b"Expect: a miracle\r\n\r\n",
+    TOP + b"Upgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+    b"GET /static/nothing.css HTTP/1.1\r\nHost: a\r\nRange: bytes=z\r\nAccept-Language: \xff;q=z,,;\r\n\r\n",
+    FORM + b"Content-Encoding: gzip\r\nContent-Length: 10\r\n\r\n0123456789",
+    FORM + b"Content-Type: multipart/form-data\r\nContent-Length: 10\r\n\r\n0123456789",
+]
+"""HTTP that no handler answers."""
+
+
+def answer(server: RunningServer, sent: bytes) -> list[bytes]:
+    """The heads of what the server answers to these bytes."""
+    port = int(server.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=0.5) as client:
+        client.sendall(sent)
+        found = b""
+        try:
+            while b"\r\n\r\n" not in found or sent.endswith(b"GARBAGE\r\n\r\n"):
+                data = client.recv(65536)
+                if not data:
+                    break
+                found += data
+        except TimeoutError:
+            pass
+    return [head for head in found.split(b"\r\n\r\n") if head.startswith(b"HTTP/")]
+
+
+def test_s40_low_level_errors_have_the_headers_and_no_version_and_are_one_debug_line_each(
+    greenroom_server: StartServer,
+) -> None:
+    server = greenroom_server(log={"level": "debug"})
+    drawn = random.Random(40)
+    cut = [drawn.randbytes(30) + b"\r\n\r\n" for _ in range(20)]
+    for sent in (*MALFORMED, *REFUSED, *cut):
+        heads = answer(server, sent)
+        assert heads, sent
+        for head in heads:
+            names = {line.partition(b":")[0].decode().lower() for line in head.splitlines()[1:]}
+            assert {name.lower() for name in HEADERS} <= names, (sent, head)
+            assert "content-security-policy" in names
+            assert "server" not in names
+            assert b"aiohttp" not in head
+            assert b"Python" not in head
+        if sent not in REFUSED:
+            assert b" 400 " in heads[-1].splitlines()[0], (sent, heads)
+    assert server.stop() == 0
+    told = [event for event in server.events if event["event"] == "request.malformed"]
+    assert len(told) == len(MALFORMED) + len(cut)
+    assert {event["level"] for event in told} == {"debug"}
+    assert not [event for event in server.events if event["level"] in ("warning", "error")]
+    assert "trace" not in server.log
+
+
+def test_s40_a_request_without_a_host_asks_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda: pytest.fail("a name server was asked"))
+    assert host_of(make_mocked_request("GET", "/")) == ""

@@ -1,0 +1,197 @@
+"""The embedded store: what it keeps, whom it answers, and how a store of one's own is checked."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from web.config import ConfigError
+from web.server import valkey
+from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store, parse_version
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[LockedFolder]:
+    """A locked data folder."""
+    locked = LockedFolder(tmp_path / "data")
+    yield locked
+    locked.close()
+
+
+@pytest.fixture
+def store(folder: LockedFolder) -> Iterator[EmbeddedStore]:
+    """An embedded store, started."""
+    made = EmbeddedStore(folder)
+    made.start()
+    yield made
+    made.stop()
+
+
+def client_of(store: EmbeddedStore) -> "redis.Redis":
+    return redis.Redis.from_url(store.url, socket_timeout=5)
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(store: EmbeddedStore) -> None:
+    with client_of(store) as client:
+        for number in range(200):
+            client.set(f"key{number}", number)
+        assert store.pid
+        os.kill(store.pid, 9)
+    while store.pid:
+        pass
+    store.start()
+    with client_of(store) as client:
+        assert client.dbsize() == 200
+
+
+def test_only_its_own_account_and_no_network_reach_the_store(store: EmbeddedStore) -> None:
+    path = Path(store.url.removeprefix("unix://"))
+    assert path.stat().st_mode & 0o077 == 0
+    assert path.parent.stat().st_mode & 0o077 == 0
+    with client_of(store) as client:
+        found = client.config_get("*")
+        assert isinstance(found, dict)
+        assert (found["port"], found["tls-port"]) == ("0", "0")
+        assert (found["appendonly"], found["appendfsync"]) == ("yes", "always")
+        assert found["maxmemory-policy"] == "noeviction"
+
+
+def test_a_long_data_folder_gets_a_short_socket_that_goes_with_the_store(tmp_path: Path) -> None:
+    locked = LockedFolder(tmp_path / ("long" * 20) / ("longer" * 20))
+    store = EmbeddedStore(locked)
+    store.start()
+    path = Path(store.url.removeprefix("unix://"))
+    assert len(os.fsencode(path)) < 107
+    with client_of(store) as client:
+        assert client.ping()
+    store.stop()
+    locked.close()
+    assert not path.parent.exists()
+
+
+def test_a_store_that_dies_again_and_again_is_started_less_and_less_often(store: EmbeddedStore) -> None:
+    pauses, now_s = [], store._started_s
+    for _ in range(6):
+        process = store._process
+        assert process
+        process.kill()
+        process.wait()
+        died_s = now_s
+        store.keep_running(now_s)
+        while store._process is process:
+            now_s += 0.1
+            store.keep_running(now_s)
+        pauses.append(round(now_s - died_s, 1))
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == pytest.approx(valkey.BACKOFF_S[-1], abs=0.2)
+
+
+def test_r29_a_store_that_cannot_be_started_again_is_tried_later_and_ends_nothing(
+    store: EmbeddedStore,
+) -> None:
+    process, program = store._process, store._program
+    assert process
+    process.kill()
+    process.wait()
+    now_s = store._started_s
+    store._program = Path("/nowhere/valkey-server")
+    store.keep_running(now_s + 10)
+    store.keep_running(now_s + 11)
+    assert store.pid is None
+    store._program = program
+    store.keep_running(now_s + 11 + valkey.BACKOFF_S[-1])
+    assert store.pid is not None
+
+
+def test_a_store_that_cannot_start_says_why(folder: LockedFolder) -> None:
+    (folder.path / "valkey").mkdir()
+    (folder.path / "valkey/appendonlydir").write_text("in the way")
+    with pytest.raises(
+        ConfigError, match=r"data\.folder: the embedded Valkey did not start: .*(append|Not a dir)"
+    ):
+        EmbeddedStore(folder).start()
+
+
+def test_a_store_outlives_nobody_who_started_it(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from web.server.valkey import *\n"
+        "store = EmbeddedStore(LockedFolder(Path(sys.argv[1]))); store.start()\n"
+        "print(store.pid, flush=True); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert int(said.stdout) > 0
+    locked = LockedFolder(tmp_path)  # the store holds the lock as long as it lives
+    locked.close()
+
+
+def test_an_old_store_of_ones_own_is_refused() -> None:
+    about = b"# Server\r\nredis_version:6.2.14\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                while said := connection.recv(4096):
+                    for command in said.split(b"*")[1:]:
+                        info = b"INFO" in command.upper()
+                        connection.sendall(
+                            b"$%d\r\n%s\r\n" % (len(about), about) if info else b"-ERR unknown\r\n"
+                        )
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        with pytest.raises(
+            ConfigError, match=r"redis.url: expected Redis or Valkey 7.0 or newer; found 6.2.14"
+        ):
+            check_own_store(f"redis://127.0.0.1:{listener.getsockname()[1]}?protocol=2", 2)
+        thread.join(5)
+
+
+def test_a_store_of_ones_own_that_is_new_enough_is_taken(store: EmbeddedStore) -> None:
+    check_own_store(store.url, 2)
+
+
+@pytest.mark.parametrize("url", ["redis://host:port", "unix:///nowhere/at/all"])
+def test_a_wrong_address_of_a_store_is_refused_in_words(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"^redis.url: "):
+        check_own_store(url, 1)
+
+
+def test_versions_are_compared_by_number() -> None:
+    assert parse_version("10.0.1") > parse_version("7.0") > parse_version("6.2.14-alpha")
+
+
+def test_r33_a_store_that_would_evict_visits_is_refused_and_one_that_evicts_sign_ins_is_warned_of(
+    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with client_of(store) as client:
+        for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random"):
+            client.config_set("maxmemory-policy", policy)
+            with pytest.raises(ConfigError, match=f"^redis.url: expected .* noeviction; found {policy}"):
+                check_own_store(store.url, 2)
+        client.config_set("maxmemory-policy", "volatile-lru")
+        check_own_store(store.url, 2)
+        assert "evicts sign-ins" in "".join(capsys.readouterr())
+
+
+def test_r33_a_store_that_keeps_nothing_on_disk_is_warned_of(
+    store: EmbeddedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with client_of(store) as client:
+        for appendonly, save, warned in (("yes", "", False), ("no", "3600 1", False), ("no", "", True)):
+            client.config_set("appendonly", appendonly)
+            client.config_set("save", save)
+            check_own_store(store.url, 2)
+            assert ("keeps nothing on disk" in "".join(capsys.readouterr())) is warned
+        client.acl_setuser("default", enabled=True, commands=["-config"])
+        check_own_store(store.url, 2)
+        assert "nothing on disk" not in "".join(capsys.readouterr()), (
+            "where CONFIG is refused it cannot be told"
+        )

@@ -1,0 +1,276 @@
+"""The WebSocket's door over the whole app: as whom a browser may speak, and when its sockets close."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from redis.asyncio import Redis
+
+from signalling.service import Accepted
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Role
+from tests.web.conftest import OpenSite
+from tests.web.site import OSEI, Site
+from web import websocket as sockets
+from web.identity.accounts import Account
+from web.identity.visitors import ACCOUNTS
+from web.pages.patient.visit import SERVICE
+
+WITHIN_S = 1.0
+
+
+async def told(ws: ClientWebSocketResponse) -> dict[str, Any]:
+    message: dict[str, Any] = await ws.receive_json(timeout=20)
+    return message
+
+
+async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int | None:
+    async with asyncio.timeout(within_s):
+        while (message := await ws.receive()).type not in (WSMsgType.CLOSE, WSMsgType.CLOSED):
+            pass
+    # The code that was sent; how the connection itself ended is the transport's affair.
+    code: int | None = message.data
+    return code
+
+
+async def ask(ws: ClientWebSocketResponse, **message: Any) -> dict[str, Any]:
+    await ws.send_json({"id": 9, **message})
+    while True:
+        answer = await told(ws)
+        if answer.get("reply_to") == 9:
+            return answer
+
+
+async def on_call(site: Site) -> bool:
+    mirror = await site.app[SERVICE].mirrors.get("demo")
+    return any(staff.on_call for staff in mirror.staff.values())
+
+
+async def goes_off_call(site: Site) -> None:
+    async with asyncio.timeout(20):
+        while await on_call(site):  # noqa: ASYNC110 (the mirror hears it from the bus)
+            await asyncio.sleep(0.02)
+
+
+# --- as whom
+
+
+async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    welcome = await told(await ana.socket("patient"))
+    assert (welcome["type"], welcome["me"]["role"], welcome["me"]["name"]) == (
+        "welcome",
+        "patient",
+        "Ana Ruiz",
+    )
+    assert welcome["visit"].startswith("v_")
+
+
+async def test_staff_are_welcomed_as_who_they_are(site: Site) -> None:
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    welcome = await told(await osei.socket("staff"))
+    assert welcome["me"] == {"id": "u_osei", "role": "provider", "name": "Dr Maya Osei"}
+
+
+async def test_a_browser_without_the_role_is_told_so_and_closed(site: Site) -> None:
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    for person, role in ((ana, "staff"), (site.person(), "staff"), (site.person(), "patient")):
+        ws = await person.socket(role)
+        assert (await told(ws))["code"] == "not_signed_in"
+        assert await closes(ws) == 4202
+
+
+async def test_a_socket_to_another_organisation_is_a_strangers(site: Site) -> None:
+    await site.change(id="lakeside", name="Lakeside Clinic")
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.client.ws_connect("/lakeside/ws", headers={"Origin": osei.origin})
+    await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
+    assert (await told(ws))["code"] == "not_signed_in"
+
+
+async def test_signalling_knows_a_providers_states_from_their_account(site: Site) -> None:
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.socket("staff")
+    assert (await ask(ws, type="on_call", on=True))["type"] == "done"
+    await osei.sign_in(OSEI)
+    (staff,) = (await site.app[SERVICE].mirrors.get("demo")).staff.values()
+    assert (staff.name, staff.states, staff.on_call) == ("Dr Maya Osei", ("TX", "NM", "OK"), True)
+
+
+async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy_tells(
+    open_site: OpenSite,
+) -> None:
+    few = {"sockets_before_hello": 3, "sockets_per_address": 5, "sockets_per_person": 2}
+    site = await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits=few)
+    here, there = {"X-Forwarded-For": "203.0.113.5:51123"}, {"X-Forwarded-For": "203.0.113.6:51124"}
+    ana, other, strangers = site.person(**here), site.person(**there), [site.person(**here) for _ in range(4)]
+    for patient in (ana, other):
+        await patient.ask_for_a_visit()
+    open_ones = [await ana.socket("patient") for _ in range(2)]
+    assert [(await told(ws))["type"] for ws in open_ones] == ["welcome"] * 2
+    third = await ana.socket("patient")
+    assert (await told(third))["code"] == "too_many_sockets"
+    assert await closes(third) == 4006
+    for number, stranger in enumerate(strangers):
+        ask_for = stranger.client.ws_connect("/demo/ws", headers={"Origin": stranger.origin})
+        if number < 3:
+            await ask_for
+            continue
+        with pytest.raises(WSServerHandshakeError) as refused:
+            await ask_for
+        assert refused.value.status == 429
+    assert (await told(await other.socket("patient")))["type"] == "welcome"
+    assert [(await ask(ws, type="ping"))["type"] for ws in open_ones] == ["pong"] * 2
+
+
+# --- until when (SECURITY.md rows 4 and 6)
+
+
+async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_site: OpenSite) -> None:
+    one, other = await open_site(), await open_site()
+    osei, elsewhere = one.person(), one.person()
+    await osei.sign_in(OSEI)
+    await elsewhere.sign_in(OSEI)
+    here = await osei.socket("staff")
+    # The same browser's socket on another worker: cookies do not tell ports apart.
+    there_browser = other.person()
+    there_browser.take_cookie(osei.cookie)
+    there, another_device = await there_browser.socket("staff"), await elsewhere.socket("staff")
+    for ws in (here, there, another_device):
+        await told(ws)
+    await ask(here, type="on_call", on=True)
+    assert await on_call(one)
+    await osei.post("/demo/staff/sign-out")
+    assert [await closes(here), await closes(there)] == [4201, 4201]
+    assert not await on_call(one)
+    assert (await ask(another_device, type="ping"))["type"] == "pong"
+
+
+async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(open_site: OpenSite) -> None:
+    one, other = await open_site(), await open_site()
+
+    async def change(accounts: Any, step: int) -> Account:
+        steps = (accounts.disable, accounts.enable)
+        changed: Account = await steps[step]("demo", OSEI)
+        return changed
+
+    browsers = [site.person() for site in (one, other)]
+    for browser in browsers:
+        await browser.sign_in(OSEI)
+    open_ones = [await browser.socket("staff") for browser in browsers]
+    for ws in open_ones:
+        await told(ws)
+    await ask(open_ones[0], type="on_call", on=True)
+    await change(one.app[ACCOUNTS], 0)
+    assert await asyncio.gather(*map(closes, open_ones)) == [4201, 4201]
+    await goes_off_call(one)
+    assert (await browsers[0].get("/demo/staff")).status == 303
+    # Enabled again, the sign-in of before is still void.
+    await change(one.app[ACCOUNTS], 1)
+    assert (await browsers[0].get("/demo/staff")).status == 303
+
+
+async def test_a_change_that_nobody_told_is_found_all_the_same(
+    open_site: OpenSite, monkeypatch: Any, valkey: Redis
+) -> None:
+    monkeypatch.setattr(sockets, "WATCH_S", 0.1)
+    site = await open_site()
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.socket("staff")
+    await told(ws)
+    async for key in valkey.scan_iter("session:*"):
+        await valkey.delete(key)
+    assert await closes(ws) == 4201
+
+
+async def test_an_idle_sign_in_closes_its_sockets_and_pings_do_not_prolong_it(
+    open_site: OpenSite, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(sockets, "WATCH_S", 0.1)
+    site = await open_site(sessions={"idle_s": 1.0})
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.socket("staff")
+    await ask(ws, type="on_call", on=True)
+    for _ in range(3):
+        await asyncio.sleep(0.2)
+        assert (await ask(ws, type="ping"))["type"] == "pong"
+    assert await closes(ws, 3.0) == 4201
+    await goes_off_call(site)
+
+
+async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sockets, "WATCH_S", 0.1)
+    site = await open_site(sessions={"idle_s": 0.8, "absolute_s": 0.9})
+    osei, ana = site.person(), site.person()
+    await ana.ask_for_a_visit()
+    patient = await ana.socket("patient")
+    visit = (await told(patient))["visit"]
+    await ask(patient, type="visit.enter", visit=visit)
+    await osei.sign_in(OSEI)
+    staff = await osei.socket("staff")
+    await ask(staff, type="on_call", on=True)
+    assert (await ask(staff, type="visit.claim", visit=visit))["type"] == "done"
+    await ask(staff, type="visit.enter", visit=visit)
+    await ask(staff, type="visit.start", visit=visit)
+    await ask(patient, type="visit.start", visit=visit)
+    await asyncio.sleep(1.5)
+    assert (await ask(staff, type="ping"))["type"] == "pong"
+    assert (await osei.get("/demo/staff")).status == 200
+    assert (await ask(staff, type="visit.end", visit=visit))["type"] == "done"
+
+
+async def test_a_store_that_is_away_closes_nobody(open_site: OpenSite, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sockets, "WATCH_S", 0.05)
+    site = await open_site()
+    osei = site.person()
+    await osei.sign_in(OSEI)
+    ws = await osei.socket("staff")
+    await told(ws)
+
+    async def away(*_: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(site.app[ACCOUNTS], "get", away)
+    await asyncio.sleep(0.3)
+    assert (await ask(ws, type="ping"))["type"] == "pong"
+
+
+async def test_s42_a_patients_cookie_opens_nothing_but_the_end_once_the_visit_has_ended(site: Site) -> None:
+    ana = site.person()
+    await ana.ask_for_a_visit()
+    service = site.app[SERVICE]
+    (visit,) = (await service.mirrors.get("demo")).visits
+    robin = Actor(organisation="demo", id="u_robin", name="Robin Hale", role=Role.ADMIN)
+    for command in (c.Claim(), c.End()):
+        assert isinstance(await service.command(robin, visit, command), Accepted)
+    assert "Ana Ruiz" not in await (await ana.get("/demo/visit")).text()
+    ws = await ana.socket("patient")
+    await told(ws)
+    await ws.send_json({"type": "subscribe", "id": 2, "topic": f"visit/{visit}"})
+    over = await told(ws)
+    assert {field for field, value in over["visit"].items() if value} == {
+        "id", "status", "outcome", "arrived_ms", "ended_ms",
+    }  # fmt: skip
+    await told(ws)
+    for topic in ("case", "chat", "place"):
+        assert (await ask(ws, type="subscribe", topic=f"{topic}/{visit}"))["code"] == "not_found"
+    for kind in (
+        "visit.enter",
+        "visit.start",
+        "visit.withdraw",
+        "media.join",
+        "visit.history",
+        "visit.reopen",
+    ):
+        assert (await ask(ws, type=kind, visit=visit))["code"] in ("wrong_status", "not_allowed")
+    assert isinstance(await service.command(robin, visit, c.Reopen()), Accepted)
+    assert (await told(ws))["visit"]["status"] == "claimed", "the page comes back"
+    assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["type"] == "subscribed"

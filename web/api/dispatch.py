@@ -1,0 +1,167 @@
+"""The API's door: finds the operation, lets the key in or not, reads the body, and says everything in JSON.
+
+Knows the table of operations and HTTP. No cookie is looked at here, which is why requests of other sites' pages do no
+harm and need no Origin: without the key they are nobody's.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from signalling.store.unavailable import Unavailable, tell
+from web.api import problems
+from web.api import protocol_page as protocol
+from web.api.openapi import document
+from web.api.operation import Call, Operation
+from web.api.operations import OPERATIONS
+from web.api.problems import FieldProblem, Problem
+from web.audit.noting import TRAIL, noted
+from web.organisations.documents import Organisation
+from web.pages.errors import RETRY_S, UnknownOrganisation
+from web.pages.patient.visit import organisation_of
+from web.pages.staff.shell import SETTINGS
+from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, ApiKeys, Count
+from web.requests.forms import check_encoding, read_body
+from web.requests.security import neighbourhood, remote_of
+
+BODY_BYTES = 64 * 1024
+BASE = "/{organisation}/api/v1"
+ABOUT = ("visit", "webhook")
+"""Parts of a path that say what an entry of the audit trail is about."""
+KEYS = web.AppKey("api keys", ApiKeys)
+AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
+
+log = structlog.get_logger("web.api")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def is_api(request: web.Request) -> bool:
+    """Whether a request is the API's, and so identified by its key alone."""
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical.startswith(f"{BASE}/")
+
+
+def routes() -> list[web.RouteDef]:
+    """Every path of the table, the descriptions, and whatever else is asked for below BASE."""
+    paths: dict[str, dict[str, Operation]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = operation
+    return [
+        web.get(f"{BASE}/openapi.json", openapi),
+        web.get(f"{BASE}/asyncapi.json", _saying(protocol.for_programs)),
+        web.get(f"{BASE}/protocol.md", _saying(protocol.for_people)),
+        *(web.route("*", BASE + path, _dispatcher(found)) for path, found in paths.items()),
+        web.route("*", BASE + "/{rest:.*}", _saying(_nothing)),
+    ]
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """GET …/openapi.json: the description; it takes no key."""
+    organisation = await organisation_of(request)
+    return web.Response(body=msgspec.json.encode(document(organisation.id)), content_type="application/json")
+
+
+def _dispatcher(found: dict[str, Operation]) -> Handler:
+    async def dispatch(request: web.Request) -> web.StreamResponse:
+        operation = found.get("GET" if request.method == "HEAD" else request.method)
+        if operation is None:
+            raise Problem("no_method", headers={"Allow": ", ".join(sorted(found))})
+        organisation = await organisation_of(request)
+        key = await _key(request, organisation)
+        if not key.allows(operation.scopes):
+            raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
+        body = await _body(request, operation.takes)
+        request.app[TRAIL].ready()
+        answer = await operation.handler(Call(request, organisation, key), body)
+        if operation.act:
+            about = next((request.match_info[name] for name in ABOUT if name in request.match_info), "")
+            await noted(request, operation.act, about, who=f"api:{key.id}")
+        log.info("api", organisation=organisation.id, key=key.id, operation=operation.name)
+        if answer is None:
+            return web.Response(status=204)
+        return web.Response(
+            status=operation.status, body=msgspec.json.encode(answer), content_type="application/json"
+        )
+
+    return _saying(dispatch)
+
+
+async def _nothing(request: web.Request) -> web.StreamResponse:
+    await organisation_of(request)
+    raise Problem("not_found")
+
+
+def _saying(handler: Handler) -> Handler:
+    """The handler, with every failure said as a problem."""
+
+    async def say(request: web.Request) -> web.StreamResponse:
+        organisation = request.match_info["organisation"]
+        try:
+            return await handler(request)
+        except Problem as problem:
+            return problems.answer(organisation, problem)
+        except UnknownOrganisation:
+            return problems.answer(organisation, Problem("not_found"))
+        except web.HTTPRequestEntityTooLarge:
+            return problems.answer(organisation, Problem("too_large"))
+        except (Unavailable, RedisError, TimeoutError) as error:
+            tell(error)
+            again = {"Retry-After": str(RETRY_S)}
+            return problems.answer(organisation, Problem("unavailable", headers=again))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            resource = request.match_info.route.resource
+            log.error("api failed", exc_info=error, path_template=resource.canonical if resource else "")
+            return problems.answer(organisation, Problem("internal"))
+
+    return say
+
+
+async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
+    """The key that a request carries. Raises Problem."""
+    keys = request.app[KEYS]
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    key = await keys.find(organisation.id, token.strip()) if scheme.lower() == "bearer" else None
+    if key is not None:
+        _within(await keys.count(organisation.id, key), PER_WINDOW)
+        return key
+    address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+    _within(await keys.count_wrong(organisation.id, address), WRONG_PER_WINDOW)
+    raise Problem("not_signed_in", headers={"WWW-Authenticate": f'Bearer realm="{organisation.id}"'})
+
+
+def _within(count: Count, limit: int) -> None:
+    if count.requests > limit:
+        raise Problem("too_many", headers={"Retry-After": str(count.ends_s)})
+
+
+async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
+    """The body, as the operation takes it. Raises Problem."""
+    if kind is None:
+        return None
+    if request.content_type != "application/json":
+        raise Problem("wrong_type")
+    try:
+        check_encoding(request, "application/json")
+        data = await read_body(request, BODY_BYTES)
+    except web.HTTPUnsupportedMediaType:
+        raise Problem("wrong_type") from None
+    except web.HTTPRequestTimeout:
+        raise Problem("too_slow") from None
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        found = AT.match(str(error))
+        where = (found and found["where"]) or "$"
+        what = found["what"] if found else "is not as it must be"
+        field = where.removeprefix("$").removeprefix(".") or "$"
+        raise Problem("invalid", errors=(FieldProblem(field=field, problem=what),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Problem("bad_message") from None

@@ -1,0 +1,43 @@
+"""The WebSocket's protocol for strangers: its description for programs (AsyncAPI) and for people (PROTOCOL.md).
+
+Knows where the document lies and at which address this server is reached; what stands in them is signalling's.
+"""
+
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+from aiohttp import web
+
+from signalling.protocol import asyncapi
+from web.pages.patient.visit import organisation_of
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import origin_of
+
+
+@cache
+def protocol_md() -> str:
+    """The text of PROTOCOL.md."""
+    return files("signalling").joinpath("protocol", "PROTOCOL.md").read_text("utf-8")
+
+
+def described(origin: str, organisation: str = "") -> bytes:
+    """The AsyncAPI document as JSON, for a server at this origin ("https://visits.example.org")."""
+    scheme, _, host = origin.partition("://")
+    found = asyncapi.document(
+        protocol_md(), host=host, scheme="wss" if scheme == "https" else "ws", organisation=organisation
+    )
+    return msgspec.json.format(msgspec.json.encode(found), indent=1)
+
+
+async def for_programs(request: web.Request) -> web.Response:
+    """GET …/asyncapi.json; it takes no key."""
+    organisation = await organisation_of(request)
+    origin = origin_of(request, request.app[SETTINGS].server.public_url)
+    return web.Response(body=described(origin, organisation.id), content_type="application/json")
+
+
+async def for_people(request: web.Request) -> web.Response:
+    """GET …/protocol.md; it takes no key."""
+    await organisation_of(request)
+    return web.Response(text=protocol_md(), content_type="text/markdown", charset="utf-8")

@@ -1,0 +1,106 @@
+"""The page to read the API's description on: drawn from the same document that programs get, so it cannot differ.
+
+Knows how a schema is put into words; knows no operation.
+"""
+
+from typing import Any, NamedTuple
+
+from aiohttp import web
+
+from web.api import problems
+from web.api.openapi import document
+from web.languages.i18n import gettext as _
+from web.pages.patient.visit import organisation_of
+from web.pages.rendering import page
+from web.programs.keys import PER_WINDOW, SCOPES
+from web.requests.security import host_of
+
+EXAMPLE = """\
+curl -X POST {url}/visits \\
+  -H "Authorization: Bearer gr_…" -H "Idempotency-Key: order-4711" -H "Content-Type: application/json" \\
+  -d '{{"patient": {{"name": "Ana Ruiz", "birth_date": "1990-04-02", "phone": "+1 512 555 0142",
+       "email": "ana@example.org", "state": "TX", "reason": "Rash, three days"}}}}'"""
+
+
+class Field(NamedTuple):
+    """A field of a type, in words."""
+
+    name: str
+    kind: str
+    required: bool
+    text: str
+
+
+async def read(request: web.Request) -> web.Response:
+    """GET /{organisation}/api."""
+    organisation = await organisation_of(request)
+    described = document(organisation.id)
+    operations = [
+        {
+            "id": operation["operationId"],
+            "method": method.upper(),
+            "path": path,
+            "summary": operation["summary"],
+            "text": operation["description"],
+            "parameters": [p for p in operation["parameters"] if p["in"] == "header"],
+            "takes": _named(operation.get("requestBody")),
+            "answers": [
+                (status, answer["description"], _named(answer))
+                for status, answer in operation["responses"].items()
+            ],
+        }
+        for path, methods in described["paths"].items()
+        for method, operation in methods.items()
+    ]
+    types = [
+        (name, schema.get("description", ""), _fields(schema), schema.get("enum"))
+        for name, schema in described["components"]["schemas"].items()
+    ]
+    context = {
+        "base": described["servers"][0]["url"],
+        "example": EXAMPLE.format(url=f"{request.scheme}://{host_of(request)}/{organisation.id}/api/v1"),
+        "operations": operations,
+        "types": types,
+        "problems": list(problems.KINDS.items()),
+        "scopes": list(SCOPES.items()),
+        "limit": PER_WINDOW,
+        "webhook": described["webhooks"]["event"]["post"],
+    }
+    return page(request, "facility/reading.html", context, title=_("For programs"))
+
+
+def _named(holder: dict[str, Any] | None) -> str:
+    """The name of the type of a body; "" where there is none."""
+    contents = (holder or {}).get("content", {})
+    return next((_kind(content["schema"]) for content in contents.values()), "")
+
+
+def _fields(schema: dict[str, Any]) -> list[Field]:
+    required = schema.get("required", [])
+    return [
+        Field(name, _kind(part), name in required, _text(part))
+        for name, part in schema.get("properties", {}).items()
+    ]
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """A schema's type in a word or two."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    for key in ("anyOf", "allOf"):
+        if key in schema:
+            return " or ".join(_kind(part) for part in schema[key])
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'])}" if "items" in schema else "list"
+    return str(schema.get("type", "any"))
+
+
+def _text(schema: dict[str, Any]) -> str:
+    bounds = {
+        "minLength": "at least {} characters",
+        "maxLength": "at most {} characters",
+        "pattern": "as {}",
+    }
+    said = [schema.get("description", "").rstrip(".")]
+    said += [words.format(schema[key]) for key, words in bounds.items() if key in schema]
+    return "; ".join(part for part in said if part)

@@ -1,0 +1,89 @@
+"""The operations about webhooks. Knows what a webhook may be; delivering is delivery.py's."""
+
+from typing import Any
+
+from web.api.operation import Call
+from web.api.problems import FieldProblem, Problem
+from web.audit.noting import noted
+from web.pages.staff.shell import SETTINGS
+from web.programs import types as t
+from web.programs.delivery import EVENTS
+from web.programs.public_addresses import networks, url_problem
+from web.programs.webhooks import KNOWN, WEBHOOKS, Webhook
+
+
+async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
+    """Makes a webhook."""
+    _check_events(body.events)
+    problem = url_problem(body.url, networks(call.request.app[SETTINGS].webhooks.allow))
+    if problem is not None:
+        raise Problem("invalid", errors=(FieldProblem(field="url", problem=problem),))
+    made = await call.request.app[WEBHOOKS].add(call.organisation.id, body.url, _in_order(body.events))
+    if made is None:
+        raise Problem("too_many_webhooks")
+    await noted(call.request, "webhook.added", made.id, who=f"api:{call.key.id}")
+    await call.request.app[KNOWN].refresh()
+    return t.MadeWebhook(webhook=_shown(made), secret=made.secret)
+
+
+async def list_all(call: Call, _: None) -> t.Webhooks:
+    """All webhooks."""
+    found = await call.request.app[WEBHOOKS].of(call.organisation.id)
+    return t.Webhooks(webhooks=tuple(map(_shown, found)))
+
+
+async def show(call: Call, _: None) -> t.WebhookShown:
+    """A webhook."""
+    return _shown(await _webhook(call))
+
+
+async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
+    """Changes a webhook."""
+    webhook = await _webhook(call)
+    changes: dict[str, Any] = {}
+    if body.events is not None:
+        _check_events(body.events)
+        changes["events"] = _in_order(body.events)
+    if body.enabled is not None:
+        changes["enabled"] = body.enabled
+    after = await call.request.app[WEBHOOKS].change(call.organisation.id, webhook, **changes)
+    if after is None:
+        raise Problem("not_found")
+    await call.request.app[KNOWN].refresh()
+    return _shown(after)
+
+
+async def drop(call: Call, _: None) -> None:
+    """Deletes a webhook; what is on its way to it is dropped too."""
+    if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
+        raise Problem("not_found")
+    await call.request.app[KNOWN].refresh()
+
+
+async def deliveries(call: Call, _: None) -> t.Deliveries:
+    """The last attempts."""
+    webhook = await _webhook(call)
+    found = await call.request.app[WEBHOOKS].log(call.organisation.id, webhook.id)
+    return t.Deliveries(deliveries=tuple(found))
+
+
+async def _webhook(call: Call) -> Webhook:
+    found = await call.request.app[WEBHOOKS].get(call.organisation.id, call.path("webhook"))
+    if found is None:
+        raise Problem("not_found")
+    return found
+
+
+def _check_events(events: tuple[str, ...]) -> None:
+    unknown = sorted(set(events) - set(EVENTS))
+    if unknown:
+        sentence = f"there is no event {unknown[0][:40]!r}; there are {', '.join(EVENTS)}"
+        raise Problem("invalid", errors=(FieldProblem(field="events", problem=sentence),))
+
+
+def _in_order(events: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(event for event in EVENTS if event in events)
+
+
+def _shown(of: Webhook) -> t.WebhookShown:
+    return t.WebhookShown(id=of.id, url=of.url, events=of.events, enabled=of.enabled, made_ms=of.made_ms)

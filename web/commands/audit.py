@@ -1,0 +1,102 @@
+"""`greenroom audit`: whether an organisation's audit trail is as it was written, and the trail itself as JSON lines.
+
+Works as the other commands do, on the store of the running server, with the key of its data folder.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from web.commands.options import ConfigOption, DataOption
+from web.commands.organisations import CannotBeDone, Office, OrganisationOption, carry_out
+
+if TYPE_CHECKING:
+    from signalling.visit.audit_entries import Entry
+
+audit_app = typer.Typer(help="Verify and export the audit trail of an organisation.", no_args_is_help=True)
+
+
+@audit_app.command("verify")
+def verify(
+    organisation: OrganisationOption = None, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """Check that no entry was changed, removed or cut; exits 1 and names the first that was."""
+
+    async def work(office: Office) -> list[str]:
+        slugs = [await office.slug(organisation)] if organisation else await office.organisations.list()
+        lines, broken = [], []
+        for slug in slugs:
+            trail = await office.trail()
+            await trail.settle(slug)
+            verdict = await trail.verify(slug)
+            if verdict.problem:
+                broken.append(f"{slug}: {verdict.problem} ({verdict.good:,} entries before it are good)")
+            elif verdict.good:
+                lines.append(f"{slug}: {verdict.good:,} entries, unbroken since {_utc(verdict.since_ms)}")
+            else:
+                lines.append(f"{slug}: no entries yet")
+        if broken:
+            raise CannotBeDone("\n".join([*broken, *lines]))
+        return lines or ["There is no organisation yet."]
+
+    carry_out(config, data, work)
+
+
+@audit_app.command("export")
+def export(
+    organisation: OrganisationOption = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(help="Entries from this time on (UTC).", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    ] = None,
+    who: Annotated[str | None, typer.Option(help="Entries of this account, by id or email.")] = None,
+    visit: Annotated[str | None, typer.Option(help="Entries about this visit.")] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Print the audit trail, one JSON object a line, the oldest first."""
+
+    async def work(office: Office) -> list[str]:
+        slug = await office.slug(organisation)
+        trail = await office.trail()
+        await trail.settle(slug)
+        account = await office.accounts.find(slug, who) if who and "@" in who else None
+        fits = _fits(since, account.id if account is not None else who, visit)
+        async for entry in trail.entries(slug):
+            if fits(entry):
+                sys.stdout.write(_line(entry) + "\n")
+        await office.note(slug, "audit.exported")
+        return []
+
+    carry_out(config, data, work)
+
+
+def _fits(since: datetime | None, who: str | None, visit: str | None) -> "Callable[[Entry], bool]":
+    since_ms = 0 if since is None else round(since.replace(tzinfo=UTC).timestamp() * 1000)
+
+    def fits(entry: "Entry") -> bool:
+        act = entry.act
+        return (
+            act.at_ms >= since_ms
+            and who in (None, act.who)
+            and (visit is None or visit == act.about or act.who == f"patient:{visit}")
+        )
+
+    return fits
+
+
+def _line(entry: "Entry") -> str:
+    act = entry.act
+    at = datetime.fromtimestamp(act.at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    told = {"number": entry.number, "at": at, "kind": act.kind, "who": act.who, "what": act.what}
+    return json.dumps(
+        told | {k: v for k, v in (("about", act.about), ("to", act.to)) if v}, ensure_ascii=False
+    )
+
+
+def _utc(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,137 @@
+"""`greenroom init`: the first organisation of a server, and the administrator who sets it up in the browser.
+
+Works beside a running server, or before its first start. Asks for what no option says. Nothing is created unless all of
+it can be; the administrator chooses a password by a one-time link, so that none is shown.
+"""
+
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from msgspec.structs import replace
+
+from signalling.visit.record import Role
+from web.commands.options import ConfigOption, DataOption, settings_from
+from web.commands.organisations import CannotBeDone, Office, carry_out_on, located
+from web.config import ConfigError, Settings
+
+
+def init(
+    name: Annotated[str | None, typer.Argument(help="What the clinic is called.")] = None,
+    slug: Annotated[
+        str | None, typer.Option(help="Its part of the address: letters a-z, digits and hyphens.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="Where its hours hold, such as America/Chicago.")
+    ] = None,
+    email: Annotated[str | None, typer.Option(help="The administrator’s email address.")] = None,
+    person: Annotated[str | None, typer.Option(help="The administrator’s name.")] = None,
+    stdin: Annotated[
+        bool,
+        typer.Option("--stdin", help="Read the password from standard input; otherwise a link is printed."),
+    ] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Set up the first organisation and its administrator; asks for what no option says."""
+    asks = sys.stdin.isatty() and not stdin
+    name = name or _asked(asks, "NAME", "What is the clinic called")
+    slug = slug or _asked(asks, "--slug", "Its part of the address", proposed(name))
+    timezone = timezone or _asked(asks, "--timezone", "Its time zone", "UTC")
+    email = email or _asked(asks, "--email", "The administrator's email address")
+    person = person or _asked(asks, "--person", "The administrator's name")
+    password = sys.stdin.readline().rstrip("\n") if stdin else None
+    settings = settings_from(config, data__folder=str(Path(data).absolute()) if data else None)
+
+    async def work(office: Office) -> list[str]:
+        return await first(office, name, slug, timezone, email, person, password)
+
+    with _store(settings) as found:
+        carry_out_on(found, work)
+
+
+async def first(
+    office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
+) -> list[str]:
+    """Create organisation and administrator; return what to tell the operator. Raises CannotBeDone and AccountError."""
+    from web.identity.accounts import check_new, check_password
+    from web.identity.invitations import HOURS, Invitations
+    from web.organisations import demo, starter
+    from web.organisations.documents import validated
+
+    document = validated(starter.organisation(slug, name, timezone))
+    check_new(email, person, Role.ADMIN)
+    if password is not None:
+        check_password(password, email, person, slug, name)
+    for there in await office.organisations.list():
+        # One without any people is what an interrupted `init` leaves; it is taken up again.
+        if there != demo.ID and (there != slug or await office.accounts.list(there)):
+            raise CannotBeDone(
+                f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
+                "`greenroom user add`."
+            )
+    await office.trail()
+    if await office.organisations.add(document):
+        await office.note(slug, "organisation.added", slug)
+    elif slug == demo.ID:
+        raise CannotBeDone(f"{slug} is the demo's part of the address; choose another --slug.")
+    account = await office.accounts.add(slug, email=email, name=person, role=Role.ADMIN, password=password)
+    await office.note(slug, "account.added", account.id)
+    at = f"{office.settings.origin}/{slug}"
+    lines = [f"{name} is at {at}", f"{email} is its administrator."]
+    if password is None:
+        token = await Invitations(office.redis, office.accounts).make(slug, account)
+        lines += [f"Choose a password here, once, within {HOURS} hours:", f"  {at}/staff/invitation/{token}"]
+    return [*lines, f"then set it up at {at}/staff/setup"]
+
+
+def proposed(name: str) -> str:
+    """A part of the address for a clinic of this name, such as `lakeside-clinic`; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
+
+
+def _asked(asks: bool, option: str, question: str, default: str | None = None) -> str:
+    if asks:
+        return str(typer.prompt(question, default=default or None))
+    if default:
+        return default
+    raise ConfigError(f"init: expected {option}; without a terminal nothing can be asked")
+
+
+@contextmanager
+def _store(settings: Settings) -> Iterator[Settings]:
+    """The settings with the store's address; the embedded store runs for this long if no server runs it."""
+    if settings.redis.url or _runs(settings):
+        yield located(settings)
+        return
+    from web.server import data_key as secret
+    from web.server.valkey import EmbeddedStore, LockedFolder
+
+    folder = LockedFolder(Path(settings.data.folder))
+    store = EmbeddedStore(folder)
+    store.start()
+    try:
+        secret.make_data_key(folder.path)
+        yield replace(settings, redis=replace(settings.redis, url=store.url))
+    finally:
+        store.stop()
+        folder.close()
+    typer.echo("Now start the server: greenroom serve")
+
+
+def _runs(settings: Settings) -> bool:
+    """Whether a server runs on the data folder: a server that was killed leaves the address, but nobody answers."""
+    try:
+        url = located(settings).redis.url
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(2)
+            client.connect(urlsplit(url).path)
+    except (ConfigError, OSError):
+        return False
+    return True

@@ -1,0 +1,144 @@
+"""The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `check-config` and others.
+
+Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
+are imported when they are called, so that each starts at once.
+"""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from web.bench.command import bench
+from web.commands.audit import audit_app
+from web.commands.first_setup import init
+from web.commands.keys import key_app
+from web.commands.options import ConfigOption, DataOption, settings_from
+from web.commands.organisations import organisation_app, user_app
+from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
+from web.server import output
+
+app = typer.Typer(
+    help="Greenroom: a waiting room and video visits for clinics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.add_typer(organisation_app, name="organisation")
+app.add_typer(user_app, name="user")
+app.add_typer(key_app, name="key")
+app.add_typer(audit_app, name="audit")
+app.command()(bench)
+app.command("init")(init)
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The TCP port; 0 takes any free one.")] = None,
+    workers: Annotated[int | None, typer.Option(help="How many worker processes.")] = None,
+    data: DataOption = None,
+    self_signed: Annotated[
+        bool, typer.Option("--self-signed", help="Serve https on this network with a certificate made here.")
+    ] = False,
+    demo: Annotated[
+        bool | None,
+        typer.Option(
+            "--demo/--no-demo", help="Begin with a demo organisation, also if others can reach it; or never."
+        ),
+    ] = None,
+) -> None:
+    """Start the server."""
+    if self_signed and host is None:
+        host = "0.0.0.0"  # noqa: S104 - a phone nearby is what the option is for
+    folder = str(Path(data).absolute()) if data else None
+    settings = settings_from(
+        config,
+        server__host=host,
+        server__port=port,
+        server__workers=workers,
+        server__demo=None if demo is None else "yes" if demo else "no",
+        data__folder=folder,
+    )
+    from web.server.processes import serve as run
+
+    run(settings, self_signed, welcome)
+
+
+@app.command("check-config")
+def check_config(config: ConfigOption = None) -> None:
+    """Check the settings file and say what it amounts to."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from web.server.tls import server_context
+
+    settings = settings_from(config)
+    refuse_plain_http(settings)
+    if settings.tls.certificate:
+        server_context(settings.tls.certificate, settings.tls.key)
+    table = Table("key", "value", box=None)
+    for section in settings.__struct_fields__:
+        for key, value in getattr(settings, section).shown().items():
+            table.add_row(f"{section}.{key}", value, style=None)
+    Console(markup=False).print(table)
+    typer.echo("The settings are good.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"greenroom {importlib.metadata.version('greenroom')}")
+
+
+@app.command()
+def asyncapi(
+    origin: Annotated[str, typer.Argument(help="Where the server is reached.")] = "https://greenroom.example",
+    organisation: Annotated[str, typer.Option(help="Only this one’s address.")] = "",
+) -> None:
+    """Print the WebSocket’s protocol as AsyncAPI, for programs that make clients or documents of it."""
+    from web.api.protocol_page import described
+
+    if not origin.startswith(("http://", "https://")):
+        raise typer.BadParameter("an origin begins with http:// or https://")
+    typer.echo(described(origin.rstrip("/"), organisation).decode())
+
+
+@app.command(
+    add_help_option=False,
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+    },
+)
+def peers(context: typer.Context) -> None:
+    """Drive synthetic patients and providers against a server; report and compare what they saw."""
+    from web.peers.cli.command import peers_app
+
+    peers_app(args=context.args, prog_name="greenroom peers")
+
+
+def welcome(settings: Settings) -> str:
+    """What the person who started the server is told once it answers: the links, and how to sign in to the demo."""
+    from web.organisations import demo
+    from web.server.tls import lan_links
+
+    lines = [demo.welcome(settings)]
+    if settings.tls.certificate and not is_loopback(settings.server.host):
+        lines += [f"  From a phone on this network: {link}" for link in lan_links(settings)]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """The console script. Exits 2 with one sentence when the settings cannot be followed."""
+    try:
+        app()
+    except ConfigError as problem:
+        output.guard()  # the exit code says it even if standard error is full
+        print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_CODE)

@@ -1,0 +1,340 @@
+"""`greenroom organisation` and `greenroom user`: an operator's way to organisations and accounts, without a browser.
+
+Works on the store of the server that runs on the same data folder, or on the one that redis.url names; the workers hear
+of each change as of one made in the browser. Says in one sentence why something cannot be done.
+"""
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from msgspec.structs import replace
+
+from signalling.visit.record import Role
+from web.commands.options import ConfigOption, DataOption, settings_from
+from web.config import ConfigError, Settings
+
+if TYPE_CHECKING:
+    from signalling.store.audit_log import Trail
+    from web.identity.accounts import Account
+
+organisation_app = typer.Typer(help="Add and list organisations.", no_args_is_help=True)
+user_app = typer.Typer(help="Add, list, disable and enable people of an organisation.", no_args_is_help=True)
+
+PASSWORD_BYTES = 15
+OrganisationOption = Annotated[
+    str | None,
+    typer.Option("--organisation", "-o", help="The organisation’s slug; not needed where there is one only."),
+]
+StdinOption = Annotated[
+    bool, typer.Option("--stdin", help="Read the password from standard input instead of drawing one.")
+]
+
+
+class CannotBeDone(Exception):
+    """The command cannot be carried out; the text is a sentence for the person who gave it."""
+
+
+def located(settings: Settings) -> Settings:
+    """The settings with the address of the store, which for the embedded one its running server has written down.
+
+    Raises ConfigError where that server does not run.
+    """
+    if settings.redis.url:
+        return settings
+    from web.server.valkey import address_file
+
+    folder = Path(settings.data.folder)
+    try:
+        url = address_file(folder).read_text("utf-8")
+    except OSError:
+        raise ConfigError(
+            f"no Greenroom is running on {folder}: start it with `greenroom serve`, or name another folder with --data"
+        ) from None
+    return replace(settings, redis=replace(settings.redis, url=url))
+
+
+class Office:
+    """The store's organisations and accounts, for the time of one command."""
+
+    def __init__(self, settings: Settings) -> None:
+        from web.identity.accounts import Accounts, Hasher
+        from web.organisations.documents import Organisations
+        from web.server.redis_client import connect
+
+        self.settings = settings
+        self.redis = connect(settings)
+        self.organisations = Organisations(self.redis)
+        self.hasher = Hasher()
+        self.accounts = Accounts(self.redis, self.hasher)
+        self._trail: Trail | None = None
+
+    async def trail(self) -> "Trail":
+        """The audit trails. Raises CannotBeDone where the server's key is not here, without which there is no entry."""
+        from signalling.store.audit_log import Trail, key_of
+        from signalling.store.encryption import Seal
+        from signalling.store.records import Store
+        from web.audit.witness import FileWitness
+        from web.server import data_key as secret
+
+        if self._trail is None:
+            folder = Path(self.settings.data.folder)
+            if not (folder / secret.FILE).exists():
+                raise CannotBeDone(
+                    f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
+                    "has its entry in the audit trail, which takes that key."
+                )
+            key = secret.data_key(folder)
+            await secret.check(self.redis, key)
+            keys = {secret.key_id(key): key}
+            store = Store(self.redis, Seal(keys))
+            self._trail = Trail(store, key_of(keys), self.organisations, FileWitness(folder))
+        return self._trail
+
+    async def note(self, slug: str, what: str, about: str = "") -> None:
+        """Leaves an entry in the audit trail: by the command line, and who gave the command. Raises as `trail` does."""
+        trail = await self.trail()
+        await trail.write(slug, f"command:{_operator()}", what, about)
+        await trail.settle(slug)
+
+    async def slug(self, named: str | None) -> str:
+        """The organisation that is meant. Raises CannotBeDone."""
+        slugs = await self.organisations.list()
+        if named is None and len(slugs) == 1:
+            return slugs[0]
+        if named in slugs:
+            return str(named)
+        there_are = f"there are {', '.join(slugs)}" if slugs else "there is none yet"
+        if named is None:
+            raise CannotBeDone(f"Say which organisation with --organisation; {there_are}.")
+        raise CannotBeDone(f"There is no organisation {named}; {there_are}.")
+
+    async def change(
+        self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
+    ) -> None:
+        """Changes an account, and leaves the entry. Raises CannotBeDone and AccountError."""
+        slug = await self.slug(named)
+        await self.trail()
+        await self.note(slug, what, (await change(slug, email)).id)
+
+
+def _operator() -> str:
+    """Whose shell this is, as the machine knows them."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
+
+
+def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
+    """Does the work on the store and prints its lines; exits 1 with a sentence where it cannot be done."""
+    folder = str(Path(data).absolute()) if data else None
+    carry_out_on(located(settings_from(config, data__folder=folder)), work)
+
+
+def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
+    """As `carry_out`, on the store that `redis.url` of these settings names."""
+    from redis.exceptions import RedisError
+
+    from signalling.store.records import Unavailable
+    from web.identity.accounts import AccountError
+    from web.organisations.documents import OrganisationError
+
+    try:
+        lines = asyncio.run(_run(settings, work))
+    except (CannotBeDone, AccountError, OrganisationError) as problem:
+        print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(1) from None
+    except (Unavailable, RedisError, OSError):
+        own = not settings.redis.url.startswith("unix://")
+        where = "at redis.url" if own else f"on {settings.data.folder}"
+        raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None
+    typer.echo("\n".join(lines))
+
+
+async def _run(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> list[str]:
+    office = Office(settings)
+    try:
+        return await work(office)
+    finally:
+        office.hasher.close()
+        await office.redis.aclose()
+
+
+@organisation_app.command("add")
+def add_organisation(
+    name: Annotated[str, typer.Argument(help="What the clinic is called.")],
+    slug: Annotated[str, typer.Option(help="Its part of the address: letters a-z, digits and hyphens.")],
+    timezone: Annotated[str, typer.Option(help="Where its hours hold, such as America/Chicago.")] = "UTC",
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add an organisation, with office hours and a short setup guide to begin with."""
+
+    async def work(office: Office) -> list[str]:
+        from web.organisations import starter
+
+        await office.trail()
+        if not await office.organisations.add(starter.organisation(slug, name, timezone)):
+            raise CannotBeDone(f"There is an organisation {slug} already.")
+        await office.note(slug, "organisation.added", slug)
+        return [
+            f"{name} is at {office.settings.origin}/{slug}",
+            f"Add its administrator: greenroom user add EMAIL --name NAME --role admin --organisation {slug}",
+            f"who then sets it up at {office.settings.origin}/{slug}/staff/setup",
+        ]
+
+    carry_out(config, data, work)
+
+
+@organisation_app.command("list")
+def list_organisations(config: ConfigOption = None, data: DataOption = None) -> None:
+    """List the organisations: slug, name, people."""
+
+    async def work(office: Office) -> list[str]:
+        lines = []
+        for slug in await office.organisations.list():
+            found, people = await office.organisations.read(slug), await office.accounts.list(slug)
+            open_ones = sum(not account.disabled for account in people)
+            lines.append(f"{slug:<24} {found.name if found else '':<40} {open_ones} people")
+        return lines or ["There is no organisation yet."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("add")
+def add_user(
+    email: str,
+    name: Annotated[str, typer.Option(help="The name that patients and colleagues see.")],
+    role: Annotated[Role, typer.Option(help="provider or admin.")] = Role.PROVIDER,
+    state: Annotated[
+        list[str] | None, typer.Option(help="A state of licence, such as TX; may be repeated.")
+    ] = None,
+    organisation: OrganisationOption = None,
+    stdin: StdinOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Add a person, and print the password to sign in with."""
+    password = _password(stdin)
+
+    async def work(office: Office) -> list[str]:
+        from web.intake.information_form import STATES
+
+        slug = await office.slug(organisation)
+        states = tuple(code.upper() for code in state or ())
+        if unknown := [code for code in states if code not in STATES]:
+            raise CannotBeDone(f"{unknown[0]} is not the code of a state, such as TX.")
+        await office.trail()
+        added = await office.accounts.add(
+            slug, email=email, name=name, role=role, password=password, states=states
+        )
+        await office.note(slug, "account.added", added.id)
+        return [f"{email} is {role} of {slug}.", *_told(office, slug, password, stdin)]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("list")
+def list_users(
+    organisation: OrganisationOption = None, config: ConfigOption = None, data: DataOption = None
+) -> None:
+    """List the people of an organisation."""
+
+    async def work(office: Office) -> list[str]:
+        people = await office.accounts.list(await office.slug(organisation))
+        return [
+            f"{a.email:<40} {a.name:<30} {a.role:<10}"
+            + (" disabled" if a.disabled else "" if a.hash else " no password yet")
+            for a in people
+        ] or ["There is nobody yet."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("disable")
+def disable_user(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Close a person's account: signed out at once, everywhere."""
+
+    async def work(office: Office) -> list[str]:
+        await office.change(organisation, office.accounts.disable, email, "account.disabled")
+        return [f"{email} cannot sign in any more."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("enable")
+def enable_user(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Open a person's account again."""
+
+    async def work(office: Office) -> list[str]:
+        await office.change(organisation, office.accounts.enable, email, "account.enabled")
+        return [f"{email} can sign in again."]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("password")
+def set_password(
+    email: str,
+    organisation: OrganisationOption = None,
+    stdin: StdinOption = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Give a person a new password, and print it."""
+    password = _password(stdin)
+
+    async def work(office: Office) -> list[str]:
+        slug = await office.slug(organisation)
+        await office.trail()
+        changed = await office.accounts.set_password(slug, email, password)
+        await office.note(slug, "account.password_set", changed.id)
+        return [f"{email} has a new password.", *_told(office, slug, password, stdin)]
+
+    carry_out(config, data, work)
+
+
+@user_app.command("reset-two-factor")
+def reset_two_factor(
+    email: str,
+    organisation: OrganisationOption = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+) -> None:
+    """Turn off a person’s two-factor sign-in, for a lost phone: signed out, and asked for the password only."""
+
+    async def work(office: Office) -> list[str]:
+        from web.identity.second_factor import turn_off
+
+        off = partial(turn_off, office.redis, office.accounts)
+        await office.change(organisation, off, email, "account.second_factor_off")
+        return [f"{email} signs in with the password only, and can set up two-factor sign-in anew."]
+
+    carry_out(config, data, work)
+
+
+def _password(stdin: bool) -> str:
+    return sys.stdin.readline().rstrip("\n") if stdin else secrets.token_urlsafe(PASSWORD_BYTES)
+
+
+def _told(office: Office, slug: str, password: str, stdin: bool) -> list[str]:
+    shown: list[Any] = [] if stdin else [f"Password: {password}"]
+    return [*shown, f"Sign in at {office.settings.origin}/{slug}/staff"]

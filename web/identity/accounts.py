@@ -1,0 +1,366 @@
+"""Staff accounts of an organisation: who may sign in, as what, with which password.
+
+Knows records in the store and password hashes. Knows no cookie and no page. Each change of role, password or standing
+raises the account's generation, which ends every session begun before it, and is published, so that open sockets close.
+"""
+
+import asyncio
+import functools
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import msgspec
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.low_level import Type, hash_secret_raw
+from redis.asyncio import Redis
+
+from signalling.visit.record import STAFF_ROLES, Role, Staff
+from web.identity import passwords
+from web.languages.i18n import N_
+from web.organisations.documents import Organisations
+from web.requests.security import Busy
+from web.requests.unicode import normalized
+
+ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
+PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
+MAX_WAITING = 64
+"""More sign-ins than this waiting for the hasher are turned away with Busy."""
+
+EMAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)*", re.ASCII)
+
+HASHER = PasswordHasher(time_cost=1, memory_cost=47104, parallelism=1)
+"""OWASP's first choice of parameters for argon2id: 46 MiB, one pass, one lane; about 40 ms of one core."""
+
+CREATE = """
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
+return 1
+"""
+
+REPLACE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if ARGV[4] == '1' then
+  local others = 0
+  for _, record in ipairs(redis.call('HVALS', KEYS[1])) do
+    local other = cjson.decode(record)
+    if other.id ~= ARGV[1] and other.role == 'admin' and not other.disabled and other.hash ~= '' then
+      others = others + 1
+    end
+  end
+  if others == 0 then return -1 end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+"""
+
+
+PRODUCT = "Greenroom"
+LENGTH = N_("The password must have 12 to 256 characters.")
+LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody else one first.")
+
+
+class AccountError(Exception):
+    """An account cannot be added or changed like this; the text is a sentence for the person who tried."""
+
+
+CHANNEL = "accounts"
+"""Where `publish` speaks to all workers."""
+
+
+class Changed(msgspec.Struct, frozen=True, array_like=True):
+    """A person's sockets must close: those of one `session` (its store key), or all of them."""
+
+    organisation: str
+    person: str
+    session: str | None
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One person of the staff. `states`: where they are licensed; `generation` rises when their sessions must end."""
+
+    id: str
+    email: str
+    name: str
+    role: Role
+    states: tuple[str, ...] = ()
+    hash: str
+    generation: int = 1
+    disabled: bool = False
+    mail_assigned: bool = False
+    """Whether the person wishes a mail when a patient is assigned to them."""
+    notify: bool = True
+    """Whether the person wishes desktop notifications, where the browser allows them."""
+    language: str = ""
+    """What their mails are written in; "" is the organisation's first."""
+    second_factor: bool = False
+    """Whether the password alone does not sign them in; what does is in `web.identity.second_factor`."""
+
+    @property
+    def staff(self) -> Staff:
+        """The person as signalling knows them."""
+        return Staff(id=self.id, name=self.name, role=self.role, states=self.states)
+
+
+@functools.cache
+def nobodys_hash() -> str:
+    """A hash that no password has, to be compared with where there is no account."""
+    return HASHER.hash(secrets.token_hex(16))
+
+
+class Hasher:
+    """argon2id on a few threads of its own, so that a rush of sign-ins takes neither the loop nor the memory."""
+
+    def __init__(self, at_once: int = 2) -> None:
+        self._hasher = HASHER
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._nobody = nobodys_hash()
+
+    async def hash(self, password: str) -> str:
+        """The hash to keep of a password. Raises Busy when too many are waiting."""
+        return str(await self._run(self._hasher.hash, _normal(password)))
+
+    async def matches(self, kept: str | None, password: str) -> bool:
+        """Whether this is the password of the `kept` hash. None (nobody) takes as long, and never matches."""
+        right = await self._run(self._verify, kept or self._nobody, _normal(password))
+        return bool(right) and kept is not None
+
+    async def derived(self, secret: str, salt: bytes) -> bytes:
+        """32 bytes, the same for the same secret and salt, and as dear. Raises Busy when too many are waiting."""
+        return bytes(await self._run(self._derive, secret, salt))
+
+    def close(self) -> None:
+        """Ends the threads; what waits is dropped."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def _derive(self, secret: str, salt: bytes) -> bytes:
+        how = self._hasher
+        return hash_secret_raw(
+            secret.encode(), salt, how.time_cost, how.memory_cost, how.parallelism, 32, Type.ID
+        )
+
+    async def _run(self, work: Callable[..., Any], *args: str | bytes) -> Any:
+        if self._waiting >= MAX_WAITING:
+            raise Busy
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+        finally:
+            self._waiting -= 1
+
+
+class Accounts:
+    """The accounts of all organisations. Names of organisations are taken as they come: check that they exist first."""
+
+    def __init__(self, redis: Redis, hasher: Hasher) -> None:
+        self._redis = redis
+        self._hasher = hasher
+        self._create = redis.register_script(CREATE)
+        self._replace = redis.register_script(REPLACE)
+
+    async def add(
+        self,
+        organisation: str,
+        *,
+        email: str,
+        name: str,
+        role: Role,
+        password: str | None,
+        states: tuple[str, ...] = (),
+        person: str | None = None,
+    ) -> Account:
+        """Adds an account and returns it; `person` is its id where it is not to be drawn. Raises AccountError.
+
+        Without a password, nobody can sign in to it until one is set.
+        """
+        email, name = email.strip(), " ".join(name.split())
+        check_new(email, name, role)
+        if password is not None:
+            check_password(password, email, name, *await self._clinic(organisation))
+        account = Account(
+            id=person or "u_" + secrets.token_urlsafe(9),
+            email=email,
+            name=name,
+            role=role,
+            states=states,
+            hash="" if password is None else await self._hasher.hash(password),
+        )
+        keys = [_emails(organisation), _accounts(organisation)]
+        if not await self._create(
+            keys=keys, args=[_address(email), account.id, msgspec.json.encode(account)]
+        ):
+            raise AccountError(f"There is an account for {email} already.")
+        return account
+
+    async def get(self, organisation: str, person: str) -> Account | None:
+        """The account with this id, disabled or not."""
+        kept = await self._redis.hget(_accounts(organisation), person)
+        return None if kept is None else msgspec.json.decode(kept, type=Account)
+
+    async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
+        """The accounts with these ids, in their order, in one question to the store."""
+        kept = cast(list[bytes | None], await self._redis.hmget(_accounts(organisation), people))
+        return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
+
+    async def find(self, organisation: str, email: str) -> Account | None:
+        """The account with this email address, in any case of letters."""
+        person = await self._person(organisation, email)
+        return None if person is None else await self.get(organisation, person)
+
+    async def list(self, organisation: str) -> list[Account]:
+        """All accounts, disabled ones included, by name."""
+        kept = await self._redis.hvals(_accounts(organisation))
+        found = [msgspec.json.decode(record, type=Account) for record in kept]
+        return sorted(found, key=lambda account: (account.name.casefold(), account.id))
+
+    async def check(self, organisation: str, email: str, password: str) -> Account | None:
+        """The account that this email and password open, or None; both take the same time. Raises Busy."""
+        account = await self.find(organisation, email) if len(email) <= 254 else None
+        usable = account is not None and not account.disabled
+        kept = account.hash if account is not None and usable else None
+        return account if await self._hasher.matches(kept, password[: PASSWORD_LENGTHS.stop]) else None
+
+    async def disable(self, organisation: str, email: str) -> Account:
+        """The person can no longer sign in, and what they have open closes. Raises AccountError for an unknown one."""
+        return await self._change(organisation, email, disabled=True)
+
+    async def enable(self, organisation: str, email: str) -> Account:
+        """The person may sign in again. Raises AccountError for an unknown one."""
+        return await self._change(organisation, email, disabled=False)
+
+    async def set_password(self, organisation: str, email: str, password: str) -> Account:
+        """A new password; sessions begun with the old one end. Raises AccountError."""
+        found = await self.find(organisation, email)
+        name = "" if found is None else found.name
+        check_password(password, email, name, *await self._clinic(organisation))
+        return await self._change(organisation, email, hash=await self._hasher.hash(password))
+
+    async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
+        """Whether the person is asked for more than a password; sessions begun before end. Raises AccountError."""
+        return await self._change(organisation, email, second_factor=on)
+
+    async def forget_password(self, organisation: str, email: str) -> Account:
+        """Nobody can sign in to the account until a password is set; its sessions end. Raises AccountError."""
+        return await self._change(organisation, email, hash="")
+
+    async def edit(
+        self, organisation: str, email: str, *, name: str, role: Role, states: tuple[str, ...]
+    ) -> Account:
+        """Another name, role or states of licence; the sessions end where the role is another. Raises AccountError."""
+        name = " ".join(name.split())
+        _check(name, role)
+        before = await self.find(organisation, email)
+        ends = before is not None and before.role is not role
+        return await self._change(
+            organisation, email, ends_sessions=ends, name=name, role=role, states=states
+        )
+
+    async def set_role(self, organisation: str, email: str, role: Role) -> Account:
+        """Another role; the person signs in anew to have it. Raises AccountError."""
+        _check("-", role)
+        return await self._change(organisation, email, role=role)
+
+    async def prefer(
+        self, organisation: str, email: str, *, mail_assigned: bool, notify: bool, language: str
+    ) -> Account:
+        """What the person chose for themselves; no session ends by it. Raises AccountError for an unknown one."""
+        chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
+        return await self._change(organisation, email, ends_sessions=False, **chosen)
+
+    async def _clinic(self, organisation: str) -> tuple[str, ...]:
+        """What the clinic is called, which is no secret."""
+        document = await Organisations(self._redis).read(organisation)
+        return (organisation,) if document is None else (organisation, document.name)
+
+    async def _person(self, organisation: str, email: str) -> str | None:
+        found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))
+        return None if found is None else found.decode()
+
+    async def _change(
+        self, organisation: str, email: str, *, ends_sessions: bool = True, **changes: Any
+    ) -> Account:
+        for _ in range(20):
+            person = await self._person(organisation, email)
+            if person is None:
+                raise AccountError(f"There is no account for {email}.")
+            kept = cast(bytes, await self._redis.hget(_accounts(organisation), person))
+            old = msgspec.json.decode(kept, type=Account)
+            new = msgspec.structs.replace(old, generation=old.generation + ends_sessions, **changes)
+            stops = _is_admin(old) and not _is_admin(new)
+            args: list[str | bytes] = [person, kept, msgspec.json.encode(new), str(int(stops))]
+            done = await self._replace(keys=[_accounts(organisation)], args=args)
+            if done == -1:
+                raise AccountError(LAST_ADMIN)
+            if done:
+                if ends_sessions:
+                    await publish(self._redis, organisation, new.id)
+                return new
+        raise AccountError("Others are changing this account too; try again.")
+
+
+async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
+    """Tells all workers that a person's sockets must close: those of one `session` (its store key), or all of them."""
+    await redis.publish(CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
+
+
+def pseudonym(email: str) -> str:
+    """A name for an email address that does not tell it, the same for each way to write it."""
+    return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
+
+
+def check_new(email: str, name: str, role: Role) -> None:
+    """Raises AccountError where an account cannot begin like this."""
+    if not EMAIL.fullmatch(email.strip()) or len(email) > 254:
+        raise AccountError(f"{email!r} is not an email address.")
+    _check(name, role)
+
+
+def _check(name: str, role: Role) -> None:
+    if not 1 <= len(name) <= 100:
+        raise AccountError("The name must have 1 to 100 characters.")
+    if role not in STAFF_ROLES:
+        raise AccountError(f"The role must be {' or '.join(ROLES)}.")
+
+
+def _is_admin(account: Account) -> bool:
+    return account.role is Role.ADMIN and not account.disabled and bool(account.hash)
+
+
+def check_password(password: str, *own: str) -> None:
+    """Raises AccountError where a password cannot be one; `own` are texts of the person and the clinic.
+
+    The one check of every door that sets a password. The text is a key of the translations.
+    """
+    if len(_normal(password)) not in PASSWORD_LENGTHS:
+        raise AccountError(LENGTH)
+    weak = passwords.weakness(password, (PRODUCT, *own))
+    if weak is not None:
+        raise AccountError(weak.value)
+
+
+def _normal(password: str) -> str:
+    """The same password typed on another keyboard is the same (RFC 8265 §4.2.2: NFC)."""
+    return normalized("NFC", password)
+
+
+def _address(email: str) -> str:
+    return normalized("NFC", email.strip()).casefold()
+
+
+def _accounts(organisation: str) -> str:
+    return f"{{{organisation}}}:accounts"
+
+
+def _emails(organisation: str) -> str:
+    return f"{{{organisation}}}:emails"

@@ -1,0 +1,123 @@
+"""Which passwords are guessed first: common ones, own words, repetitions, sequences (OWASP ASVS 5.0 6.2.4, 6.2.11).
+
+Pure but for reading its list, `passwords.txt`: common passwords and words of twelve characters or more, and those of
+four to eleven that are tried with something before or behind them. Made of the lists of zxcvbn 4.5 (MIT licence,
+© Dropbox). Knows no account; how long a password must be is decided in `web.identity.accounts`.
+"""
+
+import functools
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from web.languages.i18n import N_
+from web.requests.unicode import normalized
+
+LEAST_OWN = 6
+"""So many characters must be left when all that is easily guessed is taken away."""
+MOST_BASES = 2
+"""So many common words make no password; more of them make a phrase."""
+ROWS = (
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "qwertzuiop",
+    "azertyuiop",
+)
+ALIKE = str.maketrans("013457@$!|", "oieastasil")
+YEAR = re.compile(r"(?:19|20)\d\d")
+LIST = Path(__file__).with_name("passwords.txt")
+
+
+class Weak(StrEnum):
+    """Why a password is refused, as a sentence."""
+
+    COMMON = N_(
+        "This password is one of those that are tried first. Choose another: some words that do not belong together "
+        "are good."
+    )
+    OWN = N_("This password is made of your name, your email address or the clinic. Choose another.")
+    SIMPLE = N_("This password only repeats something, or counts up. Choose another.")
+
+
+@functools.cache
+def _known() -> tuple[frozenset[str], tuple[str, ...]]:
+    """The long ones, and the short ones with the longest first."""
+    words = LIST.read_text("utf-8").split()
+    short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
+    return frozenset(word for word in words if len(word) >= 12), tuple(short)
+
+
+def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
+    """Return why a password is easily guessed; `own` are texts of which no part is a secret. None where it is not."""
+    text = normalized("NFKC", password).casefold()
+    long, bases = _known()
+    if text in long or text.translate(ALIKE) in long:
+        return Weak.COMMON
+    block = _repeated(text)
+    if (len(block) < len(text) and len(block) < 12) or len(set(text)) < 5:
+        return Weak.SIMPLE
+    if len(_without_rows(text)) < LEAST_OWN:
+        return Weak.SIMPLE
+    left = _without_rows(_without(text, _words(own)))
+    if len(left) < LEAST_OWN:
+        return Weak.OWN
+    found = [base for base in bases if base in left or base in left.translate(ALIKE)][:MOST_BASES]
+    return Weak.COMMON if len(_without(left, found)) < LEAST_OWN else None
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """The parts of the texts, the longest first; each text whole, too."""
+    found: set[str] = set()
+    for text in texts:
+        plain = normalized("NFKC", text).casefold()
+        parts = re.split(r"[\W_]+", plain)
+        found |= {plain, "".join(parts), *(part for part in parts if len(part) >= 3)}
+    return sorted((word for word in found if len(word) >= 3), key=len, reverse=True)
+
+
+def _without(text: str, words: Iterable[str]) -> str:
+    for word in words:
+        for spelled in (text, text.translate(ALIKE)):
+            at = spelled.find(word)
+            if at >= 0:
+                text = text[:at] + "\n" + text[at + len(word) :]
+                break
+    return text.replace("\n", "")
+
+
+def _without_rows(text: str) -> str:
+    """The text without years, and without what goes on along a row of the alphabet, the digits or the keyboard, or
+    repeats one character, three times or more."""
+    text = YEAR.sub("\n", text)
+    kept, at = "", 0
+    while at < len(text):
+        run = max(_run(text, at, row) for row in (*ROWS, *(row[::-1] for row in ROWS), text[at] * len(text)))
+        if run >= 3:
+            at += run
+        else:
+            kept += text[at]
+            at += 1
+    return kept.replace("\n", "")
+
+
+def _run(text: str, at: int, row: str) -> int:
+    """How many characters of the text from there on go along the row."""
+    start, size = row.find(text[at]), 0
+    if start < 0:
+        return 0
+    while at + size < len(text) and start + size < len(row) and text[at + size] == row[start + size]:
+        size += 1
+    return size
+
+
+def _repeated(text: str) -> str:
+    """The shortest block that the text repeats to its end; the text itself where it repeats none."""
+    at = (text + text).find(text, 1)
+    for size in range(1, len(text) // 2 + 1):
+        if (text[:size] * (len(text) // size + 1))[: len(text)] == text:
+            return text[:size]
+    return text[:at]

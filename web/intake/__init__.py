@@ -1,0 +1,1 @@
+"""Opening a visit by any door."""

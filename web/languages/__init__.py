@@ -1,0 +1,1 @@
+"""In which language a request is answered, and the words of each."""

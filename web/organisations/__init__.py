@@ -1,0 +1,1 @@
+"""What a clinic has set up, and where it is kept."""

@@ -1,0 +1,142 @@
+"""Facilities (a ward, a pharmacy, a school) whose staff place patients in the queue by a link of their own.
+
+Knows records in the store. A link's token is drawn from the data key, so that an administrator can see the link and its
+QR code again, while the store keeps a hash only. All methods of `Facilities` raise `Unavailable` where the store does
+not answer.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from base64 import urlsafe_b64encode
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from redis.asyncio import Redis
+
+from signalling.store.records import answering
+from web.languages.i18n import N_
+from web.server.data_key import derived
+
+TOKEN = re.compile(r"([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
+NAME = range(1, 101)
+MOST = 200
+
+ADD = """
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then return 'full' end
+if redis.call('HSETNX', KEYS[2], ARGV[3], ARGV[1]) == 0 then return 'taken' end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 'added'
+"""
+
+
+class FacilityProblem(Exception):
+    """A facility cannot be added like this; the text is a constant of ours, for the person who tried."""
+
+
+class Facility(msgspec.Struct, frozen=True, kw_only=True):
+    """A facility; staff see its name in the rows of those whom it placed."""
+
+    id: str
+    name: str
+    hash: str
+    made_ms: int
+    made_by: str
+
+
+class Facilities:
+    """The facilities of all organisations."""
+
+    def __init__(self, redis: Redis, key: bytes) -> None:
+        self._redis: Any = redis
+        self._data_key = key
+        self._add: Any = redis.register_script(ADD)
+
+    async def add(self, organisation: str, name: str, by: str) -> Facility:
+        """Add a facility and return it. Raises `FacilityProblem`."""
+        name = " ".join(name.split())
+        if len(name) not in NAME:
+            raise FacilityProblem(N_("Write a name of 1 to 100 characters."))
+        facility_id = secrets.token_hex(6)
+        async with answering():
+            seconds, micros = await self._redis.time()
+            facility = Facility(
+                id=facility_id,
+                name=name,
+                hash=_hash(self._drawn(organisation, facility_id)),
+                made_ms=seconds * 1000 + micros // 1000,
+                made_by=by,
+            )
+            args = [facility_id, msgspec.json.encode(facility), name.casefold(), MOST]
+            answer = await self._add(keys=[_key(organisation), _names(organisation)], args=args)
+        if answer == b"taken":
+            raise FacilityProblem(N_("There is a facility of this name already."))
+        if answer == b"full":
+            raise FacilityProblem(N_("There are as many facilities as there can be; revoke one first."))
+        return facility
+
+    async def revoke(self, organisation: str, facility_id: str) -> bool:
+        """The facility's link opens nothing from now on; False where there is no such facility."""
+        async with answering():
+            kept = await self._redis.hget(_key(organisation), facility_id)
+            if kept is None:
+                return False
+            facility = msgspec.json.decode(kept, type=Facility)
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hdel(_key(organisation), facility_id)
+            pipe.hdel(_names(organisation), facility.name.casefold())
+            await pipe.execute()
+        return True
+
+    async def get(self, organisation: str, facility_id: str) -> Facility | None:
+        """Return a facility, or None."""
+        async with answering():
+            kept = await self._redis.hget(_key(organisation), facility_id)
+        return None if kept is None else msgspec.json.decode(kept, type=Facility)
+
+    async def of(self, organisation: str) -> list[Facility]:
+        """Return the facilities by name."""
+        async with answering():
+            kept = await self._redis.hvals(_key(organisation))
+        found = (msgspec.json.decode(data, type=Facility) for data in kept)
+        return sorted(found, key=lambda facility: facility.name.casefold())
+
+    async def find(self, organisation: str, token: str) -> Facility | None:
+        """Return the facility that a link's token opens, or None: revoked and forged look alike."""
+        facility = await self.named(organisation, token)
+        return facility if facility is not None and self.opens(facility, token) else None
+
+    async def named(self, organisation: str, token: str) -> Facility | None:
+        """Return the facility that a link's token names, whether or not it opens it."""
+        named = TOKEN.fullmatch(token)
+        return None if named is None else await self.get(organisation, named[1])
+
+    @staticmethod
+    def opens(facility: Facility, token: str) -> bool:
+        """Return whether a token is that of the facility's link."""
+        return hmac.compare_digest(facility.hash, _hash(token))
+
+    def token(self, organisation: str, facility: Facility) -> str:
+        """Return the token of a facility's link."""
+        return self._drawn(organisation, facility.id)
+
+    def _drawn(self, organisation: str, facility_id: str) -> str:
+        drawn = derived(self._data_key, f"facility {organisation} {facility_id}")
+        return f"{facility_id}-{urlsafe_b64encode(drawn).decode().rstrip('=')}"
+
+
+FACILITIES = web.AppKey("facilities", Facilities)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _key(organisation: str) -> str:
+    return f"{{{organisation}}}:facilities"
+
+
+def _names(organisation: str) -> str:
+    return f"{{{organisation}}}:facility-names"

@@ -1,0 +1,130 @@
+"""An organisation's logo: which pictures are taken, and where they are kept.
+
+Knows the first bytes of PNG, JPEG and WebP and where each says how large it is. A picture is served as the kind that
+its bytes say, never as what a browser named it; SVG is refused, since it can hold scripts. Knows no page.
+"""
+
+import hashlib
+import struct
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, cast
+
+from redis.asyncio import Redis
+
+from signalling.store.records import answering
+from web.languages.i18n import N_
+
+MOST_BYTES = 256 * 1024
+SIDES = range(16, 2049)
+
+
+class LogoError(Exception):
+    """The picture cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
+
+
+class Logo(NamedTuple):
+    """A picture and its content type."""
+
+    kind: str
+    data: bytes
+
+
+Size = tuple[int, int]
+
+
+def _png(data: bytes) -> Size:
+    """PNG (ISO/IEC 15948 §11.2.1): width and height lead the first chunk."""
+    if data[12:16] != b"IHDR":
+        raise ValueError
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def _jpeg(data: bytes) -> Size:
+    """JPEG (ITU-T T.81 §B.2.2): the size stands in the frame header."""
+    at = 2
+    while True:
+        marker, length = struct.unpack(">HH", data[at : at + 4])
+        if marker < 0xFFC0 or length < 2:
+            raise ValueError
+        if 0xFFC0 <= marker <= 0xFFCF and marker not in (0xFFC4, 0xFFC8, 0xFFCC):
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + length
+
+
+def _webp(data: bytes) -> Size:
+    """WebP (RFC 9649 §2.5 to §2.7): simple, lossless or extended."""
+    form = data[12:16]
+    if form == b"VP8X":
+        return (
+            1 + int.from_bytes(data[24:27], "little"),
+            1 + int.from_bytes(data[27:30], "little"),
+        )
+    if form == b"VP8L" and data[20] == 0x2F:
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if form == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", data[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError
+
+
+KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
+    "image/png": (lambda data: data.startswith(b"\x89PNG\r\n\x1a\n"), _png),
+    "image/jpeg": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
+    "image/webp": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
+}
+"""Content type: whether the bytes begin like it, and how large the picture is."""
+
+
+def checked(data: bytes) -> Logo:
+    """The picture that the bytes are. Raises LogoError."""
+    if not data:
+        raise LogoError(N_("Choose a picture first."))
+    if len(data) > MOST_BYTES:
+        raise LogoError(N_("The picture is larger than 256 KB."))
+    kind = next((kind for kind, (begins, _) in KINDS.items() if begins(data)), None)
+    if kind is None:
+        raise LogoError(N_("A logo is a PNG, JPEG or WebP picture."))
+    try:
+        sides = KINDS[kind][1](data)
+    except (ValueError, IndexError, struct.error):
+        raise LogoError(N_("The picture is damaged.")) from None
+    if not all(side in SIDES for side in sides):
+        raise LogoError(N_("Each side of the picture must have 16 to 2048 pixels."))
+    return Logo(kind, data)
+
+
+class Logos:
+    """The logos of all organisations. All methods raise `Unavailable` where the store does not answer."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def keep(self, organisation: str, logo: Logo) -> str:
+        """Keeps a logo and returns its name, a hash of it. Earlier ones stay, for pages that are open."""
+        name = hashlib.sha256(logo.data).hexdigest()[:16]
+        async with answering():
+            await self._redis.hset(_key(organisation), name, logo.kind.encode() + b"\0" + logo.data)
+        return name
+
+    async def get(self, organisation: str, name: str) -> Logo | None:
+        """The logo with this name, or None."""
+        async with answering():
+            kept = cast(bytes | None, await self._redis.hget(_key(organisation), name))
+        if kept is None:
+            return None
+        kind, _, data = kept.partition(b"\0")
+        return Logo(kind.decode(), data)
+
+    async def keep_only(self, organisation: str, names: set[str]) -> None:
+        """Forgets all others."""
+        async with answering():
+            kept = cast(list[bytes], await self._redis.hkeys(_key(organisation)))
+            if gone := [name for name in kept if name.decode() not in names]:
+                await self._redis.hdel(_key(organisation), *gone)
+
+
+def _key(organisation: str) -> str:
+    return f"{{{organisation}}}:logos"

@@ -1,0 +1,53 @@
+"""What a new organisation begins with: office hours and a short setup guide, to be changed in the set-up.
+
+Pure. Texts are in English, since they become the organisation's own.
+"""
+
+from signalling.visit.setup_guide import Guide, Kind, Step
+from web.organisations.documents import Organisation
+
+CONSENT = """\
+I ask for a video visit with a clinician of {name}.
+
+I understand that a video visit has limits: the clinician cannot examine me as in a room, and may ask me to come in or \
+to go to an emergency department. The connection may fail; then I am called on the number that I gave.
+
+Nobody sees or hears me before I press Start Session, and nothing is recorded. In an emergency I call the emergency \
+number."""
+
+OFFICE = (("09:00", "17:00"),)
+
+
+def organisation(slug: str, name: str, timezone: str) -> Organisation:
+    """A new organisation with this id, name and time zone; not validated."""
+    return Organisation(
+        id=slug,
+        name=name,
+        timezone=timezone,
+        hours=(OFFICE,) * 5 + ((),) * 2,
+        guide=Guide(
+            version=1,
+            steps=(
+                Step(
+                    id="allergies",
+                    kind=Kind.TEXT,
+                    title="Allergies and medicines",
+                    help="What you cannot take, and what you take now. Write “none” if there are none.",
+                ),
+                Step(
+                    id="consent",
+                    kind=Kind.CONSENT,
+                    title="Consent to a video visit",
+                    help="Please read it, and sign with your name.",
+                    text=CONSENT.format(name=name),
+                ),
+                Step(
+                    id="devices",
+                    kind=Kind.DEVICE_CHECK,
+                    title="Camera, microphone and sound",
+                    help="You can be seen without a camera or a microphone too: the clinician is told.",
+                    required=False,
+                ),
+            ),
+        ),
+    )

@@ -1,0 +1,179 @@
+"""How a patient books a time: the week on the public-facing calendar, the time held, patient information, booked.
+
+Knows these pages and their order. Which times there are and who has one stands in `web.appointments`. The time is
+chosen by a POST, since it takes the time from others; a browser holds one at a time, in its session.
+"""
+
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from signalling.service import new_id
+from web.appointments.book import Full, TooMany
+from web.appointments.words import known_zone, when_words
+from web.identity import sessions
+from web.identity.sessions import Session
+from web.intake import information_form as patient_form
+from web.intake.visit_limit import OPENINGS
+from web.languages.i18n import N_, current, gettext
+from web.organisations.documents import Organisation
+from web.pages.appointments.week import DESK, booked_key, calendar_week
+from web.pages.errors import PATIENT_BYTES, read_form
+from web.pages.patient.visit import form_context, organisation_of, today_anywhere
+from web.pages.rendering import page
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import Blocked, neighbourhood, remote_of
+
+TAKEN = N_("Somebody else has just taken this time. Please choose another.")
+MANY = N_("Too many times are being held from where you are. Try again in ten minutes.")
+MANY_BOOKED = N_(
+    "Too many visits have been booked today, from where you are or for this email address. Try again in {hours} h, or "
+    "call the clinic."
+)
+log = structlog.get_logger("web.booking")
+
+
+def hold_key(organisation: str) -> str:
+    """Under which name a session keeps the time that this browser holds at an organisation."""
+    return f"hold:{organisation}"
+
+
+async def choose(request: web.Request) -> web.Response:
+    """GET /{organisation}/appointments: the week alone, with what went wrong before."""
+    organisation = await organisation_of(request)
+    return await _week_page(request, organisation, None)
+
+
+async def hold(request: web.Request) -> web.Response:
+    """POST /{organisation}/appointments/hold: this time for this browser, for ten minutes; on to the form."""
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    session = await sessions.get(request)
+    before = _held(session, organisation)
+    name = before["id"] if before else new_id("h")
+    starts_ms = moment_of(posted.get("starts", ""))
+    desk, zone = request.app[DESK], known_zone(posted.get("zone", ""))
+    try:
+        until_ms = await desk.hold(organisation, starts_ms, name, _address(request))
+    except Full:
+        return await _week_page(request, organisation, gettext(TAKEN), status=409)
+    except TooMany:
+        return await _week_page(request, organisation, gettext(MANY), status=429)
+    held = {"id": name, "starts_ms": starts_ms, "until_ms": until_ms, "zone": zone}
+    session[hold_key(organisation.id)] = held
+    raise web.HTTPSeeOther(f"/{organisation.id}/appointments/new")
+
+
+async def new(request: web.Request) -> web.Response:
+    """GET /{organisation}/appointments/new: patient information for the time that is held."""
+    organisation = await organisation_of(request)
+    held = _held(await sessions.get(request), organisation)
+    if held is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
+    form = patient_form.empty(organisation.languages, current())
+    return await _form_page(request, organisation, held, form, {})
+
+
+async def book(request: web.Request) -> web.Response:
+    """POST /{organisation}/appointments/new: the time is the patient's. Sent twice it books once.
+
+    A time that somebody else has by now (the ten minutes were over) does not cost the patient what they wrote: the form
+    comes back with the times that are free.
+    """
+    organisation = await organisation_of(request)
+    posted = await read_form(request, PATIENT_BYTES)
+    session = await sessions.get(request)
+    held = _held(session, organisation)
+    if held is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/appointments")
+    chosen_ms = moment_of(posted.get("starts", "")) or held["starts_ms"]
+    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    if found is None:
+        return await _form_page(request, organisation, {**held, "starts_ms": chosen_ms}, form, errors)
+    desk = request.app[DESK]
+    try:
+        made = await desk.made(organisation, held["id"])
+        if made is None:
+            async with request.app[OPENINGS].booking(request, organisation.id, found.email):
+                made = await desk.make(
+                    organisation,
+                    chosen_ms,
+                    found,
+                    hold=held["id"],
+                    holder=_address(request),
+                    language=current(),
+                    zone=held["zone"],
+                )
+    except Full:
+        errors = {"starts": gettext(TAKEN)}
+        return await _form_page(request, organisation, held, form, errors, choose_again=True)
+    except Blocked as blocked:
+        log.info("booking refused", organisation=organisation.id)
+        later = gettext(MANY_BOOKED).format(hours=-(-blocked.retry_s // 3600))
+        shown = {**held, "starts_ms": chosen_ms}
+        response = await _form_page(request, organisation, shown, form, {}, later=later)
+        response.set_status(429)
+        response.headers["Retry-After"] = str(blocked.retry_s)
+        return response
+    session.pop(hold_key(organisation.id), None)
+    session[booked_key(organisation.id)] = made.id
+    log.info("visit booked", organisation=organisation.id)
+    raise web.HTTPSeeOther(f"/{organisation.id}/appointments/{desk.links.token(organisation.id, made.id)}")
+
+
+def _held(session: Session, organisation: Organisation) -> dict[str, Any] | None:
+    found = session.get(hold_key(organisation.id))
+    return found if isinstance(found, dict) else None
+
+
+def _address(request: web.Request) -> str:
+    return neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+
+
+def moment_of(text: str) -> int:
+    """A time in ms since the epoch; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 14 else 0
+
+
+async def _week_page(
+    request: web.Request, organisation: Organisation, error: str | None, *, status: int = 200
+) -> web.Response:
+    shown = await calendar_week(request, organisation)
+    if not shown:
+        raise web.HTTPSeeOther(f"/{organisation.id}")
+    context = {
+        "week": shown,
+        "week_path": f"/{organisation.id}/appointments",
+        "week_action": f"/{organisation.id}/appointments/hold",
+        "error": error,
+    }
+    return page(request, "calendar/choose.html", context, title=gettext("Book a time"), status=status)
+
+
+async def _form_page(
+    request: web.Request,
+    organisation: Organisation,
+    held: dict[str, Any],
+    form: dict[str, str],
+    errors: dict[str, str],
+    *,
+    choose_again: bool = False,
+    later: str = "",
+) -> web.Response:
+    zone = held["zone"] or organisation.timezone
+    others = []
+    if choose_again:
+        shown = await calendar_week(request, organisation)
+        others = [(starts_ms, when_words(starts_ms, zone)) for starts_ms in shown.get("starts_ms", [])[:40]]
+    context = {
+        **form_context(organisation, form, errors),
+        "starts_ms": held["starts_ms"],
+        "until_ms": held["until_ms"],
+        "when": when_words(held["starts_ms"], zone),
+        "others": others,
+        "later": later,
+        "state_label": gettext("Where will you be at that time?"),
+    }
+    title = gettext("Please check: your information") if errors else gettext("Your information")
+    return page(request, "calendar/new.html", context, title=title, status=422 if errors else 200)

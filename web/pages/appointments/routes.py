@@ -1,0 +1,62 @@
+"""Where the pages about booked visits are, and what a worker opens for them.
+
+Knows their paths and how the desk is put together. Knows nothing of what they do.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from signalling.store.encryption import Seal
+from web.appointments.book import Book
+from web.appointments.desk import Desk
+from web.appointments.letters import NAMES, Promised, resolver
+from web.appointments.links import Links
+from web.mail import POST
+from web.organisations.documents import Organisation
+from web.pages.appointments import booking as booking
+from web.pages.appointments import staff as staff
+from web.pages.appointments import visit as visit
+from web.pages.appointments.week import DESK
+from web.pages.patient.visit import SERVICE
+from web.pages.staff.shell import SETTINGS
+from web.server.data_key import data_key, key_id
+from web.server.health import REDIS
+
+OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
+
+ROUTES = (
+    web.get("/{organisation}/appointments", booking.choose),
+    web.post("/{organisation}/appointments/hold", booking.hold),
+    web.get("/{organisation}/appointments/new", booking.new),
+    web.post("/{organisation}/appointments/new", booking.book),
+    web.get(OPENED, visit.show),
+    web.get(OPENED + "/move", visit.choose),
+    web.post(OPENED + "/move", visit.move),
+    web.post(OPENED + "/cancel", visit.cancel),
+    web.post(OPENED + "/check-in", visit.check_in),
+    web.get(OPENED + "/visit.ics", visit.download),
+    web.get("/{organisation}/staff/calendar", staff.calendar),
+    web.get("/{organisation}/staff/calendar/{appointment}/move", staff.choose),
+    web.post("/{organisation}/staff/calendar/{appointment}/move", staff.move),
+    web.post("/{organisation}/staff/calendar/{appointment}/cancel", staff.cancel),
+)
+
+
+async def desk(app: web.Application) -> AsyncIterator[None]:
+    """Opens this worker's way to booked visits, and teaches the post office its letters; needs signalling."""
+    settings = app[SETTINGS]
+    key = data_key(Path(settings.data.folder))
+    book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)
+    found = app[DESK] = Desk(book, links, app[SERVICE], Promised(app[POST]))
+
+    def url(organisation: str, appointment_id: str) -> str:
+        return f"{settings.origin}/{organisation}/appointments/{links.token(organisation, appointment_id)}"
+
+    def sender(organisation: Organisation) -> str:
+        return organisation.mail_sender or settings.mail.sender
+
+    for name in NAMES:
+        app[POST].resolvers[name] = resolver(name, book.get, url, sender, found.now_ms)
+    yield

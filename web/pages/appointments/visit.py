@@ -1,0 +1,202 @@
+"""The page of one booked visit, opened by its signed link: see it, move it, cancel it, check in.
+
+Knows the link's page and what its buttons do. What may become of a booked visit stands in `web.appointments`; the
+visit that begins by checking in is an ordinary one.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from web.appointments import ics
+from web.appointments.appointment import EARLY_MS, Appointment, Status, TooLate, may_change, missed
+from web.appointments.book import Full
+from web.appointments.letters import entry_words
+from web.appointments.words import when_words
+from web.identity import sessions
+from web.identity.throttle import Door, guess
+from web.identity.visitors import visit_key
+from web.intake.visit_limit import OPENINGS
+from web.languages.i18n import N_, gettext
+from web.organisations.documents import Organisation
+from web.pages.appointments.booking import TAKEN, moment_of
+from web.pages.appointments.week import DESK, calendar_week
+from web.pages.errors import not_found, read_form
+from web.pages.patient.visit import organisation_of
+from web.pages.rendering import page
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import Blocked
+
+TOO_LATE = N_("That cannot be done any more. This is how your visit stands now.")
+MANY_MOVES = N_("This visit has been moved too often today. Try again tomorrow, or call the clinic.")
+GONE = N_("There is no such booked visit")
+GONE_TEXT = N_("The link is cut off, or the visit was a long time ago. Check the link in your email.")
+
+
+Opened = Callable[[web.Request, Organisation, Appointment], Awaitable[web.Response]]
+
+
+def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler for those whose link opens something; forged, erased and mistyped ones look alike."""
+
+    @functools.wraps(handler)
+    async def handle(request: web.Request) -> web.Response:
+        organisation = await organisation_of(request)
+        found = await _found(request, organisation)
+        if found is None:
+            links = [(organisation.name, f"/{organisation.id}")]
+            return not_found(request, gettext(GONE), gettext(GONE_TEXT), links)
+        return await handler(request, organisation, found)
+
+    return handle
+
+
+@opened
+async def show(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
+    """GET /{organisation}/appointments/{token}."""
+    return await _visit_page(request, organisation, appointment)
+
+
+@opened
+async def choose(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
+    """GET …/{token}/move: the week, to choose another time from."""
+    if not may_change(appointment, request.app[DESK].now_ms()):
+        raise web.HTTPSeeOther(_path(request, organisation, appointment))
+    return await _week_page(request, organisation, appointment, None)
+
+
+@opened
+async def move(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
+    """POST …/{token}/move: another time; the old one is free again."""
+    posted = await read_form(request)
+    try:
+        async with request.app[OPENINGS].moving(organisation.id, appointment.id):
+            await request.app[DESK].move(organisation, appointment.id, moment_of(posted.get("starts", "")))
+    except Blocked:
+        return await _week_page(request, organisation, appointment, gettext(MANY_MOVES), status=429)
+    except Full:
+        return await _week_page(request, organisation, appointment, gettext(TAKEN), status=409)
+    except TooLate:
+        return await _refused(request, organisation)
+    raise web.HTTPSeeOther(_path(request, organisation, appointment))
+
+
+@opened
+async def cancel(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
+    """POST …/{token}/cancel."""
+    try:
+        await request.app[DESK].cancel(organisation, appointment.id)
+    except TooLate:
+        return await _refused(request, organisation)
+    raise web.HTTPSeeOther(_path(request, organisation, appointment))
+
+
+@opened
+async def check_in(
+    request: web.Request, organisation: Organisation, appointment: Appointment
+) -> web.Response:
+    """POST …/{token}/check-in: into the visit, which this browser follows from now on."""
+    try:
+        visit = await request.app[DESK].check_in(organisation, appointment.id)
+    except TooLate:
+        return await _refused(request, organisation)
+    session = await sessions.get(request)
+    session[visit_key(organisation.id)] = visit.id
+    raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+
+
+@opened
+async def download(
+    request: web.Request, organisation: Organisation, appointment: Appointment
+) -> web.Response:
+    """GET …/{token}/visit.ics: the calendar entry."""
+    link = request.app[SETTINGS].origin + _path(request, organisation, appointment)
+    body = ics.entry(
+        appointment,
+        entry_words(organisation),
+        link=link,
+        sender="",
+        method=ics.PUBLISH,
+        now_ms=request.app[DESK].now_ms(),
+    )
+    headers = {"Content-Disposition": 'attachment; filename="visit.ics"'}
+    return web.Response(body=body, content_type="text/calendar", charset="utf-8", headers=headers)
+
+
+async def _found(request: web.Request, organisation: Organisation) -> Appointment | None:
+    desk = request.app[DESK]
+    async with guess(request, organisation.id, Door.BOOKING) as attempt:
+        appointment_id = desk.links.read(organisation.id, request.match_info["token"])
+        if appointment_id is not None:
+            attempt.succeeded()
+    return None if appointment_id is None else await desk.book.get(organisation.id, appointment_id)
+
+
+def _path(request: web.Request, organisation: Organisation, appointment: Appointment) -> str:
+    token = request.app[DESK].links.token(organisation.id, appointment.id)
+    return f"/{organisation.id}/appointments/{quote(token)}"
+
+
+async def _refused(request: web.Request, organisation: Organisation) -> web.Response:
+    """The page as it is now: what was asked for came too late."""
+    now = await _found(request, organisation)
+    assert now is not None, "records last longer than their time"
+    return await _visit_page(request, organisation, now, error=gettext(TOO_LATE), status=409)
+
+
+async def _visit_page(
+    request: web.Request,
+    organisation: Organisation,
+    appointment: Appointment,
+    *,
+    error: str | None = None,
+    status: int = 200,
+) -> web.Response:
+    desk = request.app[DESK]
+    now_ms, zone = desk.now_ms(), appointment.zone or organisation.timezone
+    visit = await desk.visit(appointment)
+    may_check_in = await desk.may_check_in(appointment)
+    context = {
+        "path": _path(request, organisation, appointment),
+        "name": appointment.patient.name,
+        "email": appointment.patient.email,
+        "when": when_words(appointment.starts_ms, zone),
+        "here": when_words(appointment.starts_ms, organisation.timezone),
+        "minutes": (appointment.ends_ms - appointment.starts_ms) // 60_000,
+        "cancelled": appointment.status is Status.CANCELLED,
+        "cancelled_by": appointment.cancelled_by,
+        "missed": missed(appointment, now_ms),
+        "may_change": may_change(appointment, now_ms),
+        "may_check_in": may_check_in,
+        "check_in_min": EARLY_MS // 60_000,
+        "wait_ms": max(0, appointment.starts_ms - EARLY_MS - now_ms),
+        "open": visit is not None and visit.is_open,
+        "over": visit is not None and not visit.is_open and not may_check_in,
+        "error": error,
+    }
+    return page(request, "calendar/visit.html", context, title=gettext("Your booked visit"), status=status)
+
+
+async def _week_page(
+    request: web.Request,
+    organisation: Organisation,
+    appointment: Appointment,
+    error: str | None,
+    *,
+    status: int = 200,
+) -> web.Response:
+    path = _path(request, organisation, appointment)
+    shown = await calendar_week(request, organisation, but=appointment.id)
+    if not shown:  # booking was switched off since: what is booked stays, and can be cancelled
+        return await _refused(request, organisation)
+    context = {
+        "week": shown,
+        "week_path": f"{path}/move",
+        "week_action": f"{path}/move",
+        "back": path,
+        "heading": gettext("Move your visit"),
+        "error": error,
+    }
+    return page(request, "calendar/choose.html", context, title=gettext("Move your visit"), status=status)

@@ -1,0 +1,1 @@
+"""The page of a facility that places patients in the queue."""

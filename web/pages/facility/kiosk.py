@@ -1,0 +1,231 @@
+"""A facility's kiosk: its staff place patients in the queue, see what becomes of them, and take a call on this device.
+
+Whoever has the link is the facility. A browser shows those whom it placed itself, by initials only, as the screen may
+stand where others see it; what was typed goes after a while (kiosk.js). Knows no rule of a visit.
+"""
+
+import secrets
+from typing import Any
+
+from aiohttp import web
+
+from signalling.service import new_id
+from signalling.visit import commands as c
+from signalling.visit import waiting
+from signalling.visit.record import Actor, Outcome, Role, Status, Visit
+from signalling.visit.rules import Refusal
+from web.audit.noting import noted
+from web.identity import sessions
+from web.identity.throttle import Door, guess
+from web.identity.visitors import visit_key
+from web.intake import information_form as patient_form
+from web.languages.i18n import N_
+from web.languages.i18n import gettext as _
+from web.organisations.documents import Organisation
+from web.organisations.facilities import FACILITIES, Facility
+from web.pages.errors import PATIENT_BYTES, not_found, read_form
+from web.pages.patient.visit import (
+    SERVICE,
+    form_context,
+    meet_now,
+    organisation_of,
+    today_anywhere,
+    visit_id_of,
+)
+from web.pages.rendering import page
+
+SHOWN_MS = 3_600_000
+"""How long a patient who is done with stays on the list."""
+KEPT_MS = 24 * 3_600_000
+MOST = 100
+IDLE_S, WARNED_S = 90, 20
+"""Untouched for so long, a screen warns; so much later it is cleared (WCAG 2.2.1: at least 20 s to say no)."""
+BECAME = {
+    Outcome.COMPLETED: N_("The visit is over."),
+    Outcome.DECLINED: N_("The clinic cannot take this visit. The reason is on the patient’s page."),
+    Outcome.WITHDRAWN: N_("No longer in line."),
+    Outcome.EXPIRED: N_("No longer in line: nobody came to the device for too long."),
+}
+
+
+async def kiosk(request: web.Request) -> web.Response:
+    """GET /{organisation}/facility/{token}: the form, and the list of those placed here."""
+    organisation, facility = await _facility(request)
+    if facility is None:
+        return _revoked(request)
+    await noted(request, "facility.read", facility.id, who=_actor(organisation, facility).id)
+    form = patient_form.empty(organisation.languages)
+    return await _page(request, organisation, facility, form, {})
+
+
+async def place(request: web.Request) -> web.Response:
+    """POST /{organisation}/facility/{token}: somebody stands in the queue from now on. Sent twice, it does it once."""
+    organisation, facility = await _facility(request)
+    if facility is None:
+        return _revoked(request)
+    posted = await read_form(request, PATIENT_BYTES)
+    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+        raise web.HTTPSeeOther(request.path)  # the page says why
+    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    if found is None:
+        return await _page(request, organisation, facility, form, errors)
+    service, nonce = request.app[SERVICE], posted.get("once", "")
+    named = len(nonce) >= 32
+    visit_id = visit_id_of(organisation.id, f"{facility.id}/{nonce}") if named else new_id("v")
+    if await service.visit(organisation.id, visit_id) is None:
+        outcome = await service.open(_actor(organisation, facility), found, visit_id)
+        # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+        if isinstance(outcome, Refusal) and await service.visit(organisation.id, visit_id) is None:
+            raise RuntimeError(outcome.code)
+    await _keep(request, organisation, facility, visit_id)
+    raise web.HTTPSeeOther(f"{request.path}?placed")
+
+
+async def rows(request: web.Request) -> web.Response:
+    """GET …/facility/{token}/list: the list alone, for the page to take in again and again."""
+    organisation, facility = await _facility(request)
+    if facility is None:
+        return _revoked(request)
+    context = {"rows": await _rows(request, organisation, facility), "path": _path(request, organisation)}
+    return page(request, "facility/rows.html", context, title="")
+
+
+async def act(request: web.Request) -> web.Response:
+    """POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or out of the line."""
+    organisation, facility = await _facility(request)
+    if facility is None:
+        return _revoked(request)
+    visit_id, do = request.match_info["visit"], (await read_form(request)).get("do")
+    if visit_id not in await _placed(request, organisation, facility):
+        raise web.HTTPNotFound
+    if do == "take":
+        session = await sessions.get(request)
+        session[visit_key(organisation.id)] = visit_id
+        await noted(request, "visit.linked", visit_id, who=_actor(organisation, facility).id)
+        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if do == "withdraw":
+        await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
+        raise web.HTTPSeeOther(_path(request, organisation))  # refused: the list shows what it is now
+    raise web.HTTPBadRequest
+
+
+async def _facility(request: web.Request) -> tuple[Organisation, Facility | None]:
+    organisation = await organisation_of(request)
+    facilities, token = request.app[FACILITIES], request.match_info["token"]
+    named = await facilities.named(organisation.id, token)
+    async with guess(request, organisation.id, Door.FACILITY, named.id if named else "") as attempt:
+        if named is None or not facilities.opens(named, token):
+            return organisation, None
+        attempt.succeeded()
+    return organisation, named
+
+
+def _revoked(request: web.Request) -> web.Response:
+    text = _("It was revoked or is cut off. Ask the clinic for a new one.")
+    return not_found(request, _("This facility link opens nothing"), text, [])
+
+
+def _actor(organisation: Organisation, facility: Facility) -> Actor:
+    return Actor(
+        organisation=organisation.id,
+        id=f"facility:{facility.id}",
+        name=facility.name,
+        role=Role.FACILITY,
+    )
+
+
+def _path(request: web.Request, organisation: Organisation) -> str:
+    return f"/{organisation.id}/facility/{request.match_info['token']}"
+
+
+def _prefix(organisation: Organisation, facility: Facility) -> str:
+    return f"kiosk:{organisation.id}:{facility.id}:"
+
+
+async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
+    """The ids of the visits that this browser placed, with when (ms)."""
+    session, prefix = await sessions.get(request), _prefix(organisation, facility)
+    return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
+
+
+async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
+    """Each under a key of its own, so that two tabs which place at once do not lose one another's."""
+    session, prefix = await sessions.get(request), _prefix(organisation, facility)
+    now_ms = request.app[SERVICE].store.clock_ms()
+    placed = await _placed(request, organisation, facility)
+    newest = sorted(placed, key=lambda key: placed[key])[-MOST + 1 :]
+    for old, at in placed.items():
+        if old not in newest or now_ms - at > KEPT_MS:
+            session.pop(prefix + old, None)
+    session[prefix + visit_id] = now_ms
+
+
+async def _rows(request: web.Request, organisation: Organisation, facility: Facility) -> list[dict[str, Any]]:
+    service = request.app[SERVICE]
+    mirror = await service.mirrors.get(organisation.id)
+    now_ms = service.store.clock_ms()
+    on_call = sum(staff.on_call for staff in mirror.staff.values())
+    found = []
+    for visit_id in await _placed(request, organisation, facility):
+        visit = await service.visit(organisation.id, visit_id)
+        if visit is None or (visit.ended_ms is not None and now_ms - visit.ended_ms > SHOWN_MS):
+            continue
+        place = mirror.visits.place(visit.id)
+        wait = waiting.expected_wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
+        found.append((waiting.rank(visit), _row(visit, organisation, place, wait, now_ms)))
+    return [row for _rank, row in sorted(found, key=lambda item: item[0])]
+
+
+def _row(
+    visit: Visit,
+    organisation: Organisation,
+    place: int | None,
+    wait: tuple[int, int] | None,
+    now_ms: int,
+) -> dict[str, Any]:
+    policy = organisation.policy
+    return {
+        "id": visit.id,
+        "initials": initials(visit.patient.name),
+        "waited_min": max(0, (visit.claimed_ms or visit.ended_ms or now_ms) - visit.arrived_ms) // 60_000,
+        "place": place if policy.show_place else None,
+        "wait": (max(1, wait[0] // 60_000), max(1, -(-wait[1] // 60_000)))
+        if wait is not None and policy.show_wait
+        else None,
+        "waits": visit.status is Status.QUEUED,
+        "called": visit.status in (Status.CLAIMED, Status.LIVE),
+        "by": visit.claimant.name if visit.claimant is not None else "",
+        "became": "" if visit.outcome is None else _(BECAME[visit.outcome]),
+    }
+
+
+def initials(name: str) -> str:
+    """The first letter of the first and the last part of a name: "A. R."."""
+    parts = name.split()
+    return " ".join(f"{part[0].upper()}." for part in dict.fromkeys((parts[0], parts[-1])))
+
+
+async def _page(
+    request: web.Request,
+    organisation: Organisation,
+    facility: Facility,
+    form: dict[str, str],
+    errors: dict[str, str],
+) -> web.Response:
+    context = {
+        **form_context(organisation, form, errors),
+        "facility": facility.name,
+        "form_path": request.path,
+        "path": _path(request, organisation),
+        "rows": await _rows(request, organisation, facility),
+        "meet_now": await meet_now(request.app[SERVICE], organisation),
+        "once": secrets.token_urlsafe(24),
+        "placed": "placed" in request.query and not errors,
+        "cleared": "cleared" in request.query and not errors,
+        "shared_device": True,
+        "idle_s": IDLE_S,
+        "warned_s": WARNED_S,
+        "state_label": _("Where is the patient now?"),
+    }
+    title = (_("Please check:") + " " if errors else "") + facility.name
+    return page(request, "facility/kiosk.html", context, title=title, status=422 if errors else 200)

@@ -1,0 +1,109 @@
+"""The pages of a guest: the one-time link, and the visit that it opens.
+
+Knows how a link becomes this browser's place in a visit. What a guest may hear and press stands in signalling. The
+token leaves the address bar with the redeeming, and a link that opens nothing (any more) looks the same however that
+came.
+"""
+
+import structlog
+from aiohttp import web
+
+from signalling.store.guest_links import Invites
+from signalling.visit.record import Actor, Role, Visit
+from web.identity import sessions
+from web.identity.throttle import Door, guess
+from web.identity.visitors import guest_key, guest_of
+from web.languages.i18n import N_, gettext
+from web.organisations.documents import Organisation
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.rendering import error_page, live, page
+
+RELATIONS = {
+    "interpreter": N_("interpreter"),
+    "family": N_("family"),
+    "specialist": N_("specialist"),
+    "trainee": N_("trainee"),
+}
+log = structlog.get_logger("web.guest")
+
+
+def guest(visit: Visit, key: str) -> Actor | None:
+    """A guest as signalling knows them; None where the visit has no such party (any more)."""
+    party = visit.parties.get(key)
+    if party is None or party.relation is None:
+        return None
+    return Actor(organisation=visit.organisation, id=key, name=party.name, role=Role.GUEST, visit=visit.id)
+
+
+async def join_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/join/{token}: who invites whom, and a button. Looking at it opens nothing."""
+    organisation = await organisation_of(request)
+    token = request.match_info["token"]
+    invites = Invites(request.app[SERVICE].store)
+    async with guess(request, organisation.id, Door.GUEST) as attempt:
+        invite = await invites.look(organisation.id, token)
+        if invite is not None or await invites.was_used(organisation.id, token):
+            attempt.succeeded()
+    visit = None if invite is None else await request.app[SERVICE].visit_now(organisation.id, invite.visit)
+    if invite is None or visit is None or not visit.is_open or invite.guest not in visit.parties:
+        return _closed(request, organisation)
+    party = visit.parties[invite.guest]
+    context = {
+        "name": party.name,
+        "relation": gettext(RELATIONS[party.relation]) if party.relation in RELATIONS else "",
+        "host": visit.claimant.name if visit.claimant is not None else organisation.name,
+        "action": f"/{organisation.id}/join/{token}",
+    }
+    return page(request, "join.html", context, title=gettext("Join the session"))
+
+
+async def join(request: web.Request) -> web.Response:
+    """POST /{organisation}/join/{token}: the link is used up, and this browser has the guest's place from now on."""
+    organisation = await organisation_of(request)
+    token, invites = request.match_info["token"], Invites(request.app[SERVICE].store)
+    async with guess(request, organisation.id, Door.GUEST) as attempt:
+        invite = await invites.redeem(organisation.id, token)
+        if invite is not None or await invites.was_used(organisation.id, token):
+            attempt.succeeded()
+    if invite is None:
+        return _closed(request, organisation)
+    session = await sessions.get(request)
+    session[guest_key(organisation.id)] = {"visit": invite.visit, "guest": invite.guest}
+    log.info("guest joined", organisation=organisation.id, visit=invite.visit)
+    return web.Response(status=303, headers={"Location": f"/{organisation.id}/guest"})
+
+
+async def guest_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/guest: the guest's one page, from the devices to the end."""
+    organisation = await organisation_of(request)
+    found = guest_of(await sessions.get(request), organisation.id)
+    visit = None if found is None else await request.app[SERVICE].visit_now(organisation.id, found[0])
+    if found is None or visit is None or guest(visit, found[1]) is None:
+        return _closed(request, organisation)
+    boot = {
+        **live(request, organisation),
+        "visit": visit.id,
+        "guest": found[1],
+        "ws": f"/{organisation.id}/ws",
+    }
+    return page(request, "guest.html", {"boot": boot}, title=gettext("Your session"))
+
+
+def _closed(request: web.Request, organisation: Organisation) -> web.Response:
+    return error_page(
+        request,
+        404,
+        gettext("This link does not open a session"),
+        gettext(
+            "It works once and for a short while, or the session is over. "
+            "Please ask the person who sent it to you for a new one."
+        ),
+        [(gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}")],
+    )
+
+
+ROUTES = (
+    web.get("/{organisation}/join/{token}", join_page),
+    web.post("/{organisation}/join/{token}", join),
+    web.get("/{organisation}/guest", guest_page),
+)

@@ -1,0 +1,294 @@
+"""The pages of those who have no account: the public-facing calendar, patient information, the visit.
+
+Knows what these pages need and in which order they follow. What a visit may do stands in signalling; what a field may
+hold, in `patient_form`. The entry of the setup guide, where the wait begins, is the POST of the patient information.
+"""
+
+import base64
+import hashlib
+import secrets
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from aiohttp import web
+
+from signalling.service import Service, new_id
+from signalling.visit import waiting
+from signalling.visit.record import Actor, PatientInformation, Role, Visit
+from signalling.visit.rules import Refusal
+from web.identity import sessions
+from web.identity.visitors import visit_key, visit_of
+from web.intake import information_form as patient_form
+from web.intake.visit_limit import OPENINGS
+from web.languages.i18n import (
+    N_,
+    current,
+    day_names,
+    gettext,
+    organisation_language,
+    time_words,
+)
+from web.organisations.documents import LANGUAGES, Organisation, Organisations, is_open, opens_next
+from web.pages.appointments.week import booked_here, calendar_week
+from web.pages.errors import PATIENT_BYTES, UnknownOrganisation, not_found, read_form
+from web.pages.rendering import ORGANISATION, error_page, live, page
+from web.requests.security import SAFE_METHODS, Blocked
+
+ORGANISATIONS = web.AppKey("organisations", Organisations)
+SERVICE = web.AppKey("service", Service)
+
+FORM_AGE_S = 24 * 3600
+MANY = N_(
+    "Many visits have just been opened from where you are, more than we take in ten minutes. Yours is not open yet. "
+    "Send this form again in {minutes} min: what you wrote is kept."
+)
+log = structlog.get_logger("web.public")
+
+
+async def organisation_of(request: web.Request) -> Organisation:
+    """The organisation that the path names. Raises HTTP 404, as a page that helps."""
+    found = await request.app[ORGANISATIONS].get(request.match_info["organisation"])
+    if found is None:
+        raise UnknownOrganisation
+    request[ORGANISATION] = found
+    organisation_language(request, found.languages)
+    return found
+
+
+async def start(request: web.Request) -> web.Response:
+    """GET /: on to the organisation where there is one only; others' names are nobody's business."""
+    names = await request.app[ORGANISATIONS].list()
+    if len(names) == 1:
+        raise web.HTTPSeeOther(f"/{names[0]}")
+    text = gettext("Use the link that your clinic gave you: its address goes on after the last slash.")
+    if not names:
+        text = gettext(
+            "No clinic is set up on this server yet. If it is yours, type “greenroom init” at its terminal."
+        )
+    return error_page(request, 200, gettext("Which clinic?"), text, [])
+
+
+async def calendar(request: web.Request) -> web.Response:
+    """GET /{organisation}: the public-facing calendar."""
+    organisation = await organisation_of(request)
+    visit = await open_visit(request, organisation)
+    local = datetime.now(ZoneInfo(organisation.timezone))
+    hours = [
+        {"day": name, "spans": [_span_words(*span) for span in spans], "today": day == local.weekday()}
+        for day, (name, spans) in enumerate(zip(day_names(), organisation.hours, strict=True))
+    ]
+    context = {
+        "hours": hours,
+        "meet_now": await meet_now(request.app[SERVICE], organisation),
+        "open_visit": visit is not None,
+        "welcome": organisation.welcome,
+        "private": False,
+        "week": await calendar_week(request, organisation),
+        "booked": await booked_here(request, organisation),
+        "week_path": f"/{organisation.id}",
+        "week_action": f"/{organisation.id}/appointments/hold",
+    }
+    return page(request, "calendar.html", context, title=organisation.name)
+
+
+def _span_words(opens: str, closes: str) -> str:
+    """ "9:00 AM – 5:30 PM" for two times of an organisation's opening hours."""
+    if (opens, closes) == ("00:00", "24:00"):
+        return gettext("All day")
+    opening, closing = (
+        gettext("midnight") if at == "24:00" else time_words(time.fromisoformat(at)) for at in (opens, closes)
+    )
+    return f"{opening} – {closing}"
+
+
+async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
+    """Whether Meet Now is to be had, why not, and how long it may take. Raises `Unavailable`."""
+    mirror = await service.mirrors.get(organisation.id)
+    on_call = sum(staff.on_call for staff in mirror.staff.values())
+    waits = mirror.visits.waiting
+    now_ms = service.store.clock_ms()
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    why = None
+    if not is_open(organisation, now):
+        why = "closed"
+    elif organisation.policy.needs_on_call and not on_call:
+        why = "nobody_on_call"
+    wait = waiting.expected_wait(waits + 1, list(mirror.claims_ms), on_call, now_ms)
+    low, high = wait or (0, 0)
+    minutes = {"low_min": max(1, low // 60_000), "high_min": max(1, -(-high // 60_000))}
+    return {
+        "available": why is None,
+        "why": why,
+        "opens": opens_next(organisation, now) if why == "closed" else None,
+        "on_call": on_call,
+        "waiting": waits,
+        "wait": minutes if wait and organisation.policy.show_wait else None,
+    }
+
+
+async def information(request: web.Request) -> web.Response:
+    """GET /{organisation}/information: the form; on to the visit where this browser has one open."""
+    organisation = await organisation_of(request)
+    if await open_visit(request, organisation) is not None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+        raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar says why
+    form = patient_form.empty(organisation.languages, current())
+    response = _form_page(request, organisation, form, {})
+    if not request.cookies.get(_form_cookie(request)):
+        _set_form_cookie(request, response, secrets.token_urlsafe(24))
+    return response
+
+
+async def open_a_visit(request: web.Request) -> web.Response:
+    """POST /{organisation}/information: the patient enters the setup guide, and stands in the queue from now on.
+
+    Sent twice (a double click, a reload) it opens one visit: the form's cookie names the visit that it opens.
+    """
+    organisation = await organisation_of(request)
+    posted = await read_form(request, PATIENT_BYTES)
+    if await open_visit(request, organisation) is not None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/visit")
+    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+        raise web.HTTPSeeOther(f"/{organisation.id}")
+    form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
+    if found is None:
+        return _form_page(request, organisation, form, errors)
+    try:
+        visit_id = await _opened(request, organisation, found)
+    except Blocked as blocked:
+        return _later(request, organisation, form, blocked.retry_s)
+    session = await sessions.get(request)
+    session[visit_key(organisation.id)] = visit_id
+    response = web.Response(status=303, headers={"Location": f"/{organisation.id}/visit"})
+    _set_form_cookie(request, response, "")
+    return response
+
+
+async def _opened(request: web.Request, organisation: Organisation, found: PatientInformation) -> str:
+    service = request.app[SERVICE]
+    nonce = request.cookies.get(_form_cookie(request), "")
+    visit_id = visit_id_of(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
+    kept = await service.visit(organisation.id, visit_id)
+    if kept is not None and kept.is_open:
+        return visit_id
+    if kept is not None:
+        visit_id = new_id("v")
+    async with request.app[OPENINGS].one(request, organisation.id) as attempt:
+        actor = patient(organisation.id, visit_id, found.name)
+        answer = await service.open(actor, found, visit_id)
+        if isinstance(answer, Refusal):
+            # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+            if await service.visit(organisation.id, visit_id) is None:
+                raise RuntimeError(answer.code)
+            attempt.succeeded()
+    log.info("visit opened", organisation=organisation.id, visit=visit_id)
+    return visit_id
+
+
+async def visit_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/visit: the patient's one page, from the setup guide to the end."""
+    organisation = await organisation_of(request)
+    visit_id = visit_of(await sessions.get(request), organisation.id)
+    if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}")
+    boot = {
+        **live(request, organisation),
+        "visit": visit_id,
+        "ws": f"/{organisation.id}/ws",
+        "home": f"/{organisation.id}",
+    }
+    return page(request, "visit.html", {"boot": boot}, title=gettext("Your visit"))
+
+
+async def no_such_page(request: web.Request) -> web.Response:
+    """Anything else below an organisation: a 404 that knows where one was."""
+    organisation = await organisation_of(request)
+    if request.method not in SAFE_METHODS:
+        raise web.HTTPNotFound
+    if request.path.endswith("/"):
+        raise web.HTTPPermanentRedirect(request.path.rstrip("/"))
+    links = [
+        (gettext("Go to {name}").format(name=organisation.name), f"/{organisation.id}"),
+        (gettext("Staff: sign in"), f"/{organisation.id}/staff"),
+    ]
+    return not_found(
+        request,
+        gettext("There is no such page"),
+        gettext("The address may be mistyped, or what was here is gone."),
+        links,
+    )
+
+
+async def open_visit(request: web.Request, organisation: Organisation) -> Visit | None:
+    """The visit of this browser that has not ended."""
+    visit_id = visit_of(await sessions.get(request), organisation.id)
+    visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
+    return visit if visit is not None and visit.is_open else None
+
+
+def patient(organisation: str, visit_id: str, name: str) -> Actor:
+    """The patient of a visit, as signalling knows them."""
+    return Actor(
+        organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
+    )
+
+
+def today_anywhere() -> date:
+    """The latest date that it is anywhere: where the patient is it may be tomorrow already."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date()
+
+
+def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
+    """What the patient information form needs."""
+    return {
+        "form": form,
+        "errors": errors,
+        "states": sorted(patient_form.STATES.items(), key=lambda item: item[1]),
+        "languages": [(code, LANGUAGES[code]) for code in organisation.languages],
+    }
+
+
+def _form_page(
+    request: web.Request, organisation: Organisation, form: dict[str, str], errors: dict[str, str]
+) -> web.Response:
+    context = form_context(organisation, form, errors)
+    title = gettext("Please check: your information") if errors else gettext("Your information")
+    return page(request, "information.html", context, title=title, status=422 if errors else 200)
+
+
+def _later(
+    request: web.Request, organisation: Organisation, form: dict[str, str], retry_s: int
+) -> web.Response:
+    """The form as it was sent, with when to send it again."""
+    later = gettext(MANY).format(minutes=-(-retry_s // 60))
+    context = {**form_context(organisation, form, {}), "later": later}
+    title = gettext("Please try again later: your information")
+    response = page(request, "information.html", context, title=title, status=429)
+    response.headers["Retry-After"] = str(retry_s)
+    return response
+
+
+def visit_id_of(organisation: str, nonce: str) -> str:
+    """The id of the visit that a form with this secret of its own opens, however often it is sent."""
+    digest = hashlib.sha256(f"{organisation}/{nonce}".encode()).digest()[:12]
+    return "v_" + base64.urlsafe_b64encode(digest).decode()
+
+
+def _form_cookie(request: web.Request) -> str:
+    return request.app[sessions.STORAGE].cookie_name + "-form"
+
+
+def _set_form_cookie(request: web.Request, response: web.Response, nonce: str) -> None:
+    secure = request.app[sessions.STORAGE].cookie_params["secure"]
+    response.set_cookie(
+        _form_cookie(request),
+        nonce,
+        max_age=FORM_AGE_S if nonce else 0,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )

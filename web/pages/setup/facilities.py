@@ -1,0 +1,127 @@
+"""The set-up's page of facilities: an administrator makes and revokes their links; each as text, QR code and on paper.
+
+The patients' own link has a QR code and a sheet of paper too.
+"""
+
+from typing import Any
+
+from aiohttp import web
+
+from web.api import qr
+from web.audit.noting import noted
+from web.languages.i18n import gettext as _
+from web.organisations.documents import Organisation
+from web.organisations.facilities import FACILITIES, Facility, FacilityProblem
+from web.pages.patient.visit import organisation_of
+from web.pages.rendering import page
+from web.pages.setup.frame import admin, draw, path_of, posted_to
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import origin_of
+
+NAME = "facilities"
+
+
+async def desk(request: web.Request) -> web.Response:
+    """GET …/setup/facilities."""
+    organisation, _account = await admin(request)
+    return await _draw(request, organisation)
+
+
+async def act(request: web.Request) -> web.Response:
+    """POST …/setup/facilities: adds a facility, or revokes one (`do`: "add", or "revoke" and its id)."""
+    organisation, account = await admin(request)
+    posted = await posted_to(request)
+    do, _space, which = posted.get("do", "").partition(" ")
+    if do == "revoke":
+        if await request.app[FACILITIES].revoke(organisation.id, which[:64]):
+            await noted(request, "facility.revoked", which[:64])
+    elif do == "add":
+        name = posted.get("name", "")[:200]
+        try:
+            added = await request.app[FACILITIES].add(organisation.id, name, account.name)
+        except FacilityProblem as problem:
+            errors = {"name": _(str(problem))}
+            return await _draw(request, organisation, {"name": name}, errors, 422)
+        await noted(request, "facility.added", added.id)
+    else:
+        raise web.HTTPBadRequest
+    raise web.HTTPSeeOther(path_of(organisation, NAME) + "?saved")
+
+
+async def patient_qr(request: web.Request) -> web.Response:
+    """GET /{organisation}/qr.svg: the patients' link, which is no secret."""
+    organisation = await organisation_of(request)
+    return qr.answer(request, _origin(request) + f"/{organisation.id}", organisation.id)
+
+
+async def facility_qr(request: web.Request) -> web.Response:
+    """GET …/setup/facilities/{facility}/qr.svg."""
+    organisation, facility = await _facility(request)
+    return qr.answer(request, _url(request, organisation, facility), f"{organisation.id}-{facility.id}")
+
+
+async def patient_poster(request: web.Request) -> web.Response:
+    """GET …/setup/links/poster: a sheet of paper with the patients' link."""
+    organisation, _account = await admin(request)
+    context = {
+        "heading": _("See a clinician by video"),
+        "lead": _(
+            "Scan this with the camera of your phone, or type the address. You need no app and no account."
+        ),
+        "url": _origin(request) + f"/{organisation.id}",
+        "image": f"/{organisation.id}/qr.svg",
+        "back": path_of(organisation, "links"),
+    }
+    return page(request, "facility/poster.html", context, title=context["heading"])
+
+
+async def facility_poster(request: web.Request) -> web.Response:
+    """GET …/setup/facilities/{facility}/poster: a sheet of paper with a facility's link."""
+    organisation, facility = await _facility(request)
+    context = {
+        "heading": facility.name,
+        "lead": _(
+            "Scan this with the device on which patients are to be placed in the line. Keep the sheet where only staff "
+            "see it: whoever has the link can place patients."
+        ),
+        "url": _url(request, organisation, facility),
+        "image": path_of(organisation, f"{NAME}/{facility.id}/qr.svg"),
+        "back": path_of(organisation, NAME),
+    }
+    return page(request, "facility/poster.html", context, title=facility.name)
+
+
+async def _facility(request: web.Request) -> tuple[Organisation, Facility]:
+    organisation, _account = await admin(request)
+    facility = await request.app[FACILITIES].get(organisation.id, request.match_info["facility"][:64])
+    if facility is None:
+        raise web.HTTPNotFound
+    return organisation, facility
+
+
+def _origin(request: web.Request) -> str:
+    return origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
+
+
+def _url(request: web.Request, organisation: Organisation, facility: Facility) -> str:
+    token = request.app[FACILITIES].token(organisation.id, facility)
+    return f"{_origin(request)}/{organisation.id}/facility/{token}"
+
+
+async def _draw(
+    request: web.Request,
+    organisation: Organisation,
+    form: dict[str, Any] | None = None,
+    errors: dict[str, str] | None = None,
+    status: int = 200,
+) -> web.Response:
+    rows = [
+        {
+            "facility": facility,
+            "url": _url(request, organisation, facility),
+            "path": path_of(organisation, f"{NAME}/{facility.id}"),
+        }
+        for facility in await request.app[FACILITIES].of(organisation.id)
+    ]
+    context = {"form": form or {"name": ""}, "errors": errors or {}, "rows": rows}
+    return draw(request, organisation, NAME, "setup/facilities.html", context, status)

@@ -1,0 +1,106 @@
+"""The page on which a member of staff sets a password, reached by a one-time link.
+
+The link's token leaves the address bar at once: a hash of it moves into the browser's session, and the page's address
+is without it. Opening the link uses nothing up (mail programs open links too); setting the password does.
+"""
+
+from aiohttp import web
+
+from web.identity import sessions
+from web.identity.accounts import Account, AccountError, check_password
+from web.identity.invitations import Invitations, name_of
+from web.identity.throttle import Door, guess
+from web.identity.visitors import ACCOUNTS, enrol, let_in
+from web.languages.i18n import gettext
+from web.organisations.documents import Organisation
+from web.pages.errors import not_found, read_form
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.rendering import page
+from web.server.health import REDIS
+
+INVITATION = "invitation"
+
+
+async def open_link(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/invitation/{token}: on to the page; a used, expired or forged link looks alike."""
+    organisation = await organisation_of(request)
+    name = name_of(request.match_info["token"])
+    async with guess(request, organisation.id, Door.INVITATION) as attempt:
+        if await _invitations(request).look(organisation.id, name) is None:
+            return _no_link(request, organisation)
+        attempt.succeeded()
+    session = await sessions.renew(request)
+    session[INVITATION] = {"organisation": organisation.id, "name": name}
+    raise web.HTTPSeeOther(f"/{organisation.id}/staff/password")
+
+
+async def password_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/password: the form, where this browser came by a link that still opens."""
+    organisation = await organisation_of(request)
+    name = await _name(request, organisation)
+    account = await _invitations(request).look(organisation.id, name)
+    if account is None:
+        return _no_link(request, organisation)
+    return _form(request, account, "")
+
+
+async def set_password(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in (half: second factor)."""
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    name, invitations = await _name(request, organisation), _invitations(request)
+    account = await invitations.look(organisation.id, name)
+    if account is None:
+        return _no_link(request, organisation)
+    wanted = posted.get("password", "")
+    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
+        return _form(request, account, said)
+    if await invitations.use(organisation.id, name) is None:
+        return _no_link(request, organisation)  # in another window, a moment ago
+    account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
+    (await sessions.get(request)).pop(INVITATION, None)
+    service = request.app[SERVICE]
+    await enrol(service, organisation.id, account)
+    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    return web.Response(status=303, headers={"Location": where})
+
+
+def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
+    """What is wrong with a new password that was written twice, as a sentence; "" where nothing is."""
+    if again != wanted:
+        return gettext("The two passwords are not the same. Write both once more.")
+    try:
+        check_password(wanted, account.email, account.name, organisation.id, organisation.name)
+    except AccountError as error:
+        return gettext(str(error))
+    return ""
+
+
+def _invitations(request: web.Request) -> Invitations:
+    return Invitations(request.app[REDIS], request.app[ACCOUNTS])
+
+
+async def _name(request: web.Request, organisation: Organisation) -> str:
+    kept = (await sessions.get(request)).get(INVITATION)
+    if kept is None or kept["organisation"] != organisation.id:
+        return ""
+    # Sessions of before this was so have the token itself, for as long as its link opens.
+    return str(kept["name"]) if "name" in kept else name_of(kept["token"])
+
+
+def _form(request: web.Request, account: Account, error: str) -> web.Response:
+    title = gettext("Choose a password")
+    context = {"account": account, "error": error}
+    return page(request, "password.html", context, title=title, status=422 if error else 200)
+
+
+def _no_link(request: web.Request, organisation: Organisation) -> web.Response:
+    return not_found(
+        request,
+        gettext("This link does not open anything any more"),
+        gettext(
+            "It works once, and for a limited time. Ask an administrator of your clinic for a new one, or sign in if "
+            "you have a password already."
+        ),
+        [(gettext("Staff: sign in"), f"/{organisation.id}/staff/sign-in")],
+    )

@@ -1,0 +1,112 @@
+"""What each member of staff chooses for themselves: how they hear of their patients, and a password.
+
+Knows one page with two forms. What is kept of it stands with the account; whoever has it changes only their own. A new
+password needs the old one, guesses at which count like those at the sign-in, and ends every other sign-in.
+"""
+
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from web.identity.accounts import Account
+from web.identity.visitors import ACCOUNTS, require, sign_in
+from web.languages.i18n import N_, current, gettext, languages
+from web.organisations.documents import Organisation
+from web.pages.errors import RETRY_S, read_form
+from web.pages.patient.visit import organisation_of
+from web.pages.staff.frame import staff_page
+from web.pages.staff.password import problem_of
+from web.pages.staff.shell import BLOCKED, whose_password
+from web.requests.security import Blocked, Busy
+
+PATH = "/{organisation}/staff/preferences"
+PASSWORD = PATH + "/password"
+NOT_YOURS = N_("This is not your password now. Write it once more.")
+THE_SAME = N_("The new password is the one that you have. Choose another.")
+BUSY = N_("The server is busy right now. Try again in a few seconds.")
+log = structlog.get_logger("web.preferences")
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/preferences."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    return _page(request, organisation, account, saved=request.query.get("saved"))
+
+
+async def save(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/preferences: kept for the person who is signed in; a language we lack is none."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    posted = await read_form(request)
+    language = posted.get("language", "")
+    await request.app[ACCOUNTS].prefer(
+        organisation.id,
+        account.email,
+        mail_assigned=posted.get("mail_assigned") == "yes",
+        notify=posted.get("notify") == "yes",
+        language=language if language in languages() else "",
+    )
+    raise web.HTTPSeeOther(f"/{organisation.id}/staff/preferences?saved")
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """POST …/preferences/password: a new password, by the old one; this browser stays signed in, no other does."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    posted = await read_form(request)
+    old, wanted = posted.get("old", ""), posted.get("password", "")
+    if said := problem_of(wanted, posted.get("again", ""), organisation, account):
+        return _page(request, organisation, account, wrong=("password", said), status=422)
+    try:
+        right = await whose_password(request, organisation, account.email, old) is not None
+    except Blocked as blocked:
+        said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+        return _later(_page(request, organisation, account, wrong=("old", said), status=429), blocked.retry_s)
+    except Busy:
+        return _later(
+            _page(request, organisation, account, wrong=("old", gettext(BUSY)), status=503), RETRY_S
+        )
+    if not right:
+        return _page(request, organisation, account, wrong=("old", gettext(NOT_YOURS)), status=422)
+    if wanted == old:
+        return _page(request, organisation, account, wrong=("password", gettext(THE_SAME)), status=422)
+    changed = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
+    await sign_in(request, organisation.id, changed)
+    log.info("password changed", organisation=organisation.id)
+    return web.Response(
+        status=303, headers={"Location": f"/{organisation.id}/staff/preferences?saved=password"}
+    )
+
+
+def _later(response: web.Response, retry_s: int) -> web.Response:
+    response.headers["Retry-After"] = str(retry_s)
+    return response
+
+
+def _page(
+    request: web.Request,
+    organisation: Organisation,
+    account: Account,
+    *,
+    saved: str | None = None,
+    wrong: tuple[str, str] | None = None,
+    status: int = 200,
+) -> web.Response:
+    chosen = account.language or current()
+    context: dict[str, Any] = {
+        "saved": saved,
+        "wrong": wrong,
+        "email": account.email,
+        "two_factor": account.second_factor,
+        "mail_assigned": account.mail_assigned,
+        "notify": account.notify,
+        "choices": [(code, found.name, code == chosen) for code, found in languages().items()],
+    }
+    title = gettext("Please check: my settings") if wrong else gettext("My settings")
+    template = "preferences.html"
+    return staff_page(request, organisation, account, "preferences", template, context, title, status)
+
+
+ROUTES = (web.get(PATH, show), web.post(PATH, save), web.post(PASSWORD, change_password))

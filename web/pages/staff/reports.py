@@ -1,0 +1,140 @@
+"""The reports of an organisation, for its administrators: figures, charts with a table beside each, and CSV.
+
+Knows which days are asked for and how figures are worded. What they are is counted in `web.reports`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import structlog
+from aiohttp import web
+
+from signalling.store.records import OLDEST, Unavailable
+from signalling.visit.record import Role
+from web.identity.visitors import require
+from web.languages.i18n import gettext, ngettext
+from web.organisations.documents import Organisation
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.staff.frame import staff_page
+from web.reports.figures import Past, past, report
+from web.reports.table import header, lines
+from web.reports.words import cards, figures
+
+DAYS, LONGEST_DAYS = 30, 366
+AT_ONCE = 200  # read and unsealed in one turn of the loop, between which the worker sees to its calls
+WRITE_S = 60.0
+"""So long a browser may take for one part of a file."""
+log = structlog.get_logger("web.reports")
+
+
+class Span(NamedTuple):
+    """The days that a report is about."""
+
+    first: date
+    last: date
+
+
+async def reports(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/reports: by ?since= and ?until= (dates), the last 30 days unless they say."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id, Role.ADMIN)
+    today, span = _span(request, organisation)
+    found = [one async for part in _parts(request, organisation, span) for one in part]
+    counted = await asyncio.to_thread(report, found, span.first, span.last)
+    home = f"/{organisation.id}/staff/reports"
+    context = {
+        "since": span.first.isoformat(),
+        "until": span.last.isoformat(),
+        "today": today.isoformat(),
+        "presets": [
+            (
+                ngettext("%(num)s day", "%(num)s days", days) % {"num": days},
+                f"{home}?since={today - timedelta(days=days - 1)}&until={today}",
+                span == Span(today - timedelta(days=days - 1), today),
+            )
+            for days in (7, 30, 90)
+        ],
+        "csv": f"{home}.csv?since={span.first}&until={span.last}",
+        "cards": cards(counted.total),
+        "figures": figures(counted) if found else [],
+        "zone": organisation.timezone.replace("_", " "),
+    }
+    return staff_page(
+        request, organisation, account, "reports", "reports/page.html", context, gettext("Reports")
+    )
+
+
+async def table(request: web.Request) -> web.StreamResponse:
+    """GET /{organisation}/staff/reports.csv: the same visits, one a line, without any patient's name.
+
+    All of them, in the order in which they ended; sent while they are read.
+    """
+    organisation = await organisation_of(request)
+    await require(request, organisation.id, Role.ADMIN)
+    _, span = _span(request, organisation)
+    parts = _parts(request, organisation, span)
+    first: list[Past] = await anext(parts, [])  # if the store is away, this raises before anything was sent
+    response = web.StreamResponse()
+    response.content_type, response.charset = "text/csv", "utf-8"
+    response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'
+    await response.prepare(request)
+    if request.method == "HEAD":
+        return response
+    try:
+        await _write(response, header() + lines(first))
+        async for part in parts:
+            await _write(response, lines(part))
+        await response.write_eof()
+    except (Unavailable, OSError, TimeoutError) as problem:
+        # The end of the body is never sent, so the browser reports a failed download instead of a shorter file.
+        log.warning("reports.download_failed", problem=type(problem).__name__)
+        if request.transport is not None:
+            request.transport.abort()
+    return response
+
+
+async def _write(response: web.StreamResponse, text: str) -> None:
+    async with asyncio.timeout(WRITE_S):
+        await response.write(text.encode())
+
+
+async def _parts(request: web.Request, organisation: Organisation, span: Span) -> AsyncIterator[list[Past]]:
+    """Yield the visits that arrived on these days and have ended, in the order in which they ended.
+
+    Each part is read, unsealed and worked out in one turn of the loop. Raises `Unavailable`.
+    """
+    zone = ZoneInfo(organisation.timezone)
+    since_ms, until_ms = (
+        round(datetime.combine(day, time(), zone).timestamp() * 1000)
+        for day in (span.first, span.last + timedelta(days=1))
+    )
+    store, place = request.app[SERVICE].store, OLDEST
+    # A visit ends after it has arrived, so all that arrived since then have ended since then.
+    while places := await store.ended(organisation.id, since_ms, place, AT_ONCE, oldest_first=True):
+        visits = await store.visits(organisation.id, places)
+        yield [
+            past(visit, zone)
+            for visit in visits
+            if visit is not None and since_ms <= visit.arrived_ms < until_ms
+        ]
+        place = places[-1]
+
+
+def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
+    """Today, and the days that are asked for: in order, none in the future, at most a year."""
+    today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
+    last = min(_date(request.query.get("until", ""), today), today)
+    first = _date(request.query.get("since", ""), last - timedelta(days=DAYS - 1))
+    first = max(min(first, last), last - timedelta(days=LONGEST_DAYS - 1))
+    return today, Span(first, last)
+
+
+def _date(text: str, otherwise: date) -> date:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return otherwise
+    return found if found.year >= 2000 else otherwise

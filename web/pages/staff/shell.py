@@ -1,0 +1,170 @@
+"""The pages of staff: sign-in, sign-out, and the shell in which Sessions List and the video session page are drawn.
+
+Knows the sign-in's order of checks and what the shell is told. Passwords are the accounts', the list and the call are
+signalling's. `GET …/staff/session` tells how long the sign-in lasts without prolonging it; `POST` prolongs it.
+"""
+
+import contextlib
+
+from aiohttp import web
+
+from signalling.store.records import Unavailable
+from signalling.visit.record import Role
+from web.config import Settings
+from web.identity import sessions
+from web.identity.accounts import Account, pseudonym
+from web.identity.visitors import (
+    ACCOUNTS,
+    account_of,
+    enrol,
+    let_in,
+    off_call,
+    require,
+    sign_out,
+)
+from web.languages.i18n import N_, gettext
+from web.organisations.documents import Organisation
+from web.pages.errors import RETRY_S, not_found, read_form
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.rendering import live, page
+from web.requests.security import (
+    ACCOUNT,
+    SIGN_IN,
+    Blocked,
+    Busy,
+    Throttle,
+    neighbourhood,
+    remote_of,
+)
+
+SETTINGS = web.AppKey("settings", Settings)
+THROTTLE = web.AppKey("throttle", Throttle)
+
+WRONG = N_("This email and password do not belong together. Check both and try again.")
+BLOCKED = N_(
+    "There were too many wrong passwords from here. Try again in {minutes} min, or ask an administrator."
+)
+BUSY = N_("Many people are signing in right now. Try again in a few seconds.")
+
+
+async def sign_in_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/sign-in."""
+    organisation = await organisation_of(request)
+    if await _account(request, organisation) is not None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/staff")
+    return sign_in_again(request, "", None)
+
+
+async def sign_in_form(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/sign-in: email and password; the same answer and time whoever is unknown."""
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
+    try:
+        account = await whose_password(request, organisation, email, password)
+    except Blocked as blocked:
+        sentence = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+        return sign_in_again(request, email, sentence, status=429, retry_s=blocked.retry_s)
+    except Busy:
+        return sign_in_again(request, email, gettext(BUSY), status=503, retry_s=RETRY_S)
+    if account is None:
+        return sign_in_again(request, email, gettext(WRONG), status=422)
+    service = request.app[SERVICE]
+    await enrol(service, organisation.id, account)
+    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    return web.Response(status=303, headers={"Location": where})
+
+
+async def whose_password(
+    request: web.Request, organisation: Organisation, email: str, password: str
+) -> Account | None:
+    """The account that this email and password open, or None; a guess that counts. Raises Blocked and Busy."""
+    throttle, accounts = request.app[THROTTLE], request.app[ACCOUNTS]
+    address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+    who = pseudonym(email)
+    async with (
+        throttle.attempt(SIGN_IN, organisation.id, address) as from_here,
+        throttle.attempt(ACCOUNT, organisation.id, who) as at_account,
+    ):
+        account = await accounts.check(organisation.id, email, password)
+        if account is not None:
+            from_here.succeeded()
+            at_account.succeeded()
+        return account
+
+
+async def sign_out_form(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/sign-out: off call, signed out, and nothing kept in the browser."""
+    organisation = await organisation_of(request)
+    account = await _account(request, organisation)
+    await sign_out(request)
+    if account is not None:
+        with contextlib.suppress(Unavailable):  # being signed out matters more
+            await off_call(request.app[SERVICE], organisation.id, account)
+    headers = {"Location": f"/{organisation.id}/staff/sign-in", "Clear-Site-Data": '"storage"'}
+    return web.Response(status=303, headers=headers)
+
+
+async def shell(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff and …/staff/visits/{visit}: the shell; it finds its page by its address."""
+    organisation = await organisation_of(request)
+    account = await require(request, organisation.id)
+    visit_id = request.match_info.get("visit")
+    if visit_id is not None and await request.app[SERVICE].visit(organisation.id, visit_id) is None:
+        links = [(gettext("Sessions List"), f"/{organisation.id}/staff")]
+        return not_found(
+            request,
+            gettext("There is no such session"),
+            gettext("It may have been erased, or the link is cut off."),
+            links,
+        )
+    boot = {
+        **live(request, organisation),
+        "me": {"id": account.id, "name": account.name, "role": account.role, "states": account.states},
+        "ws": f"/{organisation.id}/ws",
+        "home": f"/{organisation.id}/staff",
+        "sign_out": f"/{organisation.id}/staff/sign-out",
+        "session": f"/{organisation.id}/staff/session",
+    }
+    boot["preferences"] = f"/{organisation.id}/staff/preferences"
+    boot["calendar"] = f"/{organisation.id}/staff/calendar"
+    boot["guests"] = True
+    boot["notify"] = account.notify
+    boot["reopen_ms"] = organisation.policy.reopen_ms
+    if account.role is Role.ADMIN:
+        boot["reports"] = f"/{organisation.id}/staff/reports"
+        boot["setup"] = f"/{organisation.id}/staff/setup"
+    return page(request, "staff.html", {"boot": boot}, title=gettext("Sessions List"))
+
+
+async def session_left(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 where nobody is signed in. No activity by itself."""
+    organisation = await organisation_of(request)
+    return await _left(request, organisation, await request.app[sessions.STORAGE].look(request))
+
+
+async def session_prolonged(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/session: the person is here; the idle time begins anew. Answers as GET."""
+    return await _left(request, await organisation_of(request), await sessions.get(request))
+
+
+async def _left(request: web.Request, organisation: Organisation, session: sessions.Session) -> web.Response:
+    account = await account_of(session, organisation.id, request.app[ACCOUNTS])
+    return web.json_response({"ends_in_ms": session.ends_in_ms if account is not None else 0})
+
+
+async def _account(request: web.Request, organisation: Organisation) -> Account | None:
+    return await account_of(await sessions.get(request), organisation.id, request.app[ACCOUNTS])
+
+
+def sign_in_again(
+    request: web.Request, email: str, error: str | None, *, status: int = 200, retry_s: int = 0
+) -> web.Response:
+    """The page that asks for email and password, with what is wrong."""
+    title = gettext("Please check: sign in") if error else gettext("Sign in")
+    response = page(
+        request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status
+    )
+    if retry_s:
+        response.headers["Retry-After"] = str(retry_s)
+    return response

@@ -1,0 +1,113 @@
+"""The second page of the sign-in: a code from the person's phone, or a recovery code.
+
+Knows the order of checks after a right password, and how guesses at codes are slowed down and stopped. Whoever guesses
+here has the password already, so that an account may be stopped without giving everybody a way to lock it.
+"""
+
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from web.identity import sessions
+from web.identity.accounts import Account
+from web.identity.second_factor import SECOND_FACTORS
+from web.identity.visitors import ACCOUNTS, half_in, sign_in
+from web.languages.i18n import N_, gettext
+from web.organisations.documents import Organisation
+from web.pages.errors import RETRY_S, read_form
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.rendering import page
+from web.pages.staff.shell import BUSY, SETTINGS, THROTTLE, sign_in_again
+from web.requests.security import SIGN_IN, Blocked, Busy, Rule, neighbourhood, remote_of
+
+PATH = "/{organisation}/staff/sign-in/code"
+CODE = Rule("code")
+"""Guesses at one account's codes from anywhere."""
+NOT_NOW = N_(
+    "This code is not right, or was used already. Wait until the app shows the next one, and try that."
+)
+WRONG = {
+    "code": NOT_NOW,
+    "recovery": N_("This is none of your recovery codes, or it was used already. Check it, or try another."),
+}
+BLOCKED = N_("There were too many wrong codes. Try again in {minutes} min, or ask an administrator.")
+LATE = N_("This took too long, or your account was changed meanwhile. Sign in once more.")
+log = structlog.get_logger("web.sign_in_code")
+
+
+async def code_page(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/sign-in/code, for whoever has written the right password a moment ago."""
+    organisation = await organisation_of(request)
+    if await _half_in(request, organisation) is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
+    return _page(request)
+
+
+async def code_form(request: web.Request) -> web.Response:
+    """POST …/sign-in/code: `code` or `recovery`; signs in, under a new session id."""
+    organisation = await organisation_of(request)
+    posted = await read_form(request)
+    account = await _half_in(request, organisation)
+    if account is None:
+        return sign_in_again(request, "", gettext(LATE), status=401)
+    field = "recovery" if posted.get("recovery") else "code"
+    try:
+        right = await right_code(request, organisation, account, posted.get(field, ""))
+    except Blocked as blocked:
+        return _page(request, (field, blocked_words(blocked)), status=429, retry_s=blocked.retry_s)
+    except Busy:
+        return _page(request, (field, gettext(BUSY)), status=503, retry_s=RETRY_S)
+    if not right:
+        return _page(request, (field, gettext(WRONG[field])), status=422)
+    await sign_in(request, organisation.id, account)
+    where = f"/{organisation.id}/staff"
+    if field == "recovery":
+        log.info("recovery code used", organisation=organisation.id)
+        where += "/two-factor?used"
+    return web.Response(status=303, headers={"Location": where})
+
+
+async def right_code(
+    request: web.Request, organisation: Organisation, account: Account, written: str
+) -> bool:
+    """Whether this is a code or a recovery code of the account, which is spent by that; a guess that counts.
+
+    Raises Blocked and Busy.
+    """
+    throttle = request.app[THROTTLE]
+    now_ms = request.app[SERVICE].store.clock_ms
+    address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+    async with (
+        throttle.attempt(SIGN_IN, organisation.id, address) as from_here,
+        throttle.attempt(CODE, organisation.id, account.id) as at_account,
+    ):
+        right = await request.app[SECOND_FACTORS].passes(organisation.id, account.id, written, now_ms())
+        if right:
+            from_here.succeeded()
+            at_account.succeeded()
+        return right
+
+
+def blocked_words(blocked: Blocked) -> str:
+    """What a person is told whose guesses at codes are stopped."""
+    return gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+
+
+async def _half_in(request: web.Request, organisation: Organisation) -> Account | None:
+    now_ms = request.app[SERVICE].store.clock_ms()
+    return await half_in(await sessions.get(request), organisation.id, request.app[ACCOUNTS], now_ms)
+
+
+def _page(
+    request: web.Request, wrong: tuple[str, str] | None = None, *, status: int = 200, retry_s: int = 0
+) -> web.Response:
+    context: dict[str, Any] = {"wrong": wrong}
+    title = gettext("Please check: code") if wrong else gettext("Code")
+    response = page(request, "sign_in_code.html", context, title=title, status=status)
+    if retry_s:
+        response.headers["Retry-After"] = str(retry_s)
+    return response
+
+
+ROUTES = (web.get(PATH, code_page), web.post(PATH, code_form))

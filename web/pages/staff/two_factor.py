@@ -1,0 +1,244 @@
+"""Two-factor sign-in as each member of staff sets it up for themselves: QR code, recovery codes, a new phone, off.
+
+Knows one page and what is done on it. A secret is kept in the browser's session, sealed, until a code proves that the
+app has it. Whatever is changed needs the password and a code, guesses at which count like those at the sign-in, and
+tells the person by mail. Administrators whom their organisation obliges reach this page, and no other, until it is on.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
+
+import structlog
+from aiohttp import web
+
+from web.api.qr import inline
+from web.audit.noting import noted
+from web.identity import sessions, totp
+from web.identity.accounts import Account
+from web.identity.second_factor import SECOND_FACTORS, turn_off
+from web.identity.visitors import ACCOUNTS, owes_second_factor, sign_in, signed_in
+from web.languages.i18n import N_, gettext
+from web.mail.post import POST
+from web.organisations.documents import Organisation
+from web.pages.errors import RETRY_S, read_form
+from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.rendering import page
+from web.pages.staff.frame import staff_page
+from web.pages.staff.shell import BLOCKED, whose_password
+from web.pages.staff.sign_in_code import NOT_NOW, blocked_words, right_code
+from web.requests.security import Blocked, Busy
+from web.server.health import REDIS
+
+PATH = "/{organisation}/staff/two-factor"
+DRAFT = "second_factor"
+"""Under which name a session keeps a secret that no code has proven yet."""
+NOT_YOURS = N_("This is not your password. Write it once more.")
+NOT_SHOWN = N_("The app shows another code now. Write the newest; if it fails again, scan the QR code anew.")
+BUSY = N_("The server is busy right now. Try again in a few seconds.")
+log = structlog.get_logger("web.two_factor")
+
+
+class Wrong(NamedTuple):
+    """Why a form was refused: the field, a sentence, the status, and when to try again in s (0: at once)."""
+
+    field: str
+    sentence: str
+    status: int = 422
+    retry_s: int = 0
+
+
+class At(NamedTuple):
+    """Whose page of which organisation is asked for."""
+
+    request: web.Request
+    organisation: Organisation
+    account: Account
+
+
+Answer = web.Response | Wrong
+
+
+async def show(request: web.Request) -> web.Response:
+    """GET /{organisation}/staff/two-factor."""
+    return await _page(await _at(request))
+
+
+async def act(request: web.Request) -> web.Response:
+    """POST /{organisation}/staff/two-factor: `do` is one of DOING. What does not fit any more changes nothing."""
+    at = await _at(request)
+    posted = await read_form(request)
+    doing = DOING.get(posted.get("do", ""))
+    if doing is None:
+        raise web.HTTPBadRequest
+    if at.account.second_factor is not doing.needs_on:
+        return _to(at)  # it was done already, in another tab perhaps
+    try:
+        answer = await doing.handler(at, posted)
+    except Busy:
+        answer = Wrong("password", gettext(BUSY), 503, RETRY_S)
+    return await _page(at, wrong=answer) if isinstance(answer, Wrong) else answer
+
+
+async def tell(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
+    """A mail to the account's person: it was turned `what`: on, off, or reset by an administrator."""
+    await request.app[POST].queue(
+        organisation.id,
+        "two_factor",
+        account.email,
+        account.language or organisation.languages[0],
+        {"name": account.name, "what": what},
+        now_ms=request.app[SERVICE].store.clock_ms(),
+    )
+
+
+async def _begin(at: At, _: Mapping[str, str]) -> Answer:
+    session = await sessions.get(at.request)
+    sealed = at.request.app[SECOND_FACTORS].drawn(at.organisation.id, at.account.id)
+    session[DRAFT] = {"organisation": at.organisation.id, "person": at.account.id, "secret": sealed}
+    return _to(at)
+
+
+async def _confirm(at: At, posted: Mapping[str, str]) -> Answer:
+    secret = await _draft(at)
+    if secret is None:
+        return _to(at)
+    if wrong := await _wrong_password(at, posted):
+        return wrong
+    request, organisation = at.request, at.organisation
+    codes = await request.app[SECOND_FACTORS].turn_on(
+        organisation.id, at.account.id, secret, posted.get("code", ""), request.app[SERVICE].store.clock_ms()
+    )
+    if codes is None:
+        return Wrong("code", gettext(NOT_SHOWN))
+    changed = await request.app[ACCOUNTS].set_second_factor(organisation.id, at.account.email, on=True)
+    (await sessions.get(request)).pop(DRAFT, None)
+    await sign_in(request, organisation.id, changed)
+    await noted(request, "account.second_factor_on", changed.id)
+    await tell(request, organisation, changed, "on")
+    log.info("second factor turned on", organisation=organisation.id)
+    return await _page(at._replace(account=changed), codes=codes, done="on")
+
+
+async def _new_codes(at: At, posted: Mapping[str, str]) -> Answer:
+    if wrong := await _wrong_password(at, posted) or await _wrong_code(at, posted):
+        return wrong
+    codes = await at.request.app[SECOND_FACTORS].renew_codes(at.organisation.id, at.account.id)
+    await noted(at.request, "account.recovery_codes", at.account.id)
+    log.info("recovery codes renewed", organisation=at.organisation.id)
+    return await _page(at, codes=codes, done="codes")
+
+
+async def _off(at: At, posted: Mapping[str, str]) -> Answer:
+    if wrong := await _wrong_password(at, posted) or await _wrong_code(at, posted):
+        return wrong
+    request, organisation = at.request, at.organisation
+    changed = await turn_off(request.app[REDIS], request.app[ACCOUNTS], organisation.id, at.account.email)
+    await sign_in(request, organisation.id, changed)
+    await noted(request, "account.second_factor_off", changed.id)
+    await tell(request, organisation, changed, "off")
+    log.info("second factor turned off", organisation=organisation.id)
+    return _to(at, "?off")
+
+
+class Doing(NamedTuple):
+    """Something that can be done here, and whether it is done while two-factor sign-in is on."""
+
+    handler: Callable[[At, Mapping[str, str]], Awaitable[Answer]]
+    needs_on: bool
+
+
+DOING = {
+    "begin": Doing(_begin, needs_on=False),
+    "confirm": Doing(_confirm, needs_on=False),
+    "codes": Doing(_new_codes, needs_on=True),
+    "off": Doing(_off, needs_on=True),
+}
+
+
+async def _wrong_password(at: At, posted: Mapping[str, str]) -> Wrong | None:
+    try:
+        written = posted.get("password", "")
+        found = await whose_password(at.request, at.organisation, at.account.email, written)
+    except Blocked as blocked:
+        said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
+        return Wrong("password", said, 429, blocked.retry_s)
+    return None if found is not None else Wrong("password", gettext(NOT_YOURS))
+
+
+async def _wrong_code(at: At, posted: Mapping[str, str]) -> Wrong | None:
+    try:
+        if await right_code(at.request, at.organisation, at.account, posted.get("code", "")):
+            return None
+    except Blocked as blocked:
+        return Wrong("code", blocked_words(blocked), 429, blocked.retry_s)
+    return Wrong("code", gettext(NOT_NOW))
+
+
+async def _at(request: web.Request) -> At:
+    organisation = await organisation_of(request)
+    account = await signed_in(request, organisation.id)
+    if account is None:
+        raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
+    return At(request, organisation, account)
+
+
+async def _draft(at: At) -> bytes | None:
+    """The secret that this browser was shown, if it was for this person."""
+    kept: dict[str, str] | None = (await sessions.get(at.request)).get(DRAFT)
+    if kept is None or (kept["organisation"], kept["person"]) != (at.organisation.id, at.account.id):
+        return None
+    factors = at.request.app[SECOND_FACTORS]
+    return factors.opened(at.organisation.id, at.account.id, kept["secret"])
+
+
+def _path(at: At) -> str:
+    return f"/{at.organisation.id}/staff/two-factor"
+
+
+def _to(at: At, query: str = "") -> web.Response:
+    return web.Response(status=303, headers={"Location": _path(at) + query})
+
+
+async def _page(
+    at: At, *, wrong: Wrong | None = None, codes: list[str] | None = None, done: str = ""
+) -> web.Response:
+    request, organisation, account = at
+    owes = owes_second_factor(organisation, account)
+    secret = None if account.second_factor else await _draft(at)
+    context: dict[str, Any] = {
+        "wrong": wrong,
+        "on": account.second_factor,
+        "owes": owes,
+        "codes": codes,
+        "done": done or next((word for word in ("used", "off") if word in request.query), ""),
+        "form_path": _path(at),
+        "email": account.email,
+    }
+    if account.second_factor:
+        context["left"] = await request.app[SECOND_FACTORS].codes_left(organisation.id, account.id)
+    if secret is not None:
+        context["secret"] = totp.spelled(secret)
+        context["qr"] = inline(totp.address(secret, organisation.name, account.email))
+    title = gettext("Two-factor sign-in")
+    if wrong:
+        title = gettext("Please check:") + " " + title
+    status = wrong.status if wrong else 200
+    if owes:
+        home = f"/{organisation.id}/staff"
+        response = page(
+            request,
+            "two_factor.html",
+            {**context, "sign_out": f"{home}/sign-out"},
+            title=title,
+            status=status,
+        )
+    else:
+        response = staff_page(
+            request, organisation, account, "preferences", "two_factor.html", context, title, status
+        )
+    if wrong and wrong.retry_s:
+        response.headers["Retry-After"] = str(wrong.retry_s)
+    return response
+
+
+ROUTES = (web.get(PATH, show), web.post(PATH, act))

@@ -1,0 +1,1 @@
+"""`greenroom peers` on the command line."""

@@ -1,0 +1,316 @@
+"""`greenroom peers`: synthetic patients and providers against any server, from the command line.
+
+Knows options and how to say what went wrong: one sentence and exit 2 for what cannot be used, exit 1 for a broken
+threshold or a server that was lost. `greenroom peers URL …` is short for `greenroom peers run URL …`. What the people
+do is elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from web.peers.cli import options
+from web.peers.cli.options import CREDENTIALS as CREDENTIALS
+from web.peers.conformance import command as conformance
+from web.peers.distributed import command as together
+from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
+
+if TYPE_CHECKING:
+    from web.peers.run.machines import Crew
+    from web.peers.run.observations import Observations
+    from web.peers.run.plan import Credential, Plan
+    from web.peers.run.presence import Presence
+
+
+class _Short(TyperGroup):
+    """A group whose first word may be the address of a server: then `run` is meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = [RENAMED[args[0]], *args[1:]] if args[0] in RENAMED else ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+RENAMED = {"--conformance": "conformance", "--conformance-client": "conformance-client"}
+"""Options that are commands of their own."""
+
+peers_app = typer.Typer(
+    cls=_Short,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Synthetic patients and providers: load, reports, comparisons. `greenroom peers URL` runs them.",
+)
+attach(peers_app)
+conformance.attach(peers_app)
+together.attach(peers_app)
+
+
+@peers_app.command()
+def run(
+    url: Annotated[
+        str, typer.Argument(help="The server, with or without the organisation: https://host/riverside")
+    ] = "",
+    organisation: Annotated[str, typer.Option("--organisation", "-o", help="The organisation’s slug.")] = "",
+    patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="How many patients come.")] = 10,
+    arrivals: Annotated[
+        str,
+        typer.Option(
+            "--arrivals",
+            "-a",
+            help="How: steady:2/s, poisson:30/min, burst:50/10s, at-once, day:FILE (a recorded day; day:FILE@60 is "
+            "60 times as fast).",
+        ),
+    ] = "steady:1/s",
+    providers: Annotated[
+        int,
+        typer.Option(
+            "--providers",
+            "-p",
+            min=0,
+            help="How many providers are On-Call; 0: your own staff. Each can hold about five visits a second, for a "
+            "server closes sockets that say more than 50 messages a second.",
+        ),
+    ] = 2,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"A file with the email and password of a provider on each line, or - for standard input; or the "
+            f"lines in {CREDENTIALS}. Fewer than --providers are used several times. A server holds back wrong "
+            "passwords only."
+        ),
+    ] = None,
+    fill_in: Annotated[
+        str, typer.Option(help="How long a setup guide takes: 10s, 5s..20s (evenly), ~8s (exponential).")
+    ] = "0s",
+    claim_after: Annotated[str, typer.Option(help="How long a provider looks before Claim.")] = "0s",
+    talk: Annotated[str, typer.Option(help="How long a call is.")] = "0s",
+    between: Annotated[str, typer.Option(help="How long a provider pauses between calls.")] = "0s",
+    patience: Annotated[
+        str, typer.Option(help="How long a patient waits before leaving the line.")
+    ] = "10min",
+    timeout: Annotated[str, typer.Option(help="How long any answer may take.")] = "30s",
+    media: Annotated[
+        str,
+        typer.Option(
+            help="none: signalling only; light: ICE, DTLS and SRTP of a call’s pace, nothing encoded; real: VP8, Opus."
+        ),
+    ] = "none",
+    media_file: Annotated[
+        Path | None, typer.Option(help="A film to show in real media, instead of a test picture.")
+    ] = None,
+    race: Annotated[int, typer.Option(min=1, help="So many providers press Claim on each patient.")] = 1,
+    reload: Annotated[str, typer.Option(help="So many patients reload their page: 5%.")] = "0%",
+    vanish: Annotated[str, typer.Option(help="So many patients lose their network for a moment: 5%.")] = "0%",
+    loss: Annotated[str, typer.Option(help="So many media packets are lost on the way: 2%.")] = "0%",
+    seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, max=256, help="Drive from so many processes.")] = 1,
+    part: Annotated[
+        str,
+        typer.Option(
+            help="This machine’s part of the same plan on several without a connection: 2/5. See `report`."
+        ),
+    ] = "1/1",
+    start_at: Annotated[
+        str,
+        typer.Option(help="When to begin: 14:30 or 2026-05-01T14:30:00, so that machines begin together."),
+    ] = "",
+    helpers: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1024, help="Wait for so many processes on other machines, which `join` this run."
+        ),
+    ] = 0,
+    listen: Annotated[
+        str, typer.Option(help=f"Where --helpers find this machine: 0.0.0.0:{together.PORT} unless said.")
+    ] = "",
+    join_within: Annotated[
+        str, typer.Option(help="How long --helpers are waited for: 10min unless said.")
+    ] = "",
+    report: Annotated[
+        Path | None, typer.Option(help="Write report.html, JSON and CSV to this folder.", show_default=False)
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option("--fail-if", help="Exit 1 if this is so, as in pulled_in.p99>5ms; may be repeated."),
+    ] = None,
+    server_pid: Annotated[
+        int | None, typer.Option(help="A server on this machine, whose CPU and memory to report.")
+    ] = None,
+    local: Annotated[
+        bool, typer.Option("--local", help="Against a server of its own, thrown away afterwards.")
+    ] = False,
+    local_workers: Annotated[int, typer.Option(min=1, help="The workers of that server.")] = 1,
+    ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
+) -> None:
+    """Drive patients and providers through whole visits, and report what they saw."""
+    from web.peers.people.entry import CannotEnter
+    from web.peers.report.thresholds import ThresholdError, parse
+    from web.peers.run.arrivals import Arrivals, PlanError, Span, seconds
+    from web.peers.run.machines import Crew, Failed
+    from web.peers.run.plan import Plan
+
+    def made(address: str, slug: str, staff: tuple[Credential, ...]) -> Plan:
+        return Plan(
+            url=address,
+            organisation=slug,
+            ca=ca,
+            insecure=insecure,
+            patients=patients,
+            providers=providers,
+            credentials=staff,
+            arrivals=Arrivals.parse(arrivals, options.recorded(arrivals)),
+            fill_in=Span.parse(fill_in),
+            claim_after=Span.parse(claim_after),
+            talk=Span.parse(talk),
+            between=Span.parse(between),
+            patience_s=seconds(patience),
+            timeout_s=seconds(timeout),
+            media=options.one_of(media, ("none", "light", "real"), "--media"),
+            media_file=media_file,
+            race=race,
+            reload=options.share(reload),
+            vanish=options.share(vanish),
+            loss=options.share(loss),
+            seed=seed,
+        )
+
+    told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
+    if helpers:
+        told["helpers"] = str(helpers)
+    if local:
+        told["server"] = "its own"  # another port each time, which is no difference between two runs
+    try:
+        if local == bool(url):
+            raise PlanError("expected the address of a server, or --local for one of its own")
+        meeting = together.meeting(helpers, listen, join_within, alone=local or part != "1/1")
+        staff = () if local or not providers else options.staff(credentials)
+        with _server(local, local_workers, providers) as found:
+            plan = (
+                made(found.url, found.organisation, found.credentials)
+                if found
+                else made(url, organisation, staff)
+            )
+            pids = found.pids if found else options.watched(server_pid)
+            parts, begins_at, thresholds = options.part(part), options.moment(start_at), fail_if or []
+            for threshold in thresholds:
+                parse(threshold)
+            # One look from here, so that what is wrong with the address is said once, and at once.
+            plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
+            crew = Crew(plan, processes, parts, helpers)
+            kept = _play(plan, told, crew, meeting, begins_at, report, thresholds, pids)
+    except (PlanError, CannotEnter, Failed, ThresholdError) as problem:
+        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(UNUSABLE) from None
+    except OSError as problem:
+        print(f"greenroom peers: {problem.filename}: {problem.strerror}", file=sys.stderr)  # noqa: T201
+        raise typer.Exit(UNUSABLE) from None
+    if not kept:
+        raise typer.Exit(BROKEN)
+
+
+def _play(
+    plan: Plan,
+    told: dict[str, str],
+    crew: Crew,
+    meeting: together.Meeting | None,
+    begins_at: float | None,
+    folder: Path | None,
+    fail_if: list[str],
+    server_pids: tuple[int, ...],
+) -> bool:
+    """Plays the plan, shows it, reports it; returns whether all thresholds hold. `begins_at` is on time.monotonic."""
+    from web.peers.cli.live import Live
+    from web.peers.people.entry import Clinic
+    from web.peers.report import write
+    from web.peers.run import server
+    from web.peers.run.machines import Failed
+    from web.peers.run.observations import Observations
+    from web.peers.run.presence import Presence
+
+    with ExitStack() as stack:
+        afar = stack.enter_context(meeting.held(plan, crew.afar)) if meeting else None
+        others = meeting.gather(afar) if meeting and afar else []
+        stack.callback(crew.close)
+        try:
+            crew.open(others)
+        except KeyboardInterrupt:
+            raise Failed("ended before it began") from None
+        in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
+        seen = Observations(ago_s=-in_s)
+        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **told, **plan.told()}
+        seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        seen.about.machine, seen.about.versions = server.machine(), server.versions()
+        if afar:
+            seen.about.machine["helpers"] = ", ".join(afar.names)
+        clinic = Clinic(plan.url, plan.organisation)
+        with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
+            crew.play(seen, in_s, server_pids, presence)
+        problem = _problem(seen, plan, crew, presence)
+    if crew.interrupted:
+        typer.echo("Ended early: what was seen until then is reported.")
+    for name in afar.left if afar else ():
+        typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
+    if folder is not None:
+        typer.echo(f"The report is {write(seen, folder, fail_if)}.")
+    kept = holds(seen, fail_if)
+    if problem:
+        print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
+    return kept and not problem
+
+
+def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
+    """What makes a run void whatever the thresholds say, in a sentence; "" if nothing does."""
+    from web.peers.people.entry import CannotEnter
+
+    done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
+    errors = sum(len(series) for series in seen.errors.values())
+    if not errors or crew.interrupted:
+        return ""
+    visits = f"{done} of {crew.patients} visits came to their end"
+    since = presence.gone_since
+    if since is not None:
+        after_s = seen.now_s - (time.monotonic() - since)
+        return f"the server at {plan.url} was gone {after_s:.0f} s after the begin of the run: {visits}"
+    try:
+        asyncio.run(_organisation(plan))
+    except CannotEnter as gone:
+        return f"the server no longer answers as it should: {visits} ({gone})"
+    return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
+
+
+async def _organisation(plan: Plan) -> str:
+    """The organisation's slug, once it is sure that there is a Greenroom with it. Raises CannotEnter."""
+    from web.peers.people.entry import Clinic
+
+    clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
+    await clinic.check()
+    return clinic.organisation
+
+
+@contextmanager
+def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
+    if not wanted:
+        yield None
+        return
+    from web.bench.stage import NotReady
+    from web.peers.cli.local import local_server
+    from web.peers.run.machines import Failed
+
+    try:
+        with local_server(workers, providers) as found:
+            yield found
+    except NotReady as problem:
+        raise Failed(str(problem)) from None

@@ -1,0 +1,169 @@
+"""A run as it goes: bars of where the patients are, how long the steps take, the errors; or a plain line now and then.
+
+Knows a terminal and observations. Knows nothing of how people are driven: it looks, from a thread of its own, at what
+the driver writes, and costs the same however many people there are.
+"""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live as Screen
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from web.peers.report.figures import people, percentile
+from web.peers.report.units import TIME, number, written
+from web.peers.run.observations import STEPS, Observations
+
+REFRESH_PER_SECOND = 2
+PLAIN_EVERY_S = 5.0
+PLAIN_FIRST_S = 1.0  # whoever has just started it wants to see that it runs
+RECENT = 1000
+"""How many of the last values of a step are looked at: the figures are those of now, and cheap."""
+RATE_OVER_S = 10.0
+ERRORS_SHOWN = 6
+BARS = ("arrived", "waiting", "in call", "done")
+IN_A_LINE = ("queue_seen", "claim", "pulled_in", "first_frame")
+
+
+class Planned(Protocol):
+    """What is known of a run beforehand."""
+
+    @property
+    def patients(self) -> int:
+        """How many patients are to arrive."""
+
+
+class Live:
+    """A context manager that shows a run while the driver makes it."""
+
+    def __init__(
+        self,
+        observations: Observations,
+        plan: Planned,
+        *,
+        console: Console | None = None,
+        every_s: float = PLAIN_EVERY_S,
+    ) -> None:
+        self._seen, self._total = observations, plan.patients
+        self._console = console or Console(stderr=True)
+        self._every_s = every_s
+        self._progress = Progress(
+            TextColumn("{task.description:<8}"),
+            BarColumn(bar_width=None, complete_style="cyan", finished_style="green"),
+            MofNCompleteColumn(),
+            expand=True,
+        )
+        self._tasks = {name: self._progress.add_task(name, total=self._total) for name in BARS}
+        self._screen: Screen | None = None
+        self._ended = threading.Event()
+        self._speaker: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._screen = Screen(
+                console=self._console,
+                refresh_per_second=REFRESH_PER_SECOND,
+                get_renderable=self.picture,
+                redirect_stdout=False,
+            )
+            self._screen.start()
+        else:
+            self._speaker = threading.Thread(target=self._speak, name="live figures", daemon=True)
+            self._speaker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._screen is not None:
+            self._screen.stop()
+        if self._speaker is not None:
+            self._speaker.join()
+            self._say()
+
+    def picture(self) -> RenderableType:
+        """What stands on the terminal now."""
+        now = people(self._seen)
+        for name, value in zip(BARS, (now.arrived, now.waiting, now.in_call, now.done), strict=True):
+            self._progress.update(self._tasks[name], completed=value)
+        steps = Table("step", box=None, pad_edge=False, header_style="dim")
+        for heading in ("seen", "p50", "p99"):
+            steps.add_column(heading, justify="right", min_width=9)
+        for name in self._steps():
+            series = self._seen.steps[name]
+            p50, p99 = self._spread(name)
+            steps.add_row(name.replace("_", " "), number(len(series)), p50, p99)
+        parts: list[RenderableType] = [self._progress, Text(), steps, Text()]
+        arrivals, departures = self._rate("arrive"), self._rate("journey")
+        parts.append(
+            Text(f"{self._seen.now_s:.0f} s; a second: {arrivals:.1f} arrive, {departures:.1f} are done")
+        )
+        errors = self._errors()
+        for code, count in errors[:ERRORS_SHOWN]:
+            example = next(iter(self._seen.examples.get(code, ())), "")
+            parts.append(
+                Text(f"{count:>6,} × {code}  {example}", style="red", no_wrap=True, overflow="ellipsis")
+            )
+        if len(errors) > ERRORS_SHOWN:
+            parts.append(Text(f"       and {len(errors) - ERRORS_SHOWN} more kinds of error", style="red"))
+        return Group(*parts)
+
+    def line(self) -> str:
+        """The same in one line, for what is no terminal."""
+        now = people(self._seen)
+        told = [
+            f"{self._seen.now_s:.0f} s: {now.arrived} of {self._total} arrived, {now.waiting} waiting, "
+            f"{now.in_call} in call, {now.done} done, {self._rate('journey'):.1f}/s"
+        ]
+        for name in IN_A_LINE:
+            if name in self._seen.steps:
+                p50, p99 = self._spread(name)
+                told.append(f"{name} p50 {p50} p99 {p99}")
+        errors = self._errors()
+        counted = ", ".join(f"{count} × {code}" for code, count in errors[:ERRORS_SHOWN])
+        told.append(f"errors: {counted}" if counted else "no errors")
+        return "; ".join(told)
+
+    def _steps(self) -> list[str]:
+        names = list(self._seen.steps)
+        return [name for name in STEPS if name in names] + [name for name in names if name not in STEPS]
+
+    def _spread(self, name: str) -> tuple[str, str]:
+        recent = sorted(self._seen.steps[name].values[-RECENT:])
+        return written(percentile(recent, 50), TIME), written(percentile(recent, 99), TIME)
+
+    def _rate(self, name: str) -> float:
+        """How many a second of late."""
+        series = self._seen.steps.get(name)
+        now = self._seen.now_s
+        over_s = min(RATE_OVER_S, now)
+        if series is None or not over_s:
+            return 0.0
+        found = 0
+        for at in reversed(series.at):
+            if at < now - over_s:
+                break
+            found += 1
+        return found / over_s
+
+    def _errors(self) -> list[tuple[str, int]]:
+        return sorted(
+            ((code, len(series)) for code, series in list(self._seen.errors.items())),
+            key=lambda item: -item[1],
+        )
+
+    def _speak(self) -> None:
+        pause_s = min(PLAIN_FIRST_S, self._every_s)
+        while not self._ended.wait(pause_s):
+            self._say()
+            pause_s = self._every_s
+
+    def _say(self) -> None:
+        self._console.print(self.line(), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,100 @@
+"""What the options of `greenroom peers` mean: words, files and the environment in, values out, or what was expected.
+
+Knows this machine's clock, processes and files. Knows nothing of a run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import datetime, timedelta
+from datetime import time as clock
+from pathlib import Path
+
+from web.peers.run.arrivals import PlanError
+from web.peers.run.plan import Credential, credentials
+from web.peers.run.server import sample
+
+CREDENTIALS = "GREENROOM_PEERS_CREDENTIALS"
+KEY = "GREENROOM_PEERS_KEY"
+KEY_LENGTH = 16
+EARLY_S = 24 * 3600
+
+
+def staff(path: Path | None) -> tuple[Credential, ...]:
+    """From a file, standard input or the environment: never from an option, which everybody on the machine can read."""
+    if path is None:
+        return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
+    return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
+
+
+def watched(pid: int | None) -> tuple[int, ...]:
+    """The process whose use is to be reported. Raises PlanError where this machine does not tell it."""
+    if pid is None:
+        return ()
+    if sample(pid) is None:
+        raise PlanError(f"expected for --server-pid a process that this machine tells about; found {pid}")
+    return (pid,)
+
+
+def recorded(arrivals: str) -> str:
+    """The text of the file that `day:FILE` names, or nothing. Raises OSError."""
+    kind, _, rest = arrivals.partition(":")
+    return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
+
+
+def share(text: str) -> float:
+    """`5%` is 0.05. Raises PlanError."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise PlanError(f"expected a share like 5%; found {text!r}")
+    return found
+
+
+def part(text: str) -> tuple[int, int]:
+    """`2/5` is the second part of five. Raises PlanError."""
+    one, _, of = text.partition("/")
+    if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
+        raise PlanError(f"expected a part like 2/5; found {text!r}")
+    return int(one), int(of)
+
+
+def moment(text: str) -> float | None:
+    """On time.monotonic, a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
+
+    Raises PlanError.
+    """
+    if not text:
+        return None
+    now = datetime.now().astimezone()
+    try:
+        if "T" in text or "-" in text:
+            at = datetime.fromisoformat(text).astimezone()
+        else:
+            at = datetime.combine(now.date(), clock.fromisoformat(text), now.tzinfo)
+            at += timedelta(days=at < now)
+    except ValueError:
+        raise PlanError(f"expected a moment like 14:30 or 2026-05-01T14:30:00; found {text!r}") from None
+    in_s = at.timestamp() - now.timestamp()
+    if not 0 <= in_s <= EARLY_S:
+        raise PlanError(f"expected a moment within a day from now; found {text!r}")
+    return time.monotonic() + in_s
+
+
+def one_of(text: str, known: tuple[str, ...], option: str) -> str:
+    """The word, where it is known. Raises PlanError."""
+    if text not in known:
+        raise PlanError(f"expected {', '.join(known[:-1])} or {known[-1]} for {option}; found {text!r}")
+    return text
+
+
+def key(typed: str = "") -> str:
+    """What the machines of one run know: as typed, or in the environment, or "". Raises PlanError where it is short."""
+    found = typed or os.environ.get(KEY, "")
+    if found and len(found) < KEY_LENGTH:
+        raise PlanError(f"expected a key of at least {KEY_LENGTH} letters in {'--key' if typed else KEY}")
+    return found

@@ -1,0 +1,136 @@
+"""The command line of a run on several machines: what `run` is told of its helpers, and `join`, which makes one.
+
+Knows options, what to type where, and how to say what went wrong. How machines speak is in
+`web.peers.distributed.messages`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import secrets
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from web.peers.cli import options
+from web.peers.report.commands import UNUSABLE
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from web.peers.distributed.coordinator import Afar
+    from web.peers.distributed.messages import Address
+    from web.peers.run.plan import Plan, Share
+
+PORT = 7700
+WITHIN = "10min"
+
+
+def attach(app: typer.Typer) -> None:
+    """Add `join` to the command line's `peers`."""
+    app.command("join")(join)
+
+
+class Meeting(NamedTuple):
+    """Where the machines of a run meet, and until when."""
+
+    at: Address
+    key: str
+    shown: str
+    within_s: float
+
+    def held(self, plan: Plan, shares: Sequence[Share]) -> Afar:
+        """A context manager: helpers can come, to drive these shares."""
+        from web.peers.distributed.coordinator import Afar
+
+        return Afar(self.at, self.key, plan, shares, say)
+
+    def gather(self, afar: Afar) -> list[Connection]:
+        """Say what to type on the other machines, and wait for them. Raises Failed."""
+        say(f"{afar.joined}. On the other machines, in Greenroom’s folder:")
+        say(f"  greenroom peers join {_reached(afar.at)}{self.shown}")
+        return afar.gather(self.within_s)
+
+
+def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> Meeting | None:
+    """What the options of `run` amount to; None where there are to be no helpers. Raises PlanError."""
+    from web.peers.run.arrivals import PlanError, seconds
+
+    if not helpers:
+        if listen or within:
+            raise PlanError("expected --helpers with --listen and --join-within")
+        return None
+    if alone:
+        raise PlanError("expected --helpers without --part or --local: they take part in the whole of a run")
+    from web.peers.distributed.messages import address
+
+    given = options.key()
+    key = given or secrets.token_hex(16)
+    shown = f"    (with {options.KEY} as it is here)" if given else f" --key {key}"
+    return Meeting(address(listen or f"0.0.0.0:{PORT}"), key, shown, seconds(within or WITHIN))
+
+
+def join(
+    at: Annotated[str, typer.Argument(help="Where the other machine waits for helpers: HOST:PORT.")],
+    key: Annotated[str, typer.Option(help=f"The key that it shows; or {options.KEY}.")] = "",
+    processes: Annotated[
+        int, typer.Option(min=1, max=256, help="Drive from so many processes: each is a helper.")
+    ] = 1,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Staff who sign in from here, as with `run`: a file, - for standard input, or "
+            f"{options.CREDENTIALS}. They stay on this machine."
+        ),
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="A PEM file with the authority to trust.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
+    media_file: Annotated[
+        Path | None, typer.Option(help="A film to show in real media, instead of a test picture.")
+    ] = None,
+) -> None:
+    """Help another machine's run: drive a share of its patients and providers from here."""
+    from web.peers.distributed.helper import Helper, Own
+    from web.peers.distributed.messages import address
+    from web.peers.people.entry import CannotEnter
+    from web.peers.run.arrivals import PlanError
+    from web.peers.run.machines import Failed
+
+    try:
+        known = options.key(key)
+        if not known:
+            raise PlanError(f"expected the key that the other machine shows, with --key or in {options.KEY}")
+        own = Own(options.staff(credentials), ca, insecure, media_file)
+        helper = Helper(address(at), known, processes, own, say)
+        asyncio.run(helper.run())
+    except (PlanError, CannotEnter, Failed) as problem:
+        say(f"greenroom peers: {problem}")
+        raise typer.Exit(UNUSABLE) from None
+    except OSError as problem:
+        say(f"greenroom peers: {problem.filename}: {problem.strerror}")
+        raise typer.Exit(UNUSABLE) from None
+    if helper.interrupted:
+        typer.echo("Ended early: what was seen until then is told.")
+    else:
+        typer.echo(f"All is over; the report is made by {at}.")
+
+
+def say(sentence: str) -> None:
+    """To the person at the terminal, at once."""
+    print(sentence, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _reached(at: Address) -> Address:
+    """The address to type elsewhere: that of this machine, where it listens at all of them."""
+    from web.server.tls import local_addresses
+
+    try:
+        anywhere = ipaddress.ip_address(at.host).is_unspecified
+    except ValueError:
+        anywhere = False
+    found = local_addresses() if anywhere else []
+    return at._replace(host=str(found[0])) if found else at

@@ -1,0 +1,344 @@
+"""The coordinator's side of a run with helpers on other machines: who has joined, and a pipe to each process of theirs.
+
+A small WebSocket server in a thread of its own passes on what goes through the pipes, so that `Crew` sees processes
+like its own. A helper that leaves before everybody is there leaves its place to another; later its pipes say that it is
+gone. Knows nothing of what is seen, nor of credentials; who has not the key is told nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from web.peers.distributed.messages import (
+    CLOSE_S,
+    HEARTBEAT_S,
+    LARGEST,
+    OTHER_VERSION,
+    WRONG_KEY,
+    Address,
+    Broken,
+    Done,
+    FromHelper,
+    Garbled,
+    Go,
+    Join,
+    Leaving,
+    Line,
+    Lost,
+    Message,
+    News,
+    Open,
+    Over,
+    Present,
+    Ready,
+    Stop,
+    Welcome,
+    WrongKey,
+    answered,
+)
+from web.peers.run.machines import Failed
+from web.peers.run.plan import Plan, Share
+
+CHECK_S = 120.0
+"""How long a helper may take to look at the plan and at the server that it is about."""
+BIND_S = 30.0
+STRANGERS = 64
+ORDERS = 1024
+
+
+@dataclass(eq=False)
+class _Helper:
+    """A machine that has joined: its line, its shares, and the pipes that they are driven through."""
+
+    name: str
+    line: Line[FromHelper]
+    shares: list[Share]
+    present: bool = False
+    pipes: list[Connection] = field(default_factory=list)
+    over: set[int] = field(default_factory=set)
+    outbox: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(ORDERS))
+
+
+class Afar:
+    """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
+
+    `say` is told in sentences who comes and goes. `names` are those of all, `left` of those who ended their share
+    early. Raises Failed where it cannot listen, and where the plan is too long to tell.
+    """
+
+    def __init__(
+        self, at: Address, key: str, plan: Plan, shares: Sequence[Share], say: Callable[[str], None]
+    ) -> None:
+        if len(msgspec.msgpack.encode(plan.shared)) > LARGEST // 2:
+            raise Failed("the plan is too long for helpers: a recorded day of fewer arrivals is wanted")
+        self.at, self.left, self.names = at, list[str](), list[str]()
+        self._key, self._plan, self._say = key, plan, say
+        self._wanted, self._of = len(shares), shares[-1].index + 1
+        self._free = list(shares)
+        self._helpers: list[_Helper] = []
+        self._strangers = self._arrived = 0
+        self._noted = set[str]()
+        self._begun = False
+        self._deadline = time.monotonic() + CHECK_S
+        self._why = ""
+        self._bound: Future[int] = Future()
+        self._complete: Future[list[Connection]] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+        self._thread = threading.Thread(target=self._live, name="helpers", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        try:
+            self.at = self.at._replace(port=self._bound.result(BIND_S))
+        except (OSError, OverflowError) as problem:
+            self._thread.join(CLOSE_S)
+            why = os.strerror(problem.errno).lower() if isinstance(problem, OSError) and problem.errno else ""
+            raise Failed(f"cannot listen at {self.at}" + (f": {why}" if why else "")) from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Failed):
+            self._why = str(error)
+        elif error is not None:
+            self._why = "it was broken off"
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join(2 * CLOSE_S + 1)
+
+    @property
+    def joined(self) -> str:
+        """How many are there, in words."""
+        there = sum(len(helper.shares) for helper in self._helpers if helper.present)
+        return f"{there} of {self._wanted} helpers have joined"
+
+    def gather(self, within_s: float) -> list[Connection]:
+        """Wait until everybody is there. Returns the pipes, in the order of the shares. Raises Failed."""
+        self._deadline = time.monotonic() + within_s
+        try:
+            return self._complete.result(within_s)
+        except TimeoutError:
+            raise Failed(f"only {self.joined} within {within_s:g} s") from None
+        except KeyboardInterrupt:
+            raise Failed(f"ended before it began: {self.joined}") from None
+
+    # --- in the thread
+
+    def _live(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        finally:  # whatever it was, nobody waits for what does not come
+            self._bound.cancel()
+            self._complete.cancel()
+            for pipe in (pipe for helper in self._helpers for pipe in helper.pipes):
+                pipe.close()
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.router.add_get("/", self._knock)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, self.at.host, self.at.port).start()
+            except (OSError, OverflowError) as problem:
+                self._bound.set_exception(problem)
+                return
+            self._bound.set_result(runner.addresses[0][1])
+            await self._ended.wait()
+            await asyncio.gather(*(self._part(helper.line, self._why) for helper in self._helpers))
+        finally:
+            await runner.cleanup()
+
+    async def _part(self, line: Line[FromHelper], why: str) -> None:
+        with suppress(Lost, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await line.say(Over(why[:1000]))
+                await line.close()
+
+    async def _knock(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse(
+            heartbeat=HEARTBEAT_S, max_msg_size=LARGEST, compress=False, timeout=CLOSE_S
+        )
+        if not socket.can_prepare(request).ok:
+            return web.Response(
+                status=426, text="A run of greenroom peers: see greenroom peers join --help\n"
+            )
+        if self._strangers >= STRANGERS:
+            return web.Response(status=503)
+        self._strangers += 1
+        helper = None
+        try:
+            await socket.prepare(request)
+            helper = await self._admitted(socket, request.remote or "")
+        except WrongKey:
+            self._note(f"Somebody at {request.remote} came with a wrong key.")
+            await socket.close(code=WRONG_KEY)
+        except Garbled:
+            self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
+            await socket.close(code=OTHER_VERSION)
+        except (Lost, OSError, aiohttp.ClientError):
+            pass  # gone before having come
+        finally:
+            self._strangers -= 1
+        if helper is not None:
+            await self._stay(helper)
+        return socket
+
+    def _note(self, sentence: str) -> None:
+        """Say it once, and not for ever; when the run has begun the screen is the run's."""
+        if not self._begun and sentence not in self._noted and len(self._noted) < STRANGERS:
+            self._noted.add(sentence)
+            self._say(sentence)
+
+    async def _admitted(self, socket: web.WebSocketResponse, remote: str) -> _Helper | None:
+        line = await answered(socket, self._key)
+        first = await line.hear()
+        if not isinstance(first, Join):
+            raise Garbled
+        if first.processes > len(self._free):
+            await self._part(line, self._no_room(first.processes))
+            return None
+        self._arrived += 1
+        machine = "".join(letter for letter in first.machine if letter.isprintable())
+        shares, self._free = self._free[: first.processes], self._free[first.processes :]
+        helper = _Helper(f"helper {self._arrived} ({machine}, {remote})", line, shares)
+        self._helpers.append(helper)
+        return helper
+
+    def _no_room(self, processes: int) -> str:
+        left = len(self._free)
+        if not left:
+            return f"all {self._wanted} helpers have joined already"
+        return (
+            f"{left} more {'helper is' if left == 1 else 'helpers are'} wanted; found {processes} --processes"
+        )
+
+    async def _stay(self, helper: _Helper) -> None:
+        why = ""
+        writer = asyncio.create_task(self._write(helper))
+        try:
+            helper.outbox.put_nowait(self._welcome(helper))
+            await self._listen(helper)
+        except Lost as problem:
+            why = str(problem)
+            if self._begun and len(helper.over) == len(helper.pipes):
+                await self._part(helper.line, "")
+        except (Garbled, WrongKey):
+            why = "it says what cannot be understood"
+            await self._part(helper.line, "what was said is not understood: is it the same Greenroom?")
+        finally:
+            writer.cancel()
+            await self._gone(helper, why)
+
+    def _welcome(self, helper: _Helper) -> Welcome:
+        return Welcome(
+            plan=self._plan.shared,
+            shares=tuple(share.index for share in helper.shares),
+            digests=tuple(share.digest for share in helper.shares),
+            of=self._of,
+            greenroom=version("greenroom"),
+            within_s=max(0.0, self._deadline - time.monotonic()),
+        )
+
+    async def _write(self, helper: _Helper) -> None:
+        try:
+            while True:
+                await helper.line.say(await helper.outbox.get())
+        except Lost:
+            await helper.line.close()  # who listens to it hears of that
+
+    async def _listen(self, helper: _Helper) -> None:
+        if not isinstance(said := await helper.line.hear(CHECK_S), Present):
+            raise Lost(said.why) if isinstance(said, Leaving) else Garbled
+        helper.present = True
+        self._say(f"{self.joined}: {helper.name} is there.")
+        if sum(len(one.shares) for one in self._helpers if one.present) == self._wanted:
+            self._begin()
+        while True:
+            said = await helper.line.hear(None)
+            if isinstance(said, Leaving):
+                if not self._begun:
+                    raise Lost(said.why)
+                self.left.append(helper.name)
+            else:
+                await self._pass_on(helper, said)
+            if helper.name in self.left and len(helper.over) == len(helper.pipes):
+                raise Lost("its user ended it")
+
+    def _begin(self) -> None:
+        self._begun = True
+        pipes: dict[int, Connection] = {}
+        for helper in self._helpers:
+            self.names.append(helper.name)
+            for number, share in enumerate(helper.shares):
+                pipes[share.index], theirs = multiprocessing.Pipe()
+                helper.pipes.append(theirs)
+                self._loop.add_reader(theirs.fileno(), self._order, helper, number)
+            helper.outbox.put_nowait(Open())
+        self._complete.set_result([pipes[index] for index in sorted(pipes)])
+
+    def _order(self, helper: _Helper, process: int) -> None:
+        pipe = helper.pipes[process]
+        try:
+            kind, *rest = pipe.recv()
+        except (EOFError, OSError):
+            self._loop.remove_reader(pipe.fileno())
+            return
+        with suppress(asyncio.QueueFull):  # to stop once more says nothing new
+            helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
+
+    async def _pass_on(self, helper: _Helper, said: FromHelper) -> None:
+        match said:
+            case Ready(process):
+                told: tuple[str, str | bytes] = "ready", ""
+            case News(process, lines):
+                told = "news", lines
+            case Done(process, lines):
+                told = "done", lines
+            case Broken(process, why):
+                told = "failed", f"{helper.name}: {why}"
+            case _:
+                raise Garbled
+        if process >= len(helper.pipes) or process in helper.over:
+            raise Garbled
+        if told[0] in ("done", "failed"):
+            helper.over.add(process)
+        await self._tell(helper.pipes[process], told)
+
+    @staticmethod
+    async def _tell(pipe: Connection, told: tuple[str, str | bytes]) -> None:
+        """Into the pipe, however long whoever reads it takes; the helper's own line waits for that, nobody else's."""
+        with suppress(OSError):
+            await asyncio.to_thread(pipe.send, told)
+
+    async def _gone(self, helper: _Helper, why: str) -> None:
+        self._helpers.remove(helper)
+        if self._begun and helper.pipes:
+            for number, pipe in enumerate(helper.pipes):
+                self._loop.remove_reader(pipe.fileno())
+                if number not in helper.over:
+                    await self._tell(pipe, ("failed", f"{helper.name} is gone: {why}"))
+                pipe.close()
+            return
+        self._free = sorted([*self._free, *helper.shares], key=lambda share: share.index)
+        if not self._ended.is_set():
+            self._note(f"{self.joined}: {helper.name} has left: {why}")

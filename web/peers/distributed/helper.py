@@ -1,0 +1,293 @@
+"""A helper's side of a run that another machine coordinates: the same processes as there, their pipes led over a line.
+
+Knows how to join, to look whether the plan means the same here, to pass orders down and what was seen up, and to end
+cleanly: when told to, when its own user says so, and when the coordinator is gone. Its staff's credentials stay here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+
+from web.peers.distributed.messages import (
+    ANSWER_S,
+    CLOSE_S,
+    HEARTBEAT_S,
+    LARGEST,
+    OTHER_VERSION,
+    WRONG_KEY,
+    Address,
+    Broken,
+    Done,
+    FromCoordinator,
+    Garbled,
+    Go,
+    Join,
+    Leaving,
+    Line,
+    Lost,
+    Message,
+    News,
+    Open,
+    Over,
+    Present,
+    Ready,
+    Stop,
+    Welcome,
+    WrongKey,
+    greeted,
+    pieces,
+)
+from web.peers.people.entry import CannotEnter, Clinic
+from web.peers.run.arrivals import PlanError
+from web.peers.run.machines import DIED, GOODBYE_S, READY_S, SIGNALS, Failed, begin, end
+from web.peers.run.plan import Credential, Plan, Share
+
+OUTBOX = 1000
+"""How many messages may wait for a slow line: minutes of them. A line that is slower still ends the helper."""
+
+
+class Own(NamedTuple):
+    """What is this machine's own in a plan."""
+
+    credentials: tuple[Credential, ...] = ()
+    ca: Path | None = None
+    insecure: bool = False
+    media_file: Path | None = None
+
+
+class Helper:
+    """This machine's part in another's run: `run` is all of it. `say` is told in sentences how far it is."""
+
+    def __init__(self, at: Address, key: str, processes: int, own: Own, say: Callable[[str], None]) -> None:
+        self.interrupted = False
+        self._at, self._key, self._count, self._own, self._say = at, key, processes, own, say
+        self._pipes: list[Connection] = []
+        self._processes: list[BaseProcess] = []
+        self._problem = ""
+        self._at_once = False
+        self._outbox: asyncio.Queue[Message | None] = asyncio.Queue(OUTBOX)
+        self._limit: asyncio.Timeout | None = None
+
+    async def run(self) -> None:
+        """Join, play, and return when all is told. Raises Failed, PlanError, CannotEnter."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._interrupt, task)
+        try:
+            await self._run()
+        except asyncio.CancelledError:
+            if not self.interrupted:
+                raise
+            task.uncancel()
+            raise Failed("ended at once" if self._pipes else "left before the run began") from None
+        except Lost as problem:
+            codes = {WRONG_KEY: f"{self._at} does not know this key", OTHER_VERSION: self._other_version()}
+            why = codes.get(problem.code or 0, f"the coordinator at {self._at} is gone: {problem}")
+            raise Failed(why) from None
+        except WrongKey:
+            raise Failed(f"{self._at} does not know this key") from None
+        except Garbled:
+            raise Failed(self._other_version()) from None
+        finally:
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _other_version(self, there: str = "") -> str:
+        return (
+            f"the plan at {self._at} is not understood here: is it the same Greenroom there? Here is "
+            f"{version('greenroom')}" + (f", there {there}" if there else "")
+        )
+
+    def _interrupt(self, task: asyncio.Task[None]) -> None:
+        again, self.interrupted = self.interrupted, True
+        if again or not self._pipes:
+            self._at_once = again
+            task.cancel()
+            return
+        self._put(Leaving("its user ended it"))
+        self._stop()
+
+    async def _run(self) -> None:
+        async with aiohttp.ClientSession() as http:
+            line = await self._line(http)
+            try:
+                shares, within_s = await self._joined(line)
+                await self._await_everybody(line, within_s)
+                await self._drive(line, shares)
+            except (PlanError, CannotEnter) as problem:
+                await self._leave(line, str(problem))
+                raise
+            except asyncio.CancelledError:
+                await self._leave(line, "its user ended it")
+                raise
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_S):
+                        await line.close()
+
+    async def _leave(self, line: Line[FromCoordinator], why: str) -> None:
+        with suppress(Lost, TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await line.say(Leaving(why[:1000]))
+
+    async def _line(self, http: aiohttp.ClientSession) -> Line[FromCoordinator]:
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                found = await http.ws_connect(
+                    f"http://{self._at}/",
+                    heartbeat=HEARTBEAT_S,
+                    max_msg_size=LARGEST,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
+                )
+        except (aiohttp.WSServerHandshakeError, aiohttp.ClientResponseError):
+            raise Failed(f"{self._at} is no run that waits for helpers") from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            raise Failed(f"nobody waits for helpers at {self._at}") from None
+        return await greeted(found, self._key)
+
+    async def _joined(self, line: Line[FromCoordinator]) -> tuple[list[Share], float]:
+        await line.say(Join(socket.gethostname()[:80], version("greenroom"), self._count))
+        welcome = await self._heard(line, ANSWER_S)
+        if not isinstance(welcome, Welcome):
+            raise Garbled
+        plan = Plan.on_this_machine(welcome.plan, **self._own._asdict())
+        shares = [plan.share(index, welcome.of) for index in welcome.shares]
+        if [share.digest for share in shares] != list(welcome.digests):
+            raise PlanError(self._other_version(welcome.greenroom))
+        self._say(f"Joined the run at {self._at}, against {plan.url}.")
+        await Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure).check()
+        await line.say(Present())
+        return shares, welcome.within_s
+
+    async def _await_everybody(self, line: Line[FromCoordinator], within_s: float) -> None:
+        self._say("Waiting for the other helpers.")
+        if not isinstance(await self._heard(line, within_s + ANSWER_S), Open):
+            raise Garbled
+
+    async def _heard(self, line: Line[FromCoordinator], within_s: float | None) -> FromCoordinator:
+        said = await line.hear(within_s)
+        if isinstance(said, Over):
+            raise Failed(f"the run at {self._at} does without: {said.why}")
+        return said
+
+    # --- the processes
+
+    async def _drive(self, line: Line[FromCoordinator], shares: list[Share]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            for number, share in enumerate(shares):
+                pipe, process = begin(share)
+                self._pipes.append(pipe)
+                self._processes.append(process)
+                loop.add_reader(pipe.fileno(), self._told, number)
+            people = sum(len(share.visitors) for share in shares)
+            self._say(f"The staff signs in; {people} patients will come from here.")
+            await self._pass_on(line)
+        finally:
+            for pipe in self._pipes:
+                loop.remove_reader(pipe.fileno())
+            # Without a pipe people say goodbye by themselves; when Ctrl-C comes again nobody waits for that.
+            patience_s = 0.0 if self._at_once else GOODBYE_S
+            try:
+                await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
+            except asyncio.CancelledError:
+                for process in self._processes:
+                    process.kill()
+                raise
+
+    async def _pass_on(self, line: Line[FromCoordinator]) -> None:
+        hearing = asyncio.create_task(self._hear(line))
+        telling = asyncio.create_task(self._tell(line))
+        try:
+            async with asyncio.timeout(None) as self._limit:
+                ended, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+        except TimeoutError:
+            raise Failed(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
+        finally:
+            self._limit = None
+            hearing.cancel()
+            telling.cancel()
+            await asyncio.gather(hearing, telling, return_exceptions=True)
+        if self._problem:
+            raise Failed(self._problem)
+
+    async def _hear(self, line: Line[FromCoordinator]) -> None:
+        """Orders go down; returns when the run is over."""
+        unbegun = set(range(len(self._pipes)))
+        while True:
+            # The coordinator gives up on a staff that is not On-Call; once all play it has nothing to say for hours.
+            match await line.hear(READY_S + 2 * ANSWER_S if unbegun else None):
+                case Over(why):
+                    if why:
+                        raise Failed(f"the run at {self._at} was ended: {why}")
+                    return
+                case Go(process, in_s, ago_s) if process in unbegun:
+                    unbegun.remove(process)
+                    self._order(process, "go", in_s, ago_s)
+                    if not unbegun:
+                        self._say(f"It begins in {in_s:.0f} s." if in_s >= 1 else "It has begun.")
+                case Stop(process) if process < len(self._pipes):
+                    self._order(process, "stop")
+                    self._goodbye_within()
+                case _:
+                    raise Garbled
+
+    async def _tell(self, line: Line[FromCoordinator]) -> None:
+        """What was seen goes up; returns when that was the last, since something has gone wrong here."""
+        while (message := await self._outbox.get()) is not None:
+            await line.say(message)
+
+    def _told(self, process: int) -> None:
+        """A process has said something, or died."""
+        try:
+            kind, said = self._pipes[process].recv()
+        except (EOFError, OSError):
+            kind, said = "failed", DIED
+        if kind == "ready":
+            self._put(Ready(process))
+        elif kind == "failed":
+            self._problem = self._problem or said
+            self._put(Broken(process, said[:1000]))
+        else:
+            *most, last = pieces(said)
+            for piece in most:
+                self._put(News(process, piece))
+            self._put((Done if kind == "done" else News)(process, last))
+        if kind in ("done", "failed"):
+            asyncio.get_running_loop().remove_reader(self._pipes[process].fileno())
+        if self._problem:
+            self._put(None)
+
+    def _put(self, message: Message | None) -> None:
+        try:
+            self._outbox.put_nowait(message)
+        except asyncio.QueueFull:
+            self._problem = f"the line to {self._at} is too slow for what is seen here"
+            if self._limit is not None:
+                self._limit.reschedule(0)
+
+    def _stop(self) -> None:
+        for process in range(len(self._pipes)):
+            self._order(process, "stop")
+        self._goodbye_within()
+
+    def _goodbye_within(self) -> None:
+        if self._limit is not None and self._limit.when() is None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
+
+    def _order(self, process: int, *order: object) -> None:
+        with suppress(OSError):  # it has died, and the end of its pipe says so
+            self._pipes[process].send(order)

@@ -1,0 +1,1 @@
+"""What synthetic people send and see in a call."""

@@ -1,0 +1,246 @@
+"""Light media: a socket with real ICE, DTLS and SRTP that sends packets of a call's sizes and pace, encoding nothing.
+
+Knows the pace of a call (30 frames and 110 video packets a second, 50 of sound) and how to keep it for hundreds of
+people on one timer. What a packet costs is all that matters here. Before `start` there is only what a disabled track
+sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import os
+import random
+import time
+from collections.abc import Callable
+from struct import Struct
+from weakref import WeakKeyDictionary
+
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Probe
+from media.protocols.codecs import OPUS, VP8
+from media.transport import srtp
+from media.transport.dtls import Identity
+from media.transport.srtp import best_binding
+from web.peers.media.media import Flow, until
+
+FRAMES_PER_S, VIDEO_PER_S = 30, 110
+VIDEO_BYTES, AUDIO_BYTES = 1188, 108
+BLACK_BYTES, SILENCE_BYTES = 60, 12
+BLACK_EVERY = 6  # of black frames, every so-manieth is worth a packet
+KEYFRAME_PACKETS = 8
+FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
+LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
+LATE_S = 0.1  # a driver that is later than this leaves packets out, rather than sending them in a flood
+FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
+_REPORT = Struct("!BBHIIIIII")
+_AUDIO, _VIDEO = (
+    Struct("!BBHII"),
+    Struct("!BBHII2s"),
+)  # RFC 3550 §5.1; with the first bytes of VP8 (RFC 7741 §4.2)
+
+
+class Speaker(Probe):
+    """One leg: sends, answers the relay's requests for a keyframe, and counts what comes."""
+
+    def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
+        super().__init__(best_binding(), identity, host)
+        self.flow = flow
+        self.on = False
+        self.on_rtcp = self._feedback
+        self._changed = changed
+        self._sequence = itertools.count(random.getrandbits(14))
+        self._audio_sequence = itertools.count(random.getrandbits(14))
+        self._number = itertools.count()
+        self._owed = 0.0
+        self._wants_keyframe = True
+        self._was_ready = False
+        self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
+
+    def look(self, now: float) -> float:
+        """ICE and DTLS go on; returns in how many s to come again, as all of these do."""
+        self.tick(now)
+        return KEEP_S if self.ready else LOOK_S
+
+    def frame(self, now: float) -> float:
+        """One video frame: three or four packets, more for a keyframe; of black, a small one now and then."""
+        if not self.ready:
+            return FRAME_S
+        key, self._wants_keyframe = self._wants_keyframe, False
+        if self.on:
+            self._owed += VIDEO_PER_S / FRAMES_PER_S
+            count, self._owed = int(self._owed), self._owed % 1
+            count, size = KEYFRAME_PACKETS if key else count, VIDEO_BYTES
+        else:
+            count, size = int(key or next(self._number) % BLACK_EVERY == 0), BLACK_BYTES
+        timestamp = int(now * VP8.clock_rate) & 0xFFFFFFFF
+        for place in range(count):
+            begin = VP8_KEYFRAME if key and place == 0 else VP8_DELTA
+            marked = VP8.payload_type | (0x80 if place == count - 1 else 0)
+            sequence = next(self._sequence) & 0xFFFF
+            _VIDEO.pack_into(self._buffer, 0, 0x80, marked, sequence, timestamp, self.video_ssrc, begin)
+            self._emit(_AUDIO.size + size)
+        return FRAME_S
+
+    def sound(self, now: float) -> float:
+        """20 ms of sound or silence."""
+        if self.ready:
+            timestamp = int(now * OPUS.clock_rate) & 0xFFFFFFFF
+            sequence = next(self._audio_sequence) & 0xFFFF
+            _AUDIO.pack_into(self._buffer, 0, 0x80, OPUS.payload_type, sequence, timestamp, self.audio_ssrc)
+            self._emit(_AUDIO.size + (AUDIO_BYTES if self.on else SILENCE_BYTES))
+        return AUDIO_S
+
+    def _emit(self, size: int) -> None:
+        """Encrypt and send what stands in the buffer: a header that was just written, and noise left from before."""
+        self._length[0] = size
+        if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
+            self.sent += 1
+            try:
+                self.sock.send(self._view[: self._length[0]])
+            except OSError:
+                return  # lost, as on any wire
+
+    def report(self, now: float) -> float:
+        """A sender report (RFC 3550 §6.4.1)."""
+        if self.ready:
+            seconds = int(time.time()) & 0xFFFFFFFF
+            self.send_rtcp(_REPORT.pack(0x80, 200, 6, self.video_ssrc, seconds, 0, 0, self.sent, 0))
+        return REPORT_S
+
+    def keyframe(self) -> None:
+        """The next frame can be shown without those before it."""
+        self._wants_keyframe = True
+
+    def readable(self) -> None:
+        """As the probe's; says so once when the leg is ready."""
+        super().readable()
+        if self.ready and not self._was_ready:
+            self._was_ready = True
+            self._changed()
+
+    def _feedback(self, count: int, packet_type: int, packet: bytes) -> None:
+        if packet_type == FEEDBACK and count in (PLI, FIR):
+            self._wants_keyframe = True
+            if self.on:
+                self.frame(time.monotonic())  # an encoder does not wait for its next frame's time either
+
+    def _media(self, size: int) -> None:
+        kind = self._buffer[1]
+        if kind < 192 or kind > 223:
+            self.flow.packets += 1
+            if kind & 0x7F == VP8.payload_type and self.flow.came(time.monotonic()):
+                self._changed()
+            self.received += 1
+            return
+        super()._media(size)
+
+
+Work = Callable[[Speaker, float], float]
+WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.report)
+
+
+class Pacer:
+    """One timer for all light media of a loop: what is due within the same few milliseconds is sent together."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.identity = Identity(0.0)  # a certificate each would cost more than the handshake
+        self._loop = loop
+        self._due: list[tuple[float, int, Speaker, Work]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, speaker: Speaker) -> None:
+        """Keep this one's pace until it is removed, and read its socket."""
+        now = time.monotonic()
+        self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
+        for work in WORK:
+            # Spread, or all would send in the same instant.
+            at = now if work is Speaker.look else now + random.random() * FRAME_S  # noqa: S311
+            heapq.heappush(self._due, (at, next(self._order), speaker, work))
+        if self._timer is None:
+            self._timer = self._loop.call_later(0, self._wake)
+
+    def remove(self, speaker: Speaker) -> None:
+        """Nothing is sent or read any more; the socket is closed."""
+        self._loop.remove_reader(speaker.sock.fileno())
+        speaker.close()
+        self._due = [entry for entry in self._due if entry[2] is not speaker]
+        heapq.heapify(self._due)
+
+    def _wake(self) -> None:
+        now, due = time.monotonic(), self._due
+        while due and due[0][0] <= now:
+            at, order, speaker, work = due[0]
+            heapq.heapreplace(due, (max(at, now - LATE_S) + work(speaker, now), order, speaker, work))
+        self._timer = self._loop.call_later(WAKE_S, self._wake) if due else None
+
+
+PACERS: WeakKeyDictionary[asyncio.AbstractEventLoop, Pacer] = WeakKeyDictionary()
+
+
+def pacer() -> Pacer:
+    """The running loop's."""
+    loop = asyncio.get_running_loop()
+    if loop not in PACERS:
+        PACERS[loop] = Pacer(loop)
+    return PACERS[loop]
+
+
+class LightMedia:
+    """See the module, and `web.peers.media.media.Media`."""
+
+    def __init__(self, changed: Callable[[], None], flow: Flow | None = None) -> None:
+        self.flow = flow or Flow()
+        self._tell = changed
+        self._ready = asyncio.Event()
+        self._on = False
+        self._speaker: Speaker | None = None
+
+    async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
+        """See Media. A fresh offer begins anew, on a socket of its own. Raises ValueError at an offer without UDP."""
+        if self._speaker is None or fresh:
+            await self.close()
+            self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
+            self._speaker.on = self._on
+            answer = self._speaker.answer(offer)
+            self._speaker.sock.connect(self._speaker.remote)
+            pacer().add(self._speaker)
+            return answer
+        return self._speaker.answer(offer)
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """See Media."""
+        await until(lambda: self._speaker is not None and self._speaker.ready, self._ready, timeout_s)
+
+    def start(self) -> None:
+        """See Media."""
+        self._switch(on=True)
+
+    def stop(self) -> None:
+        """See Media."""
+        self._switch(on=False)
+
+    async def close(self) -> None:
+        """See Media."""
+        if self._speaker is not None:
+            pacer().remove(self._speaker)
+            self._speaker = None
+
+    def _switch(self, *, on: bool) -> None:
+        self._on = on
+        if self._speaker is not None:
+            self._speaker.on = on
+            self._speaker.keyframe()
+
+    def _changed(self) -> None:
+        self._ready.set()
+        self._tell()
+
+
+def local_address(offer: str) -> str:
+    """Where to bind so that the offer's first candidate can be reached: any address of its kind, or loopback's own."""
+    hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
+    if not hosts or hosts[0].startswith("127."):
+        return "127.0.0.1"
+    return "::" if ":" in hosts[0] else "0.0.0.0"  # noqa: S104 - a client's socket

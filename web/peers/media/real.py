@@ -1,0 +1,132 @@
+"""Real media: an aiortc peer that encodes and decodes VP8 and Opus, from a generated picture and tone or from a file.
+
+Knows `media.peers.aiortc_peer` and how a file becomes tracks that are black and silent until `start`. aiortc cannot
+renegotiate a connection that the other side restarts, so it joins anew instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aiortc import MediaStreamError, MediaStreamTrack
+from aiortc.contrib.media import MediaPlayer
+from av import AudioFrame, VideoFrame
+from av.error import FFmpegError
+
+from media.peers.aiortc_peer import Switched, SyntheticParty
+from web.peers.media.media import Flow
+from web.peers.run.arrivals import PlanError
+
+BLACK = 16
+
+
+class Gated(Switched):
+    """A file's picture or sound, played again and again; black or silent until `enabled`, as a disabled track in a
+    browser is.
+
+    The file is opened anew for each time: aiortc's own loop begins again at time 0, which no encoder takes, and reads
+    ahead without end.
+    """
+
+    def __init__(self, file: Path, kind: str) -> None:
+        """Raises PlanError if the file has no such track."""
+        super().__init__()
+        self.kind = kind
+        self._file = file
+        self._source = self._opened()
+        self._began = 0  # the times of the file are counted from here
+        self._next = 0
+        self._last = -1
+
+    def _opened(self) -> MediaStreamTrack:
+        try:
+            player = MediaPlayer(str(self._file))
+        except (OSError, FFmpegError):
+            raise PlanError(f"expected a file with picture or sound; found {self._file}") from None
+        track: MediaStreamTrack | None = player.video if self.kind == "video" else player.audio
+        if track is None:
+            raise PlanError(f"expected a file with {self.kind}; found {self._file}")
+        return track
+
+    async def recv(self) -> VideoFrame | AudioFrame:
+        """The next frame, at its time. Raises MediaStreamError at the end."""
+        try:
+            frame = await self._source.recv()
+        except MediaStreamError:
+            if self.readyState != "live" or self._next == self._began:
+                raise  # stopped, or a file without a frame
+            self._began, self._source = self._next, self._opened()
+            frame = await self._source.recv()
+        assert isinstance(frame, VideoFrame | AudioFrame)
+        at = max(self._began + (frame.pts or 0), self._last + 1)
+        self._next, self._last = at + max(1, at - self._last), at
+        frame.pts = at
+        if not self.enabled and isinstance(frame, VideoFrame):
+            return _black(frame)
+        if not self.enabled and isinstance(frame, AudioFrame):
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+        return frame
+
+    def stop(self) -> None:
+        """The file is closed."""
+        super().stop()
+        self._source.stop()
+
+
+def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
+    """The file's picture and sound. Raises PlanError if it has neither."""
+    found: list[Gated | None] = []
+    problem: PlanError | None = None
+    for kind in ("video", "audio"):
+        try:
+            found.append(Gated(file, kind))
+        except PlanError as none:
+            problem = none
+            found.append(None)
+    if found == [None, None] and problem is not None:
+        raise PlanError(f"expected a file with picture or sound; found {file}")
+    return found[0], found[1]
+
+
+class RealMedia(SyntheticParty):
+    """See the module, and `web.peers.media.media.Media`."""
+
+    def __init__(
+        self, changed: Callable[[], None], file: Path | None = None, flow: Flow | None = None
+    ) -> None:
+        picture, sound = tracks(file) if file is not None else (None, None)
+        super().__init__(picture, sound)
+        self.flow = flow or Flow()
+        self._tell = changed
+        self._answered = False
+
+    async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
+        """See Media."""
+        if self._answered and not fresh:
+            return None
+        self._answered = True
+        return await self.answer(offer)
+
+    def _saw(self, frame: VideoFrame) -> None:
+        before = self.pictures_decoded
+        super()._saw(frame)
+        self.flow.frames += 1
+        self.flow.pictures += self.pictures_decoded - before
+        if self.flow.came(time.monotonic()):
+            self._tell()
+
+    def _heard(self, frame: AudioFrame) -> None:
+        before = self.audio_energy
+        super()._heard(frame)
+        self.flow.sound += self.audio_energy - before
+
+
+def _black(frame: VideoFrame) -> VideoFrame:
+    black = VideoFrame(frame.width, frame.height, "yuv420p")
+    for plane, level in zip(black.planes, (BLACK, 128, 128), strict=True):
+        plane.update(bytes([level]) * plane.buffer_size)
+    black.pts, black.time_base = frame.pts, frame.time_base
+    return black

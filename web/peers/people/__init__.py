@@ -1,0 +1,1 @@
+"""Synthetic patients and providers: what each does and sees."""

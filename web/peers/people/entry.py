@@ -1,0 +1,302 @@
+"""Getting in over HTTP as a browser does: pages, forms, cookies, Origin, and the WebSocket beside them.
+
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. Knows what a server that
+is no Greenroom, is not there or is not trusted looks like, and says so in a sentence. Knows nothing of what is said on
+the WebSocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+from urllib.parse import quote_plus, urlsplit
+
+import aiohttp
+
+from web.peers.people.wire import Answer, NotHttp, Wire
+
+TIMEOUT_S = 30.0
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+OPTION = re.compile(r'<option value="([^"]+)"')
+PROBLEM = re.compile(r'<span class="wrong" id="([a-z_]+)-wrong">')
+PORTS = {"http": 80, "https": 443}
+
+
+class CannotEnter(Exception):
+    """There is no way in; the text is one clear sentence for the person who wants it."""
+
+
+class Page(NamedTuple):
+    """An answer: its status, where it leads on to ("" for nowhere), and its text."""
+
+    status: int
+    location: str
+    text: str
+
+
+class Clinic:
+    """An organisation on a server, which many browsers may share.
+
+    `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
+    PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where it is none.
+    `timeout_s` is how long a page may take. An async context manager, for those who use its `http`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        organisation: str | None = None,
+        *,
+        ca: Path | None = None,
+        insecure: bool = False,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        parts = urlsplit(url if "//" in url else f"//{url}")
+        try:
+            port = parts.port or PORTS.get(parts.scheme)
+        except ValueError:
+            port = None
+        if port is None or not parts.hostname:
+            raise CannotEnter(
+                f"expected the address of a server, like https://visits.example.org; found {url}"
+            )
+        if parts.username or parts.password or parts.query:
+            raise CannotEnter("expected an address without credentials or a query")
+        self.host, self.port = parts.hostname, port
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.authority = parts.netloc
+        self.timeout_s = timeout_s
+        self.organisation = organisation or parts.path.strip("/").split("/")[0]
+        if self.organisation and not SLUG.fullmatch(self.organisation):
+            raise CannotEnter(f"expected an organisation’s slug, like riverside; found {self.organisation}")
+        self.ssl: ssl.SSLContext | bool = _trust(ca, insecure) if parts.scheme == "https" else True
+        self._http: aiohttp.ClientSession | None = None
+        self._addresses: itertools.cycle[str] | None = None
+        self._language = ""
+
+    async def connect(self) -> Wire:
+        """A new connection to the server. Raises CannotEnter."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                if self._addresses is None:
+                    # Asked once, not for each of thousands; where there are several addresses they take turns.
+                    found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+                    self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
+                name = self.host if self.ssl is not True else None
+                _, wire = await loop.create_connection(
+                    Wire,
+                    next(self._addresses),
+                    self.port,
+                    ssl=None if self.ssl is True else self.ssl,
+                    server_hostname=name,
+                )
+        except (OSError, TimeoutError) as problem:
+            raise CannotEnter(sentence(problem, self.origin)) from problem
+        return wire
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """Connections for a client of one's own, without cookies; opened with the first use in a running loop."""
+        if self._http is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl)
+            self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=connector)
+        return self._http
+
+    @property
+    def socket_url(self) -> str:
+        """The address of the organisation's WebSocket."""
+        return f"{self.origin}{self.path}/ws"
+
+    async def close(self) -> None:
+        """Let go of what `http` opened."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @property
+    def path(self) -> str:
+        """Where the organisation's pages begin."""
+        return f"/{self.organisation}"
+
+    async def check(self) -> None:
+        """Return if this is a Greenroom with this organisation. Raises CannotEnter, saying what is wrong instead."""
+        browser = Browser(self)
+        try:
+            await self._check(browser)
+        finally:
+            browser.close()
+
+    async def _check(self, browser: Browser) -> None:
+        alive = await browser.get("/healthz")
+        if alive.status != 200 or '"status"' not in alive.text or "alive" not in alive.text:
+            raise CannotEnter(f"{self.origin} is not a Greenroom server: nothing of it is at /healthz")
+        if not self.organisation:
+            start = await browser.get("/")
+            self.organisation = start.location.strip("/")
+            if not SLUG.fullmatch(self.organisation):
+                raise CannotEnter(f"say which organisation of {self.origin} is meant, with --organisation")
+        page = await browser.get(self.path)
+        if page.status == 404:
+            raise CannotEnter(f"there is no organisation {self.organisation} at {self.origin}")
+        # A socket's address that is visited without an upgrade asks for one, of the server's own pages only.
+        door = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
+        if door.status == 403:
+            raise CannotEnter(
+                f"{self.origin} is not the address that the server knows itself by: see server.public_url"
+            )
+        if door.status != 426:
+            raise CannotEnter(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
+
+    async def language(self, browser: Browser) -> str:
+        """The first language of the organisation's patient information. Raises CannotEnter where Meet Now is closed."""
+        if not self._language:
+            page = await browser.get(f"{self.path}/information")
+            _, _, select = page.text.partition('name="language"')
+            found = OPTION.search(select)
+            if page.status != 200 or found is None:
+                raise CannotEnter(f"Meet Now is closed at {self.origin}{self.path}")
+            self._language = found[1]
+        return self._language
+
+
+class Browser:
+    """One person's browser: its cookies, and requests as the clinic's own pages make them, one after the other."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self.clinic = clinic
+        self.cookies: dict[str, str] = {}
+        self._wire: Wire | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What identifies this browser to a WebSocket: Cookie and Origin."""
+        headers = {"Origin": self.clinic.origin}
+        if self.cookies:
+            headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return headers
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Page:
+        """GET a page, without following where it leads. Raises CannotEnter where there is no answer."""
+        return await self._ask(self._head("GET", path, headers or {}))
+
+    async def post(self, path: str, form: Mapping[str, str]) -> Page:
+        """Send a form of the clinic's. Raises CannotEnter where there is no answer."""
+        body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
+        headers = {
+            "Origin": self.clinic.origin,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Content-Length": str(len(body)),
+        }
+        return await self._ask(self._head("POST", path, headers), body)
+
+    async def socket(self) -> Wire:
+        """The organisation's WebSocket, on the connection that the pages came by. Raises CannotEnter."""
+        wire, self._wire = self._wire, None
+        head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
+        try:
+            async with asyncio.timeout(self.clinic.timeout_s):
+                if wire is not None and not wire.closed:
+                    try:
+                        await wire.upgrade(head)
+                    except NotHttp:
+                        wire.abort()  # it was closed for having been quiet; a refusal comes again
+                    else:
+                        return wire
+                wire = await self.clinic.connect()
+                await wire.upgrade(head)
+                return wire
+        except (NotHttp, TimeoutError) as problem:
+            if wire is not None:
+                wire.abort()
+            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
+
+    def close(self) -> None:
+        """Let go of the connection. What is asked next opens another."""
+        if self._wire is not None:
+            self._wire.abort()
+            self._wire = None
+
+    def _head(self, method: str, path: str, headers: Mapping[str, str]) -> str:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {self.clinic.authority}", "User-Agent: greenroom-peers"]
+        if self.cookies:
+            lines.append(f"Cookie: {self.headers['Cookie']}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join(lines) + "\r\n"
+
+    async def _ask(self, head: str, body: bytes = b"") -> Page:
+        try:
+            async with asyncio.timeout(self.clinic.timeout_s):
+                answer = await self._answered(head, body)
+        except (NotHttp, TimeoutError) as problem:
+            self.close()
+            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
+        self._take(answer.headers.get("set-cookie", "").split("\n"))
+        return Page(answer.status, answer.headers.get("location", ""), answer.body.decode("utf-8", "replace"))
+
+    async def _answered(self, head: str, body: bytes) -> Answer:
+        if self._wire is not None and not self._wire.closed:
+            try:
+                return await self._wire.ask(head, body)
+            except NotHttp:
+                self.close()  # closed for having been quiet, just as this was sent: browsers ask again, too
+        self._wire = await self.clinic.connect()
+        return await self._wire.ask(head, body)
+
+    def _take(self, given: list[str]) -> None:
+        for cookie in given:
+            pair, _, attributes = cookie.partition(";")
+            name, _, value = pair.strip().partition("=")
+            if value.strip('"') and "max-age=0" not in attributes.lower():
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+
+
+def sentence(problem: Any, origin: str) -> str:
+    """What an error of the network means to somebody who named the address `origin`."""
+    host = urlsplit(origin).hostname
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        why = problem.verify_message or "it cannot be verified"
+        return f"the certificate of {origin} is not trusted ({why}): name its authority with --ca, or say --insecure"
+    if isinstance(problem, ssl.SSLError):
+        return f"{origin} does not speak TLS: is it http://?"
+    if isinstance(problem, socket.gaierror):
+        return f"there is no host {host}"
+    if isinstance(problem, TimeoutError):
+        return f"{origin} did not answer in time"
+    if isinstance(problem, NotHttp):
+        return f"{origin} does not answer as a web server does ({problem})"
+    if origin.startswith("https") and isinstance(problem, ConnectionResetError | ConnectionAbortedError):
+        return f"{origin} does not speak TLS: is it http://?"
+    return f"nobody answers at {origin}: is the address right, and Greenroom running?"
+
+
+def wrong_fields(page: Page) -> list[str]:
+    """The names of the fields that a form, shown again, calls wrong."""
+    return PROBLEM.findall(page.text)
+
+
+def _trust(ca: Path | None, insecure: bool) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif ca is not None:
+        try:
+            context.load_verify_locations(ca)
+        except (OSError, ssl.SSLError):
+            raise CannotEnter(f"expected a PEM file with certificates after --ca; found {ca}") from None
+    return context

@@ -1,0 +1,276 @@
+"""Patients and providers to script: `async with Patient(url) as p: await p.meet_now(); …` reads as the story goes.
+
+`Patient` and `Provider` do what people do, `Room` is a visit that one of them is in; what they met with stands in
+`seen`, `at` and `Room.flow`. Knows the pages' forms and the queue. Faults on
+purpose are methods of `Person` and `Room`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from web.peers.people.answers import asked, information, plausible
+from web.peers.people.entry import CannotEnter, Clinic, wrong_fields
+from web.peers.people.person import Person, Refused, Seen
+from web.peers.people.room import Ended, Room
+
+__all__ = ["CannotEnter", "Clinic", "Ended", "Patient", "Person", "Provider", "Refused", "Room", "Seen"]
+
+BUSY_S = 2.0
+WITHDRAW_S = 10.0
+TRIES = 5
+
+
+class Patient(Person):
+    """Somebody who wants to be seen now. `number` tells them apart; the rest of `how` is `Person`'s."""
+
+    role: ClassVar[str] = "patient"
+
+    def __init__(self, at: Clinic | str, *, number: int = 1, **how: Any) -> None:
+        super().__init__(at, **how)
+        self.number = number
+        self.name = ""
+
+    @property
+    def room(self) -> Room:
+        """The visit. Raises LookupError before Meet Now."""
+        if not self.rooms:
+            raise LookupError("there is no visit before meet_now()")
+        return next(iter(self.rooms.values()))
+
+    @property
+    def page(self) -> str:
+        """The visit's page."""
+        return f"{self.clinic.path}/visit"
+
+    @property
+    def waited_s(self) -> float:
+        """From sending the patient information to being pulled in, in s."""
+        return self.room.at["claimed"] - self.at["meet_now"]
+
+    async def arrive(self) -> None:
+        """Open the public-facing calendar. Raises CannotEnter."""
+        self.at.setdefault("arrive", time.monotonic())
+        page = await self.browser.get(self.clinic.path)
+        if page.status != 200:
+            raise CannotEnter(f"the calendar of {self.clinic.organisation} answers with {page.status}")
+
+    async def meet_now(self, **fields: str) -> str:
+        """Press Meet Now, send the patient information (made up, but for `fields`) and enter the setup guide.
+
+        From here on the patient stands in the queue; returns the visit's id. Raises CannotEnter, and Refused with
+        `closed_here` where Meet Now is closed, `form` where the information is refused, `too_many` where the server
+        opens no more visits from this address for now.
+        """
+        if "arrive" not in self.at:
+            await self.arrive()
+        try:
+            language = await self.clinic.language(self.browser)
+        except CannotEnter as problem:
+            raise Refused("closed_here", str(problem)) from None
+        form = information(self.number, language, **fields)
+        self.name = form["name"]
+        self.at["meet_now"] = time.monotonic()
+        answer = await self.browser.post(f"{self.clinic.path}/information", form)
+        if answer.status == 429:
+            raise Refused(
+                "too_many", "from one address: a server for load tests has limits.visits_per_address = 0"
+            )
+        if answer.status != 303:
+            wrong = ", ".join(wrong_fields(answer)) or f"status {answer.status}"
+            raise Refused("form", f"the patient information is refused: {wrong}")
+        if answer.location != self.page:
+            raise Refused("closed_here", "the way leads back to the calendar")
+        await self.browser.get(self.page)
+        await self.connect()
+        assert self.client is not None
+        visit = str(self.client.welcome["visit"])
+        self.rooms[visit] = Room(self, visit)
+        self.topics = [f"{topic}/{visit}" for topic in ("visit", "case", "place")]
+        subscriptions = [("subscribe", {"topic": topic}) for topic in self.topics]
+        await self.together(*subscriptions, ("visit.enter", {"visit": visit}))
+        return visit
+
+    async def fill_in(
+        self, answers: Mapping[str, Any] | None = None, *, over_s: float = 0.0, drafts: int = 0
+    ) -> None:
+        """Answer the setup guide's steps, in `over_s` altogether, plausibly but for those in `answers` (by step id).
+
+        `drafts` half-typed answers go before each text, as a browser sends them. Goes on when pulled in meanwhile, and
+        stops when the visit ends. Raises Refused.
+        """
+        try:
+            await self._answer(dict(answers or {}), over_s, drafts)
+        except Refused as refused:
+            if refused.code != "wrong_status":
+                raise  # else it has ended just now
+
+    async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:
+        room = self.room
+        await self.until(lambda: bool(room.case), "the setup guide")
+        known: dict[str, Any] = dict(room.case["answers"])
+        steps = room.case["steps"]
+        pause_s = over_s / max(1, len(asked(steps, known)))
+        number = 0
+        while number < len(todo := asked(steps, known)):
+            step = todo[number]
+            number += 1
+            if pause_s and await self._ends_within(pause_s):
+                return
+            answer = given[step["id"]] if step["id"] in given else plausible(step, self.name)
+            if step["kind"] == "text" and isinstance(answer, str):
+                for draft in range(1, drafts + 1):
+                    await self._save(step["id"], answer[: len(answer) * draft // (drafts + 1)], left=False)
+            known[step["id"]] = answer
+            await self._save(step["id"], answer, left=True)
+        await self.request("visit.finish", visit=room.visit)
+
+    async def _save(self, step: str, answer: Any, *, left: bool) -> None:
+        await self.request("visit.save", visit=self.room.visit, step=step, answer=answer, left=left)
+
+    async def _ends_within(self, pause_s: float) -> bool:
+        return await self.room.talk(pause_s) < pause_s
+
+    async def pulled_in(self, timeout_s: float | None = None) -> Room:
+        """Return the room once a provider has claimed, its media connected. Raises Ended, Refused, TimeoutError."""
+        await self.room.reaches("claimed", "live", timeout_s=timeout_s)
+        if self.room.media is None:
+            await self.room.connect()
+        return self.room
+
+    async def withdraw(self) -> None:
+        """Leave the line for good. Raises Refused."""
+        await self.request("visit.withdraw", visit=self.room.visit)
+
+    async def leave(self) -> None:
+        """Close the page; who still waits leaves the line first, so that nobody is left in the queue."""
+        if (
+            not self._leaving
+            and self.client is not None
+            and self.rooms
+            and self.room.status in ("queued", "")
+        ):
+            try:
+                async with asyncio.timeout(WITHDRAW_S):
+                    await self.withdraw()
+            except (Refused, TimeoutError):
+                pass  # claimed in this moment, or the server is away
+        await super().leave()
+
+
+class Provider(Person):
+    """Somebody who sees patients, signing in with `email` and `password`; the rest of `how` is `Person`'s.
+
+    `rows` is On-Demand Requests as this person sees it, by visit; `on_row` is told of each row that appears or changes.
+    """
+
+    role: ClassVar[str] = "staff"
+
+    def __init__(self, at: Clinic | str, email: str, password: str, **how: Any) -> None:
+        super().__init__(at, **how)
+        self.email = email
+        self._password = password
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.on_row: Callable[[str], None] = lambda _: None
+        self._version = -1
+
+    @property
+    def page(self) -> str:
+        """Sessions List."""
+        return f"{self.clinic.path}/staff"
+
+    @property
+    def waiting(self) -> list[str]:
+        """The visits in the queue, longest waiting first."""
+        order = sorted(self.rows.values(), key=lambda row: (row["number"], row["arrived_ms"], row["visit"]))
+        return [row["visit"] for row in order]
+
+    async def sign_in(self) -> None:
+        """Sign in and open Sessions List. Raises CannotEnter where that is refused."""
+        for _ in range(TRIES):
+            form = {"email": self.email, "password": self._password}
+            answer = await self.browser.post(f"{self.page}/sign-in", form)
+            if answer.status != 503:
+                break
+            await asyncio.sleep(BUSY_S * self.random.random())
+        told = {
+            404: f"there is no organisation {self.clinic.organisation} at {self.clinic.origin}",
+            422: f"the email {self.email} and its password do not belong together",
+            429: "there were too many wrong passwords from this address; wait half an hour",
+            503: "too many people sign in at this moment; try again",
+        }
+        if answer.status != 303:
+            raise CannotEnter(told.get(answer.status, f"the sign-in answers with {answer.status}"))
+        if answer.location.endswith("/sign-in/code"):
+            raise CannotEnter(
+                f"{self.email} has two-factor sign-in, which takes a phone: name staff without it"
+            )
+        await self.browser.get(self.page)
+        await self.connect()
+        await self.subscribe("queue", "sessions", "bell")
+
+    async def on_call(self, *, on: bool = True) -> None:
+        """Turn On-Call on, or off. Raises Refused."""
+        await self.request("on_call", on=on)
+
+    async def claim(self, visit: str) -> Room:
+        """Claim this visit and go to its page, media connected. Raises Refused (`already_claimed`: see `details`)."""
+        room = Room(self, visit)
+        room.at["claim"] = time.monotonic()
+        await self.request("visit.claim", visit=visit)
+        room.at["claim_answered"] = time.monotonic()
+        self.rooms[visit] = room
+        topics = [f"{topic}/{visit}" for topic in ("visit", "case")]
+        self.topics += topics
+        subscriptions = [("subscribe", {"topic": topic}) for topic in topics]
+        await self.together(*subscriptions, ("visit.enter", {"visit": visit}))
+        await room.connect()
+        return room
+
+    async def claim_next(self, timeout_s: float | None = None) -> Room:
+        """Claim who has waited longest, waiting for somebody to come; who was lost to a colleague is passed over.
+
+        Raises TimeoutError, Refused.
+        """
+        lost: set[str] = set()
+        while True:
+            await self.until(lambda: not lost.issuperset(self.rows), "somebody in the queue", timeout_s)
+            visit = next(visit for visit in self.waiting if visit not in lost)
+            try:
+                return await self.claim(visit)
+            except Refused as refused:
+                if refused.code not in ("already_claimed", "wrong_status", "not_found"):
+                    raise
+                lost.add(visit)
+
+    async def forget(self, room: Room) -> None:
+        """Leave a visit's page. Raises Refused."""
+        self.rooms.pop(room.visit, None)
+        await room.drop_media()
+        topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]
+        self.topics = [topic for topic in self.topics if topic not in topics]
+        requests = [("unsubscribe", {"topic": topic}) for topic in topics]
+        await self.together(*requests, ("visit.leave", {"visit": room.visit}))
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take what is said of the queue (PROTOCOL.md#queue), and of visits."""
+        if message.get("topic") != "queue":
+            super().hear(message)
+            return
+        kind = message["type"]
+        if kind == "queue.snapshot":
+            self._version = message["version"]
+            self.rows = {row["visit"]: row for row in message["rows"]}
+            for visit in self.rows:
+                self.on_row(visit)
+        elif message["version"] > self._version:
+            self._version = message["version"]
+            if kind == "queue.row":
+                row = message["row"]
+                self.rows[row["visit"]] = row
+                self.on_row(row["visit"])
+            elif kind == "queue.gone":
+                self.rows.pop(message["visit"], None)

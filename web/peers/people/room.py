@@ -1,0 +1,220 @@
+"""One visit as one person sees it: its status, the presses, the call, and what was seen of it.
+
+Knows `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Knows no page and no queue.
+Times in `at` are of `time.monotonic`: when a status was first known here, and when something was pressed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from web.peers.media.media import Flow, Media
+
+if TYPE_CHECKING:
+    from web.peers.people.person import Person
+
+MEDIA_S = 20.0
+OPEN = ("queued", "claimed", "live")
+
+
+class Ended(Exception):
+    """The visit ended while something else was expected; `outcome` is PROTOCOL.md's (#visit)."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(f"the visit has ended: {outcome}")
+        self.outcome = outcome
+
+
+class Room:
+    """See the module. `state` is the newest of `visit.state`, `case` of `case.state`, `place` of `place.state`."""
+
+    def __init__(self, person: Person, visit: str) -> None:
+        self.person = person
+        self.visit = visit
+        self.state: dict[str, Any] = {}
+        self.case: dict[str, Any] = {}
+        self.place: dict[str, Any] = {}
+        self.at: dict[str, float] = {}
+        self.lines: list[dict[str, Any]] = []
+        self.muted: dict[tuple[str, str], bool] = {}
+        """What the other side has switched off, by party and kind."""
+        self.media: Media | None = None
+        self.flow = Flow()
+        """What came in of picture and sound; all zero where there is no media."""
+        self._versions: dict[str, int] = {}
+        self._epoch = ""
+        self._joined = False
+        self._answering = asyncio.Lock()
+
+    @property
+    def status(self) -> str:
+        """`queued`, `claimed`, `live`, `ended`, or "" while nothing was heard."""
+        return str(self.state.get("status", ""))
+
+    # --- what one does
+
+    async def connect(self) -> None:
+        """Join the call's media and return once connected; nothing crosses before both have pressed Start Session.
+
+        Raises Refused, TimeoutError.
+        """
+        before, self.media = self.media, self.person.sources.open(self.person.tell, self.flow)
+        if before is not None:
+            await before.close()
+        if self.media is None:
+            return
+        self._joined = True
+        await self.person.request("media.join", visit=self.visit)
+        await self.media.wait_connected(MEDIA_S)
+
+    async def start(self) -> None:
+        """Press Start Session: the camera goes on here, and crosses once both have pressed. Raises Refused."""
+        if self.media is not None:
+            self.media.start()
+        self.at["start"] = time.monotonic()
+        await self.person.request("visit.start", visit=self.visit)
+
+    async def live(self, timeout_s: float | None = None) -> float:
+        """Return once both have pressed: in s, from the own press. Raises Ended, TimeoutError."""
+        await self.reaches("live", timeout_s=timeout_s)
+        return self.at["live"] - self.at.get("start", self.at["live"])
+
+    async def first_frame(self, timeout_s: float | None = None) -> float:
+        """Return once the other's first picture (a packet of it, in light media) is here: in s, from the second press
+        of Start Session as far as it was known here. Raises TimeoutError, also where there is no media.
+        """
+        await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
+        assert self.flow.first_at is not None
+        other_was_first = self.state.get("parties", {}) and self.at.get("live", 0.0) > self.at.get(
+            "start", 0.0
+        )
+        second = self.at.get("start", 0.0) if other_was_first else self.at.get("live", 0.0)
+        return max(0.0, self.flow.first_at - second)
+
+    async def talk(self, duration_s: float) -> float:
+        """Stay in the call for so long, or until it ends; returns how long it was, in s."""
+        began = time.monotonic()
+        try:
+            await self.person.until(lambda: self.status == "ended", "the end of the visit", duration_s)
+        except TimeoutError:
+            return duration_s
+        return time.monotonic() - began
+
+    async def say(self, text: str) -> None:
+        """Write to the other side. Raises Refused."""
+        await self.person.request("chat.send", visit=self.visit, text=text)
+
+    async def mute(self, kind: str, *, muted: bool = True) -> None:
+        """Switch `audio` or `video` off, or on again. Raises Refused."""
+        await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
+
+    def early_media(self) -> None:
+        """A fault on purpose: picture and sound leave this device before its person pressed Start Session."""
+        if self.media is not None:
+            self.media.start()
+
+    async def hang_up(self) -> None:
+        """The patient leaves the call, not the visit. Raises Refused."""
+        self.at["hang_up"] = time.monotonic()
+        await self.person.request("visit.hang_up", visit=self.visit)
+        if self.media is not None:
+            self.media.stop()
+
+    async def end(self) -> None:
+        """The provider ends the visit for both. Raises Refused."""
+        self.at["end"] = time.monotonic()
+        await self.person.request("visit.end", visit=self.visit)
+        await self.drop_media()
+
+    async def release(self) -> None:
+        """The provider puts the visit back in the queue. Raises Refused."""
+        await self.person.request("visit.release", visit=self.visit)
+        await self.drop_media()
+
+    async def ended(self, timeout_s: float | None = None) -> str:
+        """Return the outcome once the visit has ended. Raises TimeoutError."""
+        await self.person.until(lambda: self.status == "ended", "the end of the visit", timeout_s)
+        await self.drop_media()
+        return str(self.state["outcome"])
+
+    async def reaches(self, *statuses: str, timeout_s: float | None = None) -> None:
+        """Return once the visit is in one of these. Raises Ended where it ended instead, TimeoutError."""
+        wanted = " or ".join(statuses)
+        await self.person.until(
+            lambda: self.status in statuses or self.status == "ended", f"a visit that is {wanted}", timeout_s
+        )
+        if self.status not in statuses:
+            raise Ended(str(self.state["outcome"]))
+
+    # --- what comes in
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take a message that is about this visit."""
+        kind = message["type"]
+        if kind == "media.offer":
+            self.person.spawn(self._answer(message))
+        elif kind == "media.gone":
+            self.person.spawn(self._join_again())
+        elif kind == "media.muted":
+            self.muted[message["party"], message["kind"]] = message["muted"]
+        elif kind == "chat.line":
+            self.lines.append(message["line"])
+        elif kind == "chat.snapshot":
+            self.lines = list(message["lines"])
+        elif self._is_news(message):
+            if kind == "visit.state":
+                self._state(message["visit"])
+            elif kind == "case.state":
+                self.case = message["case"]
+            elif kind == "place.state":
+                self.place = message
+
+    def _is_news(self, message: dict[str, Any]) -> bool:
+        """A message whose version is not above the one held says nothing new (PROTOCOL.md#topics)."""
+        topic, version = message.get("topic", ""), message.get("version", 0)
+        if message.get("epoch") != self._epoch:
+            self._epoch = message.get("epoch", "")
+            self._versions.clear()
+        elif version <= self._versions.get(topic, -1):
+            return False
+        self._versions[topic] = version
+        return True
+
+    def _state(self, state: dict[str, Any]) -> None:
+        if state["status"] != self.status:
+            self.at[state["status"]] = time.monotonic()
+        self.state = state
+
+    async def _answer(self, message: dict[str, Any]) -> None:
+        async with self._answering:  # an offer may come while the one before it is worked on
+            if self.media is None:
+                return
+            sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
+        if sdp is None:
+            await self.person.request("media.join", visit=self.visit)
+        else:
+            await self.person.request("media.answer", visit=self.visit, offer=message["offer"], sdp=sdp)
+
+    async def _join_again(self) -> None:
+        if self._joined and self.status in OPEN:
+            await self.person.request("media.join", visit=self.visit)
+
+    # --- coming back
+
+    async def returned(self, *, resumed: bool) -> None:
+        """The person has a new socket: where it was if that was resumed, else it enters again. Raises Refused."""
+        if resumed or self.status == "ended":
+            return
+        await self.person.request("visit.enter", visit=self.visit)
+        if self._joined and self.status in ("claimed", "live"):
+            await self.connect()
+            if self.media is not None and self.status == "live":
+                self.media.start()
+
+    async def drop_media(self) -> None:
+        """Let go of the media here."""
+        media, self.media = self.media, None
+        if media is not None:
+            await asyncio.shield(media.close())

@@ -1,0 +1,294 @@
+"""One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
+
+Just enough of RFC 9112 and RFC 6455 for a thousand people on a core; a client from the shelf costs more than all else
+that they do. Knows bytes. Knows no cookie and no message; what is said on the WebSocket is
+`signalling.clients.client`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import NamedTuple, cast
+
+import msgpack
+
+from signalling.clients.client import (
+    CLOSE_S,
+    MSGPACK,
+    NO_CODE,
+    Closed,
+    Listener,
+    Received,
+    SignallingClient,
+)
+from web.peers.people.frames import (
+    BINARY,
+    CLOSE,
+    CONTINUED,
+    FINAL,
+    PING,
+    PONG,
+    TEXT,
+    frame,
+    take,
+)
+
+KEY = base64.b64encode(b"greenroom peers!").decode()
+ACCEPT = base64.b64encode(
+    hashlib.sha1(KEY.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", usedforsecurity=False).digest()
+)
+MOST_HEAD = 64 * 1024
+MOST_BODY = 8 << 20
+END = b"\r\n\r\n"
+EMPTY = frozenset({204, 304})
+MOST_READ = 256
+READ: dict[bytes | str, Received] = {}
+"""The last messages that came, as they were read. Nobody changes them."""
+
+
+class NotHttp(Exception):
+    """What came is no answer of a web server, or the connection was lost before there was one."""
+
+
+class Answer(NamedTuple):
+    """A status, the headers by lower-case name (several of one name joined by a line break), the body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Wire(asyncio.Protocol):
+    """See the module. After `upgrade`, `on_message` gets each message and `on_end` the close code, once."""
+
+    def __init__(self) -> None:
+        self.on_message: Callable[[bytes], None] = lambda _: None
+        self.on_end: Callable[[int], None] = lambda _: None
+        self.closed = False
+        self._transport: asyncio.Transport | None = None
+        self._buffer = b""
+        self._answer: asyncio.Future[Answer] | None = None
+        self._upgraded = False
+        self._parts: list[bytes] = []
+        self._code = NO_CODE
+
+    # --- HTTP
+
+    async def ask(self, head: str, body: bytes = b"") -> Answer:
+        """Send a request whose head (without its last line break) is given; returns the answer. Raises NotHttp."""
+        if self._transport is None or self.closed:
+            raise NotHttp("the connection is closed")
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(head.encode("latin-1") + b"\r\n" + body)
+        return await self._answer
+
+    async def upgrade(self, head: str) -> None:
+        """Ask for the WebSocket, by a request whose head is given but for what that takes. Raises NotHttp."""
+        answer = await self.ask(
+            f"{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {MSGPACK}\r\n"
+        )
+        accepted = answer.headers.get("sec-websocket-accept", "").encode()
+        if (
+            answer.status != 101
+            or accepted != ACCEPT
+            or answer.headers.get("sec-websocket-protocol") != MSGPACK
+        ):
+            self.abort()
+            raise NotHttp(f"no WebSocket: the answer is {answer.status}")
+
+    def _http(self) -> None:
+        head, end, rest = self._buffer.partition(END)
+        if not end:
+            if len(head) > MOST_HEAD:
+                self._fail("a head without an end")
+            return
+        lines = head.decode("latin-1").split("\r\n")
+        version, _, status = lines[0].partition(" ")
+        if not version.startswith("HTTP/1.") or not status[:3].isdecimal():
+            self._fail("no answer of HTTP/1.1")
+            return
+        headers: dict[str, str] = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            name = name.lower()
+            headers[name] = f"{headers[name]}\n{value.strip()}" if name in headers else value.strip()
+        code = int(status[:3])
+        if 100 <= code < 200 and code != 101:
+            self._buffer = rest
+            self._http()
+            return
+        found = _body(code, headers, rest)
+        if found is None and len(rest) > MOST_BODY:
+            self._fail("too long a page")
+        elif found is not None and self._answer is not None:
+            body, self._buffer = found
+            self._upgraded = code == 101
+            answer, self._answer = self._answer, None
+            if not answer.done():
+                answer.set_result(Answer(code, headers, body))
+            if headers.get("connection", "").lower() == "close":
+                self.abort()
+
+    def _fail(self, why: str) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(NotHttp(why))
+        self.abort()
+
+    # --- WebSocket
+
+    def send(self, payload: bytes, opcode: int = BINARY) -> None:
+        """Send one message. Nothing happens where the connection is closed."""
+        if self._transport is not None:
+            self._transport.write(frame(opcode, payload))
+
+    def _other(self, first: int, payload: bytes) -> None:
+        opcode, final = first & 0x0F, first & FINAL
+        if opcode == PING:
+            self.send(payload, PONG)
+        elif opcode == CLOSE:
+            self._code = int.from_bytes(payload[:2]) if len(payload) >= 2 else NO_CODE
+            self.send(payload[:2], CLOSE)
+            if self._transport is not None:
+                self._transport.close()
+        elif opcode in (CONTINUED, TEXT, BINARY):
+            self._parts.append(payload)
+            if final:
+                whole, self._parts = b"".join(self._parts), []
+                self.on_message(whole)
+
+    # --- the connection
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's."""
+        self._buffer = data = self._buffer + data if self._buffer else data
+        if not self._upgraded:
+            self._http()
+            data = self._buffer
+        if self._upgraded and data:
+            self._buffer = take(data, self.on_message, self._other)
+
+    def eof_received(self) -> None:
+        """asyncio's: a page without a length ends here."""
+        if self._answer is not None and END in self._buffer:
+            self._buffer = self._buffer.replace(
+                END, f"\r\nContent-Length: {_rest(self._buffer)}".encode() + END, 1
+            )
+            self._http()
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        """asyncio's: whoever waits hears of it."""
+        self.closed, self._transport = True, None
+        self._fail("the connection was lost")
+        if self._upgraded:
+            self.on_end(self._code)
+
+    def pause_reading(self) -> None:
+        """Read nothing from here on."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def abort(self) -> None:
+        """Let go of the connection without a word."""
+        self.closed = True
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _rest(data: bytes) -> int:
+    return len(data) - data.index(END) - len(END)
+
+
+def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
+    """The body and what comes after it (RFC 9112 §6.3); None while it is not whole."""
+    if code == 101 or code in EMPTY:
+        return b"", rest
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return _chunks(rest)
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or len(rest) < int(length):
+        return None
+    return rest[: int(length)], rest[int(length) :]
+
+
+def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
+    """RFC 9112 §7.1; trailers are passed over."""
+    body: list[bytes] = []
+    at = 0
+    while (end := data.find(b"\r\n", at)) >= 0:
+        try:
+            size = int(data[at:end].partition(b";")[0], 16)
+        except ValueError:
+            return None
+        at = end + 2
+        if not size:
+            last = data.find(END, end)
+            return None if last < 0 else (b"".join(body), data[last + 4 :])
+        if len(data) < at + size + 2:
+            return None
+        body.append(data[at : at + size])
+        at += size + 2
+    return None
+
+
+class LeanClient(SignallingClient):
+    """The same client on a wire of our own, in MessagePack; `hello` comes next."""
+
+    def __init__(self, wire: Wire, timeout_s: float, listener: Listener) -> None:
+        self._wire = wire
+        self._begin(timeout_s, listener, binary=True)
+        wire.on_message, wire.on_end = self._take, self._ended
+
+    def _take(self, data: bytes | str) -> None:
+        # What is said to all of the staff is the same bytes for each of them, and read once.
+        message = READ.get(data)
+        if message is None:
+            message = msgpack.unpackb(data)
+            if "reply_to" in message:
+                reply = self._replies.pop(message["reply_to"], None)
+                if reply is not None and not reply.done():
+                    reply.set_result(message)
+                return
+            if len(READ) >= MOST_READ:
+                READ.clear()
+            READ[data] = message
+        self._listener(message)
+
+    async def send(self, message: object) -> None:
+        """As SignallingClient's."""
+        if self.closed_with is not None:
+            raise Closed(self.closed_with)
+        self._wire.send(msgpack.packb(message))
+
+    async def ask(self, message_type: str, /, **fields: object) -> asyncio.Future[Received]:
+        """As SignallingClient's."""
+        if self.closed_with is not None:
+            raise Closed(self.closed_with)
+        request_id = next(self._ids)
+        reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
+        self._wire.send(msgpack.packb({"type": message_type, "id": request_id, **fields}))
+        return reply
+
+    def stop_reading(self) -> None:
+        """As SignallingClient's."""
+        self._wire.pause_reading()
+
+    def vanish(self) -> None:
+        """As SignallingClient's."""
+        self._wire.abort()
+
+    async def close(self) -> None:
+        """As SignallingClient's: 1001, as a page that is left says."""
+        if self.closed_with is None:
+            self._wire.send((1001).to_bytes(2), CLOSE)
+            try:
+                await self.wait_closed(CLOSE_S)
+            except TimeoutError:
+                self._wire.abort()

@@ -1,0 +1,1 @@
+"""One run: its plan, its arrivals, its people, what was seen."""

@@ -1,0 +1,258 @@
+"""One run over several processes, and over several machines: who does which share, when it begins, what they saw.
+
+The process that coordinates shows and collects; each other one drives its share with a loop and a core of its own,
+and sends what it saw every now and then. Times are told relative to now. All that is known of a process is its pipe:
+at the other end may be another machine (`web.peers.distributed.coordinator`). Machines without a connection are each
+given their part of the same plan and the same moment to begin, and their files of observations are merged afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import multiprocessing
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
+
+import uvloop
+
+from web.peers.people.entry import CannotEnter
+from web.peers.people.people import Refused
+from web.peers.run.arrivals import PlanError
+from web.peers.run.load import Driver
+from web.peers.run.observations import Observations, ObservationsError
+from web.peers.run.plan import Plan, Share
+from web.peers.run.presence import Presence
+from web.peers.run.server import Watch
+
+NEWS_S = 0.5
+READY_S = 120.0
+GOODBYE_S = 60.0
+PARENT_GONE_S = 2.0
+SOON_S = 0.1
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+DIED = "a driving process has died"
+
+
+class Failed(Exception):
+    """A share could not be driven; the text is one sentence."""
+
+
+class Crew:
+    """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early, `gone`
+    whether that was because the server was gone.
+    """
+
+    def __init__(
+        self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
+    ) -> None:
+        """Raises PlanError where a process, or one of so many helpers on other machines, had no provider."""
+        self.interrupted = self.gone = self._over = False
+        first, of = (part[0] - 1) * processes, part[1] * processes + helpers
+        self._shares = [plan.share(first + number, of) for number in range(processes)]
+        self.afar = [plan.share(processes + number, of) for number in range(helpers)]
+        self._pipes: list[Connection] = []
+        self._processes: list[BaseProcess] = []
+
+    @property
+    def patients(self) -> int:
+        """How many patients these processes play, and the helpers."""
+        return sum(len(share.visitors) for share in [*self._shares, *self.afar])
+
+    def open(self, others: Sequence[Connection] = ()) -> None:
+        """Start the processes; return when all their staff is On-Call, the `others`' as well. Raises Failed."""
+        for share in self._shares:
+            pipe, process = begin(share)
+            self._pipes.append(pipe)
+            self._processes.append(process)
+        self._pipes.extend(others)
+        deadline = time.monotonic() + READY_S
+        waiting = set(self._pipes)
+        while waiting:
+            heard = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+            if not heard:
+                raise Failed(f"the staff is not On-Call after {READY_S:.0f} s")
+            for one in heard:
+                assert isinstance(one, Connection)
+                self._received(one)
+                waiting.remove(one)
+
+    @staticmethod
+    def _received(pipe: Connection) -> tuple[str, Any]:
+        try:
+            kind, said = pipe.recv()
+        except (EOFError, OSError):
+            raise Failed(DIED) from None
+        if kind == "failed":
+            raise Failed(said)
+        return kind, said
+
+    def play(
+        self,
+        seen: Observations,
+        in_s: float = 0.0,
+        server_pids: Sequence[int] = (),
+        presence: Presence | None = None,
+    ) -> None:
+        """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly, so does a server that is gone.
+
+        What is seen is written into `seen`. Raises Failed when a process dies.
+        """
+        before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
+        try:
+            begins = time.monotonic() + max(SOON_S, in_s)
+            for pipe in self._pipes:
+                self._order(pipe, "go", begins - time.monotonic(), seen.now_s)
+            self._collect(seen, Watch(seen, *server_pids, machine=True), presence)
+            self._over = True
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @staticmethod
+    def _order(pipe: Connection, *order: object) -> None:
+        with suppress(OSError):  # it has died: the end of its pipe says so
+            pipe.send(order)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        again, self.interrupted = self.interrupted, True
+        if again:
+            raise KeyboardInterrupt  # twice means now
+        self.stop()
+
+    def stop(self) -> None:
+        """Nobody else comes; who is there says goodbye."""
+        for pipe in self._pipes:
+            if not pipe.closed:
+                self._order(pipe, "stop")
+
+    def _collect(self, seen: Observations, watch: Watch, presence: Presence | None) -> None:
+        playing = {pipe: number for number, pipe in enumerate(self._pipes)}
+        deadline: float | None = None
+        ticked = 0.0
+        while playing:
+            for pipe in wait(list(playing), NEWS_S):
+                assert isinstance(pipe, Connection)
+                kind, said = self._received(pipe)
+                # The coordinator's own gauges are source 0.
+                try:
+                    seen.absorb(said, source=playing[pipe] + 1)
+                except ObservationsError as problem:
+                    raise Failed(f"what a driving process saw cannot be read: {problem}") from None
+                if kind == "done":
+                    del playing[pipe]
+            if time.monotonic() - ticked >= NEWS_S:
+                ticked = time.monotonic()
+                watch.tick()
+            if presence is not None and presence.is_gone and not self.gone:
+                self.gone = True
+                self.stop()
+            if self.interrupted or self.gone:
+                deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
+                if time.monotonic() > deadline:
+                    if self.gone:
+                        return  # nobody can say goodbye; what was seen is reported
+                    raise Failed(f"not everybody had left after {GOODBYE_S:.0f} s")
+
+    def close(self) -> None:
+        """End the processes, however far they are; when all is over their staff has time to go Off-Call."""
+        end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
+
+
+def begin(share: Share) -> tuple[Connection, BaseProcess]:
+    """A process that drives a share, and the pipe to it. Called in the main thread."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=work, args=(theirs, share), daemon=True)
+    # A terminal's Ctrl-C reaches it as well, and may do so before `work` has begun.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    theirs.close()
+    return ours, process
+
+
+def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s: float) -> None:
+    """Close the pipes, which tells the processes to end; those that have not within the time are killed."""
+    for pipe in pipes:
+        pipe.close()
+    deadline = time.monotonic() + within_s
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join(PARENT_GONE_S)
+
+
+def work(pipe: Connection, share: Share) -> None:
+    """A process's whole life: drive a share as the coordinator says."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # the coordinator hears them, and says what is to be done
+    try:
+        uvloop.run(_work(pipe, share))
+    except (CannotEnter, Refused, PlanError) as problem:
+        _tell(pipe, "failed", str(problem))
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the coordinator says it
+        _tell(pipe, "failed", f"{type(problem).__name__}: {problem}")
+
+
+async def _work(pipe: Connection, share: Share) -> None:
+    loop = asyncio.get_running_loop()
+    driver = Driver(share)
+    orders: asyncio.Queue[Sequence[Any]] = asyncio.Queue()
+    over = asyncio.Event()
+
+    def heard() -> None:
+        try:
+            order = pipe.recv()
+        except (EOFError, OSError):
+            order = ("stop",)
+            loop.remove_reader(pipe.fileno())
+            over.set()
+        if order[0] == "stop":
+            driver.stop()
+        orders.put_nowait((time.monotonic(), *order))
+
+    loop.add_reader(pipe.fileno(), heard)
+    try:
+        await driver.open()
+        _tell(pipe, "ready", "")
+        told_at, kind, *order = await orders.get()
+        seen = Observations()
+        if kind == "go":
+            in_s, ago_s = order
+            seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
+            # What is alive now stays: collecting it again and again is what a busy loop has no time for.
+            gc.collect()
+            gc.freeze()
+            news = asyncio.create_task(_news(pipe, seen))
+            await driver.play(seen, began=told_at + in_s)
+            news.cancel()
+        _tell(pipe, "done", seen.news())
+        # Another process may have staff of the same account, which would be Off-Call as well.
+        await over.wait()
+    finally:
+        await driver.close()
+
+
+async def _news(pipe: Connection, seen: Observations) -> None:
+    while True:
+        await asyncio.sleep(NEWS_S)
+        _tell(pipe, "news", seen.news())
+
+
+def _tell(pipe: Connection, kind: str, said: object) -> None:
+    try:
+        pipe.send((kind, said))
+    except OSError:
+        return  # the coordinator is gone; the end of its pipe says so too

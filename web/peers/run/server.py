@@ -1,0 +1,163 @@
+"""What the server uses while people are at it, where this machine may read that; and what machine this is.
+
+Knows /proc: CPU time and memory of a process and of all that it has started, its store told apart. Where there is no
+/proc, or no such process, there is nothing to tell. Knows nothing of what the server does.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from web.peers.run.observations import Observations
+
+PROC = Path("/proc")
+STORES = ("valkey", "redis")
+PACKAGES = ("greenroom", "aiohttp", "uvloop", "msgspec", "aiortc", "pylibsrtp")
+
+
+class Use(NamedTuple):
+    """CPU time since the processes began, in seconds, and resident memory, in bytes."""
+
+    cpu_s: float
+    rss: int
+
+
+class Sample(NamedTuple):
+    """What the server's processes use together, and what its store uses: None where that is not among them."""
+
+    server: Use
+    store: Use | None
+
+
+def sample(*pids: int) -> Sample | None:
+    """What these processes and all their descendants use now; None where this machine does not tell."""
+    server, store = Use(0.0, 0), None
+    seen = False
+    for each in {each for pid in pids for each in _tree(pid)}:
+        used = _use(each)
+        if used is None:
+            continue
+        name, use = used
+        seen = True
+        if name.startswith(STORES):
+            store = _add(store or Use(0.0, 0), use)
+        else:
+            server = _add(server, use)
+    return Sample(server, store) if seen else None
+
+
+class Watch:
+    """Writes what a server uses as gauges, each time that `tick` is called: cores kept busy since the last, and bytes.
+
+    The driver's own CPU is written beside it, since a driver that is short of it measures itself; and with `machine`,
+    what all that runs on this machine uses: one process of a run tells that.
+    """
+
+    def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
+        self._seen, self._pids = observations, pids
+        self._busy = _busy_s() if machine else None
+        self._at = observations.now_s
+        self._own = _own_cpu_s()
+        self._last = sample(*pids)
+
+    def tick(self) -> None:
+        """Take a sample. What is gone since, or cannot be read, is left out."""
+        now, own = self._seen.now_s, _own_cpu_s()
+        took_s = now - self._at
+        if took_s <= 0:
+            return
+        self._seen.gauge("driver_cpu", (own - self._own) / took_s)
+        busy = None if self._busy is None else _busy_s()
+        if busy is not None and self._busy is not None:
+            self._seen.gauge("machine_cpu", max(0.0, busy - self._busy) / took_s)
+            self._busy = busy
+        found = sample(*self._pids)
+        for name in ("server", "store"):
+            use: Use | None = getattr(found, name, None)
+            before: Use | None = getattr(self._last, name, None)
+            if use is None or before is None:
+                continue
+            # A worker that has ended takes its time with it.
+            self._seen.gauge(f"{name}_cpu", max(0.0, use.cpu_s - before.cpu_s) / took_s)
+            self._seen.gauge(f"{name}_rss", use.rss)
+        self._at, self._own, self._last = now, own, found
+
+
+def machine() -> dict[str, str]:
+    """This machine in words: its CPU, cores, system."""
+    return {
+        "CPU": cpu_name(),
+        "cores": str(os.cpu_count() or 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """What the driver is made of."""
+    found = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def cpu_name() -> str:
+    """What this machine's CPU calls itself."""
+    try:
+        lines = (PROC / "cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
+    return next(names, platform.machine())
+
+
+def _own_cpu_s() -> float:
+    times = os.times()
+    return times.user + times.system
+
+
+def _busy_s() -> float | None:
+    """How long all cores together have been busy (proc(5), /proc/stat: neither idle nor waiting for a disk)."""
+    try:
+        fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return (sum(fields) - sum(fields[3:5])) / os.sysconf("SC_CLK_TCK")
+
+
+def _add(one: Use, other: Use) -> Use:
+    return Use(one.cpu_s + other.cpu_s, one.rss + other.rss)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """A process and all that descend from it."""
+    waiting = [pid]
+    while waiting:
+        each = waiting.pop()
+        yield each
+        try:
+            threads = list((PROC / str(each) / "task").iterdir())
+            waiting += [
+                int(child) for thread in threads for child in (thread / "children").read_text().split()
+            ]
+        except OSError:
+            continue
+
+
+def _use(pid: int) -> tuple[str, Use] | None:
+    """A process's name and use (proc(5), /proc/pid/stat: fields 14, 15, 24); None when it is gone."""
+    try:
+        name, _, rest = (PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")
+        fields = rest.split()
+        ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
+    except (OSError, IndexError, ValueError):
+        return None
+    cpu_s = ticks / os.sysconf("SC_CLK_TCK")
+    return name.partition("(")[2], Use(cpu_s, pages * os.sysconf("SC_PAGE_SIZE"))

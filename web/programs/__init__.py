@@ -1,0 +1,1 @@
+"""API keys and webhooks of other programs. Knows no page."""

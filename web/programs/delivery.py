@@ -1,0 +1,158 @@
+"""Delivering events to webhooks: which events there are, how a message is signed, and what counts as delivered.
+
+`consequences` makes a job of an event for each webhook that hears it, written in the event's own commit; the jobs'
+runner tries it again where it failed. A message says what happened to which visit, and nothing that the patient wrote.
+Signature: `Greenroom-Signature: v1=` and the hex of HMAC-SHA256, keyed with the webhook's secret, over the value of
+`Greenroom-Timestamp` (seconds), a full stop, and the body.
+"""
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import aiohttp
+import msgspec
+import structlog
+
+from signalling.service import Organisation
+from signalling.store.jobs import Job, Jobs, Taken, new_job
+from signalling.store.records import Extra
+from signalling.visit.record import Visit
+from signalling.visit.rules import DEADLINES, QUIET, RULES, Event
+from web.jobs import Hopeless
+from web.languages.i18n import N_
+from web.programs import types as t
+from web.programs import views
+from web.programs.public_addresses import Network, Refused, connector, url_problem
+from web.programs.webhooks import Known, Webhook, Webhooks
+
+KIND = "webhook"
+EVENTS: tuple[str, ...] = tuple(
+    dict.fromkeys(row.event for table in (RULES, DEADLINES) for row in table if row.event not in QUIET)
+)
+"""Every event that a webhook may hear, in the order of the visit's tables."""
+
+EACH_S = 10.0
+ANSWER_BYTES = 4096
+"""So much of an answer is read, that the connection ends in order; what it says is nobody's business."""
+
+NOT_ALLOWED = N_("the address is not public")
+NO_ANSWER = N_("no answer in time")
+NO_CONNECTION = N_("no connection")
+BAD_CERTIFICATE = N_("the certificate is not valid")
+REDIRECTED = N_("redirects are not followed")
+NOT_TAKEN = N_("not taken")
+
+log = structlog.get_logger("web.webhooks")
+
+
+class NotDelivered(Exception):
+    """The receiver did not take it; it is tried again."""
+
+
+def signature(secret: str, timestamp_s: int, body: bytes) -> str:
+    """Return the value of Greenroom-Signature."""
+    signed = f"{timestamp_s}.".encode() + body
+    return "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
+    """Return what signalling asks at each commit: the jobs that an event brings about."""
+
+    def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
+        if event.kind in QUIET:
+            return
+        for webhook in known.of(after.organisation, event.kind):
+            yield jobs.entry(after.organisation, _job(webhook, after, event))
+
+    return of
+
+
+def _job(webhook: Webhook, visit: Visit, event: Event) -> Job:
+    message = t.Message(
+        id="",
+        event=event.kind,
+        organisation=visit.organisation,
+        at_ms=event.at_ms,
+        by=views.person(event.by)
+        if event.by is not None and not event.by.id.startswith("patient:")
+        else None,
+        visit=views.visit(msgspec.structs.replace(visit, reason=None)),
+    )
+    job = new_job(KIND, {}, event.at_ms)
+    body = msgspec.json.encode(msgspec.structs.replace(message, id=job.id))
+    payload = {"webhook": webhook.id, "event": event.kind, "visit": visit.id, "body": body}
+    return msgspec.structs.replace(job, payload=payload)
+
+
+class Courier:
+    """Delivers. `allowed`: networks that may be called though they are not public."""
+
+    def __init__(self, webhooks: Webhooks, allowed: Sequence[Network]) -> None:
+        self._webhooks = webhooks
+        self._allowed = allowed
+
+    async def deliver(self, organisation: str, taken: Taken) -> None:
+        """A handler of jobs. Raises `NotDelivered` where it is to be tried again, `Hopeless` where not."""
+        payload = taken.job.payload
+        webhook = await self._webhooks.get(organisation, payload["webhook"])
+        if webhook is None or not webhook.enabled:
+            raise Hopeless("the webhook is gone or off")
+        began = time.monotonic()
+        status, problem = await self._post(webhook, taken.job.id, payload["body"], taken.now_ms)
+        attempt = t.Delivery(
+            id=taken.job.id,
+            event=payload["event"],
+            visit=payload["visit"],
+            attempt=taken.attempt,
+            at_ms=taken.now_ms,
+            took_ms=round((time.monotonic() - began) * 1000),
+            status=status,
+            problem=problem,
+        )
+        await self._webhooks.attempted(organisation, webhook.id, attempt)
+        if problem is not None:
+            raise NotDelivered
+
+    async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
+        """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
+        # Judged at each try, for the settings may have changed; an IP address in a URL passes by the resolver.
+        if url_problem(webhook.url, self._allowed) is not None:
+            return 0, NOT_ALLOWED
+        timestamp_s = now_ms // 1000
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "Greenroom-Webhook/1",
+            "Greenroom-Delivery": job,
+            "Greenroom-Timestamp": str(timestamp_s),
+            "Greenroom-Signature": signature(webhook.secret, timestamp_s, body),
+        }
+        reaches, sockets = connector(self._allowed)
+        timeout = aiohttp.ClientTimeout(total=EACH_S)
+        try:
+            async with (
+                aiohttp.ClientSession(
+                    connector=reaches,
+                    timeout=timeout,
+                    cookie_jar=aiohttp.DummyCookieJar(),
+                    trust_env=False,
+                    auto_decompress=False,
+                ) as session,
+                session.post(webhook.url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
+                await answer.content.read(ANSWER_BYTES)
+                status = answer.status
+        except Refused:
+            return 0, NOT_ALLOWED
+        except TimeoutError:
+            return 0, NO_ANSWER
+        except aiohttp.ClientConnectorCertificateError:
+            return 0, BAD_CERTIFICATE
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if sockets.refused or isinstance(error.__cause__, Refused):
+                return 0, NOT_ALLOWED
+            return 0, NO_CONNECTION
+        if 200 <= status < 300:
+            return status, None
+        return status, REDIRECTED if 300 <= status < 400 else NOT_TAKEN

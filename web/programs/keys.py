@@ -1,0 +1,170 @@
+"""The keys of an organisation's API: which program may do what, and how often.
+
+Knows records in the store. A key is 256 random bits, so its SHA-256 is kept and nothing slower is needed; it is shown
+once. Knows no HTTP. All methods raise `Unavailable` where the store does not answer.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Collection
+from typing import Any, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from signalling.store.records import answering
+from web.languages.i18n import N_
+from web.programs.scopes import Scope
+
+TOKEN = re.compile(r"gr_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
+MOST_KEYS = 50
+LABEL = range(1, 101)
+WINDOW_MS = 60_000
+PER_WINDOW = 600
+"""Requests that a key may make in a minute."""
+WRONG_PER_WINDOW = 60
+"""Requests without a right key that an address may make in a minute."""
+
+ADD = """
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+
+# Answers (requests in this window, what is left of it in ms); the first of a window says when the key was used.
+COUNT = """
+local n = redis.call('INCR', KEYS[1])
+if n == 1 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  if ARGV[2] ~= '' then
+    local t = redis.call('TIME')
+    redis.call('HSET', KEYS[2], ARGV[2], t[1] * 1000 + math.floor(t[2] / 1000))
+  end
+end
+return {n, redis.call('PTTL', KEYS[1])}
+"""
+
+
+SCOPES: dict[Scope, str] = {
+    Scope.READ: N_("see the queue with patients’ information, visits, waits and who is on call"),
+    Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
+    Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
+}
+"""What each scope lets a program do, as a clause."""
+
+
+class KeyProblem(Exception):
+    """A key cannot be made like this; the text is a constant of ours, for the person who tried."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as it is kept. `label` is the program's name, and what staff see as the doer of what it does."""
+
+    id: str
+    label: str
+    scopes: tuple[Scope, ...]
+    hash: str
+    made_ms: int
+    made_by: str
+
+    def allows(self, scopes: Collection[Scope]) -> bool:
+        """Whether one of these scopes is the key's."""
+        return not scopes or any(scope in self.scopes for scope in scopes)
+
+
+class Count(NamedTuple):
+    """How many requests there were in the running window, and how long it runs yet, in s."""
+
+    requests: int
+    ends_s: int
+
+
+class ApiKeys:
+    """The keys of all organisations."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its stubs do not know that answers are bytes
+        self._add: Any = redis.register_script(ADD)
+        self._count: Any = redis.register_script(COUNT)
+
+    async def add(
+        self, organisation: str, label: str, scopes: Collection[Scope], by: str
+    ) -> tuple[ApiKey, str]:
+        """Make a key; return it and its token, which nobody can see again. Raises `KeyProblem`."""
+        label = " ".join(label.split())
+        if len(label) not in LABEL:
+            raise KeyProblem(N_("Write a name of 1 to 100 characters."))
+        if not scopes:
+            raise KeyProblem(N_("Choose at least one thing that the key is good for."))
+        key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+        async with answering():
+            seconds, micros = await self._redis.time()
+            key = ApiKey(
+                id=key_id,
+                label=label,
+                scopes=tuple(scope for scope in Scope if scope in scopes),
+                hash=_hash(secret),
+                made_ms=seconds * 1000 + micros // 1000,
+                made_by=by,
+            )
+            added = await self._add(
+                keys=[_keys(organisation)], args=[key_id, msgspec.json.encode(key), MOST_KEYS]
+            )
+        if not added:
+            raise KeyProblem(
+                N_("There are as many keys as there can be; revoke one that is not used any more.")
+            )
+        return key, f"gr_{key_id}_{secret}"
+
+    async def revoke(self, organisation: str, key_id: str) -> bool:
+        """The key opens nothing from now on; False where there is no such key."""
+        async with answering():
+            gone = await self._redis.hdel(_keys(organisation), key_id)
+            await self._redis.hdel(_used(organisation), key_id)
+        return bool(gone)
+
+    async def list(self, organisation: str) -> list[tuple[ApiKey, int | None]]:
+        """Return all keys, the oldest first, each with when it was last used (ms, to the minute; None: never)."""
+        async with answering():
+            kept = await self._redis.hvals(_keys(organisation))
+            used = await self._redis.hgetall(_used(organisation))
+        keys = sorted((msgspec.json.decode(data, type=ApiKey) for data in kept), key=lambda k: k.made_ms)
+        return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in keys]
+
+    async def find(self, organisation: str, token: str) -> ApiKey | None:
+        """Return the key that a token is, or None: unknown, revoked and another organisation's look alike."""
+        found = TOKEN.fullmatch(token)
+        if found is None:
+            return None
+        async with answering():
+            kept = await self._redis.hget(_keys(organisation), found[1])
+        key = None if kept is None else msgspec.json.decode(kept, type=ApiKey)
+        return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
+
+    async def count(self, organisation: str, key: ApiKey) -> Count:
+        """Count a request of this key."""
+        return await self._counted(organisation, f"key:{key.id}", key.id)
+
+    async def count_wrong(self, organisation: str, address: str) -> Count:
+        """Count a request without a right key from this neighbourhood."""
+        return await self._counted(organisation, f"wrong:{address}", "")
+
+    async def _counted(self, organisation: str, who: str, used: str) -> Count:
+        names = [f"{{{organisation}}}:api-rate:{who}", _used(organisation)]
+        async with answering():
+            requests, left_ms = await self._count(keys=names, args=[WINDOW_MS, used])
+        return Count(int(requests), max(1, -(-int(left_ms) // 1000)))
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _keys(organisation: str) -> str:
+    return f"{{{organisation}}}:api-keys"
+
+
+def _used(organisation: str) -> str:
+    return f"{{{organisation}}}:api-used"

@@ -1,0 +1,258 @@
+"""What goes over the API, and nothing else: the types are the description (openapi.py) and the validation.
+
+Pure. Times are ms since 1970 by the store's clock, `_ms`. A visit's own view holds no patient information; the queue's
+rows do, and take the scope `read`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from signalling.visit.record import Outcome, Role, Status
+
+VISIT_ID = "v_[A-Za-z0-9_-]{16}"
+STAFF_ID = "[A-Za-z0-9_-]{1,64}"
+WEBHOOK_ID = "h_[A-Za-z0-9_-]{16}"
+
+Text = Annotated[str, Meta(max_length=100)]
+Time = Annotated[int, Meta(description="ms since 1970-01-01T00:00Z")]
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A body of a request: a field that it does not have is a mistake, and said."""
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A body of an answer."""
+
+
+class Patient(Given, frozen=True, kw_only=True):
+    """Patient information, as the patient information page asks for it."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100, description="Full name.")]
+    birth_date: Annotated[
+        str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$", description="ISO 8601.", examples=["1990-04-02"])
+    ]
+    phone: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=40,
+            description="With + and country code, or a North American number of ten digits.",
+            examples=["+1 512 555 0142"],
+        ),
+    ]
+    email: Annotated[str, Meta(min_length=3, max_length=254, examples=["ana@example.org"])]
+    state: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="Where the patient is: USPS code.")]
+    reason: Annotated[str, Meta(min_length=1, max_length=1000, description="Why the patient comes.")]
+    language: Annotated[
+        str, Meta(max_length=16, description="BCP 47; one of the organisation’s. Left out: its first.")
+    ] = ""
+    filled_in_by: Annotated[
+        str, Meta(max_length=100, description="Who wrote this for the patient, if somebody did.")
+    ] = ""
+
+
+class OpenVisit(Given, frozen=True, kw_only=True):
+    """A visit to be opened."""
+
+    patient: Patient
+    facility: Annotated[
+        str, Meta(max_length=100, description="Whom staff see as its origin. Left out: the key’s name.")
+    ] = ""
+
+
+class Assign(Given, frozen=True, kw_only=True):
+    """An assignment."""
+
+    to: Annotated[str, Meta(pattern=f"^{STAFF_ID}$", description="The id of somebody who is on call.")]
+
+
+class Decline(Given, frozen=True, kw_only=True):
+    """A refusal."""
+
+    reason: Annotated[
+        str, Meta(max_length=500, description="Shown to the patient, and sent by email. May be left out.")
+    ] = ""
+
+
+class NewWebhook(Given, frozen=True, kw_only=True):
+    """A webhook to be made."""
+
+    url: Annotated[
+        str,
+        Meta(
+            min_length=9,
+            max_length=500,
+            pattern="^https?://",
+            description="https, at a public address, without user name or fragment.",
+            examples=["https://example.org/greenroom"],
+        ),
+    ]
+    events: Annotated[
+        tuple[Annotated[str, Meta(max_length=40)], ...],
+        Meta(max_length=40, description="Names of events; empty: all of them."),
+    ] = ()
+
+
+class ChangedWebhook(Given, frozen=True, kw_only=True):
+    """What is to be different about a webhook; what is left out stays."""
+
+    events: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=40)] | None = None
+    enabled: bool | None = None
+
+
+class PersonShown(Shown, frozen=True, kw_only=True):
+    """Somebody of the staff."""
+
+    id: str
+    name: str
+
+
+class Range(Shown, frozen=True, kw_only=True):
+    """How long it may take."""
+
+    low_ms: int
+    high_ms: int
+
+
+class Visit(Shown, frozen=True, kw_only=True):
+    """A visit's state, without patient information. `place` counts from 1, and is there while it is queued."""
+
+    id: str
+    status: Status
+    outcome: Outcome | None
+    arrived_ms: Time
+    claimed_ms: Time | None
+    ended_ms: Time | None
+    guide_done: bool
+    patient_online: bool
+    facility: str | None
+    assignee: PersonShown | None
+    claimant: PersonShown | None
+    reason: str | None
+    place: int | None
+    wait: Range | None
+
+
+class PatientLink(Shown, frozen=True, kw_only=True):
+    """A link that puts the visit into one browser, once: give it to the patient and to nobody else."""
+
+    url: str
+    expires_ms: Time
+
+
+class Opened(Shown, frozen=True, kw_only=True):
+    """A visit that was opened, and the link for its patient."""
+
+    visit: Visit
+    link: PatientLink
+
+
+class Wait(Shown, frozen=True, kw_only=True):
+    """What somebody who comes now has to expect. `why`: "closed" or "nobody_on_call" where Meet Now is not open."""
+
+    available: bool
+    why: str | None
+    on_call: int
+    waiting: int
+    wait: Range | None
+
+
+class QueueRow(Shown, frozen=True, kw_only=True):
+    """A patient who waits, as On-Demand Requests shows them."""
+
+    visit: str
+    place: int
+    name: str
+    phone: str
+    state: str
+    language: str
+    reason: str
+    filled_in_by: str | None
+    facility: str | None
+    arrived_ms: Time
+    online: bool
+    step: int
+    steps: int
+    guide_done: bool
+    assignee: PersonShown | None
+
+
+class Queue(Shown, frozen=True, kw_only=True):
+    """Everybody who waits, longest waiting first."""
+
+    patients: tuple[QueueRow, ...]
+
+
+class StaffMember(Shown, frozen=True, kw_only=True):
+    """Somebody of the staff, and whether they could take a visit. `states`: where they are licensed."""
+
+    id: str
+    name: str
+    role: Role
+    on_call: bool
+    in_session: bool
+    states: tuple[str, ...]
+
+
+class Staff(Shown, frozen=True, kw_only=True):
+    """The staff, those on call first, then by name."""
+
+    staff: tuple[StaffMember, ...]
+
+
+class WebhookShown(Shown, frozen=True, kw_only=True):
+    """A webhook. `events`: what it hears; empty: everything."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    enabled: bool
+    made_ms: Time
+
+
+class MadeWebhook(Shown, frozen=True, kw_only=True):
+    """A webhook that was made, and the secret with which it is signed, which nobody can see again."""
+
+    webhook: WebhookShown
+    secret: str
+
+
+class Webhooks(Shown, frozen=True, kw_only=True):
+    """The webhooks, the oldest first."""
+
+    webhooks: tuple[WebhookShown, ...]
+
+
+class Delivery(Shown, frozen=True, kw_only=True):
+    """One attempt to deliver an event. `status` is the receiver’s HTTP status, 0 where there was no answer."""
+
+    id: str
+    event: str
+    visit: str
+    attempt: int
+    at_ms: Time
+    took_ms: int
+    status: int
+    problem: str | None
+
+
+class Deliveries(Shown, frozen=True, kw_only=True):
+    """The last attempts, the newest first."""
+
+    deliveries: tuple[Delivery, ...]
+
+
+class Message(Shown, frozen=True, kw_only=True):
+    """What a webhook is sent. `visit` is as it was at that event: without `place` and `wait`."""
+
+    id: str
+    event: str
+    organisation: str
+    at_ms: Time
+    by: PersonShown | None
+    visit: Visit

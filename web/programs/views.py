@@ -1,0 +1,85 @@
+"""How visits, waits and staff look through the API. Pure: the mirror's state and the time come in."""
+
+from collections.abc import Mapping, Sequence
+
+from signalling.visit import record as r
+from signalling.visit import waiting
+from signalling.visit.open_visits import OpenVisits
+from signalling.visit.rules import PATIENT
+from web.programs import types as t
+
+
+def person(of: r.Person | None) -> t.PersonShown | None:
+    """Somebody of the staff."""
+    return None if of is None else t.PersonShown(id=of.id, name=of.name)
+
+
+def wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> t.Range | None:
+    """The expected wait at a place; None where nothing can be said."""
+    found = waiting.expected_wait(place, claims_ms, on_call, now_ms)
+    return None if found is None else t.Range(low_ms=found[0], high_ms=found[1])
+
+
+def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
+    """A visit's state."""
+    return t.Visit(
+        id=of.id,
+        status=of.status,
+        outcome=of.outcome,
+        arrived_ms=of.arrived_ms,
+        claimed_ms=of.claimed_ms,
+        ended_ms=of.ended_ms,
+        guide_done=of.guide_done_ms is not None,
+        patient_online=of.parties[PATIENT].present,
+        facility=of.facility,
+        assignee=person(of.assignee),
+        claimant=person(of.claimant),
+        reason=of.reason,
+        place=place,
+        wait=expected,
+    )
+
+
+def queue(visits: OpenVisits) -> t.Queue:
+    """Everybody who waits."""
+    return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(visits.queue(), 1)))
+
+
+def row(of: r.Visit, place: int) -> t.QueueRow:
+    """A patient who waits."""
+    return t.QueueRow(
+        visit=of.id,
+        place=place,
+        name=of.patient.name,
+        phone=of.patient.phone,
+        state=of.patient.state,
+        language=of.patient.language,
+        reason=of.patient.reason,
+        filled_in_by=of.patient.filled_in_by,
+        facility=of.facility,
+        arrived_ms=of.arrived_ms,
+        online=of.parties[PATIENT].present,
+        step=of.step,
+        steps=of.steps,
+        guide_done=of.guide_done_ms is not None,
+        assignee=person(of.assignee),
+    )
+
+
+def staff(of: Mapping[str, r.Staff], visits: OpenVisits) -> t.Staff:
+    """The staff who have ever signed in, those on call first."""
+    busy = visits.in_session
+    found = sorted(of.values(), key=lambda s: (not s.on_call, s.name.casefold(), s.id))
+    return t.Staff(
+        staff=tuple(
+            t.StaffMember(
+                id=s.id,
+                name=s.name,
+                role=s.role,
+                on_call=s.on_call,
+                in_session=s.id in busy,
+                states=s.states,
+            )
+            for s in found
+        )
+    )

@@ -1,0 +1,198 @@
+"""The webhooks of an organisation: where they lead, what they hear, and what became of the last deliveries.
+
+Knows records in the store, sealed since they hold the secret that signs. `Known` is this worker's copy of all of them,
+so that an event finds its webhooks without asking anybody; a webhook made on another worker is heard of in a second.
+All methods of `Webhooks` raise `Unavailable` where the store does not answer.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from signalling.store.encryption import Seal, SealError
+from signalling.store.records import Unavailable, answering
+from web.programs.types import Delivery
+from web.server.health import SUPERVISOR
+
+MOST = 20
+LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
+REFRESH_S = 1.0
+ALL = "webhooks"
+"""The set of the organisations that have any."""
+
+ADD = """
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+
+REPLACE = """
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return 1
+"""
+
+log = structlog.get_logger("web.webhooks")
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """Where events are sent. `events`: their names; empty: all. `secret` signs what is sent."""
+
+    id: str
+    url: str
+    secret: str
+    made_ms: int
+    events: tuple[str, ...] = ()
+    enabled: bool = True
+
+    def hears(self, event: str) -> bool:
+        """Whether an event of this name is sent there."""
+        return self.enabled and (not self.events or event in self.events)
+
+
+class Webhooks:
+    """The webhooks of all organisations."""
+
+    def __init__(self, redis: Redis, seal: Seal) -> None:
+        self._redis: Any = redis
+        self._seal = seal
+        self._add: Any = redis.register_script(ADD)
+        self._replace: Any = redis.register_script(REPLACE)
+
+    async def add(self, organisation: str, url: str, events: tuple[str, ...]) -> Webhook | None:
+        """Make a webhook; None where there are too many."""
+        async with answering():
+            seconds, micros = await self._redis.time()
+            webhook = Webhook(
+                id=f"h_{secrets.token_urlsafe(12)}",
+                url=url,
+                secret=f"grwh_{secrets.token_urlsafe(32)}",
+                made_ms=seconds * 1000 + micros // 1000,
+                events=events,
+            )
+            await self._redis.sadd(ALL, organisation)
+            args = [webhook.id, self._sealed(organisation, webhook), MOST]
+            added = await self._add(keys=[_key(organisation)], args=args)
+        return webhook if added else None
+
+    async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
+        """Return the webhook as it is from now on; None where it is gone."""
+        after = replace(webhook, **changes)
+        async with answering():
+            args = [after.id, self._sealed(organisation, after)]
+            done = await self._replace(keys=[_key(organisation)], args=args)
+        return after if done else None
+
+    async def drop(self, organisation: str, webhook_id: str) -> bool:
+        """The webhook hears nothing from now on; False where there is no such."""
+        async with answering():
+            gone = await self._redis.hdel(_key(organisation), webhook_id)
+            await self._redis.delete(_log(organisation, webhook_id))
+        return bool(gone)
+
+    async def get(self, organisation: str, webhook_id: str) -> Webhook | None:
+        """Return a webhook, or None."""
+        async with answering():
+            sealed = await self._redis.hget(_key(organisation), webhook_id)
+        return None if sealed is None else self._opened(organisation, sealed)
+
+    async def of(self, organisation: str) -> list[Webhook]:
+        """Return the webhooks, the oldest first."""
+        async with answering():
+            found = await self._redis.hvals(_key(organisation))
+        return sorted((self._opened(organisation, data) for data in found), key=lambda w: (w.made_ms, w.id))
+
+    async def everything(self) -> dict[str, list[Webhook]]:
+        """Return all webhooks by organisation, but for those that cannot be read."""
+        async with answering():
+            names = sorted(name.decode() for name in await self._redis.smembers(ALL))
+        return {name: await self._readable(name) for name in names}
+
+    async def _readable(self, organisation: str) -> list[Webhook]:
+        async with answering():
+            sealed = await self._redis.hvals(_key(organisation))
+        found = []
+        for data in sealed:
+            try:
+                found.append(self._opened(organisation, data))
+            except (SealError, msgspec.DecodeError):
+                # One record that cannot be read must not freeze all the others for ever.
+                log.exception("webhooks were not looked at", organisation=organisation)
+        return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
+
+    async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
+        """Keep what became of an attempt."""
+        key = _log(organisation, webhook_id)
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.lpush(key, msgspec.msgpack.encode(delivery))
+            pipe.ltrim(key, 0, LOG_KEPT - 1)
+            pipe.pexpire(key, LOG_MS)
+            await pipe.execute()
+
+    async def log(self, organisation: str, webhook_id: str) -> list[Delivery]:
+        """Return the last attempts, the newest first."""
+        async with answering():
+            found = await self._redis.lrange(_log(organisation, webhook_id), 0, -1)
+        return [msgspec.msgpack.decode(data, type=Delivery) for data in found]
+
+    def _sealed(self, organisation: str, webhook: Webhook) -> bytes:
+        return self._seal.close(msgspec.msgpack.encode(webhook), _place(organisation))
+
+    def _opened(self, organisation: str, sealed: bytes) -> Webhook:
+        return msgspec.msgpack.decode(self._seal.open(sealed, _place(organisation)), type=Webhook)
+
+
+class Known:
+    """This worker's copy of all webhooks."""
+
+    def __init__(self, webhooks: Webhooks) -> None:
+        self._webhooks = webhooks
+        self._known: dict[str, list[Webhook]] = {}
+
+    def of(self, organisation: str, event: str) -> list[Webhook]:
+        """Return those of an organisation that hear an event."""
+        return [webhook for webhook in self._known.get(organisation, ()) if webhook.hears(event)]
+
+    async def refresh(self) -> None:
+        """Look at the store. Raises `Unavailable`."""
+        self._known = await self._webhooks.everything()
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            try:
+                await self.refresh()
+            except Unavailable:
+                log.debug("webhooks wait for the store")
+            await asyncio.sleep(REFRESH_S)
+
+
+WEBHOOKS = web.AppKey("webhooks", Webhooks)
+KNOWN = web.AppKey("known webhooks", Known)
+
+
+async def knowing(app: web.Application) -> AsyncIterator[None]:
+    """A clean-up context that keeps this worker's copy fresh."""
+    app[SUPERVISOR].keep("web.webhooks", app[KNOWN].run)
+    yield
+    await app[SUPERVISOR].stop("web.webhooks")
+
+
+def _key(organisation: str) -> str:
+    return f"{{{organisation}}}:webhooks"
+
+
+def _log(organisation: str, webhook_id: str) -> str:
+    return f"{{{organisation}}}:webhook-log:{webhook_id}"
+
+
+def _place(organisation: str) -> str:
+    return f"{organisation}/webhook"

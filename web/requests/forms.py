@@ -1,0 +1,152 @@
+"""How a posted form is read: as UTF-8, with no more bytes than the page needs; else it is refused unread.
+
+Knows the two encodings of HTML forms. Knows no page and no account: who reads a form says how much may come. A codec or
+a compression that the client chooses is never used, so that no request can keep a worker busy with one.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from aiohttp import BodyPartReader, MultipartReader, StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Middleware
+from multidict import CIMultiDictProxy, MultiDict, MultiDictProxy
+
+from web.requests.security import SAFE_METHODS, Handler
+
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+MOST_FIELDS = 1000
+MOST_PARTS = 50
+"""Of a multipart form, each of which takes aiohttp 0.2 ms."""
+BODY_S = 12.0
+"""Within the 15 s that a half-sent request has (SECURITY.md row 16), as the connection closes right after."""
+UTF_8 = re.compile(r'"?utf-?8"?', re.ASCII | re.IGNORECASE)
+CHARSET = re.compile(r";\s*charset\*?[0-9]*\*?\s*=\s*([^;]*)", re.IGNORECASE)
+CHARSET_PART = re.compile(rb"name\s*=\s*\"?_charset_", re.IGNORECASE)
+PLAIN = frozenset({"", "7bit", "8bit", "binary", "identity"})
+"""Encodings of a part that leave it as it is."""
+
+
+class Posted(NamedTuple):
+    """A form: its fields in order, names that repeat included, and its files by name."""
+
+    fields: MultiDictProxy[str]
+    files: dict[str, bytes]
+
+
+POSTED = web.RequestKey("posted form", Posted)
+"""Where a request keeps its form once it was read."""
+
+
+def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
+    """A middleware that answers HTTP 415 to a body that is no form in UTF-8, before anything of it is read."""
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method not in SAFE_METHODS and not exempt(request):
+            check_encoding(request, URLENCODED, MULTIPART)
+        return await handler(request)
+
+    return check
+
+
+def check_encoding(request: web.Request, *kinds: str) -> None:
+    """Raise HTTP 415 if the request has a body that is of none of these kinds, is not UTF-8, or is compressed."""
+    if "Content-Encoding" in request.headers:
+        request.content.feed_eof()  # what is dropped unread would be unpacked first
+        raise web.HTTPUnsupportedMediaType
+    if not request.can_read_body:
+        return
+    if request.content_type not in kinds or not is_utf_8(request.headers):
+        raise web.HTTPUnsupportedMediaType
+
+
+def is_utf_8(headers: CIMultiDictProxy[str]) -> bool:
+    """Return whether a Content-Type names no charset, or only UTF-8."""
+    named = CHARSET.findall(headers.get("Content-Type", ""))
+    return all(UTF_8.fullmatch(name.strip()) for name in named)
+
+
+async def read_body(request: web.Request, most: int) -> bytes:
+    """Return the body, of at most so many bytes. Raises HTTP 408 and 413."""
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.clone(client_max_size=most).read()
+    except TimeoutError:
+        request.content.feed_eof()  # or aiohttp lingers ten more seconds for the rest
+        raise web.HTTPRequestTimeout from None
+
+
+async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
+    """Return the form that was posted, of at most `most` bytes, read once a request. Raises HTTP 400, 408, 413, 415."""
+    if request.content_type not in kinds:
+        raise web.HTTPUnsupportedMediaType
+    if POSTED in request:
+        return request[POSTED]
+    check_encoding(request, *kinds)
+    if request.content_type == MULTIPART:
+        posted = await _multipart(request, most)
+    else:
+        posted = Posted(MultiDictProxy(MultiDict(_pairs(await read_body(request, most)))), {})
+    if not UTF_8.fullmatch(posted.fields.get("_charset_", "utf-8")):
+        raise web.HTTPUnsupportedMediaType
+    request[POSTED] = posted
+    return posted
+
+
+def _pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        text = body.decode()
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
+    except ValueError:
+        raise web.HTTPBadRequest from None
+
+
+async def _multipart(request: web.Request, most: int) -> Posted:
+    body = await read_body(request, most)
+    if CHARSET_PART.search(body):  # aiohttp would take it for the codec of all others
+        raise web.HTTPUnsupportedMediaType
+    if not body.startswith((b"--", b"\r\n--")):  # aiohttp looks for the first part line by line
+        raise web.HTTPBadRequest
+    stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), most + 1, loop=asyncio.get_running_loop())
+    stream.feed_data(body)
+    stream.feed_eof()
+    try:
+        return await _parts(MultipartReader(request.headers, stream))
+    except (
+        ValueError,
+        RuntimeError,
+        AssertionError,
+        HttpProcessingError,
+    ):  # aiohttp's, of what is no multipart
+        raise web.HTTPBadRequest from None
+
+
+async def _parts(reader: MultipartReader) -> Posted:
+    fields: MultiDict[str] = MultiDict()
+    files: dict[str, bytes] = {}
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader) or not part.name or len(fields) + len(files) >= MOST_PARTS:
+            raise web.HTTPBadRequest
+        if not _is_plain(part.headers):
+            raise web.HTTPUnsupportedMediaType
+        data = bytes(await part.read(decode=False))
+        if part.filename is None:
+            fields.add(part.name, data.decode())
+        else:
+            files.setdefault(part.name, data)
+    return Posted(MultiDictProxy(fields), files)
+
+
+def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
+    """Return whether a part is UTF-8 or bytes, encoded in no further way."""
+    how = [
+        headers.get(name, "").strip().lower() for name in ("Content-Transfer-Encoding", "Content-Encoding")
+    ]
+    return set(how) <= PLAIN and is_utf_8(headers)

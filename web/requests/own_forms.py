@@ -1,0 +1,65 @@
+"""Forms that prove to be this site's own, for browsers that do not say where a request comes from.
+
+Safari before 16.4, and others where pages come by plain http, send the form of a page with `Referrer-Policy:
+no-referrer` as `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers
+each form has a hidden field with a token: a hash of a cookie that no other site can read or send. Knows no page.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+
+from aiohttp import web
+
+from web.identity import sessions
+
+FIELD = "form_token"
+FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
+"""The beginning of every form that changes something, as the templates write it; a test looks for others."""
+COOKIE_AGE_S = 365 * 24 * 3600
+SHAPE = re.compile(r"[\w-]{32}", re.ASCII)
+
+
+def with_tokens(request: web.Request, response: web.Response) -> web.Response:
+    """The page, with a token in each form and, for scripts, in its head; unchanged for a browser that needs none."""
+    if "Sec-Fetch-Site" in request.headers or response.text is None:
+        return response
+    kept = cookie_of(request)
+    secret = kept or secrets.token_urlsafe(24)
+    token = token_of(secret)
+    field = f'<input type="hidden" name="{FIELD}" value="{token}">'
+    text = FORM.sub(lambda form: form[0] + field, response.text)
+    response.text = text.replace("</head>", f'<meta name="{FIELD}" content="{token}">\n</head>', 1)
+    if not kept:
+        response.set_cookie(
+            _name(request),
+            secret,
+            max_age=COOKIE_AGE_S,
+            path="/",
+            secure=request.app[sessions.STORAGE].cookie_params["secure"],
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def token_of(secret: str) -> str:
+    """The token of the forms of the browser that has this secret in its cookie."""
+    return hashlib.sha256(f"form/{secret}".encode()).hexdigest()
+
+
+def cookie_of(request: web.Request) -> str:
+    """The browser's secret; "" where it has none yet."""
+    found = request.cookies.get(_name(request), "")
+    return found if SHAPE.fullmatch(found) else ""
+
+
+def is_right(request: web.Request, token: str) -> bool:
+    """Whether a token is that of this browser's own forms."""
+    secret = cookie_of(request)
+    return bool(secret) and hmac.compare_digest(token.encode(), token_of(secret).encode())
+
+
+def _name(request: web.Request) -> str:
+    return request.app[sessions.STORAGE].cookie_name + "-own"

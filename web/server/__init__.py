@@ -1,0 +1,1 @@
+"""Processes and what they stand on: the store's process, the data key, TLS, logs, health."""

@@ -1,0 +1,187 @@
+"""Logs: one line an event on standard error, without patient data, tokens or line breaks from outside.
+
+Knows which keys may carry a value into a log (ALLOWED), how foreign libraries' records are cut down to what is
+safe, and the two formats. An event's name is a constant text in the code; everything variable goes by a key.
+"""
+
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import MutableMapping
+from functools import partial
+from pathlib import PurePath
+from types import TracebackType
+from typing import Any
+
+import structlog
+from aiohttp import abc, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from web.config import Log
+from web.server.output import Output
+
+ALLOWED = frozenset(
+    """
+    attempt bytes close_code code connection count duration_ms epoch error event event_type exit_code failures
+    fence file folder gap hint host index key kind level library limit line lost method newer operation
+    organisation outcome path_template pid port problem reason request role seconds seq signal state status
+    stream task timestamp topic total trace transport url version visit what worker
+    """.split()
+)
+"""Keys whose values reach a log: numbers, states, identifiers made by the server. Others show as [hidden]."""
+
+OWN = ("web", "signalling", "media")
+PLAIN = ("gunicorn", "aiohttp", "asyncio")
+"""Libraries whose message templates are known to be harmless; of all others only the place is logged."""
+
+ACCESS = logging.getLogger("web.access")
+
+Event = MutableMapping[str, Any]
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+def setup(settings: Log) -> None:
+    """Sends everything that is logged in this process to standard error, as `settings` says."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
+    last: Any = _text if text else structlog.processors.JSONRenderer(sort_keys=False)
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _exceptions,
+        _allowed_only,
+        _one_line,
+    ]
+    structlog.configure(
+        processors=[*shared, last],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    if not sys.warnoptions:
+        # Python's warnings may quote what a stranger sent, and each new text of one is kept for ever.
+        warnings.simplefilter("ignore")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            pass_foreign_args=True,
+            processors=[_foreign, structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shared, last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    for name in OWN:
+        logging.getLogger(name).setLevel(level)
+    logging.getLogger("aiohttp.server").addFilter(_well_formed)
+    if isinstance(sys.stderr, Output):
+        sys.stderr.tells = partial(_lost, [*shared, last])
+
+
+def _well_formed(record: logging.LogRecord) -> bool:
+    """Return False for aiohttp's report of a request that is no HTTP, which `AccessLog` has a line for, or whose client
+    has left.
+    """
+    problem = record.exc_info[1] if record.exc_info else None
+    return not isinstance(problem, HttpProcessingError | ConnectionResetError)
+
+
+def _lost(processors: list[Any], count: int) -> str:
+    """Return the line that says how many lines could not be written."""
+    event: Any = {"event": "logs.lost", "count": count}
+    for step in processors:
+        event = step(None, "warning", event)
+    return f"{event}\n"
+
+
+def _foreign(_logger: object, _method: str, event: Event) -> Event:
+    """Cuts a standard library record down: a known library's template, else only where it came from.
+
+    Arguments are dropped but for numbers, since a library may be given anything, a request's path among it.
+    """
+    record: logging.LogRecord = event["_record"]
+    args = event.pop("positional_args", ())
+    library = record.name.partition(".")[0]
+    if library in (*PLAIN, *OWN):
+        template = str(record.msg).partition("\n")[0]
+        numbers = isinstance(args, tuple) and all(isinstance(arg, int | float) for arg in args)
+        event["event"] = template % args if numbers and args else template
+    else:
+        event["event"] = "a library has something to say"
+    event.update(library=record.name, file=record.filename, line=record.lineno)
+    if record.exc_info:
+        event["exc_info"] = record.exc_info
+    return event
+
+
+def _exceptions(_logger: object, _method: str, event: Event) -> Event:
+    """An exception as its type and the places it passed; its text may quote a patient, and stays out."""
+    raised = event.pop("exc_info", None)
+    if raised is True:
+        raised = sys.exc_info()
+    if isinstance(raised, BaseException):
+        raised = (type(raised), raised, raised.__traceback__)
+    if isinstance(raised, tuple) and raised[0] is not None:
+        event["error"] = raised[0].__name__
+        event["trace"] = _places(raised[2])
+    event.pop("stack_info", None)
+    return event
+
+
+def _places(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)[-8:]
+    return " > ".join(f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+def _allowed_only(_logger: object, _method: str, event: Event) -> Event:
+    for key in event:
+        if key not in ALLOWED:
+            event[key] = "[hidden]"
+    return event
+
+
+def _one_line(_logger: object, _method: str, event: Event) -> Event:
+    for key, value in event.items():
+        if not isinstance(value, bool | int | float | None):
+            event[key] = str(value).translate(CONTROL)[:1000]
+    return event
+
+
+def _text(_logger: object, _method: str, event: Event) -> str:
+    """`12:00:00 info    listening  url=http://127.0.0.1:8000`, for a person at a terminal."""
+    time, level, name = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
+    pairs = "".join(f" {key}={_quoted(str(value))}" for key, value in event.items())
+    return f"{time[11:19]} {level:<7} {name}{pairs}"
+
+
+def _quoted(value: str) -> str:
+    return value if value and " " not in value and '"' not in value else '"' + value.replace('"', "'") + '"'
+
+
+class AccessLog(abc.AbstractAccessLogger):
+    """One line a request: its route's template, never its path, which may hold a token; debug unless it failed."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Logs one answered request; `time` is in seconds."""
+        found = request.match_info if isinstance(request, web.Request) else None
+        if found is not None and found.http_exception is not None and response.status == 400:
+            _access.debug("request.malformed", status=response.status)
+            return
+        resource = found.route.resource if found is not None else None
+        _access.log(
+            logging.WARNING if response.status >= 500 else logging.DEBUG,
+            "request",
+            method=request.method,
+            path_template=resource.canonical if resource else "unknown",
+            status=response.status,
+            duration_ms=round(time * 1000, 1),
+        )
+
+    @property
+    def enabled(self) -> bool:
+        """Always, since failures show at every level."""
+        return True
+
+
+_access = structlog.get_logger("web.access")

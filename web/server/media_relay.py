@@ -1,0 +1,133 @@
+"""Our media relay as signalling's ports ask for it: errors and events of one side become those of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import media
+from signalling.rooms import ports
+
+
+def _event(event: media.PartyEvent) -> ports.MediaEvent:
+    if isinstance(event, media.Disconnected):
+        return ports.Disconnected(event.reason)
+    return ports.Connected() if isinstance(event, media.Connected) else ports.OfferNeeded()
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except media.PartyGone as problem:
+        raise ports.PartyGoneError from problem
+    except (media.RoomFull, media.RoomClosed) as problem:
+        raise ports.RoomFullError from problem
+    except media.SdpError as problem:
+        raise ports.BadSdpError(problem.code) from problem
+
+
+class Party:
+    """`ports.MediaParty` on a `media.Party`."""
+
+    __slots__ = ("_party",)
+
+    def __init__(self, party: media.Party) -> None:
+        self._party = party
+
+    @property
+    def connected(self) -> bool:
+        """Whether media can flow to this party."""
+        return self._party.connected
+
+    def offer(self) -> str:
+        """Return an SDP offer. Raises `PartyGoneError`."""
+        with _errors():
+            return self._party.offer()
+
+    def accept(self, answer: str) -> None:
+        """Take an SDP answer. Raises `BadSdpError` and `PartyGoneError`."""
+        with _errors():
+            self._party.accept(answer)
+
+    def restart_ice(self) -> str:
+        """Return an SDP offer with new ICE credentials. Raises `PartyGoneError`."""
+        with _errors():
+            return self._party.restart_ice()
+
+    def set_receiving(self, kind: media.Kind, allowed: bool) -> None:
+        """Set whether what this party sends of a kind may cross."""
+        self._party.set_receiving(kind, allowed)
+
+    def set_admitted(self, admitted: bool) -> None:
+        """Set whether this party takes part."""
+        self._party.set_admitted(admitted)
+
+    def quality(self) -> media.Quality:
+        """Return what is known of the party's loss, jitter, round trip and bit rate."""
+        return self._party.quality()
+
+    def leave(self) -> None:
+        """Take the party out of its room."""
+        self._party.leave()
+
+
+class Room:
+    """`ports.MediaRoom` on a `media.Room`."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self, room: media.Room) -> None:
+        self._room = room
+
+    @property
+    def gate(self) -> bool:
+        """Whether media crosses."""
+        return self._room.gate
+
+    def join(
+        self,
+        party_id: str,
+        listener: Callable[[ports.MediaEvent], None],
+        *,
+        opposite: str | None,
+        admitted: bool,
+    ) -> Party:
+        """Return a party with a leg of its own. Raises `RoomFullError`."""
+
+        def told(event: media.PartyEvent) -> None:
+            listener(_event(event))
+
+        with _errors():
+            return Party(self._room.join(party_id, told, opposite=opposite, admitted=admitted))
+
+    def set_gate(self, open: bool) -> None:
+        """Open or close the gate."""
+        self._room.set_gate(open)
+
+    def close(self) -> None:
+        """End the room: nothing crosses from this moment on."""
+        self._room.close()
+
+
+class Relay:
+    """`ports.MediaRelay` on a `media.Relay`."""
+
+    def __init__(self, relay: media.Relay) -> None:
+        self._relay = relay
+
+    def room(self, room_id: str) -> Room:
+        """Return the room of this name; it is made if there is none."""
+        return Room(self._relay.room(room_id))
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """Return the UDP addresses at which this relay is reached."""
+        return [(candidate.host, candidate.port) for candidate in self._relay.candidates()]
+
+    def answer_probes(self, name: str, password: str) -> None:
+        """Answer other workers' probes for this name."""
+        self._relay.probed_by = media.Credentials(name, password)
+
+    async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool:
+        """Return whether the relay of this name answers at one of its addresses, within half a second."""
+        return await media.reaches(addresses, media.Credentials(name, password))

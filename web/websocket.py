@@ -1,0 +1,299 @@
+"""The WebSocket's door: who may come in, as whom, and when they must leave.
+
+Knows Origin, cookies and sign-ins; what is said on a socket is signalling's. Signalling and the relay are opened here,
+and drained when the server stops. A watch closes the sockets of sign-ins that ended, whether or not anybody said so.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from media import Relay, RelaySettings
+from signalling.sockets.handshake import serve
+from signalling.store.records import Unavailable, answering
+from signalling.store.resume_tokens import TooManyGuessesError
+from signalling.visit.record import Actor
+from signalling.worker import Limits, Worker
+from web.audit.noting import TRAIL
+from web.audit.witness import FileWitness
+from web.config import Settings
+from web.identity import sessions
+from web.identity.accounts import CHANNEL, Changed
+from web.identity.throttle import Door, guess
+from web.identity.visitors import (
+    ACCOUNTS,
+    StaffActor,
+    account_of,
+    guest_of,
+    off_call,
+    owes_second_factor,
+    visit_of,
+)
+from web.pages.patient.guest import guest
+from web.pages.patient.visit import ORGANISATIONS, SERVICE, organisation_of, patient
+from web.pages.staff.shell import SETTINGS
+from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
+from web.server.data_key import data_key, key_id
+from web.server.health import DRAINING, LIVENESS, REDIS, SUPERVISOR
+from web.server.media_relay import Relay as MediaPort
+from web.server.processes import WORKER
+from web.server.socket_shares import NONE, Balance
+
+SIGNALLING = web.AppKey("signalling", Worker)
+
+SIGNED_OUT = 4201
+WATCH_S = 5.0
+AT_ONCE = 100  # sign-ins that are asked about in one question to the store
+log = structlog.get_logger("web.sockets")
+
+
+async def socket(request: web.Request) -> web.StreamResponse:
+    """GET /{organisation}/ws: 403 to foreign pages, before the upgrade; then signalling/protocol/PROTOCOL.md."""
+    return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
+
+
+@web.middleware
+def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
+    """A middleware that takes sockets past all others: those serve pages, and each would wait as long as a socket does.
+
+    That is five coroutines that every quiet socket keeps: 3 KB. It belongs outermost. Answers HTTP 400 to a request
+    whose headers are not UTF-8: what is made of them could not be written anywhere.
+    """
+    if not _is_utf_8(request.raw_headers):
+        raise web.HTTPBadRequest
+    if request.match_info.handler is socket:
+        return serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
+    return handler(request)
+
+
+def _is_utf_8(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
+    values = b"".join(value for _, value in headers)
+    if not values.isascii():
+        try:
+            values.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+async def _admit(request: web.Request) -> str:
+    try:
+        await organisation_of(request)
+    except Unavailable:
+        raise web.HTTPServiceUnavailable from None
+    if not is_own_origin(request, request.app[SETTINGS].server.public_url):
+        raise web.HTTPForbidden
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise web.HTTPUpgradeRequired
+    return neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
+
+
+async def _guessed(request: web.Request) -> None:
+    try:
+        async with answering(), guess(request, request.match_info["organisation"], Door.RESUME):
+            pass  # not said to have succeeded: it counts
+    except (web.HTTPTooManyRequests, Busy):
+        raise TooManyGuessesError from None
+
+
+async def _authenticate(request: web.Request, role: str) -> Actor | None:
+    """Who this browser is in that role, as it stands now: a socket may have been opened before the sign-in."""
+    async with answering():
+        session = await request.app[sessions.STORAGE].look(request)
+        return await IDENTIFIED[role](request.app, session, request.match_info["organisation"])
+
+
+async def _staff(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    account = await account_of(session, organisation, app[ACCOUNTS])
+    if account is None or session.key is None:
+        return None
+    settings = await app[ORGANISATIONS].get(organisation)
+    if settings is None or owes_second_factor(settings, account):
+        return None
+    return StaffActor(
+        organisation=organisation,
+        id=account.id,
+        name=account.name,
+        role=account.role,
+        session=session.key,
+        generation=account.generation,
+    )
+
+
+async def _patient(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    visit_id = visit_of(session, organisation)
+    visit = None if visit_id is None else await app[SERVICE].visit(organisation, visit_id)
+    return None if visit is None else patient(organisation, visit.id, visit.patient.name)
+
+
+async def _guest(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
+    found = guest_of(session, organisation)
+    if found is None:
+        return None
+    visit = await app[SERVICE].visit_now(
+        organisation, found[0]
+    )  # they may have come faster than the invitation
+    return None if visit is None else guest(visit, found[1])
+
+
+IDENTIFIED = {"staff": _staff, "patient": _patient, "guest": _guest}
+
+
+async def signalling(app: web.Application) -> AsyncIterator[None]:
+    """Opens the relay and this worker's signalling; drains and closes them at the end."""
+    settings, process = app[SETTINGS], app.get(WORKER)
+    index = process.index if process is not None else 0
+    key = data_key(Path(settings.data.folder))
+    relay = await Relay.open(relay_settings(settings, index))
+    limits = Limits(
+        message_bytes=settings.limits.message_bytes,
+        unsent_bytes=settings.limits.unsent_bytes,
+        hello_s=settings.limits.hello_s,
+        sockets_before_hello=settings.limits.sockets_before_hello,
+        sockets_per_address=settings.limits.sockets_per_address,
+        sockets_per_person=settings.limits.sockets_per_person,
+    )
+    witness = FileWitness(Path(settings.data.folder))
+    worker = Worker(
+        app[REDIS],
+        {key_id(key): key},
+        app[ORGANISATIONS],
+        MediaPort(relay),
+        limits,
+        index,
+        witness,
+        None if process is None else process.id,
+    )
+    app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
+    app[LIVENESS] = worker.liveness
+    app[SUPERVISOR] = worker.supervisor
+    watch = Watch(app, worker)
+    await worker.start()
+    await watch.start()
+    if process is not None and process.shares is not None:
+        balance = Balance(process.shares, index, partial(_sockets, app), worker.move)
+        worker.supervisor.keep("balance", balance.run)
+    log.info("worker.started", worker=worker.id, pid=os.getpid())
+    yield
+    await watch.close()
+    await worker.close()
+    await relay.close()
+
+
+def _sockets(app: web.Application) -> int:
+    """How many sockets this worker holds; NONE when it stops."""
+    return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
+
+
+async def drain(app: web.Application) -> None:
+    """The server stops: no new people, and those who are here move to other workers."""
+    app[DRAINING].set()
+    await app[SIGNALLING].drain()
+
+
+def relay_settings(settings: Settings, index: int) -> RelaySettings:
+    """Where the worker with this index receives media: its own port of the range first, then its neighbours'."""
+    ports = settings.media_ports(index)
+    return RelaySettings(host=settings.media_host, ports=ports, announce=settings.media.announce)
+
+
+class Watch:
+    """Closes the staff sockets whose sign-in is over: at once when told, within `WATCH_S` in any case.
+
+    During a live visit a sign-in is held, however long the visit takes (SECURITY.md row 6).
+    """
+
+    def __init__(self, app: web.Application, worker: Worker) -> None:
+        self._app = app
+        self._worker = worker
+
+    async def start(self) -> None:
+        """Begins to listen and to look. A store that is not there yet is waited for."""
+        try:
+            await self._worker.bus.subscribe(CHANNEL, self._told)
+        except Unavailable:
+            log.debug("store unavailable")
+        self._worker.supervisor.keep("web.sign-ins", self.run)
+
+    async def close(self) -> None:
+        """Stops looking."""
+        await self._worker.supervisor.stop("web.sign-ins")
+
+    def _told(self, data: bytes) -> None:
+        changed = msgspec.msgpack.decode(data, type=Changed)
+        for actor in self._actors():
+            if (actor.organisation, actor.id) == (changed.organisation, changed.person) and (
+                changed.session in (None, actor.session)
+            ):
+                self._close(actor)
+        if changed.session is None:
+            self._worker.spawn(self._off_call_if_closed(changed))
+
+    async def run(self) -> None:
+        """Looks until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                async with answering():
+                    await self._look()
+            except Unavailable:
+                log.debug("store unavailable")  # whoever is here stays; commands are refused meanwhile
+
+    async def _look(self) -> None:
+        by_organisation: dict[str, set[StaffActor]] = {}
+        for actor in self._actors():  # several pages of one browser are one question
+            by_organisation.setdefault(actor.organisation, set()).add(actor)
+        for organisation, actors in by_organisation.items():
+            some = list(actors)
+            for start in range(0, len(some), AT_ONCE):
+                try:
+                    async with answering():
+                        await self._look_at(organisation, some[start : start + AT_ONCE])
+                except Unavailable:
+                    raise
+                except Exception as error:
+                    # One account that cannot be read must not keep all others signed in for ever.
+                    log.error("watch failed", exc_info=error)
+
+    async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
+        storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
+        mirror = self._worker.service.mirrors.known(organisation)
+        live = mirror.visits.in_session if mirror is not None else frozenset()
+        settings = await self._app[ORGANISATIONS].get(organisation)
+        people = list({actor.id for actor in actors})
+        found = dict(zip(people, await accounts.many(organisation, people), strict=True))
+        left_ms = await storage.many_end_in_ms([actor.session for actor in actors])
+        for actor, ends_in_ms in zip(actors, left_ms, strict=True):
+            account = found[actor.id]
+            if account is None or account.disabled or account.generation != actor.generation:
+                self._close(actor)
+            elif actor.id in live:
+                await storage.hold(actor.session)
+            elif not ends_in_ms or (settings is not None and owes_second_factor(settings, account)):
+                self._close(actor)
+                if not any((a.organisation, a.id) == (organisation, actor.id) for a in self._actors()):
+                    await off_call(self._worker.service, organisation, account)
+
+    def _actors(self) -> list[StaffActor]:
+        """The staff whose sockets are open on this worker, each socket's."""
+        found = [socket.actor for socket in self._worker.hub.sockets.values() if socket.open]
+        return [actor for actor in found if isinstance(actor, StaffActor)]
+
+    def _close(self, actor: StaffActor) -> None:
+        for open_socket in list(self._worker.hub.sockets.values()):
+            if open_socket.actor == actor:
+                open_socket.close(SIGNED_OUT)
+
+    async def _off_call_if_closed(self, changed: Changed) -> None:
+        try:
+            account = await self._app[ACCOUNTS].get(changed.organisation, changed.person)
+            if account is not None and account.disabled:
+                await off_call(self._worker.service, changed.organisation, account)
+        except Unavailable:
+            log.debug("store unavailable")
