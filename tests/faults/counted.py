@@ -16,7 +16,7 @@ from aiohttp import web
 
 from web.app import create_app as create
 from web.config import Settings, load
-from web.serve import serve
+from web.server.processes import serve
 
 EVERY_S = 0.5
 
