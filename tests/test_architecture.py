@@ -25,7 +25,7 @@ IMPURE = frozenset(
 PURE = (
     "signalling/visit/* signalling/protocol/* signalling/rooms/ports signalling/rooms/worker_messages "
     "signalling/topics/rights media/protocols/* media/forwarding/streams media/forwarding/quality "
-    "web/peers/people/frames web/requests/unicode"
+    "media/forwarding/rtcp_translation web/peers/people/frames web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""
 PURE_FILES = sorted(
@@ -34,6 +34,22 @@ PURE_FILES = sorted(
     for path in (ROOT / pattern).parent.glob(Path(pattern).name + ".py")
     if path.name != "__init__.py"
 )
+
+
+FLOORS: dict[str, tuple[str, ...]] = {
+    "media": ("protocols", "transport", "forwarding", "party room relay", "peers", "bench"),
+    "signalling": (
+        "visit supervision",
+        "protocol clients",
+        "store",
+        "service hub",
+        "rooms",
+        "sweep topics",
+        "sockets",
+        "worker",
+    ),
+}
+"""The rooms of a package from the ground up: each imports from its own floor and those below it."""
 
 
 def imports(path: Path, *, of_types: bool = True) -> Iterator[tuple[int, str]]:
@@ -86,6 +102,19 @@ def test_what_is_pure_imports_only_what_is_pure(path: Path) -> None:
         if what.split(".")[0] in PACKAGES and not {what, what.rpartition(".")[0]} & pure
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_room_imports_from_a_floor_above_it(package: str) -> None:
+    floor = {room: at for at, rooms in enumerate(FLOORS[package]) for room in rooms.split()}
+    wrong = []
+    for path in sources(package):
+        own = path.relative_to(ROOT / package).with_suffix("").parts[0]
+        for line, name in imports(path, of_types=False):
+            parts = name.split(".")
+            if own != "__init__" and parts[0] == package and len(parts) > 1 and floor[parts[1]] > floor[own]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_tests_are_no_part_of_the_product() -> None:

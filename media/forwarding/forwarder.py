@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Leg
 from media.forwarding.group_forwarder import Copier
+from media.forwarding.rtcp_translation import translate
 from media.forwarding.streams import KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
 from media.protocols.ice import Address
@@ -307,7 +308,7 @@ class Forwarder:
             self.counters.dropped += 1
 
     def _control_pair(self, leg: Leg, peer: Leg, data: bytes, now: float) -> None:
-        crossing = rtcp.translate(
+        crossing = translate(
             data,
             leg.sources,
             leg.received,
@@ -325,7 +326,7 @@ class Forwarder:
         """To each of the others what concerns it: the reports on its streams, and the requests for them."""
         for lane in leg.lanes.values():
             heard = lane.to.lanes.get(leg)
-            crossing = rtcp.translate(
+            crossing = translate(
                 data,
                 lane.sources,
                 heard.received if heard is not None else {},

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from media.forwarding.rtcp_translation import Crossing
 from media.forwarding.streams import Flow, Source
 from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
-from media.protocols.rtcp import Crossing
 
 SAMPLE_S: Final = 1.0
 REMEMBERED_REPORTS: Final = 8

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from signalling.visit.call_quality import MediaKind as MediaKind
+
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Id = Annotated[str, Meta(min_length=1, max_length=80)]
 Epoch = Annotated[str, Meta(max_length=80)]  # "" where nothing has ever happened
 Topic = Annotated[str, Meta(min_length=1, max_length=120)]
 Sdp = Annotated[str, Meta(max_length=32_768)]
-MediaKind = Literal["audio", "video"]
 Relation = Literal["interpreter", "family", "specialist", "trainee"]
 
 

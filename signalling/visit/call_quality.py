@@ -7,12 +7,11 @@ store.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-from signalling.protocol.tags import MediaKind
-
+MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
 """The figures: packets lost of what the party heard, and of what it sent, in 1/1000; ms; kbit/s of the picture."""
 

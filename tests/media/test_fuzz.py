@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from media.forwarding.endpoint import Leg
+from media.forwarding.rtcp_translation import translate
 from media.protocols import ice, rtcp, rtp, sdp
 from media.protocols.ice import Candidate, Credentials
 from media.protocols.sdp import Fingerprint, SdpError
@@ -92,7 +93,7 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
         compound += struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
     for data in (compound, compound + tail, tail):
         with contextlib.suppress(rtcp.RtcpError):
-            crossing = rtcp.translate(
+            crossing = translate(
                 data, a.sources, a.received, sender_ssrc=7, transport_cc_shift=3, answered_here=False
             )
             if crossing.payload:

@@ -1,0 +1,171 @@
+"""RTCP (RFC 3550 §6, RFC 4585) as it crosses from one leg to another.
+
+Knows how SSRCs, sequence numbers and timestamps of one leg read on another. Lets through only what a call needs (an
+allow-list: a BYE, a CNAME or an unknown block of one side never reaches the other). No keys, no sockets, no clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from media.forwarding.streams import SEQUENCE_MASK, TIMESTAMP_MASK, Source
+from media.protocols.rtcp import (
+    BLOCK,
+    FULL_INTRA_REQUEST,
+    GENERIC_NACK,
+    HEADER,
+    PAIR,
+    PAYLOAD_FEEDBACK,
+    PICTURE_LOSS,
+    RECEIVER_REPORT,
+    REPORT_BLOCK,
+    SENDER_INFO,
+    SENDER_REPORT,
+    TRANSPORT_CC,
+    TRANSPORT_FEEDBACK,
+    U32,
+    RtcpError,
+    picture_loss,
+    split,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportBlock:
+    """What a receiver says of one stream (RFC 3550 §6.4.1): loss as a share 0-1, jitter in RTP clock ticks,
+    and the echo of the last sender report: the middle 32 bits of its NTP time and the delay since, in 1/65536
+    s."""
+
+    source: Source
+    loss: float
+    jitter: int
+    last_report: int
+    delay: int
+
+
+@dataclass(slots=True)
+class Crossing:
+    """What `translate` made of a compound packet."""
+
+    payload: bytes = b""  # for the other leg; empty when nothing may cross
+    blocks: list[ReportBlock] = field(default_factory=list)
+    sender_reports: list[tuple[Source, int]] = field(default_factory=list)  # middle 32 bits of the NTP time
+    transport_cc_last: int | None = None  # the last transport-wide number the receiver has spoken of
+
+
+def translate(
+    data: bytes,
+    sent: Mapping[int, Source],
+    received: Mapping[int, Source],
+    *,
+    sender_ssrc: int,
+    transport_cc_shift: int,
+    answered_here: bool,
+) -> Crossing:
+    """A decrypted compound packet of one leg, as the other leg must read it.
+
+    `sent` are the leg's own sources by SSRC; `received` the other's sources by the SSRC under which this leg
+    hears them. `sender_ssrc` stands in for a reporter the other leg has never heard of. `transport_cc_shift`
+    is what was added to the other leg's transport-wide numbers; `answered_here` says that the server gives
+    that feedback itself at the moment. What concerns a source that is not forwarded does not cross. Raises
+    RtcpError.
+    """
+    crossing = Crossing()
+    out: list[bytes] = []
+    for count, packet_type, packet in split(data):
+        (reporter,) = U32.unpack_from(packet, 4)
+        own = sent.get(reporter)
+        shown = own.sink.ssrc if own is not None and own.sink is not None else sender_ssrc
+        if packet_type in (SENDER_REPORT, RECEIVER_REPORT):
+            out.append(_report(packet_type, count, packet, own, shown, received, crossing))
+        elif packet_type in (TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK) and len(packet) >= 12:
+            (about,) = U32.unpack_from(packet, 8)
+            if packet_type == TRANSPORT_FEEDBACK and count == TRANSPORT_CC:
+                if len(packet) >= 20:
+                    out.append(
+                        _transport_cc(packet, shown, received, transport_cc_shift, answered_here, crossing)
+                    )
+                continue
+            if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
+                (about,) = U32.unpack_from(packet, 12)  # RFC 5104 §4.3.1: the SSRC is in the entry
+                count = PICTURE_LOSS
+            source = received.get(about)
+            if source is None or not source.forward:
+                continue
+            if packet_type == PAYLOAD_FEEDBACK and count == PICTURE_LOSS:
+                out.append(picture_loss(shown, source.ssrc))
+            elif packet_type == TRANSPORT_FEEDBACK and count == GENERIC_NACK:
+                out.append(_nack(packet, shown, source))
+    crossing.payload = b"".join(out)
+    return crossing
+
+
+def _report(
+    packet_type: int,
+    count: int,
+    packet: bytes,
+    own: Source | None,
+    shown: int,
+    received: Mapping[int, Source],
+    crossing: Crossing,
+) -> bytes:
+    at, info = 8, b""
+    if packet_type == SENDER_REPORT:
+        if len(packet) < 28:
+            raise RtcpError("sender report without sender information")
+        at = 28
+        if own is not None and own.forward and own.settled:
+            seconds, fraction, timestamp, packets, octets = SENDER_INFO.unpack_from(packet, 8)
+            timestamp = (timestamp + own.timestamp_shift) & TIMESTAMP_MASK
+            info = SENDER_INFO.pack(seconds, fraction, timestamp, packets, octets)
+            crossing.sender_reports.append((own, (seconds & 0xFFFF) << 16 | fraction >> 16))
+    if at + count * BLOCK > len(packet):
+        raise RtcpError("fewer report blocks than announced")
+    blocks = []
+    for _ in range(count):
+        ssrc, lost, highest, jitter, last_report, delay = REPORT_BLOCK.unpack_from(packet, at)
+        at += BLOCK
+        source = received.get(ssrc)
+        if source is None or not source.forward:
+            continue
+        highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
+        blocks.append(REPORT_BLOCK.pack(source.ssrc, lost, highest, jitter, last_report, delay))
+        crossing.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))
+    if not blocks and not info:
+        return b""
+    kind = SENDER_REPORT if info else RECEIVER_REPORT
+    body = info + b"".join(blocks)
+    return HEADER.pack(0x80 | len(blocks), kind, 1 + len(body) // 4, shown) + body
+
+
+def _transport_cc(
+    packet: bytes,
+    shown: int,
+    received: Mapping[int, Source],
+    shift: int,
+    answered_here: bool,
+    crossing: Crossing,
+) -> bytes:
+    base, statuses = PAIR.unpack_from(packet, 12)
+    crossing.transport_cc_last = (base + statuses) & SEQUENCE_MASK
+    forwarded = next((source for source in received.values() if source.forward), None)
+    if answered_here or forwarded is None:
+        return b""
+    (about,) = U32.unpack_from(packet, 8)
+    source = received.get(about, forwarded)
+    rest = packet[16:]
+    rest += bytes(-len(rest) % 4)
+    header = HEADER.pack(0x80 | TRANSPORT_CC, TRANSPORT_FEEDBACK, 3 + len(rest) // 4, shown)
+    return header + U32.pack(source.ssrc) + PAIR.pack((base - shift) & SEQUENCE_MASK, statuses) + rest
+
+
+def _nack(packet: bytes, shown: int, source: Source) -> bytes:
+    entries = bytearray()
+    for at in range(12, len(packet) - 3, 4):
+        lost, mask = PAIR.unpack_from(packet, at)
+        entries += PAIR.pack((lost - source.sequence_shift) & SEQUENCE_MASK, mask)
+    if not entries:
+        return b""
+    header = HEADER.pack(0x80 | GENERIC_NACK, TRANSPORT_FEEDBACK, 2 + len(entries) // 4, shown)
+    return header + U32.pack(source.ssrc) + bytes(entries)
