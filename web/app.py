@@ -20,9 +20,19 @@ from web.audit.routes import ROWS as AUDITED
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
-from web.identity.second_factor import SECOND_FACTORS, SecondFactors
-from web.identity.visitors import ACCOUNTS
-from web.intake.visit_limit import OPENINGS, Openings
+from web.identity.second_factor import SecondFactors
+from web.intake.visit_limit import Openings
+from web.keys import (
+    ACCOUNTS,
+    DRAINING,
+    OPENINGS,
+    ORGANISATIONS,
+    REDIS,
+    SECOND_FACTORS,
+    SESSIONS,
+    SETTINGS,
+    THROTTLE,
+)
 from web.languages.i18n import language_middleware
 from web.organisations import demo
 from web.organisations.documents import Organisations
@@ -31,7 +41,6 @@ from web.pages.appointments import routes as calendar_routes
 from web.pages.errors import error_pages, is_own_form
 from web.pages.patient import guest
 from web.pages.patient import visit as public
-from web.pages.patient.visit import ORGANISATIONS
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
     preferences,
@@ -42,12 +51,11 @@ from web.pages.staff import (
 from web.pages.staff import (
     shell as staff,
 )
-from web.pages.staff.shell import SETTINGS, THROTTLE
 from web.requests.forms import refuse_other_encodings
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
 from web.server import store_rewriting as rewriting
-from web.server.health import DRAINING, REDIS, healthz, readyz
+from web.server.health import healthz, readyz
 from web.server.redis_client import connect
 from web.websocket import drain, signalling, socket, straight
 
@@ -102,7 +110,7 @@ def create_app(settings: Settings) -> web.Application:
     )
     app[SETTINGS] = settings
     app[REDIS] = redis
-    app[sessions.STORAGE] = storage
+    app[SESSIONS] = storage
     app[ORGANISATIONS] = Organisations(redis)
     app[THROTTLE] = Throttle(redis)
     app[OPENINGS] = Openings(app[THROTTLE], settings)

@@ -20,17 +20,13 @@ from signalling.store.records import Extra, Unavailable
 from signalling.visit.record import Visit
 from signalling.visit.rules import Event
 from web.config import Settings
+from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
-from web.pages.patient.visit import ORGANISATIONS, SERVICE
 from web.server.data_key import data_key, key_id
-from web.server.health import REDIS, SUPERVISOR
 
 Handler = Callable[[str, Taken], Awaitable[None]]
 """Does an organisation's job. What it raises means: try again later; `Hopeless` means: never again."""
 
-JOBS = web.AppKey("jobs", Jobs)
-HANDLERS = web.AppKey("handlers", dict[str, Handler])
-CONSEQUENCES = web.AppKey("consequences", list[service.Consequences])
 
 PERIOD_S = 1.0
 AT_ONCE = 8

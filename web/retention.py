@@ -19,12 +19,9 @@ from signalling.service import Service
 from signalling.store.audit_log import Trail
 from signalling.store.records import Keys, Unavailable, answering, decode_entry
 from signalling.visit.record import Visit
-from web.audit.noting import TRAIL
+from web.keys import AUDIT_TRAIL, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.organisations.documents import Organisations
-from web.pages.patient.visit import ORGANISATIONS, SERVICE
-from web.pages.staff.shell import SETTINGS
-from web.server.health import REDIS, SUPERVISOR
 from web.server.store_rewriting import erasing, mark
 
 DAY_MS = 86_400_000
@@ -158,7 +155,7 @@ async def running(app: web.Application) -> AsyncIterator[None]:
         app[SERVICE],
         app[ORGANISATIONS],
         Path(settings.data.folder),
-        app[TRAIL],
+        app[AUDIT_TRAIL],
         settings.retention.audit_days,
     )
     app[SUPERVISOR].keep("web.retention", kept.run)

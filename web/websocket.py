@@ -20,32 +20,32 @@ from signalling.store.records import Unavailable, answering
 from signalling.store.resume_tokens import TooManyGuessesError
 from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
-from web.audit.noting import TRAIL
 from web.audit.witness import FileWitness
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import CHANNEL, Changed
 from web.identity.throttle import Door, guess
-from web.identity.visitors import (
+from web.identity.visitors import StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
+from web.keys import (
     ACCOUNTS,
-    StaffActor,
-    account_of,
-    guest_of,
-    off_call,
-    owes_second_factor,
-    visit_of,
+    AUDIT_TRAIL,
+    DRAINING,
+    LIVENESS,
+    ORGANISATIONS,
+    REDIS,
+    SERVICE,
+    SESSIONS,
+    SETTINGS,
+    SIGNALLING,
+    SUPERVISOR,
+    WORKER,
 )
 from web.pages.patient.guest import guest
-from web.pages.patient.visit import ORGANISATIONS, SERVICE, organisation_of, patient
-from web.pages.staff.shell import SETTINGS
+from web.pages.patient.visit import organisation_of, patient
 from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.server.data_key import data_key, key_id
-from web.server.health import DRAINING, LIVENESS, REDIS, SUPERVISOR
 from web.server.media_relay import Relay as MediaPort
-from web.server.processes import WORKER
 from web.server.socket_shares import NONE, Balance
-
-SIGNALLING = web.AppKey("signalling", Worker)
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
@@ -105,7 +105,7 @@ async def _guessed(request: web.Request) -> None:
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
     """Who this browser is in that role, as it stands now: a socket may have been opened before the sign-in."""
     async with answering():
-        session = await request.app[sessions.STORAGE].look(request)
+        session = await request.app[SESSIONS].look(request)
         return await IDENTIFIED[role](request.app, session, request.match_info["organisation"])
 
 
@@ -170,7 +170,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         witness,
         None if process is None else process.id,
     )
-    app[SIGNALLING], app[SERVICE], app[TRAIL] = worker, worker.service, worker.trail
+    app[SIGNALLING], app[SERVICE], app[AUDIT_TRAIL] = worker, worker.service, worker.trail
     app[LIVENESS] = worker.liveness
     app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)
@@ -262,7 +262,7 @@ class Watch:
                     log.error("watch failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
-        storage, accounts = self._app[sessions.STORAGE], self._app[ACCOUNTS]
+        storage, accounts = self._app[SESSIONS], self._app[ACCOUNTS]
         mirror = self._worker.service.mirrors.known(organisation)
         live = mirror.visits.in_session if mirror is not None else frozenset()
         settings = await self._app[ORGANISATIONS].get(organisation)

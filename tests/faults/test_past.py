@@ -22,7 +22,7 @@ from tests.faults.ended import ended_visit, name_of, write_ended
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.web.site import ADMIN, Person, Site, settings_for
-from web.pages.patient.visit import SERVICE
+from web.keys import SERVICE
 from web.server.processes import GARBAGE
 from web.server.valkey import EmbeddedStore
 

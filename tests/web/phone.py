@@ -10,8 +10,8 @@ import pytest
 
 from tests.web.site import Person, Site
 from web.identity import totp
+from web.keys import SERVICE
 from web.organisations import demo
-from web.pages.patient.visit import SERVICE
 
 HOME = "/demo/staff/two-factor"
 CODE = "/demo/staff/sign-in/code"

@@ -13,8 +13,8 @@ from aiohttp.web import Application, Request
 
 from web.app import create_app
 from web.config import Settings, parse
+from web.keys import ORGANISATIONS
 from web.organisations import demo
-from web.pages.patient.visit import ORGANISATIONS
 
 FORM = {
     "name": "Ana Ruiz",

@@ -15,17 +15,16 @@ from redis.exceptions import ConnectionError
 from tests.conftest import StartServer
 from tests.web.site import FORM, OSEI, Site
 from web.config import load
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, BUILD, DRAINING
 from web.organisations import demo
 from web.pages import rendering
-from web.server.health import DRAINING
 
 # --- static files
 
 
 async def test_a_files_link_carries_the_build_and_is_kept_for_good(site: Site) -> None:
     someone = site.person()
-    build = site.app[rendering.BUILD]
+    build = site.app[BUILD]
     assert f'href="/static/{build}/css/base.css"' in await (await someone.get("/demo")).text()
     response = await someone.get(f"/static/{build}/css/base.css")
     assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"

@@ -15,7 +15,8 @@ from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, new_job
 from tests.web.site import Site, settings_for
 from web import jobs
-from web.jobs import CONSEQUENCES, Handler, Hopeless, Runner
+from web.jobs import Handler, Hopeless, Runner
+from web.keys import CONSEQUENCES
 from web.organisations.documents import Organisations
 
 NOW = 1

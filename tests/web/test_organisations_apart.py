@@ -9,10 +9,9 @@ from signalling.visit.record import Role
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, FORM, Person, Site
 from web.identity.accounts import Account
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, ORGANISATIONS, SERVICE
 from web.organisations import starter
 from web.organisations.documents import KEEP_S
-from web.pages.patient.visit import ORGANISATIONS, SERVICE
 
 PASSWORD = "correct horse battery"
 OPEN_TO_ALL = {"/sign-in", "/sign-out", "/password", "/session"}

@@ -12,8 +12,8 @@ from aiohttp import ClientResponse
 from signalling.visit.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
 from web.intake import information_form as patient_form
+from web.keys import SERVICE
 from web.organisations import demo
-from web.pages.patient.visit import SERVICE
 
 
 async def boot(response: ClientResponse) -> dict[str, Any]:

@@ -13,18 +13,17 @@ from signalling.visit.record import Actor, Role
 from signalling.visit.rules import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
-from web.audit.noting import TRAIL
+from web.keys import AUDIT_TRAIL, ORGANISATIONS, SERVICE, SETTINGS
 from web.mail import outbox
 from web.mail.carriers import Files
-from web.pages.patient.visit import ORGANISATIONS, SERVICE, patient
-from web.pages.staff.shell import SETTINGS
+from web.pages.patient.visit import patient
 from web.retention import DAY_MS, Retention
 
 
 def retention_of(site: Site, valkey: Redis) -> Retention:
     """What the site's own runner would erase with."""
     folder = Path(site.app[SETTINGS].data.folder)
-    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[TRAIL], 2190)
+    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_TRAIL], 2190)
 
 
 async def withdrawn(site: Site) -> str:

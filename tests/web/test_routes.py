@@ -23,14 +23,10 @@ from tests.web.pages.facility.test_kiosk import place
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from tests.web.test_organisations_apart import PASSWORD, lakeside
 from web.api import dispatch as api_door
-from web.api.dispatch import KEYS
 from web.api.operations import OPERATIONS
 from web.identity import throttle as doors
 from web.identity.throttle import Door
-from web.identity.visitors import ACCOUNTS
-from web.organisations.facilities import FACILITIES
-from web.pages.patient.visit import SERVICE
-from web.pages.rendering import BUILD
+from web.keys import ACCOUNTS, API_KEYS, BUILD, FACILITIES, SERVICE
 from web.programs.scopes import Scope
 from web.requests.security import Rule
 
@@ -222,7 +218,7 @@ class Cast:
             await self.come(who)
         booked = site.person()
         path = await book(booked, (await offered(booked))[20])
-        _, key = await app[KEYS].add("demo", "Front office", list(Scope), "Robin Hale")
+        _, key = await app[API_KEYS].add("demo", "Front office", list(Scope), "Robin Hale")
         office = {"Authorization": f"Bearer {key}"}
         hook = await self.people["anonymous"].client.post(
             "/demo/api/v1/webhooks",
@@ -280,7 +276,7 @@ class Cast:
             token = await right_token(site, Door.INVITATION)
             assert (await person.get(f"/demo/staff/invitation/{token}")).status == 303
         elif who in KEYS_OF:
-            _, self.tokens[who] = await site.app[KEYS].add("demo", who, [KEYS_OF[who]], "Robin Hale")
+            _, self.tokens[who] = await site.app[API_KEYS].add("demo", who, [KEYS_OF[who]], "Robin Hale")
         elif who == "other admin":
             signed = {"email": "ida@lakeside.example", "password": PASSWORD}
             assert (await person.post("/lakeside/staff/sign-in", signed)).status == 303

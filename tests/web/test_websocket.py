@@ -14,8 +14,7 @@ from tests.web.conftest import OpenSite
 from tests.web.site import OSEI, Site
 from web import websocket as sockets
 from web.identity.accounts import Account
-from web.identity.visitors import ACCOUNTS
-from web.pages.patient.visit import SERVICE
+from web.keys import ACCOUNTS, SERVICE
 
 WITHIN_S = 1.0
 

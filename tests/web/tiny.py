@@ -10,8 +10,9 @@ from pathlib import Path
 from aiohttp import web
 
 from web.config import ConfigError, Settings, load
+from web.keys import WORKER
 from web.server import processes as module
-from web.server.processes import WORKER, serve
+from web.server.processes import serve
 
 
 def create_app(settings: Settings) -> web.Application:

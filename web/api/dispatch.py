@@ -21,12 +21,12 @@ from web.api.openapi import document
 from web.api.operation import Call, Operation
 from web.api.operations import OPERATIONS
 from web.api.problems import FieldProblem, Problem
-from web.audit.noting import TRAIL, noted
+from web.audit.noting import noted
+from web.keys import API_KEYS, AUDIT_TRAIL, SETTINGS
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S, UnknownOrganisation
 from web.pages.patient.visit import organisation_of
-from web.pages.staff.shell import SETTINGS
-from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, ApiKeys, Count
+from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, Count
 from web.requests.forms import check_encoding, read_body
 from web.requests.security import neighbourhood, remote_of
 
@@ -34,7 +34,6 @@ BODY_BYTES = 64 * 1024
 BASE = "/{organisation}/api/v1"
 ABOUT = ("visit", "webhook")
 """Parts of a path that say what an entry of the audit trail is about."""
-KEYS = web.AppKey("api keys", ApiKeys)
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
 log = structlog.get_logger("web.api")
@@ -77,7 +76,7 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
         if not key.allows(operation.scopes):
             raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
         body = await _body(request, operation.takes)
-        request.app[TRAIL].ready()
+        request.app[AUDIT_TRAIL].ready()
         answer = await operation.handler(Call(request, organisation, key), body)
         if operation.act:
             about = next((request.match_info[name] for name in ABOUT if name in request.match_info), "")
@@ -126,7 +125,7 @@ def _saying(handler: Handler) -> Handler:
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
     """The key that a request carries. Raises Problem."""
-    keys = request.app[KEYS]
+    keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     key = await keys.find(organisation.id, token.strip()) if scheme.lower() == "bearer" else None
     if key is not None:

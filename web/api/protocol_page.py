@@ -10,8 +10,8 @@ import msgspec
 from aiohttp import web
 
 from signalling.protocol import asyncapi
+from web.keys import SETTINGS
 from web.pages.patient.visit import organisation_of
-from web.pages.staff.shell import SETTINGS
 from web.requests.security import origin_of
 
 

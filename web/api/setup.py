@@ -5,22 +5,31 @@ from pathlib import Path
 from aiohttp import web
 
 from signalling.store.encryption import Seal
-from web import jobs
 from web.api import reference_page as reading
-from web.api.dispatch import KEYS, routes
+from web.api.dispatch import routes
 from web.config import Settings
-from web.organisations.facilities import FACILITIES, Facilities
+from web.keys import (
+    API_KEYS,
+    CONSEQUENCES,
+    FACILITIES,
+    HANDLERS,
+    JOBS,
+    KNOWN_WEBHOOKS,
+    PATIENT_LINKS,
+    REDIS,
+    WEBHOOKS,
+)
+from web.organisations.facilities import Facilities
 from web.pages.facility import kiosk
 from web.pages.patient import entry_links as links
-from web.pages.patient.entry_links import LINKS, PatientLinks
+from web.pages.patient.entry_links import PatientLinks
 from web.pages.setup import facilities as facilities_desk
 from web.pages.setup import programs as keys_desk
 from web.programs import delivery
 from web.programs.keys import ApiKeys
 from web.programs.public_addresses import networks
-from web.programs.webhooks import KNOWN, WEBHOOKS, Known, Webhooks, knowing
+from web.programs.webhooks import Known, Webhooks, knowing
 from web.server.data_key import data_key, key_id
-from web.server.health import REDIS
 
 HOME = "/{organisation}/staff/setup"
 KIOSK = "/{organisation}/facility/{token}"
@@ -49,12 +58,12 @@ def setup(app: web.Application, settings: Settings) -> None:
     """Prepares everything; call it after the jobs' own set-up."""
     redis = app[REDIS]
     key = data_key(Path(settings.data.folder))
-    app[KEYS] = ApiKeys(redis)
-    app[LINKS] = PatientLinks(redis)
+    app[API_KEYS] = ApiKeys(redis)
+    app[PATIENT_LINKS] = PatientLinks(redis)
     app[FACILITIES] = Facilities(redis, key)
     app[WEBHOOKS] = webhooks = Webhooks(redis, Seal({key_id(key): key}))
-    app[KNOWN] = Known(webhooks)
+    app[KNOWN_WEBHOOKS] = Known(webhooks)
     courier = delivery.Courier(webhooks, networks(settings.webhooks.allow))
-    app[jobs.HANDLERS][delivery.KIND] = courier.deliver
-    app[jobs.CONSEQUENCES].append(delivery.consequences(app[jobs.JOBS], app[KNOWN]))
+    app[HANDLERS][delivery.KIND] = courier.deliver
+    app[CONSEQUENCES].append(delivery.consequences(app[JOBS], app[KNOWN_WEBHOOKS]))
     app.cleanup_ctx.append(knowing)

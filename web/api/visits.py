@@ -19,15 +19,13 @@ from signalling.visit.rules import Refusal
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.intake import information_form as patient_form
+from web.keys import PATIENT_LINKS, REDIS, SETTINGS
 from web.organisations.documents import is_open
-from web.pages.patient.entry_links import LINKS
 from web.pages.patient.visit import today_anywhere
-from web.pages.staff.shell import SETTINGS
 from web.programs import types as t
 from web.programs import views
 from web.programs.scopes import Scope
 from web.requests.security import origin_of
-from web.server.health import REDIS
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
@@ -195,7 +193,7 @@ async def shown(call: Call, visit: Visit) -> t.Visit:
 
 async def _link(call: Call, visit: Visit) -> t.PatientLink:
     organisation = call.organisation
-    made = await call.request.app[LINKS].issue(organisation.id, visit.id)
+    made = await call.request.app[PATIENT_LINKS].issue(organisation.id, visit.id)
     origin = origin_of(call.request, call.request.app[SETTINGS].server.public_url.rstrip("/"))
     return t.PatientLink(
         url=f"{origin}/{organisation.id}/enter/{made.token}",

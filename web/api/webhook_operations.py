@@ -5,11 +5,11 @@ from typing import Any
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.audit.noting import noted
-from web.pages.staff.shell import SETTINGS
+from web.keys import KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
 from web.programs import types as t
 from web.programs.delivery import EVENTS
 from web.programs.public_addresses import networks, url_problem
-from web.programs.webhooks import KNOWN, WEBHOOKS, Webhook
+from web.programs.webhooks import Webhook
 
 
 async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
@@ -22,7 +22,7 @@ async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
     if made is None:
         raise Problem("too_many_webhooks")
     await noted(call.request, "webhook.added", made.id, who=f"api:{call.key.id}")
-    await call.request.app[KNOWN].refresh()
+    await call.request.app[KNOWN_WEBHOOKS].refresh()
     return t.MadeWebhook(webhook=_shown(made), secret=made.secret)
 
 
@@ -49,7 +49,7 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
     after = await call.request.app[WEBHOOKS].change(call.organisation.id, webhook, **changes)
     if after is None:
         raise Problem("not_found")
-    await call.request.app[KNOWN].refresh()
+    await call.request.app[KNOWN_WEBHOOKS].refresh()
     return _shown(after)
 
 
@@ -57,7 +57,7 @@ async def drop(call: Call, _: None) -> None:
     """Deletes a webhook; what is on its way to it is dropped too."""
     if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
         raise Problem("not_found")
-    await call.request.app[KNOWN].refresh()
+    await call.request.app[KNOWN_WEBHOOKS].refresh()
 
 
 async def deliveries(call: Call, _: None) -> t.Deliveries:

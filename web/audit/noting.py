@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from signalling.store.audit_log import Trail
 from web.identity import sessions
 from web.identity.sessions import Session
 from web.identity.visitors import STAFF
+from web.keys import AUDIT_TRAIL
 
-TRAIL = web.AppKey("audit trail", Trail)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Of = Callable[[web.Request], Awaitable[str | None]]
 NOBODY = "nobody"
@@ -45,7 +44,7 @@ async def noted(request: web.Request, what: str, about: str = "", *, who: str = 
     """Leave an entry about what was just done, by the signed-in member of staff unless `who` says otherwise."""
     organisation = request.match_info["organisation"]
     who = who or staff_of(await sessions.get(request), organisation) or NOBODY
-    request.app[TRAIL].note(organisation, who, what, about)
+    request.app[AUDIT_TRAIL].note(organisation, who, what, about)
 
 
 def staff_of(session: Session, organisation: str) -> str:
@@ -63,7 +62,7 @@ def audited(rows: Mapping[tuple[str, str], Row], is_api: Callable[[web.Request],
         row = rows.get((request.method, resource.canonical if resource is not None else ""))
         if (row is None and request.method != "POST") or is_api(request):
             return await handler(request)
-        request.app[TRAIL].ready()
+        request.app[AUDIT_TRAIL].ready()
         organisation = request.match_info.get("organisation", "")
         before = staff_of(await sessions.get(request), organisation)
         try:

@@ -9,7 +9,6 @@ import base64
 import secrets
 from typing import cast
 
-from aiohttp import web
 from redis.asyncio import Redis
 
 from signalling.store.encryption import Seal, SealError
@@ -131,9 +130,6 @@ class SecondFactors:
             salt,
             hashes,
         )
-
-
-SECOND_FACTORS = web.AppKey("second_factors", SecondFactors)
 
 
 async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: str) -> Account:

@@ -213,9 +213,6 @@ class Storage(aiohttp_session.AbstractStorage):
         )
 
 
-STORAGE = web.AppKey("sessions", Storage)
-
-
 def storage(redis: "Redis", settings: Settings) -> Storage:
     """The storage for a server with these settings."""
     return Storage(redis, settings.sessions, secure=settings.secure)

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from aiohttp import web
 
-from web.pages.staff.shell import SETTINGS, THROTTLE
+from web.keys import SETTINGS, THROTTLE
 from web.requests.security import Attempt, Blocked, Rule, neighbourhood, remote_of
 
 

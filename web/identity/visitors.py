@@ -16,13 +16,10 @@ from signalling.visit.rules import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
 from web.identity.sessions import Session
+from web.keys import ACCOUNTS, ORGANISATION, SESSIONS, SIGNED_IN
 from web.organisations.documents import Organisation
-from web.pages.rendering import ORGANISATION
 
-ACCOUNTS = web.AppKey("accounts", Accounts)
 STAFF, HALF = "staff", "half"
-SIGNED_IN = web.RequestKey("signed in", Account)
-"""Where a request keeps who was found to be signed in; whoever was not may send only a small form."""
 HALF_MS = 5 * 60_000
 """How long a right password waits for the second factor."""
 
@@ -147,7 +144,7 @@ async def sign_in(request: web.Request, organisation: str, account: Account) -> 
         "generation": account.generation,
     }
     if before is not None:
-        await publish(request.app[sessions.STORAGE].redis, before["organisation"], before["person"], old.key)
+        await publish(request.app[SESSIONS].redis, before["organisation"], before["person"], old.key)
 
 
 async def sign_out(request: web.Request) -> None:
@@ -159,7 +156,7 @@ async def sign_out(request: web.Request) -> None:
     session.pop(HALF, None)
     if before is not None and old.identity is not None:
         # Dead before anyone is told, so that a socket that closes cannot come back by the same cookie.
-        storage = request.app[sessions.STORAGE]
+        storage = request.app[SESSIONS]
         await storage.delete(old.identity)
         await publish(storage.redis, before["organisation"], before["person"], old.key)
 

@@ -64,6 +64,3 @@ class Openings:
 
     def _from(self, request: web.Request) -> str:
         return neighbourhood(remote_of(request, self._proxies))
-
-
-OPENINGS = web.AppKey("openings", Openings)

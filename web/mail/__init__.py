@@ -6,14 +6,10 @@
 from aiohttp import web
 
 from web.config import Settings
-from web.jobs import CONSEQUENCES, HANDLERS, JOBS
+from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, POST, SERVICE
 from web.mail import visits
 from web.mail.carriers import carrier
-from web.mail.letters import Attachment, Letter
-from web.mail.post import KIND, POST, Post, Resolver
-from web.pages.patient.visit import ORGANISATIONS, SERVICE
-
-__all__ = ["POST", "Attachment", "Letter", "Post", "Resolver", "setup"]
+from web.mail.post import KIND, Post
 
 
 def setup(app: web.Application, settings: Settings) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
@@ -107,9 +106,6 @@ class Post:
         if resolver is None:
             raise Hopeless("nobody can write this letter")
         return await resolver(organisation, payload)
-
-
-POST = web.AppKey("post", Post)
 
 
 def _job(letter: Letter, now_ms: int) -> Job:

@@ -14,7 +14,7 @@ from signalling.store.records import Extra
 from signalling.visit.record import Outcome, Status, Visit
 from signalling.visit.rules import Event
 from web.identity.accounts import Accounts
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS
 from web.languages.i18n import SOURCE, languages
 from web.mail.letters import Letter
 from web.mail.post import Post

@@ -13,7 +13,6 @@ from base64 import urlsafe_b64encode
 from typing import Any
 
 import msgspec
-from aiohttp import web
 from redis.asyncio import Redis
 
 from signalling.store.records import answering
@@ -125,9 +124,6 @@ class Facilities:
     def _drawn(self, organisation: str, facility_id: str) -> str:
         drawn = derived(self._data_key, f"facility {organisation} {facility_id}")
         return f"{facility_id}-{urlsafe_b64encode(drawn).decode().rstrip('=')}"
-
-
-FACILITIES = web.AppKey("facilities", Facilities)
 
 
 def _hash(token: str) -> str:

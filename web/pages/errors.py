@@ -13,8 +13,8 @@ from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
 from signalling.store.unavailable import Unavailable, tell
-from web.identity import sessions
-from web.identity.visitors import ACCOUNTS, SIGNED_IN, NotForYou, account_of
+from web.identity.visitors import NotForYou, account_of
+from web.keys import ACCOUNTS, SESSIONS, SIGNED_IN
 from web.languages.i18n import N_, gettext
 from web.pages.rendering import error_page
 from web.requests import own_forms
@@ -147,7 +147,7 @@ async def is_own_form(request: web.Request) -> bool:
     """
     if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
         return False
-    session = await request.app[sessions.STORAGE].look(request)
+    session = await request.app[SESSIONS].look(request)
     account = await account_of(session, request.match_info.get("organisation", ""), request.app[ACCOUNTS])
     bound = PATIENT_BYTES if account is None else LARGEST_BYTES
     posted = await read_posted(request, bound, URLENCODED, MULTIPART)

@@ -16,6 +16,7 @@ import jinja2
 import markupsafe
 from aiohttp import web
 
+from web.keys import BUILD, ORGANISATION
 from web.languages import i18n
 from web.organisations.documents import Organisation
 from web.pages.modules import imported
@@ -24,9 +25,6 @@ from web.requests.own_forms import with_tokens
 HERE = Path(__file__).parent.parent
 STATIC, TEMPLATES = HERE / "static", HERE / "templates"
 
-BUILD = web.AppKey("build", str)
-ORGANISATION = web.RequestKey("organisation", Organisation)
-"""Where a request keeps the organisation that its path names, once a handler has found it."""
 
 KEEP_FOR_GOOD = "public, max-age=31536000, immutable"
 TYPES: Mapping[str, str] = {

@@ -18,8 +18,8 @@ from redis.asyncio import Redis
 
 from signalling.store.encryption import Seal, SealError
 from signalling.store.records import Unavailable, answering
+from web.keys import KNOWN_WEBHOOKS, SUPERVISOR
 from web.programs.types import Delivery
-from web.server.health import SUPERVISOR
 
 MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
@@ -175,13 +175,9 @@ class Known:
             await asyncio.sleep(REFRESH_S)
 
 
-WEBHOOKS = web.AppKey("webhooks", Webhooks)
-KNOWN = web.AppKey("known webhooks", Known)
-
-
 async def knowing(app: web.Application) -> AsyncIterator[None]:
     """A clean-up context that keeps this worker's copy fresh."""
-    app[SUPERVISOR].keep("web.webhooks", app[KNOWN].run)
+    app[SUPERVISOR].keep("web.webhooks", app[KNOWN_WEBHOOKS].run)
     yield
     await app[SUPERVISOR].stop("web.webhooks")
 

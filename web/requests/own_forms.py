@@ -12,7 +12,7 @@ import secrets
 
 from aiohttp import web
 
-from web.identity import sessions
+from web.keys import SESSIONS
 
 FIELD = "form_token"
 FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
@@ -37,7 +37,7 @@ def with_tokens(request: web.Request, response: web.Response) -> web.Response:
             secret,
             max_age=COOKIE_AGE_S,
             path="/",
-            secure=request.app[sessions.STORAGE].cookie_params["secure"],
+            secure=request.app[SESSIONS].cookie_params["secure"],
             httponly=True,
             samesite="Lax",
         )
@@ -62,4 +62,4 @@ def is_right(request: web.Request, token: str) -> bool:
 
 
 def _name(request: web.Request) -> str:
-    return request.app[sessions.STORAGE].cookie_name + "-own"
+    return request.app[SESSIONS].cookie_name + "-own"

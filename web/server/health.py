@@ -8,17 +8,10 @@ elsewhere. Neither says anything about anybody.
 import asyncio
 
 from aiohttp import web
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from signalling.rooms.liveness import Liveness
-from signalling.supervision import Supervisor
+from web.keys import DRAINING, LIVENESS, REDIS, SUPERVISOR
 
-REDIS = web.AppKey("redis", Redis)
-DRAINING = web.AppKey("draining", asyncio.Event)
-SUPERVISOR = web.AppKey("supervisor", Supervisor)
-LIVENESS = web.AppKey("liveness", Liveness)
-"""It writes a small key of this worker's four times a second, which tells whether the store takes writes."""
 PING_S = 1.0
 
 

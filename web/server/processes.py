@@ -34,6 +34,7 @@ from msgspec.structs import replace
 
 from signalling.rooms.liveness import death_of
 from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
+from web.keys import WORKER
 from web.server import logs, output, tls
 from web.server.runner import Runner
 from web.server.socket_shares import Shares
@@ -69,9 +70,6 @@ class Worker:
     pid: int
     shares: Shares | None = None
 
-
-WORKER = web.AppKey("worker", Worker)
-"""Every app finds its process here, from its start-up on."""
 
 AppFactory = Callable[[Settings], web.Application]
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from signalling.store.records import Unavailable, answering
-from web.server.health import REDIS, SUPERVISOR
+from web.keys import REDIS, SUPERVISOR
 
 LOOK_S = 60.0
 PAUSE_S = 300

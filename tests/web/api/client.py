@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import ClientResponse
 
 from tests.web.site import Person, Site
-from web.api.dispatch import KEYS
+from web.keys import API_KEYS
 from web.programs.scopes import Scope
 
 PATIENT = {
@@ -58,7 +58,7 @@ async def program(
     site: Site, *scopes: Scope, organisation: str = "demo", label: str = "Front office"
 ) -> Program:
     """A program with a new key of these scopes (all of them, where none is named)."""
-    _, token = await site.app[KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
+    _, token = await site.app[API_KEYS].add(organisation, label, scopes or ALL, "Robin Hale")
     return Program(site.person(), organisation, token)
 
 

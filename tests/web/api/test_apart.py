@@ -10,9 +10,8 @@ from tests.web.conftest import OpenSite
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.programs.test_webhooks import LOOPBACK, made, receiver
 from tests.web.site import FORM, Site
+from web.keys import KNOWN_WEBHOOKS, ORGANISATIONS
 from web.organisations import demo
-from web.pages.patient.visit import ORGANISATIONS
-from web.programs.webhooks import KNOWN
 
 
 async def test_a_key_a_link_and_a_facility_of_one_organisation_open_nothing_of_another(site: Site) -> None:
@@ -37,7 +36,7 @@ async def test_a_webhook_that_one_worker_made_hears_what_another_does(open_site:
     async with receiver() as there:
         await made(await program(one), there.url)
         async with asyncio.timeout(20):
-            while not other.app[KNOWN].of("demo", "opened"):  # noqa: ASYNC110 (it looks at the store by itself)
+            while not other.app[KNOWN_WEBHOOKS].of("demo", "opened"):  # noqa: ASYNC110 (it looks at the store by itself)
                 await asyncio.sleep(0.05)
         visit = (await (await program(other)).open())["visit"]["id"]
         assert (await there.messages(1))[0]["visit"]["id"] == visit

@@ -18,9 +18,8 @@ from tests.signalling.visits import queued
 from tests.web.api.client import PATIENT, Program, stranger
 from tests.web.api.test_visits import on_call
 from tests.web.site import Site
-from web.api.dispatch import KEYS
 from web.api.operations import OPERATIONS
-from web.pages.patient.visit import SERVICE
+from web.keys import API_KEYS, SERVICE
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 
@@ -95,7 +94,7 @@ async def test_s32_a_key_reaches_only_the_visits_that_it_opened(site: Site) -> N
     found, left_alone = set(), []
     operations = [row.name for row in OPERATIONS if "{visit}" in row.path]
     for scopes in SCOPES:
-        key, token = await site.app[KEYS].add("demo", NAME, scopes, "Robin Hale")
+        key, token = await site.app[API_KEYS].add("demo", NAME, scopes, "Robin Hale")
         program = stranger(site, token)
         for operation, who in product(operations, OPENERS):
             visit = await opened(site, who, key)
@@ -121,7 +120,7 @@ def test_s32_every_operation_about_a_visit_has_its_row() -> None:
 
 
 async def test_s32_who_bears_the_same_name_withdraws_nobody(site: Site) -> None:
-    key, _ = await site.app[KEYS].add("demo", NAME, [Scope.OPEN], "Robin Hale")
+    key, _ = await site.app[API_KEYS].add("demo", NAME, [Scope.OPEN], "Robin Hale")
     actors = {who: opener(who, key)[0] for who in OPENERS[:4]}
     for mine, other in product(actors, actors):
         visit = await opened(site, mine, key)

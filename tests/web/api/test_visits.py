@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from tests.web.api.client import ALL, PATIENT, Program, program, stranger
 from tests.web.site import ADMIN, OSEI, Site
-from web.api.dispatch import KEYS
 from web.api.operations import OPERATIONS
+from web.keys import API_KEYS
 from web.programs import keys
 
 
@@ -212,11 +212,11 @@ async def test_a_signed_in_browser_is_nobody_to_the_api(site: Site) -> None:
 async def test_a_revoked_key_opens_nothing_from_that_moment_on(site: Site) -> None:
     office = await program(site)
     assert (await office.call("GET", "/queue"))[0] == 200
-    ((key, used_ms),) = await site.app[KEYS].list("demo")
+    ((key, used_ms),) = await site.app[API_KEYS].list("demo")
     assert used_ms is not None
-    assert await site.app[KEYS].revoke("demo", key.id)
+    assert await site.app[API_KEYS].revoke("demo", key.id)
     assert await office.code("GET", "/queue") == (401, "not_signed_in")
-    assert not await site.app[KEYS].revoke("demo", key.id)
+    assert not await site.app[API_KEYS].revoke("demo", key.id)
 
 
 async def test_the_store_does_not_know_the_key_itself(site: Site, valkey: Redis) -> None:

@@ -9,8 +9,7 @@ import pytest
 
 from tests.web.appointments.visitor import BOOKING, CHICAGO, appointments, book, hold, offered
 from tests.web.site import FORM, Site
-from web.pages.appointments.week import DESK
-from web.pages.patient.visit import ORGANISATIONS
+from web.keys import DESK, ORGANISATIONS
 
 
 async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(site: Site) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.web.appointments.visitor import book, offered
 from tests.web.site import Site
 from web.appointments.slots import HOUR_MS
-from web.pages.patient.visit import ORGANISATIONS
+from web.keys import ORGANISATIONS
 
 
 async def mails(site: Site, count: int) -> list[EmailMessage]:
@@ -56,8 +56,7 @@ async def test_each_change_is_mailed_with_a_calendar_entry_that_replaces_the_las
 async def test_reminders_are_promised_for_24_hours_and_1_hour_before_and_only_for_the_time_that_stands(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from web.jobs import JOBS
-    from web.mail import POST
+    from web.keys import JOBS, POST
 
     ana = site.person()
     times = await offered(ana)

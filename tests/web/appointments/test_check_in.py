@@ -8,8 +8,7 @@ from signalling.visit.record import Policy, Status, Visit
 from tests.web.appointments.visitor import appointments, book, offered
 from tests.web.site import Person, Site
 from web.appointments.slots import HOUR_MS, MINUTE_MS
-from web.pages.appointments.week import DESK
-from web.pages.patient.visit import SERVICE
+from web.keys import DESK, SERVICE
 
 
 async def at(site: Site, monkeypatch: pytest.MonkeyPatch, now_ms: int) -> None:

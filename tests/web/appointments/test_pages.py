@@ -16,10 +16,9 @@ from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
 from web.appointments.slots import MINUTE_MS
+from web.keys import DESK, SERVICE
 from web.organisations import demo
 from web.organisations.documents import Booking
-from web.pages.appointments.week import DESK
-from web.pages.patient.visit import SERVICE
 
 SOON_MS = 90_000
 """A time that begins sooner may be gone before a test has pressed it."""

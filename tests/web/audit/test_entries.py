@@ -14,9 +14,9 @@ from tests.web.setup.test_people import NEW, account, change, link_in
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Person, Site
 from web.api.operations import OPERATIONS
 from web.audit.acts import ACTS, KINDS
-from web.audit.noting import TRAIL
 from web.audit.routes import ROWS
 from web.identity.accounts import pseudonym
+from web.keys import AUDIT_TRAIL
 from web.organisations.documents import Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
@@ -24,7 +24,7 @@ CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "rea
 
 async def acts(site: Site) -> list[Act]:
     """All entries, the oldest first; the trail must be whole, and without a patient."""
-    trail = site.app[TRAIL]
+    trail = site.app[AUDIT_TRAIL]
     await trail.flush()
     await trail.settle("demo")
     assert (await trail.verify("demo")).problem == ""
@@ -193,9 +193,9 @@ async def answered(socket: Any, message: dict[str, Any]) -> None:
 
 
 async def test_what_is_noted_is_written_before_a_worker_stops(site: Site) -> None:
-    site.app[TRAIL].note("demo", "u_osei", "case.read", "v_1")
-    service = site.app[TRAIL]._store
-    await site.app[TRAIL].close()
+    site.app[AUDIT_TRAIL].note("demo", "u_osei", "case.read", "v_1")
+    service = site.app[AUDIT_TRAIL]._store
+    await site.app[AUDIT_TRAIL].close()
     assert await service.redis.lrange("{demo}:audit", 0, -1)
 
 

@@ -8,8 +8,8 @@ from playwright.async_api import Browser
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.desk import desk
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web.audit.noting import TRAIL
 from web.identity.accounts import pseudonym
+from web.keys import AUDIT_TRAIL
 from web.organisations import demo
 from web.pages.setup import audit as page_of
 
@@ -19,9 +19,9 @@ PATH = "/demo/staff/setup/audit"
 async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
     """Leave entries, bound."""
     for who, what, about in entries:
-        site.app[TRAIL].note("demo", who, what, about)
-    await site.app[TRAIL].flush()
-    await site.app[TRAIL].settle("demo")
+        site.app[AUDIT_TRAIL].note("demo", who, what, about)
+    await site.app[AUDIT_TRAIL].flush()
+    await site.app[AUDIT_TRAIL].settle("demo")
 
 
 def numbers(html: str) -> list[int]:
@@ -101,7 +101,7 @@ async def test_the_trail_is_shown_by_person_by_visit_and_page_by_page(
 
 
 async def test_what_was_let_go_leaves_the_rest_in_its_place(site: Site) -> None:
-    admin, trail = (await desk(site)).person, site.app[TRAIL]
+    admin, trail = (await desk(site)).person, site.app[AUDIT_TRAIL]
     await noted(site, *(("u_osei", "case.read", f"v_{number}") for number in range(5)))
     assert await trail.trim("demo", 0) == 0
     middle = trail.chain("demo")

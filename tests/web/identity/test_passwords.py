@@ -10,9 +10,8 @@ from tests.web.site import OSEI, Site
 from web.identity.accounts import AccountError, check_password
 from web.identity.invitations import Invitations
 from web.identity.passwords import LIST, Weak, weakness
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, REDIS
 from web.organisations import demo
-from web.server.health import REDIS
 
 OWN = (OSEI, "Dr Maya Osei", "demo", "Riverside Clinic", "Greenroom")
 REFUSED = {

@@ -21,10 +21,7 @@ from tests.web.site import ADMIN, Person, Site
 from web.identity import throttle as doors
 from web.identity.invitations import Invitations
 from web.identity.throttle import RULES, Door
-from web.identity.visitors import ACCOUNTS
-from web.pages.appointments.week import DESK
-from web.pages.patient.entry_links import LINKS
-from web.pages.patient.visit import SERVICE
+from web.keys import ACCOUNTS, DESK, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
 # Every door with a path, and where a guess at it is made; `resume` is asked for on the socket.
@@ -75,7 +72,7 @@ async def right_token(site: Site, door: Door) -> str:
         return site.app[DESK].links.token("demo", "a_genuine")
     visit = (await (await program(site)).open())["visit"]["id"]
     if door is Door.PATIENT:
-        return (await site.app[LINKS].issue("demo", visit)).token
+        return (await site.app[PATIENT_LINKS].issue("demo", visit)).token
     service = site.app[SERVICE]
     claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
     await service.command(claimant, visit, c.Claim())

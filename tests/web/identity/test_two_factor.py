@@ -16,13 +16,10 @@ from tests.web.setup.desk import desk
 from tests.web.setup.test_people import account, change, link_in
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from web.identity import totp
-from web.identity.second_factor import SECOND_FACTORS
 from web.identity.visitors import HALF_MS
-from web.mail.post import POST
+from web.keys import POST, SECOND_FACTORS, SERVICE, THROTTLE
 from web.organisations import demo
 from web.organisations.documents import Organisation
-from web.pages.patient.visit import SERVICE
-from web.pages.staff.shell import THROTTLE
 from web.pages.staff.sign_in_code import CODE as CODE_RULE
 
 CLOSED = ("", "/visits/v_1", "/calendar", "/reports", "/reports.csv", "/setup", "/setup/people", "/setup/api")

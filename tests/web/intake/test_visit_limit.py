@@ -6,7 +6,7 @@ import re
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, Site
 from web.config import Settings
-from web.pages.patient.visit import SERVICE
+from web.keys import SERVICE
 
 NEARBY, FAR = {"X-Forwarded-For": "203.0.113.9"}, {"X-Forwarded-For": "203.0.113.10"}
 

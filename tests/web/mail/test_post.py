@@ -17,11 +17,8 @@ from signalling.visit.record import Actor, Role
 from tests.web.mail.smtp import mail_server
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
-from web.identity.visitors import ACCOUNTS
-from web.jobs import JOBS
-from web.mail import POST
+from web.keys import ACCOUNTS, JOBS, POST, SERVICE
 from web.mail.carriers import OUTBOX
-from web.pages.patient.visit import SERVICE
 
 CONTEXT = {"name": "Ana Ruiz", "reason": ""}
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)

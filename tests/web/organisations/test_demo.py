@@ -15,10 +15,9 @@ from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, LIND, OSEI, settings_for
 from web.config import ConfigError
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, ORGANISATIONS
 from web.organisations import demo
 from web.organisations.documents import OrganisationError, is_open, opens_next, parsed, validated
-from web.pages.patient.visit import ORGANISATIONS
 from web.server import data_key as secret
 
 # --- the demo

@@ -11,11 +11,10 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web.api.dispatch import KEYS
+from web.keys import API_KEYS, REDIS
 from web.pages.errors import SMALL_BYTES
 from web.programs.keys import SCOPES
 from web.requests import forms
-from web.server.health import REDIS
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 URLENCODED, MULTIPART, JSON = (
@@ -194,7 +193,7 @@ async def test_s29_a_sign_in_that_took_too_long_does_not_cost_a_large_form(site:
 
 
 async def test_s29_programs_send_json_in_utf_8_or_are_refused(site: Site) -> None:
-    _, key = await site.app[KEYS].add("demo", "Ward", SCOPES, "Robin Hale")
+    _, key = await site.app[API_KEYS].add("demo", "Ward", SCOPES, "Robin Hale")
     for parameter in HOSTILE:
         lines = [f"Content-Type: {JSON}; {parameter}", "Content-Length: 1000", f"Authorization: Bearer {key}"]
         assert await answer_to_head(site, "POST", "/demo/api/v1/visits", *lines) == 415

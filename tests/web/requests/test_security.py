@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, OSEI, Site
-from web.pages.staff.shell import THROTTLE
+from web.keys import THROTTLE
 from web.requests.security import (
     ACCOUNT,
     SIGN_IN,

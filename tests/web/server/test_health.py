@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.signalling.waits import until
 from tests.web.site import Site
-from web.server.health import SUPERVISOR
+from web.keys import SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[3]
 # Other programs than the server: the load tester, the benchmark, the client for tests, synthetic browsers.

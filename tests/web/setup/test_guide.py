@@ -6,7 +6,7 @@ from signalling.visit.setup_guide import Condition, Kind
 from tests.web.setup.desk import Desk, Fields, changed, desk
 from tests.web.setup.test_saving import stored
 from tests.web.site import Site
-from web.pages.patient.visit import SERVICE
+from web.keys import SERVICE
 
 PATH = "/demo/staff/setup/guide"
 

@@ -7,7 +7,7 @@ from signalling.visit.rules import Refusal
 from tests.web.setup.desk import desk
 from tests.web.setup.test_people import account, change
 from tests.web.site import OSEI, Site
-from web.pages.patient.visit import SERVICE
+from web.keys import SERVICE
 
 
 async def test_a_mismatch_of_states_blocks_or_warns_as_the_admin_says_at_once(site: Site) -> None:

@@ -9,8 +9,7 @@ from signalling.visit.record import Role, Staff
 from tests.web.setup.desk import Desk, desk
 from tests.web.site import ADMIN, LIND, OSEI, Site
 from web.identity.accounts import Account
-from web.identity.visitors import ACCOUNTS
-from web.pages.patient.visit import SERVICE
+from web.keys import ACCOUNTS, SERVICE
 from web.pages.setup.people import fingerprint
 
 PASSWORD = "correct horse battery"

@@ -13,16 +13,12 @@ from web.appointments.book import Book
 from web.appointments.desk import Desk
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
-from web.mail import POST
+from web.keys import DESK, POST, REDIS, SERVICE, SETTINGS
 from web.organisations.documents import Organisation
 from web.pages.appointments import booking as booking
 from web.pages.appointments import staff as staff
 from web.pages.appointments import visit as visit
-from web.pages.appointments.week import DESK
-from web.pages.patient.visit import SERVICE
-from web.pages.staff.shell import SETTINGS
 from web.server.data_key import data_key, key_id
-from web.server.health import REDIS
 
 OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
 

@@ -14,10 +14,11 @@ from web.appointments.slots import WEEK, local, midnight_ms
 from web.appointments.words import clock_words, when_words
 from web.identity.accounts import Account
 from web.identity.visitors import require
+from web.keys import DESK
 from web.languages.i18n import N_, date_words, gettext
 from web.organisations.documents import LANGUAGES, Organisation, spans_on
 from web.pages.appointments.booking import TAKEN, moment_of
-from web.pages.appointments.week import DESK, calendar_week
+from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found, read_form
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page

@@ -18,15 +18,14 @@ from web.appointments.words import when_words
 from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
-from web.intake.visit_limit import OPENINGS
+from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisation
 from web.pages.appointments.booking import TAKEN, moment_of
-from web.pages.appointments.week import DESK, calendar_week
+from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found, read_form
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
-from web.pages.staff.shell import SETTINGS
 from web.requests.security import Blocked
 
 TOO_LATE = N_("That cannot be done any more. This is how your visit stands now.")

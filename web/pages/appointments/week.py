@@ -9,14 +9,12 @@ from typing import Any
 from aiohttp import web
 
 from web.appointments.appointment import may_change
-from web.appointments.desk import Desk
 from web.appointments.slots import WEEK, bookable_days, midnight_ms
 from web.appointments.week import week, week_of
 from web.appointments.words import when_words
 from web.identity import sessions
+from web.keys import DESK
 from web.organisations.documents import Organisation
-
-DESK = web.AppKey("desk", Desk)
 
 
 def booked_key(organisation: str) -> str:

@@ -19,19 +19,13 @@ from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
 from web.intake import information_form as patient_form
+from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
 from web.organisations.documents import Organisation
-from web.organisations.facilities import FACILITIES, Facility
+from web.organisations.facilities import Facility
 from web.pages.errors import PATIENT_BYTES, not_found, read_form
-from web.pages.patient.visit import (
-    SERVICE,
-    form_context,
-    meet_now,
-    organisation_of,
-    today_anywhere,
-    visit_id_of,
-)
+from web.pages.patient.visit import form_context, meet_now, organisation_of, today_anywhere, visit_id_of
 from web.pages.rendering import page
 
 SHOWN_MS = 3_600_000

@@ -16,9 +16,10 @@ from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
+from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
 from web.pages.errors import not_found
-from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 
 FOR_MS = 24 * 3_600_000
@@ -64,13 +65,10 @@ class PatientLinks:
         return found.decode() if found else None
 
 
-LINKS = web.AppKey("patient links", PatientLinks)
-
-
 async def enter_page(request: web.Request) -> web.Response:
     """GET /{organisation}/enter/{token}: the button that redeems it."""
     organisation = await organisation_of(request)
-    token, links = request.match_info["token"], request.app[LINKS]
+    token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     async with guess(request, organisation.id, Door.PATIENT) as attempt:
         visit_id = await links.peek(organisation.id, token)
         if visit_id is not None or await links.was_used(organisation.id, token):
@@ -83,7 +81,7 @@ async def enter_page(request: web.Request) -> web.Response:
 async def enter(request: web.Request) -> web.Response:
     """POST /{organisation}/enter/{token}: the visit is this browser's from now on."""
     organisation = await organisation_of(request)
-    token, links = request.match_info["token"], request.app[LINKS]
+    token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     async with guess(request, organisation.id, Door.PATIENT) as attempt:
         visit_id = await links.redeem(organisation.id, token)
         if visit_id is not None or await links.was_used(organisation.id, token):

@@ -21,7 +21,7 @@ from signalling.visit.rules import Refusal
 from web.identity import sessions
 from web.identity.visitors import visit_key, visit_of
 from web.intake import information_form as patient_form
-from web.intake.visit_limit import OPENINGS
+from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
     N_,
     current,
@@ -30,14 +30,11 @@ from web.languages.i18n import (
     organisation_language,
     time_words,
 )
-from web.organisations.documents import LANGUAGES, Organisation, Organisations, is_open, opens_next
+from web.organisations.documents import LANGUAGES, Organisation, is_open, opens_next
 from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.errors import PATIENT_BYTES, UnknownOrganisation, not_found, read_form
-from web.pages.rendering import ORGANISATION, error_page, live, page
+from web.pages.rendering import error_page, live, page
 from web.requests.security import SAFE_METHODS, Blocked
-
-ORGANISATIONS = web.AppKey("organisations", Organisations)
-SERVICE = web.AppKey("service", Service)
 
 FORM_AGE_S = 24 * 3600
 MANY = N_(
@@ -278,11 +275,11 @@ def visit_id_of(organisation: str, nonce: str) -> str:
 
 
 def _form_cookie(request: web.Request) -> str:
-    return request.app[sessions.STORAGE].cookie_name + "-form"
+    return request.app[SESSIONS].cookie_name + "-form"
 
 
 def _set_form_cookie(request: web.Request, response: web.Response, nonce: str) -> None:
-    secure = request.app[sessions.STORAGE].cookie_params["secure"]
+    secure = request.app[SESSIONS].cookie_params["secure"]
     response.set_cookie(
         _form_cookie(request),
         nonce,

@@ -13,14 +13,11 @@ from aiohttp import web
 
 from signalling.visit import audit_entries as trails
 from signalling.visit.audit_entries import Act, Entry
-from web.api.dispatch import KEYS
 from web.audit.acts import ACTS, KINDS
-from web.audit.noting import TRAIL
 from web.identity.accounts import pseudonym
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, API_KEYS, AUDIT_TRAIL, FACILITIES
 from web.languages.i18n import gettext
 from web.organisations.documents import Organisation
-from web.organisations.facilities import FACILITIES
 from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
@@ -64,7 +61,7 @@ async def audit(request: web.Request) -> web.Response:
 async def _search(
     request: web.Request, organisation: Organisation, who: str, visit: str, below: int | None
 ) -> Found:
-    trail = request.app[TRAIL]
+    trail = request.app[AUDIT_TRAIL]
     end = await trail.length(organisation.id)
     head = await trail.head(organisation.id)
     if below is not None and head is not None:
@@ -94,7 +91,7 @@ def _concerns(act: Act, visit: str) -> bool:
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
     """Who may stand in an entry, by id; a failed sign-in names an email by what stands for it."""
     people = await request.app[ACCOUNTS].list(organisation.id)
-    keys = await request.app[KEYS].list(organisation.id)
+    keys = await request.app[API_KEYS].list(organisation.id)
     facilities = await request.app[FACILITIES].of(organisation.id)
     return {
         **{person.id: person.name for person in people},

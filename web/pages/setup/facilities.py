@@ -9,13 +9,13 @@ from aiohttp import web
 
 from web.api import qr
 from web.audit.noting import noted
+from web.keys import FACILITIES, SETTINGS
 from web.languages.i18n import gettext as _
 from web.organisations.documents import Organisation
-from web.organisations.facilities import FACILITIES, Facility, FacilityProblem
+from web.organisations.facilities import Facility, FacilityProblem
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.setup.frame import admin, draw, path_of, posted_to
-from web.pages.staff.shell import SETTINGS
 from web.requests.security import origin_of
 
 NAME = "facilities"

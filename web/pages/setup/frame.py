@@ -17,12 +17,12 @@ from multidict import MultiDictProxy
 
 from signalling.visit.record import Role
 from web.identity.accounts import Account
-from web.identity.visitors import SIGNED_IN, require, was_signed_in
+from web.identity.visitors import require, was_signed_in
+from web.keys import ORGANISATION, ORGANISATIONS, SIGNED_IN
 from web.languages.i18n import N_, date_words, gettext, time_words
 from web.organisations.documents import Organisation, OrganisationError
 from web.pages.errors import LARGEST_BYTES, PATIENT_BYTES, Handler, UnknownOrganisation, read_fields
-from web.pages.patient.visit import ORGANISATIONS
-from web.pages.rendering import ORGANISATION, page
+from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 
 ATTEMPTS = 20

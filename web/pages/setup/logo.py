@@ -6,15 +6,15 @@ Knows multipart forms and caching. Which pictures are taken is `web.organisation
 from aiohttp import web
 from msgspec.structs import replace
 
+from web.keys import ORGANISATIONS, REDIS
 from web.languages.i18n import gettext
 from web.organisations.documents import Organisation
 from web.organisations.logos import MOST_BYTES, LogoError, Logos, checked
-from web.pages.patient.visit import ORGANISATIONS, organisation_of
+from web.pages.patient.visit import organisation_of
 from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show
 from web.pages.setup.overview import CALENDAR, calendar_context
 from web.requests.forms import MULTIPART, read_posted
-from web.server.health import REDIS
 
 FORM_BYTES = MOST_BYTES + 64 * 1024
 

@@ -11,15 +11,12 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from web.intake.information_form import EMAIL
-from web.jobs import JOBS
+from web.keys import JOBS, POST, SERVICE, SETTINGS
 from web.languages.i18n import N_, current, date_words, gettext, time_words
-from web.mail import POST
 from web.mail.carriers import where
 from web.mail.post import KIND
 from web.organisations.documents import Organisation
-from web.pages.patient.visit import SERVICE
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
-from web.pages.staff.shell import SETTINGS
 
 LONGEST = 254
 

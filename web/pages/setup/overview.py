@@ -10,12 +10,11 @@ from aiohttp import web
 
 from signalling.visit.record import Role
 from web.identity.accounts import Account
-from web.identity.visitors import ACCOUNTS
+from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
 from web.organisations.documents import LANGUAGES, Organisation
 from web.pages.setup import calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
-from web.pages.staff.shell import SETTINGS
 from web.requests.security import origin_of
 
 CALENDAR = calendar_form.Calendar()

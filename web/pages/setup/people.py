@@ -14,18 +14,15 @@ from web.audit.noting import noted
 from web.identity.accounts import Account, AccountError
 from web.identity.invitations import HOURS, Invitations
 from web.identity.second_factor import turn_off
-from web.identity.visitors import ACCOUNTS, enrol
+from web.identity.visitors import enrol
 from web.intake.information_form import STATES
+from web.keys import ACCOUNTS, POST, REDIS, SERVICE, SETTINGS
 from web.languages.i18n import N_, gettext
-from web.mail.post import POST
 from web.organisations.documents import Organisation
 from web.pages.errors import not_found
-from web.pages.patient.visit import SERVICE
 from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
-from web.pages.staff.shell import SETTINGS
 from web.pages.staff.two_factor import tell
 from web.requests.security import origin_of
-from web.server.health import REDIS
 
 ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
 CHANGED = N_(

@@ -10,17 +10,15 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 
-from web.api.dispatch import KEYS
 from web.audit.noting import noted
+from web.keys import API_KEYS, KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
 from web.languages.i18n import N_, date_words, gettext, time_words
 from web.organisations.documents import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to
-from web.pages.staff.shell import SETTINGS
 from web.programs.delivery import EVENTS
 from web.programs.keys import SCOPES, KeyProblem
 from web.programs.public_addresses import networks, url_problem
 from web.programs.scopes import Scope
-from web.programs.webhooks import KNOWN, WEBHOOKS
 
 NAME = "api"
 GONE = {"revoke-key": "key.revoked", "drop-webhook": "webhook.dropped"}
@@ -43,7 +41,7 @@ async def act(request: web.Request) -> web.Response:
         label, chosen = posted.get("label", "")[:200], posted.getall("scopes", [])
         scopes = [scope for scope in Scope if scope in chosen]
         try:
-            key, token = await request.app[KEYS].add(organisation.id, label, scopes, account.name)
+            key, token = await request.app[API_KEYS].add(organisation.id, label, scopes, account.name)
         except KeyProblem as problem:
             wrong = {"label": gettext(str(problem))}
             form = {"label": label, "scopes": chosen}
@@ -52,7 +50,7 @@ async def act(request: web.Request) -> web.Response:
         return await _draw(request, organisation, made_key=key.label, token=token)
     if one == "add-webhook":
         return await _add_webhook(request, organisation, posted.get("url", ""), posted.getall("events", []))
-    gone = {"revoke-key": request.app[KEYS].revoke, "drop-webhook": request.app[WEBHOOKS].drop}.get(one)
+    gone = {"revoke-key": request.app[API_KEYS].revoke, "drop-webhook": request.app[WEBHOOKS].drop}.get(one)
     if gone is not None:
         if await gone(organisation.id, what[:64]):
             await noted(request, GONE[one], what[:64])
@@ -63,7 +61,7 @@ async def act(request: web.Request) -> web.Response:
             await noted(request, "webhook.changed", webhook.id)
     else:
         raise web.HTTPBadRequest
-    await request.app[KNOWN].refresh()
+    await request.app[KNOWN_WEBHOOKS].refresh()
     raise web.HTTPSeeOther(path_of(organisation, NAME) + "?saved")
 
 
@@ -80,7 +78,7 @@ async def _add_webhook(
     if made is None:
         return await _draw(request, organisation, form=form, errors={"url": gettext(TOO_MANY)}, status=422)
     await noted(request, "webhook.added", made.id)
-    await request.app[KNOWN].refresh()
+    await request.app[KNOWN_WEBHOOKS].refresh()
     return await _draw(request, organisation, made_webhook=made.url, token=made.secret)
 
 
@@ -95,7 +93,7 @@ async def _draw(
 ) -> web.Response:
     keys = [
         {"key": key, "made": _when(key.made_ms, organisation), "used": _when(used_ms, organisation)}
-        for key, used_ms in await request.app[KEYS].list(organisation.id)
+        for key, used_ms in await request.app[API_KEYS].list(organisation.id)
     ]
     webhooks = []
     for webhook in await request.app[WEBHOOKS].of(organisation.id):

@@ -10,13 +10,13 @@ from web.identity import sessions
 from web.identity.accounts import Account, AccountError, check_password
 from web.identity.invitations import Invitations, name_of
 from web.identity.throttle import Door, guess
-from web.identity.visitors import ACCOUNTS, enrol, let_in
+from web.identity.visitors import enrol, let_in
+from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
 from web.organisations.documents import Organisation
 from web.pages.errors import not_found, read_form
-from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
-from web.server.health import REDIS
 
 INVITATION = "invitation"
 

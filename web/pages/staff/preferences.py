@@ -10,7 +10,8 @@ import structlog
 from aiohttp import web
 
 from web.identity.accounts import Account
-from web.identity.visitors import ACCOUNTS, require, sign_in
+from web.identity.visitors import require, sign_in
+from web.keys import ACCOUNTS
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S, read_form

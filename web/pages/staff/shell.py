@@ -10,35 +10,23 @@ from aiohttp import web
 
 from signalling.store.records import Unavailable
 from signalling.visit.record import Role
-from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
-from web.identity.visitors import (
-    ACCOUNTS,
-    account_of,
-    enrol,
-    let_in,
-    off_call,
-    require,
-    sign_out,
-)
+from web.identity.visitors import account_of, enrol, let_in, off_call, require, sign_out
+from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S, not_found, read_form
-from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.patient.visit import organisation_of
 from web.pages.rendering import live, page
 from web.requests.security import (
     ACCOUNT,
     SIGN_IN,
     Blocked,
     Busy,
-    Throttle,
     neighbourhood,
     remote_of,
 )
-
-SETTINGS = web.AppKey("settings", Settings)
-THROTTLE = web.AppKey("throttle", Throttle)
 
 WRONG = N_("This email and password do not belong together. Check both and try again.")
 BLOCKED = N_(
@@ -140,7 +128,7 @@ async def shell(request: web.Request) -> web.Response:
 async def session_left(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 where nobody is signed in. No activity by itself."""
     organisation = await organisation_of(request)
-    return await _left(request, organisation, await request.app[sessions.STORAGE].look(request))
+    return await _left(request, organisation, await request.app[SESSIONS].look(request))
 
 
 async def session_prolonged(request: web.Request) -> web.Response:

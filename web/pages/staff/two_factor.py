@@ -15,19 +15,18 @@ from web.api.qr import inline
 from web.audit.noting import noted
 from web.identity import sessions, totp
 from web.identity.accounts import Account
-from web.identity.second_factor import SECOND_FACTORS, turn_off
-from web.identity.visitors import ACCOUNTS, owes_second_factor, sign_in, signed_in
+from web.identity.second_factor import turn_off
+from web.identity.visitors import owes_second_factor, sign_in, signed_in
+from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
-from web.mail.post import POST
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S, read_form
-from web.pages.patient.visit import SERVICE, organisation_of
+from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.pages.staff.sign_in_code import NOT_NOW, blocked_words, right_code
 from web.requests.security import Blocked, Busy
-from web.server.health import REDIS
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from tests.web.api.client import program
 from tests.web.setup.desk import Form, changed
 from tests.web.site import FORM, Person, Site
-from web.organisations.facilities import FACILITIES
+from web.keys import FACILITIES
 
 
 async def link(site: Site, name: str = "Ward 3") -> str:

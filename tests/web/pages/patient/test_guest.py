@@ -8,7 +8,7 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.site import Person, Site
 from tests.web.test_websocket import ask, told
-from web.pages.patient.visit import SERVICE
+from web.keys import SERVICE
 
 OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.PROVIDER)
 ROSA = "guest-rosa"

@@ -1,0 +1,80 @@
+"""The keys of everything that an app or a request holds for its handlers, each with the type of what it holds.
+
+The types are imported for the type checker only, so that every room can import this file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from redis.asyncio import Redis
+
+    from signalling.rooms.liveness import Liveness
+    from signalling.service import Consequences, Service
+    from signalling.store.audit_log import Trail
+    from signalling.store.jobs import Jobs
+    from signalling.supervision import Supervisor
+    from signalling.worker import Worker
+    from web.appointments.desk import Desk
+    from web.config import Settings
+    from web.identity.accounts import Account, Accounts
+    from web.identity.second_factor import SecondFactors
+    from web.identity.sessions import Storage
+    from web.intake.visit_limit import Openings
+    from web.jobs import Handler
+    from web.mail.post import Post
+    from web.organisations.documents import Organisation, Organisations
+    from web.organisations.facilities import Facilities
+    from web.pages.patient.entry_links import PatientLinks
+    from web.programs.keys import ApiKeys
+    from web.programs.webhooks import Known, Webhooks
+    from web.requests.security import Throttle
+    from web.server.processes import Worker as Process
+
+# The server and what it stands on
+SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
+WORKER: web.AppKey[Process] = web.AppKey("worker")
+"""The process that serves the app; set when the app starts. An app of a test has none."""
+REDIS: web.AppKey[Redis] = web.AppKey("redis")
+DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
+SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
+LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
+"""It writes a small key of this worker's four times a second, which tells whether the store takes writes."""
+BUILD: web.AppKey[str] = web.AppKey("build")
+"""Changes with every version of the static files."""
+
+# Visits
+SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
+SERVICE: web.AppKey[Service] = web.AppKey("service")
+AUDIT_TRAIL: web.AppKey[Trail] = web.AppKey("audit trail")
+OPENINGS: web.AppKey[Openings] = web.AppKey("openings")
+PATIENT_LINKS: web.AppKey[PatientLinks] = web.AppKey("patient links")
+DESK: web.AppKey[Desk] = web.AppKey("desk")
+
+# People and organisations
+ORGANISATIONS: web.AppKey[Organisations] = web.AppKey("organisations")
+FACILITIES: web.AppKey[Facilities] = web.AppKey("facilities")
+ACCOUNTS: web.AppKey[Accounts] = web.AppKey("accounts")
+SECOND_FACTORS: web.AppKey[SecondFactors] = web.AppKey("second factors")
+SESSIONS: web.AppKey[Storage] = web.AppKey("sessions")
+THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
+
+# Work that waits, and programs
+JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
+HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")
+CONSEQUENCES: web.AppKey[list[Consequences]] = web.AppKey("consequences")
+POST: web.AppKey[Post] = web.AppKey("post")
+API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api keys")
+WEBHOOKS: web.AppKey[Webhooks] = web.AppKey("webhooks")
+KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")
+
+# Of one request
+ORGANISATION: web.RequestKey[Organisation] = web.RequestKey("organisation")
+"""The organisation that the path names; set once a handler has found it."""
+SIGNED_IN: web.RequestKey[Account] = web.RequestKey("signed in")
+"""The account that is signed in; set once it was found. Without it a request may send only a small form."""
