@@ -1,3 +1,3 @@
-"""The visit and who hears of it: the state table, the store, the bus, the hub, the WebSocket protocol. Knows
-no page, no packet.
+"""The visit and those who receive its news: state table, store, pub/sub, hub, WebSocket protocol. Knows no page and no
+packet.
 """

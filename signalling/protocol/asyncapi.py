@@ -1,7 +1,7 @@
-"""The protocol as an AsyncAPI 3.1 document, made of the message types, their words and PROTOCOL.md's examples.
+"""The protocol as an AsyncAPI 3.1 document, built from the message types, `fields.py` and PROTOCOL.md's examples.
 
-Pure. Described is the server: it receives what a client says and sends what the client hears. Nothing is written
-twice: shapes come from the types, meanings from `fields.py`, examples from the document's own text.
+Pure. The document describes the server: it receives the client's messages and sends the server's. Shapes come from the
+types, meanings from `fields.py`, examples from PROTOCOL.md.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def document(
 ) -> dict[str, Any]:
     """Return the document, ready for JSON. `protocol_md` is the text of PROTOCOL.md, for the examples.
 
-    `host` (with a port where one is needed) and `scheme` ("ws" or "wss") are those of the server; without an
-    `organisation` the address has a parameter for it.
+    `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the address
+    has a parameter for it.
     """
     client, server = message_types("client"), message_types("server")
     channel: dict[str, Any] = {
@@ -86,7 +86,7 @@ def document(
 
 
 def _key(name: str) -> str:
-    """The name of a message in the document's maps, where a dot would be a step of a path."""
+    """Return a message's key in the document's maps, without dots: a dot would separate the steps of a path."""
     return name.replace(".", "_")
 
 
@@ -160,7 +160,7 @@ def _messages(
 
 
 def _schemas(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
-    """The JSON schemas of the types, with the words and the closed sets that the types do not have."""
+    """Return the JSON schemas of the types, with the descriptions and closed sets of `fields.py` added."""
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS + "{name}")
     owners = {kind.__name__: owner(kind) for kind in (*kinds, *parts().values())}
     for name, schema in schemas.items():

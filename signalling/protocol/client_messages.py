@@ -1,4 +1,4 @@
-"""What a client says: one frozen type per message of PROTOCOL.md. Pure."""
+"""The messages that a client sends: one frozen type per message of PROTOCOL.md. Pure."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from signalling.protocol.tags import Epoch, Id, MediaKind, Relation, RequestId, 
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=tag):
-    """What a client says; `id` comes back as `reply_to`."""
+    """Base of all messages of a client. The reply carries `id` as `reply_to`."""
 
     id: RequestId
 
 
 class Hello(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#hello-and-welcome."""
+    """Begin a connection: PROTOCOL.md#hello-and-welcome."""
 
     role: Literal["patient", "staff", "guest"]
     resume: Id | None = None
 
 
 class Bye(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#bye."""
+    """End the connection for good: PROTOCOL.md#bye."""
 
 
 class Ping(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#odds."""
+    """Ask for a `pong`: PROTOCOL.md#odds."""
 
 
 class Subscribe(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#topics; `epoch` and `version` are what the client holds."""
+    """Subscribe to a topic: PROTOCOL.md#topics. `epoch` and `version`: the state that the client already has."""
 
     topic: Topic
     epoch: Epoch | None = None
@@ -40,25 +40,25 @@ class Subscribe(Request, frozen=True, kw_only=True):
 
 
 class Unsubscribe(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#topics."""
+    """End a subscription: PROTOCOL.md#topics."""
 
     topic: Topic
 
 
 class OnCall(Request, frozen=True, kw_only=True):
-    """The On-Call switch."""
+    """Turn the sender's On-Call switch on or off."""
 
     on: bool
 
 
 class VisitRequest(Request, frozen=True, kw_only=True):
-    """Anything about one visit."""
+    """Base of the requests about one visit."""
 
     visit: Id
 
 
 class VisitSave(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#the-patients."""
+    """Keep the answer to a step of the setup guide: PROTOCOL.md#the-patients."""
 
     step: Id
     answer: str | bool | dict[str, str | bool | None] | None
@@ -66,31 +66,31 @@ class VisitSave(VisitRequest, frozen=True, kw_only=True):
 
 
 class VisitFinish(VisitRequest, frozen=True, kw_only=True):
-    """The setup guide is done."""
+    """Complete the setup guide."""
 
 
 class VisitWithdraw(VisitRequest, frozen=True, kw_only=True):
-    """Leave the line."""
+    """Leave the queue."""
 
 
 class VisitHangUp(VisitRequest, frozen=True, kw_only=True):
-    """Leave the call, not the visit."""
+    """Leave the call; the visit goes on."""
 
 
 class VisitClaim(VisitRequest, frozen=True, kw_only=True):
-    """Claim."""
+    """Claim a waiting visit."""
 
 
 class VisitRelease(VisitRequest, frozen=True, kw_only=True):
-    """Return to queue."""
+    """Put a claimed visit back into the queue."""
 
 
 class VisitEnd(VisitRequest, frozen=True, kw_only=True):
-    """End."""
+    """End a visit."""
 
 
 class VisitAssign(VisitRequest, frozen=True, kw_only=True):
-    """Assign, to somebody on call."""
+    """Assign a waiting visit to a provider who is on call."""
 
     to: Id
 
@@ -100,40 +100,40 @@ class VisitUnassign(VisitRequest, frozen=True, kw_only=True):
 
 
 class VisitDecline(VisitRequest, frozen=True, kw_only=True):
-    """Decline."""
+    """Decline a waiting visit."""
 
     reason: Annotated[str, Meta(max_length=1000)] | None = None
 
 
 class VisitTransfer(VisitRequest, frozen=True, kw_only=True):
-    """Hand a claimed visit to somebody else on call."""
+    """Put a claimed visit back into the queue, assigned to another provider who is on call."""
 
     to: Id
 
 
 class VisitReopen(VisitRequest, frozen=True, kw_only=True):
-    """Take an ended visit up again."""
+    """Reopen an ended visit."""
 
 
 class VisitInvite(VisitRequest, frozen=True, kw_only=True):
-    """Invite a guest by a one-time link."""
+    """Invite a guest with a one-time link."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     relation: Relation
 
 
 class VisitDismiss(VisitRequest, frozen=True, kw_only=True):
-    """Send a guest away."""
+    """Remove a guest from the visit."""
 
     guest: Id
 
 
 class VisitHistory(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#what-was."""
+    """Ask for a visit's history: PROTOCOL.md#what-was."""
 
 
 class SessionsPast(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#what-was."""
+    """Ask for ended visits: PROTOCOL.md#what-was."""
 
     text: Annotated[str, Meta(max_length=100)] | None = None
     provider: Id | None = None
@@ -144,46 +144,46 @@ class SessionsPast(Request, frozen=True, kw_only=True):
 
 
 class BellMark(Request, frozen=True, kw_only=True):
-    """PROTOCOL.md#bell."""
+    """Mark the notifications up to a time as read: PROTOCOL.md#bell."""
 
     until_ms: int
 
 
 class ChatSend(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#chat."""
+    """Write a chat line in a visit: PROTOCOL.md#chat."""
 
     text: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
 class VisitEnter(VisitRequest, frozen=True, kw_only=True):
-    """This connection's person is on the visit's page."""
+    """Report that the sender opened the visit's page."""
 
 
 class VisitLeave(VisitRequest, frozen=True, kw_only=True):
-    """This connection's person went to another page."""
+    """Report that the sender left the visit's page."""
 
 
 class VisitStart(VisitRequest, frozen=True, kw_only=True):
-    """Start Session was pressed."""
+    """Report that the sender pressed Start Session."""
 
 
 class MediaJoin(VisitRequest, frozen=True, kw_only=True):
-    """PROTOCOL.md#media."""
+    """Join the visit's media: PROTOCOL.md#media."""
 
 
 class MediaAnswer(VisitRequest, frozen=True, kw_only=True):
-    """The answer to `media.offer` number `offer`."""
+    """Answer the `media.offer` with the number `offer`."""
 
     offer: int
     sdp: Sdp
 
 
 class MediaRestart(VisitRequest, frozen=True, kw_only=True):
-    """New ICE credentials, please."""
+    """Ask for new ICE credentials."""
 
 
 class MediaMute(VisitRequest, frozen=True, kw_only=True):
-    """Camera or microphone off, or on again."""
+    """Report that the sender turned a camera or microphone off, or on again."""
 
     kind: MediaKind
     muted: bool

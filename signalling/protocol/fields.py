@@ -1,8 +1,7 @@
-"""What each message and each field of the protocol means, in words: what PROTOCOL.md's reference and the AsyncAPI
-file are made of.
+"""The meaning of each message and each field, in words. PROTOCOL.md's reference and the AsyncAPI file use them.
 
-Pure. Knows the meaning and the closed sets of values; names, types and bounds are read off the types themselves
-(`reference.py`). A test compares both directions: no field without its meaning, no meaning without its field.
+Pure. Holds meanings and closed sets of values; names, types and bounds are read from the types (`reference.py`). A test
+compares both directions: no field without its meaning, no meaning without its field.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from signalling.visit.setup_guide import Kind
 
 
 class About(NamedTuple):
-    """A message: the section of PROTOCOL.md that tells about it, and a sentence."""
+    """A message: its section of PROTOCOL.md, and its meaning in one sentence."""
 
     section: str
     text: str
 
 
 MESSAGES: Final[dict[str, About]] = {
-    # What a client says.
+    # Messages of the client.
     "hello": About("hello-and-welcome", "Who speaks here, as whom; the first message on every socket."),
     "bye": About("bye", "Leave for good; answered by close code 1000."),
     "ping": About("odds", "Does the server still answer?"),
@@ -53,7 +52,7 @@ MESSAGES: Final[dict[str, About]] = {
     "media.answer": About("media", "The answer to an offer."),
     "media.restart": About("media", "The path was lost: new ICE credentials, please."),
     "media.mute": About("media", "Camera or microphone off, or on again."),
-    # What the server says.
+    # Messages of the server.
     "welcome": About("hello-and-welcome", "The answer to `hello`."),
     "done": About("commands", "A request was carried out."),
     "subscribed": About("topics", "The answer to `subscribe`: from here on the topic is kept fresh."),
@@ -87,7 +86,7 @@ MESSAGES: Final[dict[str, About]] = {
     "media.gone": About("media", "The media’s worker is gone or drains: join again."),
 }
 
-# What a field means wherever it stands; `FIELDS` goes before it.
+# The meaning of a field in any message; `FIELDS` takes precedence.
 COMMON: Final[dict[str, str]] = {
     "id": "a number of the client’s choosing, unique on its socket",
     "reply_to": "the `id` of the request that this answers",
@@ -186,7 +185,7 @@ FIELDS: Final[dict[str, str]] = {
     "media.offer.fresh": "whether it begins a new RTCPeerConnection",
     "media.offer.sdp": "the SDP offer",
     "media.muted.party": "whose",
-    # The parts.
+    # Fields of the maps inside messages.
     "PersonPart.id": "the person’s id",
     "Me.id": "one’s own id",
     "Me.role": "one’s own role",
@@ -258,7 +257,7 @@ FIELDS: Final[dict[str, str]] = {
     "Condition.answer": "the answer that it takes",
 }
 
-# Closed sets of values, of fields that are plain text in the types.
+# Closed sets of values, for fields that are plain text in the types.
 VALUES: Final[dict[str, tuple[str, ...]]] = {
     "Me.role": (Role.PATIENT, Role.PROVIDER, Role.ADMIN, Role.GUEST),
     "StaffPart.role": (Role.PROVIDER, Role.ADMIN),
@@ -270,7 +269,7 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
     "Step.kind": tuple(Kind),
 }
 
-# What answers a request, where it is not `done`. A request that is refused is answered by `error`.
+# The reply to a request, if it is not `done`. A refused request is answered by `error`.
 ANSWERS: Final[dict[str, str | None]] = {
     "hello": "welcome",
     "bye": None,
@@ -309,5 +308,5 @@ CLOSE_CODES: Final[dict[int, str]] = {
 
 
 def meaning(owner: str, field: str) -> str:
-    """Return what a field of a message (by its type) or part (by its class) means; "" where nobody has said so."""
+    """Return the meaning of a field of a message (by its type) or part (by its class); "" if none is given."""
     return FIELDS.get(f"{owner}.{field}") or COMMON.get(field, "")

@@ -1,7 +1,7 @@
-"""The messages of PROTOCOL.md and the two codecs that read and write them; the one door to all message types.
+"""The messages of PROTOCOL.md and the two codecs that read and write them. Other packages import messages from here.
 
-Pure. A message that is not of this protocol never becomes an object: `decode` raises `BadMessage`. What a message
-does stands in `handlers.py` and `rules.py`; how state becomes a message stands in `views.py`.
+Pure. `decode` raises `BadMessage` for data that is no message of this protocol. What a message does is defined in
+`handlers.py` and `rules.py`; `views.py` makes messages from records.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ from signalling.protocol.tags import RequestId as RequestId
 JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL = "greenroom.v1.json", "greenroom.v1.msgpack"
 SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)
 
-# What a person reads beside a stable code; the codes are those of PROTOCOL.md#errors.
+# The text for people of each stable code. The codes are listed in PROTOCOL.md#errors.
 TEXTS = {
     "bad_message": "This is not a message of the protocol.",
     "hello_first": "Say hello first.",
@@ -127,7 +127,7 @@ TEXTS = {
 
 
 def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:
-    """Return the error message for a stable code, with its text for people."""
+    """Return the error message of a stable code, with its text for people. Raises KeyError for an unknown code."""
     details = details or {}
     text = TEXTS[code]
     if code == "already_claimed" and "by" in details:
@@ -138,8 +138,8 @@ def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None
 
 
 class BadMessage(ValueError):
-    """Not a message of this protocol. `path` says where, as far as it can be told; `reply_to` is its id if it
-    had one.
+    """The data is no message of this protocol. `path`: the wrong place in it, if known; `reply_to`: its id, if it has
+    one.
     """
 
     def __init__(self, path: str, reply_to: int | None) -> None:
@@ -153,7 +153,7 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two ways to write the same messages; `text` and `opcode` (RFC 6455 §5.2) say which frames carry it."""
+    """One of the two encodings of the messages. `text`, `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
 
     def __init__(self, subprotocol: str) -> None:
         self.subprotocol = subprotocol
@@ -175,7 +175,7 @@ class Codec:
         try:
             decoded: ClientMessage = self._client(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
-            # The id is worth a second look, so that a client learns which of its requests was wrong.
+            # Decode the id alone, so that the client learns which of its requests was wrong.
             try:
                 reply_to = self._head(data).id
             except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -184,16 +184,16 @@ class Codec:
         return decoded
 
     def decode_server(self, data: bytes | str) -> ServerMessage:
-        """Return a worker's message, for clients; raise `msgspec.DecodeError` for anything else."""
+        """Return a server's message, for clients; raise `msgspec.DecodeError` for anything else."""
         decoded: ServerMessage = self._server(data)
         return decoded
 
 
 def _path(problem: Exception) -> str:
-    """Say where a message is wrong without quoting what it says."""
+    """Return the path of the wrong value in a message, without any of the message's content."""
     text = str(problem)
     if text.startswith("Object contains unknown field"):
-        return "$"  # its name is the sender's own
+        return "$"  # the field's name is content of the sender
     where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
     return where[:80]
 

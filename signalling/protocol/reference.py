@@ -1,7 +1,6 @@
-"""The reference at the end of PROTOCOL.md, and the examples in it: the one door between the types and their words.
+"""The reference at the end of PROTOCOL.md, and the examples of its text. Joins the types with their meanings.
 
-Pure. Names, types and bounds come from the types themselves, meanings from `fields.py`; `make protocol` writes the
-reference anew.
+Pure. Names, types and bounds come from the types, meanings from `fields.py`. `make protocol` rewrites the reference.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def message_types(side: str) -> dict[str, type[msgspec.Struct]]:
 
 @cache
 def parts() -> dict[str, type[msgspec.Struct]]:
-    """Return the types of the maps inside messages, by class name, those first that are used first."""
+    """Return the types of the maps inside messages, by class name, in the order of their first use."""
     found: dict[str, type[msgspec.Struct]] = {}
 
     def look(shape: inspect.Type) -> None:
@@ -48,13 +47,13 @@ def parts() -> dict[str, type[msgspec.Struct]]:
 
 
 def owner(kind: type[msgspec.Struct]) -> str:
-    """Return under which name `fields.py` speaks of a type: a message's wire name, a part's class name."""
+    """Return the name of a type in `fields.py`: a message's wire name, a part's class name."""
     struct = _struct(kind)
     return str(struct.tag) if struct.tag is not None and not issubclass(kind, Part) else kind.__name__
 
 
 def field_rows(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, type in words, meaning) of each field; a name ends in `?` where the field may be left out."""
+    """Yield (name, type in words, meaning) of each field; `?` after a name means that the field may be left out."""
     name = owner(kind)
     for field in _struct(kind).fields:
         values = fields.VALUES.get(f"{name}.{field.encode_name}")
@@ -103,7 +102,7 @@ def examples(document: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def renewed(document: str) -> str:
-    """Return PROTOCOL.md's text with its reference as the types are now."""
+    """Return PROTOCOL.md's text with its reference made anew from the types."""
     return document.partition(BEGIN)[0] + reference()
 
 
@@ -137,7 +136,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _words(shape: inspect.Type) -> str:
-    """Put a type into a few words."""
+    """Return a type in a few words."""
     match shape:
         case inspect.StrType():
             low, high = shape.min_length, shape.max_length

@@ -1,7 +1,7 @@
-"""What a worker says: one frozen type per message of PROTOCOL.md, and the union of them all.
+"""The messages that the server sends: one frozen type per message of PROTOCOL.md, and the union of them all.
 
-Pure. Answers carry `reply_to`, news of a topic its version, news of a visit's media the visit. The maps inside them
-stand in `shapes.py`, what a client says in `client_messages.py`.
+Pure. Replies carry `reply_to`, updates of a topic its version, updates of a visit's media the visit. The maps inside
+messages are defined in `shapes.py`, the client's messages in `client_messages.py`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from signalling.protocol.tags import MediaKind, tag
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=tag):
-    """What a worker says."""
+    """Base of all messages of the server."""
 
 
 class Welcome(Message, frozen=True, kw_only=True):
-    """PROTOCOL.md#hello-and-welcome."""
+    """Reply to `hello`: PROTOCOL.md#hello-and-welcome."""
 
     reply_to: int
     connection: str
@@ -46,14 +46,14 @@ class Welcome(Message, frozen=True, kw_only=True):
 
 
 class Done(Message, frozen=True, kw_only=True):
-    """A request was carried out; `version` is the topic version at which it is seen, 0 where nothing changed."""
+    """A request was carried out. `version`: the topic's version that shows the change, 0 if nothing changed."""
 
     reply_to: int
     version: int
 
 
 class Subscribed(Message, frozen=True, kw_only=True):
-    """From here on the topic is kept fresh."""
+    """Reply to `subscribe`. The server sends updates of the topic from here on."""
 
     reply_to: int
     topic: str
@@ -62,13 +62,13 @@ class Subscribed(Message, frozen=True, kw_only=True):
 
 
 class Gone(Message, frozen=True, kw_only=True):
-    """A topic's visit is not there any more, or not for this person. Nothing more comes of it: PROTOCOL.md#topics."""
+    """A topic's visit no longer exists, or this person may no longer see it. The topic ends: PROTOCOL.md#topics."""
 
     topic: str
 
 
 class Error(Message, frozen=True, kw_only=True):
-    """A request was not carried out, and changed nothing. `code` is stable, `text` is for people."""
+    """A request was refused and changed nothing. `code` is stable, `text` is for people."""
 
     reply_to: int | None
     code: str
@@ -77,21 +77,21 @@ class Error(Message, frozen=True, kw_only=True):
 
 
 class Pong(Message, frozen=True, kw_only=True):
-    """The answer to ping."""
+    """Reply to `ping`."""
 
     reply_to: int
     server_ms: int
 
 
 class TopicMessage(Message, frozen=True, kw_only=True):
-    """News of a topic."""
+    """Base of the updates of a topic."""
 
     topic: str
     version: int
 
 
 class QueueSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All of On-Demand Requests."""
+    """All rows of On-Demand Requests."""
 
     epoch: str
     rows: tuple[Row, ...]
@@ -100,14 +100,14 @@ class QueueSnapshot(TopicMessage, frozen=True, kw_only=True):
 
 
 class QueueRow(TopicMessage, frozen=True, kw_only=True):
-    """A row appeared or changed."""
+    """A row of On-Demand Requests is new or changed."""
 
     fresh: bool
     row: Row
 
 
 class QueueGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left."""
+    """A row left On-Demand Requests."""
 
     visit: str
     why: str
@@ -115,32 +115,32 @@ class QueueGone(TopicMessage, frozen=True, kw_only=True):
 
 
 class QueueStaff(TopicMessage, frozen=True, kw_only=True):
-    """A member of staff changed."""
+    """The state of a provider or admin changed."""
 
     staff: StaffPart
 
 
 class SessionsSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All that is claimed or live."""
+    """All visits that are claimed or live."""
 
     epoch: str
     rows: tuple[SessionRow, ...]
 
 
 class SessionsRow(TopicMessage, frozen=True, kw_only=True):
-    """A row appeared or changed."""
+    """A row of the Sessions List is new or changed."""
 
     row: SessionRow
 
 
 class SessionsGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left."""
+    """A row left the Sessions List."""
 
     visit: str
 
 
 class BellSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#bell."""
+    """All notifications of a person: PROTOCOL.md#bell."""
 
     epoch: str
     unread: int
@@ -155,27 +155,27 @@ class BellItem(TopicMessage, frozen=True, kw_only=True):
 
 
 class BellMarked(TopicMessage, frozen=True, kw_only=True):
-    """Read, up to there."""
+    """The person's notifications up to `until_ms` are read."""
 
     until_ms: int
     unread: int
 
 
 class ChatSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#chat."""
+    """All chat lines of a visit: PROTOCOL.md#chat."""
 
     epoch: str
     lines: tuple[LinePart, ...]
 
 
 class ChatLine(TopicMessage, frozen=True, kw_only=True):
-    """Somebody wrote."""
+    """A new chat line."""
 
     line: LinePart
 
 
 class Invited(Message, frozen=True, kw_only=True):
-    """The one-time link of a guest: a path on this server."""
+    """Reply to `visit.invite`: the one-time link of a guest, as a path on this server."""
 
     reply_to: int
     guest: str
@@ -184,7 +184,7 @@ class Invited(Message, frozen=True, kw_only=True):
 
 
 class History(Message, frozen=True, kw_only=True):
-    """A visit's story, oldest first, and how good its call was for each who took part."""
+    """A visit's events, oldest first, and the quality of each party's call."""
 
     reply_to: int
     visit: str
@@ -202,21 +202,21 @@ class Past(Message, frozen=True, kw_only=True):
 
 
 class VisitState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#visit."""
+    """The state of a visit, for its parties: PROTOCOL.md#visit."""
 
     epoch: str
     visit: VisitPart
 
 
 class CaseState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#case."""
+    """Case Information of a visit: PROTOCOL.md#case."""
 
     epoch: str
     case: CasePart
 
 
 class PlaceState(TopicMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#place."""
+    """A patient's place in the queue: PROTOCOL.md#place."""
 
     epoch: str
     place: int | None
@@ -227,13 +227,13 @@ class PlaceState(TopicMessage, frozen=True, kw_only=True):
 
 
 class MediaMessage(Message, frozen=True, kw_only=True):
-    """News of a visit's media."""
+    """Base of the updates of a visit's media."""
 
     visit: str
 
 
 class MediaOffer(MediaMessage, frozen=True, kw_only=True):
-    """PROTOCOL.md#media."""
+    """An SDP offer for the receiver's media connection: PROTOCOL.md#media."""
 
     offer: int
     fresh: bool
@@ -241,7 +241,7 @@ class MediaOffer(MediaMessage, frozen=True, kw_only=True):
 
 
 class MediaMuted(MediaMessage, frozen=True, kw_only=True):
-    """The other side switched a camera or microphone off or on."""
+    """Another party turned a camera or microphone off or on."""
 
     party: str
     kind: MediaKind
@@ -249,11 +249,11 @@ class MediaMuted(MediaMessage, frozen=True, kw_only=True):
 
 
 class MediaTakenOver(MediaMessage, frozen=True, kw_only=True):
-    """Another tab or device of the same person has the media now."""
+    """Another tab or device of the same person has joined the media instead."""
 
 
 class MediaGone(MediaMessage, frozen=True, kw_only=True):
-    """Join again."""
+    """The media connection ended; the client may join again."""
 
 
 ServerMessage = (

@@ -1,7 +1,7 @@
-"""The maps inside what a worker says: a person, a row of each list, a visit as its parties see it, a case.
+"""The maps inside the server's messages: a person, a row of each list, a visit as its parties see it, a case.
 
-Pure. One frozen type each, as PROTOCOL.md names them. The messages that carry them stand in `server_messages.py`; how
-a record becomes one of them, in `views.py`.
+Pure. One frozen type each, named as in PROTOCOL.md. The messages are defined in `server_messages.py`; `views.py` makes
+the maps from records.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from signalling.visit.setup_guide import Step
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A map inside a message."""
+    """Base of the maps inside messages."""
 
 
 class PersonPart(Part, frozen=True, kw_only=True):
-    """Somebody's id and name."""
+    """A person's id and name."""
 
     id: str
     name: str
 
 
 class Me(PersonPart, frozen=True, kw_only=True):
-    """Who the server takes the client for."""
+    """The identity and role that the server gave the client."""
 
     role: str
 
 
 class StaffPart(PersonPart, frozen=True, kw_only=True):
-    """A provider's or admin's state."""
+    """The state of a provider or admin."""
 
     role: str
     on_call: bool
@@ -64,14 +64,14 @@ class Row(Part, frozen=True, kw_only=True):
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
-    """From when on a wait is shown amber, and red."""
+    """After which wait a row is shown amber, and red."""
 
     amber_ms: int
     red_ms: int
 
 
 class PartyPart(Part, frozen=True, kw_only=True):
-    """One side of the visit, as the other sees it."""
+    """One side of the visit, as the other sides see it."""
 
     name: str
     relation: str | None
@@ -98,7 +98,7 @@ class VisitPart(Part, frozen=True, kw_only=True):
 
 
 class SessionRow(Part, frozen=True, kw_only=True):
-    """A visit that is claimed or live. `present`: the keys of the parties who are there."""
+    """A visit that is claimed or live. `present`: the keys of the parties that are on the visit's page."""
 
     visit: str
     name: str
@@ -111,7 +111,7 @@ class SessionRow(Part, frozen=True, kw_only=True):
 
 
 class PastRow(Part, frozen=True, kw_only=True):
-    """A visit that has ended. `reopen_until_ms` is None where nobody may reopen it."""
+    """An ended visit. `reopen_until_ms`: None if it cannot be reopened."""
 
     visit: str
     name: str
@@ -126,7 +126,7 @@ class PastRow(Part, frozen=True, kw_only=True):
 
 
 class HistoryPart(Part, frozen=True, kw_only=True):
-    """Something that happened to a visit."""
+    """One event of a visit's history."""
 
     kind: str
     at_ms: int
@@ -135,15 +135,18 @@ class HistoryPart(Part, frozen=True, kw_only=True):
 
 
 class UsualPart(Part, frozen=True, kw_only=True):
-    """A figure of a call: what it usually was, and at its worse times (the worst twentieth)."""
+    """A figure of a call: its usual value, and its value in the worst twentieth of the time."""
 
     usual: float
     worse: float
 
 
 class CallPart(Part, frozen=True, kw_only=True):
-    """How good a party's call was; None where it is not known. Lost packets in percent, of what they heard and of what
-    they sent; the round trip to the server; the picture they got in kbit/s."""
+    """The quality of a party's call; None if unknown.
+
+    Lost packets in percent, of those sent to the party (`heard_lost`) and of those it sent; round trip to the server in
+    ms; video sent to the party in kbit/s.
+    """
 
     party: str
     name: str
@@ -168,7 +171,7 @@ class BellPart(Part, frozen=True, kw_only=True):
 
 
 class LinePart(Part, frozen=True, kw_only=True):
-    """Something written in a visit."""
+    """A chat line."""
 
     id: str
     at_ms: int
@@ -178,7 +181,7 @@ class LinePart(Part, frozen=True, kw_only=True):
 
 
 class PatientPart(Part, frozen=True, kw_only=True):
-    """The patient information."""
+    """The patient information form."""
 
     name: str
     birth_date: str
@@ -191,7 +194,7 @@ class PatientPart(Part, frozen=True, kw_only=True):
 
 
 class CasePart(Part, frozen=True, kw_only=True):
-    """Case Information."""
+    """Case Information: the patient information, the setup guide's steps and the answers so far."""
 
     visit: str
     patient: PatientPart

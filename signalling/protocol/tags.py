@@ -1,4 +1,4 @@
-"""How a message type is called on the wire, and the small types that messages on both sides share. Pure."""
+"""The wire names of message types, and the small types that client and server messages share. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from signalling.visit.call_quality import MediaKind as MediaKind
 
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Id = Annotated[str, Meta(min_length=1, max_length=80)]
-Epoch = Annotated[str, Meta(max_length=80)]  # "" where nothing has ever happened
+Epoch = Annotated[str, Meta(max_length=80)]  # "" if the organisation has no event yet
 Topic = Annotated[str, Meta(min_length=1, max_length=120)]
 Sdp = Annotated[str, Meta(max_length=32_768)]
 Relation = Literal["interpreter", "family", "specialist", "trainee"]
 
 
 def tag(name: str) -> str:
-    """Return a class name as its message's type: `VisitSave` is `visit.save`, `OnCall` is `on_call`."""
+    """Return the wire name of a message class: `VisitSave` is `visit.save`, `OnCall` is `on_call`."""
     return _TAGS.get(name) or name.lower()
 
 

@@ -1,7 +1,7 @@
-"""The protocol's messages as TypeScript types, made of the message types: what the browser's scripts are checked by.
+"""The messages as TypeScript types, built from the message types. They are used to check the browser's scripts.
 
-Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Nothing is written twice: shapes come from the types,
-closed sets and answers from `fields.py`; only what the types leave open is named here.
+Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Shapes come from the types, closed sets and replies
+from `fields.py`; only types that the message types leave open are given here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ declare namespace Protocol {
   }
 """
 OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "error.details": "Details"}
-"""The type of fields that hold anything as far as the message types know."""
+"""The TypeScript types of fields that may hold anything in the message types."""
 
 
 def declarations() -> str:
@@ -75,7 +75,7 @@ def _interface(kind: type[msgspec.Struct]) -> Iterator[str]:
     struct = inspect.type_info(kind)
     assert isinstance(struct, inspect.StructType)
     name = owner(kind)
-    always = not issubclass(kind, Request)  # a worker leaves nothing out
+    always = not issubclass(kind, Request)  # the server leaves no field out
     yield f"  interface {kind.__name__} {{"
     if struct.tag is not None and struct.tag_field == "type":
         yield f'    type: "{struct.tag}";'
@@ -101,7 +101,7 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 
 
 def _type(shape: inspect.Type) -> str:
-    """Return a type in TypeScript."""
+    """Return a type in TypeScript's syntax."""
     match shape:
         case inspect.LiteralType():
             return " | ".join(f'"{value}"' for value in shape.values)

@@ -1,6 +1,7 @@
-"""How the state looks to those who may see it: a visit as a row, as its parties' page, as Case Information.
+"""The views of a record for those who may see it: a row of a list, the parties' page, Case Information.
 
-Pure. What is not in a view never leaves the server: the patient's page learns no phone number, the list no answers.
+Pure. Data that is in no view never leaves the server: the patient's page receives no phone number, the lists no
+answers.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def past_row(visit: Visit, policy: Policy) -> m.PastRow:
 
 
 def visit_part(visit: Visit) -> m.VisitPart:
-    """Return the visit as both its parties see it."""
+    """Return the visit as its parties see it."""
     return m.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -105,7 +106,7 @@ def visit_part(visit: Visit) -> m.VisitPart:
 
 
 def visit_over(visit: Visit) -> m.VisitPart:
-    """Return of an ended visit what its patient and its guests still see: that it is over, how, and why."""
+    """Return an ended visit as its patient and guests see it: only that it ended, its outcome and the reason."""
     return m.VisitPart(
         id=visit.id,
         status=visit.status,
@@ -123,7 +124,7 @@ def visit_over(visit: Visit) -> m.VisitPart:
 
 
 def case(visit: Visit, guide: Guide) -> m.CasePart:
-    """Return everything collected in intake so far."""
+    """Return the Case Information of a visit: everything collected so far."""
     patient = visit.patient
     return m.CasePart(
         visit=visit.id,
@@ -146,12 +147,14 @@ def case(visit: Visit, guide: Guide) -> m.CasePart:
 
 
 def staff(of: Staff, in_session: bool) -> m.StaffPart:
-    """Return a member of staff as their colleagues see them."""
+    """Return the state of a provider or admin, as their colleagues see it."""
     return m.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:
-    """Return whether the row is news to ring for: the patient has just arrived, or is back in the queue."""
+    """Return True if the row is new to the queue, so that a sound is played: the patient arrived or is back in the
+    queue.
+    """
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 
@@ -161,7 +164,7 @@ def why_gone(visit: Visit) -> str:
 
 
 def call(tally: t.Tally) -> m.CallPart:
-    """Return how good a party's call was. Loss is what was lost in all; the rest what it was half of the time."""
+    """Return the quality of a party's call. For loss, `usual` is the mean; for the other figures it is the median."""
     lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
     percent = {
         figure: None

@@ -1,8 +1,8 @@
-"""The audit trail: who did what to whose data and when, each entry bound to the one before it by a keyed hash.
+"""Audit log entries: which person did which act, on which data, when. A keyed hash binds each entry to the one before.
 
-Pure. An `Act` holds ids and times, never what a patient said. The chain's key is derived from the data key, so that
-whoever can write to the store can neither change, remove, move nor add an entry without it being seen; a sealed `Head`
-says where the trail begins and ends, so that a cut is seen too. Where entries are kept stands in `audit_log.py`.
+Pure. An `Act` holds ids and times, never what a patient wrote. The key of the hashes is derived from the data key: a
+person who can only write to the store cannot change, remove, move or add an entry without being detected. A sealed
+`Head` holds the log's beginning and end, so that a cut is detected too. Entries are stored by `audit_log.py`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import msgspec
 from signalling.visit.record import Line, Record, Staff, Visit
 from signalling.visit.rules import DEADLINES, QUIET, RULES, Event
 
-TAG = 16  # bytes of a keyed hash that are kept: half of SHA-256's (RFC 2104 §5)
-BROKEN = "trail.broken"  # written by the server itself where it found the trail not as it had left it
-FORGED = "trail.forged"  # the same, in the place of something that no server of ours had put into the queue
+TAG = 16  # bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
+BROKEN = "trail.broken"  # written by the server when the log is not as the server left it
+FORGED = "trail.forged"  # the same, in place of an item of the queue that no server wrote
 
 KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) - QUIET)
 
@@ -26,7 +26,7 @@ OF_EVENTS: dict[tuple[type[Record], str], str] = {
     (Staff, "on_call"): "staff.on_call",
     (Staff, "off_call"): "staff.off_call",
 }
-"""What is committed to the store -> the name of its entry, which goes into the same commit."""
+"""Record type and event -> the name of its entry. The entry is part of the same commit."""
 
 OF_TOPICS = {
     "queue": "queue.read",
@@ -36,10 +36,10 @@ OF_TOPICS = {
     "case": "case.read",
     "chat": "chat.read",
 }
-"""Topic (without the visit's id) -> the name of the entry that a subscription leaves: one, however much follows."""
+"""Topic (without the visit's id) -> the name of the entry that a subscription adds, once per subscription."""
 
 ASSIGNING = frozenset({"assigned", "transferred"})
-"""Events whose entry says to whom."""
+"""Events whose entry also names the person who receives the visit."""
 
 KINDS = (
     ("patient:", "patient"),
@@ -49,15 +49,17 @@ KINDS = (
     ("command:", "command"),
     ("nobody", "nobody"),
 )
-"""How ids begin -> who that is. Other ids are accounts of staff."""
+"""How an id begins -> which kind of actor it is. Other ids are accounts of staff."""
 
 
 class BrokenHead(ValueError):
-    """The head of a trail was not sealed by us, or was changed since."""
+    """The head of an audit log was not sealed by this server, or was changed later."""
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
-    """An entry without its place in the chain. `who`, `about` and `to` are ids; `kind` says what `who` is."""
+    """An entry without its place in the chain. `who`, `about` and `to` are ids; `kind` is the kind of actor of
+    `who`.
+    """
 
     at_ms: int
     kind: str
@@ -68,14 +70,16 @@ class Act(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An act at its place: the first of a trail is number 1, and no number is given twice."""
+    """An act with its number. The first entry of a log is number 1; no number is used twice."""
 
     number: int
     act: Act
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """Where a trail begins (`anchor`: the hash before its `first` entry) and ends (`last`: that of entry `count`)."""
+    """The beginning of a log (`anchor`: the hash before entry `first`) and its end (`last`: the hash of entry
+    `count`).
+    """
 
     first: int
     anchor: bytes
@@ -91,19 +95,19 @@ _HEAD = msgspec.msgpack.Decoder(Head)
 
 
 def kind_of(who: str) -> str:
-    """Return what somebody with this id is: "staff", "system", or one of KINDS."""
+    """Return the kind of actor of this id: "staff", "system", or one of KINDS."""
     if who in ("", "system"):
         return "system"
     return next((kind for begins, kind in KINDS if who.startswith(begins)), "staff")
 
 
 def act(at_ms: int, who: str, what: str, about: str = "", to: str = "") -> Act:
-    """Return an act of somebody whose id says what they are."""
+    """Return an act; derive `kind` from the actor's id."""
     return Act(at_ms, kind_of(who), who, what, about, to)
 
 
 def act_of(record: Record, event: Event) -> Act | None:
-    """Return what a commit leaves in the trail; None for what happens too often and tells nothing."""
+    """Return the act that a commit adds to the audit log; None for events that are too frequent to be useful."""
     what = OF_EVENTS.get((type(record), event.kind))
     if what is None:
         return None
@@ -125,7 +129,7 @@ def decode(data: bytes) -> Act:
 
 
 class Chain:
-    """The chain of one organisation; `key` is 32 bytes that serve nothing else."""
+    """The hash chain of one organisation's log. `key`: 32 bytes, used for nothing else."""
 
     def __init__(self, key: bytes, organisation: str) -> None:
         self._key = key
@@ -136,12 +140,12 @@ class Chain:
 
     @property
     def begin(self) -> Head:
-        """Return the head of a trail without entries."""
+        """Return the head of a log without entries."""
         start = self._tag(b"begin", b"")
         return Head(1, start, 0, start)
 
     def bind(self, head: Head, acts: list[Act]) -> tuple[Head, list[bytes]]:
-        """Return the head after these acts, and what is kept of each: its hash, then its entry."""
+        """Append acts; return the new head and, for each act, the bytes to store: its hash, then its entry."""
         number, last, kept = head.count, head.last, []
         for found in acts:
             number += 1
@@ -152,28 +156,28 @@ class Chain:
         return Head(head.first, head.anchor, number, last, since_ms), kept
 
     def seal(self, head: Head) -> bytes:
-        """Return a head's bytes, which nobody else can make."""
+        """Return a head's bytes with a keyed hash in front, which only this server can make."""
         data = _encode(head)
         return self._tag(b"head", data) + data
 
     def open(self, sealed: bytes) -> Head:
-        """Return the head; raise `BrokenHead`."""
+        """Return the head. Raises `BrokenHead` if its keyed hash is wrong."""
         if not hmac.compare_digest(sealed[:TAG], self._tag(b"head", sealed[TAG:])):
             raise BrokenHead("not sealed by this server")
         return _HEAD.decode(sealed[TAG:])
 
     def follows(self, last: bytes, kept: bytes) -> bool:
-        """Return whether what is kept is the entry after the one with the hash `last`, as it was written."""
+        """Return True if the stored bytes are the unchanged entry that follows the one with the hash `last`."""
         return hmac.compare_digest(kept[:TAG], self._tag(b"entry", last + kept[TAG:]))
 
 
 def hash_of(kept: bytes) -> bytes:
-    """Return the hash that the next entry is bound to."""
+    """Return the hash of stored bytes; the next entry is bound to it."""
     return kept[:TAG]
 
 
 def entry_of(kept: bytes) -> Entry | None:
-    """Return the entry that is kept here, or None where it is none (any more)."""
+    """Return the entry in these stored bytes, or None if they cannot be decoded."""
     try:
         return _ENTRY.decode(kept[TAG:])
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -181,9 +185,10 @@ def entry_of(kept: bytes) -> Entry | None:
 
 
 class Checker:
-    """Reads a trail from its beginning. `problem` is the first thing that is wrong, as a sentence; "" where nothing is.
+    """Checks a log from its first entry on. `problem`: the first fault found, as a sentence; "" if there is none.
 
-    `witness`: (number, hash) that this machine saw at some time, so that a store put back to an earlier state is seen.
+    `witness`: the (number, hash) of an entry that this machine saw earlier; it detects a store that was put back to an
+    earlier state.
     """
 
     def __init__(self, chain: Chain, head: Head, witness: tuple[int, bytes] | None = None) -> None:
@@ -197,7 +202,7 @@ class Checker:
         self._seen(head.first - 1, head.anchor)
 
     def read(self, kept: bytes) -> bool:
-        """Take the next entry; return whether the trail is unbroken up to it."""
+        """Check the next entry; return True if the log has no fault up to it."""
         if self.problem:
             return False
         entry = entry_of(kept)
@@ -225,7 +230,7 @@ class Checker:
             self.problem = f"entry {number} is not the one that this server has seen; the trail was replaced"
 
     def end(self) -> str:
-        """Return the first problem of the whole trail; "" where there is none."""
+        """Check the end of the log; return its first problem, "" if there is none."""
         if not self.problem and self._next <= self._head.count:
             self.problem = f"{_entries(self._next, self._head.count)} cut from the end"
         if not self.problem and self._witness is not None and self._witness[0] > self._head.count:

@@ -1,7 +1,6 @@
-"""How good a party's call was, as counts: small however long it took, and those of several workers add up.
+"""The quality of a party's call, as counts: small for a call of any length, and counts of several workers can be added.
 
-Pure. A figure is kept to two digits with how often it was seen, which is what a median needs. Knows no relay and no
-store.
+Pure. Each value is rounded to two digits and counted, which is enough for a median. Knows no relay and no store.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ import msgspec
 
 MediaKind = Literal["audio", "video"]
 HEARD_LOST, SENT_LOST, ROUND_TRIP, PICTURE = "heard_lost", "sent_lost", "round_trip", "picture"
-"""The figures: packets lost of what the party heard, and of what it sent, in 1/1000; ms; kbit/s of the picture."""
+"""The figures: packets lost of those sent to the party, and of those it sent, in 1/1000; ms; kbit/s of the video."""
 
 
 class KindQuality(Protocol):
-    """One kind in one direction; `loss` is a share 0-1."""
+    """The quality of one kind of media in one direction. `loss` is a share, 0-1."""
 
     @property
     def kbps(self) -> float: ...
@@ -26,7 +25,7 @@ class KindQuality(Protocol):
 
 
 class LegQuality(Protocol):
-    """What a relay knows of a leg at a moment; `received` is what the party hears."""
+    """What a relay measures of a party's connection at one moment. `received`: media sent to the party."""
 
     @property
     def rtt_ms(self) -> float | None: ...
@@ -37,7 +36,7 @@ class LegQuality(Protocol):
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """One party's call so far. `seen`: by figure, each value to two digits and how often it was seen."""
+    """The counts of one party's call so far. `seen`: figure -> {value rounded to two digits: how often it was seen}."""
 
     party: str
     name: str
@@ -46,7 +45,7 @@ class Tally(msgspec.Struct, kw_only=True):
     seen: dict[str, dict[int, int]] = {}
 
     def take(self, quality: LegQuality) -> None:
-        """Count what a leg says now."""
+        """Count the values of one measurement."""
         heard = [kind.loss for kind in quality.received.values() if kind.loss is not None]
         sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]
         if heard:
@@ -56,7 +55,7 @@ class Tally(msgspec.Struct, kw_only=True):
         if quality.rtt_ms is not None:
             self._count(ROUND_TRIP, quality.rtt_ms)
         picture = quality.received.get("video")
-        if picture is not None and picture.kbps >= 1:  # a camera that is off is no bad picture
+        if picture is not None and picture.kbps >= 1:  # a camera that is off is no bad video
             self._count(PICTURE, picture.kbps)
 
     def _count(self, figure: str, value: float) -> None:
@@ -64,7 +63,7 @@ class Tally(msgspec.Struct, kw_only=True):
         seen[digits] = seen.get(digits, 0) + 1
 
     def add(self, other: Tally) -> None:
-        """Count in what another worker saw of the same party."""
+        """Add the counts that another worker made of the same party."""
         self.connected_ms += other.connected_ms
         self.interruptions += other.interruptions
         for figure, counts in other.seen.items():
@@ -74,7 +73,7 @@ class Tally(msgspec.Struct, kw_only=True):
 
 
 def two_digits(value: float) -> int:
-    """Return the value to two digits that count: 7, 42, 130, 1200."""
+    """Return the value rounded to two significant digits: 7, 42, 130, 1200."""
     number, scale = max(0, round(value)), 1
     while number >= 100 * scale:
         scale *= 10
@@ -82,12 +81,12 @@ def two_digits(value: float) -> int:
 
 
 def average(seen: Mapping[int, int]) -> float:
-    """Return the mean of what was seen, 0 of nothing."""
+    """Return the mean of the counted values, 0 if there are none."""
     return sum(value * times for value, times in seen.items()) / max(1, sum(seen.values()))
 
 
 def percentile(seen: Mapping[int, int], percent: int) -> int:
-    """Return the smallest value that `percent` of what was seen does not exceed; 0 of nothing."""
+    """Return the smallest value that at least `percent` of the counted values do not exceed; 0 if there are none."""
     wanted = -(-sum(seen.values()) * percent // 100)
     for value in sorted(seen):
         wanted -= seen[value]
@@ -97,7 +96,7 @@ def percentile(seen: Mapping[int, int], percent: int) -> int:
 
 
 def merged(tallies: Iterable[Tally]) -> list[Tally]:
-    """Return one tally for each party and name, those who were connected longest first; nobody who never was."""
+    """Add up tallies by party and name; return them longest connected first, without those under 1 ms of connection."""
     found: dict[tuple[str, str], Tally] = {}
     for tally in tallies:
         held = found.setdefault((tally.party, tally.name), Tally(party=tally.party, name=tally.name))

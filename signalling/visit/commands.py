@@ -1,4 +1,4 @@
-"""What somebody may want to happen to a visit: one frozen type per command. Whether it may stands in `rules.py`."""
+"""Commands that may change a visit: one frozen type each. Whether a command is allowed is defined in `rules.py`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from signalling.visit.record import PatientInformation
 
 
 class Command(msgspec.Struct, frozen=True):
-    """Something that somebody wants to happen to a visit."""
+    """Base of all commands: a change of a visit that an actor asks for."""
 
 
 class Open(Command, frozen=True):
-    """The setup guide is entered: the visit begins to wait."""
+    """Open a visit: the patient enters the setup guide and begins to wait."""
 
     id: str
     patient: PatientInformation
@@ -22,7 +22,7 @@ class Open(Command, frozen=True):
 
 
 class Save(Command, frozen=True):
-    """What stands in a step of the setup guide; `left` when the step is done with, else while typing."""
+    """Keep the answer to one step of the setup guide. `left`: True if the step was completed, False while typing."""
 
     step: str
     answer: Any
@@ -30,67 +30,67 @@ class Save(Command, frozen=True):
 
 
 class Finish(Command, frozen=True):
-    """The setup guide is done."""
+    """Complete the setup guide."""
 
 
 class Withdraw(Command, frozen=True):
-    """The patient leaves the line, or the facility that placed them takes them out."""
+    """Take the patient out of the queue; sent by the patient, or by the facility that placed them."""
 
 
 class Assign(Command, frozen=True):
-    """An admin gives the visit to an available provider."""
+    """Assign the visit to an available provider; sent by an admin."""
 
     to: str
 
 
 class Unassign(Command, frozen=True):
-    """The assignment is taken back."""
+    """Take back the assignment."""
 
 
 class Claim(Command, frozen=True):
-    """Someone takes the visit; the patient is pulled in."""
+    """Claim the visit for the sender; the patient is taken into it."""
 
 
 class Decline(Command, frozen=True):
-    """An admin declines the request."""
+    """Decline the request; sent by an admin."""
 
     reason: str | None = None
 
 
 class Enter(Command, frozen=True):
-    """A party's connection, held by a worker, is on the visit's page."""
+    """Add a party's connection, held by a worker, that is on the visit's page."""
 
     connection: str
     worker: str
 
 
 class Leave(Command, frozen=True):
-    """A party's connection is gone from the worker that held it (not from another that it resumed on meanwhile)."""
+    """Remove a party's connection that the worker has lost; not if it was resumed on another worker meanwhile."""
 
     connection: str
     worker: str
 
 
 class Start(Command, frozen=True):
-    """A party pressed Start Session."""
+    """Record that a party pressed Start Session."""
 
 
 class HangUp(Command, frozen=True):
-    """The patient leaves the call, not the visit."""
+    """End the patient's call; the visit goes on."""
 
 
 class Release(Command, frozen=True):
-    """The visit goes back to the queue, at its original place."""
+    """Put the visit back into the queue, at its original place."""
 
 
 class Transfer(Command, frozen=True):
-    """The visit goes back to the queue, assigned to another provider."""
+    """Put the visit back into the queue, assigned to another provider."""
 
     to: str
 
 
 class Invite(Command, frozen=True):
-    """The provider asks a guest in; `guest` is the key of the party that they will be."""
+    """Invite a guest; sent by the provider. `guest` is the key of the guest's party."""
 
     guest: str
     name: str
@@ -98,18 +98,18 @@ class Invite(Command, frozen=True):
 
 
 class Dismiss(Command, frozen=True):
-    """The provider sends a guest away."""
+    """Remove a guest; sent by the provider."""
 
     guest: str
 
 
 class End(Command, frozen=True):
-    """The provider ends the visit."""
+    """End the visit; sent by the provider."""
 
 
 class Reopen(Command, frozen=True):
-    """The provider takes an ended visit up again."""
+    """Reopen an ended visit; sent by the provider."""
 
 
 class Due(Command, frozen=True):
-    """A deadline may have passed; any worker's sweep says so."""
+    """Apply a deadline if it has passed; sent by the sweep of any worker."""

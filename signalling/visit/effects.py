@@ -1,6 +1,6 @@
-"""What the rows of `rules.py` do and ask: effects, guards, choosers and deadlines, each a small pure function.
+"""Effects, guards, choosers and deadlines that the rows of `rules.py` name: small pure functions.
 
-Knows how a visit changes; which command may change it, by whom and when, stands in the tables of `rules.py`.
+Knows how a visit changes. Which command may change it, by whom and when, is defined in the tables of `rules.py`.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def own(visit: Visit, actor: Actor) -> str:
 
 
 def paused(visit: Visit, now_ms: int) -> Visit:
-    """The visit with its running stretch of `live` added up and closed."""
-    # A clock that was set back must not take away what was talked.
+    """Return the visit with the current stretch of `live` time added to `talked_ms`, and no longer running."""
+    # A clock that was set back must not reduce the time already counted.
     talked = visit.talked_ms + (max(0, now_ms - visit.live_ms) if visit.live_ms is not None else 0)
     return replace(visit, talked_ms=talked, live_ms=None)
 
@@ -87,7 +87,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
     if command.answer is None:
         del answers[command.step]
     asked = [step.id for step in guides.visible(context.guide, answers)]
-    # A step that is not asked any more, because an earlier answer has changed, moves nobody on.
+    # A step that is no longer asked, because an earlier answer changed, does not move the patient on.
     at = asked.index(command.step) + 1 if command.step in asked else visit.step
     saved = replace(visit, answers=answers, steps=len(asked))
     if not command.left:
@@ -97,7 +97,7 @@ def saved(visit: Visit, command: Save, _: Actor, context: Context) -> Visit:
 
 
 def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool:
-    """Whether a changed answer brings up a step that was not asked before and needs an answer."""
+    """Return True if changed answers bring up a step that was not asked before and needs an answer."""
     before = {step.id for step in guides.visible(context.guide, visit.answers)}
     return bool(set(guides.missing(context.guide, answers)) - before)
 
@@ -198,7 +198,7 @@ def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, outcome=None, ended_ms=None, parties={**parties, PROVIDER: away})
 
 
-# Guards: a refusal, or None to let through.
+# Guards return a refusal, or None if the command is allowed.
 
 
 def answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusal | None:
@@ -256,7 +256,7 @@ def within_limit(visit: Visit, _: Command, __: Actor, context: Context) -> Refus
     return Refusal("wrong_status", {"status": "ended"}) if late else None
 
 
-# Choosers: which of a command's rows, where several fit.
+# Choosers select one of a command's rows if several fit.
 
 
 def other_pressed(visit: Visit, actor: Actor) -> bool:
@@ -272,7 +272,7 @@ def was_completed(visit: Visit, _: Actor) -> bool:
     return visit.outcome is Outcome.COMPLETED
 
 
-# When something happens by itself: ms, or None for never.
+# Deadlines: the time in ms, or None for never.
 
 
 def away(visit: Visit, key: str, limit_ms: int) -> int | None:

@@ -1,6 +1,6 @@
-"""Who is told of what under their bell: one row per event.
+"""Which staff receive which notification: one row per event.
 
-Pure. Notices are written in the same commit as the event, so that none is lost and none comes twice.
+Pure. Notices are written in the same commit as the event, so that none is lost and none is sent twice.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from signalling.visit.record import Notice, Role, Staff, Visit
 from signalling.visit.rules import PATIENT, Event
 
-AWAY_MS = 30_000  # a patient who was away for less than this did not go anywhere
+AWAY_MS = 30_000  # the patient's return after a shorter absence is no news
 
 Recipients = Callable[[Visit | None, Visit, Event, Mapping[str, Staff]], Iterable[str]]
 
@@ -38,7 +38,7 @@ def _former_claimant(before: Visit | None, _: Visit, __: Event, ___: Mapping[str
 def _claimant_if_back(
     before: Visit | None, after: Visit, event: Event, _: Mapping[str, Staff]
 ) -> Iterable[str]:
-    """The claimant, when it is the patient who came back after a while."""
+    """Return the claimant if the patient came back after at least `AWAY_MS`."""
     if before is None or after.claimant is None:
         return ()
     away_ms = before.parties[PATIENT].away_since_ms
@@ -46,7 +46,7 @@ def _claimant_if_back(
     return (after.claimant.id,) if back and event.at_ms - (away_ms or 0) >= AWAY_MS else ()
 
 
-# event -> (the notice's kind, who is told)
+# event -> (the notice's kind, its recipients)
 TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
     "assigned": ("assigned", (_assignee,)),
     "transferred": ("transferred", (_assignee, _former_claimant)),
@@ -61,7 +61,7 @@ TOLD: dict[str, tuple[str, tuple[Recipients, ...]]] = {
 def notices(
     before: Visit | None, after: Visit, event: Event, staff: Mapping[str, Staff], notice_id: str
 ) -> list[tuple[str, Notice]]:
-    """Return (person, notice) for everybody who is told of an event; nobody is told of what they did themselves."""
+    """Return (person, notice) for each recipient of an event. The person who caused the event receives none."""
     kind, recipients = TOLD.get(event.kind, ("", ()))
     people = {person for rule in recipients for person in rule(before, after, event, staff)}
     people.discard(event.by.id if event.by is not None else "")

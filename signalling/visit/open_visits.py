@@ -1,8 +1,7 @@
-"""The open visits of an organisation, with what is asked of all of them at once kept ready: the queue in its order,
-who is in a session, which worker holds whose connection.
+"""The open visits of an organisation, indexed: the queue in order, the staff in sessions, connections by worker.
 
-Pure. Each change costs the same however many wait; a question that read them all would cost every command its
-length of the queue.
+Pure. A change updates the indexes, at a cost that hardly grows with the queue. Without them each command would read all
+open visits.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ TAKEN = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class OpenVisits(Mapping[str, Visit]):
-    """Visits by id. `put` and `drop` are the only ways to change it."""
+    """Visits by id. Only `put` and `drop` change it."""
 
     def __init__(self, visits: Iterable[Visit] = ()) -> None:
         self._visits: dict[str, Visit] = {}
@@ -25,7 +24,7 @@ class OpenVisits(Mapping[str, Visit]):
         self._taken: dict[str, Visit] = {}
         self._in_session: frozenset[str] | None = frozenset()
         self._held: dict[str, dict[tuple[str, str], None]] = {}
-        for visit in sorted(visits, key=waiting.rank):  # in the queue's order an insertion is an append
+        for visit in sorted(visits, key=waiting.rank):  # sorted, so that each insertion is an append
             self.put(visit)
 
     def __getitem__(self, visit_id: str) -> Visit:
@@ -48,7 +47,7 @@ class OpenVisits(Mapping[str, Visit]):
         self._index(before, visit)
 
     def drop(self, visit_id: str) -> None:
-        """Forget a visit; nothing happens where it is not known."""
+        """Forget a visit. Does nothing if it is unknown."""
         before = self._visits.pop(visit_id, None)
         if before is not None:
             self._index(before, None)
@@ -81,7 +80,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def waiting(self) -> int:
-        """How many patients wait."""
+        """Return the number of patients that wait."""
         return len(self._queue)
 
     def queue(self) -> list[Visit]:
@@ -89,18 +88,18 @@ class OpenVisits(Mapping[str, Visit]):
         return [self._visits[visit_id] for *_, visit_id in self._queue]
 
     def place(self, visit_id: str) -> int | None:
-        """Return a visit's place in the queue, counted from 1; None where it does not wait."""
+        """Return a visit's place in the queue, counted from 1; None if it does not wait."""
         rank = _rank(self._visits.get(visit_id))
         return None if rank is None else bisect_left(self._queue, rank) + 1
 
     @property
     def taken(self) -> ValuesView[Visit]:
-        """The visits that are claimed or live."""
+        """Return the visits that are claimed or live."""
         return self._taken.values()
 
     @property
     def in_session(self) -> frozenset[str]:
-        """The ids of the staff who are in a live visit."""
+        """Return the ids of the staff who are in a live visit."""
         if self._in_session is None:
             self._in_session = frozenset(
                 v.claimant.id
@@ -111,7 +110,7 @@ class OpenVisits(Mapping[str, Visit]):
 
     @property
     def holders(self) -> frozenset[str]:
-        """The workers that hold a connection of some party."""
+        """Return the workers that hold at least one party's connection."""
         return frozenset(self._held)
 
     def held_by(self, worker: str) -> list[tuple[str, str]]:
@@ -124,7 +123,7 @@ def _rank(visit: Visit | None) -> waiting.Rank | None:
 
 
 def _connections(visit: Visit | None) -> frozenset[tuple[str, str, str]]:
-    """Return (worker, visit, connection) of each."""
+    """Return (worker, visit, connection) for each connection of a visit."""
     if visit is None:
         return frozenset()
     return frozenset(

@@ -1,6 +1,7 @@
-"""What is known of a visit and of those around it: the record as it is stored, the people, the organisation's limits.
+"""The stored record of a visit, the people around it, and the organisation's limits.
 
-Pure data, no rule: what may happen to a visit stands in `rules.py`. Times are the store's, in ms since the epoch.
+Pure data without rules: what may happen to a visit is defined in `rules.py`. Times are the store's, in ms since the
+epoch.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 
 class Status(StrEnum):
-    """Where a visit stands."""
+    """The status of a visit."""
 
     QUEUED = "queued"
     CLAIMED = "claimed"
@@ -30,7 +31,7 @@ class Outcome(StrEnum):
 
 
 class Role(StrEnum):
-    """As whom somebody acts."""
+    """The role in which an actor acts."""
 
     PATIENT = "patient"
     PROVIDER = "provider"
@@ -44,14 +45,16 @@ STAFF_ROLES = frozenset({Role.PROVIDER, Role.ADMIN})
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A name to show, and the id behind it."""
+    """A name to display, and the person's id."""
 
     id: str
     name: str
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who speaks: known from the session or token, never from the message. `visit` is a patient's own."""
+    """The sender of a command: known from the session or token, never from the message. `visit`: a patient's own
+    visit.
+    """
 
     organisation: str
     id: str
@@ -71,7 +74,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's or admin's state, shared by all workers. `states`: where they are licensed, () = not recorded."""
+    """The state of a provider or admin, shared by all workers. `states`: where they are licensed; () if not
+    recorded.
+    """
 
     id: str
     name: str
@@ -83,7 +88,7 @@ class Staff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the patient (or who fills it in for them) wrote on the patient information page."""
+    """The patient information form, filled in by the patient or by another person (`filled_in_by`)."""
 
     name: str
     birth_date: str
@@ -112,10 +117,10 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
-    """The record of one visit. `arrived_ms` is the entry of the setup guide and never changes.
+    """The record of one visit. `arrived_ms`: when the setup guide was entered; it never changes.
 
-    `number` orders visits by their arrival, whatever the clock says: how many events the organisation had before it.
-    Records from before it was counted have 0, and stand in the order of `arrived_ms`.
+    `number` orders visits by arrival, independent of clocks: how many events the organisation had before this visit.
+    Records from before this field have 0 and are ordered by `arrived_ms`.
     """
 
     id: str
@@ -136,7 +141,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     assigned_ms: int | None = None
     assigned_by: Person | None = None
     facility: str | None = None
-    opened_by: str | None = None  # the id of the actor; None in records of before this was kept
+    opened_by: str | None = None  # the id of the actor; None in records from before this field
     booked_ms: int | None = None
     admins_until_ms: int | None = None
     claimant: Person | None = None
@@ -155,7 +160,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """Something written in a visit; `party` is the key of who wrote it, "staff" for one who is no party."""
+    """A chat line of a visit. `party`: the writer's key; "staff" if the writer is no party."""
 
     id: str
     version: int = 1
@@ -167,7 +172,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A notification under somebody's bell. `name` is the patient's, `by` who caused it."""
+    """A notification in a person's bell. `name`: the patient's; `by`: the name of the person who caused it."""
 
     id: str
     kind: str
@@ -179,9 +184,10 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """Up to which notification somebody has read; `id` is the person's.
+    """The last notification that a person has read. `id` is the person's.
 
-    `until_ms` is that one's time, to be shown; `place` is its place in their order, 0 in records from before places.
+    `until_ms`: the time of that notification, for display. `place`: its place in the person's order; 0 in records from
+    before places were stored.
     """
 
     id: str
@@ -196,18 +202,18 @@ Record = Visit | Staff | Line | Mark
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An organisation's limits and choices. Durations in ms."""
 
-    grace_ms: int = 30_000  # away this long: its Start press is cleared, a live visit pauses
-    return_grace_ms: int = 120_000  # the claimant away this long: the visit returns to the queue
-    away_expiry_ms: int = 3_600_000  # a waiting patient away this long: the visit expires
-    assignment_ms: int = 120_000  # an assignment not taken up this long returns to all
+    grace_ms: int = 30_000  # a party away for this long: its Start press is cleared, a live visit pauses
+    return_grace_ms: int = 120_000  # the claimant is away for this long: the visit returns to the queue
+    away_expiry_ms: int = 3_600_000  # a waiting patient is away for this long: the visit expires
+    assignment_ms: int = 120_000  # an assignment not claimed for this long is taken back
     reopen_ms: int = 1_800_000  # how long after its end a provider may reopen a visit
-    front_desk_ms: int = 0  # so long after the arrival only admins and the assignee may claim
-    off_call_ms: int = 300_000  # the last tab gone this long turns On-Call off
-    invite_ms: int = 900_000  # how long a guest's link opens
+    front_desk_ms: int = 0  # for this long after the arrival only admins and the assignee may claim
+    off_call_ms: int = 300_000  # On-Call is turned off this long after the last tab closed
+    invite_ms: int = 900_000  # for how long a guest's link is valid
     amber_ms: int = 600_000  # a row turns amber after this wait
-    red_ms: int = 1_800_000  # ... and red after this one
-    claim_in_session: bool = True  # may someone in a live session claim another visit
-    block_unlicensed: bool = False  # a state outside the provider's licence blocks (else it warns)
-    needs_on_call: bool = False  # Meet Now is closed while nobody is on call
-    show_place: bool = True  # the patient sees the place in line
-    show_wait: bool = True  # ... and the expected wait, where it can be told
+    red_ms: int = 1_800_000  # a row turns red after this wait
+    claim_in_session: bool = True  # staff in a live session may claim another visit
+    block_unlicensed: bool = False  # a claim without a licence for the state: True forbids, False warns
+    needs_on_call: bool = False  # Meet Now is closed while no provider is on call
+    show_place: bool = True  # the patient sees the place in the queue
+    show_wait: bool = True  # the patient sees the expected wait, if it is known

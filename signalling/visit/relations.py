@@ -1,6 +1,6 @@
-"""What a decision about a visit needs and gives, and who somebody is to a visit.
+"""The input and output of a decision about a visit, and the relations of an actor to a visit.
 
-Pure. The rules stand in `rules.py`.
+Pure. The rules are defined in `rules.py`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MOST_GUESTS = 4
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts a decision needs beside the record. `in_session`: ids of staff who are in a live visit.
+    """The facts that a decision needs besides the record. `in_session`: ids of the staff who are in a live visit.
 
-    `number`: of a visit that begins (`record.Visit`).
+    `number`: given to a new visit (see `record.Visit`).
     """
 
     now_ms: int
@@ -36,7 +36,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """What happened, for the history and for those who are told."""
+    """What happened to a visit, for its history and for notifications."""
 
     kind: str
     at_ms: int
@@ -45,14 +45,14 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """The visit as it becomes. `event` is None, and the visit the same, where the command had been done before."""
+    """The visit after a command. If the command was already done, `event` is None and the visit is unchanged."""
 
     visit: Visit
     event: Event | None
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why not: a stable code (PROTOCOL.md#errors), and details that a page may show."""
+    """The reason for a refusal: a stable code (PROTOCOL.md#errors), and details that a page may show."""
 
     code: str
     details: dict[str, Any] = {}
@@ -73,7 +73,7 @@ PARTIES = (PATIENT, CLAIMANT)
 
 
 def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -> frozenset[str]:
-    """Return what the actor is to the visit; nothing at all for one of another organisation."""
+    """Return the actor's relations to the visit; an empty set for an actor of another organisation."""
     found = set()
     if visit is not None and visit.organisation != actor.organisation:
         return frozenset()
@@ -103,7 +103,9 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
 
 
 def _opened(visit: Visit, actor: Actor) -> bool:
-    """Whether this facility or program opened the visit. Records that do not say so go by the facility's name."""
+    """Return True if this facility or API key opened the visit. Old records without `opened_by` compare facility
+    names.
+    """
     if visit.opened_by is None:
         return visit.facility == actor.name
     return visit.opened_by == actor.id

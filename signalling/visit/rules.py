@@ -1,8 +1,8 @@
-"""The visit's rules: which command, by whom, in which status, becomes what. All of them, and only here.
+"""The visit's rules: which command, by whom, in which status, leads to which status. All rules are in this module.
 
-`RULES` is the table of commands, `DEADLINES` that of things which happen by themselves; `decide` reads both. What
-a row does and asks is a function of that name in `effects.py`.
-Pure: `now_ms` and all facts come in the `Context`. `python -m signalling.visit.rules` prints the tables; docs/VISIT.md
+`RULES` is the table of commands, `DEADLINES` the table of timed changes; `decide` reads both. A row names its effects
+and guards, which are functions of `effects.py`.
+Pure: `now_ms` and all facts are in the `Context`. `python -m signalling.visit.rules` prints the tables; docs/VISIT.md
 explains them.
 """
 
@@ -66,7 +66,7 @@ SAME = None
 
 
 class Rule(NamedTuple):
-    """A row: in one of these statuses, this command, by one of these, becomes that, and is told as this event."""
+    """A row: `command`, in one of `statuses`, sent by one of `by`, leads to the status `becomes` and to `event`."""
 
     statuses: tuple[Status, ...]
     command: type[Command]
@@ -120,7 +120,9 @@ RULES: tuple[Rule, ...] = (
 
 
 class Deadline(NamedTuple):
-    """A row: in one of these statuses, at `due` (ms, None = never), by itself it becomes that."""
+    """A row: a visit in one of `statuses` changes to `becomes` at the time `due` (ms, None = never), without a
+    command.
+    """
 
     statuses: tuple[Status, ...]
     due: Callable[[Visit, Policy], int | None]
@@ -147,7 +149,7 @@ DEADLINES: tuple[Deadline, ...] = (
 
 
 class DoneBefore(NamedTuple):
-    """A row: the command said again by the same person, whose answer was lost, is no error and changes nothing."""
+    """A row: a command repeated by the same person, whose reply was lost, is no error and changes nothing."""
 
     command: type[Command]
     statuses: tuple[Status, ...]
@@ -164,7 +166,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), Outcome.WITHDRAWN),
 )
 
-QUIET = frozenset({"saved", "entered", "left"})  # events that happen too often to keep in the history
+QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history
 _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
     command: tuple(rule for rule in RULES if rule.command is command)
     for command in {rule.command for rule in RULES}
@@ -172,15 +174,15 @@ _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
 
 
 def next_deadline_ms(visit: Visit, policy: Policy) -> int | None:
-    """Return when something happens to the visit by itself, in store ms, or None."""
+    """Return the time of the visit's next deadline, in ms of the store's clock, or None."""
     times = (row.due(visit, policy) for row in DEADLINES if visit.status in row.statuses)
     return min((t for t in times if t is not None), default=None)
 
 
 def decide(visit: Visit | None, command: Command, actor: Actor, context: Context) -> Decided | Refusal:
-    """Return the visit as the command makes it, or the refusal. `visit` is None for one that does not exist."""
+    """Return the visit after the command, or the refusal. `visit` is None if it does not exist."""
     if visit is not None and visit.organisation != actor.organisation:
-        return Refusal("not_found")  # another organisation's visit does not exist here
+        return Refusal("not_found")  # other organisations' visits are reported as not existing
     if isinstance(command, Due):
         return _decide_due(visit, context) if actor.role is Role.SYSTEM else Refusal("not_allowed")
     if visit is None and not isinstance(command, Open):
@@ -224,7 +226,7 @@ def _decide_due(visit: Visit | None, context: Context) -> Decided | Refusal:
 def _without_row(
     visit: Visit | None, command: Command, known: frozenset[str], fitting: list[Rule]
 ) -> Decided | Refusal:
-    """A command that no row lets this person do now: done before, or refused with the reason."""
+    """Decide a command that no row allows now: it was already done, or it is refused with the reason."""
     if visit is None:
         return Refusal("not_allowed")
     for row in DONE_BEFORE:
@@ -240,7 +242,7 @@ def _without_row(
 
 
 def tables() -> str:
-    """Return the two tables as Markdown, for people."""
+    """Return the two tables as Markdown."""
     lines = ["| status | command (by) | becomes | event |", "|---|---|---|---|"]
     for rule in RULES:
         when = f" when {rule.when.__name__.replace('_', ' ')}" if rule.when else ""

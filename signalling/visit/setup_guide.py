@@ -1,6 +1,6 @@
-"""The setup guide: the steps an organisation asks of a patient, and what counts as an answer to each.
+"""The setup guide: the steps that an organisation asks of a patient, and which answers to a step are valid.
 
-Pure. Knows no visit and no page; `rules.py` keeps the answers, the pages draw the steps.
+Pure. Knows no visit and no page: `rules.py` keeps the answers, the pages draw the steps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_TEXT = 4000  # characters of one answer
 
 
 class Kind(StrEnum):
-    """What a step asks for."""
+    """The kind of answer that a step asks for."""
 
     TEXT = "text"
     CHOICE = "choice"
@@ -27,20 +27,20 @@ class Kind(StrEnum):
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An answer to an earlier step, a choice's option or yes or no, on which a step is asked at all."""
+    """The answer to an earlier step (an option of a choice, or yes or no) without which a step is not asked."""
 
     step: str
     answer: str | bool
 
 
 BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
-"""The kinds of step on whose answer others can depend."""
+"""The kinds of step that other steps' conditions may refer to."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One page of the setup guide. `options` belong to a choice, `text` to a consent (its full wording).
+    """One page of the setup guide. `options`: of a choice. `text`: the full wording of a consent.
 
-    A step with `only_if` is asked only of those who gave that answer.
+    A step with `only_if` is asked only of patients who gave that answer.
     """
 
     id: str
@@ -54,13 +54,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A version of an organisation's setup guide; a visit keeps the version it began with."""
+    """One version of an organisation's setup guide. A visit keeps the version that it began with."""
 
     version: int
     steps: tuple[Step, ...]
 
     def position(self, step_id: str) -> int | None:
-        """Return the index of a step from 0, or None where the guide has no such step."""
+        """Return the index of a step, from 0, or None if the guide has no such step."""
         return next((i for i, step in enumerate(self.steps) if step.id == step_id), None)
 
 
@@ -105,7 +105,7 @@ def _device_check(_: Step, answer: Any) -> str | None:
     parts = {"camera", "microphone", "speaker", "network"}
     if not isinstance(answer, dict) or set(answer) - parts:
         return "must name camera, microphone, speaker and network"
-    # Joining without a camera or a microphone is possible, so any word will do; its length is bounded.
+    # A patient may join without a camera or a microphone: any word is accepted, its length is bounded.
     return None if all(isinstance(v, str) and len(v) <= 60 for v in answer.values()) else "must be words"
 
 
@@ -120,14 +120,14 @@ _CHECKS: dict[Kind, Callable[[Step, Any], str | None]] = {
 
 
 def problem(step: Step, answer: Any) -> str | None:
-    """Return what is wrong with an answer to a step that is being left, or None."""
+    """Return what is wrong with the answer to a completed step, or None."""
     if answer is None:
         return "is required" if step.required else None
     return _CHECKS[step.kind](step, answer)
 
 
 def draft_problem(answer: Any) -> str | None:
-    """Return why a half-typed answer cannot even be kept (its size or shape), or None."""
+    """Return why an unfinished answer cannot be stored (its size or shape), or None."""
     if answer is None or isinstance(answer, bool):
         return None
     if isinstance(answer, str):
@@ -142,9 +142,9 @@ def draft_problem(answer: Any) -> str | None:
 
 
 def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
-    """Return the steps that are asked of somebody with these answers, in the guide's order.
+    """Return the steps that are asked of a patient with these answers, in the guide's order.
 
-    What hangs on a step that is not asked is not asked either, whatever was answered to it before.
+    A step that depends on a step which is not asked is not asked either, whatever was answered before.
     """
     seen: dict[str, Step] = {}
     for step in guide.steps:
@@ -155,7 +155,7 @@ def visible(guide: Guide, answers: Mapping[str, Any]) -> tuple[Step, ...]:
 
 
 def _same(given: Any, wanted: str | bool) -> bool:
-    # By type too: in Python, 1 == True.
+    # Compare types too: in Python, 1 == True.
     return type(given) is type(wanted) and bool(given == wanted)
 
 
@@ -172,6 +172,6 @@ def condition_problem(steps: Sequence[Step], index: int) -> str | None:
 
 
 def missing(guide: Guide, answers: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the ids of the steps that are asked and whose answer is missing or wrong, in the guide's order."""
+    """Return the ids of the steps that are asked and have no valid answer, in the guide's order."""
     steps = visible(guide, answers)
     return tuple(step.id for step in steps if problem(step, answers.get(step.id)) is not None)

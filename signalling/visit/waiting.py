@@ -1,7 +1,6 @@
-"""Who comes when: the order of the queue, a patient's place in it, and how long it may take.
+"""The order of the queue, a patient's place in it, and the expected wait.
 
-Pure. The one rank that orders the queue serves every screen, so that the provider's list and the patient's
-number agree.
+Pure. All screens use the same rank, so that the provider's list and the patient's place agree.
 """
 
 from __future__ import annotations
@@ -10,24 +9,24 @@ from collections.abc import Sequence
 
 from signalling.visit.record import Visit
 
-RECENT = 20  # so many claims tell how fast the queue moves now
-RECENT_MS = 2 * 3_600_000  # older ones tell of another time of day
-FEWEST = 3  # with fewer there is nothing to say
+RECENT = 20  # how many claims are used to estimate the speed of the queue
+RECENT_MS = 2 * 3_600_000  # older claims belong to another time of day
+FEWEST = 3  # with fewer claims there is no estimate
 
 Rank = tuple[int, int, str]
-"""Where a visit stands among those that wait: (`number`, `arrived_ms`, id), the smallest first."""
+"""A visit's position in the queue: (`number`, `arrived_ms`, id), the smallest first."""
 
 
 def rank(visit: Visit) -> Rank:
-    """Return a visit's rank; it does not look whether the visit waits."""
+    """Return a visit's rank; does not check that the visit waits."""
     return visit.number, visit.arrived_ms, visit.id
 
 
 def expected_wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> tuple[int, int] | None:
-    """Return (low, high) in ms for a place counted from 1, or None where the data says nothing.
+    """Return (low, high) in ms for a place counted from 1, or None if the data is not sufficient.
 
-    From the recent gaps between claims: `place` claims must happen, and they take as long as claims have taken.
-    The range is half to one and a half times the mean; it widens as claims become older than their own rhythm.
+    Estimated from the recent gaps between claims: `place` claims must happen before this patient's turn. The range is
+    half to one and a half times the mean. It widens if the last claim is long ago compared with the gaps.
     """
     recent = sorted(t for t in claims_ms if now_ms - t <= RECENT_MS)[-RECENT:]
     if len(recent) < FEWEST or on_call == 0:
