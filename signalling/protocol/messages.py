@@ -153,7 +153,7 @@ class _Head(msgspec.Struct):
 
 
 class Codec:
-    """One of the two encodings of the messages. `text`, `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
+    """One of the two encodings of messages. `text`, `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
 
     def __init__(self, subprotocol: str) -> None:
         self.subprotocol = subprotocol

@@ -1,10 +1,10 @@
-"""Where the audit trail is kept: a queue that everybody writes to, and the trail, to which it is bound in order.
+"""Storage of the audit log: a queue that every worker writes to, and the log, whose entries are chained by hashes.
 
-An entry is in the queue at once, sealed: with a commit in the same script, else at the next flush. A moment later one
-worker binds what is there to the entry before it; of two who try, the store takes one, so there is one chain. What
-was noted and not flushed waits in memory while the store is away, up to MOST, and is flushed before a worker stops.
-Knows keys and tasks; what an entry is stands in `audit_entries.py`. All methods raise `Unavailable` but `note`,
-`run`, `close`.
+A sealed entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
+afterwards one worker binds the queued entries to the last entry of the log; if two try, the store accepts one, so that
+there is one chain. If the store is away, up to MOST entries wait in memory; they are flushed before the worker stops.
+Knows keys and tasks; entries are defined in `audit_entries.py`. All methods except `note`, `run` and `close` raise
+`Unavailable`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,12 @@ from signalling.store.records import Keys, Store, Unavailable, answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, BrokenHead, Chain, Checker, Entry, Head
 
-MOST = (
-    20_000  # entries that wait in memory for the store; whoever would leave one more is told that it is away
-)
-AT_ONCE = 200  # entries that are bound in one turn of the loop
+MOST = 20_000  # entries that wait in memory for the store; one more is refused by `ready`
+AT_ONCE = 200  # entries bound in one turn of the loop
 READ = 1000  # entries read at once
 FLUSH_S = 0.05
 BIND_S = 0.25
-LEFT_S = 20.0  # how often a look is taken at what workers that died have left unbound
+LEFT_S = 20.0  # how often entries queued by dead workers are looked for
 WITNESS_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
@@ -39,38 +37,38 @@ log = structlog.get_logger()
 
 
 class Witness(Protocol):
-    """What this machine has seen of the trails, kept beside its keys and not in the store."""
+    """The last entry of each log that this machine has seen, stored beside its keys and not in the store."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return (number, hash) of the last entry that was seen."""
+        """Return (number, hash) of the last entry seen, or None."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep what was seen."""
+        """Record the last entry seen."""
 
 
 class Organisations(Protocol):
-    """Which trails there are."""
+    """The list of organisations that have a log."""
 
     async def list(self) -> list[str]: ...
 
 
 def key_of(keys: Mapping[bytes, bytes]) -> bytes:
-    """Return the chain's key: derived from the oldest key, so that the trail outlives a rotation of the newest."""
+    """Return the chain's key, derived from the oldest data key, so that it stays the same when keys are rotated."""
     return hmac.digest(next(iter(keys.values())), b"audit", "sha256")
 
 
 class Nobody:
-    """A witness that has seen nothing."""
+    """A `Witness` that records nothing."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return None."""
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep nothing."""
+        """Do nothing."""
 
 
 class Verdict(NamedTuple):
-    """What a check has found: how many entries are good, since when, how many wait unbound, and the first `problem`."""
+    """The result of a check: number of good entries, their begin, number of queued entries, first `problem`."""
 
     good: int
     since_ms: int
@@ -79,7 +77,7 @@ class Verdict(NamedTuple):
 
 
 class Trail:
-    """The trails of all organisations. `key`: 32 bytes that serve nothing else."""
+    """The audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
 
     def __init__(
         self, store: Store, key: bytes, organisations: Organisations, witness: Witness | None = None
@@ -106,12 +104,12 @@ class Trail:
     # --- writing
 
     def ready(self) -> None:
-        """Raise `Unavailable` where an entry could not be kept: who reads patient data asks first."""
+        """Raise `Unavailable` if the buffer of unwritten entries is full. Call before showing patient data."""
         if self._count >= MOST:
             raise Unavailable("audit")
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Leave an entry, which is written in a moment."""
+        """Add an entry; it is written shortly afterwards."""
         self._note(organisation, audit.act(self._store.clock_ms(), who, what, about, to))
 
     def _note(self, organisation: str, act: Act) -> None:
@@ -120,7 +118,7 @@ class Trail:
         self._touch(organisation)
 
     async def write(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
-        """Leave an entry, and return when it is in the store."""
+        """Add an entry, and return when it is in the store."""
         self.note(organisation, who, what, about, to)
         await self.flush()
 
@@ -129,7 +127,9 @@ class Trail:
         self._awake.set()
 
     async def flush(self) -> None:
-        """Write what was noted. Where the store does not answer it is kept, and may be written twice, never less."""
+        """Write the noted entries. If the store does not answer they are kept; an entry may be written twice, never
+        lost.
+        """
         async with self._flushing:
             for organisation, items in list(self._noted.items()):
                 while some := items[:READ]:
@@ -141,7 +141,7 @@ class Trail:
     # --- binding
 
     async def bind(self, organisation: str) -> bool:
-        """Bind what is in the queue, AT_ONCE at most; return whether there may be more."""
+        """Bind at most AT_ONCE queued entries; return True if there may be more."""
         keys, chain = Keys(organisation), self.chain(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -171,7 +171,9 @@ class Trail:
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """The head as it stands, and whether it is as this server left it; numbers go on in any case."""
+        """Return the head, and True if it is as this server wrote it. If not, numbering continues from the highest
+        known.
+        """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHead):
             if sealed is not None:
@@ -207,7 +209,8 @@ class Trail:
                 self._awake.set()
 
     async def _bind_touched(self) -> None:
-        # What comes meanwhile waits for the next round: many entries in one go cost little, each by itself much.
+        # Entries that arrive meanwhile wait for the next round: binding many at once is cheap, binding each alone is
+        # not.
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
@@ -217,7 +220,7 @@ class Trail:
                 self._touched.add(organisation)
                 raise
             except Exception:
-                # One trail that cannot be bound must not keep the others unbound; it is tried again.
+                # A log that cannot be bound must not keep the others from being bound; it is tried again.
                 self._touched.add(organisation)
                 log.exception("audit.not_bound", organisation=organisation)
 
@@ -231,7 +234,9 @@ class Trail:
         return [organisation for organisation, count in zip(organisations, waiting, strict=True) if count]
 
     async def close(self) -> None:
-        """Write what is noted yet; what the store does not take in STOP_S is counted in the log."""
+        """Write the noted entries. Entries that the store does not accept within STOP_S are lost; their number is
+        logged.
+        """
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self.flush()
@@ -247,7 +252,9 @@ class Trail:
     # --- the witness
 
     async def _bear_witness(self, organisation: str) -> None:
-        """Keep on this machine how far the trail goes, now and then; where it lacks what was seen, that stays kept."""
+        """Record the log's last entry on this machine, every WITNESS_S. If the log lacks the recorded one, keep the
+        record.
+        """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._witnessed.get(organisation, -WITNESS_S) < WITNESS_S:
             return
@@ -266,7 +273,7 @@ class Trail:
     # --- reading
 
     async def head(self, organisation: str) -> Head | None:
-        """Return where the trail begins and ends; None where it has none that is ours."""
+        """Return the beginning and end of the log; None if it has no head that this server sealed."""
         async with answering():
             sealed = await self._redis.get(Keys(organisation).audit_head)
         try:
@@ -275,18 +282,18 @@ class Trail:
             return None
 
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
-        """Return what is kept from the place `start` on (0 is the oldest)."""
+        """Return at most `count` stored entries from the place `start` on (0 is the oldest)."""
         async with answering():
             found: list[bytes] = await self._redis.lrange(Keys(organisation).audit, start, start + count - 1)
         return found
 
     async def length(self, organisation: str) -> int:
-        """Return how many entries are kept."""
+        """Return the number of stored entries."""
         async with answering():
             return int(await self._redis.llen(Keys(organisation).audit))
 
     async def entries(self, organisation: str) -> AsyncIterator[Entry]:
-        """Yield all entries, the oldest first; what is none (any more) is left out, `verify` tells of it."""
+        """Yield all entries, the oldest first. Bytes that are no entry are left out; `verify` reports them."""
         start = 0
         while found := await self.read(organisation, start, READ):
             for entry in map(audit.entry_of, found):
@@ -295,21 +302,21 @@ class Trail:
             start += len(found)
 
     async def settle(self, organisation: str) -> None:
-        """Bind all that waits, as far as others let us."""
+        """Bind all queued entries, unless another worker binds them first."""
         while await self.bind(organisation):
             pass
 
     async def verify(self, organisation: str) -> Verdict:
-        """Read the whole trail and say whether it is as it was written."""
+        """Check the whole log; return whether it is unchanged, or its first problem."""
         while True:
             verdict, head = await self._verify(organisation)
             after = await self.head(organisation)
             if head is None or after is None or after.first == head.first:
-                return verdict  # else the oldest entries went while we read
+                return verdict  # else the oldest entries were trimmed meanwhile
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         keys, chain = Keys(organisation), self.chain(organisation)
-        # The witness first, then the head, then entries: later ones can only be more.
+        # Read the witness first, then the head, then the entries: later reads can only contain more.
         seen = self._witness.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.audit_head)
@@ -343,7 +350,7 @@ class Trail:
     # --- retention
 
     async def trim(self, organisation: str, before_ms: int) -> int:
-        """Let go of entries before a time; return how many. A trail that is not as it was written is left alone."""
+        """Remove entries from before a time; return how many. A log that was changed is not trimmed."""
         chain, gone = self.chain(organisation), 0
         while True:
             async with answering():

@@ -1,6 +1,7 @@
-"""Records at rest: AES-256-GCM, bound to the place they belong to, with keys that can be rotated.
+"""Encrypts stored records: AES-256-GCM, bound to the place they belong to, with keys that can be rotated.
 
-Pure but for the nonce. A ciphertext moved to another visit or organisation does not open (SECURITY.md row 23).
+Pure except for the random nonce. A ciphertext moved to another visit or organisation cannot be decrypted (SECURITY.md
+row 23).
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ _NONCE = 12
 
 
 class SealError(ValueError):
-    """The bytes were not sealed for this place, with a key that is known, or were changed since."""
+    """The bytes were not sealed for this place with a known key, or were changed later."""
 
 
 class Seal:
-    """Seals with the newest key, opens with any. `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last."""
+    """Seals with the newest key, opens with any key. `keys`: id (1 to 16 bytes) -> 32 bytes, the newest last."""
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
         if not keys or any(not 1 <= len(i) <= 16 or len(k) != 32 for i, k in keys.items()):
@@ -30,17 +31,17 @@ class Seal:
         self._prefix = bytes((len(newest),)) + newest
 
     def close(self, data: bytes, place: str) -> bytes:
-        """Return the data sealed for a place."""
+        """Return the data, encrypted for a place."""
         nonce = os.urandom(_NONCE)
         return self._prefix + nonce + self._newest.encrypt(nonce, data, place.encode())
 
     def open(self, sealed: bytes, place: str) -> bytes:
-        """Return the data; raise `SealError` where it does not belong here."""
+        """Return the decrypted data. Raises `SealError` if it was not sealed for this place."""
         end = 1 + sealed[0] if sealed else 0
         key = self._keys.get(sealed[1:end])
         if key is None:
             raise SealError("sealed with a key that this server does not have")
         try:
             return key.decrypt(sealed[end : end + _NONCE], sealed[end + _NONCE :], place.encode())
-        except (InvalidTag, ValueError):  # changed, or too short to be anything
+        except (InvalidTag, ValueError):  # changed, or too short
             raise SealError("not sealed for this place, or changed since") from None

@@ -1,4 +1,6 @@
-"""One-time links for guests: a secret that opens one visit as one party, once, for a while (SECURITY.md row 8)."""
+"""One-time links for guests: a secret that admits one guest to one visit, once, for a limited time (SECURITY.md row
+8).
+"""
 
 from __future__ import annotations
 
@@ -11,42 +13,46 @@ from signalling.store.records import Keys, Store, answering
 
 
 class Invite(msgspec.Struct, frozen=True):
-    """What a link opens."""
+    """The visit, and the party in it, that a link admits to."""
 
     visit: str
     guest: str
 
 
 USED = b""
-"""What is kept of a link that was redeemed, until it would have expired: who tries it again guesses at nothing."""
+"""Stored for a redeemed link until it would have expired, so that its second use does not count as a guess."""
 
 
 class Invites:
-    """Issues and redeems. Of two who redeem at once, one wins; replayed, expired and forged look alike."""
+    """Issues and redeems links. If two redeem one link at once, one succeeds. Used, expired and forged links look
+    alike.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
-        """Return a fresh token. Raises `Unavailable`."""
+        """Return a new token, valid for `for_ms`. Raises `Unavailable`."""
         token = secrets.token_urlsafe(24)
         async with answering():
             await self._store.redis.set(_key(organisation, token), msgspec.msgpack.encode(invite), px=for_ms)
         return token
 
     async def look(self, organisation: str, token: str) -> Invite | None:
-        """Return what the token would open, and leave it as it is: link previews look too. Raises `Unavailable`."""
+        """Return the token's invitation without using it up, because link previews fetch it too. Raises
+        `Unavailable`.
+        """
         async with answering():
             data = await self._store.redis.get(_key(organisation, token))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
-        """Return whether the token was genuine, and is used up. Raises `Unavailable`."""
+        """Return True if the token was valid and has been used. Raises `Unavailable`."""
         async with answering():
             return bool(await self._store.redis.get(_key(organisation, token)) == USED)
 
     async def redeem(self, organisation: str, token: str) -> Invite | None:
-        """Return what the token opens, and void it; None where it opens nothing (any more). Raises `Unavailable`."""
+        """Return the token's invitation and use it up; None if it is not valid (any more). Raises `Unavailable`."""
         async with answering():
             data = await self._store.redis.set(
                 _key(organisation, token), USED, xx=True, get=True, keepttl=True

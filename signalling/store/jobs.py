@@ -1,8 +1,8 @@
-"""Jobs: what is to be done outside of any request, kept until it is done, per organisation.
+"""Jobs: work to do outside of requests, stored per organisation until it is done.
 
-A job is one sealed member of the sorted set `{organisation}:jobs`, scored by when it is due, so that it can be written
-in the same commit as the event that causes it (`entry`). Taking one leases it: it is due again where its worker died.
-Knows no kind of job. All methods raise `Unavailable` where the store does not answer.
+A job is one sealed member of the sorted set `{organisation}:jobs`, scored by its due time, so that it can be written in
+the same commit as the event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again.
+Knows no kind of job. All methods raise `Unavailable` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -22,24 +22,26 @@ FIRST_PAUSE_MS = 5_000
 LONGEST_PAUSE_MS = 3_600_000
 GIVE_UP_MS = 24 * 3_600_000
 DEAD_KEPT, DEAD_KEPT_MS = 1_000, 30 * 24 * 3_600_000
-"""So many jobs that were given up are kept, and no longer than this, for whoever asks why."""
+"""How many given-up jobs are kept, and for how long, so that an operator can look for the cause."""
 
 _SCRIPT = (Path(__file__).parent / "jobs.lua").read_text()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be done. `kind` names who does it; the payload is theirs, and sealed at rest."""
+    """A job to do. `kind` names its handler, which defines the payload. The payload is sealed when stored."""
 
     id: str
     kind: str
     payload: dict[str, Any]
     made_ms: int
     expires_ms: int | None = None
-    """Failed after this, it is not tried again; None: a day after it was first due."""
+    """A job that fails after this time is not tried again. None: a day after it was first due."""
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A job on lease. `attempt` counts from 1, those included that a dying worker began; `first_ms`: its first."""
+    """A leased job. `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: time of the
+    first.
+    """
 
     job: Job
     member: bytes
@@ -49,26 +51,26 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 def new_job(kind: str, payload: dict[str, Any], now_ms: int, *, expires_ms: int | None = None) -> Job:
-    """Return a job with an id that nothing else has."""
+    """Return a job with a new random id."""
     return Job(
         id=f"j_{secrets.token_urlsafe(12)}", kind=kind, payload=payload, made_ms=now_ms, expires_ms=expires_ms
     )
 
 
 def pause_ms(attempt: int) -> int:
-    """Return how long to wait after a failed attempt: doubling from 5 s, an hour at most."""
+    """Return the ms to wait after a failed attempt: doubling from 5 s up to an hour."""
     return min(FIRST_PAUSE_MS << min(attempt - 1, 20), LONGEST_PAUSE_MS)
 
 
 def next_try_ms(taken: Taken, now_ms: int) -> int | None:
-    """Return when a failed job is due again; None where it is time to give it up."""
+    """Return when a failed job is due again, in ms; None if it should be given up."""
     due_ms = now_ms + pause_ms(taken.attempt)
     last_ms = taken.job.expires_ms or taken.first_ms + GIVE_UP_MS
     return due_ms if due_ms <= last_ms else None
 
 
 class Jobs:
-    """The queues of all organisations."""
+    """The job queues of all organisations."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
@@ -76,20 +78,20 @@ class Jobs:
         self._step: Any = redis.register_script(_SCRIPT)
 
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
-        """Return (key, score, member) for a ZADD of one's own; due at once unless a time is given."""
+        """Return (key, score, member) for the caller's own ZADD. The job is due at once unless `due_ms` is given."""
         member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
         return _keys(organisation)[0], job.made_ms if due_ms is None else due_ms, member
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
-        """Keep a job until it is due and done."""
+        """Store a job until it is due and done."""
         key, score, member = self.entry(organisation, job, due_ms)
         async with answering():
             await self._redis.zadd(key, {member: score})
 
     async def take(self, organisation: str, limit: int, lease_ms: int | None = None) -> list[Taken]:
-        """Return jobs that are due, longest first; nobody else gets them while the lease lasts.
+        """Return due jobs, longest due first. No other worker receives them during the lease.
 
-        A job that does not open (its key is gone) is given up at once: nothing can be said of it but that.
+        A job that cannot be decrypted (its key is gone) is given up at once.
         """
         async with answering():
             now_ms, found = await self._step(
@@ -107,17 +109,17 @@ class Jobs:
         return taken
 
     async def done(self, organisation: str, taken: Taken) -> None:
-        """Forget a job that was done."""
+        """Remove a finished job."""
         async with answering():
             await self._step(keys=_keys(organisation), args=["done", taken.member])
 
     async def later(self, organisation: str, taken: Taken, due_ms: int) -> None:
-        """Try a job again at that time; nothing where somebody else has done it since."""
+        """Make a job due again at `due_ms`. Does nothing if another worker has finished it."""
         async with answering():
             await self._step(keys=_keys(organisation), args=["later", taken.member, due_ms])
 
     async def give_up(self, organisation: str, taken: Taken) -> None:
-        """Put a job among those that nobody tries any more."""
+        """Move a job to the given-up jobs, which are not tried again."""
         await self._given_up(organisation, taken.member)
 
     async def _given_up(self, organisation: str, member: bytes) -> None:
@@ -129,7 +131,7 @@ class Jobs:
         return await self._listed(organisation, 0)
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
-        """Return the jobs that were given up, as (when in ms, job), the oldest first."""
+        """Return the given-up jobs, as (time in ms, job), the oldest first."""
         return await self._listed(organisation, 2)
 
     async def _listed(self, organisation: str, which: int) -> list[tuple[int, Job]]:

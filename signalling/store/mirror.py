@@ -1,9 +1,9 @@
-"""This worker's copy of what is open in an organisation, kept fresh by the bus and mended from the stream.
+"""This worker's copy of an organisation's open records, updated by pub/sub and repaired from the event stream.
 
-Everything that is shown comes from here, so a screen costs the store nothing. `seq` counts the organisation's
-events; a gap in it is seen at once, and the missing events are fetched before anything later is shown: none
-lost, none twice, none out of order. A store that has lost events (its count goes back, or the event of a number is
-not the one that was seen) gets a new epoch, and everything is loaded and shown anew.
+All topics read from this copy, so that showing a page costs the store nothing. `seq` counts the organisation's events.
+A gap is detected at once, and the missing events are fetched before later ones are shown: none is lost, repeated or out
+of order. If the store has lost events (its count goes back, or the event of a number is another one), it gets a new
+epoch, and everything is loaded and shown anew.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One event as it took effect: the record before and after it. `before` is None for one that was not open."""
+    """One event: the record before and after it. `before` is None if the record was not open before."""
 
     organisation: str
     seq: int
@@ -45,7 +45,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Reset(msgspec.Struct, frozen=True):
-    """Events are missing for good (the stream was trimmed, or is another): everything must be shown anew."""
+    """Events are lost (the stream was trimmed or replaced): everything must be shown anew."""
 
     organisation: str
 
@@ -54,12 +54,12 @@ Observer = Callable[[Change | Reset], None]
 
 
 def version_of(seq: int) -> int:
-    """Return the topics' version at which an event is seen whole; the one below is the first of two messages'."""
+    """Return the topic version after an event. One event may need two messages: the first has the version below."""
     return 2 * seq
 
 
 class Mirror:
-    """One organisation. `visits` are the open ones."""
+    """The copy of one organisation. `visits` are its open visits."""
 
     def __init__(
         self, organisation: str, store: Store, observers: list[Observer], failed: Failed = unsupervised
@@ -76,16 +76,16 @@ class Mirror:
         self._mending: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
-        self._mark = b""  # of event `seq`, as it was seen; "" where that is not known
-        self._lost = False  # another event than that one stands at `seq`
+        self._mark = b""  # mark of event `seq`; empty if unknown
+        self._lost = False  # the store has another event at `seq`
 
     @property
     def version(self) -> int:
-        """The version of the topics that are shown from here."""
+        """Return the version of the topics that show this copy."""
         return version_of(self.seq)
 
     async def open(self) -> None:
-        """Load for the first time, while the bus is heard already. Raises `Unavailable`."""
+        """Load for the first time; the bus must be subscribed already. Raises `Unavailable`."""
         await self._load()
         self._loaded = True
         if self._wanted > self.seq:
@@ -100,12 +100,12 @@ class Mirror:
         self.claims_ms.extend(snapshot.claims_ms)
 
     def heard(self, data: bytes) -> None:
-        """Take an event from the bus: `seq epoch entry`."""
+        """Take an event from pub/sub; the bytes are `seq epoch entry`."""
         seq, epoch, entry = data.split(b" ", 2)
         self._take(int(seq), epoch.decode(), decode_entry(entry))
 
     def committed(self, commit: Committed) -> None:
-        """Take an event that this worker has just committed, without waiting for the bus to bring it."""
+        """Take an event that this worker has just committed, without waiting for pub/sub."""
         self._take(commit.seq, commit.epoch, commit.entry)
 
     def _take(self, seq: int, epoch: str, entry: Entry) -> None:
@@ -115,14 +115,15 @@ class Mirror:
             self.epoch = epoch
             self._apply(seq, entry)
         elif seq > self.seq or epoch != self.epoch:
-            # Another epoch's number says nothing here; the head tells which of the two is over.
+            # A number of another epoch cannot be compared; `_mend` reads the head to learn which epoch is the current
+            # one.
             self.mend(seq if epoch == self.epoch else 0)
         elif seq == self.seq and self._is_another(mark_of(entry)) and self._mending is None:
             self._lost = True
             self.mend()
 
     def _is_another(self, mark: bytes) -> bool:
-        """Return whether this is not the mark of the event that was seen at `seq`."""
+        """Return True if this is not the mark of the event received at `seq`."""
         return bool(mark and self._mark) and mark != self._mark
 
     def _apply(self, seq: int, entry: Entry) -> None:
@@ -138,7 +139,7 @@ class Mirror:
         if isinstance(record, Visit):
             before = self.visits.get(record.id)
             if before is not None and before.version >= record.version:
-                return  # the snapshot had it already
+                return  # already contained in the snapshot
             if record.is_open:
                 self.visits.put(record)
             else:
@@ -157,11 +158,11 @@ class Mirror:
             try:
                 observer(news)
             except Exception:
-                # One screen that cannot be drawn must not keep the others from the news.
+                # An observer that fails must not keep the change from the others.
                 log.exception("mirror.observer_failed")
 
     def mend(self, wanted: int = 0) -> None:
-        """Fetch what is missing, in the background. Called when a gap was seen or the bus was deaf."""
+        """Fetch the missing events in the background. Called after a gap, or after pub/sub was disconnected."""
         self._wanted = max(self._wanted, wanted)
         if self._mending is None:
             self._mending = asyncio.create_task(self._mend())
@@ -174,16 +175,16 @@ class Mirror:
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.mend()  # heard in the moment between the last look and now
+            self.mend()  # received between the last look and now
 
     async def _mend(self) -> None:
         pause = 0.05
         while True:
             try:
-                # A commit is heard only after it stands in the head, so this look covers all that was wanted before it.
+                # A commit is in the head before it is published, so this look covers everything wanted until now.
                 self._wanted = 0
                 head = await self._store.head(self.organisation)
-                self.epoch = self.epoch or head.epoch  # nothing had ever happened when this was loaded
+                self.epoch = self.epoch or head.epoch  # the organisation had no event when this was loaded
                 if head.epoch != self.epoch:
                     await self._reload()
                 elif self._lost or head.seq < self.seq or self._differs(head):
@@ -193,7 +194,7 @@ class Mirror:
                 if self.seq >= self._wanted:
                     return
             except Unavailable:
-                pass  # the tail check and the bus's return ask again; meanwhile what is known is shown
+                pass  # the sweep and the reconnected bus ask again; until then the old state is shown
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -201,7 +202,7 @@ class Mirror:
         return head.seq == self.seq and self._is_another(head.mark)
 
     async def _fill(self) -> None:
-        """Apply the missing events; the newest that was seen is read again, to see that it is still the same."""
+        """Apply the missing events. Also read the newest known event again, to check that it is unchanged."""
         events = await self._store.events(self.organisation, self.seq - 1)
         if events and events[0][0] == self.seq:
             if self._is_another(mark_of(events[0][1])):
@@ -215,7 +216,9 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """The store has lost events: clients that hold an old version must not take it for a new one."""
+        """Begin a new epoch, because the store has lost events: old versions of clients must not look current. Then
+        reload.
+        """
         await self._store.begin_epoch(self.organisation, "epoch", self.epoch)
         await self._reload()
 
@@ -224,25 +227,25 @@ class Mirror:
         self._tell(Reset(self.organisation))
 
     def stands(self, head: Head) -> None:
-        """Hear where the stream stands now: the very last event may have been missed, which no later one can tell."""
+        """Compare with the stream's head, and repair: a lost last event leaves no gap."""
         if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
             self.mend(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
-        """Return when this copy is as new as the store was when asked, or after a second. Raises `Unavailable`."""
+        """Return when this copy has all events that the store had at the call, or after 1 s. Raises `Unavailable`."""
         self.stands(await self._store.head(self.organisation))
         if self._mending is not None:
             await asyncio.wait([self._mending], timeout=1)
 
     async def close(self) -> None:
-        """Stop mending."""
+        """Stop repairing."""
         if self._mending is not None:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
 
 
 class Mirrors:
-    """The organisations that this worker has to do with, each loaded when it is first asked for."""
+    """The copies of the organisations that this worker serves, each loaded on first use."""
 
     def __init__(self, store: Store, subscribe: Callable[[Mirror], Awaitable[None]]) -> None:
         self._store = store
@@ -274,5 +277,5 @@ class Mirrors:
         return mirror
 
     async def close(self) -> None:
-        """Stop all of them."""
+        """Stop all copies."""
         await asyncio.gather(*(mirror.close() for mirror in self))

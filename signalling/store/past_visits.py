@@ -1,8 +1,8 @@
 """Ended visits: read in pages from the store, and searched by name with an index in this worker's memory.
 
-Records are sealed in the store, so it cannot search them. An organisation's index is built from the store when a
-search is first made here, newest first, and kept up to date by the mirror's events. It only says where to look: what
-is shown is always the store's record. Knows no message and no page.
+Records in the store are sealed and cannot be searched there. An organisation's index is built from the store at its
+first search, newest visit first, and updated by the mirror's events. The index only gives places: the shown data is
+always the store's record. Knows no message and no page.
 """
 
 from __future__ import annotations
@@ -20,18 +20,16 @@ from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store, Unavailable
 from signalling.visit.record import Visit
 
-PATIENCE_S = (
-    0.15  # a search waits this long for an index that is being built, then it answers from what is read
-)
+PATIENCE_S = 0.15  # a search waits this long for its index, then uses the part that was read
 BATCH = 250  # visits read and unsealed in one turn of the loop
 SLICE = 4000  # rows compared in one turn of the loop
-IDLE_S = 3600.0  # an index that nobody has searched for this long is given up
+IDLE_S = 3600.0  # an index without a search for this long is dropped
 
 log = structlog.get_logger()
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
-    """Which ended visits are wanted. `before` is where the page before ended."""
+    """A search for ended visits. `before`: the place at which the previous page ended."""
 
     text: str = ""
     provider: str | None = None
@@ -41,19 +39,19 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def needs_index(self) -> bool:
-        """Return whether a record must be opened to know if it fits."""
+        """Return True if records must be decrypted to know whether they match."""
         return bool(self.text.strip()) or self.provider is not None or self.outcome is not None
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A page, newest first. `unread`: so many older visits are not read yet; those among them that fit are missing."""
+    """A page, newest first. `unread`: number of older visits not read yet; matches among them are missing."""
 
     visits: list[Visit]
     unread: int = 0
 
 
 class _Row(msgspec.Struct, frozen=True, gc=False):
-    """What a search compares. About 300 bytes for each ended visit."""
+    """The values that a search compares. About 300 bytes per ended visit."""
 
     ended_ms: int
     id: str
@@ -67,7 +65,7 @@ def _place(row: _Row) -> Place:
 
 
 def folded(text: str) -> str:
-    """Return the text as searches compare it: without case and without accents."""
+    """Return the text in the form that searches compare: without case and accents."""
     plain = text if text.isascii() else unicodedata.normalize("NFKD", text)
     return "".join(sign for sign in plain if not unicodedata.combining(sign)).casefold().strip()
 
@@ -79,7 +77,7 @@ def _row(visit: Visit, ended_ms: int) -> _Row:
 
 
 class Index:
-    """One organisation's rows, oldest first. While `unread` is not 0, the oldest ones are not among them yet."""
+    """One organisation's rows, oldest first. While `unread` is not 0, the oldest rows are missing."""
 
     def __init__(self, organisation: str, store: Store) -> None:
         self.organisation = organisation
@@ -87,7 +85,7 @@ class Index:
         self.used_s = time.monotonic()
         self._store = store
         self._rows: list[_Row] = []
-        self._frontier = NEWEST  # everything from here on was read
+        self._frontier = NEWEST  # everything from here on has been read
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
         self._problem: Unavailable | None = None
@@ -96,7 +94,7 @@ class Index:
         return len(self._rows)
 
     async def ready(self) -> None:
-        """Return when all is read, or some of it and PATIENCE_S is over. Raises `Unavailable`."""
+        """Return when all visits are read, or some are and PATIENCE_S is over. Raises `Unavailable`."""
         if not self.unread:
             return
         if self._reading is None or self._reading.done():
@@ -111,11 +109,11 @@ class Index:
             raise self._problem
 
     def unread_for(self, since_ms: int | None) -> int:
-        """Return how many visits that ended since then are not read yet, at most."""
+        """Return an upper bound of the visits that ended since `since_ms` and are not read yet."""
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
-        """Read what is not read yet; go on where an earlier attempt ended."""
+        """Read the visits that are not read yet; continue where an earlier attempt ended."""
         try:
             left = await self._store.count_ended(self.organisation, self._frontier)
             while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):
@@ -127,7 +125,7 @@ class Index:
                 self.unread = max(1, left)
                 self._began.set()
             self.unread = 0
-        except Unavailable as problem:  # whoever asks next goes on from here
+        except Unavailable as problem:  # the next search continues from here
             self._problem = problem
         finally:
             self._began.set()
@@ -135,29 +133,29 @@ class Index:
     def _prepend(self, newest_first: list[_Row]) -> None:
         newest_first.reverse()
         if newest_first and self._rows and _place(newest_first[-1]) >= _place(self._rows[0]):
-            for row in newest_first:  # a visit ended while this was read
+            for row in newest_first:  # a visit ended during the reading
                 self.add(row)
         else:
             self._rows[:0] = newest_first
 
     def add(self, row: _Row) -> None:
-        """Put a row in its place, once."""
+        """Insert a row at its place, unless it is there."""
         at = bisect_left(self._rows, _place(row), key=_place)
         if at == len(self._rows) or _place(self._rows[at]) != _place(row):
             self._rows.insert(at, row)
 
     def drop(self, place: Place) -> None:
-        """Take a row out: the visit is erased, open again, or has ended again later."""
+        """Remove a row: its visit was erased, reopened, or has ended again later."""
         at = bisect_left(self._rows, place, key=_place)
         if at < len(self._rows) and _place(self._rows[at]) == place:
             del self._rows[at]
 
     def erase(self, before_ms: int) -> None:
-        """Forget visits that ended before this time."""
+        """Remove the visits that ended before this time."""
         del self._rows[: bisect_left(self._rows, (before_ms, ""), key=_place)]
 
     async def search(self, query: Query, limit: int) -> list[Place]:
-        """Return the places of at most `limit` rows that fit, newest first."""
+        """Return the places of at most `limit` matching rows, newest first."""
         self.used_s = time.monotonic()
         fits, found, before = self._filter(query), list[Place](), query.before
         while (end := bisect_left(self._rows, before, key=_place)) and len(found) < limit:
@@ -202,9 +200,9 @@ class PastVisits:
         mirrors.observers.append(self.news)
 
     async def find(self, organisation: str, query: Query, limit: int) -> Found:
-        """Return at most `limit` visits that fit, newest first. Raises `Unavailable`."""
+        """Return at most `limit` matching visits, newest first. Raises `Unavailable`."""
         index = await self._index(organisation) if query.needs_index else None
-        # Before the search: what is read during it only makes this too large.
+        # Count before the search: visits read during it only make this number too large.
         unread = 0 if index is None else index.unread_for(query.since_ms)
         found: list[Visit] = []
         while len(found) < limit:
@@ -233,17 +231,17 @@ class PastVisits:
         return index
 
     def news(self, news: Change | Reset) -> None:
-        """Take an event of a mirror."""
+        """Apply an event of a mirror to the organisation's index."""
         index = self._indexes.get(news.organisation)
         if index is None:
             return
         if isinstance(news, Reset):
-            self._give_up(news.organisation)  # events are missing: the next search reads all anew
+            self._give_up(news.organisation)  # events are lost: the next search reads everything again
         elif isinstance(news.after, Visit) and not news.after.is_open and news.after.ended_ms is not None:
             index.add(_row(news.after, news.after.ended_ms))
 
     def erase(self, organisation: str, before_ms: int) -> None:
-        """Forget what the organisation keeps no longer, and indexes that nobody uses."""
+        """Remove visits that the organisation no longer keeps, and its index if it is unused."""
         index = self._indexes.get(organisation)
         if index is not None:
             index.erase(before_ms)
@@ -256,7 +254,7 @@ class PastVisits:
         task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
-        """Stop everything."""
+        """Stop reading, and drop all indexes."""
         for organisation in list(self._indexes):
             self._give_up(organisation)
         await asyncio.gather(*self._closing, return_exceptions=True)

@@ -1,8 +1,7 @@
-"""The bus: what other workers say, over Redis pub/sub. A hint, never the truth: whoever listens must notice
-what is missing.
+"""Messages between workers, over Redis pub/sub. A message may be lost: receivers must be able to detect a missing one.
 
-Knows channels and bytes. One connection for all channels of this worker; when it is lost it comes back with all
-its channels, and then calls `on_reconnected`, because what was said meanwhile is gone.
+Knows channels and bytes. One connection serves all channels of this worker. If it is lost, it is opened again with all
+channels subscribed; then `on_reconnected` is called, because messages of the meantime are lost.
 """
 
 from __future__ import annotations
@@ -19,37 +18,37 @@ from redis.exceptions import ConnectionError, RedisError
 from signalling.store.redis_connection import Arguments, Line
 from signalling.store.unavailable import Unavailable, answering, reason_of, tell
 
-LOOK_S = 5.0  # so often the store is asked whether the connection still stands
+LOOK_S = 5.0  # how often the store is asked whether the connection still works
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
 
 class _Ear(Line):
-    """The line that hears. Messages go from the socket to their handler at once: a task between the two would cost more
-    than most handlers do.
+    """The connection that receives messages. It calls handlers directly from the socket callback, without a task
+    between: a task would cost more than most handlers do.
     """
 
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
         self.handlers: dict[bytes, Handler] = {}
         self.lost = asyncio.Event()
-        self.deaf = False  # something may have been said that was not heard
+        self.deaf = False  # messages may have been lost
 
     def greeting(self) -> Iterable[Arguments]:
-        """Each connection hears all channels."""
+        """Return the SUBSCRIBE of all channels, for each new connection."""
         return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
 
     async def taken(self, *unanswered: Arguments) -> None:
-        """Return when the store has taken these: the answer to what is asked after them says so, and that it is there.
+        """Send commands that have no reply, then PING; return when the PING is answered.
 
-        Raises redis-py's errors, the store's refusal of one of them included.
+        Raises redis-py's errors, also if the store refuses one of the commands.
         """
         (answer,) = await self.ask([*unanswered, ("PING",)], answers=1)
         if isinstance(answer, Exception):
             raise answer
 
     def pushed(self, words: list[Any]) -> None:
-        """redis-py's names for it: ("message", channel, data), or the confirmation of a channel."""
+        """Call the handler of a message. `words` is ("message", channel, data), or the confirmation of a channel."""
         if words[0] != b"message":
             return
         handler = self.handlers.get(words[1])
@@ -58,11 +57,11 @@ class _Ear(Line):
         try:
             handler(words[2])
         except Exception:
-            # One message that a handler cannot read must not make the worker deaf to all others.
+            # A message that a handler cannot read must not end the reception of others.
             log.exception("bus.handler_failed")
 
     def gone(self) -> None:
-        """What is said until there is another connection is not heard."""
+        """Log the loss of the connection, and wake `Bus.run`."""
         if not self.deaf:
             log.warning("bus.lost")
         self.deaf = True
@@ -70,7 +69,9 @@ class _Ear(Line):
 
 
 class _Post:
-    """Who hears that something could not be said. A future would cost as much as to say it."""
+    """Receives the reply to a PUBLISH and calls `failed` if it failed. A future would cost as much as the PUBLISH
+    itself.
+    """
 
     __slots__ = ("_failed",)
 
@@ -84,7 +85,7 @@ class _Post:
         if isinstance(answers[0], Exception):
             self.set_exception(answers[0])
         elif not answers[0] and self._failed is not None:
-            # No worker listens on the channel: the one that it belongs to is cut off, or gone.
+            # No worker is subscribed to the channel: its worker is disconnected or dead.
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
@@ -94,17 +95,17 @@ class _Post:
 
 
 class Bus:
-    """Hands each message of a subscribed channel to its handler, in order. Handlers are plain functions and quick."""
+    """Calls the handler of a subscribed channel for each message, in order. Handlers are quick, plain functions."""
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
         self._redis = redis
-        self._line: Line = redis.line  # type: ignore[attr-defined]  # a LineRedis, as everything here is made for
+        self._line: Line = redis.line  # type: ignore[attr-defined]  # a LineRedis
         self._ear = _Ear(redis.connection_pool)
         self._wanted = asyncio.Event()
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
-        """Hear a channel from now on. Raises `Unavailable`; the channel is then heard as soon as the store is back."""
+        """Subscribe to a channel. Raises `Unavailable`; the channel is then subscribed as soon as the store is back."""
         name = channel.encode()
         self._ear.handlers[name] = handler
         try:
@@ -117,15 +118,15 @@ class Bus:
             self._wanted.set()
 
     async def publish(self, channel: str, data: bytes) -> int:
-        """Say something on a channel; return how many workers heard it. Raises `Unavailable`."""
+        """Publish a message; return how many workers received it. Raises `Unavailable`."""
         async with answering():
             heard: int = await self._redis.publish(channel, data)
         return heard
 
     def post(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
-        """Say something without waiting. Raises `Unavailable` where there is no connection now.
+        """Publish a message without waiting. Raises `Unavailable` if there is no connection now.
 
-        `failed` is called when it turns out later that the store did not take it, or that nobody listens.
+        `failed` is called if it turns out later that the store refused it, or that no worker is subscribed.
         """
         try:
             self._line.say(("PUBLISH", channel, data), _Post(failed))
@@ -133,7 +134,7 @@ class Bus:
             raise Unavailable(reason_of(problem)) from problem
 
     async def run(self) -> None:
-        """Keep hearing until cancelled; a lost connection is mended with a pause of 50 ms to 1 s."""
+        """Receive until cancelled. A lost connection is opened again after a pause of 50 ms, doubling to 1 s."""
         await self._wanted.wait()
         ear, pause = self._ear, 0.05
         while True:
@@ -153,6 +154,6 @@ class Bus:
                     await ear.lost.wait()
 
     async def close(self) -> None:
-        """Stop hearing."""
+        """Close the receiving connection."""
         self._ear.deaf = True  # on purpose
         await self._ear.close()

@@ -1,8 +1,8 @@
 """The store: records of visits and staff, their indexes and the organisation's event stream, on Redis or Valkey.
 
-Every write is one call of `commit.lua`, which takes effect whole or not at all, and only on the version it was
-decided on. Knows keys and bytes; what may be written is decided in `rules.py`. All methods raise `Unavailable`
-where the store does not answer.
+Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version that the decision
+was based on. Knows keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise `Unavailable`
+if the store does not answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from signalling.visit.record import Line, Mark, Notice, Record, Staff, Visit
 from signalling.visit.rules import QUIET, Event
 from signalling.visit.setup_guide import Guide
 
-STREAM_LENGTH = 4096  # events kept for those who missed some; whoever missed more takes a snapshot
+STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _RECORD: dict[str, Any] = {
@@ -35,31 +35,30 @@ _NOTICE = msgspec.msgpack.Decoder(Notice)
 _encode = msgspec.msgpack.Encoder().encode
 
 BELL_MS = 90 * 86_400_000  # how long a notification is kept
-BELL_SHOWN = 100  # the newest notifications, which a bell shows
+BELL_SHOWN = 100  # how many of the newest notifications a bell shows
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark)
-Extra = tuple[str, int, bytes]  # what goes into a sorted set with the commit: key, score, member
-Place = tuple[
-    int, str
-]  # when a visit ended (ms) and its id: the order of ended visits, in which no two are equal
+Extra = tuple[str, int, bytes]  # added to a sorted set by the same commit: key, score, member
+# When a visit ended (ms), and its id. Orders ended visits; no two places are equal.
+Place = tuple[int, str]
 OLDEST: Place = (0, "")
 NEWEST: Place = (2**53, "")
 
 
 class SupersededError(Exception):
-    """The connection that a request came over has been resumed elsewhere since: the request is not carried out."""
+    """The connection of a request has been resumed elsewhere: the request is not carried out."""
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Which connection a request came over: the key of its resume token, and the generation it was welcomed with."""
+    """The connection of a request: the key of its resume token, and the generation given in its `welcome`."""
 
     key: str
     generation: int
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An event as it stands in the stream and goes over the bus. `what` is "visit" or "staff"; `record` is sealed."""
+    """An event, as stored in the stream and sent by pub/sub. `what`: "visit" or "staff"; `record`: sealed."""
 
     what: str
     member: str
@@ -71,7 +70,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """Where in the organisation's stream a commit stands."""
+    """A commit's position in the organisation's stream."""
 
     seq: int
     epoch: str
@@ -79,10 +78,10 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """How far an organisation's stream is ("" and 0: nothing ever happened).
+    """The end of an organisation's stream; "" and 0 if it has no event yet.
 
-    `mark` tells the newest event from any other (`mark_of`), "" where it is not known. `store` is the store that the
-    epoch belongs to (`Store.identity`), "" where that has not been written yet.
+    `mark` distinguishes the newest event from any other (`mark_of`), empty if unknown. `store`: the store that the
+    epoch belongs to (`Store.identity`), "" if not written yet.
     """
 
     epoch: str
@@ -92,14 +91,14 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """How far an organisation's stream is, and the visits whose time has come."""
+    """The end of an organisation's stream, and the visits whose deadline has passed."""
 
     head: Head
     due: list[str]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """All that is open in an organisation, at least as new as its stream at `head`."""
+    """All open records of an organisation, at least as new as its stream at `head`."""
 
     head: Head
     visits: dict[str, Visit]
@@ -111,12 +110,13 @@ _ENTRY = msgspec.msgpack.Decoder(Entry)
 
 
 def decode_entry(data: bytes) -> Entry:
-    """Return an event from its bytes."""
+    """Return an event from its bytes. Raises `msgspec.DecodeError`."""
     return _ENTRY.decode(data)
 
 
 def mark_of(entry: Entry) -> bytes:
-    """Return what tells an event from any other with the same number; `commit.lua` keeps the newest one's.
+    """Return bytes that distinguish an event from any other with the same number. `commit.lua` keeps the newest
+    event's.
 
     The beginning of the sealed record holds its nonce, which is never used twice (`encryption.py`).
     """
@@ -136,17 +136,21 @@ def _new_epoch() -> str:
 
 
 def newest(at_ms: int) -> str:
-    """Return the score of a member that comes after all others of its sorted set, whatever the clock says."""
+    """Return the score for a member that must come after all others of its sorted set, even if the clock was set
+    back.
+    """
     return f">{at_ms}"
 
 
 def read_until(mark: Mark | None) -> int:
-    """Return the place of the newest notification that was read. Places begin as times, so that old marks hold."""
+    """Return the place of the newest notification that was read. First places are times, so that old marks stay
+    valid.
+    """
     return 0 if mark is None else mark.place or mark.until_ms
 
 
 class Keys:
-    """The names of an organisation's keys. The hash tag keeps one organisation in one slot of a cluster."""
+    """The names of an organisation's keys. The hash tag keeps an organisation in one slot of a cluster."""
 
     def __init__(self, organisation: str) -> None:
         self.prefix = prefix = f"{{{organisation}}}:"
@@ -162,11 +166,11 @@ class Keys:
         return f"{self.prefix}{what}:{member}"
 
     def bell(self, person: str) -> str:
-        """Return the key of somebody's notifications."""
+        """Return the key of a person's notifications."""
         return f"{self.prefix}bell:{person}"
 
     def index(self, record: Record) -> str:
-        """Return the key of the index that a record stands in."""
+        """Return the key of the index that contains a record."""
         if isinstance(record, Visit):
             return self.visits
         if isinstance(record, Line):
@@ -179,10 +183,10 @@ class Keys:
 
 
 class Store:
-    """Reads and commits records. `clock_ms()` is the store's clock, as well as this machine can tell it."""
+    """Reads and commits records. `clock_ms()` is this machine's estimate of the store's clock."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
-        self.redis: Any = redis  # its stubs do not know that answers are bytes
+        self.redis: Any = redis  # its stubs do not know that replies are bytes
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._epoch: Any = redis.register_script(_EPOCH)
@@ -190,7 +194,7 @@ class Store:
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
     def clock_ms(self) -> int:
-        """Return the store's time in ms since the epoch, from its last answer and this machine's monotonic clock."""
+        """Return the store's time in ms since the epoch, from its last reply and this machine's monotonic clock."""
         if self._offset_ms is None:
             return round(time.time() * 1000)
         return round(time.monotonic() * 1000 + self._offset_ms)
@@ -212,7 +216,7 @@ class Store:
         return (None if sealed is None else self.unseal(organisation, kind, member, sealed)), self._heard(now)
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
-        """Return the record; raise `SealError` where it does not belong to this place."""
+        """Return the decrypted record. Raises `SealError` if it does not belong to this place."""
         return _RECORD[what].decode(self.seal.open(sealed, f"{organisation}/{what}/{member}"))
 
     async def commit(
@@ -227,9 +231,10 @@ class Store:
         extras: Iterable[Extra] = (),
         origin: Origin | None = None,
     ) -> Committed | None:
-        """Write the record whose `version` is one above the one it was decided on; None where somebody was faster.
+        """Write the record, whose `version` is one above the version decided on; return None if another commit came
+        first.
 
-        Raises `SupersededError` when the request came over a connection (`origin`) that has been resumed since.
+        Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
         """
         what, keys = type(record).__name__.lower(), Keys(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
@@ -285,24 +290,24 @@ class Store:
         return Committed(int(answer[1]), answer[2].decode(), entry) if answer[0] else None
 
     def sealed_act(self, organisation: str, act: audit.Act) -> bytes:
-        """Return an act as it waits in the queue of the audit trail (`audit_log.py`)."""
+        """Return an act, sealed for the queue of the audit log (`audit_log.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
     async def head(self, organisation: str) -> Head:
-        """Return how far the organisation's stream is."""
+        """Return the end of the organisation's stream."""
         async with answering():
             return _head(await self.redis.hmget(Keys(organisation).head, HEAD))
 
     async def identity(self) -> str:
-        """Return which store this is: another one after its restart, after a failover and where it is a copy."""
+        """Return the identity of the store: it changes with a restart, a failover or a restored copy."""
         async with answering():
             about = await self.redis.info("server", "replication")
         return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
 
     async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
-        """Begin a new epoch, because the store may have lost events; return False where somebody else has begun one.
+        """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
 
-        `field` of the head ("epoch" or "store") must still hold `held`, so that many workers begin one epoch.
+        `field` of the head ("epoch" or "store") must still be `held`, so that several workers begin one epoch together.
         """
         keys = Keys(organisation)
         async with answering():
@@ -315,7 +320,7 @@ class Store:
         return bool(begun)
 
     async def adopt(self, organisation: str, identity: str) -> None:
-        """Write to which store an epoch belongs, where that is not written yet."""
+        """Record to which store an epoch belongs, if that is not recorded yet."""
         async with answering():
             await self.redis.hsetnx(Keys(organisation).head, "store", identity)
 
@@ -326,7 +331,7 @@ class Store:
         return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
 
     async def snapshot(self, organisation: str) -> Snapshot:
-        """Return everything open. The head is read first, so later events can only repeat what is already in it."""
+        """Return all open records. The head is read first: later events may repeat what the snapshot contains."""
         keys = Keys(organisation)
         head = await self.head(organisation)
         async with answering():
@@ -357,12 +362,12 @@ class Store:
                 try:
                     found[name] = self.unseal(organisation, what, name, data)
                 except (SealError, msgspec.DecodeError):
-                    # One record that cannot be read must not close the whole organisation.
+                    # One record that cannot be read must not make the whole organisation unavailable.
                     log.error("store.unreadable_record", organisation=organisation, what=what)
         return found
 
     async def pulses(self, organisations: Sequence[str], limit: int = 200) -> list[Pulse]:
-        """Return each organisation's, with at most so many visits that are due: asked in one go."""
+        """Return each organisation's pulse, with at most `limit` due visits each, in one round trip."""
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             for organisation in organisations:
@@ -376,11 +381,11 @@ class Store:
         ]
 
     def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
-        """Return a notification; raise `SealError` where it is not this person's."""
+        """Return a notification. Raises `SealError` if it is not this person's."""
         return _NOTICE.decode(self.seal.open(sealed, f"{organisation}/bell/{person}"))
 
     async def bell(self, organisation: str, person: str) -> tuple[list[Notice], int]:
-        """Return somebody's newest notifications, newest first, and how many are unread."""
+        """Return a person's newest notifications, newest first, and the number of unread ones."""
         key = Keys(organisation).bell(person)
         mark, now_ms = await self.load(organisation, Mark, person)
         async with answering():
@@ -392,9 +397,9 @@ class Store:
         return [self.notice(organisation, person, data) for data in sealed], unread
 
     async def place_in_bell(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the place of the notification of that time, or of the newest one from before it; 0 if there is none.
+        """Return the place of the notification with that time, or of the newest one before it; 0 if there is none.
 
-        A notification's place is its score; it grows with each, even if the clock is set back.
+        A notification's place is its score. It grows with each notification, even if the clock is set back.
         """
         async with answering():
             found = await self.redis.zrange(
@@ -406,14 +411,14 @@ class Store:
         return max(exact or before, default=0)
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
-        """Return what was written in a visit, oldest first."""
+        """Return the newest chat lines of a visit, oldest first."""
         async with answering():
             found = await self.redis.zrange(f"{Keys(organisation).prefix}chat:{visit_id}", -limit, -1)
         lines: dict[str, Line] = await self._many(organisation, "line", found)
         return list(lines.values())
 
     async def count_ended(self, organisation: str, before: Place) -> int:
-        """Return how many visits ended up to the time of a place."""
+        """Return how many visits ended at or before the time of a place."""
         async with answering():
             return int(await self.redis.zcount(Keys(organisation).ended, "-inf", before[0]))
 
@@ -426,13 +431,13 @@ class Store:
         *,
         oldest_first: bool = False,
     ) -> list[Place]:
-        """Return at most `limit` places of ended visits below `before`, newest first; none if there are no more.
+        """Return at most `limit` places of ended visits below `before`, newest first; empty if there are no more.
 
-        With `oldest_first` they are above `before`, oldest first. Visits that were reopened are among them.
+        With `oldest_first`, places above `before`, oldest first. Visits that were reopened are included.
         """
         key, at = Keys(organisation).ended, before[0]
         lowest = "-inf" if since_ms is None else since_ms
-        passed = 0  # ended in the same millisecond, and on an earlier page
+        passed = 0  # members of the same millisecond that were on an earlier page
         while True:
             async with answering():
                 if oldest_first:
@@ -456,7 +461,7 @@ class Store:
             passed += len(found)
 
     async def visits(self, organisation: str, places: Sequence[Place]) -> list[Visit | None]:
-        """Return the ended visits at these places, in order; None for one that is gone or has another place now."""
+        """Return the ended visits at these places, in order; None for a visit that is gone or has another place now."""
         found: dict[str, Visit] = await self._many(
             organisation, "visit", [name.encode() for _, name in places]
         )
@@ -466,18 +471,18 @@ class Store:
         ]
 
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
-        """Keep a version of the setup guide for the visits that begin with it; a version never changes."""
+        """Store a version of the setup guide for the visits that begin with it. A version never changes."""
         async with answering():
             await self.redis.setnx(Keys(organisation).record("guide", str(guide.version)), _encode(guide))
 
     async def guide(self, organisation: str, version: int) -> Guide | None:
-        """Return a version of the setup guide with which a visit began."""
+        """Return a stored version of the setup guide, or None."""
         async with answering():
             data = await self.redis.get(Keys(organisation).record("guide", str(version)))
         return None if data is None else msgspec.msgpack.decode(data, type=Guide)
 
     async def history(self, organisation: str, visit_id: str) -> list[Event]:
-        """Return what happened to a visit, oldest first."""
+        """Return the events of a visit, oldest first."""
         async with answering():
             found = await self.redis.lrange(Keys(organisation).history(visit_id), 0, -1)
         place = f"{organisation}/history/{visit_id}"

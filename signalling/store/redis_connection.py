@@ -1,9 +1,9 @@
-"""A Redis client whose commands share one connection: each is sent as it comes, and answers come back in order.
+"""A Redis client whose commands share one connection: each is sent at once, and replies arrive in order.
 
-Everything about connecting (address, TLS, user, names) is redis-py's, and so are the commands; only a command's way
-to the store and back is ours: redis-py takes a connection out of a pool, arms timers and wakes a reader for each (150
-µs of CPU a command against 30). Pub/sub has a line of its own (`pubsub.py`). Transactions and scripts in pipelines go
-redis-py's way. Commands that wait in the store (BLPOP) would hold everybody up: there are none.
+Connecting (address, TLS, user, names) and the commands are redis-py's; only sending a command and reading its reply is
+done here. redis-py takes a connection from a pool, starts timers and wakes a reader for each command (150 µs of CPU per
+command, against 30 here). Pub/sub has its own connection (`pubsub.py`). Transactions and scripts in pipelines use
+redis-py's connections. Commands that block in the store (BLPOP) would delay all others and are not used.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import ConnectionError, InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as LateAnswer
 
-PATIENCE_S = 5.0  # where the client was made without a time-out
+PATIENCE_S = 5.0  # if the client was made without a time-out
 PAUSE_S = 0.05
 SCRIPTS = frozenset({"EVAL", "EVALSHA"})
-MOST_WAITING = 4096  # questions without an answer; the store is lost long before that
+MOST_WAITING = 4096  # commands without a reply; normally the store counts as lost long before
 
 Arguments = Sequence[Any]
 
 
 async def connected(pool: Any, patience_s: float) -> Any:
-    """Return a connection of redis-py's, made as the pool makes them. Raises redis-py's errors, OSError."""
+    """Return a new redis-py connection, made as the pool makes them. Raises redis-py's errors, OSError."""
     connection = pool.make_connection()
     try:
         async with asyncio.timeout(patience_s):
             await connection.connect()
     except BaseException as problem:
-        await connection.disconnect(nowait=True)  # also where `close` did not wait for it
+        await connection.disconnect(nowait=True)  # also if `close` did not wait for it
         if isinstance(problem, TimeoutError):
             raise LateAnswer("Timeout connecting to the store") from None
         raise
@@ -45,7 +45,7 @@ async def connected(pool: Any, patience_s: float) -> Any:
 
 
 class Asker(Protocol):
-    """Who is told what has come of a question, unless it is `done` already: a future, or less."""
+    """Receives a command's replies, unless `done`. `asyncio.Future` is one; lighter objects avoid creating a future."""
 
     def done(self) -> bool: ...
     def set_result(self, answers: list[Any], /) -> None: ...
@@ -53,7 +53,7 @@ class Asker(Protocol):
 
 
 class _Question:
-    """Commands that were sent together, and the answers so far."""
+    """Commands that were sent together, and their replies so far."""
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
 
@@ -65,14 +65,14 @@ class _Question:
 
 
 class LostError(ConnectionError):
-    """The connection was lost with a command on its way: the store may have carried it out."""
+    """The connection was lost after a command was sent: the store may have carried it out."""
 
 
 class Line(asyncio.Protocol):
-    """The connection. It is made when it is needed, and made anew when it was lost.
+    """The shared connection. It is opened when needed, and again after a loss.
 
-    For lines on which the store speaks by itself: `greeting` is what it is told first on each new connection, and does
-    not answer; `pushed` hears what nobody asked for; `gone` hears of each loss.
+    Subclasses that receive pushed messages override three methods. `greeting`: commands without a reply, sent first on
+    each new connection. `pushed`: called for each push message. `gone`: called after each loss.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -83,30 +83,30 @@ class Line(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Question] = deque()
         self._unsent: list[bytes] = []
-        self._holding = False  # the first question of this turn of the loop has gone out
+        self._holding = False  # the first command of this turn of the loop has been sent
         self._reader = hiredis.Reader()
         self._watch: asyncio.TimerHandle | None = None
-        # The connection's: to ask which one is running is a call to the system on Python 3.11.
+        # The connection's loop: asking for the running loop is a system call on Python 3.11.
         self._loop: Any = None
 
     def greeting(self) -> Iterable[Arguments]:
-        """Return commands without an answer."""
+        """Return the commands without a reply to send first on a new connection."""
         return ()
 
     def pushed(self, words: list[Any]) -> None:
-        """Hear what the store says by itself (RESP3's push). It must not raise."""
+        """Take a push message of the store (RESP3). Must not raise."""
 
     def gone(self) -> None:
-        """Hear that a connection was lost, or closed."""
+        """Called after a connection was lost or closed."""
 
     async def ask(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
     ) -> list[Any]:
-        """Return the answers to commands, in order; errors of the store stand among them. `answers`: how many there
-        will be, where some have none.
+        """Send commands; return their replies in order, with errors of the store among them.
 
-        Raises redis-py's ConnectionError and TimeoutError. A lost connection is tried once more, as redis-py does:
-        the store may have closed it while nothing was said. With `once`, commands that were sent are not sent again.
+        `answers`: the number of replies, if some commands have none. Raises redis-py's ConnectionError and
+        TimeoutError. After a lost connection the commands are sent once more, as in redis-py: the store may have closed
+        an idle connection. With `once`, commands that were already sent are not sent again.
         """
         packed = [hiredis.pack_command(_words(command)) for command in commands]
         wanted = len(packed) if answers is None else answers
@@ -126,7 +126,7 @@ class Line(asyncio.Protocol):
         return await answers
 
     def say(self, command: Arguments, asker: Asker) -> None:
-        """Send a command for one who does not wait for the answer. Raises ConnectionError."""
+        """Send a command without waiting; `asker` receives the reply. Raises ConnectionError."""
         self._send([hiredis.pack_command(_words(command))], 1, asker)
 
     def _send(self, packed: list[bytes], wanted: int, asker: Asker) -> None:
@@ -142,12 +142,14 @@ class Line(asyncio.Protocol):
             self._flush()
 
     def _release(self) -> None:
-        """The turn of the loop is over: what came after its first question goes out."""
+        """Send the commands that came after the first of this turn of the loop."""
         self._holding = False
         self._flush()
 
     def _flush(self) -> None:
-        """The first question of a turn goes out at once, and all others of it together: a write costs most of all."""
+        """Write the unsent commands. The first command of a turn is written at once, all others together: writes are
+        costly.
+        """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:
             self._transport.write(unsent[0] if len(unsent) == 1 else b"".join(unsent))
@@ -155,7 +157,7 @@ class Line(asyncio.Protocol):
     # --- connecting
 
     async def _connected(self) -> None:
-        """One attempt for all who wait; each hears how it ended."""
+        """Connect, once for all callers that wait; raise the error of the attempt."""
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect())
             self._connecting.add_done_callback(self._has_connected)
@@ -164,23 +166,23 @@ class Line(asyncio.Protocol):
     def _has_connected(self, task: asyncio.Task[None]) -> None:
         self._connecting = None
         if not task.cancelled():
-            task.exception()  # whoever waits has it; nobody may wait any more
+            task.exception()  # callers that wait receive the error; there may be none
 
     async def _connect(self) -> None:
         connection = await connected(self._pool, self._patience_s)
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
         self._connection, self._transport = connection, connection._writer.transport
-        self._transport.set_protocol(self)  # no longer redis-py's stream
+        self._transport.set_protocol(self)  # replaces redis-py's stream
         self._unsent += [hiredis.pack_command(_words(command)) for command in self.greeting()]
         self._flush()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """asyncio's: whoever waits hears of it."""
+        """Fail all waiting commands (called by asyncio)."""
         self._lose(LostError("the connection to the store was lost"))
 
     def _look(self) -> None:
-        """The answer that was asked for first did not come in time: nor would those behind it."""
+        """Lose the connection if its oldest reply is late: the replies behind it are late as well."""
         self._watch = None
         if not self._waiting:
             return
@@ -192,7 +194,7 @@ class Line(asyncio.Protocol):
 
     def _lose(self, problem: RedisError) -> None:
         transport, self._transport, self._connection = self._transport, None, None
-        self._unsent = []  # who asked hears of it, as all who wait do
+        self._unsent = []  # its senders get the error, as all waiting commands do
         if transport is not None:
             transport.abort()
             self.gone()
@@ -204,7 +206,7 @@ class Line(asyncio.Protocol):
     # --- answers
 
     def data_received(self, data: bytes) -> None:
-        """asyncio's: hands answers to those who asked."""
+        """Pass the replies to the commands that wait for them (called by asyncio)."""
         reader, waiting = self._reader, self._waiting
         try:
             reader.feed(data)
@@ -216,13 +218,13 @@ class Line(asyncio.Protocol):
                 question.answers.append(answer)
                 if len(question.answers) == question.wanted:
                     waiting.popleft()
-                    if not question.done.done():  # it was cancelled: nobody wants it any more
+                    if not question.done.done():  # else it was cancelled
                         question.done.set_result(question.answers)
         except (InvalidResponse, IndexError) as problem:
             self._lose(LostError(f"the store cannot be understood: {type(problem).__name__}"))
 
     async def close(self) -> None:
-        """Let go of the connection; the next command would make a new one."""
+        """Close the connection; the next command opens a new one."""
         if self._connecting is not None:
             self._connecting.cancel()
         if self._watch is not None:
@@ -235,26 +237,26 @@ class Line(asyncio.Protocol):
 
 
 class LineRedis(Redis):
-    """redis-py's client with its commands on one line."""
+    """redis-py's client, with its commands on one shared connection."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.line = Line(self.connection_pool)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command and return its answer as redis-py would. Raises redis-py's errors."""
-        # A script that may have run must not run again: it would refuse what it has just done.
+        """Send a command and return its reply as redis-py would. Raises redis-py's errors."""
+        # A script that may have run must not run again: it would refuse its own change.
         (answer,) = await self.line.ask([args], once=args[0] in SCRIPTS)
         return await _understood(self, args, options, answer)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
-        """Return a pipeline; without a transaction its commands take the line, too."""
+        """Return a pipeline; without a transaction it uses the shared connection, too."""
         if transaction:
             return super().pipeline(transaction, shard_hint)
         return _LinePipeline(self.line, self.connection_pool, self.response_callbacks, False, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
-        """Close the line and redis-py's pool."""
+        """Close the shared connection and redis-py's pool."""
         await self.line.close()
         await super().aclose(close_connection_pool)
 
@@ -294,6 +296,6 @@ async def _understood(client: Redis, args: Arguments, options: Mapping[str, Any]
 
 
 def _words(command: Arguments) -> tuple[Any, ...]:
-    """redis-py names some commands by two words."""
+    """Return the command's words; redis-py gives some commands as two words in one string."""
     name = command[0]
     return (*name.split(), *command[1:]) if " " in name else tuple(command)

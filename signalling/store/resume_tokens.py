@@ -1,8 +1,8 @@
-"""A connection's identity outlives its socket: a public id, a private token, and what became of it
-(PROTOCOL.md#resume).
+"""Resume tokens: a connection keeps its identity after its socket closes (PROTOCOL.md#resume).
 
-The token is signed, so that an old but genuine one can be told from one that somebody made up. Each resume adds one to
-the connection's generation: what a worker writes for an older generation is refused, here and in `commit.lua`.
+A connection has a public id, a private token, and a state in the store. The token is signed, so that an expired token
+can be distinguished from a forged one. Each resume adds one to the connection's generation; writes of an older
+generation are refused, here and in `commit.lua`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import msgspec
 from signalling.store.records import Keys, Origin, Store, SupersededError, answering
 from signalling.visit.record import Actor
 
-OPEN_MS = 24 * 3_600_000  # a worker that dies says no goodbye, so an open connection's token lasts
+OPEN_MS = 24 * 3_600_000  # long, because a worker that crashes does not mark its connections as lost
 LOST_MS = 60_000
 _MAC = 16
-# KEYS: token; ARGV: what is held, ms. Returns what was held before and the new generation, or nothing: no such token.
+# KEYS: token; ARGV: new state, ms. Returns the old state and the new generation, or nothing if there is no token.
 _TAKE = """local before = redis.call('HGET', KEYS[1], 'held')
 if not before then return {} end
 redis.call('HSET', KEYS[1], 'held', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {before, redis.call('HINCRBY', KEYS[1], 'generation', 1)}"""
-# KEYS: token; ARGV: generation that writes, what is held ('' = as it is), ms. An older generation writes nothing.
+# KEYS: token; ARGV: generation of the writer, state ('' = unchanged), ms. An older generation writes nothing.
 _KEEP = """local generation = redis.call('HGET', KEYS[1], 'generation')
 if generation and tonumber(generation) > tonumber(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then redis.call('HSET', KEYS[1], 'held', ARGV[2], 'generation', ARGV[1]) end
@@ -37,7 +37,7 @@ return 1"""
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What the store knows of a connection. `ended` after a bye; `pages`: the visits whose page it is on."""
+    """The stored state of a connection. `ended`: True after a `bye`; `pages`: the visits whose pages it is on."""
 
     connection: str
     worker: str
@@ -48,7 +48,7 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """`code` is one of resume_expired, resume_ended, resume_invalid."""
+    """A token was refused. `code`: resume_expired, resume_ended or resume_invalid."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -56,7 +56,7 @@ class Refused(Exception):
 
 
 class TooManyGuessesError(Refused):
-    """So many wrong tokens came from there that no other is looked at for now."""
+    """The address sent too many wrong tokens, so that its tokens are not checked for now."""
 
     def __init__(self) -> None:
         super().__init__("resume_invalid")
@@ -73,7 +73,7 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return a fresh token for a connection, and its first generation. Raises `Unavailable`."""
+        """Return a new token for a connection, and its first generation. Raises `Unavailable`."""
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
         origin = Origin(_key(actor.organisation, token), 1)
@@ -82,11 +82,11 @@ class Tokens:
 
     @staticmethod
     def key(organisation: str, token: str) -> str:
-        """Return the key of the `Origin` that a token stands for, genuine or not."""
+        """Return the key of the token's `Origin`, also for a forged token."""
         return _key(organisation, token)
 
     async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
-        """Return the connection that a token belongs to, as it was held, and its next generation, held by this worker.
+        """Return the token's connection as stored, and its next generation, now held by this worker.
 
         Raises `Refused`, `Unavailable`.
         """
@@ -102,7 +102,7 @@ class Tokens:
             raise Refused("resume_invalid")
         if held.ended:
             raise Refused("resume_ended")
-        # Where two sockets resume at once, the second finds the first here, and takes over from that one.
+        # If two sockets resume at once, the second finds the first one's state and takes the connection over from it.
         mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
         async with answering():
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])
@@ -111,31 +111,31 @@ class Tokens:
         return msgspec.msgpack.decode(answer[0], type=Held), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
-        """Return the worker that holds a connection, None where its token is over. Raises `Unavailable`."""
+        """Return the worker that holds a connection, None if its token has expired. Raises `Unavailable`."""
         async with answering():
             data = await self._store.redis.hget(origin.key, "held")
         return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
-        """Keep on which visits' pages a connection is, for the worker that may die with it.
+        """Store on which visits' pages a connection is; needed if this worker crashes.
 
-        Raises `Unavailable`, and `SupersededError` when the connection has been resumed since.
+        Raises `Unavailable`, and `SupersededError` if the connection has been resumed since.
         """
         held = Held(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
             raise SupersededError
 
     async def lost(self, origin: Origin) -> None:
-        """The socket is gone: the token lasts another minute. Raises `Unavailable`."""
+        """Record that the socket is lost: the token stays valid for one minute. Raises `Unavailable`."""
         await self._write(origin, None, LOST_MS)
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
-        """The client said bye. Raises `Unavailable`."""
+        """Record that the client sent `bye`. Raises `Unavailable`."""
         held = Held(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)
 
     async def _write(self, origin: Origin, held: Held | None, for_ms: int) -> bool:
-        """Write for one generation; return False, and write nothing, if the connection has a newer one."""
+        """Write the state for one generation; return False and write nothing if the connection has a newer one."""
         data = b"" if held is None else msgspec.msgpack.encode(held)
         async with answering():
             return bool(await self._keep(keys=[origin.key], args=[origin.generation, data, for_ms]))

@@ -1,6 +1,6 @@
-"""What is known of a store that does not answer, or refuses: the error, its reason, and the one log event about it.
+"""The error for a store that does not answer or refuses, with its reason, and the one log event about it.
 
-Knows redis-py's errors. Everything that speaks with the store maps them here, so that each reason has one name.
+Knows redis-py's errors. All code that uses the store maps them here, so that each reason has one name.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 EVERY_S = 60.0
-"""A reason is logged this often at most, by each worker."""
-FULL_DISK = "No space left on device"  # in the text of MISCONF, as errno's words
+"""Seconds in which each worker logs a reason at most once."""
+FULL_DISK = "No space left on device"  # part of the text of a MISCONF error, from errno
 
 log = structlog.get_logger()
 
 
 class Unavailable(Exception):
-    """The store did not answer in time, or refused. Unless it refused, it is not known whether a write took effect.
+    """The store did not answer in time, or refused. Unless it refused, a write may or may not have taken effect.
 
-    `reason` is the code of the store's answer ("OOM", "READONLY", "MISCONF", "NOPERM", …), "ENOSPC" if its disk is
-    full, or else the type of what went wrong. `refused`: the store answered.
+    `reason`: the code of the store's reply ("OOM", "READONLY", "MISCONF", "NOPERM", …), "ENOSPC" if its disk is full,
+    otherwise the class name of the error. `refused`: True if the store replied with an error.
     """
 
     def __init__(self, reason: str = "", *, refused: bool = False) -> None:
@@ -33,7 +33,7 @@ class Unavailable(Exception):
 
 
 def reason_of(problem: BaseException) -> str:
-    """Return the reason of one of redis-py's errors, or of any other."""
+    """Return the reason of an error of redis-py, or of any other error."""
     if isinstance(problem, Unavailable):
         return problem.reason
     if not isinstance(problem, RedisError):
@@ -41,19 +41,19 @@ def reason_of(problem: BaseException) -> str:
     text = str(problem)
     if FULL_DISK in text:
         return "ENOSPC"
-    # redis-py takes the codes that it knows out of the text, and keeps them beside it.
+    # redis-py removes the codes that it knows from the text and keeps them as an attribute.
     code = getattr(problem, "status_code", None) or text.partition(" ")[0]
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__
 
 
 class Told:
-    """Which reasons were logged when. `now_s` is monotonic."""
+    """When each reason was last logged. `now_s` is monotonic."""
 
     def __init__(self) -> None:
         self._until_s: dict[str, float] = {}
 
     def is_due(self, reason: str, now_s: float) -> bool:
-        """Return whether a reason is to be logged now; it counts as logged then."""
+        """Return True if the reason is to be logged now, and record that it is."""
         due = now_s >= self._until_s.get(reason, now_s)
         if due:
             self._until_s[reason] = now_s + EVERY_S
@@ -64,7 +64,7 @@ _told = Told()
 
 
 def tell(problem: BaseException) -> None:
-    """Log why the store cannot be used, once a minute for each reason."""
+    """Log why the store cannot be used; at most once a minute for each reason."""
     reason = reason_of(problem)
     if not _told.is_due(reason, time.monotonic()):
         return
@@ -76,7 +76,7 @@ def tell(problem: BaseException) -> None:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Turn every way in which the store does not answer, or refuses, into `Unavailable`, and log the reason."""
+    """Raise `Unavailable` for every error of the store inside the block, and log the reason."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as problem:
