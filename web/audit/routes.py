@@ -9,9 +9,8 @@ from aiohttp import web
 from web.audit.noting import Of, Row
 from web.identity import sessions
 from web.identity.accounts import pseudonym
-from web.identity.visitors import HALF
+from web.identity.visitors import HALF, booked_key
 from web.keys import DESK
-from web.pages.appointments.week import booked_key
 from web.pages.errors import read_form
 
 STAFF = "/{organisation}/staff"

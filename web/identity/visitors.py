@@ -187,3 +187,8 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
         event = Event("enrolled", now_ms, Person(account.id, account.name))
         committed = await service.store.commit(organisation, after, event, index_score=0)
     mirror.committed(committed)
+
+
+def booked_key(organisation: str) -> str:
+    """Under which name a session keeps the visit that this browser booked at an organisation."""
+    return f"booked:{organisation}"

@@ -14,11 +14,12 @@ from web.appointments.book import Full, TooMany
 from web.appointments.words import known_zone, when_words
 from web.identity import sessions
 from web.identity.sessions import Session
+from web.identity.visitors import booked_key
 from web.intake import information_form as patient_form
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, current, gettext
 from web.organisations.documents import Organisation
-from web.pages.appointments.week import booked_key, calendar_week
+from web.pages.appointments.week import calendar_week
 from web.pages.errors import PATIENT_BYTES, read_form
 from web.pages.patient.visit import form_context, organisation_of, today_anywhere
 from web.pages.rendering import page

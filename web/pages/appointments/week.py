@@ -13,13 +13,9 @@ from web.appointments.slots import WEEK, bookable_days, midnight_ms
 from web.appointments.week import week, week_of
 from web.appointments.words import when_words
 from web.identity import sessions
+from web.identity.visitors import booked_key
 from web.keys import DESK
 from web.organisations.documents import Organisation
-
-
-def booked_key(organisation: str) -> str:
-    """Under which name a session keeps the visit that this browser booked at an organisation."""
-    return f"booked:{organisation}"
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
