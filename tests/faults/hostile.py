@@ -28,8 +28,8 @@ from tests.signalling.protocol.test_protocol import EXAMPLES
 from web.api.operations import OPERATIONS
 from web.intake import information_form as patient_form
 from web.languages import i18n
-from web.pages.errors import PATIENT_BYTES
 from web.requests import forms, security
+from web.requests.fields import PATIENT_BYTES
 
 FRAME_BYTES = 65_536
 DATAGRAM_BYTES = 1500

@@ -11,7 +11,7 @@ from web.identity import sessions
 from web.identity.accounts import pseudonym
 from web.identity.visitors import HALF, booked_key
 from web.keys import DESK
-from web.pages.errors import read_form
+from web.requests.fields import read_form
 
 STAFF = "/{organisation}/staff"
 SETUP = f"{STAFF}/setup"

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import structlog
 from aiohttp import web
-from multidict import MultiDict, MultiDictProxy
 from redis.exceptions import RedisError
 
 from signalling.store.unavailable import Unavailable, tell
 from web.identity.visitors import NotForYou, account_of
-from web.keys import ACCOUNTS, SESSIONS, SIGNED_IN
+from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
 from web.pages.rendering import error_page
 from web.requests import own_forms
+from web.requests.fields import LARGEST_BYTES, PATIENT_BYTES
 from web.requests.forms import MULTIPART, URLENCODED, read_posted
 from web.requests.security import Busy
 
@@ -25,13 +25,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("web.errors")
 
 RETRY_S = 5
-SMALL_BYTES = 8 * 1024
-"""A form of somebody who is not signed in: an email address and a password, with every letter escaped."""
-PATIENT_BYTES = 24 * 1024
-"""Patient information: 1,500 characters in all, of up to twelve bytes each as browsers escape them."""
-STAFF_BYTES = 64 * 1024
-LARGEST_BYTES = 1024 * 1024
-"""The set-up's."""
 
 
 class Words(NamedTuple):
@@ -126,20 +119,6 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _page(request, 500, INTERNAL)
 
 
-async def read_fields(request: web.Request, most: int = SMALL_BYTES) -> MultiDictProxy[str]:
-    """The fields of a posted form, names that repeat included; no file. Raises HTTP 400, 408, 413 or 415.
-
-    At most `most` bytes from anybody; from who was found to be signed in already, as much as any form of staff needs.
-    """
-    bound = max(most, STAFF_BYTES) if SIGNED_IN in request else most
-    fields = (await read_posted(request, bound, URLENCODED)).fields
-    if own_forms.FIELD not in fields:
-        return fields
-    return MultiDictProxy(
-        MultiDict((name, value) for name, value in fields.items() if name != own_forms.FIELD)
-    )
-
-
 async def is_own_form(request: web.Request) -> bool:
     """Whether a form proves by its token to be of a page that this browser has from here. Raises as `read_fields`.
 
@@ -152,11 +131,6 @@ async def is_own_form(request: web.Request) -> bool:
     bound = PATIENT_BYTES if account is None else LARGEST_BYTES
     posted = await read_posted(request, bound, URLENCODED, MULTIPART)
     return own_forms.is_right(request, posted.fields.get(own_forms.FIELD, ""))
-
-
-async def read_form(request: web.Request, most: int = SMALL_BYTES) -> dict[str, str]:
-    """The fields of a posted form, the first of each name; else as `read_fields`."""
-    return dict(reversed(list((await read_fields(request, most)).items())))
 
 
 def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:

@@ -12,9 +12,9 @@ from aiohttp.test_utils import make_mocked_request
 
 from tests.web.site import ADMIN, FORM, OSEI, Site
 from web.keys import API_KEYS, REDIS
-from web.pages.errors import SMALL_BYTES
 from web.programs.keys import SCOPES
 from web.requests import forms
+from web.requests.fields import SMALL_BYTES
 
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 URLENCODED, MULTIPART, JSON = (

@@ -20,9 +20,9 @@ from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, current, gettext
 from web.organisations.documents import Organisation
 from web.pages.appointments.week import calendar_week
-from web.pages.errors import PATIENT_BYTES, read_form
 from web.pages.patient.visit import form_context, organisation_of, today_anywhere
 from web.pages.rendering import page
+from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import Blocked, neighbourhood, remote_of
 
 TAKEN = N_("Somebody else has just taken this time. Please choose another.")

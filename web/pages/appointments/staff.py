@@ -19,10 +19,11 @@ from web.languages.i18n import N_, date_words, gettext
 from web.organisations.documents import LANGUAGES, Organisation, spans_on
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
-from web.pages.errors import not_found, read_form
+from web.pages.errors import not_found
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
+from web.requests.fields import read_form
 
 VIEWS = {"day": 1, "week": WEEK}
 TOO_LATE = N_("That cannot be done any more: its time has come, or it is cancelled already.")

@@ -23,9 +23,10 @@ from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisation
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
-from web.pages.errors import not_found, read_form
+from web.pages.errors import not_found
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
+from web.requests.fields import read_form
 from web.requests.security import Blocked
 
 TOO_LATE = N_("That cannot be done any more. This is how your visit stands now.")

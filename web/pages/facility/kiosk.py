@@ -24,9 +24,10 @@ from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
 from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility
-from web.pages.errors import PATIENT_BYTES, not_found, read_form
+from web.pages.errors import not_found
 from web.pages.patient.visit import form_context, meet_now, organisation_of, today_anywhere, visit_id_of
 from web.pages.rendering import page
+from web.requests.fields import PATIENT_BYTES, read_form
 
 SHOWN_MS = 3_600_000
 """How long a patient who is done with stays on the list."""

@@ -32,8 +32,9 @@ from web.languages.i18n import (
 )
 from web.organisations.documents import LANGUAGES, Organisation, is_open, opens_next
 from web.pages.appointments.week import booked_here, calendar_week
-from web.pages.errors import PATIENT_BYTES, UnknownOrganisation, not_found, read_form
+from web.pages.errors import UnknownOrganisation, not_found
 from web.pages.rendering import error_page, live, page
+from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import SAFE_METHODS, Blocked
 
 FORM_AGE_S = 24 * 3600

@@ -14,9 +14,10 @@ from web.identity.visitors import enrol, let_in
 from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
 from web.organisations.documents import Organisation
-from web.pages.errors import not_found, read_form
+from web.pages.errors import not_found
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
+from web.requests.fields import read_form
 
 INVITATION = "invitation"
 

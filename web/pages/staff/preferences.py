@@ -14,11 +14,12 @@ from web.identity.visitors import require, sign_in
 from web.keys import ACCOUNTS
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S, read_form
+from web.pages.errors import RETRY_S
 from web.pages.patient.visit import organisation_of
 from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
+from web.requests.fields import read_form
 from web.requests.security import Blocked, Busy
 
 PATH = "/{organisation}/staff/preferences"

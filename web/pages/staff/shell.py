@@ -16,9 +16,10 @@ from web.identity.visitors import account_of, enrol, let_in, off_call, require, 
 from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S, not_found, read_form
+from web.pages.errors import RETRY_S, not_found
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import live, page
+from web.requests.fields import read_form
 from web.requests.security import (
     ACCOUNT,
     SIGN_IN,

@@ -15,10 +15,11 @@ from web.identity.visitors import half_in, sign_in
 from web.keys import ACCOUNTS, SECOND_FACTORS, SERVICE, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S, read_form
+from web.pages.errors import RETRY_S
 from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.staff.shell import BUSY, sign_in_again
+from web.requests.fields import read_form
 from web.requests.security import SIGN_IN, Blocked, Busy, Rule, neighbourhood, remote_of
 
 PATH = "/{organisation}/staff/sign-in/code"
