@@ -40,8 +40,9 @@ from web.keys import (
     SUPERVISOR,
     WORKER,
 )
+from web.organisations.by_path import organisation_of
 from web.pages.patient.guest import guest
-from web.pages.patient.visit import organisation_of, patient
+from web.pages.patient.visit import patient
 from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.server.data_key import data_key, key_id
 from web.server.media_relay import Relay as MediaPort

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from signalling.protocol import asyncapi
 from web.keys import SETTINGS
-from web.pages.patient.visit import organisation_of
+from web.organisations.by_path import organisation_of
 from web.requests.security import origin_of
 
 

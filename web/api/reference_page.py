@@ -10,7 +10,7 @@ from aiohttp import web
 from web.api import problems
 from web.api.openapi import document
 from web.languages.i18n import gettext as _
-from web.pages.patient.visit import organisation_of
+from web.organisations.by_path import organisation_of
 from web.pages.rendering import page
 from web.programs.keys import PER_WINDOW, SCOPES
 from web.requests.security import host_of

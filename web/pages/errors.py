@@ -15,6 +15,7 @@ from signalling.store.unavailable import Unavailable, tell
 from web.identity.visitors import NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
+from web.organisations.by_path import UnknownOrganisation
 from web.pages.rendering import error_page
 from web.requests import own_forms
 from web.requests.fields import LARGEST_BYTES, PATIENT_BYTES
@@ -51,10 +52,6 @@ UNAVAILABLE_FORM = Words(
 INTERNAL = Words(
     N_("Something went wrong"), N_("The mistake is ours, and we have a note of it. Please try again.")
 )
-
-
-class UnknownOrganisation(web.HTTPNotFound):
-    """The path names an organisation that is not here."""
 
 
 WORDS: dict[int | type[web.HTTPException], Words] = {

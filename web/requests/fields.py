@@ -12,15 +12,9 @@ from web.requests.forms import URLENCODED, read_posted
 
 SMALL_BYTES = 8 * 1024
 """A form of somebody who is not signed in: an email address and a password, with every letter escaped."""
-
-
 PATIENT_BYTES = 24 * 1024
 """Patient information: 1,500 characters in all, of up to twelve bytes each as browsers escape them."""
-
-
 STAFF_BYTES = 64 * 1024
-
-
 LARGEST_BYTES = 1024 * 1024
 """The set-up's."""
 

@@ -16,11 +16,11 @@ from web.identity.accounts import Account
 from web.identity.visitors import require
 from web.keys import DESK
 from web.languages.i18n import N_, date_words, gettext
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import LANGUAGES, Organisation, spans_on
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 from web.requests.fields import read_form

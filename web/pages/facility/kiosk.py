@@ -22,10 +22,11 @@ from web.intake import information_form as patient_form
 from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility
 from web.pages.errors import not_found
-from web.pages.patient.visit import form_context, meet_now, organisation_of, today_anywhere, visit_id_of
+from web.pages.patient.visit import form_context, meet_now, today_anywhere, visit_id_of
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 

@@ -18,8 +18,8 @@ from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
 from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
+from web.organisations.by_path import organisation_of
 from web.pages.errors import not_found
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 
 FOR_MS = 24 * 3_600_000

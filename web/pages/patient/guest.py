@@ -15,8 +15,8 @@ from web.identity.throttle import Door, guess
 from web.identity.visitors import guest_key, guest_of
 from web.keys import SERVICE
 from web.languages.i18n import N_, gettext
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import error_page, live, page
 
 RELATIONS = {

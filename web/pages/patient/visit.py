@@ -21,18 +21,18 @@ from signalling.visit.rules import Refusal
 from web.identity import sessions
 from web.identity.visitors import visit_key, visit_of
 from web.intake import information_form as patient_form
-from web.keys import OPENINGS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS
+from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
     N_,
     current,
     day_names,
     gettext,
-    organisation_language,
     time_words,
 )
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import LANGUAGES, Organisation, is_open, opens_next
 from web.pages.appointments.week import booked_here, calendar_week
-from web.pages.errors import UnknownOrganisation, not_found
+from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page
 from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import SAFE_METHODS, Blocked
@@ -43,16 +43,6 @@ MANY = N_(
     "Send this form again in {minutes} min: what you wrote is kept."
 )
 log = structlog.get_logger("web.public")
-
-
-async def organisation_of(request: web.Request) -> Organisation:
-    """The organisation that the path names. Raises HTTP 404, as a page that helps."""
-    found = await request.app[ORGANISATIONS].get(request.match_info["organisation"])
-    if found is None:
-        raise UnknownOrganisation
-    request[ORGANISATION] = found
-    organisation_language(request, found.languages)
-    return found
 
 
 async def start(request: web.Request) -> web.Response:

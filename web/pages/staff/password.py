@@ -13,9 +13,9 @@ from web.identity.throttle import Door, guess
 from web.identity.visitors import enrol, let_in
 from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.pages.errors import not_found
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.requests.fields import read_form
 

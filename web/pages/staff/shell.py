@@ -15,9 +15,9 @@ from web.identity.accounts import Account, pseudonym
 from web.identity.visitors import account_of, enrol, let_in, off_call, require, sign_out
 from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S, not_found
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import live, page
 from web.requests.fields import read_form
 from web.requests.security import (

@@ -19,9 +19,9 @@ from web.identity.second_factor import turn_off
 from web.identity.visitors import owes_second_factor, sign_in, signed_in
 from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
+from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.pages.errors import RETRY_S
-from web.pages.patient.visit import organisation_of
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 from web.pages.staff.shell import BLOCKED, whose_password
