@@ -25,7 +25,16 @@ from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import CHANNEL, Changed
 from web.identity.throttle import Door, guess
-from web.identity.visitors import StaffActor, account_of, guest_of, off_call, owes_second_factor, visit_of
+from web.identity.visitors import (
+    StaffActor,
+    account_of,
+    guest,
+    guest_of,
+    off_call,
+    owes_second_factor,
+    patient,
+    visit_of,
+)
 from web.keys import (
     ACCOUNTS,
     AUDIT_TRAIL,
@@ -41,8 +50,6 @@ from web.keys import (
     WORKER,
 )
 from web.organisations.by_path import organisation_of
-from web.pages.patient.guest import guest
-from web.pages.patient.visit import patient
 from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.server.data_key import data_key, key_id
 from web.server.media_relay import Relay as MediaPort

@@ -13,10 +13,10 @@ from signalling.visit.record import Actor, Role
 from signalling.visit.rules import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
+from web.identity.visitors import patient
 from web.keys import AUDIT_TRAIL, ORGANISATIONS, SERVICE, SETTINGS
 from web.mail import outbox
 from web.mail.carriers import Files
-from web.pages.patient.visit import patient
 from web.retention import DAY_MS, Retention
 
 

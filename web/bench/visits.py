@@ -23,9 +23,8 @@ from signalling.visit.rules import decide, next_deadline_ms
 from web.bench.peers import Seat
 from web.config import Settings
 from web.identity import sessions
-from web.identity.visitors import visit_key
+from web.identity.visitors import patient, visit_key
 from web.organisations import demo
-from web.pages.patient.visit import patient
 from web.server.data_key import data_key, key_id
 
 AT_ONCE = 32

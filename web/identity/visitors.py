@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from signalling.service import Service
-from signalling.visit.record import Actor, Person, Role, Staff
+from signalling.visit.record import Actor, Person, Role, Staff, Visit
 from signalling.visit.rules import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
@@ -192,3 +192,18 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
 def booked_key(organisation: str) -> str:
     """Under which name a session keeps the visit that this browser booked at an organisation."""
     return f"booked:{organisation}"
+
+
+def patient(organisation: str, visit_id: str, name: str) -> Actor:
+    """The patient of a visit, as signalling knows them."""
+    return Actor(
+        organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
+    )
+
+
+def guest(visit: Visit, key: str) -> Actor | None:
+    """A guest as signalling knows them; None where the visit has no such party (any more)."""
+    party = visit.parties.get(key)
+    if party is None or party.relation is None:
+        return None
+    return Actor(organisation=visit.organisation, id=key, name=party.name, role=Role.GUEST, visit=visit.id)

@@ -58,7 +58,7 @@ async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from signalling.visit.commands import Withdraw
-    from web.pages.patient.visit import patient
+    from web.identity.visitors import patient
 
     ana, path, first = await at_their_time(site, monkeypatch)
     await ana.post(f"{path}/check-in")

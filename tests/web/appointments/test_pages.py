@@ -272,7 +272,7 @@ async def test_the_pages_of_booked_visits_and_reports_are_accessible(
     someone = site.person()
     await someone.ask_for_a_visit()
     from signalling.visit.commands import Withdraw
-    from web.pages.patient.visit import patient
+    from web.identity.visitors import patient
 
     (visit,) = (await site.app[SERVICE].mirrors.get("demo")).visits.values()
     await site.app[SERVICE].command(patient("demo", visit.id, "Ana Ruiz"), visit.id, Withdraw())

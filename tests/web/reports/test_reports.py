@@ -10,8 +10,8 @@ from signalling.service import Accepted
 from signalling.visit.commands import Claim, End, Withdraw
 from signalling.visit.record import Actor, Role
 from tests.web.site import ADMIN, FORM, OSEI, Site
+from web.identity.visitors import patient
 from web.keys import SERVICE
-from web.pages.patient.visit import patient
 
 REPORTS = "/demo/staff/reports"
 

@@ -16,8 +16,8 @@ from signalling.store.redis_connection import LineRedis
 from signalling.visit import commands as c
 from tests.web.site import Site, settings_for
 from tests.web.test_retention import retention_of
+from web.identity.visitors import patient
 from web.keys import SERVICE
-from web.pages.patient.visit import patient
 from web.retention import DAY_MS
 from web.server import data_key as secret
 from web.server import store_rewriting as rewriting

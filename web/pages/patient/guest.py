@@ -9,10 +9,9 @@ import structlog
 from aiohttp import web
 
 from signalling.store.guest_links import Invites
-from signalling.visit.record import Actor, Role, Visit
 from web.identity import sessions
 from web.identity.throttle import Door, guess
-from web.identity.visitors import guest_key, guest_of
+from web.identity.visitors import guest, guest_key, guest_of
 from web.keys import SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
@@ -26,14 +25,6 @@ RELATIONS = {
     "trainee": N_("trainee"),
 }
 log = structlog.get_logger("web.guest")
-
-
-def guest(visit: Visit, key: str) -> Actor | None:
-    """A guest as signalling knows them; None where the visit has no such party (any more)."""
-    party = visit.parties.get(key)
-    if party is None or party.relation is None:
-        return None
-    return Actor(organisation=visit.organisation, id=key, name=party.name, role=Role.GUEST, visit=visit.id)
 
 
 async def join_page(request: web.Request) -> web.Response:

@@ -16,10 +16,10 @@ from aiohttp import web
 
 from signalling.service import Service, new_id
 from signalling.visit import waiting
-from signalling.visit.record import Actor, PatientInformation, Role, Visit
+from signalling.visit.record import PatientInformation, Visit
 from signalling.visit.rules import Refusal
 from web.identity import sessions
-from web.identity.visitors import visit_key, visit_of
+from web.identity.visitors import patient, visit_key, visit_of
 from web.intake import information_form as patient_form
 from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
@@ -215,13 +215,6 @@ async def open_visit(request: web.Request, organisation: Organisation) -> Visit 
     visit_id = visit_of(await sessions.get(request), organisation.id)
     visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
     return visit if visit is not None and visit.is_open else None
-
-
-def patient(organisation: str, visit_id: str, name: str) -> Actor:
-    """The patient of a visit, as signalling knows them."""
-    return Actor(
-        organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
-    )
 
 
 def today_anywhere() -> date:
