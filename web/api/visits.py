@@ -19,9 +19,9 @@ from signalling.visit.rules import Refusal
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.intake import information_form as patient_form
+from web.intake.information_form import today_anywhere
 from web.keys import PATIENT_LINKS, REDIS, SETTINGS
 from web.organisations.documents import is_open
-from web.pages.patient.visit import today_anywhere
 from web.programs import types as t
 from web.programs import views
 from web.programs.scopes import Scope

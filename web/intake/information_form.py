@@ -7,11 +7,13 @@ Pure: today's date is an argument. Knows the organisation's languages and no pag
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from signalling.visit.record import PatientInformation
-from web.languages.i18n import gettext
+from web.languages.i18n import (
+    gettext,
+)
 from web.requests.unicode import normalized
 
 STATES: Mapping[str, str] = {
@@ -159,3 +161,8 @@ def _phone(text: str) -> str | None:
 
 def _email(text: str) -> str | None:
     return None if EMAIL.fullmatch(text) else gettext("Write an email address such as ana@example.org.")
+
+
+def today_anywhere() -> date:
+    """The latest date that it is anywhere: where the patient is it may be tomorrow already."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date()

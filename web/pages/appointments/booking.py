@@ -16,12 +16,13 @@ from web.identity import sessions
 from web.identity.sessions import Session
 from web.identity.visitors import booked_key
 from web.intake import information_form as patient_form
+from web.intake.information_form import today_anywhere
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, current, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.pages.appointments.week import calendar_week
-from web.pages.patient.visit import form_context, today_anywhere
+from web.pages.patient.visit import form_context
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 from web.requests.security import Blocked, neighbourhood, remote_of

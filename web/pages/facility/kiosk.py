@@ -19,6 +19,7 @@ from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
 from web.intake import information_form as patient_form
+from web.intake.information_form import today_anywhere
 from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
@@ -26,7 +27,7 @@ from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility
 from web.pages.errors import not_found
-from web.pages.patient.visit import form_context, meet_now, today_anywhere, visit_id_of
+from web.pages.patient.visit import form_context, meet_now, visit_id_of
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 

@@ -7,7 +7,7 @@ hold, in `patient_form`. The entry of the setup guide, where the wait begins, is
 import base64
 import hashlib
 import secrets
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from signalling.visit.rules import Refusal
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key, visit_of
 from web.intake import information_form as patient_form
+from web.intake.information_form import today_anywhere
 from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
     N_,
@@ -215,11 +216,6 @@ async def open_visit(request: web.Request, organisation: Organisation) -> Visit 
     visit_id = visit_of(await sessions.get(request), organisation.id)
     visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
     return visit if visit is not None and visit.is_open else None
-
-
-def today_anywhere() -> date:
-    """The latest date that it is anywhere: where the patient is it may be tomorrow already."""
-    return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 
 def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
