@@ -25,10 +25,9 @@ from web.audit.noting import noted
 from web.keys import API_KEYS, AUDIT_TRAIL, SETTINGS
 from web.organisations.by_path import UnknownOrganisation, organisation_of
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S
 from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, Count
 from web.requests.forms import check_encoding, read_body
-from web.requests.security import neighbourhood, remote_of
+from web.requests.security import RETRY_S, neighbourhood, remote_of
 
 BODY_BYTES = 64 * 1024
 BASE = "/{organisation}/api/v1"

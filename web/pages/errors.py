@@ -20,12 +20,10 @@ from web.pages.rendering import error_page
 from web.requests import own_forms
 from web.requests.fields import LARGEST_BYTES, PATIENT_BYTES
 from web.requests.forms import MULTIPART, URLENCODED, read_posted
-from web.requests.security import Busy
+from web.requests.security import RETRY_S, Busy
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("web.errors")
-
-RETRY_S = 5
 
 
 class Words(NamedTuple):

@@ -23,6 +23,8 @@ log = structlog.get_logger("web.security")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+RETRY_S = 5
+"""After so long whoever could not be served is asked to try again (Retry-After)."""
 
 POLICY: Mapping[str, str] = {
     "default-src": "'none'",

@@ -15,12 +15,11 @@ from web.keys import ACCOUNTS
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S
 from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.requests.fields import read_form
-from web.requests.security import Blocked, Busy
+from web.requests.security import RETRY_S, Blocked, Busy
 
 PATH = "/{organisation}/staff/preferences"
 PASSWORD = PATH + "/password"

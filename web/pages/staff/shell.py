@@ -17,11 +17,12 @@ from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S, not_found
+from web.pages.errors import not_found
 from web.pages.rendering import live, page
 from web.requests.fields import read_form
 from web.requests.security import (
     ACCOUNT,
+    RETRY_S,
     SIGN_IN,
     Blocked,
     Busy,

@@ -16,11 +16,10 @@ from web.keys import ACCOUNTS, SECOND_FACTORS, SERVICE, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S
 from web.pages.rendering import page
 from web.pages.staff.shell import BUSY, sign_in_again
 from web.requests.fields import read_form
-from web.requests.security import SIGN_IN, Blocked, Busy, Rule, neighbourhood, remote_of
+from web.requests.security import RETRY_S, SIGN_IN, Blocked, Busy, Rule, neighbourhood, remote_of
 
 PATH = "/{organisation}/staff/sign-in/code"
 CODE = Rule("code")

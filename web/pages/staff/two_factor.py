@@ -21,13 +21,12 @@ from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
-from web.pages.errors import RETRY_S
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.pages.staff.sign_in_code import NOT_NOW, blocked_words, right_code
 from web.requests.fields import read_form
-from web.requests.security import Blocked, Busy
+from web.requests.security import RETRY_S, Blocked, Busy
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"
