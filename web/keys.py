@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from web.identity.accounts import Account, Accounts
     from web.identity.second_factor import SecondFactors
     from web.identity.sessions import Storage
+    from web.intake.patient_links import PatientLinks
     from web.intake.visit_limit import Openings
     from web.jobs import Handler
     from web.mail.post import Post
     from web.organisations.documents import Organisation, Organisations
     from web.organisations.facilities import Facilities
-    from web.pages.patient.entry_links import PatientLinks
     from web.programs.keys import ApiKeys
     from web.programs.webhooks import Known, Webhooks
     from web.requests.security import Throttle

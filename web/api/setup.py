@@ -8,6 +8,7 @@ from signalling.store.encryption import Seal
 from web.api import reference_page as reading
 from web.api.dispatch import routes
 from web.config import Settings
+from web.intake.patient_links import PatientLinks
 from web.keys import (
     API_KEYS,
     CONSEQUENCES,
@@ -22,7 +23,6 @@ from web.keys import (
 from web.organisations.facilities import Facilities
 from web.pages.facility import kiosk
 from web.pages.patient import entry_links as links
-from web.pages.patient.entry_links import PatientLinks
 from web.pages.setup import facilities as facilities_desk
 from web.pages.setup import programs as keys_desk
 from web.programs import delivery

@@ -1,17 +1,11 @@
-"""A patient's one-time link: a secret that puts one visit into one browser, once, for a day.
+"""The pages of a patient's one-time link.
 
 GET shows a page with one button, so that what previews a link in a mail does not use it up; POST redeems it.
 Replayed, expired and forged links look alike.
 """
 
-import hashlib
-import secrets
-from typing import Any, NamedTuple
-
 from aiohttp import web
-from redis.asyncio import Redis
 
-from signalling.store.records import Keys, answering
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import Door, guess
@@ -21,48 +15,6 @@ from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
 from web.pages.errors import not_found
 from web.pages.rendering import page
-
-FOR_MS = 24 * 3_600_000
-USED = b""
-"""What is kept of a link that was redeemed, until it would have expired: who tries it again guesses at nothing."""
-
-
-class Made(NamedTuple):
-    """A link's token, and how long it opens."""
-
-    token: str
-    for_ms: int
-
-
-class PatientLinks:
-    """Issues and redeems. All methods raise `Unavailable` where the store does not answer."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
-
-    async def issue(self, organisation: str, visit_id: str) -> Made:
-        """Return a fresh link to a visit."""
-        token = secrets.token_urlsafe(24)
-        async with answering():
-            await self._redis.set(_key(organisation, token), visit_id, px=FOR_MS)
-        return Made(token, FOR_MS)
-
-    async def peek(self, organisation: str, token: str) -> str | None:
-        """Return the id of the visit that a link opens, and leave it; None where it opens nothing (any more)."""
-        async with answering():
-            found = await self._redis.get(_key(organisation, token))
-        return found.decode() if found else None
-
-    async def was_used(self, organisation: str, token: str) -> bool:
-        """Return whether the link was genuine, and is used up."""
-        async with answering():
-            return bool(await self._redis.get(_key(organisation, token)) == USED)
-
-    async def redeem(self, organisation: str, token: str) -> str | None:
-        """Return the id of the visit that a link opens, and void it. Of two who redeem at once, one wins."""
-        async with answering():
-            found = await self._redis.set(_key(organisation, token), USED, xx=True, get=True, keepttl=True)
-        return found.decode() if found else None
 
 
 async def enter_page(request: web.Request) -> web.Response:
@@ -105,7 +57,3 @@ def _used_up(request: web.Request) -> web.Response:
         (_("Start page"), f"/{organisation}"),
     ]
     return not_found(request, _("This link does not open a visit any more"), text, links)
-
-
-def _key(organisation: str, token: str) -> str:
-    return Keys(organisation).record("patient-link", hashlib.sha256(token.encode()).hexdigest())
