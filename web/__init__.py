@@ -1,1 +1,1 @@
-"""Pages, sign-in, REST, set-up and the command line; here signalling and media are tied together."""
+"""Pages, sign-in, REST API, set-up and command line. This package connects signalling and media."""

@@ -1,7 +1,7 @@
-"""The composition root: one worker's app, made of the pages, the signalling and the media.
+"""The composition root: builds one worker's app from the pages, the signalling and the media.
 
-Knows in which order things are opened and closed, and which path goes where. Everything else it only ties together: no
-rule of a visit, no sentence of a page.
+Knows the order in which parts are opened and closed, and which handler serves which path. Contains no rule of a visit
+and no text of a page.
 """
 
 import asyncio
@@ -91,7 +91,9 @@ ROUTES = (
 
 
 def create_app(settings: Settings) -> web.Application:
-    """One worker's app. Starting it raises ConfigError or a RedisError where it cannot work as it was told to."""
+    """Return the app of one worker. Starting it raises ConfigError or a RedisError if it cannot work with these
+    settings.
+    """
     secret.make_data_key(Path(settings.data.folder))
     redis = connect(settings)
     storage = sessions.storage(redis, settings)

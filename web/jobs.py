@@ -1,7 +1,7 @@
-"""Who does the jobs: a runner in every worker, which hands each one that is due to the handler of its kind.
+"""Runs jobs: a runner in every worker passes each job that is due to the handler of its kind.
 
-Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and whoever else comes
-register a handler (`app[HANDLERS]`), and what a visit's events bring about (`app[CONSEQUENCES]`).
+Knows when a job is tried again and when it is given up. Knows no kind of job: mail, webhooks and others register a
+handler in `app[HANDLERS]`, and in `app[CONSEQUENCES]` the jobs that follow from a visit's events.
 """
 
 import asyncio
@@ -25,25 +25,26 @@ from web.organisations.documents import Organisations
 from web.server.data_key import data_key, key_id
 
 Handler = Callable[[str, Taken], Awaitable[None]]
-"""Does an organisation's job. What it raises means: try again later; `Hopeless` means: never again."""
+"""Does a job of an organisation. If it raises `Hopeless`, the job is given up; after any other error it is tried
+again."""
 
 
 PERIOD_S = 1.0
 AT_ONCE = 8
-"""Jobs that one worker has in hand at most."""
+"""The most jobs that one worker runs at the same time."""
 EACH_S = 60.0
-"""A job takes no longer than this, and so less than its lease."""
+"""The most time that a job may take; shorter than its lease."""
 FINISH_S = 5.0
 
 log = structlog.get_logger("web.jobs")
 
 
 class Hopeless(Exception):
-    """Trying again would not help; the text is a constant of ours that may be logged."""
+    """The job cannot succeed, however often it is tried. The text is a constant of this code and may be logged."""
 
 
 class Runner:
-    """One worker's hands."""
+    """Takes the jobs that are due and runs them, in one worker."""
 
     def __init__(self, jobs: Jobs, organisations: Organisations, handlers: dict[str, Handler]) -> None:
         self._jobs = jobs
@@ -53,7 +54,7 @@ class Runner:
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
-        """Take and do jobs until cancelled."""
+        """Take and run jobs until cancelled."""
         while True:
             try:
                 await self._round()
@@ -67,7 +68,7 @@ class Runner:
         for organisation in await self._organisations.list():
             free = AT_ONCE - len(self._busy)
             if free <= 0:
-                return  # the end of one wakes us
+                return  # the next round begins when one of them ends
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
             except Unavailable:
@@ -133,7 +134,7 @@ class Runner:
         await self._jobs.later(organisation, taken, due_ms)
 
     async def close(self) -> None:
-        """Let what is in hand finish for a moment; what does not is due again when its lease is over."""
+        """Wait FINISH_S seconds for running jobs, then cancel them; these are due again when their leases end."""
         if self._busy:
             await asyncio.wait(self._busy, timeout=FINISH_S)
         for task in self._busy:
@@ -142,14 +143,14 @@ class Runner:
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Prepares the registries, so that others can register before the app starts."""
+    """Create the registries of handlers, so that others can register before the app starts."""
     key = data_key(Path(settings.data.folder))
     app[JOBS] = Jobs(app[REDIS], Seal({key_id(key): key}))
     app[HANDLERS], app[CONSEQUENCES] = {}, []
 
 
 def consequences(app: web.Application) -> service.Consequences:
-    """All that was registered, as one."""
+    """Return one function that returns the jobs of all registered consequences."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event
@@ -160,7 +161,7 @@ def consequences(app: web.Application) -> service.Consequences:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """A clean-up context, after that of signalling: the jobs are done as long as the app lives."""
+    """Run jobs as long as the app lives; a clean-up context that must come after that of signalling."""
     app[SERVICE].consequences = consequences(app)
     runner = Runner(app[JOBS], app[ORGANISATIONS], app[HANDLERS])
     app[SUPERVISOR].keep("web.jobs", runner.run)

@@ -1,6 +1,6 @@
-"""The keys of everything that an app or a request holds for its handlers, each with the type of what it holds.
+"""The keys of all objects that an app or a request holds for its handlers, with their types.
 
-The types are imported for the type checker only, so that every room can import this file.
+The types are imported for the type checker only, so that every package can import this file.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from web.requests.security import Throttle
     from web.server.processes import Worker as Process
 
-# The server and what it stands on
+# The server and what it needs
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings")
 WORKER: web.AppKey[Process] = web.AppKey("worker")
 """The process that serves the app; set when the app starts. An app of a test has none."""
@@ -44,7 +44,7 @@ REDIS: web.AppKey[Redis] = web.AppKey("redis")
 DRAINING: web.AppKey[asyncio.Event] = web.AppKey("draining")
 SUPERVISOR: web.AppKey[Supervisor] = web.AppKey("supervisor")
 LIVENESS: web.AppKey[Liveness] = web.AppKey("liveness")
-"""It writes a small key of this worker's four times a second, which tells whether the store takes writes."""
+"""Writes a small key of this worker four times a second, and so knows whether the store accepts writes."""
 BUILD: web.AppKey[str] = web.AppKey("build")
 """Changes with every version of the static files."""
 
@@ -64,7 +64,7 @@ SECOND_FACTORS: web.AppKey[SecondFactors] = web.AppKey("second factors")
 SESSIONS: web.AppKey[Storage] = web.AppKey("sessions")
 THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
 
-# Work that waits, and programs
+# Jobs, and programs
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")
 CONSEQUENCES: web.AppKey[list[Consequences]] = web.AppKey("consequences")

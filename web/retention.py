@@ -1,7 +1,7 @@
-"""Erasure: what is older than an organisation keeps it goes, with everything that was written about it.
+"""Erases visits, mails and audit entries that are older than an organisation keeps them, with all keys about them.
 
-Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. A runner in
-every worker looks once an hour; what another worker has erased already is simply not there. Knows no page.
+Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. Every worker
+looks once an hour; it finds nothing if another worker has erased already. Knows no page.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ log = structlog.get_logger("web.retention")
 
 
 class Retention:
-    """Erases for all organisations. All methods raise `Unavailable` where the store does not answer."""
+    """Erases for all organisations. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(
         self,
@@ -50,10 +50,10 @@ class Retention:
         self._audit_days = audit_days
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Erase what is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
-            with contextlib.suppress(Unavailable):  # the next hour comes
+            with contextlib.suppress(Unavailable):  # tried again in an hour
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
                 await self.erase_mails(self._service.store.clock_ms())
@@ -66,11 +66,11 @@ class Retention:
         except Unavailable:
             raise
         except Exception as error:
-            # One record that cannot be read must not keep what others have to erase.
+            # One record that cannot be read must not prevent the erasure of others.
             log.error("retention failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
-        """Lets go of the audit trail's entries that are kept no longer at this time; returns how many."""
+        """Erase the organisation's audit entries that are too old at this time; return their number."""
         gone = await self._trail.trim(organisation, now_ms - self._audit_days * DAY_MS)
         if gone:
             async with answering():
@@ -79,7 +79,7 @@ class Retention:
         return gone
 
     async def erase_mails(self, now_ms: int) -> int:
-        """Erases the mails in the data folder that are kept no longer at this time; returns how many."""
+        """Erase the mails in the data folder that are too old at this time; return their number."""
         before_ms = {}
         for organisation in await self._organisations.list():
             settings = await self._organisations.get(organisation)
@@ -91,7 +91,7 @@ class Retention:
         return erased
 
     async def erase(self, organisation: str, now_ms: int) -> int:
-        """Erases what the organisation keeps no longer at this time; returns how many visits, booked ones included."""
+        """Erase the visits that are too old at this time; return their number, booked visits included."""
         settings = await self._organisations.get(organisation)
         if settings is None:
             return 0
@@ -136,7 +136,7 @@ class Retention:
         return erased
 
     async def _events(self, organisation: str, before_ms: int) -> None:
-        """Takes old events, which hold records as they were, from the stream; it is in the order of time."""
+        """Delete old events, which hold copies of records, from the stream; the stream is ordered by time."""
         stream = Keys(organisation).stream
         while True:
             found = await self._redis.xrange(stream, count=AT_ONCE)
@@ -148,7 +148,7 @@ class Retention:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """A clean-up context, after that of signalling: erases as long as the app lives."""
+    """Erase as long as the app lives; a clean-up context that must come after that of signalling."""
     settings = app[SETTINGS]
     kept = Retention(
         app[REDIS],

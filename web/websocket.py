@@ -1,7 +1,8 @@
-"""The WebSocket's door: who may come in, as whom, and when they must leave.
+"""Decides who may open a WebSocket, in which role, and when the server closes it.
 
-Knows Origin, cookies and sign-ins; what is said on a socket is signalling's. Signalling and the relay are opened here,
-and drained when the server stops. A watch closes the sockets of sign-ins that ended, whether or not anybody said so.
+Knows Origin, cookies and sign-ins; the messages belong to signalling. Opens signalling and the relay of this worker,
+and drains them when the server stops. `Watch` closes the sockets of sign-ins that have ended, even if no message said
+so.
 """
 
 import asyncio
@@ -57,21 +58,22 @@ from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
 WATCH_S = 5.0
-AT_ONCE = 100  # sign-ins that are asked about in one question to the store
+AT_ONCE = 100  # sign-ins in one request to the store
 log = structlog.get_logger("web.sockets")
 
 
 async def socket(request: web.Request) -> web.StreamResponse:
-    """GET /{organisation}/ws: 403 to foreign pages, before the upgrade; then signalling/protocol/PROTOCOL.md."""
+    """GET /{organisation}/ws: answer 403 to other sites before the upgrade; serve signalling/protocol/PROTOCOL.md."""
     return await serve(request, request.app[SIGNALLING], _authenticate, _admit, _guessed)
 
 
 @web.middleware
 def straight(request: web.Request, handler: Handler) -> Awaitable[web.StreamResponse]:
-    """A middleware that takes sockets past all others: those serve pages, and each would wait as long as a socket does.
+    """Pass WebSockets to their handler without the other middlewares, which serve pages only.
 
-    That is five coroutines that every quiet socket keeps: 3 KB. It belongs outermost. Answers HTTP 400 to a request
-    whose headers are not UTF-8: what is made of them could not be written anywhere.
+    Each other middleware would keep a coroutine as long as a socket is open: five coroutines, 3 KB per quiet socket.
+    This middleware must be the outermost. Answers HTTP 400 to a request whose headers are not UTF-8, as text made of
+    them could not be written anywhere.
     """
     if not _is_utf_8(request.raw_headers):
         raise web.HTTPBadRequest
@@ -105,13 +107,13 @@ async def _admit(request: web.Request) -> str:
 async def _guessed(request: web.Request) -> None:
     try:
         async with answering(), guess(request, request.match_info["organisation"], Door.RESUME):
-            pass  # not said to have succeeded: it counts
+            pass  # `succeeded` is not called, so the guess counts as wrong
     except (web.HTTPTooManyRequests, Busy):
         raise TooManyGuessesError from None
 
 
 async def _authenticate(request: web.Request, role: str) -> Actor | None:
-    """Who this browser is in that role, as it stands now: a socket may have been opened before the sign-in."""
+    """Return the actor of this browser in that role, read now: the socket may have been opened before the sign-in."""
     async with answering():
         session = await request.app[SESSIONS].look(request)
         return await IDENTIFIED[role](request.app, session, request.match_info["organisation"])
@@ -146,7 +148,7 @@ async def _guest(app: web.Application, session: sessions.Session, organisation: 
         return None
     visit = await app[SERVICE].visit_now(
         organisation, found[0]
-    )  # they may have come faster than the invitation
+    )  # the guest may arrive before the mirror has received the invitation
     return None if visit is None else guest(visit, found[1])
 
 
@@ -154,7 +156,7 @@ IDENTIFIED = {"staff": _staff, "patient": _patient, "guest": _guest}
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:
-    """Opens the relay and this worker's signalling; drains and closes them at the end."""
+    """Open the relay and this worker's signalling; drain and close them at the end."""
     settings, process = app[SETTINGS], app.get(WORKER)
     index = process.index if process is not None else 0
     key = data_key(Path(settings.data.folder))
@@ -195,26 +197,28 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
 
 
 def _sockets(app: web.Application) -> int:
-    """How many sockets this worker holds; NONE when it stops."""
+    """Return how many sockets this worker holds; NONE if it stops."""
     return NONE if app[DRAINING].is_set() else len(app[SIGNALLING].connections)
 
 
 async def drain(app: web.Application) -> None:
-    """The server stops: no new people, and those who are here move to other workers."""
+    """Accept no new sockets and move the open ones to other workers, as the server stops."""
     app[DRAINING].set()
     await app[SIGNALLING].drain()
 
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:
-    """Where the worker with this index receives media: its own port of the range first, then its neighbours'."""
+    """Return where the worker with this index receives media: its own port of the range first, then its neighbours'
+    ports.
+    """
     ports = settings.media_ports(index)
     return RelaySettings(host=settings.media_host, ports=ports, announce=settings.media.announce)
 
 
 class Watch:
-    """Closes the staff sockets whose sign-in is over: at once when told, within `WATCH_S` in any case.
+    """Closes staff sockets whose sign-in has ended: at once if a message says so, else within `WATCH_S` seconds.
 
-    During a live visit a sign-in is held, however long the visit takes (SECURITY.md row 6).
+    During a live visit a sign-in does not end, however long the visit takes (SECURITY.md row 6).
     """
 
     def __init__(self, app: web.Application, worker: Worker) -> None:
@@ -222,7 +226,7 @@ class Watch:
         self._worker = worker
 
     async def start(self) -> None:
-        """Begins to listen and to look. A store that is not there yet is waited for."""
+        """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
         try:
             await self._worker.bus.subscribe(CHANNEL, self._told)
         except Unavailable:
@@ -230,7 +234,7 @@ class Watch:
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
-        """Stops looking."""
+        """Stop looking."""
         await self._worker.supervisor.stop("web.sign-ins")
 
     def _told(self, data: bytes) -> None:
@@ -244,18 +248,18 @@ class Watch:
             self._worker.spawn(self._off_call_if_closed(changed))
 
     async def run(self) -> None:
-        """Looks until cancelled."""
+        """Look at all sign-ins every `WATCH_S` seconds until cancelled."""
         while True:
             await asyncio.sleep(WATCH_S)
             try:
                 async with answering():
                     await self._look()
             except Unavailable:
-                log.debug("store unavailable")  # whoever is here stays; commands are refused meanwhile
+                log.debug("store unavailable")  # open sockets stay open; their commands are refused meanwhile
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
-        for actor in self._actors():  # several pages of one browser are one question
+        for actor in self._actors():  # several pages of one browser are looked up once
             by_organisation.setdefault(actor.organisation, set()).add(actor)
         for organisation, actors in by_organisation.items():
             some = list(actors)
@@ -266,7 +270,7 @@ class Watch:
                 except Unavailable:
                     raise
                 except Exception as error:
-                    # One account that cannot be read must not keep all others signed in for ever.
+                    # One account that cannot be read must not prevent looking at all others.
                     log.error("watch failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
@@ -289,7 +293,7 @@ class Watch:
                     await off_call(self._worker.service, organisation, account)
 
     def _actors(self) -> list[StaffActor]:
-        """The staff whose sockets are open on this worker, each socket's."""
+        """Return the actor of each staff socket that is open on this worker."""
         found = [socket.actor for socket in self._worker.hub.sockets.values() if socket.open]
         return [actor for actor in found if isinstance(actor, StaffActor)]
 

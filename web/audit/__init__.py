@@ -1,5 +1,5 @@
-"""The audit trail's part of the web: what leaves an entry, in which words it is shown, the page, and the command.
+"""The audit log's part in the web: which requests leave an entry, its words, the page and the command.
 
-The trail itself, how it is bound and verified, is signalling's (`signalling/visit/audit_entries.py`,
-`signalling/store/audit_log.py`).
+The log itself, and how its entries are chained and verified, is defined in signalling
+(`signalling/visit/audit_entries.py`, `signalling/store/audit_log.py`).
 """

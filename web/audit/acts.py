@@ -1,7 +1,7 @@
-"""The names of all entries of the audit trail, and how each reads. Names are stable: entries have them for years.
+"""The names of all entries of the audit log, and their words on the page.
 
-Pure. Which of them a commit of signalling leaves stands in `signalling/visit/audit_entries.py`, which a page leaves
-in `routes.py`.
+Names never change, as entries keep them for years. Pure. Which entry a commit of signalling leaves is defined in
+`signalling/visit/audit_entries.py`; which one a page leaves, in `routes.py`.
 """
 
 from signalling.visit.audit_entries import BROKEN, FORGED
@@ -76,7 +76,7 @@ ACTS: dict[str, str] = {
     BROKEN: N_("the trail was found broken here"),
     FORGED: N_("something that this server had not written was found here"),
 }
-"""Name -> what somebody did, as the end of a sentence that begins with who."""
+"""Entry name -> its words, which follow the name of the person in a sentence."""
 
 KINDS: dict[str, str] = {
     "staff": N_("Staff"),
@@ -88,4 +88,4 @@ KINDS: dict[str, str] = {
     "system": N_("Greenroom"),
     "nobody": N_("Not signed in"),
 }
-"""What who acted is -> how that reads."""
+"""Kind of actor -> its words."""

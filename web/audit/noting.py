@@ -1,6 +1,6 @@
-"""How the pages leave entries in the audit trail: those of a table after the request, others by `noted` where they act.
+"""How pages write entries to the audit log: from a table after the request, or by calling `noted`.
 
-A sign-in is found by who the browser is before a request and after it. Knows sessions; knows no page.
+A sign-in is detected by comparing the signed-in account before and after a request. Knows sessions; knows no page.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,21 +16,22 @@ from web.keys import AUDIT_TRAIL
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Of = Callable[[web.Request], Awaitable[str | None]]
 NOBODY = "nobody"
-"""Who acts without being signed in."""
+"""The actor of a request that is not signed in."""
 NOT_DONE = ("/staff/sign-in", "/staff/two-factor")
-"""Where somebody is sent who may not do what they asked for (yet)."""
+"""Redirects to these paths mean that the request was refused: sign-in or a second factor is needed first."""
 
 
 async def nothing(_: web.Request) -> str | None:
-    """About nothing in particular."""
+    """Return "": the entry is about no single thing."""
     return ""
 
 
 class Row(NamedTuple):
-    """What a request leaves: the entry's name; about what (an id; None: nothing is left after all); who it was, where
-    that is no signed-in member of staff.
+    """The audit entry that a request leaves.
 
-    `done`: the statuses that mean it was done; `goes`: a part of the address that the browser is then sent to.
+    `what`: its name; `about`: returns an id, or None for no entry; `who`: returns the actor, if this is not a signed-in
+    member of staff; `done`: the statuses of a request that succeeded; `goes`: a part of the address to which the
+    browser is then redirected.
     """
 
     what: str
@@ -41,20 +42,22 @@ class Row(NamedTuple):
 
 
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:
-    """Leave an entry about what was just done, by the signed-in member of staff unless `who` says otherwise."""
+    """Add an entry about what was just done, by the signed-in member of staff unless `who` is given."""
     organisation = request.match_info["organisation"]
     who = who or staff_of(await sessions.get(request), organisation) or NOBODY
     request.app[AUDIT_TRAIL].note(organisation, who, what, about)
 
 
 def staff_of(session: Session, organisation: str) -> str:
-    """The id of the account that a session is signed in as; "" where it is not."""
+    """Return the id of the account that is signed in with a session, or ""."""
     entry = session.get(STAFF)
     return str(entry["person"]) if entry is not None and entry["organisation"] == organisation else ""
 
 
 def audited(rows: Mapping[tuple[str, str], Row], is_api: Callable[[web.Request], bool]) -> Callable[..., Any]:
-    """A middleware, inside that of sessions, which leaves the entries of `rows`: by method and canonical path."""
+    """Return a middleware, inside that of sessions, that adds the entries of `rows`, keyed by method and canonical
+    path.
+    """
 
     @web.middleware
     async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:

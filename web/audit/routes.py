@@ -1,7 +1,7 @@
-"""Which requests of the pages leave an entry in the audit trail, all of them; a test asks that of every route.
+"""The table of all page requests that leave an entry in the audit log; a test checks every route.
 
-Routes that are not here show nothing of a patient and change nothing that others rely on, or leave their entry
-elsewhere: what a socket shows and does in signalling, forms with several buttons by `noted` where they act.
+Routes that are not here show no patient data and change nothing that others rely on, or add their entry elsewhere:
+sockets in signalling, and forms with several buttons by calling `noted`.
 """
 
 from aiohttp import web
@@ -34,12 +34,12 @@ def _always(text: str) -> Of:
 
 
 async def _tried(request: web.Request) -> str:
-    """Under which email somebody tried to sign in: a name for it that does not tell it."""
+    """Return the pseudonym of the email address with which a sign-in was tried."""
     return f"email:{pseudonym((await read_form(request)).get('email', '')[:255])}"
 
 
 async def _half(request: web.Request) -> str | None:
-    """Whose code somebody tried, who had the password; None where nobody had."""
+    """Return the account of a pending sign-in whose second factor was tried; None if there is none."""
     entry = (await sessions.get(request)).get(HALF)
     return (
         str(entry["person"])

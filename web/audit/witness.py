@@ -1,6 +1,6 @@
-"""What this machine has seen of each audit trail, in the data folder: a store that is put back cannot hide it.
+"""Files in the data folder with the last known entry of each audit log: if the store is put back, this shows it.
 
-Knows one small file for each organisation. A file that cannot be read is none; one that cannot be written is logged.
+Knows one small file per organisation. A file that cannot be read counts as missing; a failed write is logged.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ log = structlog.get_logger("web.audit")
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The last entry that was seen: its number, and its hash."""
+    """The last known entry: its number and its hash."""
 
     number: int
     hash: bytes
@@ -31,7 +31,7 @@ class FileWitness:
         self._folder = data / FOLDER
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return (number, hash) of the last entry that was seen."""
+        """Return (number, hash) of the last known entry, or None."""
         if not NAME.fullmatch(organisation):
             return None
         try:
@@ -41,7 +41,7 @@ class FileWitness:
         return found.number, found.hash
 
     def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Keep what was seen; whole or not at all."""
+        """Store the last known entry in one step."""
         if not NAME.fullmatch(organisation):
             return
         draft = self._folder / f".{organisation}.{os.getpid()}.{secrets.token_hex(4)}"

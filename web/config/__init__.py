@@ -1,6 +1,6 @@
-"""Settings: what `config.toml` may say, checked before anything starts; the one door to the rooms of this folder.
+"""Settings: the contents of `config.toml`, checked before anything starts. Other packages import only this module.
 
-Knows every key and what is wrong with a file; nothing of how a setting is used.
+Knows every key and what is wrong with a file; does not know how a setting is used.
 """
 
 from web.config.addresses import is_loopback

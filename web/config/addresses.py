@@ -1,6 +1,6 @@
-"""What an address is in a setting: of a machine, a network, an origin, a mailbox; and which are of this machine only.
+"""Recognizes the addresses in settings: of a machine, a network, an origin, a mailbox; and those of this machine only.
 
-Reads texts; asks no name server. Which key holds which of them is known in `keys.py` and `rules.py`.
+Reads texts and asks no name server. `keys.py` and `rules.py` define which key holds which kind of address.
 """
 
 import ipaddress
@@ -12,7 +12,9 @@ MAILBOX = re.compile(r"[^@\s<>()\[\],;:\"\\\\]{1,64}@[A-Za-z0-9.-]{1,189}")
 
 
 def is_origin(url: str) -> bool:
-    """Whether `url` is a scheme, host and port alone, https or of this machine; an empty text is no wrong one."""
+    """Return whether `url` is only a scheme, host and port, and is https or on this machine; an empty text counts as
+    right.
+    """
     if not url:
         return True
     try:
@@ -49,7 +51,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_store(url: str) -> bool:
-    """Whether `url` can be read as the address of a Redis or Valkey; an empty text is the embedded one."""
+    """Return whether `url` can be read as the address of a Redis or Valkey; an empty text means the embedded store."""
     if not url:
         return True
     try:
@@ -57,13 +59,13 @@ def is_store(url: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    # A password with "/" or "#" in it, unescaped, ends the host early.
+    # If a password contains "/" or "#" without escaping, the host is read wrongly.
     whole = not parts.fragment and "@" not in parts.path
     return whole and parts.scheme in ("redis", "rediss", "unix") and bool(parts.hostname or parts.path)
 
 
 def without_password(text: str) -> str:
-    """The text as it may be shown; of a URL neither the user and password nor the values of its query."""
+    """Return the text as it may be shown; in a URL the user, the password and the values of the query are hidden."""
     scheme, marked, rest = text.partition("://")
     if not marked:
         return text

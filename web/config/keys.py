@@ -1,7 +1,7 @@
-"""What `config.toml` may say: every key with its type, its default, its bounds and the words that explain it.
+"""The keys of `config.toml`: each with its type, its default, its bounds and its description.
 
-Knows what follows from the keys for everybody (the origin of links, the ports of a worker); not how the file is read,
-nor how a setting is used. The `config.toml` of the root documents each key for people; a test compares it with this.
+Knows values that follow from several keys (the origin of links, the ports of a worker); does not know how the file is
+read or how a setting is used. The `config.toml` at the root describes each key; a test compares it with this module.
 """
 
 import functools
@@ -26,10 +26,10 @@ SECRET_URL: dict[str, Any] = {"secret": "url"}
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One [section] of the file: every key has a default, none may be invented. Its `repr` holds no secret."""
+    """One [section] of the file. Every key has a default; unknown keys are refused. Its `repr` contains no secret."""
 
     def shown(self) -> dict[str, str]:
-        """Each key with its value as anybody may see it, in a terminal or a log."""
+        """Return each key with its value, secrets hidden, as a terminal or a log may show it."""
         secrets = secrets_of(type(self))
         return {
             key: "[set]"
@@ -45,7 +45,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Server(Section, frozen=True):
-    """[server] where people reach the pages."""
+    """[server] the address of the pages, and the processes that serve them."""
 
     host: Annotated[str, Meta(min_length=1, description="an IP address or host name to listen on")] = (
         "127.0.0.1"
@@ -87,7 +87,7 @@ class Data(Section, frozen=True):
 
 
 class Media(Section, frozen=True):
-    """[media] the relay's UDP ports and the addresses that browsers are told."""
+    """[media] the relay's UDP ports, and the addresses that browsers receive for it."""
 
     host: Annotated[
         str, Meta(description='an IP address to receive media on, or "" for that of the pages')
@@ -116,7 +116,7 @@ class Sessions(Section, frozen=True):
 
 
 class Limits(Section, frozen=True):
-    """[limits] what one client may cost."""
+    """[limits] how much one client may use."""
 
     message_bytes: Annotated[
         int, Meta(ge=4096, le=1 << 20, description="a whole number of bytes from 4096 to 1048576")
@@ -167,7 +167,7 @@ class Mail(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """[retention] how long what no organisation chooses for itself is kept."""
+    """[retention] how long data is kept whose time organisations cannot choose."""
 
     audit_days: Annotated[
         int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")
@@ -175,13 +175,13 @@ class Retention(Section, frozen=True):
 
 
 class Webhooks(Section, frozen=True):
-    """[webhooks] where the server may be told to send events."""
+    """[webhooks] private addresses to which the server may send events."""
 
     allow: Annotated[tuple[str, ...], Meta(description="a list of IP addresses or networks of your own")] = ()
 
 
 class Settings(Section, frozen=True):
-    """Everything the server is told; immutable, and the same object in every worker."""
+    """All settings of the server; immutable, and the same object in every worker."""
 
     server: Server = Server()
     tls: Tls = Tls()
@@ -197,7 +197,7 @@ class Settings(Section, frozen=True):
 
     @property
     def origin(self) -> str:
-        """The scheme, host and port of the links that are given to people, without a slash at the end."""
+        """The scheme, host and port of the links that people receive, without a slash at the end."""
         if self.server.public_url:
             return self.server.public_url.rstrip("/")
         scheme, standard = ("https", 443) if self.tls.certificate else ("http", 80)
@@ -212,12 +212,14 @@ class Settings(Section, frozen=True):
 
     @property
     def demo(self) -> bool:
-        """Whether a store without any organisation is given the demo: on this machine only, unless asked for."""
+        """Whether the demo is added to a store without organisations: only on this machine, unless the setting says
+        "yes".
+        """
         return self.server.demo == "yes" or (self.server.demo == "auto" and not self.public)
 
     @property
     def media_host(self) -> str:
-        """The IP address that the relay receives on: its own setting, or the one that the pages are served on."""
+        """The IP address on which the relay receives: its own setting, or the address of the pages."""
         if self.media.host:
             return self.media.host
         return {"localhost": "127.0.0.1"}.get(
@@ -226,27 +228,27 @@ class Settings(Section, frozen=True):
         )
 
     def media_ports(self, index: int) -> tuple[int, ...]:
-        """The UDP ports that the worker with this index may take, its own first, then its neighbours'; 0 is any.
+        """Return the UDP ports of the worker with this index: its own first, then its neighbours'; 0 means any.
 
-        There are twice as many as workers, since a worker that ends its calls has a successor already.
+        There are twice as many ports as workers: while a worker ends its calls, its successor already runs.
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
 
     @property
     def secure(self) -> bool:
-        """Whether people reach the pages by https, here or at a proxy in front; then cookies are `Secure`."""
+        """Whether people open the pages by https, from here or from a proxy; then cookies are `Secure`."""
         return self.origin.startswith("https://")
 
 
 def sections() -> dict[str, type[Section]]:
-    """The struct of each [section], by name, in the order of the file."""
+    """Return the struct of each [section] by its name, in the order of the file."""
     return {name: hint for name, hint in get_type_hints(Settings).items() if isinstance(hint, type)}
 
 
 @functools.cache
 def secrets_of(section: type[Section]) -> Mapping[str, str]:
-    """The keys of a section that may hold a password: "whole", or "url" if the value is a URL."""
+    """Return the keys of a section that may hold a password: "whole", or "url" if the value is a URL."""
     found: dict[str, str] = {}
     for key, hint in get_type_hints(section, include_extras=True).items():
         for meta in get_args(hint)[1:]:
@@ -256,7 +258,7 @@ def secrets_of(section: type[Section]) -> Mapping[str, str]:
 
 
 def _meanings() -> dict[str, str]:
-    """What each dotted key expects, in words."""
+    """Return the description of each dotted key."""
     return {
         f"{name}.{key}": next(m.description or "" for m in get_args(hint)[1:] if isinstance(m, Meta))
         for name, section in sections().items()

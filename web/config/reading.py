@@ -1,7 +1,7 @@
-"""Reads the settings from a file and a command line's options, and says in one sentence what is wrong with them.
+"""Reads the settings from a file and the command line's options, and explains an error in one sentence.
 
-Knows TOML, paths and the wording of a refusal; what is right stands in `keys.py` and `rules.py`. Nothing that may hold
-a password is repeated.
+Knows TOML, paths and the wording of errors; the allowed values are defined in `keys.py` and `rules.py`. Error texts
+never repeat a value that may hold a password.
 """
 
 import difflib
@@ -19,9 +19,9 @@ from web.config.rules import CHECKS, RULES, ConfigError
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of the file at `path` (None: defaults), with dotted `overrides` (`{"server.port": 9}`) on top.
+    """Return the settings in the file at `path` (None: defaults), with `overrides` (`{"server.port": 9}`) on top.
 
-    Paths are relative to the file's folder. Raises ConfigError, naming the file, the key and what is expected.
+    Paths are relative to the file's folder. Raises ConfigError, which names the file, the key and what is expected.
     """
     if path is None:
         source, base, raw = "settings", Path.cwd(), {}
@@ -34,7 +34,7 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Setti
 
 
 def parse(raw: Mapping[str, Any], source: str) -> Settings:
-    """The settings that the parsed TOML `raw` says. Raises ConfigError whose text begins with `source`."""
+    """Return the settings in the parsed TOML `raw`. Raises ConfigError; its text begins with `source`."""
     _known_keys(raw, source)
     try:
         settings = msgspec.convert(raw, Settings)
@@ -71,7 +71,7 @@ def _override(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
-    """The same settings with every path absolute, so that no later change of folder can move the data."""
+    """Return the settings with absolute paths, so that a later change of the current folder cannot move the data."""
 
     def absolute(path: str) -> str:
         return str((base / Path(path).expanduser()).absolute()) if path else ""
@@ -93,7 +93,7 @@ def _known_keys(raw: Mapping[str, Any], source: str) -> None:
         if name not in known:
             raise ConfigError(f"{source}: {name}: there is no such section{_near(name, known)}")
         if not isinstance(table, Mapping):
-            # What was meant for a secret of this section is not repeated.
+            # The value may be meant as a secret of this section, so it is not repeated.
             found = "" if secrets_of(known[name]) else f"; found {_shown(table)}"
             raise ConfigError(f"{source}: {name}: expected a section, written [{name}]{found}")
         keys = known[name].__struct_fields__

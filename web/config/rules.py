@@ -1,6 +1,7 @@
-"""What a type and its bounds cannot say of the settings: what some keys expect, and what keys demand of one another.
+"""Rules of the settings that types and bounds cannot express: for single keys, and between keys.
 
-Each rule says its problem in words. `reading.py` asks them of every file; plain http is asked when a server starts.
+Each rule returns its problem in words. `reading.py` applies them to every file; plain http is checked as a server
+starts.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,11 +11,11 @@ from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, i
 from web.config.keys import Settings
 
 EXIT_CODE = 2
-"""What the process exits with when it cannot start as it was told to."""
+"""The exit code of a process that cannot start with its settings."""
 
 
 class ConfigError(Exception):
-    """The server cannot start as it was told to; the text is one sentence for the person who started it."""
+    """The server cannot start with these settings; the text is one sentence for the person who started it."""
 
 
 CHECKS: Mapping[str, Callable[[Any], bool]] = {
@@ -26,7 +27,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "media.host": lambda host: not host or is_address(host),
     "media.announce": lambda found: all(map(is_address, found)),
 }
-"""What a type and its bounds cannot say, by dotted key."""
+"""Checks that a type and its bounds cannot express, by dotted key."""
 
 
 def _tls_pair(settings: Settings) -> str:
@@ -59,11 +60,11 @@ def _timeouts_nest(settings: Settings) -> str:
 
 
 RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _mail_password, _timeouts_nest)
-"""What keys demand of one another; each returns the problem in words, or an empty text."""
+"""Rules between keys; each returns the problem in words, or an empty text."""
 
 
 def refuse_plain_http(settings: Settings) -> None:
-    """Raises ConfigError when strangers could read along: plain http is for this machine alone."""
+    """Raise ConfigError if others could read the traffic: plain http is allowed for this machine only."""
     if not (settings.secure or is_loopback(settings.server.host)):
         raise ConfigError(
             f"server.host: {settings.server.host} can be reached from outside, which takes https: set tls.certificate "

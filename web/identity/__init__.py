@@ -1,1 +1,1 @@
-"""Who somebody is: accounts, sessions, second factors, visitors."""
+"""Accounts, sessions, second factors, and who a browser belongs to."""

@@ -1,7 +1,7 @@
-"""Staff accounts of an organisation: who may sign in, as what, with which password.
+"""Staff accounts of an organisation: who may sign in, in which role, with which password.
 
-Knows records in the store and password hashes. Knows no cookie and no page. Each change of role, password or standing
-raises the account's generation, which ends every session begun before it, and is published, so that open sockets close.
+Knows records in the store and password hashes. Knows no cookie and no page. A change of role, password or status
+increases the account's generation, which ends every session begun before, and is published, so that open sockets close.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from web.requests.unicode import normalized
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
 PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
 MAX_WAITING = 64
-"""More sign-ins than this waiting for the hasher are turned away with Busy."""
+"""The most sign-ins that wait for the hasher; further ones are refused with Busy."""
 
 EMAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)*", re.ASCII)
 
@@ -65,15 +65,15 @@ LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody e
 
 
 class AccountError(Exception):
-    """An account cannot be added or changed like this; the text is a sentence for the person who tried."""
+    """An account cannot be added or changed in this way; the text is a sentence for the person who tried."""
 
 
 CHANNEL = "accounts"
-"""Where `publish` speaks to all workers."""
+"""The channel on which `publish` sends to all workers."""
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):
-    """A person's sockets must close: those of one `session` (its store key), or all of them."""
+    """A message: the person's sockets must close, those of one `session` (its key in the store) or all."""
 
     organisation: str
     person: str
@@ -81,7 +81,7 @@ class Changed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One person of the staff. `states`: where they are licensed; `generation` rises when their sessions must end."""
+    """One member of staff. `states`: where they are licensed; `generation` increases when their sessions must end."""
 
     id: str
     email: str
@@ -92,28 +92,30 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 1
     disabled: bool = False
     mail_assigned: bool = False
-    """Whether the person wishes a mail when a patient is assigned to them."""
+    """Whether the person wants a mail when a patient is assigned to them."""
     notify: bool = True
-    """Whether the person wishes desktop notifications, where the browser allows them."""
+    """Whether the person wants desktop notifications, if the browser allows them."""
     language: str = ""
-    """What their mails are written in; "" is the organisation's first."""
+    """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
-    """Whether the password alone does not sign them in; what does is in `web.identity.second_factor`."""
+    """Whether they need a second factor besides the password; it is defined in `web.identity.second_factor`."""
 
     @property
     def staff(self) -> Staff:
-        """The person as signalling knows them."""
+        """The person as signalling's record of staff."""
         return Staff(id=self.id, name=self.name, role=self.role, states=self.states)
 
 
 @functools.cache
 def nobodys_hash() -> str:
-    """A hash that no password has, to be compared with where there is no account."""
+    """Return a hash that no password matches, to compare with if there is no account."""
     return HASHER.hash(secrets.token_hex(16))
 
 
 class Hasher:
-    """argon2id on a few threads of its own, so that a rush of sign-ins takes neither the loop nor the memory."""
+    """Computes argon2id on a few threads, so that many sign-ins at once neither block the event loop nor fill the
+    memory.
+    """
 
     def __init__(self, at_once: int = 2) -> None:
         self._hasher = HASHER
@@ -122,20 +124,22 @@ class Hasher:
         self._nobody = nobodys_hash()
 
     async def hash(self, password: str) -> str:
-        """The hash to keep of a password. Raises Busy when too many are waiting."""
+        """Return the hash to store for a password. Raises Busy if too many wait."""
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Whether this is the password of the `kept` hash. None (nobody) takes as long, and never matches."""
+        """Return whether the password matches the `kept` hash. None (no account) takes as long and never matches."""
         right = await self._run(self._verify, kept or self._nobody, _normal(password))
         return bool(right) and kept is not None
 
     async def derived(self, secret: str, salt: bytes) -> bytes:
-        """32 bytes, the same for the same secret and salt, and as dear. Raises Busy when too many are waiting."""
+        """Return 32 bytes derived from the secret and salt, with the same effort as a hash. Raises Busy if too many
+        wait.
+        """
         return bytes(await self._run(self._derive, secret, salt))
 
     def close(self) -> None:
-        """Ends the threads; what waits is dropped."""
+        """End the threads; work that waits is dropped."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, kept: str, password: str) -> bool:
@@ -161,7 +165,7 @@ class Hasher:
 
 
 class Accounts:
-    """The accounts of all organisations. Names of organisations are taken as they come: check that they exist first."""
+    """The accounts of all organisations. Names of organisations are not checked here: check first that they exist."""
 
     def __init__(self, redis: Redis, hasher: Hasher) -> None:
         self._redis = redis
@@ -180,9 +184,9 @@ class Accounts:
         states: tuple[str, ...] = (),
         person: str | None = None,
     ) -> Account:
-        """Adds an account and returns it; `person` is its id where it is not to be drawn. Raises AccountError.
+        """Add an account and return it; `person` is its id (None: a random one). Raises AccountError.
 
-        Without a password, nobody can sign in to it until one is set.
+        Without a password, sign-in to the account is not possible until one is set.
         """
         email, name = email.strip(), " ".join(name.split())
         check_new(email, name, role)
@@ -204,60 +208,60 @@ class Accounts:
         return account
 
     async def get(self, organisation: str, person: str) -> Account | None:
-        """The account with this id, disabled or not."""
+        """Return the account with this id, disabled or not, or None."""
         kept = await self._redis.hget(_accounts(organisation), person)
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
-        """The accounts with these ids, in their order, in one question to the store."""
+        """Return the accounts with these ids, in the same order, with one request to the store."""
         kept = cast(list[bytes | None], await self._redis.hmget(_accounts(organisation), people))
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
     async def find(self, organisation: str, email: str) -> Account | None:
-        """The account with this email address, in any case of letters."""
+        """Return the account with this email address, or None; upper and lower case are equal."""
         person = await self._person(organisation, email)
         return None if person is None else await self.get(organisation, person)
 
     async def list(self, organisation: str) -> list[Account]:
-        """All accounts, disabled ones included, by name."""
+        """Return all accounts, disabled ones included, sorted by name."""
         kept = await self._redis.hvals(_accounts(organisation))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
-        """The account that this email and password open, or None; both take the same time. Raises Busy."""
+        """Return the account with this email and password, or None; both take the same time. Raises Busy."""
         account = await self.find(organisation, email) if len(email) <= 254 else None
         usable = account is not None and not account.disabled
         kept = account.hash if account is not None and usable else None
         return account if await self._hasher.matches(kept, password[: PASSWORD_LENGTHS.stop]) else None
 
     async def disable(self, organisation: str, email: str) -> Account:
-        """The person can no longer sign in, and what they have open closes. Raises AccountError for an unknown one."""
+        """Disable the account: it cannot sign in, and its sessions end. Raises AccountError if it does not exist."""
         return await self._change(organisation, email, disabled=True)
 
     async def enable(self, organisation: str, email: str) -> Account:
-        """The person may sign in again. Raises AccountError for an unknown one."""
+        """Let the account sign in again. Raises AccountError if it does not exist."""
         return await self._change(organisation, email, disabled=False)
 
     async def set_password(self, organisation: str, email: str, password: str) -> Account:
-        """A new password; sessions begun with the old one end. Raises AccountError."""
+        """Set a new password; sessions begun with the old one end. Raises AccountError."""
         found = await self.find(organisation, email)
         name = "" if found is None else found.name
         check_password(password, email, name, *await self._clinic(organisation))
         return await self._change(organisation, email, hash=await self._hasher.hash(password))
 
     async def set_second_factor(self, organisation: str, email: str, *, on: bool) -> Account:
-        """Whether the person is asked for more than a password; sessions begun before end. Raises AccountError."""
+        """Set whether sign-in needs a second factor; sessions begun before end. Raises AccountError."""
         return await self._change(organisation, email, second_factor=on)
 
     async def forget_password(self, organisation: str, email: str) -> Account:
-        """Nobody can sign in to the account until a password is set; its sessions end. Raises AccountError."""
+        """Remove the password; sessions end, and sign-in is impossible until a new one is set. Raises AccountError."""
         return await self._change(organisation, email, hash="")
 
     async def edit(
         self, organisation: str, email: str, *, name: str, role: Role, states: tuple[str, ...]
     ) -> Account:
-        """Another name, role or states of licence; the sessions end where the role is another. Raises AccountError."""
+        """Change name, role and states of licence; the sessions end if the role changes. Raises AccountError."""
         name = " ".join(name.split())
         _check(name, role)
         before = await self.find(organisation, email)
@@ -267,19 +271,19 @@ class Accounts:
         )
 
     async def set_role(self, organisation: str, email: str, role: Role) -> Account:
-        """Another role; the person signs in anew to have it. Raises AccountError."""
+        """Set another role; the sessions end, so the person must sign in again. Raises AccountError."""
         _check("-", role)
         return await self._change(organisation, email, role=role)
 
     async def prefer(
         self, organisation: str, email: str, *, mail_assigned: bool, notify: bool, language: str
     ) -> Account:
-        """What the person chose for themselves; no session ends by it. Raises AccountError for an unknown one."""
+        """Store the person's own preferences; no session ends. Raises AccountError if the account does not exist."""
         chosen: dict[str, Any] = {"mail_assigned": mail_assigned, "notify": notify, "language": language}
         return await self._change(organisation, email, ends_sessions=False, **chosen)
 
     async def _clinic(self, organisation: str) -> tuple[str, ...]:
-        """What the clinic is called, which is no secret."""
+        """Return the names of the clinic, which are known to strangers."""
         document = await Organisations(self._redis).read(organisation)
         return (organisation,) if document is None else (organisation, document.name)
 
@@ -310,17 +314,17 @@ class Accounts:
 
 
 async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
-    """Tells all workers that a person's sockets must close: those of one `session` (its store key), or all of them."""
+    """Send all workers that a person's sockets must close: those of one `session` (its key in the store), or all."""
     await redis.publish(CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
 
 
 def pseudonym(email: str) -> str:
-    """A name for an email address that does not tell it, the same for each way to write it."""
+    """Return a hash of an email address that is the same for each way to write it."""
     return hashlib.sha256(_address(email).encode()).hexdigest()[:32]
 
 
 def check_new(email: str, name: str, role: Role) -> None:
-    """Raises AccountError where an account cannot begin like this."""
+    """Raise AccountError if a new account cannot have these values."""
     if not EMAIL.fullmatch(email.strip()) or len(email) > 254:
         raise AccountError(f"{email!r} is not an email address.")
     _check(name, role)
@@ -338,9 +342,10 @@ def _is_admin(account: Account) -> bool:
 
 
 def check_password(password: str, *own: str) -> None:
-    """Raises AccountError where a password cannot be one; `own` are texts of the person and the clinic.
+    """Raise AccountError if the password has a wrong length or is easily guessed.
 
-    The one check of every door that sets a password. The text is a key of the translations.
+    The text is a key of the translations. `own`: texts about the person and the clinic, which the password must not
+    consist of. Every form and command that sets a password calls this function.
     """
     if len(_normal(password)) not in PASSWORD_LENGTHS:
         raise AccountError(LENGTH)
@@ -350,7 +355,7 @@ def check_password(password: str, *own: str) -> None:
 
 
 def _normal(password: str) -> str:
-    """The same password typed on another keyboard is the same (RFC 8265 §4.2.2: NFC)."""
+    """Return the password in NFC, so that it is the same on another keyboard (RFC 8265 §4.2.2)."""
     return normalized("NFC", password)
 
 

@@ -1,7 +1,7 @@
 """One-time links by which a person sets the password of their account.
 
 Knows the store and the account's generation, not the page. A link ends when it is used, when the account's password,
-role or standing changes, and after `HOURS`; the store keeps a hash of it, so that what the store shows opens nothing.
+role or status changes, and after `HOURS` hours. The store keeps only a hash, from which no link can be made.
 """
 
 import hashlib
@@ -19,21 +19,21 @@ TOKEN_BYTES = 24
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """What a link opens: a person's account as it was when the link was made."""
+    """The account that a link is for: its id, and its generation when the link was made."""
 
     person: str
     generation: int
 
 
 class Invitations:
-    """The links of all organisations. All methods raise `Unavailable` where the store does not answer."""
+    """The links of all organisations. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis, accounts: Accounts) -> None:
         self._redis = redis
         self._accounts = accounts
 
     async def make(self, organisation: str, account: Account) -> str:
-        """A new token for the account, to be given to its person alone."""
+        """Return a new token for the account; only its person may receive it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
         async with answering():
@@ -41,13 +41,13 @@ class Invitations:
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
-        """The account that the token of this `name_of` opens, without using it up; None if it opens nothing."""
+        """Return the account of the token with this `name_of`, without using it up; None if the link is not valid."""
         async with answering():
             kept = cast(bytes | None, await self._redis.get(_key(organisation, name)))
             return await self._account(organisation, kept)
 
     async def use(self, organisation: str, name: str) -> Account | None:
-        """As `look`, and the token opens nothing from now on; of two at once, one gets the account."""
+        """Like `look`, but use the token up; of two calls at once, only one returns the account."""
         async with answering():
             kept = cast(bytes | None, await self._redis.getdel(_key(organisation, name)))
             return await self._account(organisation, kept)
@@ -63,7 +63,7 @@ class Invitations:
 
 
 def name_of(token: str) -> str:
-    """Return what is kept of a token, in the store and in the session of who opened its link: a hash."""
+    """Return the hash of a token, which the store and the session of the browser that opened the link keep."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

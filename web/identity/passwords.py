@@ -1,8 +1,9 @@
-"""Which passwords are guessed first: common ones, own words, repetitions, sequences (OWASP ASVS 5.0 6.2.4, 6.2.11).
+"""Recognizes passwords that are easily guessed: common ones, own words, repetitions, sequences.
 
-Pure but for reading its list, `passwords.txt`: common passwords and words of twelve characters or more, and those of
-four to eleven that are tried with something before or behind them. Made of the lists of zxcvbn 4.5 (MIT licence,
-© Dropbox). Knows no account; how long a password must be is decided in `web.identity.accounts`.
+The rules are OWASP ASVS 5.0 6.2.4 and 6.2.11. Pure except for reading its list, `passwords.txt`: common passwords and
+words of twelve characters or more, and words of four to eleven that are tried with additions before or after them. Made
+from the lists of zxcvbn 4.5 (MIT licence, © Dropbox). Knows no account; the length is checked in
+`web.identity.accounts`.
 """
 
 import functools
@@ -15,9 +16,9 @@ from web.languages.i18n import N_
 from web.requests.unicode import normalized
 
 LEAST_OWN = 6
-"""So many characters must be left when all that is easily guessed is taken away."""
+"""The least number of characters that must be left after all easily guessed parts are removed."""
 MOST_BASES = 2
-"""So many common words make no password; more of them make a phrase."""
+"""A password of at most so many common words is weak; more words make a good phrase."""
 ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",
@@ -33,7 +34,7 @@ LIST = Path(__file__).with_name("passwords.txt")
 
 
 class Weak(StrEnum):
-    """Why a password is refused, as a sentence."""
+    """The reason why a password is refused, as a sentence."""
 
     COMMON = N_(
         "This password is one of those that are tried first. Choose another: some words that do not belong together "
@@ -45,14 +46,14 @@ class Weak(StrEnum):
 
 @functools.cache
 def _known() -> tuple[frozenset[str], tuple[str, ...]]:
-    """The long ones, and the short ones with the longest first."""
+    """Return the long entries of the list, and the short ones sorted by length, the longest first."""
     words = LIST.read_text("utf-8").split()
     short = sorted((word for word in words if len(word) < 12), key=len, reverse=True)
     return frozenset(word for word in words if len(word) >= 12), tuple(short)
 
 
 def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
-    """Return why a password is easily guessed; `own` are texts of which no part is a secret. None where it is not."""
+    """Return why a password is easily guessed, or None; `own` are texts that others know about the person."""
     text = normalized("NFKC", password).casefold()
     long, bases = _known()
     if text in long or text.translate(ALIKE) in long:
@@ -70,7 +71,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """The parts of the texts, the longest first; each text whole, too."""
+    """Return the words in the texts, the longest first, and each text as a whole."""
     found: set[str] = set()
     for text in texts:
         plain = normalized("NFKC", text).casefold()
@@ -90,8 +91,11 @@ def _without(text: str, words: Iterable[str]) -> str:
 
 
 def _without_rows(text: str) -> str:
-    """The text without years, and without what goes on along a row of the alphabet, the digits or the keyboard, or
-    repeats one character, three times or more."""
+    """Return the text without years and without runs of three or more characters.
+
+    A run is a part of the alphabet, the digits or a row of the keyboard, forward or backward, or one character
+    repeated.
+    """
     text = YEAR.sub("\n", text)
     kept, at = "", 0
     while at < len(text):
@@ -105,7 +109,7 @@ def _without_rows(text: str) -> str:
 
 
 def _run(text: str, at: int, row: str) -> int:
-    """How many characters of the text from there on go along the row."""
+    """Return how many characters of the text from `at` on follow the row."""
     start, size = row.find(text[at]), 0
     if start < 0:
         return 0
@@ -115,7 +119,7 @@ def _run(text: str, at: int, row: str) -> int:
 
 
 def _repeated(text: str) -> str:
-    """The shortest block that the text repeats to its end; the text itself where it repeats none."""
+    """Return the shortest block that the text repeats to its end; the text itself if it repeats none."""
     at = (text + text).find(text, 1)
     for size in range(1, len(text) // 2 + 1):
         if (text[:size] * (len(text) // size + 1))[: len(text)] == text:

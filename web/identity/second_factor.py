@@ -1,8 +1,8 @@
 """Second factors of staff accounts: an authenticator app's secret, and ten recovery codes.
 
-Knows records in the store, sealed, and that everything opens once: a code's step and a recovery code are spent in the
-store, so that of two workers that are shown the same one, one lets it pass. Knows no page, no throttle and no session.
-Whether an account is asked for it at all stands with the account (`Account.second_factor`).
+Knows encrypted records in the store. Every code works once: the store records a code's step or removes a recovery code,
+so that only one of two workers accepts it. Knows no page, no throttle and no session. `Account.second_factor` decides
+whether an account needs a second factor.
 """
 
 import base64
@@ -19,9 +19,9 @@ from web.requests.unicode import normalized
 
 CODES = 10
 CODE_LENGTH = 12
-"""60 bits a recovery code; kept as argon2id with a salt (OWASP ASVS 5.0 6.5.2)."""
+"""A recovery code has 60 bits; it is stored as argon2id with a salt (OWASP ASVS 5.0 6.5.2)."""
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LOOKALIKES = str.maketrans("OIL", "011")  # Crockford's base32: what is easily taken for another is the other
+LOOKALIKES = str.maketrans("OIL", "011")  # Crockford's base32: letters that look like digits count as these
 SALT_BYTES = 16
 
 SPEND = """
@@ -30,11 +30,11 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""A step is spent with all before it (RFC 6238 §5.2: accepted once)."""
+"""Accepts a step only once, and none before it (RFC 6238 §5.2)."""
 
 
 class SecondFactors:
-    """The second factors of all organisations. What waits raises `Unavailable` where the store does not answer."""
+    """The second factors of all organisations. Coroutines raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis, seal: Seal, hasher: Hasher) -> None:
         self._redis = redis
@@ -43,12 +43,12 @@ class SecondFactors:
         self._spend = redis.register_script(SPEND)
 
     def drawn(self, organisation: str, person: str) -> str:
-        """A new secret for the person, sealed, for a session to keep until a code has proven that their app has it."""
+        """Return a new encrypted secret for the person; a session keeps it until a code proves that the app has it."""
         secret = secrets.token_bytes(totp.SECRET_BYTES)
         return base64.b64encode(self._seal.close(secret, _place(organisation, person))).decode()
 
     def opened(self, organisation: str, person: str, sealed: str) -> bytes | None:
-        """The secret that `drawn` sealed for this person; None where it is another's, or older than the data key."""
+        """Return the secret that `drawn` encrypted; None if it was made for another person or with another data key."""
         try:
             return self._seal.open(base64.b64decode(sealed), _place(organisation, person))
         except SealError:
@@ -57,7 +57,7 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Keeps the secret, where its code was written; returns the recovery codes, else None. Raises Busy."""
+        """Store the secret if `written` is its code; return the recovery codes, else None. Raises Busy."""
         steps = list(totp.steps_of(secret, plain(written), now_ms))
         if not steps:
             return None
@@ -74,7 +74,7 @@ class SecondFactors:
         return codes
 
     async def renew_codes(self, organisation: str, person: str) -> list[str]:
-        """New recovery codes; the old ones open nothing any more. Raises Busy."""
+        """Return new recovery codes; the old ones no longer work. Raises Busy."""
         codes, salt, hashes = await self._codes()
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
@@ -85,12 +85,14 @@ class SecondFactors:
         return codes
 
     async def codes_left(self, organisation: str, person: str) -> int:
-        """How many recovery codes were not used yet."""
+        """Return the number of unused recovery codes."""
         async with answering():
             return await self._redis.scard(_codes_key(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Whether this is the person's code of now, or a recovery code; it is spent by that. Raises Busy."""
+        """Return whether this is the person's current code or a recovery code; it then cannot be used again. Raises
+        Busy.
+        """
         typed = plain(written)
         if totp.is_code(typed):
             return await self._spends_step(organisation, person, typed, now_ms)
@@ -121,7 +123,7 @@ class SecondFactors:
             return bool(await self._redis.srem(_codes_key(organisation, person), found))
 
     async def _codes(self) -> tuple[list[str], bytes, list[bytes]]:
-        """Recovery codes as they are shown, and what is kept of them."""
+        """Return recovery codes as they are shown, their salt, and the hashes that are stored."""
         codes = ["".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)) for _ in range(CODES)]
         salt = secrets.token_bytes(SALT_BYTES)
         hashes = [await self._hasher.derived(code, salt) for code in codes]
@@ -133,7 +135,7 @@ class SecondFactors:
 
 
 async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: str) -> Account:
-    """The account is asked for its password only, and its sessions end. Raises AccountError for an unknown one."""
+    """Remove the account's second factor and end its sessions. Raises AccountError if the account does not exist."""
     changed = await accounts.set_second_factor(organisation, email, on=False)
     async with answering():
         await redis.delete(_key(organisation, changed.id), _codes_key(organisation, changed.id))
@@ -141,7 +143,7 @@ async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: s
 
 
 def plain(written: str) -> str:
-    """What was typed, as it is compared: capitals and digits, without the spaces and hyphens between."""
+    """Return the typed code in the form that is compared: capitals and digits, without spaces and hyphens."""
     text = normalized("NFKC", written[:100]).upper()
     return "".join(char for char in text if char.isalnum())
 

@@ -1,8 +1,8 @@
-"""Browser sessions: the cookie holds an id, the store holds what the id stands for.
+"""Browser sessions: the cookie holds an id, the store holds the content.
 
-Knows cookies, identifiers, and when a staff sign-in is over (by the store's clock). Knows no password and no page. Each
-key of a session is a field of its own in the store, so that two requests of one browser at once do not undo each other;
-a session that was deleted is never written again.
+Knows cookies, identifiers, and when a staff sign-in ends (by the store's clock). Knows no password and no page. Each
+key of a session is a separate field in the store, so that two simultaneous requests of one browser do not overwrite
+each other; a deleted session is never written again.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from redis.asyncio import Redis
 from web.config import Sessions, Settings
 
 KEEP_MS = 7 * 24 * 3600_000
-"""A browser that was away for longer is a stranger; a patient's visit is over long before."""
+"""A session without requests for longer than this is deleted; a patient's visit ends long before."""
 
 HOLD_MS = 60_000
-"""How long a live call keeps its staff session alive each time that it says so."""
+"""How long each call of `Storage.hold` during a live call extends the staff session."""
 
 ID_BYTES = 24  # 192 random bits
 
-# Field names of a stored session: "k:<key>" holds the JSON of what is kept under <key>; the others are times in ms.
+# Field names of a stored session: "k:<key>" holds the value of <key> as JSON; the others are times in ms.
 LOAD = """
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -73,29 +73,29 @@ return 1
 
 
 class Session(aiohttp_session.Session):
-    """A session, with what it held when it was read. `ends_in_ms`: how long a staff sign-in lasts yet, or 0."""
+    """A session and its content when it was read. `ends_in_ms`: the rest of the staff sign-in's time, or 0."""
 
     def __init__(self, identity: str | None, kept: dict[str, Any], *, ends_in_ms: int = 0) -> None:
         super().__init__(identity, data={"session": dict(kept)} if kept else None, new=identity is None)
         self.read = {key: _json(value) for key, value in kept.items()}
         self.replaces: str | None = None
         self.ends_in_ms = ends_in_ms
-        self.lapsed: dict[str, Any] | None = None  # the staff sign-in that is over, if there was one
+        self.lapsed: dict[str, Any] | None = None  # the staff sign-in that has ended, if there was one
 
     @property
     def key(self) -> str | None:
-        """What the store knows the session by; it may be told to other workers, the cookie may not."""
+        """The session's key in the store. It may be sent to other workers; the cookie may not."""
         return _key(self.identity) if self.identity else None
 
     def changes(self) -> dict[str, str]:
-        """What differs from the store: key -> JSON, or "" for a key that is gone."""
+        """Return the differences from the store: key -> JSON, or "" for a removed key."""
         now = {key: _json(value) for key, value in self.items()}
         gone = {key: "" for key in self.read if key not in now}
         return gone | {key: value for key, value in now.items() if self.read.get(key) != value}
 
 
 class Storage(aiohttp_session.AbstractStorage):
-    """aiohttp-session's storage on the store that all workers share."""
+    """The storage of aiohttp-session in the store, shared by all workers."""
 
     def __init__(self, redis: "Redis", limits: Sessions, *, secure: bool) -> None:
         super().__init__(
@@ -112,26 +112,26 @@ class Storage(aiohttp_session.AbstractStorage):
         self._hold = redis.register_script(HOLD)
 
     async def new_session(self) -> Session:
-        """A session that nobody has yet."""
+        """Return an empty session without an id."""
         return Session(None, {})
 
     async def load_session(self, request: web.Request) -> Session:
-        """The session of the request's cookie; an empty one where there is none, or none any more.
+        """Return the session of the request's cookie; an empty one if there is no session or it has ended.
 
-        A staff sign-in that is over is not in it; the browser's visits still are. Reading counts as activity.
+        A staff sign-in that has ended is left out; the browser's visits are kept. Reading counts as activity.
         """
         return await self._read(self.load_cookie(request), touch=True)
 
     async def look(self, request: web.Request) -> Session:
-        """As `load_session`, without counting as activity."""
+        """Like `load_session`, but it does not count as activity."""
         return await self._read(self.load_cookie(request), touch=False)
 
     async def ends_in_ms(self, key: str) -> int:
-        """How long the staff sign-in of the session with this `Session.key` lasts yet; 0 where it is over or gone."""
+        """Return how long the staff sign-in of the session with this `Session.key` lasts; 0 if it has ended."""
         return (await self.many_end_in_ms([key]))[0]
 
     async def many_end_in_ms(self, keys: Sequence[str]) -> list[int]:
-        """As `ends_in_ms` of each, in one question to the store, and without LOAD, which is for one and dear."""
+        """Return `ends_in_ms` of each key with one request to the store, without the script LOAD, which is slower."""
         pipe = self.redis.pipeline(transaction=False)
         pipe.time()
         for key in keys:
@@ -165,17 +165,17 @@ class Storage(aiohttp_session.AbstractStorage):
         return session
 
     async def hold(self, key: str) -> None:
-        """A live call goes on: the sign-in of this `Session.key` lasts another minute, whatever the limits say."""
+        """Extend the sign-in of this `Session.key` by a minute, beyond all limits, during a live call."""
         await self._hold(keys=[key], args=[HOLD_MS])
 
     async def delete(self, identity: str) -> None:
-        """The session is gone for every request, those in flight included."""
+        """Delete the session for every request, also those that are running."""
         await self.redis.delete(_key(identity))
 
     async def save_session(
         self, request: web.Request, response: web.StreamResponse, session: aiohttp_session.Session
     ) -> None:
-        """Writes what changed. A new session gets an id and the response its cookie; an emptied one is deleted."""
+        """Write the changes. A new session gets an id, and the response its cookie; an empty session is deleted."""
         assert isinstance(session, Session)
         changes = session.changes()
         if session.identity is None:
@@ -200,7 +200,9 @@ class Storage(aiohttp_session.AbstractStorage):
     def save_cookie(
         self, response: web.StreamResponse, cookie_data: str, *, max_age: int | None = None
     ) -> None:
-        """Sets the cookie, or removes it where `cookie_data` is empty; a `__Host-` one goes only by its attributes."""
+        """Set the cookie, or remove it if `cookie_data` is empty; a `__Host-` cookie is removed only with its
+        attributes.
+        """
         params = self.cookie_params
         response.set_cookie(
             self.cookie_name,
@@ -214,19 +216,19 @@ class Storage(aiohttp_session.AbstractStorage):
 
 
 def storage(redis: "Redis", settings: Settings) -> Storage:
-    """The storage for a server with these settings."""
+    """Return the storage for a server with these settings."""
     return Storage(redis, settings.sessions, secure=settings.secure)
 
 
 async def get(request: web.Request) -> Session:
-    """This request's session, read once a request."""
+    """Return this request's session; it is read once per request."""
     session = await aiohttp_session.get_session(request)
     assert isinstance(session, Session)
     return session
 
 
 async def renew(request: web.Request) -> Session:
-    """The same session under a new id, which the response will carry; the old id is dead from then on."""
+    """Return the same session under a new id, which the response sets; the old id is then deleted."""
     old = await get(request)
     new = await aiohttp_session.new_session(request)
     assert isinstance(new, Session)
@@ -237,7 +239,7 @@ async def renew(request: web.Request) -> Session:
 
 
 def _key(identity: str) -> str:
-    """Where the store keeps a session: under a hash, so that what the store shows opens nothing."""
+    """Return the session's key in the store, made with a hash: the cookie cannot be derived from it."""
     return "session:" + hashlib.sha256(identity.encode()).hexdigest()
 
 

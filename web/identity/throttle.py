@@ -1,7 +1,8 @@
-"""Doors that a token opens: who guesses at tokens is slowed down and then stopped (SECURITY.md rows 14 and 41).
+"""Delays and stops guesses at tokens (SECURITY.md rows 14 and 41).
 
-Knows the rule of each door and who a request comes from. Knows no page and no token: a door says whether its token was
-right, or genuine and used already, which is no guess. Each door counts for itself, in the store, over all workers.
+Knows the rule for each kind of token and where a request comes from. Knows no page and no token: the caller reports
+whether the token was right, or real but already used, which is not a guess. Each kind is counted separately, in the
+store, across all workers.
 """
 
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from web.requests.security import Attempt, Blocked, Rule, neighbourhood, remote_
 
 
 class Door(StrEnum):
-    """What a token opens."""
+    """The kinds of tokens."""
 
     INVITATION = "link"
     GUEST = "guest_link"
@@ -30,10 +31,10 @@ RULES = {door: Rule(door) for door in Door}
 
 @asynccontextmanager
 async def guess(request: web.Request, organisation: str, door: Door, of: str = "") -> AsyncIterator[Attempt]:
-    """Around the look at a token; it counts as a wrong guess unless the attempt is said to have `succeeded`.
+    """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
-    `of` names the thing that the token is for, if it names a thing that exists: guesses at others do not shut that one.
-    Raises HTTP 429 after too many wrong ones, Busy.
+    `of` names the existing thing that the token is for, if any: guesses at other things then do not block it. Raises
+    HTTP 429 after too many wrong guesses, and Busy.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address

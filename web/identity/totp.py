@@ -1,6 +1,6 @@
-"""Codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, another every thirty seconds.
+"""Codes of authenticator apps (RFC 6238): HMAC-SHA-1, six digits, a new code every thirty seconds.
 
-Pure. Knows a secret, a moment and what a person typed; not whose secret it is, nor which codes were used before.
+Pure. Knows a secret, a time and the typed code; does not know whose secret it is, or which codes were used before.
 """
 
 import base64
@@ -15,40 +15,40 @@ STEP_MS = 30_000
 DIGITS = 6
 SECRET_BYTES = 20  # RFC 4226 §4, R6: 160 bits are recommended
 AROUND = (-1, 0, 1)
-"""Steps from now whose codes are taken: a phone's clock may be off, and a person takes time (RFC 6238 §5.2)."""
+"""Steps around now whose codes are accepted: a phone's clock may be wrong, and typing takes time (RFC 6238 §5.2)."""
 
 
 def step_at(now_ms: int) -> int:
-    """The number of the step (RFC 6238 §4.2: T) that a moment lies in."""
+    """Return the number of the step (RFC 6238 §4.2: T) at this time."""
     return now_ms // STEP_MS
 
 
 def code(secret: bytes, step: int, digits: int = DIGITS) -> str:
-    """The code of a step."""
-    # SHA-1 is what apps take; its collisions are no matter inside an HMAC.
+    """Return the code of a step."""
+    # Apps use SHA-1; its collisions do not matter inside an HMAC.
     return HOTP(secret, digits, SHA1()).generate(step).decode()  # noqa: S303
 
 
 def steps_of(secret: bytes, written: str, now_ms: int) -> Iterable[int]:
-    """The steps around now whose code was written, the oldest first; each is compared, whichever is right."""
+    """Return the steps around now whose code was typed, the oldest first; all are compared, so the time is constant."""
     steps = [step_at(now_ms) + off for off in AROUND]
     right = [hmac.compare_digest(code(secret, step).encode(), written.encode()) for step in steps]
     return [step for step, found in zip(steps, right, strict=True) if found]
 
 
 def is_code(written: str) -> bool:
-    """Whether this looks like a code at all."""
+    """Return whether the text has the form of a code."""
     return len(written) == DIGITS and written.isascii() and written.isdigit()
 
 
 def spelled(secret: bytes) -> str:
-    """The secret as it is typed into an app: base32 in groups of four."""
+    """Return the secret as a person types it into an app: base32 in groups of four."""
     text = base64.b32encode(secret).decode().rstrip("=")
     return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def address(secret: bytes, issuer: str, account: str) -> str:
-    """What an app reads from the QR code: an otpauth URI, all else as its defaults are."""
+    """Return the otpauth URI for the QR code; it leaves other parameters at their defaults."""
     names = [quote(name.replace(":", " "), safe="@") for name in (issuer, account)]
     values = {"secret": spelled(secret).replace(" ", ""), "issuer": issuer.replace(":", " ")}
     return f"otpauth://totp/{':'.join(names)}?{urlencode(values, quote_via=quote)}"

@@ -1,8 +1,8 @@
-"""Who a browser is: staff by its sign-in, a patient by the visits it opened, a guest by the link it redeemed.
+"""Identifies a browser: staff by sign-in, a patient by the visits it opened, a guest by the link it redeemed.
 
 Knows what a session may hold ("staff", "half", "visit:{organisation}", "guest:{organisation}") and compares it with the
-account as it is now. Knows no page. A session that was begun before the account's last change is nobody's; one that is
-half signed in (the password was right, the second factor was not asked yet) opens nothing but that question.
+account as it is now. Knows no page. A session begun before the account's last change counts as not signed in. A pending
+sign-in (right password, second factor not yet given) allows only the page for the second factor.
 """
 
 from typing import Any
@@ -21,38 +21,38 @@ from web.organisations.documents import Organisation
 
 STAFF, HALF = "staff", "half"
 HALF_MS = 5 * 60_000
-"""How long a right password waits for the second factor."""
+"""How long a pending sign-in waits for the second factor."""
 
 
 class StaffActor(Actor, frozen=True, kw_only=True):
-    """A signed-in member of staff: the store's key of the session that says so, and the account's generation then."""
+    """A signed-in member of staff, with the session's key in the store and the account's generation at sign-in."""
 
     session: str
     generation: int
 
 
 class NotForYou(web.HTTPForbidden):
-    """Signed in, but not as somebody who may see or do this."""
+    """The account is signed in but has no right to see or do this (HTTP 403)."""
 
 
 def visit_key(organisation: str) -> str:
-    """Under which name a session keeps the visit that this browser opened at an organisation."""
+    """Return the session key of the visit that this browser opened at an organisation."""
     return f"visit:{organisation}"
 
 
 def visit_of(session: Session, organisation: str) -> str | None:
-    """The id of the visit that this browser opened at the organisation last."""
+    """Return the id of the last visit that this browser opened at the organisation, or None."""
     found = session.get(visit_key(organisation))
     return found if isinstance(found, str) else None
 
 
 def guest_key(organisation: str) -> str:
-    """Under which name a session keeps the visit, and the party there, that a guest's link opened."""
+    """Return the session key of the visit and party that a guest's link gave access to."""
     return f"guest:{organisation}"
 
 
 def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
-    """The visit and the party's key that this browser was let in to at the organisation last."""
+    """Return the visit's id and the party's key for which this browser last redeemed a guest link, or None."""
     match session.get(guest_key(organisation)):
         case {"visit": str(visit), "guest": str(guest)}:
             return visit, guest
@@ -60,7 +60,7 @@ def guest_of(session: Session, organisation: str) -> tuple[str, str] | None:
 
 
 async def signed_in(request: web.Request, organisation: str) -> Account | None:
-    """The account that is signed in to the organisation, which the request keeps from then on; None where none is."""
+    """Return the account that is signed in to the organisation and keep it in the request; None if there is none."""
     account = await account_of(await sessions.get(request), organisation, request.app[ACCOUNTS])
     if account is not None:
         request[SIGNED_IN] = account
@@ -68,13 +68,13 @@ async def signed_in(request: web.Request, organisation: str) -> Account | None:
 
 
 async def was_signed_in(request: web.Request, organisation: str) -> bool:
-    """Whether this browser is that of an account whose sign-in took too long, and that nothing else has ended."""
+    """Return whether this browser's sign-in ended only because its time was over."""
     lapsed = (await sessions.get(request)).lapsed
     return lapsed is not None and await _as_begun(lapsed, organisation, request.app[ACCOUNTS]) is not None
 
 
 async def account_of(session: Session, organisation: str, accounts: Accounts) -> Account | None:
-    """The account that is signed in to the organisation, as it is now; None where it changed or was closed since."""
+    """Return the account that is signed in to the organisation, as it is now; None if changed or disabled since."""
     entry: dict[str, Any] | None = session.get(STAFF)
     return None if entry is None else await _as_begun(entry, organisation, accounts)
 
@@ -89,10 +89,10 @@ async def _as_begun(entry: dict[str, Any], organisation: str, accounts: Accounts
 
 
 async def require(request: web.Request, organisation: str, *roles: Role) -> Account:
-    """The account that is signed in to the organisation, in one of these roles (any, where none is named).
+    """Return the account that is signed in to the organisation with one of these roles (none given: any role).
 
-    Raises HTTP 303 to the sign-in where nobody is, and to the set-up of a second factor where the organisation (which
-    the request must know by now) demands one; NotForYou where the account has another role.
+    Raises HTTP 303 to the sign-in page if no account is signed in, and to the set-up of a second factor if the
+    organisation (already in the request) requires one; NotForYou if the account has another role.
     """
     account = await signed_in(request, organisation)
     if account is None:
@@ -105,12 +105,12 @@ async def require(request: web.Request, organisation: str, *roles: Role) -> Acco
 
 
 def owes_second_factor(organisation: Organisation, account: Account) -> bool:
-    """Whether the account must set up a second factor before it does anything else."""
+    """Return whether the account must set up a second factor before it does anything else."""
     return organisation.admins_two_factor and account.role is Role.ADMIN and not account.second_factor
 
 
 async def let_in(request: web.Request, organisation: str, account: Account, now_ms: int) -> str:
-    """Signs the account in, or half in where it has a second factor; returns the path to go on to."""
+    """Sign in; with a second factor, only record a pending sign-in. Return the path to redirect to."""
     if not account.second_factor:
         await sign_in(request, organisation, account)
         return f"/{organisation}/staff"
@@ -125,7 +125,7 @@ async def let_in(request: web.Request, organisation: str, account: Account, now_
 
 
 async def half_in(session: Session, organisation: str, accounts: Accounts, now_ms: int) -> Account | None:
-    """The account that is half signed in to the organisation; None where it changed since, or took too long."""
+    """Return the account of the pending sign-in; None if it has changed, or too much time has passed."""
     entry: dict[str, Any] | None = session.get(HALF)
     if entry is None or entry["until_ms"] <= now_ms:
         return None
@@ -133,7 +133,7 @@ async def half_in(session: Session, organisation: str, accounts: Accounts, now_m
 
 
 async def sign_in(request: web.Request, organisation: str, account: Account) -> None:
-    """This browser is the account's from now on, under a new session id; what it was signed in as before ends."""
+    """Sign this browser in as the account, under a new session id; an earlier sign-in of the browser ends."""
     old = await sessions.get(request)
     before = old.get(STAFF)
     session = await sessions.renew(request)
@@ -148,21 +148,21 @@ async def sign_in(request: web.Request, organisation: str, account: Account) -> 
 
 
 async def sign_out(request: web.Request) -> None:
-    """This browser is no staff member's any more; its old session id is dead, and its staff sockets close."""
+    """Sign this browser out; the old session id is deleted and its staff sockets close."""
     old = await sessions.get(request)
     before = old.get(STAFF)
     session = await sessions.renew(request)
     session.pop(STAFF, None)
     session.pop(HALF, None)
     if before is not None and old.identity is not None:
-        # Dead before anyone is told, so that a socket that closes cannot come back by the same cookie.
+        # Delete before publishing, so that a closed socket cannot reconnect with the same cookie.
         storage = request.app[SESSIONS]
         await storage.delete(old.identity)
         await publish(storage.redis, before["organisation"], before["person"], old.key)
 
 
 async def off_call(service: Service, organisation: str, account: Account) -> None:
-    """Turns the person's On-Call switch off, where it is on. Raises `Unavailable`."""
+    """Turn the person's On-Call switch off if it is on. Raises `Unavailable`."""
     mirror = await service.mirrors.get(organisation)
     staff = mirror.staff.get(account.id)
     if staff is not None and staff.on_call:
@@ -171,13 +171,10 @@ async def off_call(service: Service, organisation: str, account: Account) -> Non
 
 
 async def enrol(service: Service, organisation: str, account: Account) -> None:
-    """Makes the record by which signalling decides (name, role, states of licence) say what the account says.
-
-    Raises `Unavailable`.
-    """
+    """Update signalling's record of this member of staff (name, role, states of licence) from the account."""
     mirror = await service.mirrors.get(organisation)
     committed = None
-    while committed is None:  # each failed turn is another writer's success, and there are few
+    while committed is None:  # a try fails only if another writer succeeds, which is rare
         held, now_ms = await service.store.load(organisation, Staff, account.id)
         before = held or account.staff
         after = replace(before, name=account.name, role=account.role, states=account.states)

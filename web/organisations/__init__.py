@@ -1,1 +1,1 @@
-"""What a clinic has set up, and where it is kept."""
+"""An organisation's settings and documents, and where they are stored."""

@@ -1,8 +1,7 @@
 """The demo organisation: Riverside Clinic, with an admin, two providers and a setup guide with a step of every kind.
 
-Knows what it consists of and how to sign in to it. Only a store without any organisation is given it, and only if the
-settings ask for it. Passwords are drawn from this installation's data key, and printed by the start that makes the demo
-only.
+Knows its content and how to sign in to it. It is added only to a store without organisations, and only if the settings
+ask for it. Its passwords are derived from this installation's data key, and printed only by the start that creates it.
 """
 
 import contextlib
@@ -103,21 +102,21 @@ ORGANISATION = Organisation(
 
 
 def password(settings: Settings, email: str) -> str:
-    """The demo password of this installation for one of PEOPLE, such as "cedar-lagoon-flint-4071"."""
+    """Return the demo password of this installation for one of PEOPLE, such as "cedar-lagoon-flint-4071"."""
     drawn = derived(data_key(Path(settings.data.folder)), f"demo password {email}")
     words = [WORDS[int.from_bytes(drawn[at : at + 4]) % len(WORDS)] for at in (0, 4, 8)]
     return "-".join([*words, f"{int.from_bytes(drawn[12:16]) % 10_000:04}"])
 
 
 FRESH = f"{{{ID}}}:demo:fresh"
-"""Is in the store from the moment when the demo was made until its passwords were printed."""
+"""This key exists from the creation of the demo until its passwords are printed."""
 FRESH_S = 600
 
 
 async def seed(settings: Settings, store: Redis, organisations: Organisations, accounts: Accounts) -> bool:
-    """Create the demo organisation if the store has none at all and the settings ask for it; return whether it did.
+    """Create the demo organisation if the store has none and the settings ask for it; return whether it was created.
 
-    Several workers may try. Raises ConfigError if an untouched demo would be served to others unasked.
+    Several workers may try. Raises ConfigError if other machines could reach an unchanged demo that was not asked for.
     """
     names = await organisations.list()
     if names or not settings.demo:
@@ -125,7 +124,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
             await _refuse_untouched(accounts)
         return False
     for person, email, name, role, states in PEOPLE:
-        with contextlib.suppress(AccountError):  # another worker was here first
+        with contextlib.suppress(AccountError):  # another worker has added it
             await accounts.add(
                 ID,
                 person=person,
@@ -136,7 +135,7 @@ async def seed(settings: Settings, store: Redis, organisations: Organisations, a
                 password=password(settings, email),
             )
     await store.set(FRESH, b"1", ex=FRESH_S, nx=True)
-    # Last, so that a start that was cut short is taken up again by the next.
+    # Last, so that the next start continues if this one is interrupted.
     await organisations.save(ORGANISATION)
     return True
 
@@ -152,10 +151,10 @@ async def _refuse_untouched(accounts: Accounts) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return what a person at the terminal is told: where patients and staff go, and how to sign in to the demo.
+    """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
 
-    Without the demo it names the organisations that there are; without any, the command that makes one. If the store
-    does not answer, only the origin. Passwords are in it once: at the first call after the demo was made.
+    Without the demo it lists the organisations; without any, the command that creates one. If the store does not
+    answer, it is only the origin. Passwords are included once: in the first call after the demo was created.
     """
     try:
         names, people, fresh = _found(settings)
@@ -190,7 +189,7 @@ def welcome(settings: Settings) -> str:
 
 
 def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
-    """The organisations in the store, the demo's accounts by email address, and whether it has just been made."""
+    """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
     client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
     try:
         names = sorted(name.decode() for name in client.smembers("organisations"))  # type: ignore[union-attr]

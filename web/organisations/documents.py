@@ -1,7 +1,7 @@
 """An organisation's settings document: its name, hours, texts, limits, languages and setup guide.
 
-Knows what such a document may say, where the store keeps it, and when the doors are open. Knows no page and no account.
-Documents are small and read often, so a worker keeps each for two seconds.
+Knows the allowed content of the document, where the store keeps it, and the opening hours. Knows no page and no
+account. Documents are small and read often, so a worker caches each for two seconds.
 """
 
 import itertools
@@ -61,27 +61,27 @@ LANGUAGES: Mapping[str, str] = {
 
 
 class OrganisationError(Exception):
-    """The document cannot be an organisation's; the text is a sentence that says where and why."""
+    """The document is not valid; the text is a sentence that says where and why."""
 
 
 Span = tuple[str, str]
-"""From opening to closing, `HH:MM` in the organisation's own time; "24:00" is the end of the day."""
+"""Opening and closing time, `HH:MM` in the organisation's time zone; "24:00" is the end of the day."""
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether and how times can be booked ahead, within the opening hours."""
+    """Whether and how visits can be booked ahead, within the opening hours."""
 
     enabled: bool = False
-    slot_min: int = 30  # how long a booked visit is, and how far apart its times begin
-    lead_h: int = 2  # the soonest time that can be booked, from now
+    slot_min: int = 30  # the length of a booked visit, and the distance between starting times
+    lead_h: int = 2  # the hours from now to the earliest time that can be booked
     horizon_days: int = 28  # how far ahead times can be booked
-    capacity: int = 1  # visits at the same time: the providers who take booked ones
-    opens: str = "00:00"  # of the opening hours, only those from here ...
-    closes: str = "24:00"  # ... to here can be booked
+    capacity: int = 1  # booked visits at the same time: the number of providers for them
+    opens: str = "00:00"  # only opening hours from this time ...
+    closes: str = "24:00"  # ... to this time can be booked
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `hours` are seven days from Monday, each with its spans in order; `closed` are dates (ISO 8601)."""
+    """The document. `hours`: seven days from Monday, each with its spans in order; `closed`: dates (ISO 8601)."""
 
     id: str
     name: str
@@ -99,13 +99,13 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retention_days: int = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
-    mail_sender: str = ""  # the address that its mails are from; "": the server's
-    reply_to: str = ""  # where answers to its mails go
+    mail_sender: str = ""  # the From address of its mails; "": the server's
+    reply_to: str = ""  # the Reply-To address of its mails
     admins_two_factor: bool = False  # whether administrators need a second factor to do anything
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """One saving of a document: by whom (a name), when, and what it said from then on."""
+    """One saved change of a document: the name of the person, the time, and the document after it."""
 
     by: str
     at_ms: int
@@ -113,7 +113,9 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def validated(organisation: Organisation) -> Organisation:
-    """The same organisation. Raises OrganisationError, naming the field, for what its type cannot rule out."""
+    """Return the organisation. Raises OrganisationError, which names the field, for values that the types allow
+    wrongly.
+    """
     steps = organisation.guide.steps
     ids = [step.id for step in steps]
     spans = [span for day in organisation.hours for span in day]
@@ -187,7 +189,7 @@ def validated(organisation: Organisation) -> Organisation:
 
 
 def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
-    """The organisation that a document (a map, or JSON) describes. Raises OrganisationError."""
+    """Return the organisation in a document (a map, or JSON). Raises OrganisationError."""
     try:
         if isinstance(document, bytes):
             return validated(msgspec.json.decode(document, type=Organisation))
@@ -197,19 +199,19 @@ def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
 
 
 def spans_on(organisation: Organisation, day: date) -> tuple[Span, ...]:
-    """The opening hours of one date; none on a closed day."""
+    """Return the opening hours of one date; none on a closed day."""
     return () if day.isoformat() in organisation.closed else organisation.hours[day.weekday()]
 
 
 def is_open(organisation: Organisation, at: datetime) -> bool:
-    """Whether the aware time `at` lies within the opening hours."""
+    """Return whether `at` (a time with time zone) is within the opening hours."""
     local = at.astimezone(ZoneInfo(organisation.timezone))
     minute = f"{local:%H:%M}"
     return any(opens <= minute < closes for opens, closes in spans_on(organisation, local.date()))
 
 
 def opens_next(organisation: Organisation, at: datetime) -> str | None:
-    """When the doors open after `at`, in words ("today at 09:00", "Monday at 09:00"); None if they never do."""
+    """Return the next opening time after `at` in words ("today at 09:00", "Monday at 09:00"); None if none."""
     local = at.astimezone(ZoneInfo(organisation.timezone))
     for ahead in range(8):
         day = local + timedelta(days=ahead)
@@ -223,7 +225,7 @@ def opens_next(organisation: Organisation, at: datetime) -> str | None:
 
 
 class Organisations:
-    """The documents in the store. All methods raise `Unavailable` where the store does not answer."""
+    """The documents in the store. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -231,7 +233,7 @@ class Organisations:
         self._kept: dict[str, tuple[float, Organisation | None]] = {}
 
     async def get(self, organisation: str) -> Organisation | None:
-        """The organisation with this id, at most two seconds old, or None."""
+        """Return the organisation with this id, at most two seconds old, or None."""
         if not SLUG.fullmatch(organisation):
             return None
         now = time.monotonic()
@@ -239,13 +241,13 @@ class Organisations:
         if kept is not None and now - kept[0] < KEEP_S:
             return kept[1]
         found = await self.read(organisation)
-        if len(self._kept) > 1000:  # names that strangers try are kept too, but not for ever
+        if len(self._kept) > 1000:  # unknown names are cached too, so the cache needs a limit
             self._kept.clear()
         self._kept[organisation] = (now, found)
         return found
 
     async def read(self, organisation: str) -> Organisation | None:
-        """The organisation as it stands now, for somebody who is about to change it, or None."""
+        """Return the organisation as it is in the store now, or None; use it before a change."""
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():
@@ -253,13 +255,13 @@ class Organisations:
         return None if document is None else msgspec.json.decode(document, type=Organisation)
 
     async def list(self) -> list[str]:
-        """The ids of all organisations, in alphabetical order."""
+        """Return the ids of all organisations, in alphabetical order."""
         async with answering():
             names = cast(set[bytes], await self._redis.smembers("organisations"))
         return sorted(name.decode() for name in names)
 
     async def save(self, organisation: Organisation) -> None:
-        """Keeps a document. Raises OrganisationError where it is not valid."""
+        """Store a document. Raises OrganisationError if it is not valid."""
         validated(organisation)
         async with answering():
             await self._redis.set(_key(organisation.id), msgspec.json.encode(organisation))
@@ -267,9 +269,9 @@ class Organisations:
         self._kept.pop(organisation.id, None)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
-        """Keeps `after` in the place of `before`, as its next revision; False where somebody was faster.
+        """Store `after` as the next revision of `before`; return False if the document has changed since.
 
-        Raises OrganisationError where it is not valid.
+        Raises OrganisationError if it is not valid.
         """
         validated(after)
         after = msgspec.structs.replace(after, revision=before.revision + 1)
@@ -284,13 +286,15 @@ class Organisations:
         return bool(done)
 
     async def edit(self, organisation: str, revision: int) -> Edit | None:
-        """The saving that made this revision; None where it is longer ago than `EDITS_KEPT` savings, or never was."""
+        """Return the change that made this revision; None if there is none, or it is more than `EDITS_KEPT` changes
+        old.
+        """
         async with answering():
             found = cast(bytes | None, await self._redis.hget(_edits(organisation), str(revision)))
         return None if found is None else msgspec.json.decode(found, type=Edit)
 
     async def add(self, organisation: Organisation) -> bool:
-        """Keeps a new organisation; False where there is one with this id. Raises OrganisationError."""
+        """Store a new organisation; return False if the id is taken. Raises OrganisationError."""
         validated(organisation)
         async with answering():
             added = await self._redis.setnx(_key(organisation.id), msgspec.json.encode(organisation))

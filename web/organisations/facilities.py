@@ -1,7 +1,7 @@
-"""Facilities (a ward, a pharmacy, a school) whose staff place patients in the queue by a link of their own.
+"""Facilities (a ward, a pharmacy, a school) whose staff add patients to the queue with a link of the facility.
 
-Knows records in the store. A link's token is drawn from the data key, so that an administrator can see the link and its
-QR code again, while the store keeps a hash only. All methods of `Facilities` raise `Unavailable` where the store does
+Knows records in the store. A link's token is derived from the data key, so that an administrator can see the link and
+its QR code again, while the store keeps only a hash. All methods of `Facilities` raise `Unavailable` if the store does
 not answer.
 """
 
@@ -32,11 +32,11 @@ return 'added'
 
 
 class FacilityProblem(Exception):
-    """A facility cannot be added like this; the text is a constant of ours, for the person who tried."""
+    """The facility cannot be added; the text is a constant of this code, for the person who tried."""
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
-    """A facility; staff see its name in the rows of those whom it placed."""
+    """A facility; staff see its name in the queue's rows of the patients that it added."""
 
     id: str
     name: str
@@ -77,7 +77,7 @@ class Facilities:
         return facility
 
     async def revoke(self, organisation: str, facility_id: str) -> bool:
-        """The facility's link opens nothing from now on; False where there is no such facility."""
+        """Make the facility's link invalid; return False if there is no such facility."""
         async with answering():
             kept = await self._redis.hget(_key(organisation), facility_id)
             if kept is None:
@@ -96,25 +96,25 @@ class Facilities:
         return None if kept is None else msgspec.json.decode(kept, type=Facility)
 
     async def of(self, organisation: str) -> list[Facility]:
-        """Return the facilities by name."""
+        """Return the organisation's facilities, sorted by name."""
         async with answering():
             kept = await self._redis.hvals(_key(organisation))
         found = (msgspec.json.decode(data, type=Facility) for data in kept)
         return sorted(found, key=lambda facility: facility.name.casefold())
 
     async def find(self, organisation: str, token: str) -> Facility | None:
-        """Return the facility that a link's token opens, or None: revoked and forged look alike."""
+        """Return the facility whose link has this token, or None if it is revoked or forged."""
         facility = await self.named(organisation, token)
         return facility if facility is not None and self.opens(facility, token) else None
 
     async def named(self, organisation: str, token: str) -> Facility | None:
-        """Return the facility that a link's token names, whether or not it opens it."""
+        """Return the facility whose id the token contains, or None; the token may be wrong."""
         named = TOKEN.fullmatch(token)
         return None if named is None else await self.get(organisation, named[1])
 
     @staticmethod
     def opens(facility: Facility, token: str) -> bool:
-        """Return whether a token is that of the facility's link."""
+        """Return whether the token is that of the facility's link."""
         return hmac.compare_digest(facility.hash, _hash(token))
 
     def token(self, organisation: str, facility: Facility) -> str:

@@ -1,7 +1,7 @@
-"""The versions of an organisation's setup guide: who made each, and when.
+"""The history of an organisation's setup guide: who made each version, and when.
 
-Knows the store. What a version says is kept by signalling, which needs it for the visits that began with it; here
-stands only what an administrator is shown of it.
+Knows the store. Signalling keeps the content of the versions, which visits that began with one need; this module keeps
+only what the administrator sees about them.
 """
 
 from typing import cast
@@ -13,7 +13,7 @@ from signalling.store.records import answering
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of the guide: by whom (a name), when, and with how many steps."""
+    """A version of the guide: the name of its author, the time, and its number of steps."""
 
     version: int
     by: str
@@ -22,20 +22,20 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Versions:
-    """The versions of all organisations. All methods raise `Unavailable` where the store does not answer."""
+    """The versions of all organisations. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def note(self, organisation: str, version: Version) -> None:
-        """Remembers who made a version; the first to say so is believed."""
+        """Record who made a version; a second record of the same version is ignored."""
         async with answering():
             await self._redis.hsetnx(
                 _key(organisation), str(version.version), msgspec.json.encode(version).decode()
             )
 
     async def list(self, organisation: str) -> list[Version]:
-        """All versions that were made in the set-up, the newest first."""
+        """Return all versions that were made in the set-up, the newest first."""
         async with answering():
             kept = cast(list[bytes], await self._redis.hvals(_key(organisation)))
         found = [msgspec.json.decode(record, type=Version) for record in kept]

@@ -1,7 +1,7 @@
-"""An organisation's logo: which pictures are taken, and where they are kept.
+"""An organisation's logo: which pictures are accepted, and where they are stored.
 
-Knows the first bytes of PNG, JPEG and WebP and where each says how large it is. A picture is served as the kind that
-its bytes say, never as what a browser named it; SVG is refused, since it can hold scripts. Knows no page.
+Knows the first bytes of PNG, JPEG and WebP, and where each holds its size. A picture is served with the type that its
+bytes have, never the one that a browser sent. SVG is refused, since it can contain scripts. Knows no page.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ Size = tuple[int, int]
 
 
 def _png(data: bytes) -> Size:
-    """PNG (ISO/IEC 15948 §11.2.1): width and height lead the first chunk."""
+    """Return the size of a PNG (ISO/IEC 15948 §11.2.1): width and height are first in the first chunk."""
     if data[12:16] != b"IHDR":
         raise ValueError
     width, height = struct.unpack(">II", data[16:24])
@@ -41,7 +41,7 @@ def _png(data: bytes) -> Size:
 
 
 def _jpeg(data: bytes) -> Size:
-    """JPEG (ITU-T T.81 §B.2.2): the size stands in the frame header."""
+    """Return the size of a JPEG (ITU-T T.81 §B.2.2), which is in the frame header."""
     at = 2
     while True:
         marker, length = struct.unpack(">HH", data[at : at + 4])
@@ -54,7 +54,7 @@ def _jpeg(data: bytes) -> Size:
 
 
 def _webp(data: bytes) -> Size:
-    """WebP (RFC 9649 §2.5 to §2.7): simple, lossless or extended."""
+    """Return the size of a WebP (RFC 9649 §2.5 to §2.7): simple, lossless or extended."""
     form = data[12:16]
     if form == b"VP8X":
         return (
@@ -75,11 +75,11 @@ KINDS: Mapping[str, tuple[Callable[[bytes], bool], Callable[[bytes], Size]]] = {
     "image/jpeg": (lambda data: data.startswith(b"\xff\xd8\xff"), _jpeg),
     "image/webp": (lambda data: data[:4] == b"RIFF" and data[8:12] == b"WEBP", _webp),
 }
-"""Content type: whether the bytes begin like it, and how large the picture is."""
+"""Content type -> (function that checks the first bytes, function that returns the size)."""
 
 
 def checked(data: bytes) -> Logo:
-    """The picture that the bytes are. Raises LogoError."""
+    """Return the bytes as a logo. Raises LogoError."""
     if not data:
         raise LogoError(N_("Choose a picture first."))
     if len(data) > MOST_BYTES:
@@ -97,20 +97,20 @@ def checked(data: bytes) -> Logo:
 
 
 class Logos:
-    """The logos of all organisations. All methods raise `Unavailable` where the store does not answer."""
+    """The logos of all organisations. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
     async def keep(self, organisation: str, logo: Logo) -> str:
-        """Keeps a logo and returns its name, a hash of it. Earlier ones stay, for pages that are open."""
+        """Store a logo and return its name, a hash of it. Earlier logos are kept for pages that are open."""
         name = hashlib.sha256(logo.data).hexdigest()[:16]
         async with answering():
             await self._redis.hset(_key(organisation), name, logo.kind.encode() + b"\0" + logo.data)
         return name
 
     async def get(self, organisation: str, name: str) -> Logo | None:
-        """The logo with this name, or None."""
+        """Return the logo with this name, or None."""
         async with answering():
             kept = cast(bytes | None, await self._redis.hget(_key(organisation), name))
         if kept is None:
@@ -119,7 +119,7 @@ class Logos:
         return Logo(kind.decode(), data)
 
     async def keep_only(self, organisation: str, names: set[str]) -> None:
-        """Forgets all others."""
+        """Delete all logos except these names."""
         async with answering():
             kept = cast(list[bytes], await self._redis.hkeys(_key(organisation)))
             if gone := [name for name in kept if name.decode() not in names]:

@@ -1,4 +1,4 @@
-"""What a new organisation begins with: office hours and a short setup guide, to be changed in the set-up.
+"""The first settings of a new organisation: office hours and a short setup guide, to be changed in the set-up.
 
 Pure. Texts are in English, since they become the organisation's own.
 """
@@ -19,7 +19,7 @@ OFFICE = (("09:00", "17:00"),)
 
 
 def organisation(slug: str, name: str, timezone: str) -> Organisation:
-    """A new organisation with this id, name and time zone; not validated."""
+    """Return a new organisation with this id, name and time zone; it is not validated."""
     return Organisation(
         id=slug,
         name=name,

@@ -1,1 +1,1 @@
-"""What every request from a browser must satisfy: its origin, its form, its text."""
+"""Checks of every request from a browser: its origin, its form, its text."""

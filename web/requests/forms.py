@@ -1,7 +1,7 @@
-"""How a posted form is read: as UTF-8, with no more bytes than the page needs; else it is refused unread.
+"""Reads posted forms: in UTF-8, with a limit of bytes for each page; other bodies are refused without being read.
 
-Knows the two encodings of HTML forms. Knows no page and no account: who reads a form says how much may come. A codec or
-a compression that the client chooses is never used, so that no request can keep a worker busy with one.
+Knows the two encodings of HTML forms. Knows no page and no account: the caller gives the limit. A codec or compression
+that the client chooses is never used, so that no request can keep a worker busy with one.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ from web.requests.security import SAFE_METHODS, Handler
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 MOST_FIELDS = 1000
 MOST_PARTS = 50
-"""Of a multipart form, each of which takes aiohttp 0.2 ms."""
+"""The most parts of a multipart form; aiohttp needs 0.2 ms for each."""
 BODY_S = 12.0
-"""Within the 15 s that a half-sent request has (SECURITY.md row 16), as the connection closes right after."""
+"""Less than the 15 s after which a half-sent request is closed (SECURITY.md row 16), so that an answer can be sent."""
 UTF_8 = re.compile(r'"?utf-?8"?', re.ASCII | re.IGNORECASE)
 CHARSET = re.compile(r";\s*charset\*?[0-9]*\*?\s*=\s*([^;]*)", re.IGNORECASE)
 CHARSET_PART = re.compile(rb"name\s*=\s*\"?_charset_", re.IGNORECASE)
 PLAIN = frozenset({"", "7bit", "8bit", "binary", "identity"})
-"""Encodings of a part that leave it as it is."""
+"""Encodings of a part that do not change its bytes."""
 
 
 class Posted(NamedTuple):
-    """A form: its fields in order, names that repeat included, and its files by name."""
+    """A posted form: its fields in order (a name may repeat), and its files by name."""
 
     fields: MultiDictProxy[str]
     files: dict[str, bytes]
 
 
 POSTED = web.RequestKey("posted form", Posted)
-"""Where a request keeps its form once it was read."""
+"""The key under which a request keeps its form after it was read."""
 
 
 def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
-    """A middleware that answers HTTP 415 to a body that is no form in UTF-8, before anything of it is read."""
+    """Return a middleware that answers HTTP 415 to a body that is not a form in UTF-8, before it reads the body."""
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,7 +57,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 def check_encoding(request: web.Request, *kinds: str) -> None:
     """Raise HTTP 415 if the request has a body that is of none of these kinds, is not UTF-8, or is compressed."""
     if "Content-Encoding" in request.headers:
-        request.content.feed_eof()  # what is dropped unread would be unpacked first
+        request.content.feed_eof()  # else aiohttp unpacks the body before it drops it
         raise web.HTTPUnsupportedMediaType
     if not request.can_read_body:
         return
@@ -72,19 +72,19 @@ def is_utf_8(headers: CIMultiDictProxy[str]) -> bool:
 
 
 async def read_body(request: web.Request, most: int) -> bytes:
-    """Return the body, of at most so many bytes. Raises HTTP 408 and 413."""
+    """Return the body. Raises HTTP 413 if it has more than `most` bytes, 408 if it takes more than BODY_S seconds."""
     if (request.content_length or 0) > most:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     try:
         async with asyncio.timeout(BODY_S):
             return await request.clone(client_max_size=most).read()
     except TimeoutError:
-        request.content.feed_eof()  # or aiohttp lingers ten more seconds for the rest
+        request.content.feed_eof()  # else aiohttp waits ten more seconds for the rest
         raise web.HTTPRequestTimeout from None
 
 
 async def read_posted(request: web.Request, most: int, *kinds: str) -> Posted:
-    """Return the form that was posted, of at most `most` bytes, read once a request. Raises HTTP 400, 408, 413, 415."""
+    """Return the posted form of at most `most` bytes; it is read once per request. Raises HTTP 400, 408, 413 or 415."""
     if request.content_type not in kinds:
         raise web.HTTPUnsupportedMediaType
     if POSTED in request:
@@ -110,9 +110,9 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 
 async def _multipart(request: web.Request, most: int) -> Posted:
     body = await read_body(request, most)
-    if CHARSET_PART.search(body):  # aiohttp would take it for the codec of all others
+    if CHARSET_PART.search(body):  # aiohttp would use it as the codec of all other fields
         raise web.HTTPUnsupportedMediaType
-    if not body.startswith((b"--", b"\r\n--")):  # aiohttp looks for the first part line by line
+    if not body.startswith((b"--", b"\r\n--")):  # aiohttp would search for the first part line by line
         raise web.HTTPBadRequest
     stream = StreamReader(BaseProtocol(asyncio.get_running_loop()), most + 1, loop=asyncio.get_running_loop())
     stream.feed_data(body)
@@ -124,7 +124,7 @@ async def _multipart(request: web.Request, most: int) -> Posted:
         RuntimeError,
         AssertionError,
         HttpProcessingError,
-    ):  # aiohttp's, of what is no multipart
+    ):  # raised by aiohttp if the body is not a multipart form
         raise web.HTTPBadRequest from None
 
 
@@ -145,7 +145,7 @@ async def _parts(reader: MultipartReader) -> Posted:
 
 
 def _is_plain(headers: CIMultiDictProxy[str]) -> bool:
-    """Return whether a part is UTF-8 or bytes, encoded in no further way."""
+    """Return whether a part is plain UTF-8 or bytes, without another encoding."""
     how = [
         headers.get(name, "").strip().lower() for name in ("Content-Transfer-Encoding", "Content-Encoding")
     ]

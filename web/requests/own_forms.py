@@ -1,8 +1,8 @@
-"""Forms that prove to be this site's own, for browsers that do not say where a request comes from.
+"""Tokens by which a form proves that it comes from this site, for browsers that do not send where a request comes from.
 
-Safari before 16.4, and others where pages come by plain http, send the form of a page with `Referrer-Policy:
-no-referrer` as `Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers
-each form has a hidden field with a token: a hash of a cookie that no other site can read or send. Knows no page.
+Safari before 16.4, and other browsers on plain http, send a form of a page with `Referrer-Policy: no-referrer` as
+`Origin: null` and without Sec-Fetch-Site; a form of another site looks the same. For these browsers each form has a
+hidden field with a token: a hash of a cookie that no other site can read or send. Knows no page.
 """
 
 import hashlib
@@ -16,13 +16,13 @@ from web.keys import SESSIONS
 
 FIELD = "form_token"
 FORM = re.compile(r'<form\b[^<>]*\bmethod="post"[^<>]*>')
-"""The beginning of every form that changes something, as the templates write it; a test looks for others."""
+"""The start tag of every form that changes something. A test checks that templates write no other kind."""
 COOKIE_AGE_S = 365 * 24 * 3600
 SHAPE = re.compile(r"[\w-]{32}", re.ASCII)
 
 
 def with_tokens(request: web.Request, response: web.Response) -> web.Response:
-    """The page, with a token in each form and, for scripts, in its head; unchanged for a browser that needs none."""
+    """Return the page with a token in its head and each form; unchanged if the browser needs none."""
     if "Sec-Fetch-Site" in request.headers or response.text is None:
         return response
     kept = cookie_of(request)
@@ -45,18 +45,18 @@ def with_tokens(request: web.Request, response: web.Response) -> web.Response:
 
 
 def token_of(secret: str) -> str:
-    """The token of the forms of the browser that has this secret in its cookie."""
+    """Return the token for the forms of the browser that has this secret in its cookie."""
     return hashlib.sha256(f"form/{secret}".encode()).hexdigest()
 
 
 def cookie_of(request: web.Request) -> str:
-    """The browser's secret; "" where it has none yet."""
+    """Return the secret in the browser's cookie; "" if it has none."""
     found = request.cookies.get(_name(request), "")
     return found if SHAPE.fullmatch(found) else ""
 
 
 def is_right(request: web.Request, token: str) -> bool:
-    """Whether a token is that of this browser's own forms."""
+    """Return whether the token belongs to this browser's own forms."""
     secret = cookie_of(request)
     return bool(secret) and hmac.compare_digest(token.encode(), token_of(secret).encode())
 

@@ -1,7 +1,7 @@
-"""What every answer and every request from a browser must satisfy, whatever page it is about.
+"""Rules for every response and every request from a browser, on all pages.
 
-Knows response headers, which requests are a page's own, and how wrong guesses are slowed down and stopped. Knows no
-page, no account and no visit. The throttle counts in the store, so that all workers count together.
+Knows response headers, how to recognize requests of this site's own pages, and how wrong guesses are delayed and
+stopped. Knows no page, no account and no visit. The throttle counts in the store, so that all workers count together.
 """
 
 import asyncio
@@ -48,35 +48,35 @@ HEADERS: Mapping[str, str] = {
     "Permissions-Policy": "camera=(self), microphone=(self), fullscreen=(self), screen-wake-lock=(self), "
     "geolocation=(), payment=(), usb=()",
 }
-"""On every answer, files and errors included."""
+"""Headers of every response, files and errors included."""
 
 HSTS = "max-age=31536000"
 
 
 def origin_of(request: web.Request, public: str) -> str:
-    """The origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
+    """Return the origin (RFC 6454 §6.2) that a page of this server has in this request's browser.
 
-    `public` is the origin that the settings name; it wins where it is given, as only a proxy's operator knows it.
+    `public` is the origin in the settings. If it is set it wins, since only the operator of a proxy knows it.
     """
     return public or f"{request.scheme}://{host_of(request)}"
 
 
 def host_of(request: web.Request) -> str:
-    """The Host header, or an empty text: aiohttp would ask a name server what this machine is called, and wait."""
+    """Return the Host header, or an empty text. aiohttp's own property may wait for a name server."""
     return request.headers.get("Host", "")
 
 
 def is_own_origin(request: web.Request, public: str) -> bool:
-    """Whether the request's Origin header is present and this server's own."""
+    """Return whether the request has an Origin header and it is this server's."""
     given = request.headers.get("Origin", "")
     return bool(given) and _origin(given) == _origin(origin_of(request, public))
 
 
 def is_own_request(request: web.Request, public: str) -> bool:
-    """Whether an unsafe request was made by a page of this server, or typed by the person themselves.
+    """Return whether an unsafe request was made by a page of this server, or typed by the person.
 
-    Fetch metadata decides where a browser sends it; Origin does where it does not. A request with neither comes from no
-    browser of this decade and is refused.
+    Fetch metadata decides if the browser sends it; else the Origin header does. A request with neither comes from no
+    current browser and is refused.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
@@ -85,7 +85,7 @@ def is_own_request(request: web.Request, public: str) -> bool:
 
 
 def is_silent(request: web.Request) -> bool:
-    """Whether a request says nothing about where it comes from, as a browser does that is told to keep it to itself."""
+    """Return whether a browser sent `Origin: null` and no Sec-Fetch-Site, so that the request's origin is unknown."""
     return "Sec-Fetch-Site" not in request.headers and request.headers.getall("Origin", []) == ["null"]
 
 
@@ -107,12 +107,12 @@ def same_site_middleware(
     exempt: Callable[[web.Request], bool] = lambda _: False,
     proven: Callable[[web.Request], Awaitable[bool]] = _proves_nothing,
 ) -> Middleware:
-    """A middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
+    """Return a middleware that answers 403 to an unsafe request from another site (OWASP ASVS 5.0 3.5.1).
 
-    `exempt`: requests that no cookie identifies, and that another site's page therefore cannot make in somebody's name.
-    `proven`: whether a form shows by its token that it is our own. It is asked about a request that does not say where
-    it comes from, as Safari before 16.4 makes it from a page with `Referrer-Policy: no-referrer`: `Origin: null`, and
-    no Sec-Fetch-Site.
+    `exempt`: requests that are not identified by a cookie, which another site therefore cannot make in a person's name.
+    `proven`: returns whether a form's token shows that it is our own. It is called for requests of unknown origin, such
+    as those of Safari before 16.4 from a page with `Referrer-Policy: no-referrer`: `Origin: null` and no
+    Sec-Fetch-Site.
     """
 
     @web.middleware
@@ -130,22 +130,22 @@ def same_site_middleware(
 
 
 def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """An `on_response_prepare` handler that puts the security headers on every answer.
+    """Return an `on_response_prepare` handler that adds the security headers to every response.
 
-    What a page shows may be about a patient, so nothing is stored by browsers unless its handler said otherwise.
+    A page may show patient data, so browsers store nothing unless the page's handler allows it.
     """
 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         host = host_of(request)
         socket = f"{'wss' if secure else 'ws'}://{host}"
-        # Safari before 15.4 does not count a WebSocket of the same host among 'self'.
+        # In Safari before 15.4, 'self' does not include a WebSocket of the same host.
         policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(host) else "'self'"}
         response.headers["Content-Security-Policy"] = "; ".join(
             f"{key} {value}" for key, value in policy.items()
         )
         response.headers.update(HEADERS)
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers.popall("Server", None)  # which versions run here is nobody's business
+        response.headers.popall("Server", None)  # do not disclose software versions
         if secure:
             response.headers["Strict-Transport-Security"] = HSTS
 
@@ -153,16 +153,16 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
 
 
 def _is_plain_host(host: str) -> bool:
-    """Whether the Host header may be repeated in a policy: nothing in it that could end or add a directive."""
+    """Return whether the Host header may be put into a policy: nothing in it can end or add a directive."""
     return bool(host) and all(char.isalnum() or char in ".-:[]_" for char in host)
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:
-    """The address that a request came from, as far as it can be believed.
+    """Return the address that a request came from, as far as it can be trusted.
 
-    X-Forwarded-For is read from the right, and only while the address to the right is one of the trusted `proxies`
-    (addresses or networks); what a stranger wrote to the left of that counts for nothing. An address is returned as
-    `ipaddress` writes it, without port, brackets and zone; what is none, as it came.
+    X-Forwarded-For is read from the right, as long as the address to the right is one of the trusted `proxies`
+    (addresses or networks); the rest may be invented and is ignored. The address is returned as `ipaddress` writes it,
+    without port, brackets and zone. A text that is not an address is returned unchanged.
     """
     networks = [ipaddress.ip_network(proxy, strict=False) for proxy in proxies]
     address = plain_address(request.remote or "")
@@ -178,10 +178,10 @@ PORT = re.compile(r"(?P<v6>\[[^\[\]]*\])(:[\w.]+)?|(?P<v4>[0-9.]+):[\w.]+", re.A
 
 
 def plain_address(text: str) -> str:
-    """The address that a proxy has written in one of their many ways; the text itself where it is none.
+    """Return the address that a proxy has written in one of many ways; return a text that is not an address unchanged.
 
-    Some add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`), and an
-    IPv4 address may come as an IPv6 one (`::ffff:203.0.113.5`), above all from a server that listens on both.
+    Some add a port (`203.0.113.5:51123`, `[2001:db8::1]:443`), brackets, quotes or a zone (`fe80::1%eth0`). An IPv4
+    address may come as an IPv6 one (`::ffff:203.0.113.5`), above all from a server that listens on both.
     """
     text = text.strip().strip('"').strip()
     ported = PORT.fullmatch(text)
@@ -203,10 +203,10 @@ def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IP
 
 
 def neighbourhood(address: str) -> str:
-    """What one person at `address` can send from: the address itself, or the /64 of an IPv6 one.
+    """Return the range from which one person at `address` can send: the address itself, or its /64 if it is IPv6.
 
-    A text that is no address stands for itself alone, as a hash: a proxy may hide addresses behind names of its own
-    (RFC 7239 §6.3), and they must not all count as one person.
+    For a text that is not an address, return a hash of it: a proxy may replace addresses by names of its own
+    (RFC 7239 §6.3), and these must not all count as one person.
     """
     try:
         found = ipaddress.ip_address(plain_address(address))
@@ -219,7 +219,7 @@ def neighbourhood(address: str) -> str:
 
 
 class Blocked(Exception):
-    """Too many wrong guesses; `retry_s` is when the next one is looked at."""
+    """There were too many wrong guesses; the next guess is checked after `retry_s` seconds."""
 
     def __init__(self, retry_s: int) -> None:
         super().__init__(retry_s)
@@ -227,14 +227,14 @@ class Blocked(Exception):
 
 
 class Busy(Exception):
-    """Too much is being checked right now; trying again in a moment is all it takes."""
+    """Too many guesses are being checked now; trying again after a moment helps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How guesses of one kind are slowed down and stopped. A `limit` of 0 slows down only.
+    """How guesses of one kind are delayed and stopped. With a `limit` of 0 they are delayed only.
 
-    A `first_delay_ms` of 0 only stops, once there are too many.
+    With a `first_delay_ms` of 0 they are stopped only.
     """
 
     name: str
@@ -244,16 +244,16 @@ class Rule:
     longest_delay_ms: int = 25_000
 
     def delay_ms(self, failed: int) -> int:
-        """How long the next guess waits after `failed` wrong ones."""
+        """Return how many milliseconds the next guess waits after `failed` wrong ones."""
         return min(self.first_delay_ms << min(failed - 1, 20), self.longest_delay_ms) if failed else 0
 
 
 SIGN_IN = Rule("sign_in")
 ACCOUNT = Rule("account", limit=0, longest_delay_ms=5_000)
-"""Guesses at one account from anywhere: slowed, never stopped, or anyone could lock a doctor out."""
+"""Guesses at one account from all addresses: delayed, never stopped; else strangers could lock a doctor out."""
 
 PENDING_MS = 60_000
-"""A guess that was begun and never settled (its worker died) is forgotten after this."""
+"""A guess without a result (its worker died) is forgotten after this time."""
 
 BEGIN = """
 local t = redis.call('TIME')
@@ -283,21 +283,21 @@ end
 
 
 class Attempt:
-    """One guess in the making; it counts as wrong unless `succeeded` is called."""
+    """One guess that is being checked; it counts as wrong unless `succeeded` is called."""
 
     def __init__(self) -> None:
         self.failed = True
 
     def succeeded(self) -> None:
-        """The guess was right and does not count."""
+        """Record that the guess was right, so that it does not count."""
         self.failed = False
 
 
 class Throttle:
-    """Slows down and stops guessing, by the store's clock, over all workers.
+    """Delays and stops guessing, by the store's clock, across all workers.
 
-    A guess is entered before it is checked, so that many at once do not slip through together: with `limit` guesses
-    open or failed, the next waits for one of them to be settled. What fails on our side counts for nobody.
+    A guess is recorded before it is checked, so that many guesses at once cannot pass together: if `limit` guesses are
+    open or wrong, the next waits until one has a result. A guess that fails by a fault of the server does not count.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -306,9 +306,9 @@ class Throttle:
 
     @asynccontextmanager
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
-        """A guess by `who` (an address, an account) at something of `organisation`, after its delay.
+        """Run the body as a guess by `who` (an address, an account) at a secret of `organisation`, after its delay.
 
-        Raises Blocked when there were too many wrong ones, Busy when ten seconds of waiting for a turn were not enough.
+        Raises Blocked after too many wrong guesses, Busy if it could not begin within ten seconds.
         """
         base = f"{{{organisation}}}:throttle:{rule.name}:{who}"
         keys, member = [base, f"{base}:pending"], secrets.token_hex(8)

@@ -1,1 +1,1 @@
-"""Processes and what they stand on: the store's process, the data key, TLS, logs, health."""
+"""Processes and what all of them need: the store's process, the data key, TLS, logs, health."""

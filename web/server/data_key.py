@@ -1,7 +1,7 @@
-"""The data key: 32 random bytes beside the data, with which records about patients are sealed.
+"""The data key: 32 random bytes in the data folder, which encrypt records about patients.
 
-Knows one file and how several processes agree on it. Servers that share a store must share the key: copy `secret.key`
-from the first one's data folder to the others' before they start; `check` stops a server that has another.
+Knows one file, and how several processes agree on it. Servers that share a store must share the key: copy `secret.key`
+from the first server's data folder to the others' before they start; `check` stops a server that has another key.
 """
 
 import contextlib
@@ -20,8 +20,9 @@ BYTES = 32
 
 
 def make_data_key(folder: Path) -> None:
-    """Makes the key where there is none. Workers do so as they start, and nobody later, so that a key that was lost is
-    missed, not replaced. Raises ConfigError where it cannot be written.
+    """Create the key if the folder has none. Raises ConfigError if it cannot be written.
+
+    Called only when a worker starts, so that a key that is lost later causes an error instead of being replaced.
     """
     path = folder / FILE
     try:
@@ -33,7 +34,7 @@ def make_data_key(folder: Path) -> None:
 
 
 def data_key(folder: Path) -> bytes:
-    """The key in the folder. Raises ConfigError where it cannot be read or is not one."""
+    """Return the key in the folder. Raises ConfigError if it cannot be read or has the wrong length."""
     path = folder / FILE
     try:
         key = path.read_bytes()
@@ -47,7 +48,7 @@ def data_key(folder: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Writes a new key under a name of its own and links it, so that of several processes one wins, whole."""
+    """Write a new key to a draft file and link it to its name, so that exactly one of several processes succeeds."""
     draft = path.with_name(f".{FILE}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -62,17 +63,19 @@ def _create(path: Path) -> None:
 
 
 def key_id(key: bytes) -> bytes:
-    """A short name of the key that tells nothing about it."""
+    """Return a short name of the key, from which the key cannot be derived."""
     return hashlib.sha256(b"greenroom key id" + key).hexdigest()[:8].encode()
 
 
 def derived(key: bytes, purpose: str) -> bytes:
-    """32 bytes for one purpose, from which neither the key nor another purpose's can be told (RFC 5869's idea)."""
+    """Return 32 bytes for one purpose; neither the key nor the bytes of another purpose can be derived (as in RFC
+    5869).
+    """
     return hmac.digest(key, purpose.encode(), "sha256")
 
 
 async def check(redis: Redis, key: bytes) -> None:
-    """Raises ConfigError where the store's records were sealed by a server with another key."""
+    """Raise ConfigError if the store's records were encrypted by a server with another key."""
     name = "greenroom:key"
     await redis.set(name, key_id(key), nx=True)
     if await redis.get(name) != key_id(key):

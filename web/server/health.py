@@ -1,8 +1,8 @@
-"""Whether this worker lives, and whether it should be sent people.
+"""Answers whether this worker lives and whether a proxy should send requests to it.
 
-GET /healthz answers 200 as long as the loop turns. GET /readyz asks the store, and answers 503 when it does not answer
-in time or takes no writes, the worker drains, or a task that must not end keeps failing, so that a proxy sends people
-elsewhere. Neither says anything about anybody.
+GET /healthz answers 200 as long as the event loop runs. GET /readyz asks the store, and answers 503 if the store does
+not answer in time or accepts no writes, if the worker drains, or if a task that must not end keeps failing. Neither
+answer contains personal data.
 """
 
 import asyncio
@@ -16,12 +16,15 @@ PING_S = 1.0
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """The process lives."""
+    """GET /healthz: answer 200."""
     return web.json_response({"status": "alive"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """The store answers, and the worker takes work. `failures` counts those of each task since the worker started."""
+    """GET /readyz: answer 200 if requests may be sent to this worker, else 503.
+
+    `failures` contains the number of failures of each task since the worker started.
+    """
     reasons = await why_not_ready(request.app)
     body = {
         "status": reasons[0] if reasons else "ready",
@@ -34,7 +37,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def why_not_ready(app: web.Application) -> list[str]:
-    """Return why this worker should not be sent people; the first reason is the one that is shown."""
+    """Return the reasons why this worker should receive no requests; the first one is shown as the status."""
     if app[DRAINING].is_set():
         return ["draining"]
     reasons = [f"task failing: {name}" for name in app[SUPERVISOR].failing]

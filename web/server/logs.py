@@ -1,7 +1,7 @@
-"""Logs: one line an event on standard error, without patient data, tokens or line breaks from outside.
+"""Logs: one line per event on standard error, without patient data, tokens or line breaks from outside.
 
-Knows which keys may carry a value into a log (ALLOWED), how foreign libraries' records are cut down to what is
-safe, and the two formats. An event's name is a constant text in the code; everything variable goes by a key.
+Knows the keys whose values may be logged (ALLOWED), how records of other libraries are reduced to what is safe, and the
+two formats. An event's name is a constant text in the code; everything variable is the value of a key.
 """
 
 import logging
@@ -29,11 +29,11 @@ ALLOWED = frozenset(
     stream task timestamp topic total trace transport url version visit what worker
     """.split()
 )
-"""Keys whose values reach a log: numbers, states, identifiers made by the server. Others show as [hidden]."""
+"""Keys whose values are logged: numbers, states, identifiers made by the server. Others are shown as [hidden]."""
 
 OWN = ("web", "signalling", "media")
 PLAIN = ("gunicorn", "aiohttp", "asyncio")
-"""Libraries whose message templates are known to be harmless; of all others only the place is logged."""
+"""Libraries whose message templates are harmless; for others only the place in the code is logged."""
 
 ACCESS = logging.getLogger("web.access")
 
@@ -42,7 +42,7 @@ CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2
 
 
 def setup(settings: Log) -> None:
-    """Sends everything that is logged in this process to standard error, as `settings` says."""
+    """Send everything that is logged in this process to standard error, with the level and format of `settings`."""
     level = logging.getLevelNamesMapping()[settings.level.upper()]
     text = settings.format == "text" or (settings.format == "auto" and sys.stderr.isatty())
     last: Any = _text if text else structlog.processors.JSONRenderer(sort_keys=False)
@@ -60,7 +60,7 @@ def setup(settings: Log) -> None:
         cache_logger_on_first_use=False,
     )
     if not sys.warnoptions:
-        # Python's warnings may quote what a stranger sent, and each new text of one is kept for ever.
+        # Python's warnings may quote data from clients, and Python keeps each new text for ever.
         warnings.simplefilter("ignore")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -80,15 +80,13 @@ def setup(settings: Log) -> None:
 
 
 def _well_formed(record: logging.LogRecord) -> bool:
-    """Return False for aiohttp's report of a request that is no HTTP, which `AccessLog` has a line for, or whose client
-    has left.
-    """
+    """Return False for aiohttp's report of a malformed request (`AccessLog` logs it) or of a client that has left."""
     problem = record.exc_info[1] if record.exc_info else None
     return not isinstance(problem, HttpProcessingError | ConnectionResetError)
 
 
 def _lost(processors: list[Any], count: int) -> str:
-    """Return the line that says how many lines could not be written."""
+    """Return the line that reports how many lines could not be written."""
     event: Any = {"event": "logs.lost", "count": count}
     for step in processors:
         event = step(None, "warning", event)
@@ -96,9 +94,9 @@ def _lost(processors: list[Any], count: int) -> str:
 
 
 def _foreign(_logger: object, _method: str, event: Event) -> Event:
-    """Cuts a standard library record down: a known library's template, else only where it came from.
+    """Reduce a standard library record to the template of a known library, else to the place in the code.
 
-    Arguments are dropped but for numbers, since a library may be given anything, a request's path among it.
+    Arguments are dropped unless they are numbers, since they may contain anything, such as the path of a request.
     """
     record: logging.LogRecord = event["_record"]
     args = event.pop("positional_args", ())
@@ -116,7 +114,7 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _exceptions(_logger: object, _method: str, event: Event) -> Event:
-    """An exception as its type and the places it passed; its text may quote a patient, and stays out."""
+    """Replace an exception by its type and its places in the code; its text may quote a patient and is dropped."""
     raised = event.pop("exc_info", None)
     if raised is True:
         raised = sys.exc_info()
@@ -149,7 +147,7 @@ def _one_line(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _text(_logger: object, _method: str, event: Event) -> str:
-    """`12:00:00 info    listening  url=http://127.0.0.1:8000`, for a person at a terminal."""
+    """Return a line for a terminal, such as `12:00:00 info    listening  url=http://127.0.0.1:8000`."""
     time, level, name = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
     pairs = "".join(f" {key}={_quoted(str(value))}" for key, value in event.items())
     return f"{time[11:19]} {level:<7} {name}{pairs}"
@@ -160,10 +158,12 @@ def _quoted(value: str) -> str:
 
 
 class AccessLog(abc.AbstractAccessLogger):
-    """One line a request: its route's template, never its path, which may hold a token; debug unless it failed."""
+    """Logs one line per request: its route's template, never its path, which may hold a token; at debug unless it
+    failed.
+    """
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Logs one answered request; `time` is in seconds."""
+        """Log one answered request; `time` is in seconds."""
         found = request.match_info if isinstance(request, web.Request) else None
         if found is not None and found.http_exception is not None and response.status == 400:
             _access.debug("request.malformed", status=response.status)
@@ -180,7 +180,7 @@ class AccessLog(abc.AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """Always, since failures show at every level."""
+        """True: failures are logged at every level."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""Our media relay as signalling's ports ask for it: errors and events of one side become those of the other."""
+"""Adapts the media relay to signalling's ports: converts the errors and events of media into those of the ports."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Party:
             return self._party.restart_ice()
 
     def set_receiving(self, kind: media.Kind, allowed: bool) -> None:
-        """Set whether what this party sends of a kind may cross."""
+        """Set whether media of this kind from this party is forwarded."""
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
@@ -82,7 +82,7 @@ class Room:
 
     @property
     def gate(self) -> bool:
-        """Whether media crosses."""
+        """Whether media is forwarded between the parties."""
         return self._room.gate
 
     def join(
@@ -93,7 +93,7 @@ class Room:
         opposite: str | None,
         admitted: bool,
     ) -> Party:
-        """Return a party with a leg of its own. Raises `RoomFullError`."""
+        """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError`."""
 
         def told(event: media.PartyEvent) -> None:
             listener(_event(event))
@@ -106,7 +106,7 @@ class Room:
         self._room.set_gate(open)
 
     def close(self) -> None:
-        """End the room: nothing crosses from this moment on."""
+        """End the room: no media is forwarded from now on."""
         self._room.close()
 
 

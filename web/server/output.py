@@ -1,7 +1,7 @@
 """Standard output and standard error of a server: writing to them never raises and never waits.
 
 A text that cannot be written (disk full, reader gone, reader that does not read) is dropped and counted; as soon as
-something can be written again, the count is written first. Knows descriptors; nothing of what is written.
+writing is possible again, the count is written first. Knows descriptors; does not know what is written.
 """
 
 import io
@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 NO_WAIT = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 ATOMIC = select.PIPE_BUF
-"""A pipe that is ready takes so many bytes at once (POSIX write())."""
+"""The number of bytes that a pipe that is ready accepts at once (POSIX write())."""
 
 Put = Callable[[bytes], int]
 
@@ -36,7 +36,7 @@ class Output(io.TextIOBase):
         os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
-        """A forked process has losses of its own only, and no thread that could hold the lock."""
+        """Reset the state after a fork: the new process has lost no lines, and no thread of it can hold the lock."""
         self.lost, self._rest, self._lock = 0, b"", threading.RLock()
 
     def write(self, text: str) -> int:
@@ -59,11 +59,11 @@ class Output(io.TextIOBase):
             if self._rest:
                 return False
         report = self.tells(self.lost).encode() if self.lost else b""
-        # At once, or a short report would still go into a pipe that the line does not fit in, again and again.
+        # Both in one write: a short report alone could fit into a full pipe again and again, without the line.
         sent = self._send(data := report + data)
         if data and not sent:
             return False
-        self._rest = data[sent:]  # of a line that was begun, the rest goes first
+        self._rest = data[sent:]  # the rest of a line is written before anything else
         if report:
             self.lost = 0
         return True
@@ -100,10 +100,10 @@ class Output(io.TextIOBase):
 
 
 def guard() -> None:
-    """Replace `sys.stdout` and `sys.stderr` of this process, and of those that it forks, by streams as above.
+    """Replace `sys.stdout` and `sys.stderr` of this process, and of processes forked from it, by `Output` streams.
 
-    A standard descriptor that is closed becomes /dev/null first: the next file or socket would take its number, and
-    receive what is logged. Does nothing where a stream does not write to its standard descriptor, as in tests.
+    A standard descriptor that is closed is opened on /dev/null first: else the next file or socket would get its number
+    and receive the log. Does nothing if a stream does not write to its standard descriptor, as in tests.
     """
     while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(spare, True)
@@ -129,7 +129,7 @@ def _number(stream: io.TextIOBase | object) -> int:
 
 
 def _put(descriptor: int) -> Put:
-    """Return how to write to this descriptor without waiting; what it returns raises OSError when it cannot.
+    """Return a function that writes to this descriptor without waiting, and raises OSError if that is not possible.
 
     O_NONBLOCK is never set on the descriptor itself, which is shared with other programs, such as a shell.
     """
@@ -143,13 +143,15 @@ def _put(descriptor: int) -> Put:
         own = os.open(
             os.ttyname(descriptor) if os.isatty(descriptor) else f"/proc/self/fd/{descriptor}", NO_WAIT
         )
-    except OSError:  # no Linux, no right to open it, or no reader
+    except OSError:  # not Linux, no permission, or no reader
         return lambda data: _if_ready(descriptor, data)
     return lambda data: os.write(own, data)
 
 
 def _if_ready(descriptor: int, data: bytes) -> int:
-    """Write to a pipe that is ready. Waits only if another process fills the pipe at this very moment."""
+    """Write to a pipe if it is ready; return the number of bytes. Waits only if another process fills it at that
+    moment.
+    """
     waiting = select.poll()
     waiting.register(descriptor, select.POLLOUT)
     return os.write(descriptor, data[:ATOMIC]) if waiting.poll(0) else 0

@@ -1,7 +1,8 @@
-"""The server's processes: a master that keeps the store and the workers running, and the workers that do the work.
+"""The server's processes: a master that keeps the store and the workers running, and the workers that serve requests.
 
-Knows sockets, signals and the order of starting and stopping; gunicorn keeps the workers. Knows nothing of what a
-worker answers: that is `web.app:create_app`. Master: bind, lock the folder, store, fork. Worker: loop, app, drain.
+Knows sockets, signals and the order of starting and stopping; gunicorn restarts workers. A worker's app is made by
+`web.app:create_app`. The master binds the port, locks the folder, starts the store and forks; a worker runs an event
+loop and the app, and drains it at the end.
 """
 
 import asyncio
@@ -41,28 +42,28 @@ from web.server.socket_shares import Shares
 from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store
 
 BACKLOG = 2048
-"""So many connections wait for a worker that is busy; the system closes further ones without an answer. uvloop takes in
-one of them a turn of the loop, so that a crowd at the door waits there, and not those who are in a visit already."""
+"""The number of connections that wait for a busy worker; the system closes further ones without an answer. uvloop
+accepts one per turn of the loop, so that many new connections delay each other, but not the people in a visit."""
 FROZEN_S = 30
-"""A worker whose loop has not turned for this long is replaced."""
+"""A worker whose event loop has not run for this many seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
 TELL_S = 0.25
-"""How long the master waits for the store when it announces a worker's end; everything else waits meanwhile."""
+"""How long the master waits for the store to announce a worker's end; it does nothing else meanwhile."""
 IDLE_S = 15.0
-"""A connection without a whole request for this long is closed (a half-sent one, too)."""
+"""A connection is closed if no complete request arrives on it for this long."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 GARBAGE = (5_000, 10, 10)
-"""Python's collector looks after so many new objects, not 700: with 300 visits under way it took 4 % of a worker's
-time instead of 0.6 %, in pauses that a claim would wait for."""
+"""Python's garbage collector runs after so many new objects. With its default of 700 it took 4 % of a worker's time at
+300 visits, instead of 0.6 %, in pauses that delay a claim."""
 
 log = structlog.get_logger("web.serve")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """Which process this is: `index` counts from 0 and is taken over by a replacement, `id` is never used again.
+    """The identity of a process: a replacement takes over `index`, which counts from 0; `id` is never used again.
 
-    `shares`: how many sockets each worker holds; None where there is only this process.
+    `shares`: how many sockets each worker holds; None if there is only this process.
     """
 
     index: int
@@ -80,10 +81,9 @@ def serve(
     welcome: Callable[[Settings], str] = lambda settings: settings.origin,
     application: str = "web.app:create_app",
 ) -> NoReturn:
-    """Runs the server until it is told to stop, then exits 0; what `welcome` says is printed once it answers.
+    """Run the server until a signal stops it, then exit 0; print the text of `welcome` when the server answers.
 
-    `application` names the factory of each worker's app.
-    Raises ConfigError when it cannot start as it was told to.
+    `application` names the factory of each worker's app. Raises ConfigError if it cannot start with these settings.
     """
     output.guard()
     logs.setup(settings.log)
@@ -104,7 +104,7 @@ def serve(
         settings = replace(settings, redis=replace(settings.redis, url=store.url))
         store.begin()
     try:
-        # While the store starts, and before the workers are forked, so that they share what it takes in memory.
+        # Import while the store starts, and before the fork, so that workers share the memory of the modules.
         module, _, name = application.partition(":")
         create_app: AppFactory = getattr(importlib.import_module(module), name)
         if store is not None:
@@ -112,8 +112,8 @@ def serve(
         log.info("listening", url=settings.origin, host=settings.server.host, port=settings.server.port)
         Master(Processes(settings, create_app, listener, folder, welcome), store).run()
     except SystemExit as end:
-        # gunicorn's code for an app that refuses its settings is ours for settings that cannot be followed; workers,
-        # which are forked in the middle of `run`, come by here too, and keep theirs.
+        # In the master, replace gunicorn's exit code for an app that refuses its settings by ours. Workers, which are
+        # forked inside `run`, also come here, and keep their code.
         refused = end.code == Arbiter.APP_LOAD_ERROR and os.getpid() == master
         raise SystemExit(EXIT_CODE if refused else end.code) from None
     finally:
@@ -123,7 +123,7 @@ def serve(
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening TCP socket; both families for "::". Raises ConfigError when the address cannot be had."""
+    """Return a listening TCP socket; IPv6 and IPv4 for "::". Raises ConfigError if the address cannot be used."""
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -152,7 +152,7 @@ BIND_ERRORS = {
 
 
 class Processes(BaseApplication):
-    """What gunicorn asks for: its own settings, derived from ours, and how a worker makes its app."""
+    """gunicorn's application: its options, made from our settings, and how a worker makes its app."""
 
     def __init__(
         self,
@@ -191,13 +191,13 @@ class Processes(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The coroutine by which a worker makes its app, as aiohttp's gunicorn worker expects it."""
+        """Return the coroutine function that makes a worker's app, as aiohttp's gunicorn worker expects it."""
         return self._make_runner
 
     async def _make_runner(self) -> web.AppRunner:
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
-        # What start-up left stays for ever: the collector need not go over it again and again.
+        # Objects made at start-up stay for ever: the garbage collector need not visit them.
         gc.freeze()
         return Runner(
             app,
@@ -218,7 +218,9 @@ class Processes(BaseApplication):
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares)
 
     def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
-        """Tells the other workers at once that this one has ended; without this its sign would have to run out."""
+        """Announce to the other workers that this one has ended; else they notice only when its key in the store
+        expires.
+        """
         try:
             with redis.Redis.from_url(
                 self.settings.redis.url, socket_timeout=TELL_S, socket_connect_timeout=TELL_S
@@ -230,22 +232,22 @@ class Processes(BaseApplication):
 
 
 class WorkerProcess(GunicornUVLoopWebWorker):
-    """One worker: aiohttp on uvloop, as gunicorn's child."""
+    """One worker process: aiohttp on uvloop, a child of gunicorn's master."""
 
     index = 0
     id = ""
     app: Processes
 
     def run(self) -> None:
-        """Serves until told to stop.
+        """Serve until a signal stops it.
 
-        What goes wrong at start-up ends the server only while the server itself starts; later the worker is tried
-        again, not too often, since calls on other workers go on.
+        An error at start-up ends the server only while the server itself starts; later the worker is started again
+        after a pause, since calls on other workers continue.
         """
         try:
             super().run()
             return
-        except Exception as error:  # noqa: BLE001 - whatever it is, the master is told by the exit code
+        except Exception as error:  # noqa: BLE001 - the exit code reports any error to the master
             code = self._say(error)
         if not self.booted and self.age <= self.app.settings.server.workers:
             sys.exit(code)
@@ -253,9 +255,9 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         sys.exit(1)
 
     def _say(self, error: Exception) -> int:
-        """Says what went wrong, to the owner in words where it is a setting, and returns gunicorn's code for it."""
+        """Print or log the error (in plain words if a setting is wrong) and return gunicorn's exit code for it."""
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            # The master has bound the pages' port; the only ones that a worker binds are the relay's.
+            # The master has bound the pages' port; a worker binds only the relay's ports.
             error = ConfigError("media.ports: no port is free there; stop what uses them, or choose others")
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -270,13 +272,13 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         await super()._run()
 
     def notify(self) -> None:
-        """Shows the master that the loop turns; the first time, the server answers, and its owner is told."""
+        """Show the master that the event loop runs; at the first call, also print the welcome."""
         super().notify()
         output.retry()
         if not self._listens:
             self._listens = True
             for listener in self.sockets:
-                listener.listen(BACKLOG)  # aiohttp has just cut it to 128, which a busy second fills
+                listener.listen(BACKLOG)  # aiohttp has just reduced it to 128, too few for a busy second
         if self.age == 1 and self._greeting is None:
             self._greeting = self.loop.run_in_executor(None, self._greet)
 
@@ -290,12 +292,12 @@ class WorkerProcess(GunicornUVLoopWebWorker):
             log.exception("the welcome could not be printed")
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """Begins to drain, and goes on showing that the loop turns while it does."""
+        """Begin to drain, and keep showing the master that the event loop runs."""
         super().handle_quit(sig, frame)
         self._beat()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """SIGTERM drains at once; gunicorn's own would wait for the next heartbeat."""
+        """Drain at once on SIGTERM; gunicorn's own handler would wait for the next heartbeat."""
         self.handle_quit(sig, frame)
 
     def _beat(self) -> None:
@@ -308,7 +310,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """What no task or callback caught: asyncio's own report would quote it word for word."""
+    """Log an exception that no task or callback caught; asyncio's own report would quote its text."""
     log.error(str(context.get("message", "")).partition("\n")[0], exc_info=context.get("exception"))
 
 
@@ -320,14 +322,14 @@ class Master(Arbiter):
         super().__init__(app)
 
     def manage_workers(self) -> None:
-        """Replaces what has died, the store first; called at every turn, at the latest after a second."""
+        """Start again what has died, the store first; called at least once a second."""
         if self._store is not None:
             self._store.keep_running(time.monotonic())
         super().manage_workers()
         output.retry()
 
     def spawn_worker(self) -> int:
-        """Forks a worker, which hears of a stop only once it can act on it; gunicorn's would lose an early one."""
+        """Fork a worker with stop signals blocked until it can handle them; gunicorn would lose an early signal."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
         try:
             return super().spawn_worker()
@@ -336,15 +338,15 @@ class Master(Arbiter):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
     def handle_usr2(self) -> None:
-        """gunicorn would start a second master, which would find the data folder in use."""
+        """Ignore SIGUSR2: gunicorn would start a second master, which would find the data folder in use."""
         log.warning("a signal was ignored", signal="SIGUSR2")
 
 
 class QuietLogger(Logger):
-    """gunicorn's messages on the one log, those about its routine at debug level."""
+    """Sends gunicorn's messages to the common log, routine ones at debug level."""
 
     def setup(self, cfg: Config) -> None:
-        """Leaves all handling to `web.server.logs`."""
+        """Leave all handling to `web.server.logs`."""
         self.error_log.handlers.clear()
         self.error_log.propagate = True
         self.error_log.setLevel("WARNING")

@@ -1,7 +1,7 @@
-"""The client of the store: how long a worker waits for it, and for how many answers at once.
+"""The client of the store, with limits on the time that a worker waits and on the number of connections.
 
-Knows redis-py and the settings of [redis]. Knows nothing of what is stored. Raises redis-py's errors, and OSError, when
-the store does not answer in time.
+Knows redis-py and the settings of [redis]. Does not know what is stored. Raises redis-py's errors, and OSError, if the
+store does not answer in time.
 """
 
 import asyncio
@@ -21,8 +21,9 @@ CONNECTIONS = 64
 
 
 class _Sending:
-    """Sends without `asyncio.wait_for`, which redis-py uses where there is a time-out: on Python 3.11 that loses a
-    cancellation that comes as it finishes (a task then never ends), and everywhere it makes a task for each command."""
+    """Sends without `asyncio.wait_for`, which redis-py uses if there is a time-out. On Python 3.11 `wait_for` loses a
+    cancellation that comes as it finishes (a task then never ends); on every version it makes a task for each command.
+    """
 
     is_connected: bool
     socket_timeout: float | None
@@ -34,7 +35,7 @@ class _Sending:
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
-        """Sends a packed command. Raises redis-py's TimeoutError or ConnectionError."""
+        """Send a packed command. Raises redis-py's TimeoutError or ConnectionError."""
         if not self.is_connected:
             await self.connect_check_health(check_health=False)
         if check_health:
@@ -45,7 +46,7 @@ class _Sending:
                 self._writer.writelines([parts] if isinstance(parts, bytes) else parts)
                 await self._writer.drain()
         except BaseException as error:
-            # Half a command may have been sent, so nothing more can be said on this connection.
+            # Half a command may have been sent, so this connection cannot be used any more.
             await self.disconnect(nowait=True)
             if isinstance(error, asyncio.TimeoutError):
                 raise TimeoutError("Timeout writing to socket") from None
@@ -70,8 +71,8 @@ CLASSES: dict[type, type] = {Connection: _Tcp, SSLConnection: _Tls, UnixDomainSo
 
 
 def connect(settings: Settings) -> Redis:
-    """A client that never waits longer than the settings allow, neither for an answer nor for its turn."""
-    options: dict[str, Any] = {**parse_url(settings.redis.url), "protocol": 3}  # the bus hears pushes
+    """Return a client that never waits longer than the settings allow, for an answer or for a free connection."""
+    options: dict[str, Any] = {**parse_url(settings.redis.url), "protocol": 3}  # the bus receives pushes
     kind = CLASSES[options.pop("connection_class", Connection)]
     patience = settings.redis.socket_timeout_s
     pool = BlockingConnectionPool(
@@ -80,7 +81,7 @@ def connect(settings: Settings) -> Redis:
         connection_class=kind,
         socket_timeout=patience,
         socket_connect_timeout=patience,
-        # One more try mends a connection that the store closed while it was idle; more would only add up the waits.
+        # A second try is enough if the store closed an idle connection; more tries would only add waiting.
         retry=Retry(ConstantBackoff(0.05), 1),
         client_name="greenroom",
         **options,

