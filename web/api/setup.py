@@ -5,7 +5,6 @@ from pathlib import Path
 from aiohttp import web
 
 from signalling.store.encryption import Seal
-from web.api import reference_page as reading
 from web.api.dispatch import routes
 from web.config import Settings
 from web.intake.patient_links import PatientLinks
@@ -21,6 +20,7 @@ from web.keys import (
     WEBHOOKS,
 )
 from web.organisations.facilities import Facilities
+from web.pages import api_reference as reading
 from web.pages.facility import kiosk
 from web.pages.patient import entry_links as links
 from web.pages.setup import facilities as facilities_desk

@@ -7,13 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from web.api import qr
 from web.audit.noting import noted
 from web.keys import FACILITIES, SETTINGS
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility, FacilityProblem
+from web.pages import qr
 from web.pages.rendering import page
 from web.pages.setup.frame import admin, draw, path_of, posted_to
 from web.requests.security import origin_of

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import structlog
 from aiohttp import web
 
-from web.api.qr import inline
 from web.audit.noting import noted
 from web.identity import sessions, totp
 from web.identity.accounts import Account
@@ -21,6 +20,7 @@ from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
+from web.pages.qr import inline
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
 from web.pages.staff.shell import BLOCKED, whose_password
