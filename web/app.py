@@ -15,18 +15,22 @@ from signalling.store.encryption import Seal
 from web import jobs, mail, retention
 from web.api import setup as api
 from web.api.dispatch import is_api
+from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
 from web.audit.routes import ROWS as AUDITED
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
 from web.identity.second_factor import SecondFactors
+from web.intake.patient_links import PatientLinks
 from web.intake.visit_limit import Openings
 from web.keys import (
     ACCOUNTS,
     DRAINING,
+    FACILITIES,
     OPENINGS,
     ORGANISATIONS,
+    PATIENT_LINKS,
     REDIS,
     SECOND_FACTORS,
     SESSIONS,
@@ -36,10 +40,12 @@ from web.keys import (
 from web.languages.i18n import language_middleware
 from web.organisations import demo
 from web.organisations.documents import Organisations
-from web.pages import rendering
+from web.organisations.facilities import Facilities
+from web.pages import api_reference, rendering
 from web.pages.appointments import routes as calendar_routes
 from web.pages.errors import error_pages, is_own_form
-from web.pages.patient import guest
+from web.pages.facility import kiosk
+from web.pages.patient import entry_links, guest
 from web.pages.patient import visit as public
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
@@ -84,7 +90,10 @@ ROUTES = (
     *guest.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
-    *api.ROUTES,
+    *api_routes(),
+    *api_reference.ROUTES,
+    *entry_links.ROUTES,
+    *kiosk.ROUTES,
     web.get("/{organisation}/ws", socket),
     web.route("*", "/{organisation}/{rest:.*}", public.no_such_page),
 )
@@ -116,6 +125,8 @@ def create_app(settings: Settings) -> web.Application:
     app[ORGANISATIONS] = Organisations(redis)
     app[THROTTLE] = Throttle(redis)
     app[OPENINGS] = Openings(app[THROTTLE], settings)
+    app[PATIENT_LINKS] = PatientLinks(redis)
+    app[FACILITIES] = Facilities(redis, secret.data_key(Path(settings.data.folder)))
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(headers_signal(settings.secure))

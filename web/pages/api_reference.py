@@ -104,3 +104,6 @@ def _text(schema: dict[str, Any]) -> str:
     said = [schema.get("description", "").rstrip(".")]
     said += [words.format(schema[key]) for key, words in bounds.items() if key in schema]
     return "; ".join(part for part in said if part)
+
+
+ROUTES = (web.get("/{organisation}/api", read),)

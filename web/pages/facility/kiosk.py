@@ -226,3 +226,12 @@ async def _page(
     }
     title = (_("Please check:") + " " if errors else "") + facility.name
     return page(request, "facility/kiosk.html", context, title=title, status=422 if errors else 200)
+
+
+PATH = "/{organisation}/facility/{token}"
+ROUTES = (
+    web.get(PATH, kiosk),
+    web.post(PATH, place),
+    web.get(f"{PATH}/list", rows),
+    web.post(f"{PATH}/visits/{{visit}}", act),
+)

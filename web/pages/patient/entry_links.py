@@ -57,3 +57,11 @@ def _used_up(request: web.Request) -> web.Response:
         (_("Start page"), f"/{organisation}"),
     ]
     return not_found(request, _("This link does not open a visit any more"), text, links)
+
+
+PATH = "/{organisation}/enter/{token:[A-Za-z0-9_-]{16,64}}"
+
+ROUTES = (
+    web.get(PATH, enter_page),
+    web.post(PATH, enter),
+)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from web.pages.setup import guide, logo, mail, overview, people
+from web.pages.setup import facilities, guide, logo, mail, overview, people, programs
 from web.pages.setup.audit import audit
 from web.pages.setup.frame import keeping
 from web.pages.staff import password
@@ -27,6 +27,14 @@ ROUTES = (
     web.post(f"{HOME}/mail/try", mail.try_mail),
     web.get(f"{HOME}/links", overview.links),
     web.get(f"{HOME}/audit", audit),
+    web.get("/{organisation}/qr.svg", facilities.patient_qr),
+    web.get(f"{HOME}/links/poster", facilities.patient_poster),
+    web.get(f"{HOME}/facilities", facilities.desk),
+    web.post(f"{HOME}/facilities", facilities.act),
+    web.get(f"{HOME}/facilities/{{facility}}/qr.svg", facilities.facility_qr),
+    web.get(f"{HOME}/facilities/{{facility}}/poster", facilities.facility_poster),
+    web.get(f"{HOME}/api", programs.desk),
+    web.post(f"{HOME}/api", programs.act),
     web.get("/{organisation}/staff/invitation/{token}", password.open_link),
     web.get("/{organisation}/staff/password", password.password_page),
     web.post("/{organisation}/staff/password", password.set_password),
