@@ -12,8 +12,7 @@ import aiohttp_session
 from aiohttp import web
 
 from signalling.store.encryption import Seal
-from web import jobs, mail, retention
-from web.api import setup as api
+from web import demo, jobs, mail, retention
 from web.api.dispatch import is_api
 from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
@@ -38,7 +37,6 @@ from web.keys import (
     THROTTLE,
 )
 from web.languages.i18n import language_middleware
-from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.organisations.facilities import Facilities
 from web.pages import api_reference, rendering
@@ -57,6 +55,7 @@ from web.pages.staff import (
 from web.pages.staff import (
     shell as staff,
 )
+from web.programs import setup as programs
 from web.requests.forms import refuse_other_encodings
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
@@ -143,7 +142,7 @@ def create_app(settings: Settings) -> web.Application:
     )
     jobs.setup(app, settings)
     mail.setup(app, settings)
-    api.setup(app, settings)
+    programs.setup(app, settings)
     rendering.setup(app)
     app.add_routes(ROUTES)
     return app

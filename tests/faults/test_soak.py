@@ -16,9 +16,9 @@ from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
+from web import demo
 from web.bench.stage import UNLIMITED
 from web.config import parse
-from web.organisations import demo
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2

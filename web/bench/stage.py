@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from signalling.visit.record import Role
+from web import demo
 from web.bench import process, visits
 from web.bench.peers import Door, Seat
 from web.config import Settings, parse
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, Hasher
 from web.identity.visitors import STAFF
-from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore, LockedFolder

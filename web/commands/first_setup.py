@@ -60,9 +60,10 @@ async def first(
     office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
 ) -> list[str]:
     """Create organisation and administrator; return what to tell the operator. Raises CannotBeDone and AccountError."""
+    from web import demo
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
-    from web.organisations import demo, starter
+    from web.organisations import starter
     from web.organisations.documents import validated
 
     document = validated(starter.organisation(slug, name, timezone))

@@ -125,7 +125,7 @@ def peers(context: typer.Context) -> None:
 
 def welcome(settings: Settings) -> str:
     """What the person who started the server is told once it answers: the links, and how to sign in to the demo."""
-    from web.organisations import demo
+    from web import demo
     from web.server.tls import lan_links
 
     lines = [demo.welcome(settings)]

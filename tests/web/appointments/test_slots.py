@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from web import demo
 from web.appointments.slots import (
     HOUR_MS,
     MINUTE_MS,
@@ -20,7 +21,6 @@ from web.appointments.slots import (
     slot_at,
     slots,
 )
-from web.organisations import demo
 from web.organisations.documents import Booking, Organisation, is_open
 
 CHICAGO = ZoneInfo("America/Chicago")

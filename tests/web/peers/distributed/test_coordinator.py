@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
+from web import demo
 from web.config import parse
-from web.organisations import demo
 from web.peers.cli.command import peers_app
 from web.peers.distributed.coordinator import Afar
 from web.peers.distributed.messages import GREETING, NONCE, WRONG_KEY, Address

@@ -14,7 +14,7 @@ import pytest
 
 from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
-from web.organisations import demo
+from web import demo
 from web.peers.media.light import LightMedia
 from web.peers.media.media import Flow, Sources
 from web.peers.media.real import tracks

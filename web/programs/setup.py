@@ -1,4 +1,4 @@
-"""Puts the API's parts into the app: what it keeps there and what runs. Knows no operation."""
+"""Puts into the app what programs need: their keys, their webhooks, and what delivers these."""
 
 from pathlib import Path
 

@@ -14,9 +14,9 @@ from signalling.visit.setup_guide import Kind
 from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, LIND, OSEI, settings_for
+from web import demo
 from web.config import ConfigError
 from web.keys import ACCOUNTS, ORGANISATIONS
-from web.organisations import demo
 from web.organisations.documents import OrganisationError, is_open, opens_next, parsed, validated
 from web.server import data_key as secret
 
