@@ -1,1 +1,1 @@
-"""One connection from the upgrade to the goodbye: handshake, frames, requests, heartbeat."""
+"""One connection from the upgrade to its end: handshake, frames, requests, heartbeat."""

@@ -1,7 +1,7 @@
-"""One WebSocket that said hello: its requests, answered in order until it closes.
+"""One WebSocket after its `hello`: its requests, answered in order until it closes.
 
-Knows the transport and its limits. Who comes in, and back, stands in `handshake.py`; what a request does in
-`handlers.py`; fan-out in `hub.py`.
+Knows the transport and its limits. Admission and resume are defined in `handshake.py`, what a request does in
+`handlers.py`, fan-out in `hub.py`.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 MOST_BAD = 10
-BURST, RATE = 200, 50.0  # messages at once, and per second after that
+BURST, RATE = 200, 50.0  # messages at once, and per second afterwards
 Rest = tuple[m.ClientMessage, Later] | None
-"""A request whose answer must wait for something, and the answer."""
+"""A request whose reply must wait, and the coroutine that returns the reply."""
 SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
-"""What a client says; all else is about the socket itself, and ends it."""
+"""The frame types that a client may send. All other types are about the socket itself, and end it."""
 
 
 class Flood:
-    """A token bucket of messages. `now` in seconds."""
+    """A token bucket that limits messages. `now` in seconds."""
 
     __slots__ = ("_at", "_tokens")
 
@@ -45,14 +45,14 @@ class Flood:
         self._at = now
 
     def takes(self, now: float) -> bool:
-        """Return whether one more message is all right."""
+        """Count one message; return True if it is within the limit."""
         self._tokens = min(BURST, self._tokens + (now - self._at) * RATE) - 1
         self._at = now
         return self._tokens >= 0
 
 
 class Connection:
-    """A client that said hello: who it is, its socket, and the visits whose page it is on."""
+    """A client after `hello`: its actor, its socket, and the visits whose page it is on."""
 
     __slots__ = (
         "_bad",
@@ -88,25 +88,25 @@ class Connection:
         self._ws = ws
         self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
-        self.noted: frozenset[tuple[str, str]] = frozenset()  # a patient's entries in the audit trail
+        self.noted: frozenset[tuple[str, str]] = frozenset()  # audit entries already written for a patient
         self.said_bye = False
         self.closing: asyncio.Task[None] | None = None
         self._flood = Flood(time.monotonic())
         self._bad = 0
-        self._busy = False  # a request is not answered yet: what comes after it waits
-        self._rest: Rest = None  # of the message that is received next
+        self._busy = False  # a request is not answered yet: later messages must wait
+        self._rest: Rest = None  # belongs to the message that is received next
 
     def cut(self, code: int) -> None:
-        """End the socket with a close code."""
+        """Close the socket with a close code."""
         if code == 4002:
-            self.socket.abort()  # a close frame would wait behind all that it does not read
+            self.socket.abort()  # a close frame would wait behind the data that the client does not read
         else:
             self.closing = self.worker.spawn(_close(self._ws, code))
 
     async def requests(self) -> None:
-        """Answer requests one after another, until the socket closes: a client's own are never reordered.
+        """Answer requests one after another until the socket closes; the order of a client's requests is kept.
 
-        Most are answered where they are read; here are those whose answer must wait for something.
+        Most requests are answered inside the reader (`_takes`); this loop handles those whose reply must wait.
         """
         self._ws.take(self._takes)
         try:
@@ -133,7 +133,7 @@ class Connection:
         return not self._busy
 
     def _heard(self, message: WSMessage) -> Rest:
-        """Answer what was said, as far as it can be answered at once."""
+        """Answer a message if that needs no waiting; otherwise return its request and reply coroutine."""
         socket = self.socket
         socket.heard_s = time.monotonic()
         if message.type is WSMsgType.PONG:
@@ -164,7 +164,7 @@ class Connection:
         handler = HANDLERS.get(type(request), _unknown)
         try:
             answer = handler(self, request)
-        except Exception as problem:  # noqa: BLE001 - told apart, and logged, there
+        except Exception as problem:  # noqa: BLE001 - handled in `_refusal`
             answer = self._refusal(request, problem)
         if isinstance(answer, m.Message):
             self.socket.send(answer)
@@ -181,16 +181,16 @@ class Connection:
             self.socket.send(said)
 
     def _refusal(self, request: m.ClientMessage, problem: Exception) -> m.Message | None:
-        """Return the answer to a request in which something went wrong; None if it must have none."""
+        """Return the reply to a request that raised; None if it must have no reply."""
         if isinstance(problem, SupersededError):
-            # The client speaks over a newer socket, which asks again what was not answered.
+            # The client uses a newer socket, and repeats unanswered requests there.
             self.socket.close(4203)
             self.worker.spawn(self.worker.superseded(self.id))
             return None
         if isinstance(problem, LookupError):
             return m.error(request.id, "not_found")
         if not isinstance(problem, Unavailable):
-            # A fault of ours in one request must not take the socket, and must be seen by us.
+            # A fault of the server in one request must not end the socket, and must be logged.
             log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
         return m.error(request.id, "unavailable")
 
@@ -200,11 +200,11 @@ class Connection:
         return Seat(self.actor.organisation, visit, party, self.id, self.worker.id, codec)
 
     async def keep_pages(self) -> None:
-        """Keep the visits whose page this is on, so that they survive this worker. Raises `Unavailable`."""
+        """Store the visits whose page this connection is on, in case this worker crashes. Raises `Unavailable`."""
         await self.worker.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
-        """This connection is no longer on a visit's page. Raises `Unavailable`."""
+        """Remove this connection from a visit's page. Raises `Unavailable`."""
         self.entered -= {visit}
         await self.worker.seats.leave(self.id)
         leave = Leave(self.id, self.worker.id)
@@ -212,7 +212,7 @@ class Connection:
 
 
 def decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
-    """Return what came. Raises `BadMessage`."""
+    """Return the message as a request. Raises `BadMessage`."""
     if (message.type is WSMsgType.TEXT) is not codec.text:
         raise m.BadMessage("frame type", None)
     return codec.decode(message.data)

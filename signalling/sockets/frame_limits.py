@@ -1,8 +1,8 @@
-"""How many frames and bytes one client has sent lately, so that a flood is noticed as it is read.
+"""Counts the frames and bytes that one client sent lately, so that a flood is detected while it is read.
 
-Knows the head of a frame (RFC 6455 §5.2) and nothing of messages. Nearly every read is one short frame, which costs a
-comparison; only what is anything else is walked through, frame by frame, and only until there are too many. The clock
-is asked only once there are many. What a flood leads to is the owner's business.
+Knows the head of a frame (RFC 6455 §5.2) and no message. Nearly every read is one short frame and costs one comparison.
+Other reads are walked through frame by frame, at most up to the limit. The clock is read only after the limit is
+exceeded. The owner decides what follows a flood.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import NamedTuple
 WINDOW_S = 10.0
 IN_HEAD = -1
 Fed = tuple[bool, bytes]
-"""What aiohttp's reader returns: whether it failed, and what it did not take."""
+"""The return value of aiohttp's reader: whether it failed, and the bytes it did not take."""
 DROPPED: Fed = (False, b"")
 
 
 class Bound(NamedTuple):
-    """So many frames and bytes may come within `WINDOW_S`; at worst twice as many, at its seam."""
+    """How many frames and bytes may arrive within `WINDOW_S`; up to twice as many across two windows."""
 
     frames: int
     bytes: int
 
 
 class Counted:
-    """A reader that is fed only while its client keeps within the bound; `flooded` is called once, when it does not."""
+    """Passes data to a reader while its client keeps within the bound. Calls `flooded` once if it does not."""
 
     __slots__ = (
         "_bound",
@@ -53,22 +53,23 @@ class Counted:
         self._bound = bound
         self._flooded = flooded
         self._frames = self._bytes = 0
-        self._left = 0  # bytes of the present frame that are still to come, or IN_HEAD
+        self._left = 0  # bytes of the current frame that are still missing, or IN_HEAD
         self._head = b""  # the beginning of a frame's head
         self._over = False
         self._since_s = time.monotonic()
 
     def allow(self, bound: Bound) -> None:
-        """From now on this is the bound, and what came before does not count."""
+        """Use a new bound from now on, and reset the counts."""
         self._bound = bound
         self._frames = self._bytes = 0
         self._since_s = time.monotonic()
 
     def feed_data(self, data: bytes) -> Fed:
-        """Called by aiohttp with what was read."""
+        """Count what was read and pass it on (called by aiohttp)."""
         size = len(data)
         self._bytes += size
-        # One masked frame, whose second byte tells its length: 0x80 + (size - 6), or 0xFE and two more bytes.
+        # A read of one masked frame: its second byte is 0x80 + (size - 6), or 0xFE with the length in the next two
+        # bytes.
         second = data[1] if self._left == 0 and size > 7 else 0
         short = second == size + 122 and second < 254
         if short or (second == 254 and (data[2] << 8 | data[3]) == size - 8):
@@ -84,7 +85,7 @@ class Counted:
         return self._feed(data)
 
     def feed_eof(self) -> None:
-        """Called by aiohttp when the transport has closed."""
+        """Pass on the end of the transport (called by aiohttp)."""
         self._feed_eof()
 
     def _is_flood(self, count: int, size: int) -> bool:
@@ -97,7 +98,7 @@ class Counted:
         return True
 
     def _walk(self, data: bytes) -> int:
-        """Return how many frames begin in what was read; stop counting where there are too many in it alone."""
+        """Return how many frames begin in the data; stop counting above the limit."""
         if self._over:
             return 1
         at = self._left

@@ -1,7 +1,7 @@
-"""What each message of a client does: one handler per type, found in the table at the end.
+"""What each message of a client does: one handler per type, in the table at the end.
 
-A handler returns the answer, or None where another worker gives it; one that must wait for something is a coroutine.
-Knows no socket beyond the connection it serves.
+A handler returns the reply, or None if another worker sends it. A handler that must wait returns a coroutine. Knows no
+socket except its connection.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
 def _read(
     handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
 ) -> Handler:
-    """The handler, with an entry in the audit trail when somebody was shown something. `what`: its name, about what."""
+    """Return the handler with an audit entry added, written when data was shown. `what`: its name, and the visit's
+    id.
+    """
 
     async def read(connection: Connection, request: m.Request) -> Answer:
         trail, actor = connection.worker.trail, connection.actor
@@ -54,7 +56,7 @@ def _read(
         if name is None or isinstance(answer, m.Error):
             return answer
         if not actor.is_staff:
-            # A patient's own visit, once for each connection: nobody may fill the trail by asking again and again.
+            # Once per connection for a patient's own visit: repeated requests must not fill the audit log.
             if (name, about) in connection.noted:
                 return answer
             connection.noted |= {(name, about)}
@@ -108,7 +110,7 @@ async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
-    """Which party of a visit with media this person is, as far as this worker has heard."""
+    """Return which party of a visit with media this person is, by this worker's mirror; None if none."""
     mirror = connection.worker.service.mirrors.known(connection.actor.organisation)
     visit = mirror.visits.get(visit_id) if mirror is not None else None
     if visit is None or visit.status not in WITH_MEDIA:
@@ -117,11 +119,11 @@ def _party(connection: Connection, visit_id: str) -> str | None:
 
 
 async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | m.Error:
-    """Where this person sits in the visit's room, or why they do not (SECURITY.md row 9)."""
+    """Return this person's seat in the visit's room, or the error why there is none (SECURITY.md row 9)."""
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
         return connection.seat(request.visit, party)
-    # A claim made through another worker a moment ago may not have been heard here yet.
+    # A claim made through another worker a moment ago may not have reached this mirror yet.
     visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
@@ -235,4 +237,4 @@ HANDLERS: dict[type, Handler] = {
     m.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
     m.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
 }
-"""Every message of a client but `hello` and `bye`, which belong to the connection itself."""
+"""All messages of a client except `hello` and `bye`, which the connection handles itself."""

@@ -1,7 +1,7 @@
-"""The WebSocket's door: the upgrade, hello and who may come in; and what becomes of a connection that has gone.
+"""The WebSocket handshake: the upgrade, `hello`, admission and resume; and the clean-up after a connection is lost.
 
-Knows that an identity outlives its socket: it may come back on another, on any worker. What is said in between stands
-in `connection.py`.
+Knows that a connection's identity outlives its socket: it may resume on another socket, on any worker. The messages
+after `welcome` are handled in `connection.py`.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-LINGER_S = 3.0  # a reload or a resume takes less; only then do the others see the person go
-CLOSING_S = 3.0  # a peer that does not answer a close is given up after this
+LINGER_S = 3.0  # a reload or a resume takes less time; only after it do the others see the person leave
+CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this
 
 MOST_BEFORE_HELLO = 20
-"""Pings, and hellos that are refused; each hello asks the store."""
+"""Pings and refused hellos of one socket; each hello asks the store."""
 
 Authenticate = Callable[[web.Request, str], Awaitable[Actor | None]]
-"""Who a browser is when it speaks as "patient" or "staff"; None where it is nobody there."""
+"""Returns the actor of a browser in the role "patient" or "staff"; None if it is not signed in."""
 Admit = Callable[[web.Request], Awaitable[str]]
-"""Returns where a browser comes from; raises where it may not have a socket at all."""
+"""Returns the address of a browser. Raises an HTTP error if it may not have a socket."""
 RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
-"""Called when a resume token was wrong (one that is too old is not). Returns after the pause that a guess costs; raises
-`TooManyGuessesError`, `Unavailable`."""
+"""Called after a wrong resume token (not after an expired one). Returns after a pause; raises `TooManyGuessesError`,
+`Unavailable`.
+"""
 
 
 async def _everybody(request: web.Request) -> str:
-    """Let anybody in who asks."""
+    """Admit every request."""
     return request.remote or ""
 
 
 async def _uncounted(request: web.Request) -> None:
-    """Let anybody guess."""
+    """Do not count guesses."""
 
 
 async def serve(
@@ -61,7 +62,7 @@ async def serve(
     admit: Admit = _everybody,
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
-    """Serve one WebSocket until it closes. What `admit` raises is the answer instead of the upgrade."""
+    """Serve one WebSocket until it closes. An HTTP error raised by `admit` is returned instead of the upgrade."""
     address = await admit(request)
     if not worker.crowd.enter(address):
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
@@ -73,7 +74,7 @@ async def serve(
     except ConnectionResetError:
         if not ws.prepared:
             raise
-        return ws  # the client did not wait for the answer
+        return ws  # the client disconnected before the reply
     except TimeoutError:
         await ws.close(code=4003, message=b"no hello")
         return ws
@@ -91,16 +92,16 @@ async def serve(
             del worker.connections[connection.id]
             worker.spawn(_gone(connection))
         if connection.closing is not None:
-            # Without this wait the server would end the socket itself, with a code that says nothing.
+            # Without this wait the server would close the socket itself, with a code that has no meaning.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
     return ws
 
 
 async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
-    """Return the transport. Raises ConnectionResetError if the client has left, HTTP 400 if it asks wrongly."""
+    """Return the transport. Raises ConnectionResetError if the client has left, HTTP 400 if its request is invalid."""
     try:
         await ws.prepare(request)
-    except ValueError:  # aiohttp's, of a Sec-WebSocket-Key that is not ASCII
+    except ValueError:  # raised by aiohttp for a Sec-WebSocket-Key that is not ASCII
         raise web.HTTPBadRequest from None
     if request.transport is None:
         raise ConnectionResetError
@@ -122,7 +123,7 @@ async def _hello(
     guessed: Guessed,
     address: str,
 ) -> Connection | None:
-    # The time is the client's, to say hello. How long the answer takes is no reason to send anybody away.
+    # This limit is for the client to send hello. A slow reply of the server does not count against the client.
     until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:
@@ -174,7 +175,9 @@ async def _hello(
 
 
 def _replaces(worker: Worker, actor: Actor, hello: m.Hello) -> bool:
-    """Return whether a hello resumes a connection whose socket is here, perhaps dead, and will be closed for it."""
+    """Return True if a hello resumes a connection whose old socket is on this worker: it is closed, so none is
+    added.
+    """
     if hello.resume is None:
         return False
     key = worker.tokens.key(actor.organisation, hello.resume)
@@ -210,7 +213,7 @@ async def _welcome(
     if actor.role in STAFF_ROLES:
         own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
-    # If the client has left meanwhile, the connection begins on its closed transport and is gone at once, as any other.
+    # If the client has left meanwhile, the connection starts on a closed transport and is removed at once.
     connection = Connection(worker, actor, connection_id, origin, ws, transport, codec)
     socket = connection.socket
     ws.welcome()
@@ -236,14 +239,14 @@ async def _welcome(
 
 
 async def _settle(connection: Connection) -> None:
-    """A resumed connection is where it was: on its visits' pages, and in their media (PROTOCOL.md#resume)."""
+    """Put a resumed connection back on its visits' pages and into their media (PROTOCOL.md#resume)."""
     worker, actor = connection.worker, connection.actor
-    await worker.superseded(connection.id)  # somebody else may have resumed it before it could be found here
+    await worker.superseded(connection.id)  # another socket may have resumed it before it was registered here
     if worker.connections.get(connection.id) is not connection:
         return
     try:
         for visit_id in list(connection.entered):
-            # From the store: this worker may not have heard the newest, and the record may have the person away by now.
+            # Read from the store: the mirror may be behind, and the record may show the person as away by now.
             visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
             side = party_key(visit, actor) if visit is not None else None
             if visit is None or side is None:
@@ -252,13 +255,13 @@ async def _settle(connection: Connection) -> None:
             if visit.status in WITH_MEDIA:
                 await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
     except SupersededError:
-        return  # it was resumed once more meanwhile: it settles there
+        return  # it was resumed once more, and is settled there
     except Unavailable:
         log.info("connection.settling_left_to_sweep", connection=connection.id)
 
 
 async def left_behind(connection: Connection) -> None:
-    """The connection was resumed on another worker: there it is where it was, or it is gone from here too."""
+    """Clean up a connection that was resumed on another worker, after the time that the resume takes."""
     await _linger(connection)
     await _leave_all(connection)
 
@@ -273,7 +276,10 @@ async def _linger(connection: Connection) -> None:
 
 
 async def _gone(connection: Connection) -> None:
-    """The socket closed: the person goes at a bye, when they have not come back soon, or at once after long silence."""
+    """Clean up after a closed socket.
+
+    The person leaves at once after a `bye` or a long silence; otherwise only if they do not resume within LINGER_S.
+    """
     worker = connection.worker
     try:
         if connection.said_bye:
@@ -291,7 +297,7 @@ async def _gone(connection: Connection) -> None:
 
 async def _leave_all(connection: Connection) -> None:
     if connection.id in connection.worker.connections:
-        return  # it came back
+        return  # it was resumed here
     for visit in list(connection.entered):
         try:
             await connection.left(visit)

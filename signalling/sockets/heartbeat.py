@@ -1,7 +1,7 @@
-"""Pings to every socket of this worker, and an end to those that answer nothing (PROTOCOL.md#connection).
+"""Sends pings to every socket of this worker, and closes sockets that do not answer (PROTOCOL.md#connection).
 
-One clock for all: sockets stand in as many slots as there are ticks in a round, so that each tick pings its share.
-A timer and a task for each socket, as web frameworks have it, cost more than all news of a quiet clinic.
+One timer serves all: sockets are divided into as many slots as a round has ticks, and each tick pings one slot. A timer
+and a task for each socket, as web frameworks have them, cost more than all updates of a quiet clinic.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from signalling.hub import PING, frame
 ROUND_S = 25.0
 TICK_S = 0.5
 SLOTS = round(ROUND_S / TICK_S)
-# Ticks after its ping in which a socket must have said something. A tick less than half a round, so that with all
-# timers late a dead peer is seen offline within a round and a half.
+# How many ticks after its ping a socket must have sent something. One tick less than half a round, so that even with
+# late timers a dead client is shown offline within a round and a half.
 ANSWERED_BY = SLOTS // 2 - 1
 _PING = frame(b"", PING)
 log = structlog.get_logger()
 
 
 class Pinged(Protocol):
-    """A socket. `heard_s` is when it last said anything, by the monotonic clock."""
+    """A socket to ping. `heard_s`: when it last sent anything, by the monotonic clock."""
 
     heard_s: float
     open: bool
@@ -36,7 +36,7 @@ class Pinged(Protocol):
 
 
 class Heartbeat:
-    """See the module. `run` is owned by the worker."""
+    """Pings the sockets of one worker. The worker owns the task that runs `run`."""
 
     def __init__(self) -> None:
         self._slots: list[list[Pinged]] = [[] for _ in range(SLOTS)]
@@ -44,7 +44,7 @@ class Heartbeat:
         self._at = 0
 
     def watch(self, socket: Pinged) -> None:
-        """Ping a socket from now on, until it is no longer open; first in a whole round."""
+        """Ping a socket regularly until it is no longer open. Its first ping comes after a whole round."""
         self._slots[self._at].append(socket)
 
     async def run(self) -> None:
@@ -53,12 +53,12 @@ class Heartbeat:
         while True:
             await asyncio.sleep(TICK_S)
             now_s = time.monotonic()
-            # Whoever slept for longer (a suspended machine) has not read yet what the others answered.
+            # After a longer sleep (a suspended machine) the replies are not read yet: close no socket in this tick.
             self.tick(now_s, judge=now_s - last_s < 2 * TICK_S)
             last_s = now_s
 
     def tick(self, now_s: float, *, judge: bool = True) -> None:
-        """Ping the next slot, and end those pinged half a round ago that were silent since."""
+        """Ping the next slot, and close the sockets pinged half a round ago that have sent nothing since."""
         self._at = at = (self._at + 1) % SLOTS
         pinged = (at - ANSWERED_BY) % SLOTS
         if judge:
@@ -72,7 +72,7 @@ class Heartbeat:
 
 
 def _alone(act: Callable[..., None], *args: Any) -> None:
-    """Do something to one socket: whatever becomes of it, the others are pinged and judged."""
+    """Call a function for one socket; log its error, so that the other sockets are still served."""
     try:
         act(*args)
     except Exception:

@@ -1,6 +1,6 @@
-"""How many sockets one address and one person have on this worker, before hello and after it.
+"""Limits the sockets of one address and of one person on this worker, before and after `hello`.
 
-Pure: counts, and compares with the limits; what a refusal looks like is the door's business. A limit of 0 is none.
+Pure: counts and compares with the limits; the refusals are sent by `handshake.py`. A limit of 0 means no limit.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from signalling.visit.record import Actor
 
 
 class CrowdLimits(Protocol):
-    """So many sockets at a time."""
+    """How many sockets are allowed at a time."""
 
     @property
     def sockets_before_hello(self) -> int:
-        """Of one address, that have not said hello yet."""
+        """Sockets of one address that have not sent `hello` yet."""
 
     @property
     def sockets_per_address(self) -> int:
-        """Of one address, that have."""
+        """Sockets of one address after `hello`."""
 
     @property
     def sockets_per_person(self) -> int:
-        """Of one person, wherever they are."""
+        """Sockets of one person, from all addresses."""
 
 
 class Crowd:
-    """The sockets of a worker, by where they come from and by whose they are. "" is an address that is not known."""
+    """Counts a worker's sockets, by address and by person. "" is an unknown address."""
 
     def __init__(self, limits: CrowdLimits) -> None:
         self._limits = limits
@@ -38,7 +38,7 @@ class Crowd:
         self._people: Counter[tuple[str, str]] = Counter()
 
     def enter(self, address: str) -> bool:
-        """Count a socket that has not said hello, or return that there are too many from there."""
+        """Count a socket before its `hello`; return False if its address has too many."""
         most = self._limits.sockets_before_hello
         if address and most and self._strangers[address] >= most:
             return False
@@ -46,11 +46,11 @@ class Crowd:
         return True
 
     def leave(self, address: str) -> None:
-        """A socket that was counted by `enter` has said hello, or has gone."""
+        """Remove a socket that was counted by `enter`: it has sent `hello`, or has closed."""
         _less(self._strangers, address)
 
     def has_room(self, address: str, actor: Actor) -> bool:
-        """Return whether one more socket of this person, from there, may stay."""
+        """Return True if one more socket of this person, from this address, is allowed."""
         limits = self._limits
         here = address and limits.sockets_per_address and self._known[address] >= limits.sockets_per_address
         theirs = limits.sockets_per_person and self._people[_who(actor)] >= limits.sockets_per_person
@@ -62,7 +62,7 @@ class Crowd:
         self._people[_who(actor)] += 1
 
     def go(self, address: str, actor: Actor) -> None:
-        """A socket that was counted by `stay` has gone."""
+        """Remove a closed socket that was counted by `stay`."""
         _less(self._known, address)
         _less(self._people, _who(actor))
 

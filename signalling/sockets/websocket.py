@@ -1,8 +1,9 @@
-"""aiohttp's WebSocket, with one thing more: what comes may be taken where it is read.
+"""aiohttp's WebSocketResponse plus a synchronous callback: messages are handled inside the reader.
 
-To wait for a message costs a future and a turn of the loop, more than most answers do. Knows aiohttp's insides, and no
-message: what is not taken (closing, faults, whatever comes while an answer is waited for) is received as ever. Every
-frame counts, also those that make no message; a client that sends too many is cut off.
+Waiting for a message costs a future and a turn of the loop, more than most replies do. Knows aiohttp's private parts,
+and no message. Messages that the callback does not take (close frames, errors, messages during a pending reply) are
+received as usual. All frames are counted, also those that make no message; a client that sends too many is
+disconnected.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from signalling.sockets.frame_limits import Bound, Counted
 
 log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
-"""So many frames within ten seconds, before hello and after it. Of messages, 50/s are taken."""
+"""How many frames are allowed within ten seconds, before and after `hello`. Messages are limited to 50/s besides."""
 HELLO_MESSAGES, MESSAGES = 2, 64
-"""So many times the largest message in bytes, likewise."""
+"""How many bytes, likewise, as a multiple of the largest message."""
 FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
-QUEUE_BYTES = 65_536  # aiohttp reads on until twice as much waits
+QUEUE_BYTES = 65_536  # aiohttp pauses reading if twice as much waits
 Take = Callable[[WSMessage], bool]
-"""Returns whether it has taken the message; what it has not is received."""
+"""Returns True if it took the message; otherwise the message is received as usual."""
 
 
 class _Queue(WebSocketDataQueue):
-    """What came and was not taken, in order: while something waits here, all that follows does."""
+    """Messages that the callback did not take, in order. While one waits here, all later ones wait as well."""
 
     __slots__ = ("take",)
 
@@ -38,20 +39,20 @@ class _Queue(WebSocketDataQueue):
         self.take: Take | None = None
 
     def feed_data(self, data: Any, size: int) -> None:
-        """aiohttp's: a message was read."""
+        """Offer a message to the callback, otherwise queue it (called by aiohttp)."""
         if self._buffer or self.take is None or not self.take(data):
             super().feed_data(data, size)
 
 
 class WebSocket(web.WebSocketResponse):
-    """One socket's server side. Text comes as bytes: whoever decodes it checks that it is UTF-8."""
+    """The server side of one socket. Text arrives as bytes: the decoder must check that it is UTF-8."""
 
     def __init__(self, protocols: tuple[str, ...], max_msg_size: int) -> None:
         super().__init__(
             protocols=protocols,
             compress=False,
             max_msg_size=max_msg_size,
-            autoping=False,  # `heartbeat.py` pings everybody; answers come here
+            autoping=False,  # `heartbeat.py` sends the pings, `connection.py` answers
             timeout=2.0,
             decode_text=False,
         )
@@ -74,29 +75,29 @@ class WebSocket(web.WebSocketResponse):
             self._counted.feed_data(early)
 
     def welcome(self) -> None:
-        """The client has said who it is: it may send more from now on."""
+        """Raise the limits for a client whose `hello` was accepted."""
         assert self._counted is not None, "the socket was upgraded"
         self._counted.allow(Bound(FRAMES, MESSAGES * self._message_bytes))
 
     def _cut_off(self) -> None:
-        """End a client that floods: nothing of it is read any more, and its answer to the close is not waited for."""
+        """Disconnect a client that floods, without reading more or waiting for its close frame."""
         log.info("websocket.flooded")
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size():
-            transport.abort()  # it does not read either
+            transport.abort()  # the client does not read either
         else:
             transport.write(FLOOD_CLOSE)
             transport.close()
 
     def take(self, take: Take | None) -> None:
-        """From now on `take` is asked first about each message, where it is read; None: nobody. It must not raise."""
+        """Offer each message to `take` inside the reader from now on; None ends this. `take` must not raise."""
         assert self._queue is not None, "the socket was upgraded"
         self._queue.take = take
 
     def forget_upgrade(self, request: web.Request) -> None:
-        """A quiet socket need not keep for hours what only its upgrade needed: a tenth of its memory."""
+        """Free what only the upgrade needed: a tenth of the memory of a quiet socket."""
         self.headers.clear()
-        request._cache.clear()  # cookies and addresses, made of the headers when they are asked for
-        request.protocol._parser = None  # HTTP's: frames have their own
+        request._cache.clear()  # cookies and addresses, cached from the headers
+        request.protocol._parser = None  # the parser of HTTP; frames have their own

@@ -1,1 +1,1 @@
-"""What each subscription shows, and to whom."""
+"""The topics: what a subscription shows, and to whom."""

@@ -1,6 +1,6 @@
-"""The bell: one's own notifications, on all of one's tabs and workers (PROTOCOL.md#bell).
+"""The bell: a person's notifications, the same on all their tabs and workers (PROTOCOL.md#bell).
 
-Knows how notices are shown and marked as read; who is told of what stands in `notifications.py`.
+Knows how notices are shown and marked as read; their recipients are defined in `notifications.py`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ log = structlog.get_logger()
 
 
 class Unread:
-    """What somebody has not read: when each of the newest came, the oldest first, and how many older ones there are.
+    """A person's unread notifications: the times of the newest ones in order of arrival, and the number of older ones.
 
-    A clock that is set back makes a later one's time smaller; they are read in the order in which they came.
+    If the clock is set back, a later notification has a smaller time. They are marked as read in order of arrival.
     """
 
     def __init__(self, at_ms: list[int], older: int) -> None:
         self._at_ms, self._older = at_ms, older
 
     def came(self, at_ms: int) -> int:
-        """One more came; return how many are unread."""
+        """Add a new notification; return the number of unread ones."""
         self._at_ms.append(at_ms)
         return len(self)
 
     def read(self, until_ms: int) -> int:
-        """Those up to there were read; return how many are not."""
+        """Mark all up to the one of that time as read; return the number of unread ones."""
         exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
         before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
         read = max(exact or before, default=0)
@@ -62,12 +62,12 @@ def _part(notice: Notice) -> m.BellPart:
 
 
 class Bell:
-    """The topic `bell` of this worker's staff."""
+    """The topic `bell` for this worker's staff."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        self._unread: dict[str, Unread] = {}  # of those who hear their bell here
+        self._unread: dict[str, Unread] = {}  # of the people subscribed on this worker
         service.mirrors.observers.append(self.news)
 
     @staticmethod
@@ -75,21 +75,21 @@ class Bell:
         return f"{organisation}/bell:{person}"
 
     async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
-        """Subscribe somebody to their own bell. Raises `Unavailable`."""
+        """Subscribe a person to their own bell. Raises `Unavailable`."""
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
-        self._hub.subscribe(socket, name, mirror.version)  # first, so that nothing is missed meanwhile
+        self._hub.subscribe(socket, name, mirror.version)  # first, so that no change is missed
         snapshot = await self._snapshot(mirror, actor.id)
         socket.send(snapshot)
         return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version)
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
-        """Show somebody all their notifications. Raises `Unavailable`."""
+        """Send a person all their notifications. Raises `Unavailable`."""
         self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
     async def _snapshot(self, mirror: Mirror, person: str) -> m.BellSnapshot:
         name = self._name(mirror.organisation, person)
-        for _ in range(ATTEMPTS):  # again if there was news while the store was asked
+        for _ in range(ATTEMPTS):  # again if something was sent while the store was read
             told = self._hub.told(name)
             notices, unread = await self._service.store.bell(mirror.organisation, person)
             if self._hub.told(name) == told:
@@ -105,11 +105,14 @@ class Bell:
         )
 
     def unsubscribe(self, socket: Socket) -> None:
-        """Unsubscribe."""
+        """End the subscription of a socket."""
         self._hub.unsubscribe(socket, self._name(socket.actor.organisation, socket.actor.id))
 
     async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
-        """Everything up to there has been read. Raises `Unavailable` and `SupersededError`."""
+        """Mark notifications up to `until_ms` as read; return the topic's new version, 0 if nothing changed.
+
+        Raises `Unavailable` and `SupersededError`.
+        """
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
         for _ in range(10):
@@ -128,7 +131,7 @@ class Bell:
         raise Unavailable("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
-        """Ring. Called by the mirrors, in order."""
+        """Send new notifications and read marks to the subscribers. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
@@ -139,7 +142,7 @@ class Bell:
                     notice = self._service.store.notice(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
-                    continue  # the others' bells ring
+                    continue  # the other recipients still get theirs
                 unread = self._unread.setdefault(name, Unread([], 0)).came(notice.at_ms)
                 item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.tell(name, item)

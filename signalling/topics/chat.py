@@ -1,4 +1,4 @@
-"""What is written in a visit: by its parties to each other, by staff to a patient who waits (PROTOCOL.md#chat)."""
+"""The chat of a visit: between its parties, and from staff to a patient who waits (PROTOCOL.md#chat)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from signalling.visit.rules import (
 )
 
 STAFF = "staff"
-# status -> who may write then; who may read is defined in rights.py
+# status -> relations that may write; which may read is defined in rights.py
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
     Status.CLAIMED: frozenset({PATIENT, CLAIMANT, GUEST}),
@@ -36,17 +36,17 @@ def _part(line: Line) -> m.LinePart:
 
 
 class Chat:
-    """The topics `chat/{id}` of this worker's people."""
+    """The topics `chat/{id}` for this worker's sockets."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # By the hub's name: what is told while its lines are being read.
+        # Hub name -> lists that collect the lines which arrive while older lines are being read.
         self._reading: dict[str, list[list[Line]]] = {}
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> m.ChatSnapshot:
-        """Return all lines of a visit, those told while the store was asked included. Raises `Unavailable`."""
+        """Return all lines of a visit, including those that arrive during the read. Raises `Unavailable`."""
         name, told = f"{mirror.organisation}/chat/{visit.id}", list[Line]()
         self._reading.setdefault(name, []).append(told)
         try:
@@ -64,7 +64,7 @@ class Chat:
         )
 
     async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
-        """Write a line; return the version at which it is seen, or why not.
+        """Write a line; return the topic's version that contains it, or a refusal.
 
         Raises `Unavailable` and `SupersededError`.
         """
@@ -95,7 +95,7 @@ class Chat:
         return mirror.version
 
     def news(self, news: Change | Reset) -> None:
-        """Show a new line. Called by the mirrors, in order."""
+        """Send a new line to the subscribers. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
             topic = f"chat/{news.after.visit}"

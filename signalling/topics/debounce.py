@@ -1,5 +1,6 @@
-"""Work that many ask for and that is done once for all of them: after a moment, never twice at a time, never for more
-than a share of this worker's time, and again until it has succeeded.
+"""Debouncer: merges requests for the same work and runs it once after a delay, never concurrently.
+
+Work takes at most a share of this worker's time (`SHARE`), and is repeated until it succeeds.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from signalling.store.records import Unavailable
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
-RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before work that failed is tried again; doubled each time
+RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before failed work is tried again; doubled each time
 log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
 
 
 class Soon:
-    """Work by name."""
+    """Debounced work, by name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed
@@ -29,7 +30,9 @@ class Soon:
         self._again: set[str] = set()
 
     def do(self, name: str, work: Work, delay_s: float) -> None:
-        """Do it after a delay, unless it is about to be done anyway; what is under way already is done once more."""
+        """Run the work after a delay. Work already waiting runs only once; work already running runs once more
+        afterwards.
+        """
         if name in self._tasks:
             self._again.add(name)
             return
@@ -45,9 +48,8 @@ class Soon:
                 try:
                     await work()
                 except LookupError:
-                    log.warning(
-                        "topics.not_shown", what=what, problem="LookupError"
-                    )  # nobody is there to see it
+                    # The organisation or the visit no longer exists: nothing is left to show.
+                    log.warning("topics.not_shown", what=what, problem="LookupError")
                 except Exception as problem:  # noqa: BLE001 - logged and counted there
                     if isinstance(problem, Unavailable):
                         log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
@@ -66,7 +68,7 @@ class Soon:
             del self._tasks[name]
 
     async def close(self) -> None:
-        """Stop what is about to be done."""
+        """Cancel all waiting and running work."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

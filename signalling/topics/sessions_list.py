@@ -1,4 +1,4 @@
-"""The Sessions List beside On-Demand Requests: visits claimed or live now, those that ended, and a visit's story."""
+"""The Sessions List beside On-Demand Requests: claimed and live visits, ended visits, and a visit's history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = 50
 
 
 class Sessions:
-    """The topic `sessions` of this worker's staff, and the questions about what was."""
+    """The topic `sessions` for this worker's staff, and the requests about ended visits."""
 
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
@@ -26,13 +26,13 @@ class Sessions:
         service.mirrors.observers.append(self.news)
 
     async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
-        """Subscribe staff."""
+        """Subscribe a socket of staff, send it the list, and return the reply."""
         self._hub.subscribe(socket, f"{mirror.organisation}/{TOPIC}", mirror.version)
         socket.send(self._snapshot(mirror))
         return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
-        """Show the whole list."""
+        """Send the whole list to all subscribers."""
         self._hub.tell(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
@@ -42,7 +42,7 @@ class Sessions:
         return m.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
 
     def news(self, news: Change | Reset) -> None:
-        """Show what changed. Called by the mirrors, in order."""
+        """Send a change to the subscribers. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         name = f"{news.organisation}/{TOPIC}"
         if mirror is None or isinstance(news, Reset) or not self._hub.has(name):
@@ -57,7 +57,7 @@ class Sessions:
                 self._hub.tell(name, m.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit))
 
     async def past(self, actor: Actor, request: m.SessionsPast) -> m.Past:
-        """Return ended visits that fit the filters, newest first. Raises `Unavailable`."""
+        """Return ended visits that match the filters, newest first. Raises `Unavailable`."""
         policy = (await self._service.organisation(actor.organisation)).policy
         query = Query(
             text=request.text or "",
@@ -75,7 +75,7 @@ class Sessions:
         )
 
     async def history(self, actor: Actor, request: m.VisitHistory) -> m.History | m.Error:
-        """Return a visit's story. Raises `Unavailable`."""
+        """Return a visit's history. Raises `Unavailable`."""
         if await self._service.visit(actor.organisation, request.visit) is None:
             return m.error(request.id, "not_found")
         events = await self._service.store.history(actor.organisation, request.visit)

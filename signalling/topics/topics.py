@@ -1,7 +1,7 @@
-"""What the topics of PROTOCOL.md show: changes of the mirror on the one side, messages to the hub on the other.
+"""The topics of PROTOCOL.md: turns changes of the mirror into messages for the hub.
 
-Knows which topic a change concerns. Who may see it is defined in `rights.py`, and is asked again at each change that
-could end a right; what a state looks like is defined in `views.py`.
+Knows which topic a change concerns. Who may see a topic is defined in `rights.py` and checked again at each change that
+could end a right; the form of a state is defined in `views.py`.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from signalling.visit import waiting
 from signalling.visit.record import Actor, Policy, Staff, Status, Visit
 from signalling.visit.setup_guide import Guide
 
-PLACE_TICK_S = 0.25  # patients' places are counted again at most this often
+PLACE_TICK_S = 0.25  # patients' places are counted at most this often
 PLACES_PER_TURN = 64
-AT_ONCE = 32  # topics that are shown whole at the same time after a reset
+AT_ONCE = 32  # how many topics are sent whole at the same time after a reset
 log = structlog.get_logger()
 
 Subscribe = Callable[[Socket, m.Subscribe, Mirror], Awaitable[m.Subscribed | m.Error]]
 Whole = Callable[[Mirror, str], Awaitable[None]]
-"""Shows all of a topic to everybody who hears it, for a visit's or a person's id."""
+"""Sends the whole state of a topic to its subscribers. The second argument is a visit's or a person's id."""
 
 
 def queue_topic(organisation: str) -> str:
-    """Return the hub's name for an organisation's queue."""
+    """Return the hub's name of an organisation's queue."""
     return f"{organisation}/queue"
 
 
 class Topics:
-    """Subscriptions of this worker's sockets, and the news they get."""
+    """The subscriptions of this worker's sockets, and the updates they receive."""
 
     def __init__(self, hub: Hub, service: Service, failed: Failed = unsupervised) -> None:
         self._hub = hub
@@ -70,7 +70,7 @@ class Topics:
     # --- subscribing
 
     async def subscribe(self, socket: Socket, request: m.Subscribe) -> m.Subscribed | m.Error:
-        """Subscribe a socket, send it what it lacks, and return the answer. Raises `Unavailable`."""
+        """Subscribe a socket, send it the state that it lacks, and return the reply. Raises `Unavailable`."""
         mirror = await self._service.mirrors.get(socket.actor.organisation)
         if request.topic in rights.OF_STAFF:
             if not rights.may_see_staffs(request.topic, socket.actor):
@@ -79,11 +79,11 @@ class Topics:
         room, _, visit_id = request.topic.partition("/")
         visit = await self._seen_by(socket.actor, room, mirror, visit_id)
         if visit is None:
-            return m.error(request.id, "not_found")  # what one may not see does not exist
+            return m.error(request.id, "not_found")  # also for a visit that the actor may not see
         return await self._subscribe_visit(socket, request, mirror, room, visit)
 
     async def _seen_by(self, actor: Actor, room: str, mirror: Mirror, visit_id: str) -> Visit | None:
-        """Return the visit, if the actor may see that topic of it. Raises `Unavailable`."""
+        """Return the visit if the actor may see that topic of it, otherwise None. Raises `Unavailable`."""
         if room not in rights.OF_VISITS:
             return None
         visit = await self._service.visit(mirror.organisation, visit_id)
@@ -91,7 +91,7 @@ class Topics:
             return visit
         if not actor.is_staff and actor.visit != visit_id:
             return None
-        # A claim or a switch of On-Call through another worker, a moment ago, may not have been heard here.
+        # A claim or an On-Call change made through another worker a moment ago may not be in this mirror yet.
         visit = await self._service.visit_now(mirror.organisation, visit_id)
         return visit if visit is not None and rights.may_see(room, visit, actor, mirror.staff) else None
 
@@ -100,7 +100,7 @@ class Topics:
     ) -> m.Subscribed | m.Error:
         name = self._name(mirror, request.topic)
         held = name in socket.topics
-        # First, so that no change is missed meanwhile, and none that ends the right.
+        # First, so that no change is missed meanwhile, also none that ends the right.
         self._hub.subscribe(socket, name, mirror.version)
         try:
             message = await self._state(room, mirror, visit, socket.actor)
@@ -109,7 +109,7 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return m.error(request.id, "not_found")  # the right has ended meanwhile
+            return m.error(request.id, "not_found")  # the right ended meanwhile
         socket.send(message)
         return m.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
@@ -119,7 +119,7 @@ class Topics:
         self, socket: Socket, request: m.Subscribe, mirror: Mirror
     ) -> m.Subscribed | m.Error:
         policy = (await self._service.organisation(mirror.organisation)).policy
-        # From here on without an await: the snapshot, the subscription and the news after it fit together.
+        # No await from here on: snapshot, subscription and later updates must fit together.
         topic = queue_topic(mirror.organisation)
         self._hub.subscribe(socket, topic, mirror.version)
         missing = None
@@ -133,7 +133,7 @@ class Topics:
         return m.Subscribed(reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.version)
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
-        """Unsubscribe; nothing happens where there was no subscription."""
+        """End a subscription. Does nothing if there is none."""
         if topic == "bell":
             self.bell.unsubscribe(socket)
         self._hub.unsubscribe(socket, f"{socket.actor.organisation}/{topic}")
@@ -171,7 +171,7 @@ class Topics:
 
     @staticmethod
     def _visit(mirror: Mirror, visit: Visit, actor: Actor | None = None) -> m.VisitState:
-        """The visit as its people see it; once it has ended, `actor` says as whom it is seen."""
+        """Return the state of a visit. After its end, `actor` decides how much of it is shown."""
         over = not visit.is_open and actor is not None and not actor.is_staff
         return m.VisitState(
             topic=f"visit/{visit.id}",
@@ -209,7 +209,7 @@ class Topics:
     # --- news
 
     def news(self, news: Change | Reset) -> None:
-        """Show what changed to those who hear it. Called by the mirrors, in order."""
+        """Send a change to the subscribers. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None:
             return
@@ -223,7 +223,7 @@ class Topics:
             self._visit_changed(mirror, before, news.after)
 
     def _recheck(self, mirror: Mirror, sockets: Iterable[Socket]) -> None:
-        """End the subscriptions of sockets whose person may no longer see them."""
+        """End the subscriptions that the sockets' person may no longer see."""
         for socket in sockets:
             for name in list(socket.topics):
                 organisation, room, visit_id = (*name.split("/", 2), "")[:3]
@@ -232,7 +232,7 @@ class Topics:
                     self._end_unseen(mirror, room, visit, (socket,))
 
     def _end_unseen(self, mirror: Mirror, room: str, visit: Visit, sockets: Iterable[Socket]) -> None:
-        """End a topic for those of the sockets whose person may not see it, and tell them."""
+        """End a topic for the sockets whose person may not see it, and send them `gone`."""
         topic = f"{room}/{visit.id}"
         for socket in sockets:
             if not rights.may_see(room, visit, socket.actor, mirror.staff):
@@ -250,7 +250,7 @@ class Topics:
             try:
                 show(mirror, before, after)
             except Exception:
-                # One topic that cannot be shown must not keep the others from the news, nor rights from ending.
+                # One topic that cannot be shown must not keep updates from the others, nor keep rights from ending.
                 log.exception("topics.not_shown", what=show.__name__)
 
     def _end_others_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
@@ -260,7 +260,7 @@ class Topics:
                     self._end_unseen(mirror, room, after, self._subscribers(mirror, room, after))
 
     def _end_visit_unseen(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
-        """End `visit` after the change that ends the right to it, which is the last that is shown."""
+        """End the topic `visit` for those who lost the right, after sending them the change that ended it."""
         if before is None or _people(before) != _people(after):
             self._end_unseen(mirror, "visit", after, self._subscribers(mirror, "visit", after))
 
@@ -277,7 +277,7 @@ class Topics:
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
         if self._hub.has(name):
-            # A guide in use is known to this worker already, for somebody has subscribed to it.
+            # A guide in use is known to this worker, because subscribing to a case loads it.
             guide = self._service.known_guide(mirror.organisation, after.guide_version)
             if guide is not None and (
                 before is None or views.case(before, guide) != views.case(after, guide)
@@ -289,7 +289,7 @@ class Topics:
 
     def _queue_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         staff = self._session_changed(mirror, before, after)
-        # Two messages of one event have a version each, or the second would be taken for a repetition.
+        # Two messages of one event have different versions, or the second would be taken for a repetition.
         version = mirror.version - (staff is not None)
         was, is_ = (v is not None and v.status is Status.QUEUED for v in (before, after))
         if is_:
@@ -313,7 +313,7 @@ class Topics:
 
     @staticmethod
     def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> m.QueueStaff | None:
-        """A visit that goes live or stops being so changes what its provider's colleagues see of them."""
+        """Return the news of a provider whose visit went live or stopped being live; None if neither happened."""
         was, is_ = (v is not None and v.status is Status.LIVE for v in (before, after))
         if was == is_:
             return None
@@ -335,7 +335,7 @@ class Topics:
         self._hub.publish(queue_topic(mirror.organisation), message.version, message)
 
     def _count_places(self, mirror: Mirror) -> None:
-        """Count the waiting patients' places anew, soon, and once for all that happens until then."""
+        """Count the places of waiting patients after a short delay, once for all changes until then."""
         self._soon.do(f"{mirror.organisation}/places", partial(self._places, mirror), PLACE_TICK_S)
 
     async def _places(self, mirror: Mirror) -> None:
@@ -345,15 +345,15 @@ class Topics:
                 await asyncio.sleep(0)
             name = f"{mirror.organisation}/place/{visit.id}"
             if self._hub.has(name):
-                # Asked anew, for others may have gone since the round began.
+                # The place is read again, because the queue may have changed since the loop began.
                 self._hub.tell(name, self._place(mirror, policy, visit.id, mirror.visits.place(visit.id)))
 
     def _reset(self, mirror: Mirror) -> None:
         self._soon.do(f"{mirror.organisation}/reset", partial(self._show_anew, mirror), 0)
 
     async def _show_anew(self, mirror: Mirror) -> None:
-        """Show all topics whole: nobody knows what was missed."""
-        order = list(self._whole)  # what many see, and what costs the store nothing, comes first
+        """Send all topics whole, because it is unknown which changes were missed."""
+        order = list(self._whole)  # topics with many subscribers and no cost to the store first
         names = sorted(self._hub.names(mirror.organisation), key=lambda name: order.index(kind_of(name)[0]))
         for start in range(0, len(names), AT_ONCE):
             some = names[start : start + AT_ONCE]
@@ -364,7 +364,7 @@ class Topics:
                 if isinstance(problem, Unavailable):
                     raise problem
                 if isinstance(problem, Exception):
-                    # One topic that cannot be shown must not keep the others from it.
+                    # One topic that cannot be shown must not keep the others from being shown.
                     log.error("topics.not_shown", what=kind_of(name)[0], exc_info=problem)
 
     async def _show_whole(self, mirror: Mirror, name: str) -> None:
@@ -389,24 +389,24 @@ class Topics:
                 socket.send(m.Gone(topic=f"{room}/{visit_id}"))
             elif room == "visit" or rights.may_see(room, visit, socket.actor, mirror.staff):
                 state = await self._state(room, mirror, visit, socket.actor)
-                if name in socket.topics:  # else the right has ended meanwhile
+                if name in socket.topics:  # else the right ended meanwhile
                     socket.send(state)
             if visit is not None and name in socket.topics:
                 self._end_unseen(mirror, room, visit, (socket,))
 
     async def close(self) -> None:
-        """Stop what is about to be shown."""
+        """Stop the waiting updates."""
         await self._soon.close()
 
 
 def kind_of(name: str) -> tuple[str, str]:
-    """Return the kind of a topic by the hub's name, and the id that it is about ("" where there is none)."""
+    """Return the kind of a topic from its hub name, and the id that it is about ("" if there is none)."""
     kind, *about = re.split("[/:]", name.partition("/")[2], maxsplit=1)
     return kind, about[0] if about else ""
 
 
 def _people(visit: Visit) -> tuple[object, ...]:
-    """Return what of a visit the rights to its topics hang on."""
+    """Return the parts of a visit that rights to its topics depend on."""
     return visit.status, visit.claimant, visit.assignee, visit.parties.keys()
 
 
