@@ -1,1 +1,1 @@
-"""The protocol from the other side, for scripts, load testers and tests."""
+"""Clients of the protocol, for scripts, load testers and tests."""

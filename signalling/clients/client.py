@@ -1,8 +1,8 @@
-"""The protocol from the other side: one connection to a server, for scripts, load and tests.
+"""A client of the protocol: one connection to a server, for scripts, load testers and tests.
 
-Knows PROTOCOL.md and nothing of this package's types: messages are plain maps, so that it proves what a stranger can
-write. Needs aiohttp and msgpack; can be copied out of here as it is. Does not reconnect by itself: `resume` is the
-caller's decision. How to get the cookie that a server knows a person by is PROTOCOL.md's, too.
+Knows PROTOCOL.md and no type of this package: messages are plain maps, as in a client written by others. Needs aiohttp
+and msgpack; this file can be copied as it is. Does not reconnect by itself: the caller decides to `resume`. PROTOCOL.md
+also describes how to get the cookie that identifies a person.
 
     async with aiohttp.ClientSession() as http:
         headers = {"Cookie": cookie, "Origin": "https://visits.example.org"}
@@ -28,15 +28,15 @@ import aiohttp
 import msgpack
 
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
-BACKLOG = 10_000  # messages kept that nobody has looked at; the oldest go first
+BACKLOG = 10_000  # received messages that are kept for `expect`; the oldest are dropped first
 NO_CODE = 1006  # the code of a socket that was closed without one (RFC 6455 §7.4.1)
-CLOSE_S = 2.0  # a server that does not answer a close is given up after this
+CLOSE_S = 2.0  # a server that does not answer a close frame is given up after this
 Received = dict[str, Any]
 Listener = Callable[[Received], None]
 
 
 class SignallingError(Exception):
-    """A request was refused. `code` is stable (PROTOCOL.md#errors), `details` are the server's."""
+    """The server refused a request. `code` is stable (PROTOCOL.md#errors); `details` come from the server."""
 
     def __init__(self, code: str, text: str, details: Mapping[str, Any]) -> None:
         super().__init__(f"{code}: {text}")
@@ -45,7 +45,7 @@ class SignallingError(Exception):
 
 
 class Closed(Exception):
-    """The socket is closed; `code` is the close code (PROTOCOL.md#close-codes), 1006 where there was none."""
+    """The socket is closed. `code`: the close code (PROTOCOL.md#close-codes), 1006 if there was none."""
 
     def __init__(self, code: int) -> None:
         super().__init__(str(code))
@@ -53,18 +53,18 @@ class Closed(Exception):
 
 
 def accepted(answer: Received) -> Received:
-    """Return an answer that is a yes. Raises `SignallingError` for an `error`."""
+    """Return a reply that is not an `error`. Raises `SignallingError` for an `error`."""
     if answer["type"] == "error":
         raise SignallingError(answer["code"], answer["text"], answer["details"])
     return answer
 
 
 class SignallingClient:
-    """One connection. `connect` opens it and says hello; use it as an async context manager or `close` it.
+    """One connection. `connect` opens it and sends `hello`; use it as an async context manager, or call `close`.
 
-    `welcome` is the server's answer to hello (`welcome["resume"]` is what a later `connect(resume=…)` takes).
-    What answers no request goes to `listener` where one was given, else into `backlog`, where `expect` looks.
-    `closed_with` is the close code, once closed.
+    `welcome` is the reply to `hello` (`welcome["resume"]` is the token for a later `connect(resume=…)`). Messages that
+    are no reply go to `listener` if one is given, otherwise to `backlog`, which `expect` reads. `closed_with` is the
+    close code, once closed.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class SignallingClient:
         listener: Listener | None = None,
         ssl: SSLContext | bool = True,
     ) -> SignallingClient:
-        """Return a connection that was welcomed as `role` (`patient`, `staff` or `guest`).
+        """Return a connection whose `hello` as `role` (`patient`, `staff` or `guest`) was accepted.
 
-        `or_anew`: where the token `resume` is refused, a connection is begun anew on the same socket. `timeout_s` holds
-        for the opening and for the answer to each request. `listener` is called with every message that answers no
-        request, as it arrives; what it raises ends the connection. Raises `SignallingError`, `Closed`,
-        `aiohttp.ClientError`, `TimeoutError`.
+        `or_anew`: if the token `resume` is refused, begin a new connection on the same socket. `timeout_s` applies to
+        the opening and to the reply of each request. `listener` is called with every message that is no reply, as it
+        arrives; an exception in it ends the connection. Raises `SignallingError`, `Closed`, `aiohttp.ClientError`,
+        `TimeoutError`.
         """
         async with asyncio.timeout(timeout_s):
             ws = await http.ws_connect(
@@ -118,7 +118,7 @@ class SignallingClient:
         return client
 
     async def hello(self, role: str, resume: str | None = None, *, or_anew: bool = False) -> None:
-        """Say hello, as `connect` does, and keep the `welcome`; closes where that fails. Raises as `connect`."""
+        """Send `hello` as `connect` does, and keep the `welcome`; close the socket if it fails. Raises as `connect`."""
         try:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
             try:
@@ -132,14 +132,15 @@ class SignallingClient:
             raise
 
     async def request(self, message_type: str, /, **fields: Any) -> Received:
-        """Send a request and return its answer. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        """Send a request and return its reply. Raises `SignallingError`, `Closed`, `TimeoutError`."""
         async with asyncio.timeout(self._timeout_s):
             answer = await (await self.ask(message_type, **fields))
         return accepted(answer)
 
     async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
-        """Send a request; the future is its answer, an `error` as it came (see `accepted`). Several requests are on
-        their way together like this. Raises `Closed`, as the future does.
+        """Send a request; return a future of its reply, which may be an `error` (see `accepted`).
+
+        Several requests can be on their way like this. Raises `Closed`, as the future does.
         """
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
@@ -168,9 +169,9 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first message of a type that fits, and forget those before it. Raises `Closed`, `TimeoutError`.
+        """Return the first message of a type that matches, and drop those before it. Raises `Closed`, `TimeoutError`.
 
-        Looks at the backlog, so it is of no use beside a `listener`.
+        Reads the backlog, which stays empty if there is a `listener`.
         """
         async with asyncio.timeout(timeout_s or self._timeout_s):
             while True:
@@ -204,7 +205,7 @@ class SignallingClient:
         for reply in self._replies.values():
             if not reply.done():
                 reply.set_exception(Closed(code))
-                reply.exception()  # of several requests on their way, the first that fails is heard of
+                reply.exception()  # avoids a warning for exceptions of futures that are never awaited
         self._arrived.set()
         self._over.set()
         for tell in self._tell:
@@ -215,23 +216,23 @@ class SignallingClient:
         self._arrived.set()
 
     def on_close(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called once, when the socket is closed, whoever closed it."""
+        """Call `tell` once when the socket is closed, by either side."""
         self._tell.append(tell)
 
     async def wait_closed(self, timeout_s: float | None = None) -> int:
-        """Return the close code, once the server has closed. Raises `TimeoutError`."""
+        """Return the close code after the server has closed. Raises `TimeoutError`."""
         async with asyncio.timeout(timeout_s or self._timeout_s):
             await self._over.wait()
         return self.closed_with or NO_CODE
 
     def stop_reading(self) -> None:
-        """Read nothing from here on, as a device that is overwhelmed: what the server sends piles up there."""
+        """Stop reading, like an overloaded device: unsent data accumulates at the server."""
         transport = self._transport()
         if transport is not None:
             transport.pause_reading()
 
     def vanish(self) -> None:
-        """Lose the socket without a word, as a dead phone does. The connection may be resumed."""
+        """Abort the socket without a close frame, like a phone that loses power. The connection may be resumed."""
         transport = self._transport()
         if transport is not None:
             transport.abort()
@@ -241,7 +242,7 @@ class SignallingClient:
         return connection.transport if connection is not None else None
 
     async def bye(self) -> None:
-        """Leave for good: the server ends this connection's presence at once and closes. It cannot be resumed."""
+        """Send `bye` and close: the server ends the connection's presence at once. It cannot be resumed."""
         try:
             await self.send({"type": "bye", "id": next(self._ids)})
             await self.wait_closed(CLOSE_S)
@@ -250,7 +251,7 @@ class SignallingClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the socket without bye, as a page that is left does: the connection may be resumed."""
+        """Close the socket without `bye`, like a page that is left: the connection may be resumed."""
         await self._ws.close()
         if not self._reader.done():
             await asyncio.wait([self._reader], timeout=self._timeout_s)

@@ -1,7 +1,7 @@
-"""A client that comes back: one person's connection that outlives its sockets, and the topics that it holds meanwhile.
+"""A client that reconnects: a person's connection that outlives its sockets, and its topics.
 
-`SignallingClient` is one socket; this is what a program needs that runs for days: resume, back-off, versions, and the
-close codes after which to stay away (PROTOCOL.md#resume, #topics, #close-codes). Knows no visit.
+`SignallingClient` is one socket. This class adds what a long-running program needs: resume, back-off, versions, and the
+close codes after which it must not reconnect (PROTOCOL.md#resume, #topics, #close-codes). Knows no visit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from signalling.protocol.messages import TEXTS
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202
 PING_EVERY_S = 20.0
-MOST_EARLY = 256  # changes kept that came before the first whole state
+MOST_EARLY = 256  # changes kept while the first whole state is awaited
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
 Handler = Callable[[Received], None]
@@ -27,14 +27,14 @@ Refused = Callable[[SignallingError], None]
 
 
 def stays_away(code: int) -> bool:
-    """Return whether a client does not come back after this close code before its person acts."""
+    """Return True if a client must not reconnect after this close code until its person acts."""
     return code == BYE or code >= STAY_AWAY_FROM
 
 
 def pause_s(code: int, attempt: int, chance: float) -> float:
-    """Return how long to wait after this close code, in s: before the first attempt (0) or a later one.
+    """Return the seconds to wait after this close code, before the first attempt (0) or a later one.
 
-    `chance` is random, from 0 to 1, so that not all come at once.
+    `chance`: random, from 0 to 1, so that clients do not reconnect all at once.
     """
     if code == DRAINS:
         return chance * DRAIN_S
@@ -42,7 +42,7 @@ def pause_s(code: int, attempt: int, chance: float) -> float:
 
 
 class Held:
-    """A topic: who listens, and what of it is held."""
+    """A topic: its handlers, and the state that the client has of it."""
 
     def __init__(self, handler: Handler, refused: Refused) -> None:
         self.refused = refused
@@ -52,7 +52,7 @@ class Held:
         self.version = -1
 
     def take(self, message: Received) -> None:
-        """Hand on what is news (PROTOCOL.md#topics)."""
+        """Pass a message on if it is new (PROTOCOL.md#topics)."""
         version, epoch = message["version"], message.get("epoch")
         if epoch is None and self.epoch is None:
             self._early = [*self._early, message][-MOST_EARLY:]
@@ -60,7 +60,7 @@ class Held:
         known = self.epoch is not None and epoch in (None, self.epoch) and version <= self.version
         if known and not message["type"].endswith(".snapshot"):
             return
-        # An organisation in which nothing ever happened has the epoch "".
+        # An organisation without any event has the epoch "".
         self.epoch, self.version = self.epoch if epoch is None else epoch, version
         self._handler(message)
         early, self._early = self._early, []
@@ -69,10 +69,10 @@ class Held:
 
 
 class ReturningClient:
-    """A connection that outlives its sockets. `hold` topics, `run` it in a task of yours, and `request` meanwhile.
+    """A connection that outlives its sockets. `hold` topics, `run` it in a task, and send requests meanwhile.
 
-    `connect` opens a socket: `connect(resume=…, or_anew=True, listener=…)`, as `SignallingClient.connect` takes them.
-    `heard` is called with every message that is of no topic (`media.offer`, …).
+    `connect` opens a socket; it takes `resume`, `or_anew` and `listener`, as `SignallingClient.connect` does. `heard`
+    is called with every message that belongs to no topic (`media.offer`, …).
     """
 
     def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
@@ -96,7 +96,7 @@ class ReturningClient:
         heard: Handler = lambda _: None,
         **how: Any,
     ) -> ReturningClient:
-        """Return one for a server's WebSocket; `how` goes to `SignallingClient.connect`."""
+        """Return a client for a server's WebSocket; `how` is passed to `SignallingClient.connect`."""
 
         def connect(**more: Any) -> Awaitable[SignallingClient]:
             return SignallingClient.connect(http, url, role, headers=headers, **how, **more)
@@ -104,30 +104,33 @@ class ReturningClient:
         return cls(connect, heard)
 
     async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
-        """Call `handler` with the topic's whole state and then with each change: in order, none twice, and across lost
-        sockets. `refused` is called if the server does not allow it, or no longer. Raises `Closed`, `TimeoutError`.
+        """Subscribe; call `handler` with the topic's whole state, then with each change: in order, once, across
+        sockets.
+
+        `refused` is called if the server does not allow the topic, or no longer does. Raises `Closed`, `TimeoutError`.
         """
         self._held[topic] = held = Held(handler, refused)
         if self._client is not None and self._open.is_set():
             await self._ask(self._client, topic, held)
 
     async def let_go(self, topic: str) -> None:
-        """Hear no more of a topic. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        """End the subscription to a topic. Raises `SignallingError`, `Closed`, `TimeoutError`."""
         self._held.pop(topic, None)
         if self._client is not None and self._open.is_set():
             await self._client.request("unsubscribe", topic=topic)
 
     async def request(self, message_type: str, **fields: Any) -> Received:
-        """Send a request once there is a socket; return its answer. Raises `SignallingError`, `Closed`, `TimeoutError`.
+        """Send a request once a socket is open; return its reply.
 
-        It is not sent again by itself where the socket is lost before the answer: the topics show what became of it.
+        If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
+        Raises `SignallingError`, `Closed`, `TimeoutError`.
         """
         await self._open.wait()
         assert self._client is not None
         return await self._client.request(message_type, **fields)
 
     async def run(self) -> int:
-        """Stay connected until the server says to stay away; return that close code. Cancel it to leave."""
+        """Stay connected until a close code forbids to reconnect; return that code. Cancel it to leave."""
         while True:
             code = await self._one_socket()
             if stays_away(code):
@@ -136,7 +139,7 @@ class ReturningClient:
             self._attempt += code != DRAINS
 
     async def _one_socket(self) -> int:
-        """Connect, hold the topics and wait for the end; return the close code."""
+        """Connect, subscribe to the topics and wait for the end; return the close code."""
         try:
             client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
         except Closed as closed:
@@ -155,7 +158,7 @@ class ReturningClient:
                 try:
                     return await client.wait_closed(PING_EVERY_S)
                 except TimeoutError:
-                    await client.request("ping")  # a network that is gone says nothing
+                    await client.request("ping")  # a lost network gives no error
             return client.closed_with
         except Closed as closed:
             return closed.code

@@ -1,7 +1,7 @@
-"""Which worker carries a visit's media: a lease in the store, taken, taken over from the dead, and given back.
+"""Leases: which worker carries a visit's media. A lease is taken, taken over from a dead worker, and given back.
 
-Its fencing number grows each time it goes to another worker: of two workers that believe they own a room, the one with
-the lower number is wrong. Knows one key of each visit and two small scripts. Knows no room.
+Its fencing number grows each time it goes to another worker. If two workers believe they own a room, the one with the
+lower number is wrong. Knows one key of each visit and two small scripts. Knows no room.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from signalling.rooms.liveness import Liveness
 from signalling.store.records import Keys, Origin, Store, SupersededError, answering
 
 _LEASE_S = 86_400
-# KEYS: lease, resume token of the connection that asks (any key if none).
-# ARGV: the owner it is taken from ('' = none), the new one, seconds, generation of the connection that asks or '', and
-#       the fence that the new one must exceed.
+# KEYS: lease, resume token of the requesting connection (any key if there is none).
+# ARGV: the owner it is taken from ('' = none), the new owner, seconds, generation of the requesting connection or '',
+#       and the number that the new fence must exceed.
 # Returns {owner, fence}, or {} if the connection is superseded. The fence stays when the lease is given back.
 _TAKE = """if ARGV[4] ~= '' then
   local generation = redis.call('HGET', KEYS[2], 'generation')
@@ -39,7 +39,7 @@ return redis.call('HDEL', KEYS[1], 'owner')"""
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """Who carries a visit's media, and how often that has changed; `taken_from`: the owner before, if it was dead."""
+    """The owner of a visit's media, and how often it has changed. `taken_from`: the owner before, if it was dead."""
 
     owner: str
     fence: int
@@ -59,10 +59,10 @@ class Leases:
     async def take(
         self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
     ) -> Lease:
-        """Return who carries the visit's media: this worker, unless a living one does.
+        """Return the lease of the visit's media: this worker's, unless a living worker has it.
 
-        `known` is the highest fence that this worker has seen, for a store that has forgotten it. Raises
-        `SupersededError` when the connection that asks (`origin`) has been resumed elsewhere since.
+        `known`: the highest fence that this worker has seen, in case the store has lost it. Raises `SupersededError` if
+        the requesting connection (`origin`) has been resumed elsewhere.
         """
         lease = await self._ask(organisation, visit, None, origin, known)
         if lease.owner != self._worker and await self._liveness.is_dead(lease.owner):
@@ -85,7 +85,7 @@ class Leases:
         return Lease(owner, int(answer[1]), taken_from if owner == self._worker else None)
 
     async def holder(self, organisation: str, visit: str) -> Lease | None:
-        """Return who carries the visit's media, alive or not; None where nobody does."""
+        """Return the lease of the visit's media, of a living or dead worker; None if there is none."""
         (lease,) = await self.holders([(organisation, visit)])
         return lease
 
@@ -99,7 +99,7 @@ class Leases:
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
-        """Let go of what this worker holds with this fence; nothing happens if it does not."""
+        """Give back this worker's lease with this fence. Does nothing if it has none."""
         async with answering():
             await self._give_back(keys=[_key(organisation, visit)], args=[self._worker, fence])
 

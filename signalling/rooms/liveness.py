@@ -1,9 +1,9 @@
-"""Which workers live: each keeps a key of its own fresh and looks at those of the others it depends on.
+"""Which workers are alive: each worker keeps a key in the store fresh, and checks those of the workers it depends on.
 
-A worker whose sign has run out is dead only if its relay does not answer either, on the path that media takes: one that
-was merely cut off from the store still carries its calls. A store that was away has forgotten everybody's sign, so that
-nobody is called dead until it has been back for a while. A death that somebody saw (a process that was reaped, a worker
-that left) is announced, and believed at once.
+A worker whose key has expired is dead only if its relay does not answer either, on the path that media takes: a worker
+that is only disconnected from the store still carries its calls. A store that was away has lost all keys, so that no
+worker is declared dead until the store has been back for a while. A death that was observed (a process that ended, a
+worker that left) is announced, and believed at once.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from signalling.rooms.ports import MediaRelay
 from signalling.store.records import Store, Unavailable, answering
 
 PERIOD_S = 0.25
-SIGN_MS = 1000  # so long after its last sign a worker is asked directly, and dead if it does not answer
-DISTRUST_S = 3.0  # so long after the store's return nobody is called dead
+SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if it does not answer
+DISTRUST_S = 3.0  # for so long after the store's return no worker is declared dead
 ADDRESSES_S = 86_400  # how long a worker's addresses are kept; it writes them again ten times as often
 DEATHS = "workers"  # the channel on which deaths are announced
 ANNOUNCED = 256  # announced deaths that are remembered
@@ -31,12 +31,12 @@ _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the commands by which whoever saw a worker end tells the others."""
+    """Return the commands that announce a worker's death to the others."""
     return [("DEL", _sign(worker), _addresses(worker)), ("PUBLISH", DEATHS, worker)]
 
 
 class Liveness:
-    """One worker's signs of life, and what it knows of the others. `secret` is the same for all workers."""
+    """One worker's signs of life, and what it knows of other workers. `secret` is the same for all workers."""
 
     def __init__(
         self,
@@ -51,12 +51,13 @@ class Liveness:
         self._watched = watched
         self._relay = relay
         self._secret = secret
-        self._unanswering: frozenset[str] = frozenset()  # of the watched: no sign in the store, no answer
+        # The watched workers without a sign in the store and without an answer.
+        self._unanswering: frozenset[str] = frozenset()
         self._announced: OrderedDict[str, None] = OrderedDict()
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
         self.healthy = False
-        self.problem: Unavailable | None = None  # why this worker's sign could not be written the last time
+        self.problem: Unavailable | None = None  # why this worker's last sign could not be written
         self._resigned = False
         self._changed: Callable[[frozenset[str]], None] = lambda dead: None
         self._returned: Callable[[], None] = lambda: None
@@ -67,14 +68,16 @@ class Liveness:
 
     @property
     def dead(self) -> frozenset[str]:
-        """The watched workers that are dead; those that were not announced only while that can be told."""
+        """Return the watched workers that are dead. Only announced deaths count for DISTRUST_S after the store's
+        return.
+        """
         announced = self._announced.keys() & self._watched() if self._announced else ()
         if time.monotonic() < self._distrusted_until:
             return frozenset(announced)
         return self._unanswering.union(announced)
 
     def announced(self, data: bytes) -> None:
-        """Take a worker's death from the bus."""
+        """Take the announcement of a worker's death from pub/sub."""
         worker = data.decode()
         self._announced[worker] = None
         if len(self._announced) > ANNOUNCED:
@@ -83,7 +86,7 @@ class Liveness:
             self._changed(frozenset((worker,)))
 
     async def is_dead(self, worker: str) -> bool:
-        """Ask about one worker now. Raises `Unavailable`."""
+        """Return True if a worker is dead now. Raises `Unavailable`."""
         if worker in self._announced:
             return True
         async with answering():
@@ -93,7 +96,7 @@ class Liveness:
         return not await self._answers(worker)
 
     async def _answers(self, worker: str) -> bool:
-        """Return whether a worker without a sign answers where media reaches it. Raises `Unavailable`."""
+        """Return True if a worker without a sign answers on the path of media. Raises `Unavailable`."""
         async with answering():
             data = await self._store.redis.get(_addresses(worker))
         if data is None:
@@ -105,9 +108,9 @@ class Liveness:
         changed: Callable[[frozenset[str]], None],
         returned: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep fresh until cancelled; `changed` is called with the dead, again and again while there are any.
+        """Write signs of life until cancelled; call `changed` with the dead workers, each PERIOD_S while there are any.
 
-        `returned` is called when this worker's own sign had run out: others may have taken it for dead.
+        `returned` is called if this worker's own sign had expired: others may have declared it dead.
         """
         self._changed, self._returned = changed, returned
         while True:
@@ -130,7 +133,7 @@ class Liveness:
             pipe.mget([_sign(worker) for worker in watched] or [_sign(self._worker)])
             mine, *_, signs = await pipe.execute()
         if not mine:
-            # This worker or the store was away for longer than a sign lasts, so the others' signs prove nothing yet.
+            # This worker or the store was away for longer than a sign lasts, so the signs of others prove nothing yet.
             self._distrusted_until = time.monotonic() + DISTRUST_S
             self._written_s = -float(ADDRESSES_S)
             self._returned()
@@ -150,7 +153,9 @@ class Liveness:
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
-        """Say that this worker goes, so that nobody waits for its sign to run out."""
+        """Announce that this worker leaves, so that others need not wait for its sign to expire. Raises
+        `Unavailable`.
+        """
         self._resigned = True
         async with answering():
             pipe = self._store.redis.pipeline(transaction=False)

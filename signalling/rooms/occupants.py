@@ -1,6 +1,6 @@
-"""A room that this worker carries: who sits there, and what is asked of a relay for it.
+"""The state of a room that this worker carries: its occupants, and its media in the relay.
 
-What happens in a room stands in `rooms.py`.
+The behaviour of a room is defined in `rooms.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from signalling.visit.call_quality import Tally
 
 
 class Occupant:
-    """Who sits on one side of a room, the number of the newest offer, and what is switched off."""
+    """One party of a room: its seat, its leg in the relay, the number of its newest offer, and what it has muted."""
 
     __slots__ = ("leg", "muted", "offer", "seat")
 
@@ -25,8 +25,10 @@ class Occupant:
         self.muted = muted
 
     def heeds(self, message: RoomMessage) -> bool:
-        """Return whether a request comes from who sits there; of a connection that moved, what its old worker says
-        late (`Leave`) does not unseat it."""
+        """Return True if a message comes from this occupant.
+
+        After its connection moved, a late `Leave` of the old worker does not match and does not remove it.
+        """
         if isinstance(message, Settle):
             return self.seat.connection == message.seat.connection
         return self.seat == message.seat
@@ -35,8 +37,8 @@ class Occupant:
 class Room:
     """A room whose media this worker carries, by the lease with the number `fence`.
 
-    `talking`: who takes part in the call now, and by which name; `since_s`: from when on their call is yet to be
-    counted (monotonic).
+    `talking`: party -> name, of those who take part in the call now; `since_s`: party -> time from which its call is
+    not counted yet (monotonic).
     """
 
     __slots__ = (
@@ -55,7 +57,7 @@ class Room:
         self.organisation = organisation
         self.media = media
         self.fence = fence
-        self.name = secrets.token_hex(4)  # another worker's room of the same visit has another
+        self.name = secrets.token_hex(4)  # differs from the room of the same visit on another worker
         self.occupants: dict[str, Occupant] = {}
         self.talking: dict[str, str] = {}
         self.since_s: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""What signalling needs of a media relay: three interfaces, the errors they raise and the events they send.
+"""The interfaces of a media relay that signalling needs, the errors they raise and the events they send.
 
 The adapter for our own relay is `web/server/media_relay.py`. Knows no packet.
 """
@@ -15,7 +15,7 @@ from signalling.visit.call_quality import LegQuality
 
 
 class MediaError(Exception):
-    """The relay cannot do what was asked. The three below are all there are."""
+    """The relay cannot carry out a call. The three subclasses below are all there are."""
 
 
 class RoomFullError(MediaError):
@@ -23,11 +23,11 @@ class RoomFullError(MediaError):
 
 
 class PartyGoneError(MediaError):
-    """The party's leg has ended or failed: it must join again."""
+    """The party's connection to the relay has ended or failed: it must join again."""
 
 
 class BadSdpError(MediaError):
-    """The SDP cannot be used; `problem` is a short code of what is wrong with it."""
+    """The SDP cannot be used. `problem`: a short code of the reason."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -39,7 +39,7 @@ class Connected(msgspec.Struct, frozen=True):
 
 
 class Disconnected(msgspec.Struct, frozen=True):
-    """The party's transport is connected no longer, for this reason."""
+    """The party's transport is no longer connected. `reason`: why."""
 
     reason: str
 
@@ -52,7 +52,10 @@ MediaEvent = Connected | Disconnected | OfferNeeded
 
 
 class MediaParty(Protocol):
-    """One party's leg. `offer` and `restart_ice` return SDP and raise `PartyGoneError`, `accept` also `BadSdpError`."""
+    """One party's connection to the relay.
+
+    `offer` and `restart_ice` return SDP and raise `PartyGoneError`; `accept` raises `BadSdpError`, too.
+    """
 
     @property
     def connected(self) -> bool: ...

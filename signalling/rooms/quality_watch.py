@@ -1,8 +1,8 @@
-"""How good calls are, kept with their visits: legs of live rooms are looked at every other second, and what was
-counted goes to the store now and then, when somebody leaves, and at the end.
+"""Measures the quality of calls and stores it with their visits.
 
-Knows rooms and one hash of each visit, whose parts several workers may have written. What is counted stands in
-`call_quality.py`; a part that the store did not take is lost, no more.
+Every LOOK_S the connections of live rooms are measured. The counts are written to the store every KEEP_S, when a party
+leaves, and at the end. Knows rooms and one hash per visit, to which several workers may have written. The counts are
+defined in `call_quality.py`. If the store does not accept a part, only that part is lost.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def key(organisation: str, visit: str) -> str:
-    """Return the key of what is kept of a visit's calls."""
+    """Return the key of the stored quality of a visit's calls."""
     return Keys(organisation).record("calls", visit)
 
 
 async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
-    """Return how good a visit's calls were, one tally for each party; none where there was no call.
+    """Return the quality of a visit's calls, one tally per party; empty if there was no call.
 
     Raises `Unavailable`.
     """
@@ -54,7 +54,7 @@ def _place(organisation: str, visit: str) -> str:
 
 
 class CallWatch:
-    """Looks at the calls of one worker's rooms, and keeps what it saw."""
+    """Measures the calls of one worker's rooms, and stores the counts."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class CallWatch:
         self.look_s = LOOK_S
 
     def talking(self, room: Room, names: Mapping[str, str]) -> None:
-        """Who takes part in the call from now on, by which name; nobody where the visit is not live."""
+        """Set who takes part in the call from now on, and their names; empty if the visit is not live."""
         if room.talking == names:
             return
         self.look(room)
@@ -81,13 +81,13 @@ class CallWatch:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)
 
     def heard(self, room: Room, party: str, event: MediaEvent) -> None:
-        """A relay's event: somebody has become connected, or is so no longer."""
+        """Take an event of the relay: a party was connected or disconnected."""
         if isinstance(event, Disconnected) and party in room.since_s:
             self._tally(room, party).interruptions += 1
         self.look(room)
 
     def look(self, room: Room) -> None:
-        """Count the time since the last look, and what the legs say now."""
+        """Count the time since the last look, and the current measurements."""
         now_s = time.monotonic()
         for party, occupant in room.occupants.items():
             since_s = room.since_s.pop(party, None)
@@ -108,20 +108,20 @@ class CallWatch:
         return room.tallies.setdefault((party, name), Tally(party=party, name=name))
 
     def keep(self, visit: str, room: Room) -> None:
-        """Write what was counted, soon."""
+        """Write the counts in the background."""
         parts = self._parts(visit, room)
         if parts:
             self._spawn(self._write(room.organisation, visit, parts))
 
     async def finish(self, visit: str, room: Room) -> None:
-        """This worker stops carrying a room: count and write what there is."""
+        """Count and write everything, before this worker stops carrying a room."""
         self.talking(room, {})
         parts = self._parts(visit, room)
         if parts:
             await self._write(room.organisation, visit, parts)
 
     def _parts(self, visit: str, room: Room) -> dict[str, bytes]:
-        """What is to be written, as it is now: the counts go on while the store is asked."""
+        """Return the data to write. It is a copy, because counting goes on during the write."""
         room.kept_s = time.monotonic()
         place = _place(room.organisation, visit)
         return {
@@ -147,7 +147,7 @@ class CallWatch:
                 if now_s - room.kept_s >= KEEP_S:
                     self.keep(visit, room)
             except Exception:
-                # One room that cannot be looked at must not end the count of all others.
+                # One room that cannot be measured must not end the count of the others.
                 log.exception("room.not_looked_at", visit=visit)
         if live:
             self._timer = asyncio.get_running_loop().call_later(self.look_s, self._tick)

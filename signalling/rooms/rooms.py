@@ -1,8 +1,8 @@
-"""The rooms whose media this worker carries: who sits there, offers and answers, the gate.
+"""The rooms whose media this worker carries: their occupants, offers and answers, and the gate.
 
-One worker owns a room, by a lease with a fencing number (`lease.py`); the workers of the other parties pass requests on
-to it (`seats.py`). An owner that finds a higher number than its own has lost the room and gives it up whole. The gate
-follows the visit's record and nothing else. Knows no packet: what it needs of a relay stands in `ports.py`.
+One worker owns a room, by a lease with a fencing number (`lease.py`). The workers of other parties pass requests on to
+it (`seats.py`). An owner that learns of a higher number than its own has lost the room, and closes it. The gate depends
+only on the visit's record. Knows no packet: the interface of a relay is defined in `ports.py`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ from signalling.visit.record import Status, Visit
 from signalling.visit.rules import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
-CHECK_S = 2.0  # how often an owner compares its leases without a reason; with one, at once
-_OPPOSITE = {PATIENT: PROVIDER}  # whom a party hears on the m-lines it sends on; everybody else: the patient
+CHECK_S = 2.0  # how often an owner compares its leases without a reason; after `doubt` it does so at once
+# Whose media a party receives on the m-lines it sends on. All other parties receive the patient's.
+_OPPOSITE = {PATIENT: PROVIDER}
 WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 
 
 class Parties(Protocol):
-    """Where the parties of this worker's rooms sit, on this worker and on others."""
+    """The parties of this worker's rooms, with connections on this worker and on others."""
 
     def tell(self, seat: Seat, fence: int, message: m.Message, /) -> None: ...
     def tell_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
@@ -50,7 +51,7 @@ class Parties(Protocol):
 
 
 class Rooms:
-    """One worker's."""
+    """The rooms of one worker."""
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Rooms:
     # --- one owner
 
     async def run(self) -> None:
-        """Compare the leases of this worker's rooms until cancelled: now and then, and at once after `doubt`."""
+        """Compare the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_S):
@@ -85,11 +86,11 @@ class Rooms:
             try:
                 await self._check()
             except Unavailable:
-                # Media needs no store: who cannot ask keeps the rooms, and asks as soon as the store is back.
+                # Media needs no store: without it the worker keeps its rooms, and compares when the store is back.
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
-        """Compare all leases soon: this worker stood still, or was cut off from the store."""
+        """Compare all leases soon: this worker stood still, or was disconnected from the store."""
         self._doubt.set()
 
     async def _check(self) -> None:
@@ -100,7 +101,7 @@ class Rooms:
         for (visit, room), lease in zip(rooms, leases, strict=True):
             if self._rooms.get(visit) is not room:
                 continue
-            if lease is None:  # the store has forgotten it
+            if lease is None:  # the store has lost the lease
                 lease = await self._leases.take(room.organisation, visit, known=room.fence)
                 if lease.owner == self._worker:
                     room.fence = lease.fence
@@ -108,7 +109,7 @@ class Rooms:
                 self.lost(visit, max(lease.fence, room.fence + 1))
 
     def lost(self, visit: str, fence: int) -> None:
-        """Give a room up whole if its lease is older than this one: its parties join the newer owner's."""
+        """Close a room if its lease is older than `fence`; its parties then join at the newer owner."""
         room = self._rooms.get(visit)
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
@@ -118,7 +119,7 @@ class Rooms:
         self._parties.lost(visit, fence)
 
     def _close(self, visit: str, room: Room) -> None:
-        """End a room here: nothing crosses from now on."""
+        """Close a room: no media is forwarded from now on."""
         del self._rooms[visit]
         self.calls.talking(room, {})
         self.calls.keep(visit, room)
@@ -127,14 +128,15 @@ class Rooms:
     # --- parties ask
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        """Do what a message asks for, at once; return the `Join` that it asks for, which needs the store.
+        """Carry out a message at once. A `Join` needs the store: it is returned, for the caller to carry out.
 
-        Every request is answered, whatever goes wrong.
+        Every request receives a reply, also after an error.
         """
         try:
             return self._receive(message)
         except PartyGoneError:
-            self._refuse(message, "no_room")  # the leg has failed: its client joins again
+            # The party's connection to the relay has failed: its client joins again.
+            self._refuse(message, "no_room")
         except Exception:
             log.exception("room.request_failed", request=type(message).__name__)
             self._refuse(message, "unavailable")
@@ -165,7 +167,7 @@ class Rooms:
             return message
         occupant = room.occupants.get(seat.party) if room is not None else None
         if isinstance(message, wire.Settle) and occupant is None:
-            # The room moved here while its connection was away: it joins without having to ask.
+            # The room moved to this worker while the connection was away: it joins without a request.
             return wire.Join(seat, message.fence, None)
         if room is None or occupant is None or not occupant.heeds(message):
             if not isinstance(message, wire.Leave | wire.Settle):
@@ -189,7 +191,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Seat a party, and send it an offer. Raises `Unavailable`."""
+        """Add a party to its room, and send it an offer. Raises `Unavailable`."""
         seat = message.seat
         visit = await self._service.visit(seat.organisation, seat.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -230,7 +232,9 @@ class Rooms:
                     self._tell_muted(room, seat, party, kind, muted)
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Open the room that somebody joins; return None if the lease is another's by now. Raises `Unavailable`."""
+        """Return the room to join, opened if needed; None if another worker has the lease by now. Raises
+        `Unavailable`.
+        """
         organisation, visit = message.seat.organisation, message.seat.visit
         lease = await self._leases.holder(organisation, visit)
         if lease is None or lease.owner != self._worker or lease.fence < message.fence:
@@ -259,7 +263,8 @@ class Rooms:
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Leave | wire.Settle):
             return
-        told: m.Message = m.MediaGone(visit=message.seat.visit)  # it may have been too early: join again
+        # The message may have come too early: the client joins again.
+        told: m.Message = m.MediaGone(visit=message.seat.visit)
         if message.id is not None:
             told = m.error(message.id, code, details or {})
         self._parties.tell(message.seat, message.fence, told)
@@ -270,7 +275,7 @@ class Rooms:
         self._tell(room, occupant.seat, m.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
 
     def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
-        # The answer to an offer that a newer one has overtaken is dropped; the newer one's is on its way.
+        # The answer to an older offer is dropped: the answer to the newer offer is on its way.
         if message.offer == occupant.offer:
             try:
                 occupant.leg.accept(message.sdp)
@@ -285,7 +290,7 @@ class Rooms:
     # --- the gate follows the record
 
     def news(self, news: Change | Reset) -> None:
-        """Open and close gates as the visits' records say. Called by the mirrors, in order."""
+        """Open and close gates according to the visits' records. Called by the mirrors, in order."""
         if isinstance(news, Change):
             if isinstance(news.after, Visit):
                 self._follow(news.after.id, news.after)
@@ -296,7 +301,7 @@ class Rooms:
                 try:
                     self._follow(visit_id, mirror.visits.get(visit_id))
                 except Exception:
-                    # One room that cannot follow must not keep the others from it.
+                    # One room that cannot be updated must not keep the others from it.
                     log.exception("room.not_followed", visit=visit_id)
 
     def _follow(self, visit_id: str, visit: Visit | None) -> None:
@@ -307,7 +312,7 @@ class Rooms:
             for party, occupant in list(room.occupants.items()):
                 if party in visit.parties:
                     occupant.leg.set_admitted(_admitted(visit, party))
-                else:  # a guest was dismissed; they see it in the visit's topic
+                else:  # a dismissed guest; the topic of the visit shows it to them
                     self._part(room, occupant.seat)
             self._set_gate(room, visit)
             return
@@ -322,22 +327,23 @@ class Rooms:
         room.media.set_gate(live)
 
     def _part(self, room: Room, seat: Seat) -> None:
-        """Let somebody leave the room."""
+        """Remove a party from the room."""
         self.calls.look(room)
         self.calls.keep(seat.visit, room)
         room.occupants.pop(seat.party).leg.leave()
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
-        """Give the lease of a closed room back: whoever joins first next time owns it."""
+        """Give back the lease of a closed room, so that the next party to join decides its owner."""
         if visit_id in self._rooms:
-            return  # taken up again already, and here
+            return  # the room was opened again on this worker
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
         except Unavailable:
-            log.info("room.lease_left", visit=visit_id)  # it points at a living worker, which owns it again
+            # The lease names a living worker, which will own the room again.
+            log.info("room.lease_left", visit=visit_id)
 
     async def drain(self) -> None:
-        """Give all rooms up to other workers: their parties are told to join again. Raises `Unavailable`."""
+        """Give up all rooms to other workers, and send their parties `media.gone`. Raises `Unavailable`."""
         self._draining = True
         problem: Unavailable | None = None
         for visit_id, room in list(self._rooms.items()):
@@ -345,7 +351,7 @@ class Rooms:
                 await self.calls.finish(visit_id, room)
                 await self._leases.give_back(room.organisation, visit_id, room.fence)
             except Unavailable as unavailable:
-                problem = unavailable  # the people of all rooms are told nevertheless
+                problem = unavailable  # the parties of all rooms still receive `media.gone`
             for occupant in room.occupants.values():
                 self._tell(room, occupant.seat, m.MediaGone(visit=visit_id))
         if problem is not None:
@@ -353,5 +359,5 @@ class Rooms:
 
 
 def _admitted(visit: Visit, party: str) -> bool:
-    """Return whether a party's picture and sound may take part: a guest's only after their own Start."""
+    """Return True if a party's audio and video may be forwarded: for a guest, only after their own Start."""
     return not party.startswith(GUEST_PREFIX) or visit.parties[party].started_ms is not None

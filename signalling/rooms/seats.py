@@ -1,7 +1,7 @@
-"""The seats that this worker's connections have in visits' rooms, whichever worker owns the room.
+"""The seats of this worker's connections in visits' rooms, whichever worker owns the room.
 
-Passes their requests on to the owner, and the owner's answers and offers back: each request is answered once, also when
-the owner dies. A seat knows the lease by which its room is owned; what an owner with an older lease says is dropped.
+Passes requests on to the owner, and the owner's replies and offers back. Each request receives one reply, also if the
+owner dies. A seat knows the lease by which its room is owned; messages of an owner with an older lease are dropped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from signalling.visit.record import Visit
 
 log = structlog.get_logger()
 Ask = Callable[[Seat, int], wire.Request]
-"""Makes a request of a seat and the number of its lease."""
+"""Makes a request from a seat and the number of its lease."""
 
 
 class OwnRooms(Protocol):
@@ -35,7 +35,7 @@ class OwnRooms(Protocol):
 
 
 class Held:
-    """One connection's seat, the lease of its room, and its requests that are not answered yet, with their sockets."""
+    """One connection's seat, the lease of its room, and its unanswered requests with the sockets they came from."""
 
     __slots__ = ("lease", "moving", "seat", "unanswered")
 
@@ -47,7 +47,7 @@ class Held:
 
 
 class Seats:
-    """One worker's. `rooms` is set once, before the first request."""
+    """The seats of one worker. `rooms` is set once, before the first request."""
 
     rooms: OwnRooms
 
@@ -73,12 +73,12 @@ class Seats:
     # --- connections ask
 
     async def join(self, seat: Seat, request_id: int | None, origin: Origin | None = None) -> None:
-        """Let a connection of this worker join; an offer follows.
+        """Join a connection of this worker to its room; an offer follows.
 
-        Raises `Unavailable`, and `SupersededError` when the connection has been resumed elsewhere since.
+        Raises `Unavailable`, and `SupersededError` if the connection has been resumed elsewhere.
         """
         if self.draining:
-            raise Unavailable("draining")  # the client comes back to another worker in a moment
+            raise Unavailable("draining")  # the client soon reconnects to another worker
         lease = await self._leases.take(seat.organisation, seat.visit, origin)
         held = self._sit(seat, lease)
         if lease.taken_from is not None:
@@ -95,11 +95,11 @@ class Seats:
                     raise Unavailable("the room's worker is cut off")
             except Unavailable:
                 if request_id is not None:
-                    held.unanswered.pop(request_id, None)  # who asked is told by this error
+                    held.unanswered.pop(request_id, None)  # the error is the reply
                 raise
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
-        """Pass a request on to the room's owner, which answers; return False if this connection has not joined.
+        """Pass a request on to the room's owner, which replies; return False if this connection has not joined.
 
         Raises `Unavailable`.
         """
@@ -114,18 +114,18 @@ class Seats:
             try:
                 self._post(held.lease.owner, request, lambda: self._refuse(held, request.id))
             except Unavailable:
-                held.unanswered.pop(request.id, None)  # who asked is told by this error
+                held.unanswered.pop(request.id, None)  # the error is the reply
                 raise
         return True
 
     async def leave(self, connection: str) -> None:
-        """Give up the seat of a connection that is gone. Raises `Unavailable`."""
+        """Give up the seat of a closed connection. Raises `Unavailable`."""
         held = self._forget(connection)
         if held is not None:
             await self._pass_on(held.lease, wire.Leave(held.seat, held.lease.fence))
 
     async def settle(self, seat: Seat, origin: Origin) -> None:
-        """Seat a connection that was resumed here where it sat. Raises `Unavailable` and `SupersededError`."""
+        """Put a connection that was resumed here back into its seat. Raises `Unavailable` and `SupersededError`."""
         lease = await self._leases.holder(seat.organisation, seat.visit)
         if lease is None:
             return
@@ -136,13 +136,13 @@ class Seats:
         await self._pass_on(lease, wire.Settle(seat, lease.fence))
 
     def holds(self, connection: str) -> bool:
-        """Return whether a connection has a seat in a room."""
+        """Return True if a connection has a seat in a room."""
         return connection in self._held
 
     def superseded(self, connection: str) -> None:
-        """Forget the seat of a connection that another worker holds now, or whose seat somebody else has taken.
+        """Forget the seat of a connection that was resumed on another worker, or whose seat was taken.
 
-        It must not take the seat back by itself.
+        It must not take the seat back without a request of its client.
         """
         self._forget(connection)
 
@@ -159,9 +159,10 @@ class Seats:
         return held
 
     def _refuse(self, held: Held, request_id: int) -> None:
-        """Answer a request that its room will not answer, unless it has been answered or its socket is gone.
+        """Send the error reply to a request that its room will not answer, unless it was answered or its socket is
+        gone.
 
-        The socket of a connection that came back counts its requests anew.
+        A resumed connection has a new socket, with new request numbers.
         """
         if request_id in held.unanswered:
             socket = held.unanswered.pop(request_id)
@@ -182,11 +183,11 @@ class Seats:
     # --- rooms move
 
     def owners(self) -> Iterator[str]:
-        """Yield the workers whose death would matter to this one's connections."""
+        """Yield the workers whose death matters to this worker's connections."""
         yield from (held.lease.owner for held in self._held.values())
 
     def bury(self, dead: frozenset[str]) -> None:
-        """Move the seats whose room's owner is dead: the first to join anew decides which worker owns the room."""
+        """Move the seats whose room's owner is dead. The first seat to join decides which worker owns the room."""
         for held in list(self._held.values()):
             if held.lease.owner in dead:
                 self._move(held)
@@ -214,12 +215,12 @@ class Seats:
                 self._forget(seat.connection)
             self._hand(
                 seat.connection, m.MediaGone(visit=seat.visit)
-            )  # it joins again, with its own patience
+            )  # its client joins again, with its own pauses
         finally:
             held.moving = False
 
     def news(self, news: Change | Reset) -> None:
-        """Forget the seats whose party or call is over. Called by the mirrors, in order."""
+        """Forget the seats whose party was removed. Called by the mirrors, in order."""
         if isinstance(news, Reset) or not isinstance(news.after, Visit):
             return
         before, visit = news.before, news.after
@@ -229,7 +230,7 @@ class Seats:
                     self._forget(connection)
 
     def close_room(self, visit: str) -> None:
-        """Forget all seats of a visit whose room was closed here, at the call's end."""
+        """Forget all seats of a visit whose room this worker closed at the end of the call."""
         for connection, held in list(self._held.items()):
             if held.seat.visit == visit:
                 self._forget(connection)
@@ -237,7 +238,7 @@ class Seats:
     # --- owners answer
 
     def tell(self, seat: Seat, fence: int, message: m.Message) -> None:
-        """Send a message of a room that this worker owns, by this lease, to whoever has the seat."""
+        """Send a message to the connection that has the seat, from a room that this worker owns by this lease."""
         if seat.worker == self._worker:
             self._hand(seat.connection, message)
             return
@@ -251,23 +252,23 @@ class Seats:
             log.warning("room.not_delivered", visit=seat.visit)
 
     def tell_lost(self, worker: str, visit: str, fence: int) -> None:
-        """Tell another worker that a room has a newer lease."""
+        """Report to another worker that a room has a newer lease."""
         try:
             self._post(worker, wire.Lost(visit, fence))
         except Unavailable:
             log.warning("room.not_delivered", visit=visit)
 
     def delivered(self, word: wire.Deliver) -> None:
-        """Hand a message of a room's owner to the connection that it is for. Raises `msgspec.DecodeError`."""
+        """Send the message of a room's owner to its connection. Raises `msgspec.DecodeError`."""
         held = self._held.get(word.connection)
         if word.reply_to is not None:
             if held is None or word.reply_to not in held.unanswered:
-                return  # it has been answered
+                return  # it was answered already
             asked = held.unanswered.pop(word.reply_to)
             if self._hub.sockets.get(word.connection) is not asked:
-                return  # the connection came back on another socket, which counts its requests anew
+                return  # the connection was resumed on another socket, with new request numbers
         elif held is not None and word.fence < held.lease.fence:
-            return  # an owner that has lost the room and does not know it yet
+            return  # the owner has lost the room and does not know it yet
         if word.unseats:
             self.superseded(word.connection)
         socket = self._hub.sockets.get(word.connection)
@@ -275,7 +276,7 @@ class Seats:
             return
         if socket.codec.subprotocol == word.codec:
             socket.write(frame(word.data, socket.codec.opcode))
-        else:  # it has come back meanwhile, and speaks the other one
+        else:  # it was resumed meanwhile, with the other codec
             socket.send(m.CODECS[word.codec].decode_server(word.data))
 
     def _hand(self, connection: str, message: m.Message) -> None:

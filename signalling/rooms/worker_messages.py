@@ -1,5 +1,5 @@
-"""What workers say to each other, on a channel of each one's own: media requests on their way to the room's
-worker, and back.
+"""The messages that workers send to each other, on one channel per receiver: media requests to a room's owner, and
+replies.
 
 Pure: one frozen type per message, MessagePack.
 """
@@ -12,7 +12,7 @@ from signalling.protocol.messages import MediaKind
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True):
-    """Where a party sits: its side of the visit, its connection, the worker that holds it, and how it speaks."""
+    """A party's place in a room: its side of the visit, its connection, that connection's worker and its codec."""
 
     organisation: str
     visit: str
@@ -23,18 +23,18 @@ class Seat(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """One worker to another, as a list: all workers are of one version."""
+    """Base of all messages between workers. Encoded as a list, because all workers have the same version."""
 
 
 class ToRoom(WorkerMessage, frozen=True):
-    """A message to the worker that owns a room; `fence` is the number of the lease that the sender knows."""
+    """A message to the worker that owns a room. `fence`: the number of the lease that the sender knows."""
 
     seat: Seat
     fence: int
 
 
 class Join(ToRoom, frozen=True):
-    """A party wants the room's media; the answer goes to request `id`, None where the room moved by itself."""
+    """A party joins the room's media. `id`: the request to reply to; None if the room moved without a request."""
 
     id: int | None
 
@@ -48,13 +48,13 @@ class Answer(ToRoom, frozen=True):
 
 
 class Restart(ToRoom, frozen=True):
-    """A party lost its path."""
+    """A party asks for new ICE credentials, because its network path failed."""
 
     id: int
 
 
 class Mute(ToRoom, frozen=True):
-    """A party switched a kind off or on."""
+    """A party turned one kind of media off or on."""
 
     id: int
     kind: MediaKind
@@ -66,13 +66,14 @@ class Leave(ToRoom, frozen=True):
 
 
 class Settle(ToRoom, frozen=True):
-    """A party's connection is held by another worker now: what was said to it is said there."""
+    """A party's connection has moved to another worker, which receives the room's messages from now on."""
 
 
 class Deliver(WorkerMessage, frozen=True):
-    """A message for a connection of that worker, as it is written to it, from the owner of a room by this lease.
+    """A message for a connection of the receiving worker, encoded by the owner of a room.
 
-    `reply_to`: the request that it answers; None if it answers none. `unseats`: the seat is somebody else's now.
+    `fence`: the owner's lease. `reply_to`: the request that it answers, or None. `unseats`: True if the seat was taken
+    by another connection.
     """
 
     connection: str
@@ -84,20 +85,22 @@ class Deliver(WorkerMessage, frozen=True):
 
 
 class Lost(WorkerMessage, frozen=True):
-    """A visit's room has an owner with this fence: one with a lower fence gives it up, and its parties join anew."""
+    """A visit's room has an owner with this fence: an owner with a lower one closes the room, and its parties join
+    again.
+    """
 
     visit: str
     fence: int
 
 
 class Supersede(WorkerMessage, frozen=True):
-    """The connection was resumed elsewhere."""
+    """The connection was resumed on another worker."""
 
     connection: str
 
 
 Request = Answer | Restart | Mute
-"""What a party asks of its room, which answers."""
+"""The requests of a party to its room, which replies to each."""
 
 RoomMessage = Request | Join | Leave | Settle
 AnyMessage = RoomMessage | Deliver | Lost | Supersede
@@ -106,11 +109,11 @@ _decoder = msgspec.msgpack.Decoder(AnyMessage)
 
 
 def decode(data: bytes) -> AnyMessage:
-    """Return a worker's message; raise `msgspec.DecodeError` for anything else."""
+    """Return another worker's message; raise `msgspec.DecodeError` for anything else."""
     message: AnyMessage = _decoder.decode(data)
     return message
 
 
 def channel(worker: str) -> str:
-    """Return the channel on which a worker listens."""
+    """Return the channel of messages to a worker."""
     return f"worker:{worker}"
