@@ -1,8 +1,8 @@
-"""This worker's connections and their topics: a message is written once, and the same bytes go to every socket.
+"""This worker's sockets and their topics. A message is encoded once per codec, and the same bytes go to every socket.
 
-Fan-out never awaits a client. A socket with too much unsent is cut off; at most 64 sockets are written per turn
-of the loop; queue news of 10 ms go out in one write, the first at once. Why: docs/ARCHITECTURE.md#decisions;
-figures: tests/benchmarks/results.md.
+Fan-out never waits for a client. A socket with too much unsent data is closed. At most 64 sockets are written per turn
+of the loop. Queue updates of 10 ms are sent in one write; the first is sent at once. Reasons:
+docs/ARCHITECTURE.md#decisions; figures: tests/benchmarks/results.md.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from signalling.visit.record import Actor
 
 TICK_S = 0.010
 SOCKETS_PER_TURN = 64
-RING = 512  # queue news kept for those who come back
+RING = 512  # queue updates kept for clients that resume
 
 log = structlog.get_logger()
 
@@ -41,7 +41,7 @@ def frame(payload: bytes, opcode: int) -> bytes:
 
 
 class Encoded:
-    """A message and its frames, each built when the first socket needs it."""
+    """A message and its frames. Each frame is built when the first socket needs it."""
 
     __slots__ = ("_frames", "message")
 
@@ -50,13 +50,13 @@ class Encoded:
         self._frames: dict[str, bytes] = {}
 
     def frame(self, codec: Codec) -> bytes:
-        """Return the frame for a codec; nothing where the message cannot be encoded, which is logged."""
+        """Return the frame for a codec; empty bytes if the message cannot be encoded, which is logged."""
         found = self._frames.get(codec.subprotocol)
         if found is None:
             try:
                 found = frame(codec.encode(self.message), codec.opcode)
             except Exception:
-                # The news that are joined with it must still go out.
+                # Updates sent in the same write must still be sent.
                 log.exception("hub.not_encoded", kind=type(self.message).__name__)
                 found = b""
             self._frames[codec.subprotocol] = found
@@ -64,9 +64,9 @@ class Encoded:
 
 
 class Socket:
-    """One client's way out. `cut` is called once with a close code when it cannot keep up.
+    """The sending side of one client. Calls `cut` once, with a close code, if the client cannot keep up.
 
-    Nothing here raises because of the client's transport, however it ended: whoever writes to one writes to many.
+    No method raises because of the client's transport, whatever its state: callers write to many sockets in a loop.
     """
 
     __slots__ = (
@@ -98,17 +98,18 @@ class Socket:
         self.actor = actor
         self.connection = connection
         self.limit = limit
-        self.topics: frozenset[str] = frozenset()  # one empty set serves all quiet sockets
+        self.topics: frozenset[str] = frozenset()  # all sockets without topics share one empty set
         self.open = True
-        self.silent = False  # it was given up
-        self.heard_s = time.monotonic()  # when the client last said anything
+        self.silent = False  # it was given up by the heartbeat
+        self.heard_s = time.monotonic()  # when the client last sent anything
         self._spare = 0
 
     def write(self, data: bytes) -> None:
-        """Queue bytes for sending, or cut the client off where too much is unsent already. Nothing happens where the
-        transport has closed: uvloop's raises then, and its owner may still be waiting for the store.
+        """Queue bytes for sending, or close the client if too much is unsent already.
 
-        One message that is larger than the limit (a very long queue) does not count against who is about to read it.
+        Does nothing if the transport is closed: uvloop's would raise, and the socket's owner may be waiting for the
+        store. A single message larger than the limit (a very long queue) does not count against the client while it is
+        sent.
         """
         if not self.open:
             return
@@ -123,7 +124,7 @@ class Socket:
             if len(data) > self.limit:
                 self._spare = len(data)
             self._transport.write(data)
-        except Exception as problem:  # noqa: BLE001 - it concerns this client alone
+        except Exception as problem:  # noqa: BLE001 - concerns this client alone
             self._died(problem)
 
     def _died(self, problem: Exception) -> None:
@@ -131,11 +132,11 @@ class Socket:
         log.debug("hub.socket_died", connection=self.connection, problem=type(problem).__name__)
 
     def send(self, message: Message) -> None:
-        """Send one message to this client alone."""
+        """Send a message to this client alone."""
         self.write(frame(self.codec.encode(message), self.codec.opcode))
 
     def abort(self) -> None:
-        """Let go of a client that does not answer: a close frame would wait for it as well."""
+        """Abort the connection of a client that does not read: a close frame would wait like all other data."""
         self.open = False
         try:
             self._transport.abort()
@@ -143,12 +144,12 @@ class Socket:
             self._died(problem)
 
     def give_up(self) -> None:
-        """Let go of a client that has said nothing for so long that nobody need wait for its return."""
+        """Abort the connection of a client that was silent for so long that no time for a resume is granted."""
         self.silent = True
         self.abort()
 
     def close(self, code: int) -> None:
-        """Close, once."""
+        """Close the socket with a code; only the first call has an effect."""
         if self.open:
             self.open = False
             try:
@@ -158,21 +159,21 @@ class Socket:
 
 
 class Topic:
-    """Who hears a topic, what is waiting to go out, and the newest news for those who come back."""
+    """A topic: its subscribers, unsent updates, and the newest updates for clients that resume."""
 
     __slots__ = ("floor", "pending", "ring", "sending", "sockets", "told")
 
     def __init__(self, floor: int) -> None:
-        self.sockets: dict[Socket, int] = {}  # and the version that each has had from its snapshot
+        self.sockets: dict[Socket, int] = {}  # and the version of the snapshot that each received
         self.pending: list[tuple[int, Encoded]] = []
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
-        self.floor = floor  # the ring has everything above this version
+        self.floor = floor  # the ring holds every update above this version
         self.sending: asyncio.Task[None] | None = None
         self.told = 0  # messages sent by `Hub.tell`
 
 
 class Hub:
-    """Sockets by connection, person and topic."""
+    """The sockets of a worker, by connection, person and topic."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self.sockets: dict[str, Socket] = {}
@@ -181,14 +182,14 @@ class Hub:
         self._last_tick: dict[str, float] = {}
 
     def add(self, socket: Socket) -> None:
-        """Take a socket in, in the place of an older one of the same connection, which is closed with 4203."""
+        """Add a socket. An older socket of the same connection is closed with 4203."""
         older = self.sockets.get(socket.connection)
         self.sockets[socket.connection] = socket
         if older is not None:
             older.close(4203)
 
     def remove(self, socket: Socket) -> None:
-        """Forget a socket."""
+        """Remove a socket and its subscriptions."""
         socket.open = False
         for topic in list(socket.topics):
             self.unsubscribe(socket, topic)
@@ -196,7 +197,7 @@ class Hub:
             del self.sockets[socket.connection]
 
     def of_person(self, organisation: str, person: str) -> list[Socket]:
-        """Return somebody's sockets, by reading all: an index would cost each quiet socket more."""
+        """Return a person's sockets. Reads all sockets: an index would make each quiet socket more expensive."""
         return [
             socket
             for socket in self.sockets.values()
@@ -204,48 +205,48 @@ class Hub:
         ]
 
     def has(self, topic: str) -> bool:
-        """Return whether anybody here hears a topic."""
+        """Return True if the topic has a subscriber on this worker, or kept updates."""
         return topic in self._topics
 
     def names(self, organisation: str) -> list[str]:
-        """Return the names of an organisation's topics that somebody here hears or may come back to."""
+        """Return the names of an organisation's topics that `has` is True for."""
         return [name for name in self._topics if name.startswith(f"{organisation}/")]
 
     def told(self, topic: str) -> int:
-        """Return how many messages were sent by `tell`: whether there was news while something else was waited for."""
+        """Return how many messages `tell` has sent, so that a caller can detect updates sent while it waited."""
         found = self._topics.get(topic)
         return 0 if found is None else found.told
 
     def subscribers(self, topic: str) -> Iterable[Socket]:
-        """Return who hears a topic."""
+        """Return the sockets subscribed to a topic."""
         found = self._topics.get(topic)
         return () if found is None else tuple(found.sockets)
 
     def subscribe(self, socket: Socket, topic: str, version: int) -> None:
-        """Let a socket hear a topic that stands at `version`."""
+        """Subscribe a socket to a topic whose current version is `version`."""
         self._topics.setdefault(topic, Topic(version)).sockets[socket] = version
         socket.topics |= {topic}
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
-        """Let a socket no longer hear a topic."""
+        """End a socket's subscription to a topic."""
         socket.topics -= {topic}
         found = self._topics.get(topic)
         if found is not None:
             found.sockets.pop(socket, None)
-            # The queue's ring outlives its listeners for those who come back; nothing else has one.
+            # The queue's ring is kept without subscribers, for clients that resume; other topics have none.
             if not found.sockets and not found.ring and not found.pending:
                 del self._topics[topic]
                 self._last_tick.pop(topic, None)
 
     def since(self, topic: str, version: int) -> list[Encoded] | None:
-        """Return the news above a version, or None where some are no longer kept."""
+        """Return the updates above a version, or None if some are no longer kept."""
         found = self._topics.get(topic)
         if found is None or version < found.floor:
             return None
         return [encoded for at, encoded in found.ring if at > version]
 
     def tell(self, topic: str, message: Message) -> None:
-        """Send at once to the few who hear a topic (a visit's parties)."""
+        """Send a message at once, to a topic with few subscribers (a visit's parties)."""
         found = self._topics.get(topic)
         if found is not None:
             encoded = Encoded(message)
@@ -254,7 +255,9 @@ class Hub:
                 socket.write(encoded.frame(socket.codec))
 
     def publish(self, topic: str, version: int, message: Message) -> None:
-        """Send to the many who hear a topic (the queue): in order, joined per tick, a few sockets per turn."""
+        """Send a message to a topic with many subscribers (the queue): in order, merged per tick, a few sockets per
+        turn.
+        """
         found = self._topics.get(topic)
         if found is None:
             return
@@ -268,13 +271,13 @@ class Hub:
             found.sending.add_done_callback(self._sent)
 
     def forget(self, topic: str, version: int) -> None:
-        """Drop what was kept for those who come back; they take a snapshot."""
+        """Drop the kept updates of a topic; clients that resume receive a snapshot instead."""
         found = self._topics.get(topic)
         if found is not None:
             found.ring.clear()
             found.floor = version
             found.sockets = dict.fromkeys(found.sockets, version)
-            # What has not gone out yet is older than the snapshot, and may be of another epoch.
+            # Unsent updates are older than the snapshot, and may belong to another epoch.
             found.pending.clear()
             if found.sending is not None:
                 found.sending.cancel()
@@ -299,7 +302,7 @@ class Hub:
                     if start:
                         await asyncio.sleep(0)
                     for socket, since in sockets[start : start + SOCKETS_PER_TURN]:
-                        if since >= first:  # it came while these waited: its snapshot has the oldest of them
+                        if since >= first:  # its snapshot already contains the oldest updates of the batch
                             for version, encoded in batch:
                                 if version > since:
                                     socket.write(encoded.frame(socket.codec))

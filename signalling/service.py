@@ -1,7 +1,7 @@
-"""What may be asked of visits, by whichever door: load, decide, commit, and again where somebody was faster.
+"""Carries out commands on visits: load, decide, commit, and again if another commit came first.
 
-Ties the pure rules to the store and to this worker's mirrors. Knows no socket and no page. A `Refusal` is an
-answer, not an exception; `Unavailable` is raised where the store does not answer.
+Connects the pure rules with the store and this worker's mirrors. Knows no socket and no page. A `Refusal` is returned,
+not raised. Raises `Unavailable` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from signalling.visit.record import Actor, Notice, PatientInformation, Policy, S
 from signalling.visit.rules import Context, Decided, Event, Refusal, decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
-TURN_S = 0.25  # how long a command waits for others of this worker on the same visit before it tries anyway
-OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a copy
-ATTEMPTS = 100  # commits that may be overtaken; each overtaking one was a success of somebody else's
+TURN_S = 0.25  # a command waits this long for others of this worker on the same visit, then tries anyway
+OF_THE_MIRROR = "not_on_call"  # the refusal that depends on a mirror, which may be behind
+ATTEMPTS = 100  # commits that may be overtaken; each time another command succeeded
 
 
 class Organisation(Protocol):
-    """What the rules need of an organisation's settings."""
+    """The settings of an organisation that the rules need."""
 
     @property
     def policy(self) -> Policy: ...
@@ -40,32 +40,32 @@ class Organisation(Protocol):
 
 
 class Organisations(Protocol):
-    """Where the organisations' settings come from."""
+    """The source of organisations' settings."""
 
     async def get(self, organisation: str, /) -> Organisation | None: ...
     async def list(self) -> list[str]: ...
 
 
 Consequences = Callable[[Organisation, Visit | None, Visit, Event], Iterable[Extra]]
-"""What else an event brings about (mail, webhooks), as entries of queues that are written in the same commit."""
+"""Returns further entries of an event (mail, webhooks) for queues; they are written in the same commit."""
 
 
 class Accepted(Decided, frozen=True):
-    """A command that was carried out; `version` is where the topics show it, 0 where nothing changed."""
+    """A command that was carried out. `version`: the topics' version that shows it, 0 if nothing changed."""
 
     version: int
 
 
 def new_id(prefix: str) -> str:
-    """Return a fresh id that cannot be guessed (96 random bits)."""
+    """Return a new id that cannot be guessed (96 random bits)."""
     return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
 class _Turn:
-    """One command at a time on a visit, as far as this worker goes: fifty claims at once would only overtake each other
-    fifty times. The commit alone decides, so whoever has waited for long goes ahead.
+    """Serialises the commands of this worker on one visit: fifty claims at once would overtake each other fifty times.
 
-    What one of them saw is what the others would find, if they came before that look: of fifty, one asks the store.
+    Only the commit decides, so a command that has waited for TURN_S goes ahead. The record that one command loaded is
+    used by all commands that arrived before the load: of fifty, one asks the store.
     """
 
     __slots__ = ("__weakref__", "_taken", "_timer", "_waiting", "seen", "seen_s")
@@ -78,12 +78,12 @@ class _Turn:
         self.seen_s = 0.0
 
     def take(self) -> bool:
-        """Return whether it is the caller's turn now; then `release` ends it."""
+        """Return True if the caller has the turn now; `release` ends it."""
         free, self._taken = not self._taken, True
         return free
 
     async def wait(self) -> bool:
-        """Return True when whoever had the turn is done, False when that takes too long to wait for."""
+        """Return True when the turn was released, False after TURN_S."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
         self._waiting.append(done)
@@ -92,7 +92,7 @@ class _Turn:
         return await done
 
     def release(self) -> None:
-        """The turn is over; all who wait look what has come of it."""
+        """End the turn, and wake all waiting commands."""
         self._taken = False
         self._wake(True)
 
@@ -106,17 +106,19 @@ class _Turn:
                 future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record that the store was asked about, or was given, at `asked_s`: it has been so since then."""
+        """Keep a record loaded from, or written to, the store. `asked_s`: when the call began; the record is that
+        new.
+        """
         if asked_s >= self.seen_s:
             self.seen, self.seen_s = visit, asked_s
 
     def forget(self) -> None:
-        """Somebody has written: what was seen is over."""
+        """Drop the kept record after a write."""
         self.seen, self.seen_s = None, 0.0
 
 
 class Service:
-    """One worker's way to the visits."""
+    """One worker's access to visits."""
 
     def __init__(self, store: Store, bus: Bus, organisations: Organisations) -> None:
         self.store = store
@@ -137,14 +139,14 @@ class Service:
             mirror.mend()
 
     async def organisation(self, organisation: str) -> Organisation:
-        """Return an organisation's settings; raise LookupError where there is none."""
+        """Return an organisation's settings. Raises LookupError if it does not exist."""
         found = await self.organisations.get(organisation)
         if found is None:
             raise LookupError(organisation)
         return found
 
     async def guide(self, organisation: str, version: int) -> Guide:
-        """Return the setup guide of that version; raise LookupError where it was never used."""
+        """Return that version of the setup guide. Raises LookupError if it was never used."""
         guide = self._guides.get((organisation, version)) or await self.store.guide(organisation, version)
         if guide is None:
             raise LookupError(f"guide {version}")
@@ -152,32 +154,32 @@ class Service:
         return guide
 
     def known_guide(self, organisation: str, version: int) -> Guide | None:
-        """Return a setup guide that this worker has had to do with already."""
+        """Return a setup guide if this worker has loaded it, otherwise None."""
         return self._guides.get((organisation, version))
 
     async def visit(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit, open (from the mirror) or ended (from the store)."""
+        """Return a visit: an open one from the mirror, an ended one from the store; None if it does not exist."""
         mirror = await self.mirrors.get(organisation)
         return mirror.visits.get(visit_id) or (await self.store.load(organisation, Visit, visit_id))[0]
 
     async def visit_now(self, organisation: str, visit_id: str) -> Visit | None:
-        """Return a visit as new as the store has it: for those whom an old copy would refuse."""
+        """Return a visit as new as the store has it; used before a refusal that an old copy might have caused."""
         await (await self.mirrors.get(organisation)).catch_up()
         return await self.visit(organisation, visit_id)
 
     async def open(
         self, actor: Actor, information: PatientInformation, visit_id: str, booked_ms: int | None = None
     ) -> Accepted | Refusal:
-        """Begin a visit: the patient enters the setup guide and stands in the queue. `booked_ms`: for that time."""
+        """Open a visit: the patient enters the setup guide and the queue. `booked_ms`: the booked time, if any."""
         await self.store.keep_guide(actor.organisation, (await self.organisation(actor.organisation)).guide)
         return await self.command(actor, visit_id, Open(visit_id, information, booked_ms))
 
     async def command(
         self, actor: Actor, visit_id: str, command: Command, origin: Origin | None = None
     ) -> Accepted | Refusal:
-        """Carry a command out, or say why not. `origin` is the connection that asks, if one does.
+        """Carry out a command; return its result or a refusal. `origin`: the connection that asks, if one does.
 
-        Raises `SupersededError` when that connection has been resumed elsewhere since.
+        Raises `SupersededError` if that connection has been resumed elsewhere.
         """
         organisation = actor.organisation
         settings = await self.organisation(organisation)
@@ -194,7 +196,7 @@ class Service:
                     context = self._context(settings, guide, mirror, self.store.clock_ms())
                     decided = decide(seen, command, actor, context)
                     if isinstance(decided, Refusal) and decided.code != OF_THE_MIRROR:
-                        return decided  # to be told no takes no turn
+                        return decided  # a refusal needs no turn
                 if not over:
                     break
                 mine = turn.take()
@@ -236,14 +238,15 @@ class Service:
                 visit, now_ms = await self.store.load(organisation, Visit, visit_id)
                 turn.saw(visit, now_s)
             guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
-            # Whoever comes after this one's commit finds a higher number; no clock is asked for the order.
+            # A later visit finds a higher number; the order needs no clock.
             number = (await self.store.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)
             decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):
                 if decided.code != OF_THE_MIRROR or caught_up:
                     return decided
-                await mirror.catch_up()  # they may have gone On-Call a moment ago, with this copy behind
+                # They may have gone On-Call a moment ago, before this mirror received it
+                await mirror.catch_up()
                 caught_up = True
                 continue
             if decided.event is None:
@@ -269,9 +272,9 @@ class Service:
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
     ) -> int:
-        """Turn somebody's On-Call switch; return the version where it is seen, 0 where it stood so already.
+        """Turn a person's On-Call switch; return the version that shows it, 0 if it was already so.
 
-        With `notice` they find it under their bell: it was not they who did it.
+        With `notice` they receive a notification, because they did not do it themselves.
         """
         organisation = actor.organisation
         mirror = await self.mirrors.get(organisation)

@@ -1,7 +1,6 @@
-"""Tasks that must never end: each is started again when it does, failures are counted, and a worker learns which of its
-tasks keep failing.
+"""Tasks that must never end: each is started again if it ends, failures are counted, and failing tasks are reported.
 
-Knows names and coroutines. A task that hangs without an error is not noticed here: every wait has its time-out.
+Knows names and coroutines. Does not detect a task that hangs: every wait needs its own time-out.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-MOST = 5  # failures within WINDOW_S after which a task is called failing
+MOST = 5  # failures within WINDOW_S from which on a task counts as failing
 WINDOW_S = 60.0
-PAUSE_S, LONGEST_S = 0.1, 5.0  # before a restart; doubled at each one, until a run has lasted WINDOW_S
+PAUSE_S, LONGEST_S = 0.1, 5.0  # before a restart; doubled each time, until a run has lasted WINDOW_S
 log = structlog.get_logger()
 
 Run = Callable[[], Awaitable[None]]
 Failed = Callable[[str, BaseException | None], None]
-"""Receives the name of what failed, and why (None: it ended without an error)."""
+"""Receives the name of a failed task, and its error (None: it ended without an error)."""
 
 
 class Supervisor:
-    """The tasks of one worker. `failures` counts by name; a name that never failed is missing."""
+    """The tasks of one worker. `failures` counts by name; names without a failure are missing."""
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self.failures: Counter[str] = Counter()
@@ -34,7 +33,7 @@ class Supervisor:
         self._recent: dict[str, deque[float]] = {}
 
     def keep(self, name: str, run: Run) -> None:
-        """Run something until `stop` or `close`. Raises ValueError if the name is in use."""
+        """Run a task until `stop` or `close`, and restart it if it ends. Raises ValueError if the name is in use."""
         if name in self.kept:
             raise ValueError(name)
         self.kept[name] = run
@@ -51,7 +50,7 @@ class Supervisor:
             except asyncio.CancelledError as cancelled:
                 if task.cancelling():
                     raise
-                problem = cancelled  # of something that it waited for; nobody has asked this task to end
+                problem = cancelled  # of a task that it waited for; this task itself was not cancelled
             except Exception as error:  # noqa: BLE001 - logged and counted by `failed`
                 problem = error
             if task.cancelling():
@@ -63,23 +62,23 @@ class Supervisor:
             pause_s = min(pause_s * 2, LONGEST_S)
 
     def failed(self, name: str, problem: BaseException | None) -> None:
-        """Count and log a failure. Tasks that are started anew whenever there is work report theirs here, too."""
+        """Count and log a failure. Tasks that are created on demand report theirs here, too."""
         self.failures[name] += 1
         self._recent.setdefault(name, deque(maxlen=MOST)).append(time.monotonic())
         log.error("task.failed", task=name, failures=self.failures[name], exc_info=problem)
 
     @property
     def failing(self) -> list[str]:
-        """The names that failed MOST times within the last WINDOW_S."""
+        """Return the names that failed MOST times within the last WINDOW_S."""
         since_s = time.monotonic() - WINDOW_S
         return [name for name, at_s in self._recent.items() if len(at_s) == MOST and at_s[0] >= since_s]
 
     async def stop(self, name: str) -> None:
-        """End one task; nothing happens if there is none."""
+        """End one task. Does nothing if there is none."""
         self.kept.pop(name, None)
         task = self._tasks.pop(name, None)
         while task is not None and not task.done():
-            # Again until it is done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
+            # Repeat until it is done: on Python 3.11 an `asyncio.wait_for` in a library may lose a cancellation.
             task.cancel()
             await asyncio.wait({task}, timeout=0.5)
 
@@ -89,5 +88,5 @@ class Supervisor:
 
 
 def unsupervised(name: str, problem: BaseException | None) -> None:
-    """Log a failure; for parts of a worker that are used without a supervisor."""
+    """Log a failure; for parts of a worker that run without a supervisor."""
     log.error("task.failed", task=name, exc_info=problem)

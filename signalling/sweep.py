@@ -1,8 +1,8 @@
-"""What happens by itself: deadlines that passed, connections whose worker died, screens that missed the last event,
-a store that is another one than before.
+"""The sweep: periodic work on every organisation.
 
-Every worker sweeps; a commit happens once however many try. Whatever a crash interrupted is found here again,
-from the records.
+Applies deadlines that passed, removes connections of dead workers, repairs mirrors that missed the last event, and
+detects a replaced store. Every worker sweeps; a commit happens once, however many workers try. Work that a crash
+interrupted is found again from the records.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from signalling.visit.record import Actor, Role
 from signalling.visit.rules import party_key
 
 PERIOD_S = 0.5
-BACK_S = 2.0  # so long after a worker's death its people may be back on another one, and nobody saw them go
+BACK_S = 2.0  # this long after a worker's death its connections may have resumed on another worker
 log = structlog.get_logger()
 T = TypeVar("T")
 
 
 def system(organisation: str) -> Actor:
-    """Return the server itself as an actor."""
+    """Return the actor that stands for the server itself."""
     return Actor(organisation=organisation, id="system", name="", role=Role.SYSTEM)
 
 
 class Present(Protocol):
-    """A connection that is here, and the visits whose page it is on."""
+    """A connection of this worker, and the visits whose page it is on."""
 
     @property
     def id(self) -> str: ...
@@ -45,7 +45,7 @@ class Present(Protocol):
 
 
 class Here(Protocol):
-    """This worker's connections, as they are and not as the records say."""
+    """This worker's connections as they are now, independent of the records."""
 
     @property
     def id(self) -> str: ...
@@ -54,7 +54,7 @@ class Here(Protocol):
 
 
 class Sweep:
-    """Goes over all organisations, again and again."""
+    """Sweeps all organisations repeatedly."""
 
     def __init__(self, service: Service, liveness: Liveness, here: Here) -> None:
         self._service = service
@@ -64,19 +64,19 @@ class Sweep:
         self._dead_since_s: dict[str, float] = {}
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep every PERIOD_S until cancelled."""
         while True:
             try:
                 await self._round()
             except Unavailable:
-                log.debug("sweep.unavailable")  # the reason has been logged
+                log.debug("sweep.unavailable")  # the reason has been logged already
             await asyncio.sleep(PERIOD_S)
 
     async def _round(self) -> None:
         organisations = await self._service.organisations.list()
         known = [await _alone(self._service.mirrors.get(organisation)) for organisation in organisations]
         mirrors = [mirror for mirror in known if mirror is not None]
-        # A store that has lost everything knows no organisation: who is here must see that.
+        # A store that has lost everything lists no organisation: the loaded mirrors are checked as well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
         pulses = await self._service.store.pulses([mirror.organisation for mirror in mirrors])
         looked = list(zip(mirrors, pulses, strict=True))
@@ -91,8 +91,9 @@ class Sweep:
             await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
-        """Begin a new epoch wherever the store is not the one that the epoch belongs to: it may have lost events, with
-        any count. Raises `Unavailable`.
+        """Begin a new epoch for organisations whose epoch belongs to another store: that one may have had more events.
+
+        Raises `Unavailable`.
         """
         store = self._service.store
         identity = await store.identity()
@@ -109,7 +110,7 @@ class Sweep:
         self._identity = identity
 
     async def _once(self, mirror: Mirror, due: Iterable[str], present: list[Present]) -> None:
-        """One round over one organisation, of whom these are here. Raises `Unavailable`."""
+        """Sweep one organisation. `present`: its connections on this worker. Raises `Unavailable`."""
         organisation = mirror.organisation
         for visit_id in due:
             await _alone(self._service.command(system(organisation), visit_id, Due()))
@@ -130,7 +131,10 @@ class Sweep:
         return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
     def _forgotten(self, mirror: Mirror, present: list[Present]) -> Iterator[tuple[str, Actor, str]]:
-        """Yield who is here and not in the record: this worker was taken for dead, or the visit was taken up again."""
+        """Yield (connection, actor, visit) of connections that are on a visit's page but not in its record.
+
+        The record lacks them if this worker was taken for dead, or if the visit was reopened.
+        """
         for connection in present:
             if not connection.entered or not self._here.holds(connection.id):
                 continue
@@ -143,7 +147,9 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[Present]) -> None:
-        """Who is on call without an open page on any worker for the organisation's limit is so no more."""
+        """Turn off On-Call for staff without an open page on any worker for the organisation's limit. Raises
+        `Unavailable`.
+        """
         on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
         if not on_call:
             return
@@ -161,13 +167,13 @@ class Sweep:
                     await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that hold a party's connection: those whose death would matter."""
+        """Yield the workers that hold a party's connection: their death matters."""
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders
 
 
 async def _alone(work: Awaitable[T]) -> T | None:
-    """Do one piece of the sweep; one that cannot be done must not stop the clock of all the others."""
+    """Await one piece of the sweep and return its result; log an error, so that the other pieces are still done."""
     try:
         return await work
     except Unavailable:

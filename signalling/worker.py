@@ -1,6 +1,6 @@
-"""One worker's signalling, put together: store, bus, mirrors, hub, topics, rooms, sweep; started and drained as one.
+"""One worker's signalling: creates store, bus, mirrors, hub, topics, rooms and sweep; starts, drains and stops them.
 
-The composition root of this package; `web` hands it the Redis client, the keys, the organisations and the relay.
+The composition root of this package. `web` passes the Redis client, the keys, the organisations and the relay.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ DRAIN_JITTER_S = 2.0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one client may cost."""
+    """Limits for one client or address."""
 
     message_bytes: int = 65_536
     unsent_bytes: int = 1 << 20
@@ -57,9 +57,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """`id` is new at every start, so that what a dead worker held can be told from what a living one holds.
+    """One worker. `id` is new at every start, to distinguish a dead worker's connections and leases from a living
+    one's.
 
-    `worker_id` is given by a process that announces this worker's death (`liveness.death_of`).
+    `worker_id`: given by a process that will announce this worker's death (`liveness.death_of`).
     """
 
     def __init__(
@@ -77,12 +78,13 @@ class Worker:
         self.limits = limits
         self.crowd = Crowd(limits)
         self.connections: dict[str, Connection] = {}
-        self.lingering: set[str] = set()  # connections that may come back in a moment
+        self.lingering: set[str] = set()  # connections that may resume soon
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
         store = Store(redis, Seal(keys))
-        oldest = next(iter(keys.values()))  # so that tokens outlive a rotation of the newest
+        # The oldest, so that tokens stay valid when the newest key is rotated
+        oldest = next(iter(keys.values()))
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.service.mirrors.failed = self.supervisor.failed
@@ -104,16 +106,18 @@ class Worker:
         return {*self.seats.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
-        """Return the connections whose socket is here."""
+        """Return the connections with a socket on this worker."""
         return self.connections.values()
 
     def holds(self, connection: str) -> bool:
-        """Return whether this worker has a connection, or lost it only a moment ago."""
+        """Return True if this worker has a connection, or lost it a moment ago."""
         return connection in self.connections or connection in self.lingering
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something that ends by itself; it is owned here, and a failure is logged. What must never end is kept by
-        the supervisor."""
+        """Run a coroutine that ends by itself, as a task of this worker; a failure is logged.
+
+        Tasks that must never end belong to the supervisor.
+        """
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
@@ -125,7 +129,7 @@ class Worker:
             log.error("worker.task_failed", exc_info=task.exception())
 
     async def start(self) -> None:
-        """Begin to hear the others. A store that is not there yet is waited for in the background."""
+        """Start receiving messages of other workers, and all tasks. Waits for an absent store in the background."""
         for channel, handler in ((wire.channel(self.id), self._heard), (DEATHS, self.liveness.announced)):
             try:
                 await self.bus.subscribe(channel, handler)
@@ -140,7 +144,7 @@ class Worker:
         keep("trail", self.trail.run)
 
     async def lingered(self, seconds: float) -> None:
-        """Return after a while, or at once when this worker stops."""
+        """Return after a time in seconds, or at once if this worker stops."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
@@ -156,7 +160,7 @@ class Worker:
             self.rooms.receive_from_afar(message)
 
     async def superseded(self, connection: str) -> None:
-        """A connection of this worker may live on elsewhere: close it here, unless it came back meanwhile."""
+        """Close a connection that was resumed on another worker, unless it has come back to this worker meanwhile."""
         held = self.connections.get(connection)
         if held is None:
             self.seats.superseded(connection)
@@ -173,11 +177,11 @@ class Worker:
             self.spawn(left_behind(held))
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Tell the worker that held a connection that it lives on here. Raises `Unavailable`."""
+        """Report to the worker that held a connection that it was resumed here. Raises `Unavailable`."""
         await self.bus.publish(wire.channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
-        """Send everybody to other workers, jittered, before this one stops."""
+        """Send all clients to other workers, at random times within DRAIN_JITTER_S, before this worker stops."""
         self._stopping.set()
         self.seats.draining = True
         try:
@@ -192,19 +196,19 @@ class Worker:
             await asyncio.sleep(0.05)
 
     def move(self, number: int) -> None:
-        """Send so many connections to other workers, those first that have been here for longest; nobody in a call."""
+        """Send at most `number` connections to other workers: the oldest first, none with a seat in a call."""
         quiet = (held for held in self.connections.values() if not self.seats.holds(held.id))
         for connection in list(islice(quiet, number)):
             connection.socket.close(1001)
 
     async def close(self) -> None:
-        """Stop everything. Call `drain` before where people are connected."""
+        """Stop everything. Call `drain` first if clients are connected."""
         self._stopping.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5)
         await self.supervisor.close()
         while self._tasks:
-            # Again until they are done: on Python 3.11 an `asyncio.wait_for` deep in a library may lose a cancellation.
+            # Repeat until they are done: on Python 3.11 an `asyncio.wait_for` in a library may lose a cancellation.
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)
