@@ -1,7 +1,7 @@
-"""Media: the packets of one room between its parties.
+"""Media: forwards packets between the parties of a room.
 
-Knows ICE, DTLS, SRTP, SDP and a gate. Does not know visits, people, pages or Redis: a room is a name, and
-whoever opens its gate has their reasons. The names below are what the rest of the program uses.
+Knows ICE, DTLS, SRTP, SDP and a gate. Knows no visit, person, page or Redis: a room is a name, and its owner decides
+when its gate opens. The names below are the package's public interface.
 """
 
 from media.forwarding.forwarder import Counters

@@ -1,8 +1,7 @@
-"""The payload types, header extensions and codecs that every leg is offered.
+"""The payload types, header extensions and codecs that the server offers on every connection.
 
-Knows the one table that SDP, RTP and RTCP share. Does not know a party, a packet or a socket. The server
-offers to everybody, so a payload type means the same on every leg and nothing has to be translated between
-two of them.
+One table, shared by SDP, RTP and RTCP. Knows no party, packet or socket. Because the server makes all offers, a payload
+type means the same on every connection, and need not be translated between two of them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ STREAM_KINDS: Final[tuple[StreamKind, ...]] = ("audio", "video", "rtx")
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """One payload type: its RTP name and clock (Hz), and what its `a=fmtp` and `a=rtcp-fb` lines say."""
+    """One payload type: its RTP name, its clock (Hz), and the values of its `a=fmtp` and `a=rtcp-fb` lines."""
 
     payload_type: int
     stream: StreamKind
@@ -31,21 +30,21 @@ class Codec:
 
     @property
     def media(self) -> Kind:
-        """The m-line it belongs to: a retransmission (RFC 4588) is video here."""
+        """Return the kind of the m-line it belongs to; a retransmission (RFC 4588) belongs to video."""
         return "audio" if self.stream == "audio" else "video"
 
     @property
     def rtpmap(self) -> str:
-        """The value of its `a=rtpmap` line (RFC 8866 §6.6)."""
+        """Return the value of its `a=rtpmap` line (RFC 8866 §6.6)."""
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
 OPUS: Final = Codec(
     111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("transport-cc",)
 )
-# Chromium starts its bandwidth estimate at 300 kbit/s, and its pacer would then spread the first keyframe over
-# 100 ms. While only black frames flow the estimate rests where it started; what the network cannot carry lowers
-# it within a second.
+# Chromium starts its bandwidth estimate at 300 kbit/s, and would then spread the first keyframe over 100 ms. While only
+# black frames are sent, the estimate stays where it started. If the network cannot carry it, the estimate falls within
+# a second.
 START_KBPS: Final = 1000
 
 VP8: Final = Codec(

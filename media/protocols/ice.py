@@ -1,8 +1,8 @@
-"""ICE-lite (RFC 8445 §2.5): who may talk to a leg, from which address, and until when.
+"""ICE-lite (RFC 8445 §2.5): checks which addresses may use a connection, and until when.
 
-Knows STUN binding requests, passwords, nomination and consent (RFC 7675). Sends nothing, binds nothing, reads
-no clock and draws no random number: `now_s` and secrets are handed in. A lite agent never dials a candidate,
-so the other side's are never even read.
+Knows STUN binding requests, passwords, nomination and consent (RFC 7675). Does no I/O, reads no clock and draws no
+random number: `now_s` and secrets are arguments. A lite agent sends no checks, so the other side's candidates are not
+read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 from aioice import stun
 
 CONSENT_S: Final = 15.0
-ADDRESSES_MAX: Final = 8  # proven addresses remembered per leg; the oldest goes first
+ADDRESSES_MAX: Final = 8  # proven addresses kept per connection; the oldest is dropped first
 
 Address = tuple[str, int] | tuple[str, int, int, int]
 
@@ -27,7 +27,7 @@ _USERNAME: Final = 0x0006
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The server's half of a leg's ICE credentials (RFC 8839 §5.4)."""
+    """The server's ICE credentials of one connection (RFC 8839 §5.4)."""
 
     ufrag: str
     password: str
@@ -35,15 +35,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class BindingRequest:
-    """A binding request whose password has been checked."""
+    """A binding request whose password was checked."""
 
     message: stun.Message
     nominates: bool
 
 
 def local_ufrag(datagram: bytes) -> str | None:
-    """The ufrag a binding request is addressed to, or None if it is none. Cheap: nothing is verified here, so
-    that a flood of requests for nobody costs little."""
+    """Return the server's ufrag in a binding request, or None if the datagram is no request.
+
+    Verifies nothing, so that a flood of requests for unknown ufrags costs little.
+    """
     if (
         len(datagram) < 28
         or len(datagram) > 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
@@ -63,8 +65,10 @@ def local_ufrag(datagram: bytes) -> str | None:
 
 
 def check(datagram: bytes, password: str) -> BindingRequest | None:
-    """The request, if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), else None: silence is
-    the answer to it."""
+    """Return the request if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), otherwise None.
+
+    The caller sends no reply to a wrong request.
+    """
     try:
         message = stun.parse_message(datagram)
     except (ValueError, struct.error, IndexError, KeyError):
@@ -77,7 +81,7 @@ def check(datagram: bytes, password: str) -> BindingRequest | None:
 
 
 def response(request: BindingRequest, address: Address, password: str) -> bytes:
-    """The success response, telling the browser the address it is seen at (RFC 8489 §6.3.1)."""
+    """Return the success response, with the address that the request came from (RFC 8489 §6.3.1)."""
     answer = stun.Message(
         stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.message.transaction_id
     )
@@ -87,7 +91,7 @@ def response(request: BindingRequest, address: Address, password: str) -> bytes:
 
 
 class Path:
-    """Where a leg is reached: the nominated address among those that have proven themselves."""
+    """The network path to one browser: the nominated address, and all addresses that proved the password."""
 
     __slots__ = ("address", "heard_s", "proven")
 
@@ -97,11 +101,10 @@ class Path:
         self.heard_s = 0.0
 
     def heard(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
-        """A checked request came from `address`: (whether the leg moved there, addresses that are forgotten
-        for it).
+        """Take a checked request from `address`; return whether the path moved there, and the addresses to forget.
 
-        Before a nomination any proven address serves; after one, only another nomination moves the leg (RFC
-        8445 §8.1.1).
+        Before a nomination any proven address is used. After one, only another nomination moves the path (RFC 8445
+        §8.1.1).
         """
         self.heard_s = now_s
         forgotten: list[Address] = []
@@ -117,11 +120,11 @@ class Path:
         return moved, forgotten
 
     def consented(self, now_s: float) -> bool:
-        """Whether the other side has been heard within the consent time (RFC 7675 §5.1)."""
+        """Return True if the other side sent a request within the consent time (RFC 7675 §5.1)."""
         return now_s - self.heard_s < CONSENT_S
 
     def expire(self) -> list[Address]:
-        """Forget every address; returns them."""
+        """Forget every address; return them."""
         gone, self.proven, self.address = self.proven, [], None
         return gone
 
@@ -135,7 +138,7 @@ class Candidate:
 
 
 def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
-    """`a=candidate` values, best first in the order given (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1)."""
+    """Return `a=candidate` values, best first in the given order (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1)."""
     lines = []
     for place, candidate in enumerate(candidates):
         priority = 126 << 24 | max(0, 0xFFFF - place) << 8 | 0xFF
@@ -144,7 +147,7 @@ def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
 
 
 def usable(host: str) -> bool:
-    """Whether an address found on an interface is worth announcing: link-local and multicast ones are not."""
+    """Return True if an interface's address may be announced; False for link-local, multicast and unspecified ones."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

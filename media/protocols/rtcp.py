@@ -1,6 +1,6 @@
-"""RTCP compound packets as bytes (RFC 3550 §6, RFC 4585), and the few packets that the server itself sends.
+"""RTCP compound packets as bytes (RFC 3550 §6, RFC 4585), and the packets that the server itself sends.
 
-Does not know legs, keys, sockets or clocks. How a packet of one leg reads on another is `rtcp_translation.py`.
+Knows no connection, key, socket or clock. Packets are translated between connections by `rtcp_translation.py`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class RtcpError(ValueError):
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Each packet of a compound as (count or format, packet type, the whole packet).
+    """Yield each packet of a compound as (count or format, packet type, the whole packet without padding).
 
-    Raises RtcpError where a length does not fit or the version is not 2.
+    Raises RtcpError if a length does not fit or the version is not 2.
     """
     at, end = 0, len(data)
     if end < 8:
@@ -40,7 +40,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if at + length > end:
             raise RtcpError("longer than its datagram")
         packet = data[at : at + length]
-        if data[at] & 0x20:  # padding, allowed on the last one: take it off
+        if data[at] & 0x20:  # padding, which only the last packet may have: remove it
             padding = packet[-1]
             if not 0 < padding <= length - 4:
                 raise RtcpError("bad padding")
@@ -51,7 +51,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
-    """A receiver's estimated maximum bit rate (draft-alvestrand-rmcat-remb-03 §2.2): "send no more"."""
+    """Return a REMB packet: the most kbit/s that the sender may send (draft-alvestrand-rmcat-remb-03 §2.2)."""
     exponent, mantissa = 0, int(kbps * 1000)
     while mantissa >= 1 << 18:
         exponent, mantissa = exponent + 1, mantissa >> 1
@@ -62,5 +62,5 @@ def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
 
 
 def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:
-    """A picture loss indication: "send me a keyframe" (RFC 4585 §6.3.1)."""
+    """Return a picture loss indication, which requests a keyframe (RFC 4585 §6.3.1)."""
     return HEADER.pack(0x80 | PICTURE_LOSS, PAYLOAD_FEEDBACK, 2, sender_ssrc) + U32.pack(media_ssrc)

@@ -1,8 +1,7 @@
-"""Where things lie in an RTP packet (RFC 3550 §5.1, RFC 8285), and whether a VP8 packet starts a keyframe
-(RFC 7741 §4).
+"""Finds fields of RTP packets (RFC 3550 §5.1, RFC 8285) and the start of VP8 keyframes (RFC 7741 §4).
 
-Knows bytes and offsets. Does not know streams or keys. Packets come from strangers: every function takes any
-bytes at all and answers "not there" (0, None or False) instead of raising.
+Knows bytes and offsets, no streams or keys. Packets come from untrusted senders: every function accepts any bytes and
+returns 0, None or False instead of raising.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _HEADER = Struct("!BBHII")
 
 
 def payload_start(packet: Packet, length: int) -> int:
-    """The index of the first payload byte, or 0 when the header does not fit into `length` bytes."""
+    """Return the index of the first payload byte, or 0 if the header does not fit into `length` bytes."""
     if length < FIXED_HEADER:
         return 0
     start = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -34,8 +33,9 @@ def payload_start(packet: Packet, length: int) -> int:
 
 
 def transport_cc_at(packet: Packet, length: int) -> int:
-    """The index of the 16-bit transport-wide sequence number in a one-byte header extension, or 0 when there
-    is none."""
+    """Return the index of the 16-bit transport-wide sequence number in a one-byte header extension, or 0 if there is
+    none.
+    """
     if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
         return 0
     at = FIXED_HEADER + 4 * (packet[0] & 0x0F)
@@ -51,7 +51,7 @@ def transport_cc_at(packet: Packet, length: int) -> int:
             at += 1
             continue
         identifier = element >> 4
-        if identifier == 15:  # RFC 8285 §4.2: stop here
+        if identifier == 15:  # RFC 8285 §4.2: ends the list
             return 0
         if identifier == TRANSPORT_CC_ID:
             return at + 1 if element & 0x0F == 1 and at + 2 < end else 0
@@ -60,8 +60,9 @@ def transport_cc_at(packet: Packet, length: int) -> int:
 
 
 def original_sequence_at(packet: Packet, length: int) -> int:
-    """The index of a retransmission's original sequence number (RFC 4588 §4), or 0 for mere padding, which
-    has none."""
+    """Return the index of a retransmission's original sequence number (RFC 4588 §4), or 0 if the packet is only
+    padding.
+    """
     start = payload_start(packet, length)
     if not start:
         return 0
@@ -70,7 +71,7 @@ def original_sequence_at(packet: Packet, length: int) -> int:
 
 
 def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:
-    """Whether this packet is the first of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
+    """Return True if this packet is the first of a VP8 keyframe (RFC 7741 §4.2-4.3)."""
     at = payload_start(packet, length)
     if not at or at + 1 >= length:
         return False
@@ -105,8 +106,7 @@ def build(
     marker: bool = False,
     transport_cc: int | None = None,
 ) -> bytes:
-    """An RTP packet; with `transport_cc` it carries that transport-wide sequence number. For load and
-    tests."""
+    """Return an RTP packet, with a transport-wide sequence number if `transport_cc` is given. For load and tests."""
     first, extension = 0x80, b""
     if transport_cc is not None:
         first = 0x90

@@ -1,7 +1,7 @@
-"""The offer the server makes and the answer it takes (JSEP RFC 8829, SDP RFC 8866, BUNDLE RFC 8843).
+"""Builds the server's SDP offer and parses the browser's answer (JSEP RFC 8829, SDP RFC 8866, BUNDLE RFC 8843).
 
-Knows text on both sides and nothing else: what it builds comes in as values, what it reads goes out as one
-frozen `Answer`. An answer is a stranger's text: it is bounded, and every fault has a code.
+Knows only text: the offer is built from arguments, the answer is returned as one frozen `Answer`. An answer is
+untrusted text: its size is bounded, and every fault has a code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from media.protocols.codecs import (
 )
 from media.protocols.ice import Candidate, Credentials, candidate_lines
 
-ANYBODY: Final = "remote"  # the label of whoever else is in a room of two
+ANYBODY: Final = "remote"  # the label of the other party in a room of two, if its id is not given
 LINES_MAX: Final = 1_000
 BYTES_MAX: Final = 64 * 1024
 SOURCES_MAX: Final = 8
@@ -38,7 +38,7 @@ _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inact
 
 
 class SdpError(ValueError):
-    """An answer that cannot be taken. `code` is stable, `detail` is for people; neither repeats the text."""
+    """The answer cannot be used. `code` is stable, `detail` is for people; neither contains text of the answer."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
@@ -48,8 +48,7 @@ class SdpError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The certificate the other side will show: hash function and upper-case hex bytes with colons (RFC 8122
-    §5)."""
+    """The other side's certificate: hash function, and upper-case hex bytes with colons (RFC 8122 §5)."""
 
     algorithm: str
     value: str
@@ -57,7 +56,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a browser agreed to: its certificate, its ufrag, and the SSRC of each stream it may send."""
+    """A browser's answer: its certificates, its ufrag, and the SSRC of each stream that it may send."""
 
     fingerprints: tuple[Fingerprint, ...]
     ufrag: str
@@ -77,13 +76,12 @@ def offer(
     label: str = ANYBODY,
     further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
 ) -> str:
-    """The server's offer: one bundled transport, `ice-lite`, Opus and VP8 with RTX, the SSRCs this leg will
-    hear.
+    """Return the server's offer: one bundled transport, `ice-lite`, Opus, VP8 with RTX, and the server's SSRCs.
 
-    The same for every leg but for the values handed in, so a payload type needs no translation. The video's
-    SSRC comes before its RTX's: the other way round leaves Chromium without video. `label` is the id of the
-    stream (RFC 8830) that comes back on the m-lines on which the party sends; `further` are the label and the
-    SSRCs of each party heard beside that one, on a pair of receive-only m-lines each.
+    The same for every connection except for the arguments, so that payload types need no translation. The video's SSRC
+    comes before its RTX's: in the other order Chromium shows no video. `label`: the id of the stream (RFC 8830) that
+    the party receives on the m-lines on which it sends. `further`: label and SSRCs of each other party it receives, on
+    a pair of send-only m-lines each.
     """
     host = candidates[0].host if candidates else "127.0.0.1"
     family = "IP6" if ":" in host else "IP4"
@@ -123,20 +121,23 @@ def offer(
         if "rtx" in streams:
             lines.append(f"a=ssrc-group:FID {ssrcs['video']} {ssrcs['rtx']}")
         lines += [f"a=ssrc:{ssrcs[stream]} cname:{stream_id}" for stream in streams]
-        if place < len(KINDS):  # RFC 8843 §10.1: the bundle's first section would do
+        if place < len(KINDS):  # RFC 8843 §10.1: needed only in the first section of the bundle
             lines += [f"a=candidate:{line}" for line in candidate_lines(candidates)]
             lines.append("a=end-of-candidates")
     return "\r\n".join(lines) + "\r\n"
 
 
 def enumerate_mids(heard: int = 1) -> Iterable[tuple[str, Kind]]:
-    """The m-lines in their order, (mid, kind), of a party that hears so many others."""
+    """Return the m-lines in order, as (mid, kind), of a party that receives `heard` others."""
     return tuple((str(place), kind) for place, kind in enumerate(KINDS * heard))
 
 
 def parse_answer(text: str, heard: int = 1) -> Answer:
-    """The answer to an `offer` with so many others to hear; only on the first pair of m-lines may the party send.
-    Raises SdpError, and nothing else, for any text at all."""
+    """Return the parsed answer to an `offer` with `heard` other parties. The party may send only on the first two
+    m-lines.
+
+    Raises SdpError, and no other error, for any text.
+    """
     if len(text) > BYTES_MAX:
         raise SdpError("too-large", f"an answer has at most {BYTES_MAX} characters")
     lines = text.splitlines()
@@ -167,7 +168,7 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
-            continue  # whatever it says about sending counts for nothing
+            continue  # its direction is ignored: the party may not send here
         if not _accepted(kind, section[0]):
             rejected.add(kind)
             continue
@@ -196,7 +197,10 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
 
 
 def _accepted(kind: Kind, line: str) -> bool:
-    """Whether an m-line takes what was offered; False if it is rejected with port 0 (RFC 3264 §6)."""
+    """Return True if an m-line accepts the offered one, False if it is rejected with port 0 (RFC 3264 §6).
+
+    Raises SdpError if it does not match the offer.
+    """
     match = _MEDIA.fullmatch(line[2:])
     if match is None or match[1] != kind:
         raise SdpError("media", f"the {kind} section does not fit the one that was offered")
@@ -226,7 +230,10 @@ def _fingerprints(attributes: list[str]) -> list[Fingerprint]:
 
 
 def _one(attributes: list[str], prefix: str, code: str) -> str:
-    """The value of the last line with this prefix: media level wins over session level."""
+    """Return the value of the last line with this prefix: the media level takes precedence over the session level.
+
+    Raises SdpError with this code if there is none, or it is malformed.
+    """
     values = [line[len(prefix) :] for line in attributes if line.startswith(prefix)]
     if not values or not _ICE.fullmatch(values[-1]):
         raise SdpError(code, f"{prefix} is missing or malformed")
@@ -234,8 +241,10 @@ def _one(attributes: list[str], prefix: str, code: str) -> str:
 
 
 def _sources(kind: Kind, section: list[str]) -> dict[StreamKind, int]:
-    """The SSRCs a section declares (RFC 5576): the first is the stream's, the FID group's second its
-    retransmissions'."""
+    """Return the SSRCs that a section declares (RFC 5576).
+
+    The first is the stream's; the second of a FID group is its retransmissions'.
+    """
     declared: list[int] = []
     sources: dict[StreamKind, int] = {}
     for line in section:

@@ -1,8 +1,7 @@
-"""Transport-wide congestion control feedback for packets that arrived but did not cross (draft-holmer-rmcat-
-transport-wide-cc-01).
+"""Builds transport-wide congestion control feedback for packets that the server received and did not forward.
 
-Knows arrivals of one leg, and builds the RTCP packet that keeps its sender's bandwidth estimate warm while
-the gate is closed. Does not know streams, keys or clocks: arrival times are handed in.
+Format: draft-holmer-rmcat-transport-wide-cc-01. The feedback keeps the sender's bandwidth estimate current while the
+gate is closed. Knows the arrivals of one connection; arrival times are arguments. Knows no stream, key or clock.
 """
 
 from __future__ import annotations
@@ -15,16 +14,15 @@ _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
 _SPAN_MAX: Final = (
-    2_000  # packets one feedback may span; at most 4 KiB of deltas would follow, far more than 50 ms bring
+    2_000  # packets that one feedback may span: at most 4 KiB of deltas, far more than 50 ms bring
 )
-_FIT_MAX: Final = 400  # packets one feedback may describe, so that it fits into a datagram
+_FIT_MAX: Final = 400  # packets that one feedback may describe, so that it fits into a datagram
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
 
 
 class Arrivals:
-    """The transport-wide sequence numbers that arrived since the last feedback. Bounded: what does not fit is
-    forgotten."""
+    """The transport-wide sequence numbers that arrived since the last feedback. At most _FIT_MAX are kept."""
 
     __slots__ = ("_count", "_seen")
 
@@ -36,14 +34,12 @@ class Arrivals:
         return len(self._seen)
 
     def add(self, sequence: int, now_us: int) -> None:
-        """Note that the packet with this 16-bit number arrived at `now_us`, in microseconds of a monotonic
-        clock."""
+        """Record that the packet with this 16-bit number arrived at `now_us`, in µs of a monotonic clock."""
         if len(self._seen) < _FIT_MAX:
             self._seen.append((sequence, now_us))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """The RTCP packet (RTPFB, FMT 15) for what was added since the last call, or None when nothing
-        was."""
+        """Return the RTCP packet (RTPFB, FMT 15) for the arrivals since the last call, or None if there are none."""
         seen, self._seen = self._seen, []
         if not seen:
             return None
@@ -53,10 +49,12 @@ class Arrivals:
 
 
 def build_feedback(seen: list[tuple[int, int]], count: int, sender_ssrc: int, media_ssrc: int) -> bytes:
-    """A transport-cc feedback packet for (sequence number, arrival in µs) pairs in any order; `seen` is not
-    empty."""
+    """Return a transport-cc feedback packet for (sequence number, arrival in µs) pairs in any order.
+
+    `seen` must not be empty.
+    """
     anchor = seen[0][0]
-    # Reordered packets may lie a little before the first one: count from the lowest.
+    # Reordered packets may have numbers a little below the first one's: count from the lowest.
     relative = [((number - anchor + 0x8000) & 0xFFFF) - 0x8000 for number, _ in seen]
     lowest = max(min(relative), -_SPAN_MAX // 2)
     arrived: dict[int, int] = {}
@@ -86,8 +84,10 @@ def build_feedback(seen: list[tuple[int, int]], count: int, sender_ssrc: int, me
 
 
 def _chunks(symbols: list[int]) -> bytes:
-    """Packet status chunks: run lengths where seven or more are alike, two-bit vectors elsewhere (draft
-    §3.1.3, §3.1.4)."""
+    """Return packet status chunks: run lengths for seven or more equal symbols, otherwise two-bit vectors.
+
+    Draft §3.1.3, §3.1.4.
+    """
     out = bytearray()
     at = 0
     while at < len(symbols):

@@ -1,1 +1,1 @@
-"""Sockets, DTLS and SRTP."""
+"""Transports: UDP sockets, DTLS and SRTP."""

@@ -1,8 +1,7 @@
-"""One DTLS association (RFC 5764): a handshake over somebody else's datagrams, ending in SRTP keys.
+"""One DTLS association (RFC 5764): a handshake over datagrams that the caller transports; its result is SRTP keys.
 
-Knows pyOpenSSL's memory buffers, retransmission times and the certificate the other side showed. Does not
-know sockets, streams or whose certificate it ought to be: the caller compares `digest` before it uses the
-keys.
+Knows pyOpenSSL's memory buffers, retransmission times and the other side's certificate. Knows no socket and no stream,
+and not which certificate is expected: the caller calls `Established.shows` before it uses the keys.
 """
 
 from __future__ import annotations
@@ -25,12 +24,11 @@ IDENTITY_S: Final = 7 * 24 * 3600.0
 
 
 class DtlsError(Exception):
-    """The handshake cannot succeed any more."""
+    """The handshake has failed."""
 
 
 class Identity:
-    """A certificate of the server and the DTLS context that shows it. Lives for a week at most: see
-    `Identity.fresh`."""
+    """A certificate of the server and its DTLS context. Used for a week at most, see `Identity.fresh`."""
 
     def __init__(self, now_s: float) -> None:
         self.born_s = now_s
@@ -40,25 +38,27 @@ class Identity:
         self.context = certificate._create_ssl_context(list(srtp.PROFILES))
 
     def fresh(self, now_s: float) -> bool:
-        """Whether new legs may still be offered this certificate; `now_s` on the clock of the constructor."""
+        """Return True if new connections may be offered this certificate. `now_s`: on the clock of the constructor."""
         return now_s - self.born_s < IDENTITY_S
 
 
 @dataclass(frozen=True, slots=True)
 class Established:
-    """What a finished handshake yields."""
+    """The result of a finished handshake."""
 
     keys: srtp.Keys
     certificate: x509.Certificate
     profile: str
 
     def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
-        """Whether the certificate has one of the fingerprints the answer promised (RFC 8122 §5)."""
+        """Return True if the certificate has one of the fingerprints of the answer (RFC 8122 §5)."""
         return any(certificate_digest(self.certificate, f.algorithm) == f.value for f in fingerprints)
 
 
 class Association:
-    """Feed it datagrams; it sends through `send` and says once, by `established`, that the keys are there."""
+    """A DTLS association. Takes datagrams in `feed`, sends through `send`, and sets `established` when keys are
+    available.
+    """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:
         self._connection = SSL.Connection(identity.context, None)
@@ -73,8 +73,10 @@ class Association:
         self.closed = False
 
     def feed(self, datagram: bytes) -> None:
-        """Take a datagram. Sets `established` when the handshake ends and `closed` at the other side's
-        goodbye. Raises DtlsError when the handshake failed. What is no DTLS record is ignored."""
+        """Take a datagram; ignore it if it is no DTLS record. Raises DtlsError if the handshake fails.
+
+        Sets `established` when the handshake ends, and `closed` when the other side closes.
+        """
         if self.closed or not is_record(datagram):
             return
         try:
@@ -94,15 +96,17 @@ class Association:
         self._flush()
 
     def begin(self) -> None:
-        """A client's first flight. Raises DtlsError."""
+        """Send a client's first flight. Raises DtlsError."""
         try:
             self._handshake()
         except SSL.WantReadError:
             self._flush()
 
     def retransmit(self) -> None:
-        """Send the last flight again if its time has come (RFC 6347 §4.2.4). Call now and then until
-        established."""
+        """Send the last flight again if its timer has expired (RFC 6347 §4.2.4). Raises DtlsError.
+
+        Must be called regularly until `established` is set.
+        """
         if self.established is not None or self.closed:
             return
         timeout_s = self._connection.DTLSv1_get_timeout()
@@ -114,7 +118,7 @@ class Association:
             self._flush()
 
     def close(self) -> None:
-        """Say goodbye (close_notify), so that the browser notices at once."""
+        """Send a close_notify, so that the browser notices at once."""
         if self.closed:
             return
         self.closed = True
@@ -149,8 +153,7 @@ class Association:
 
 
 def is_record(datagram: bytes) -> bool:
-    """Whether a datagram starts like a DTLS record (RFC 6347 §4.1): known type, version 1.x, a length that
-    fits."""
+    """Return True if a datagram starts like a DTLS record (RFC 6347 §4.1): known type, version 1.x, fitting length."""
     return (
         len(datagram) >= RECORD_HEADER
         and 20 <= datagram[0] <= 25
@@ -160,7 +163,7 @@ def is_record(datagram: bytes) -> bool:
 
 
 def datagrams(flight: bytes, mtu: int = MTU) -> list[bytes]:
-    """Whole records of a flight, packed into datagrams of at most `mtu` bytes where a record allows it."""
+    """Return the records of a flight in datagrams of at most `mtu` bytes; a larger record is alone in its datagram."""
     packed: list[bytes] = []
     at = 0
     while at < len(flight):

@@ -1,7 +1,7 @@
-"""Whether another worker's relay still answers on the path that media takes: STUN binding requests to its UDP port.
+"""Checks whether another worker's relay answers on the path of media: STUN binding requests to its UDP port.
 
-A worker that has lost its store still forwards packets; one that stands still or is gone does not. The password is
-known to workers only, so that a relay answers nobody else (`ice.check`).
+A worker that has lost its store still forwards packets; a worker that is stopped or dead does not. Only workers know
+the password, so that a relay answers no one else (`ice.check`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from aioice import stun
 from media.protocols.ice import Credentials
 
 EVERY_S: Final = 0.1
-TIMES: Final = 5  # a datagram may be lost, and a busy loop may be late by some
+TIMES: Final = 5  # a datagram may be lost, and a busy loop may be late
 
 
 class _Asking(asyncio.DatagramProtocol):
-    """One address: `refused` is set when the port is closed, `answered` when the right answer came."""
+    """A check of one address. `refused` is set if the port is closed, `answered` if the right response came."""
 
     def __init__(self, request: stun.Message, password: bytes, changed: asyncio.Event) -> None:
         self._request = request
@@ -28,7 +28,7 @@ class _Asking(asyncio.DatagramProtocol):
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
-        """asyncio's: a datagram from the address that was asked."""
+        """Take a response (called by asyncio)."""
         try:
             answer = stun.parse_message(data)
         except (ValueError, LookupError):
@@ -41,13 +41,13 @@ class _Asking(asyncio.DatagramProtocol):
         self._changed.set()
 
     def error_received(self, problem: Exception) -> None:
-        """asyncio's: the port is closed (ICMP), or the address cannot be reached."""
+        """Record that the port is closed (ICMP) or the address cannot be reached (called by asyncio)."""
         self.refused = True
         self._changed.set()
 
 
 async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials) -> bool:
-    """Return whether a relay with these credentials answers at one of its addresses; False after half a second."""
+    """Return True if a relay with these credentials answers at one of its addresses; False after half a second."""
     loop = asyncio.get_running_loop()
     password = credentials.password.encode()
     request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
@@ -64,7 +64,7 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
                     )
                 )
             except OSError:
-                continue  # no way there from here (an IPv6 address without IPv6)
+                continue  # cannot be reached from here (an IPv6 address without IPv6)
         for _ in range(TIMES):
             if all(each.refused for _, each in asking):
                 return False

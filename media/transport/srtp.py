@@ -1,8 +1,8 @@
-"""SRTP (RFC 3711, RFC 7714) in place: a packet is decrypted and encrypted again in the buffer it arrived in.
+"""SRTP (RFC 3711, RFC 7714) in place: packets are decrypted and encrypted in the buffer they were received in.
 
-Knows libsrtp through pylibsrtp's cffi binding, which is private: it is checked when a relay opens, and
-pylibsrtp's public API, slower by the copies it makes, takes over behind the same four functions. Does not
-know what a packet says.
+Knows libsrtp through pylibsrtp's cffi binding, which is private: it is tested when a relay opens. If the test fails,
+pylibsrtp's public API is used behind the same four functions; it is slower, because it copies. Knows nothing of the
+content of packets.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pylibsrtp import Policy, Session
 
 logger = logging.getLogger(__name__)
 
-# RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first: it is the cheapest to compute.
+# RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first, because it is the fastest.
 PROFILES: Final[tuple[SRTPProtectionProfile, ...]] = (
     SRTP_AEAD_AES_128_GCM,
     SRTP_AEAD_AES_256_GCM,
     SRTP_AES128_CM_SHA1_80,
 )
 REPLAY_WINDOW: Final = (
-    256  # packets: half a second of the fastest video; libsrtp moves all of it for each packet
+    256  # packets: half a second of the fastest video; libsrtp shifts the whole window for each packet
 )
 BUFFER_BYTES: Final = 2048
 PACKET_MAX: Final = (
-    1600  # room for the trailer that encryption adds; libsrtp's public API takes 1500 less its trailer
+    1600  # leaves room for the trailer of encryption; libsrtp's public API takes 1500 less its trailer
 )
 PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
 
@@ -47,7 +47,7 @@ InPlace = Callable[[Context, Any, Any], int]
 
 
 class Length(Protocol):
-    """One integer by reference: the packet's length before and after."""
+    """An integer by reference: the packet's length before and after a call."""
 
     def __getitem__(self, index: int, /) -> int: ...
     def __setitem__(self, index: int, value: int, /) -> None: ...
@@ -55,8 +55,7 @@ class Length(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Four functions `(context, handle, length) -> status`, 0 for success, and how to make their
-    arguments."""
+    """Four functions `(context, handle, length) -> status`, 0 for success, and functions that make their arguments."""
 
     name: str
     unprotect: InPlace
@@ -70,14 +69,14 @@ class Binding:
 
 @dataclass(slots=True)
 class Keys:
-    """Both directions of one leg. The sessions own the memory that the contexts point to."""
+    """Both directions of one connection. The sessions own the memory that the contexts point to."""
 
     inbound: Session
     outbound: Session
 
 
 def derive(profile: SRTPProtectionProfile, material: bytes, client: bool = False) -> Keys:
-    """The SRTP sessions of a DTLS server, or of its client, from keying material (RFC 5764 §4.2)."""
+    """Return the SRTP sessions of a DTLS server, or of its client, from keying material (RFC 5764 §4.2)."""
     inbound = Policy(
         key=profile.get_key_and_salt(material, int(client)),
         ssrc_type=Policy.SSRC_ANY_INBOUND,
@@ -94,7 +93,7 @@ def derive(profile: SRTPProtectionProfile, material: bytes, client: bool = False
 
 
 def public_binding() -> Binding:
-    """pylibsrtp's documented API behind the in-place signature."""
+    """Return pylibsrtp's documented API behind the in-place signature."""
 
     def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
         def call(session: Session, buffer: bytearray, length: list[int]) -> int:
@@ -123,8 +122,9 @@ def public_binding() -> Binding:
 
 
 def native_binding() -> Binding:
-    """libsrtp itself, through the binding that pylibsrtp keeps private. Raises AttributeError or ImportError
-    where it changed."""
+    """Return libsrtp's functions from pylibsrtp's private binding. Raises AttributeError or ImportError if it has
+    changed.
+    """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib
 
@@ -149,7 +149,7 @@ def _length(ffi: Any) -> Length:
 
 
 def works(binding: Binding) -> bool:
-    """Whether a binding encrypts to the same bytes as the public API and decrypts them again."""
+    """Return True if a binding encrypts to the same bytes as the public API, and decrypts them again."""
     material = bytes(range(2 * (SRTP_AEAD_AES_128_GCM.key_length + SRTP_AEAD_AES_128_GCM.salt_length)))
     here, reference = derive(SRTP_AEAD_AES_128_GCM, material), derive(SRTP_AEAD_AES_128_GCM, material)
     there = derive(SRTP_AEAD_AES_128_GCM, material, client=True)
@@ -167,7 +167,7 @@ def works(binding: Binding) -> bool:
 
 
 def best_binding() -> Binding:
-    """The native binding where it works, else the public one, with a warning in the log."""
+    """Return the native binding if it works, otherwise the public one, with a warning in the log."""
     try:
         native = native_binding()
         if works(native):

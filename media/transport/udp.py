@@ -1,7 +1,7 @@
-"""The relay's UDP sockets: where they are bound, and which addresses reach them.
+"""The relay's UDP sockets: binds them, and lists the addresses that reach them.
 
-Knows address families, port ranges and local interfaces. Does not know what travels through. The first free
-port is taken, so that several workers share one range; IPv4 and IPv6 use the same port where they can.
+Knows address families, port ranges and local interfaces, not the packets. Takes the first free port, so that several
+workers share one range. IPv4 and IPv6 use the same port if possible.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from media.protocols.ice import Candidate, usable
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - asked for by name
-ANY_PORT_TRIES: Final = 8  # a port the kernel chose for IPv4 may be taken for IPv6
+ANY_PORT_TRIES: Final = 8  # a port that the kernel chose for IPv4 may be taken for IPv6
 LOOPBACK: Final = "127.0.0.1"
 
 
@@ -28,8 +28,11 @@ class PortsTaken(OSError):
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """Where a relay listens. `ports` are tried in order, 0 means any; `announce` are the addresses put into
-    candidates, empty means: the bind address, or for a wildcard all local ones and 127.0.0.1."""
+    """The address and ports of a relay. `ports` are tried in order; 0 means any.
+
+    `announce`: the addresses for candidates. If empty: the bind address, or for a wildcard all local addresses and
+    127.0.0.1.
+    """
 
     host: str = LOOPBACK
     ports: Sequence[int] = (0,)
@@ -37,8 +40,10 @@ class RelaySettings:
 
 
 def bind(settings: RelaySettings) -> list[socket.socket]:
-    """The bound, non-blocking sockets: one per address family. Raises PortsTaken, or OSError for an address
-    that is not ours."""
+    """Return bound, non-blocking sockets, one per address family.
+
+    Raises PortsTaken, or OSError if the address is not this machine's.
+    """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
         try:
@@ -50,8 +55,9 @@ def bind(settings: RelaySettings) -> list[socket.socket]:
 
 
 def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> list[Candidate]:
-    """The addresses a browser may try, best first; looked up anew each time, since a laptop changes its
-    network."""
+    """Return the candidates that a browser may try, best first. Looked up at each call: a laptop changes its
+    network.
+    """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:
         hosts: Iterable[str] = settings.announce
@@ -68,7 +74,7 @@ def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> lis
 
 
 def local_addresses() -> list[str]:
-    """This machine's addresses, IPv4 first, and 127.0.0.1 last for a browser on the same machine."""
+    """Return this machine's addresses, IPv4 first; 127.0.0.1 last, for a browser on the same machine."""
     found: list[str] = []
     for adapter in ifaddr.get_adapters():
         for ip in adapter.ips:
@@ -92,7 +98,7 @@ def _bind_all(families: list[tuple[socket.AddressFamily, str]], port: int) -> li
             try:
                 bound.append(_bind_one(family, host, bound[0].getsockname()[1] if bound else port))
             except OSError as error:
-                # A host without IPv6 serves IPv4 alone; a taken port is for the caller to step over.
+                # A host without IPv6 uses IPv4 alone; if a port is taken, the caller tries the next one.
                 if not bound or error.errno == errno.EADDRINUSE:
                     raise
     except OSError:
@@ -108,7 +114,7 @@ def _bind_one(family: socket.AddressFamily, host: str, port: int) -> socket.sock
         sock.setblocking(False)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        # The kernel caps these silently (net.core.rmem_max); a burst of keyframes must not overflow them.
+        # The kernel limits these without an error (net.core.rmem_max). A burst of keyframes must not overflow them.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
         sock.bind((host, port))
