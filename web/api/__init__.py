@@ -1,1 +1,1 @@
-"""Doors for machines and for other houses: the REST API with its keys and webhooks, and a facility's kiosk."""
+"""The REST API for other programs: its operations, its description, and QR codes of links."""

@@ -1,7 +1,7 @@
-"""The API's door: finds the operation, lets the key in or not, reads the body, and says everything in JSON.
+"""Dispatches API requests: finds the operation, checks the key, reads the body, and answers errors as JSON.
 
-Knows the table of operations and HTTP. No cookie is looked at here, which is why requests of other sites' pages do no
-harm and need no Origin: without the key they are nobody's.
+Knows the table of operations and HTTP. Cookies are ignored, so requests from pages of other sites do no harm and need
+no Origin: without a key they are refused.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from web.requests.security import RETRY_S, neighbourhood, remote_of
 BODY_BYTES = 64 * 1024
 BASE = "/{organisation}/api/v1"
 ABOUT = ("visit", "webhook")
-"""Parts of a path that say what an entry of the audit trail is about."""
+"""Parameters of a path whose value goes into the audit entry."""
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
 log = structlog.get_logger("web.api")
@@ -40,13 +40,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def is_api(request: web.Request) -> bool:
-    """Whether a request is the API's, and so identified by its key alone."""
+    """Return whether a request is for the API, and so identified by its key alone."""
     resource = request.match_info.route.resource
     return resource is not None and resource.canonical.startswith(f"{BASE}/")
 
 
 def routes() -> list[web.RouteDef]:
-    """Every path of the table, the descriptions, and whatever else is asked for below BASE."""
+    """Return the routes: every path of the table, the descriptions, and a handler for all other paths below BASE."""
     paths: dict[str, dict[str, Operation]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method] = operation
@@ -60,7 +60,7 @@ def routes() -> list[web.RouteDef]:
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """GET …/openapi.json: the description; it takes no key."""
+    """GET …/openapi.json: the description; it needs no key."""
     organisation = await organisation_of(request)
     return web.Response(body=msgspec.json.encode(document(organisation.id)), content_type="application/json")
 
@@ -96,7 +96,7 @@ async def _nothing(request: web.Request) -> web.StreamResponse:
 
 
 def _saying(handler: Handler) -> Handler:
-    """The handler, with every failure said as a problem."""
+    """Return the handler with its errors answered as problem details."""
 
     async def say(request: web.Request) -> web.StreamResponse:
         organisation = request.match_info["organisation"]
@@ -123,7 +123,7 @@ def _saying(handler: Handler) -> Handler:
 
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
-    """The key that a request carries. Raises Problem."""
+    """Return the key of a request. Raises Problem."""
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     key = await keys.find(organisation.id, token.strip()) if scheme.lower() == "bearer" else None
@@ -141,7 +141,7 @@ def _within(count: Count, limit: int) -> None:
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
-    """The body, as the operation takes it. Raises Problem."""
+    """Return the body as the operation's type. Raises Problem."""
     if kind is None:
         return None
     if request.content_type != "application/json":

@@ -1,7 +1,4 @@
-"""The API's description (OpenAPI 3.1), made of the table of operations and the types: nothing is written twice.
-
-Pure.
-"""
+"""The API's description (OpenAPI 3.1), generated from the table of operations and the types. Pure."""
 
 import re
 from functools import cache

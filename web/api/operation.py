@@ -1,4 +1,4 @@
-"""What an operation of the API is: its place, who may, what goes in and comes out. Knows no particular one."""
+"""The type of an API operation: its path, its scopes, its request and its answer. Knows no single operation."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from web.programs.scopes import Scope
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request that has been let in."""
+    """A request whose key was accepted."""
 
     request: web.Request
     organisation: Organisation
@@ -25,17 +25,17 @@ class Call:
 
     @property
     def service(self) -> Service:
-        """This worker's way to the visits."""
+        """This worker's service for visits."""
         return self.request.app[SERVICE]
 
     @property
     def actor_id(self) -> str:
-        """Under which id the key acts."""
+        """The id of the key as an actor."""
         return f"api:{self.key.id}"
 
     @property
     def admin(self) -> Actor:
-        """The key as it acts on the clinic's side: an administrator with the key's name."""
+        """The key as an actor of the clinic: an administrator with the key's name."""
         return Actor(
             organisation=self.organisation.id,
             id=self.actor_id,
@@ -44,11 +44,11 @@ class Call:
         )
 
     def facility(self, name: str) -> Actor:
-        """The key as it places patients, under a facility's name."""
+        """Return the key as an actor that adds patients, under a facility's name."""
         return Actor(organisation=self.organisation.id, id=self.actor_id, name=name, role=Role.FACILITY)
 
     def path(self, name: str) -> str:
-        """What stands in the address at this place."""
+        """Return a parameter of the path."""
         return self.request.match_info[name]
 
 
@@ -56,7 +56,7 @@ Handler = Callable[[Call, Any], Awaitable[msgspec.Struct | None]]
 
 
 class Operation(NamedTuple):
-    """A row of the table: `path` is below /{organisation}/api/v1, `scopes` are those of which one is needed."""
+    """A row of the table: `path` is below /{organisation}/api/v1; the key needs one of `scopes`."""
 
     name: str
     method: str
@@ -65,13 +65,13 @@ class Operation(NamedTuple):
     summary: str
     handler: Handler
     answers: type[msgspec.Struct] | None
-    """The body of the answer; None: 204, without one."""
+    """The type of the answer's body; None: HTTP 204 without a body."""
     takes: type[msgspec.Struct] | None = None
     status: int = 200
     problems: tuple[str, ...] = ()
-    """The codes that are this operation's own, beside those that any may answer with."""
+    """The error codes of this operation, in addition to those of all operations."""
     headers: Mapping[str, str] = {}
-    """Headers of the request that mean something here, with what they mean."""
+    """The request headers that the operation reads, with their meaning."""
     description: str = ""
     act: str = ""
-    """The entry that it leaves in the audit trail; "": its command leaves one, or it shows nothing of a patient."""
+    """The name of its audit entry; "" if its command adds one, or it shows no patient data."""

@@ -1,4 +1,4 @@
-"""The operations of the API, all of them: what is routed, checked, described and tested comes from this table."""
+"""The table of all API operations, from which routes, checks, the description and tests are made."""
 
 from web.api import visits
 from web.api import webhook_operations as hooks

@@ -1,7 +1,7 @@
-"""What the API says when it does not do what was asked: problem details (RFC 9457) with a stable code.
+"""The API's errors: problem details (RFC 9457) with a stable code.
 
-Pure but for making the answer. Each code has one status and one title, in one table; the codes of signalling are its
-own (PROTOCOL.md#errors). Nothing that a patient wrote is repeated in a problem.
+Pure except for making the answer. One table defines the status and title of each code; the codes of signalling are
+described in PROTOCOL.md#errors. A problem never repeats what a patient wrote.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Kind(NamedTuple):
-    """A code's HTTP status and what it says to a reader."""
+    """A code's HTTP status and its title."""
 
     status: int
     title: str
@@ -42,18 +42,18 @@ KINDS: Mapping[str, Kind] = {
     "internal": Kind(500, "Something went wrong on our side, and we have a note of it."),
     "unavailable": Kind(503, "The store did not confirm it; say it again in a moment."),
 }
-"""Every code that the API answers with."""
+"""Every error code of the API."""
 
 
 class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with one field: where it stands in the body (`patient.phone`), and a sentence."""
+    """What is wrong with one field: its place in the body (`patient.phone`), and a sentence."""
 
     field: str
     problem: str
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details (RFC 9457). `code` is stable and made for programs; `details` belong to some codes."""
+    """Problem details (RFC 9457). `code` is stable and made for programs; some codes have `details`."""
 
     type: str
     title: str
@@ -65,7 +65,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Problem(Exception):
-    """A request is not carried out."""
+    """A request is refused."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Problem(Exception):
 
 
 def answer(organisation: str, problem: Problem) -> web.Response:
-    """The problem as a response. Its type is the place on the API's page that explains the code."""
+    """Return the problem as a response. Its type is the link to the explanation on the API's page."""
     kind = KINDS[problem.code]
     body = ProblemDetails(
         type=f"/{organisation}/api#{problem.code}",
@@ -100,5 +100,5 @@ def answer(organisation: str, problem: Problem) -> web.Response:
         headers=problem.headers,
     )
     if kind.status in (408, 413):
-        response.force_close()  # the rest of the body is not waited for
+        response.force_close()  # do not wait for the rest of the body
     return response

@@ -1,6 +1,6 @@
-"""The WebSocket's protocol for strangers: its description for programs (AsyncAPI) and for people (PROTOCOL.md).
+"""The description of the WebSocket protocol, for programs (AsyncAPI) and for people (PROTOCOL.md).
 
-Knows where the document lies and at which address this server is reached; what stands in them is signalling's.
+Knows where the document is stored and the address of this server; the content belongs to signalling.
 """
 
 from functools import cache
@@ -17,12 +17,12 @@ from web.requests.security import origin_of
 
 @cache
 def protocol_md() -> str:
-    """The text of PROTOCOL.md."""
+    """Return the text of PROTOCOL.md."""
     return files("signalling").joinpath("protocol", "PROTOCOL.md").read_text("utf-8")
 
 
 def described(origin: str, organisation: str = "") -> bytes:
-    """The AsyncAPI document as JSON, for a server at this origin ("https://visits.example.org")."""
+    """Return the AsyncAPI document as JSON, for a server at this origin ("https://visits.example.org")."""
     scheme, _, host = origin.partition("://")
     found = asyncapi.document(
         protocol_md(), host=host, scheme="wss" if scheme == "https" else "ws", organisation=organisation
@@ -31,13 +31,13 @@ def described(origin: str, organisation: str = "") -> bytes:
 
 
 async def for_programs(request: web.Request) -> web.Response:
-    """GET …/asyncapi.json; it takes no key."""
+    """GET …/asyncapi.json; it needs no key."""
     organisation = await organisation_of(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url)
     return web.Response(body=described(origin, organisation.id), content_type="application/json")
 
 
 async def for_people(request: web.Request) -> web.Response:
-    """GET …/protocol.md; it takes no key."""
+    """GET …/protocol.md; it needs no key."""
     await organisation_of(request)
     return web.Response(text=protocol_md(), content_type="text/markdown", charset="utf-8")

@@ -1,7 +1,7 @@
-"""The operations about visits: opened, followed, withdrawn, assigned, declined; the queue, the wait, the staff.
+"""The API operations about visits: open, show, withdraw, assign, decline; the queue, the wait, the staff.
 
-Knows which command each is, and as whom. What may happen to a visit stands in signalling. Opening takes an
-Idempotency-Key: the same request said again (its answer was lost) opens no second visit.
+Knows the command and the actor of each. The rules of a visit are defined in signalling. Opening accepts an
+Idempotency-Key: if the same request is sent again because its answer was lost, it opens no second visit.
 """
 
 import base64
@@ -29,11 +29,11 @@ from web.requests.security import origin_of
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
-"""How long a key of IDEMPOTENCY stands for the body that it came with."""
+"""How long an Idempotency-Key is remembered with its body."""
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
-    """Opens a visit, and makes the link for its patient."""
+    """Open a visit, and make the link for its patient."""
     information = _information(call, body.patient)
     await _is_open(call)
     visit_id = await _visit_id(call, body)
@@ -41,7 +41,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     if visit is None:
         actor = call.facility(" ".join(body.facility.split()) or call.key.label)
         outcome = await call.service.open(actor, information, visit_id)
-        # Refused: the same request, sent twice at once, has opened it meanwhile.
+        # Refused if the same request was sent twice at once and the other has opened the visit.
         visit = outcome.visit if isinstance(outcome, Accepted) else await _own(call, visit_id)
     return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
 
@@ -65,7 +65,7 @@ async def _is_open(call: Call) -> None:
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
-    """The id that this request's visit has: a new one, or the one that its Idempotency-Key stands for."""
+    """Return the id for this request's visit: a new one, or the one of its Idempotency-Key."""
     given = call.request.headers.get(IDEMPOTENCY)
     if given is None:
         return new_id("v")
@@ -76,7 +76,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
         )
     organisation = call.organisation.id
     name = hashlib.sha256(f"{organisation}/{call.key.id}/{given}".encode()).digest()
-    # Keyed by the request's own secret: what the store shows tells nothing about the patient.
+    # Keyed with the request's own secret, so that the stored value reveals nothing about the patient.
     print_ = hmac.digest(name, msgspec.json.encode(body), "sha256")
     visit_id = "v_" + base64.urlsafe_b64encode(name[:12]).decode()
     redis, kept = call.request.app[REDIS], f"{{{organisation}}}:idempotency:{visit_id}"
@@ -88,15 +88,15 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
 
 
 async def show(call: Call, _: None) -> t.Visit:
-    """A visit's state, its place and what is left to wait."""
-    # Who may read the queue or act on all of it may see each visit; a key that only opens visits sees its own.
+    """Return a visit's state, its place and its expected wait."""
+    # A key with the scope read or staff sees all visits; a key that only opens visits sees its own.
     sees_all = call.key.allows((Scope.READ, Scope.STAFF))
     visit = await (_visit if sees_all else _own)(call, call.path("visit"))
     return await shown(call, visit)
 
 
 async def link(call: Call, _: None) -> t.PatientLink:
-    """Another link for the patient of an open visit."""
+    """Make another link for the patient of an open visit."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
         raise Problem("wrong_status", details={"status": visit.status})
@@ -104,39 +104,39 @@ async def link(call: Call, _: None) -> t.PatientLink:
 
 
 async def withdraw(call: Call, _: None) -> t.Visit:
-    """Takes a patient out of the line whom this key put there."""
+    """Take a patient out of the queue whom this key added."""
     visit = await _own(call, call.path("visit"))
     return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
 
 
 async def assign(call: Call, body: t.Assign) -> t.Visit:
-    """Gives a visit to somebody who is on call."""
+    """Assign a visit to a member of staff who is on call."""
     return await _command(call, call.admin, c.Assign(body.to))
 
 
 async def unassign(call: Call, _: None) -> t.Visit:
-    """Takes an assignment back."""
+    """Take an assignment back."""
     return await _command(call, call.admin, c.Unassign())
 
 
 async def decline(call: Call, body: t.Decline) -> t.Visit:
-    """Declines a request: the patient's screen says so, and an email goes out."""
+    """Decline a request: the patient's page shows it, and an email is sent."""
     return await _command(call, call.admin, c.Decline(body.reason.strip() or None))
 
 
 async def queue(call: Call, _: None) -> t.Queue:
-    """Everybody who waits."""
+    """Return all waiting patients."""
     return views.queue((await call.service.mirrors.get(call.organisation.id)).visits)
 
 
 async def staff(call: Call, _: None) -> t.Staff:
-    """The staff."""
+    """Return the staff."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     return views.staff(mirror.staff, mirror.visits)
 
 
 async def wait(call: Call, _: None) -> t.Wait:
-    """What somebody who comes now has to expect."""
+    """Return the expected wait of a patient who comes now."""
     return await _wait(call)
 
 
@@ -167,7 +167,7 @@ async def _visit(call: Call, visit_id: str) -> Visit:
 
 
 async def _own(call: Call, visit_id: str) -> Visit:
-    """A visit that this key opened. Others do not exist for it. Raises Problem."""
+    """Return a visit that this key opened. Raises Problem not_found for all other visits."""
     visit = await _visit(call, visit_id)
     if visit.opened_by != call.actor_id:
         raise Problem("not_found")
@@ -182,7 +182,7 @@ async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
 
 
 async def shown(call: Call, visit: Visit) -> t.Visit:
-    """A visit's state, with its place among those who wait now."""
+    """Return a visit's state, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id)
     on_call = sum(s.on_call for s in mirror.staff.values())

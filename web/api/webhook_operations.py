@@ -1,4 +1,4 @@
-"""The operations about webhooks. Knows what a webhook may be; delivering is delivery.py's."""
+"""The API operations about webhooks. Knows which webhooks are allowed; `web/programs/delivery.py` delivers."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from web.programs.webhooks import Webhook
 
 
 async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
-    """Makes a webhook."""
+    """Make a webhook."""
     _check_events(body.events)
     problem = url_problem(body.url, networks(call.request.app[SETTINGS].webhooks.allow))
     if problem is not None:
@@ -27,18 +27,18 @@ async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
 
 
 async def list_all(call: Call, _: None) -> t.Webhooks:
-    """All webhooks."""
+    """Return all webhooks."""
     found = await call.request.app[WEBHOOKS].of(call.organisation.id)
     return t.Webhooks(webhooks=tuple(map(_shown, found)))
 
 
 async def show(call: Call, _: None) -> t.WebhookShown:
-    """A webhook."""
+    """Return a webhook."""
     return _shown(await _webhook(call))
 
 
 async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
-    """Changes a webhook."""
+    """Change a webhook and return it."""
     webhook = await _webhook(call)
     changes: dict[str, Any] = {}
     if body.events is not None:
@@ -54,14 +54,14 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
 
 
 async def drop(call: Call, _: None) -> None:
-    """Deletes a webhook; what is on its way to it is dropped too."""
+    """Delete a webhook; deliveries that wait are dropped too."""
     if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
         raise Problem("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
 
 
 async def deliveries(call: Call, _: None) -> t.Deliveries:
-    """The last attempts."""
+    """Return the last attempts."""
     webhook = await _webhook(call)
     found = await call.request.app[WEBHOOKS].log(call.organisation.id, webhook.id)
     return t.Deliveries(deliveries=tuple(found))

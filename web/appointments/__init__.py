@@ -1,1 +1,1 @@
-"""Booked visits: which times are free, who has taken one, the letters about it. Knows no page."""
+"""Booked visits: free times, bookings, and the mails about them. Knows no page."""

@@ -1,7 +1,7 @@
-"""One booked visit: its record, and what may become of it.
+"""One booked visit: its record, and the changes that are possible.
 
-Pure: `now_ms` is an argument. Knows nothing of who else wants the time, of the store or of a page. Each function that
-changes it returns the record as it is afterwards, one version on, or raises `TooLate` where it may not be any more.
+Pure: `now_ms` is an argument. Knows nothing of other bookings, of the store or of a page. Each function that changes it
+returns the changed record with the next version, or raises `TooLate` if the change is no longer possible.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from signalling.visit.record import PatientInformation
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
 
 EARLY_MS = 15 * MINUTE_MS
-"""Check In opens this long before the time that was booked ..."""
+"""Check In is possible from this long before the booked time ..."""
 LATE_MS = HOUR_MS
-"""... and closes this long after it."""
+"""... until this long after it."""
 
 
 class Status(StrEnum):
-    """Where a booked visit stands."""
+    """The state of a booked visit."""
 
     BOOKED = "booked"
     CHECKED_IN = "checked_in"
@@ -30,11 +30,11 @@ class Status(StrEnum):
 
 
 class TooLate(Exception):
-    """What was asked for cannot be done any more: the time has come, or the visit was cancelled."""
+    """The change is no longer possible: the booked time has come, or the visit was cancelled."""
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
-    """The record. `zone` is the patient's time zone, "" for the organisation's; `language` is that of their letters."""
+    """The record. `zone`: the patient's time zone ("": the organisation's); `language`: that of the patient's mails."""
 
     id: str
     organisation: str
@@ -55,33 +55,33 @@ class Appointment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def taken(self) -> Taken | None:
-        """The time that it takes from others."""
+        """The time that is not free for others; None if the visit is cancelled."""
         return None if self.status is Status.CANCELLED else Taken(self.starts_ms, self.ends_ms)
 
     @property
     def sequence(self) -> int:
-        """How many times its letters' calendar entry has changed (RFC 5545 §3.8.7.4)."""
+        """The number of changes of the calendar entry in its mails (RFC 5545 §3.8.7.4)."""
         return self.moved + (self.status is Status.CANCELLED)
 
 
 def may_change(appointment: Appointment, now_ms: int) -> bool:
-    """Whether it may be moved or cancelled: until its time, or until the patient has checked in."""
+    """Return whether it may be moved or cancelled: before its time, and if the patient has not checked in."""
     return appointment.status is Status.BOOKED and now_ms < appointment.starts_ms
 
 
 def may_check_in(appointment: Appointment, now_ms: int) -> bool:
-    """Whether the patient may check in: from 15 minutes before the time, for an hour after it."""
+    """Return whether the patient may check in: from 15 minutes before the time until one hour after it."""
     on_time = appointment.starts_ms - EARLY_MS <= now_ms < appointment.starts_ms + LATE_MS
     return appointment.status is not Status.CANCELLED and on_time
 
 
 def missed(appointment: Appointment, now_ms: int) -> bool:
-    """Whether the time has gone by and nobody checked in."""
+    """Return whether the time for Check In is over and the patient has not checked in."""
     return appointment.status is Status.BOOKED and now_ms >= appointment.starts_ms + LATE_MS
 
 
 def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
-    """At another time. Raises TooLate."""
+    """Return the record with another time. Raises TooLate."""
     if not may_change(appointment, now_ms):
         raise TooLate
     return msgspec.structs.replace(
@@ -94,7 +94,7 @@ def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
 
 
 def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
-    """Cancelled, by a member of staff with that name or (None) by the patient. Raises TooLate."""
+    """Return the record cancelled by the member of staff with this name, or (None) by the patient. Raises TooLate."""
     if not may_change(appointment, now_ms):
         raise TooLate
     return msgspec.structs.replace(
@@ -108,7 +108,7 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
 
 
 def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
-    """Checked in, with the id of the visit that is to be opened; a second time begins another visit. Raises TooLate."""
+    """Return the record checked in, with the id of the visit to open, new at each check-in. Raises TooLate."""
     if not may_check_in(appointment, now_ms):
         raise TooLate
     version = appointment.version + 1

@@ -1,7 +1,7 @@
-"""The book of booked visits in the store: who has which time, and nobody has one that is taken.
+"""The bookings in the store: which time belongs to which booked visit; no time is given twice.
 
-Every change is one call of `book.lua`, which takes effect whole or not at all. A time may be held for a moment while
-its visitor fills in a form. Records are sealed. All methods raise `Unavailable` where the store does not answer.
+Every change is one call of `book.lua`, which is atomic. A time may be held for ten minutes while its visitor fills in a
+form. Records are encrypted. All methods raise `Unavailable` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 
 HOLD_MS = 10 * MINUTE_MS
-"""How long a time is kept for somebody who fills in the form."""
+"""How long a time is held while the visitor fills in the form."""
 HOLDS_AT_MOST = 8
-"""So many times may be held from one address at once; behind one address may be a whole clinic."""
+"""The most times that are held from one address at once; many patients may share one address."""
 
 ATTEMPTS = 20
 SCRIPT = (Path(__file__).parent / "book.lua").read_text()
@@ -32,19 +32,19 @@ log = structlog.get_logger("web.appointments")
 _decoder = msgspec.msgpack.Decoder(Appointment)
 
 JobEntry = tuple[int, bytes]
-"""A job as the store keeps it: when it is due (ms) and its sealed bytes (signalling.store.jobs)."""
+"""A job as the store keeps it: its due time (ms) and its encrypted bytes (signalling.store.jobs)."""
 
 
 class Full(Exception):
-    """Somebody else has the time by now."""
+    """The time is no longer free."""
 
 
 class TooMany(Exception):
-    """This visitor holds as many times as anybody may."""
+    """This address holds too many times."""
 
 
 class Book:
-    """One worker's way to the book."""
+    """Reads and changes the bookings, in one worker."""
 
     def __init__(self, redis: Redis, seal: Seal) -> None:
         self._redis: Any = redis
@@ -52,7 +52,7 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """What is booked or held between the two moments; without the one whose id is `but`."""
+        """Return the times that are booked or held between two moments, except that of the id `but`."""
         keys = _Keys(organisation)
         async with answering():
             seconds, micros = await self._redis.time()
@@ -70,9 +70,9 @@ class Book:
         return found
 
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
-        """Keeps the time under the id `hold` for ten minutes; returns until when, in ms.
+        """Hold the time under the id `hold` for ten minutes; return the end of that time in ms.
 
-        `holder` is where the visitor comes from. Raises Full, TooMany.
+        `holder` is the address of the visitor. Raises Full and TooMany.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS
@@ -87,9 +87,9 @@ class Book:
         holder: str = "",
         jobs: Sequence[JobEntry] = (),
     ) -> None:
-        """Writes a new appointment, or one that takes the place of its last version. Raises Full, Overtaken.
+        """Write a new appointment, or the next version of one. Raises Full and Overtaken.
 
-        The time that was held as `hold` for `holder` becomes its own.
+        The time that was held as `hold` for `holder` becomes the appointment's.
         """
         taken = appointment.taken
         slot = None if taken is None else Slot(taken.starts_ms, taken.ends_ms, 1)
@@ -112,9 +112,9 @@ class Book:
         capacity: int,
         jobs: Callable[[Appointment, Appointment], Sequence[JobEntry]] = lambda *_: (),
     ) -> Appointment:
-        """Changes an appointment; `how` is asked again where somebody was faster, and its exceptions pass.
+        """Change an appointment and return it; `how` is called again if another change came first, and may raise.
 
-        Raises LookupError where there is no such appointment, Full.
+        Raises LookupError if there is no such appointment, and Full.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -124,7 +124,7 @@ class Book:
             if after == before:
                 return before
             try:
-                # What holds its time already is not asked whether there is room: the limits may have changed since.
+                # If the time stays the same, the capacity is not checked: it may be lower now than when it was booked.
                 room = capacity if after.taken != before.taken else 1_000_000
                 await self.book(after, room, jobs=jobs(before, after))
                 return after
@@ -133,13 +133,13 @@ class Book:
         raise Unavailable("overtaken too often")
 
     async def get(self, organisation: str, appointment_id: str) -> Appointment | None:
-        """The appointment with this id, or None."""
+        """Return the appointment with this id, or None."""
         async with answering():
             sealed = await self._redis.hget(_Keys(organisation).record(appointment_id), "record")
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
-        """All appointments that begin within the stretch, cancelled ones too, in order."""
+        """Return all appointments that begin in this period, cancelled ones included, in order."""
         keys = _Keys(organisation)
         async with answering():
             found = await self._redis.zrangebyscore(keys.index, since_ms, f"({until_ms}")
@@ -153,7 +153,7 @@ class Book:
                 if sealed is not None:
                     appointments.append(self._open(organisation, name.decode(), sealed))
             except (SealError, msgspec.DecodeError):
-                # One record that cannot be read must not take the whole day from the staff.
+                # One record that cannot be read must not hide the others of the day.
                 log.error("appointment unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 
@@ -216,7 +216,7 @@ _REFUSALS = {b"full": Full, b"many": TooMany, b"overtaken": Overtaken}
 
 
 def new_id(prefix: str) -> str:
-    """A fresh id that cannot be guessed (96 random bits)."""
+    """Return a new id that cannot be guessed (96 random bits)."""
     return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
@@ -232,5 +232,5 @@ class _Keys:
         return f"{self._prefix}appointment:{appointment_id}"
 
     def holder(self, holder: str) -> str:
-        """An address tells who somebody is, so it is kept as a hash."""
+        """Return the key for the times that an address holds; the address is hashed, as it is personal data."""
         return f"{self._prefix}holds:{hashlib.sha256(holder.encode()).hexdigest()[:16]}"

@@ -1,7 +1,7 @@
-"""What may be asked of booked visits, by whichever door: hold, book, move, cancel, check in; each with its letters.
+"""The actions on booked visits for pages and API: hold, book, move, cancel, check in; each queues its mails.
 
-Ties the book to the letters and to the visits. Knows no page. All methods raise `Unavailable` where the store does not
-answer, and the exceptions of `book` and `appointment` where what is asked for cannot be.
+Connects the bookings with the mails and the visits. Knows no page. All methods raise `Unavailable` if the store does
+not answer, and the errors of `book` and `appointment` if the action is not possible.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from web.appointments.slots import Slot, slot_at
 from web.organisations.documents import Organisation
 
 AGAIN = frozenset({"withdrawn", "expired"})
-"""How a visit may have ended for its patient to check in once more."""
+"""The outcomes of a visit after which its patient may check in again."""
 
 
 class Letters(Protocol):
-    """Who writes to patients."""
+    """Makes the mails about appointments."""
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """The letters that the change brings about, as entries of its commit."""
+        """Return the mails that follow from the change, as entries for its commit."""
 
 
 class Desk:
-    """One worker's way to booked visits."""
+    """The actions on booked visits, in one worker."""
 
     def __init__(self, book: Book, links: Links, service: Service, letters: Letters) -> None:
         self.book = book
@@ -46,12 +46,12 @@ class Desk:
         return self._service.store.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
-        """Keeps a time for ten minutes; returns until when, in ms. Raises Full, TooMany."""
+        """Hold a time for ten minutes; return the end of that time in ms. Raises Full and TooMany."""
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
     async def made(self, organisation: Organisation, hold: str) -> Appointment | None:
-        """What the hold has booked already, if the same form was sent before."""
+        """Return the appointment that this hold was used for, if the same form was sent before; else None."""
         return await self.book.get(organisation.id, _appointment_id(organisation.id, hold))
 
     async def make(
@@ -65,7 +65,7 @@ class Desk:
         language: str,
         zone: str,
     ) -> Appointment:
-        """Books a time. The same hold books once, however often it is sent. Raises Full."""
+        """Book a time and return the appointment. The same hold books once, however often it is sent. Raises Full."""
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is not None:
@@ -85,14 +85,14 @@ class Desk:
         jobs = self._letters.about(None, made, now_ms)
         try:
             await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
-        except Overtaken:  # by the same form, sent a moment ago
+        except Overtaken:  # the same form was sent a moment ago
             kept = await self.book.get(organisation.id, appointment_id)
             assert kept is not None, "what overtook it is there"
             return kept
         return made
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
-        """Another time for it. Raises Full, TooLate, LookupError."""
+        """Move the appointment to another time and return it. Raises Full, TooLate and LookupError."""
         slot = self._slot(organisation, starts_ms)
 
         def how(before: Appointment) -> Appointment:
@@ -105,7 +105,9 @@ class Desk:
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Gives the time back; `by` names a member of staff, who may say why. Raises TooLate, LookupError."""
+        """Cancel the appointment and return it; `by` names a member of staff (None: the patient). Raises TooLate,
+        LookupError.
+        """
 
         def how(before: Appointment) -> Appointment:
             if before.status is rules.Status.CANCELLED:
@@ -115,9 +117,9 @@ class Desk:
         return await self._change(organisation, appointment_id, how)
 
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
-        """The patient is here: their visit, in the queue with all others, marked as booked.
+        """Return the patient's open visit; if there is none, open one in the queue, marked as booked.
 
-        Raises TooLate, LookupError.
+        Raises TooLate and LookupError.
         """
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is None:
@@ -131,7 +133,7 @@ class Desk:
         if last is None or visit is not None:
 
             def how(before: Appointment) -> Appointment:
-                # Whoever pressed at the same moment has opened the visit already.
+                # If another request has checked in meanwhile, use its visit.
                 return before if before.visit != last else rules.checked_in(before, self.now_ms())
 
             kept = await self.book.change(organisation.id, appointment_id, how, 0)
@@ -152,13 +154,13 @@ class Desk:
         return opened
 
     async def visit(self, appointment: Appointment) -> Visit | None:
-        """The visit that its patient has checked in to last."""
+        """Return the visit of the last check-in, or None."""
         if appointment.visit is None:
             return None
         return await self._service.visit(appointment.organisation, appointment.visit)
 
     async def may_check_in(self, appointment: Appointment) -> bool:
-        """Whether Check In is to be had now."""
+        """Return whether Check In is possible now."""
         visit = await self.visit(appointment)
         over = visit is not None and visit.status is Status.ENDED and visit.outcome not in AGAIN
         return rules.may_check_in(appointment, self.now_ms()) and not over

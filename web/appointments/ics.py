@@ -1,7 +1,7 @@
-"""The calendar entry of a booked visit, as it is mailed and downloaded: iCalendar (RFC 5545), iTIP methods (RFC 5546).
+"""The calendar entry of a booked visit, for mails and downloads: iCalendar (RFC 5545), iTIP methods (RFC 5546).
 
-Pure. Times are in UTC, so that no calendar needs our idea of a time zone. What stands in it is read by mail servers and
-shared calendars: the organisation's name and the link, nothing that the patient wrote.
+Pure. Times are in UTC, so that calendars do not depend on our time zones. Mail servers and shared calendars read the
+entry, so it contains the organisation's name and the link, and nothing that the patient wrote.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALARM_MIN = 15
 
 
 class Words(NamedTuple):
-    """What the entry says, in the patient's language."""
+    """The entry's texts in the patient's language."""
 
     summary: str
     description: str
@@ -28,10 +28,9 @@ class Words(NamedTuple):
 def entry(
     appointment: Appointment, words: Words, *, link: str, sender: str, method: str, now_ms: int
 ) -> bytes:
-    """The .ics file. `method` is REQUEST or CANCEL in a mail from the address `sender`, PUBLISH in a download.
+    """Return the .ics file. `method` is REQUEST or CANCEL in a mail from the address `sender`, PUBLISH in a download.
 
-    The UID stays the same whatever becomes of the visit, and SEQUENCE counts its changes, so that calendars move or
-    remove the entry that they have.
+    The UID never changes, and SEQUENCE counts the changes, so that calendars move or remove the entry that they have.
     """
     calendar = Calendar()
     calendar.add("prodid", "-//Greenroom//Booked visits//EN")
@@ -50,7 +49,7 @@ def entry(
     event.add("class", "PRIVATE")
     gone = appointment.status is Status.CANCELLED
     event.add("status", "CANCELLED" if gone else "CONFIRMED")
-    if method != PUBLISH:  # a download is nobody's invitation (RFC 5546 §3.2.1)
+    if method != PUBLISH:  # a download is not an invitation (RFC 5546 §3.2.1)
         event.add("organizer", vCalAddress(f"mailto:{sender}"))
         attendee = vCalAddress(f"mailto:{appointment.patient.email}")
         attendee.params["PARTSTAT"] = vText("ACCEPTED")
@@ -66,5 +65,5 @@ def entry(
 
 
 def _utc(moment_ms: int) -> datetime:
-    """iCalendar knows whole seconds."""
+    """Return the time in UTC, in whole seconds as iCalendar needs it."""
     return datetime.fromtimestamp(moment_ms // 1000, UTC)

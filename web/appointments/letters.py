@@ -1,7 +1,7 @@
-"""The letters about booked visits: which are promised when, and how one is written when its time has come.
+"""The mails about booked visits: which ones are queued when, and how one is written when it is due.
 
-A letter is promised in the same commit as what it tells of. The promise names the appointment; what the letter says is
-read when it is sent, so that it says what is true then, and nothing about a patient waits in a queue. Knows no server.
+A mail is queued in the same commit as the change that it is about. The queued job names only the appointment; the text
+is made when the mail is sent, so that it is true then, and no patient data waits in a queue. Knows no server.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ REMINDERS_H = (24, 1)
 
 
 class Promises(Protocol):
-    """Where letters are promised."""
+    """Queues mails that are written later."""
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """A letter that is written when it is due, as an entry of a commit."""
+        """Return the entry for a commit that queues a mail, which is written when it is due."""
 
 
 class Promised:
-    """The letters that a change of an appointment brings about."""
+    """Queues the mails that follow from a change of an appointment."""
 
     def __init__(self, promises: Promises) -> None:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """The entries of the letter about the change, if it is one to tell of, and of the reminders."""
+        """Return the entries of the mail about the change, if it needs one, and of the reminders."""
         name = _name(before, after)
         if name is None:
             return ()
@@ -49,7 +49,7 @@ class Promised:
         if after.status is Status.BOOKED:
             for hours in REMINDERS_H:
                 due_ms = after.starts_ms - hours * HOUR_MS
-                if due_ms > now_ms + HOUR_MS // 2:  # who books at the last moment has just been told
+                if due_ms > now_ms + HOUR_MS // 2:  # after a late booking, the confirmation is enough
                     payload = {"starts_ms": after.starts_ms, "hours": hours}
                     found.append(self._entry(after, "reminder", payload, now_ms, due_ms))
         return found
@@ -73,7 +73,7 @@ def _name(before: Appointment | None, after: Appointment) -> str | None:
 
 
 def entry_words(organisation: Organisation) -> ics.Words:
-    """What the calendar entry says, in the current language."""
+    """Return the texts of the calendar entry in the current language."""
     return ics.Words(
         gettext("Video visit with {clinic}").format(clinic=organisation.name),
         gettext("Check in, move or cancel:"),
@@ -81,7 +81,7 @@ def entry_words(organisation: Organisation) -> ics.Words:
 
 
 def stale(name: str, appointment: Appointment, payload: Mapping[str, Any], now_ms: int) -> bool:
-    """Whether a promised letter has nothing to tell any more: a later one does, or its time is not this one."""
+    """Return whether a queued mail is out of date: a later one replaces it, or the time has changed or passed."""
     if name == "reminder":
         moved = appointment.starts_ms != payload["starts_ms"]
         return moved or appointment.status is not Status.BOOKED or now_ms >= appointment.starts_ms
@@ -98,9 +98,9 @@ def letter(
     sender: str,
     now_ms: int,
 ) -> Letter:
-    """The letter, with the visit's calendar entry in its newest state.
+    """Return the mail, with the current calendar entry of the visit.
 
-    Who booked may have written anybody's address, so that nothing else of theirs stands in it, not even a name.
+    A visitor may have entered a stranger's address, so the mail contains nothing else that they wrote, not even a name.
     """
     cancelled = appointment.status is Status.CANCELLED
     method = ics.CANCEL if cancelled else ics.REQUEST
@@ -122,7 +122,7 @@ def letter(
         to=appointment.patient.email,
         language=appointment.language,
         context=context | own.get(name, {}),
-        # The calendar has it already when a reminder comes.
+        # The calendar already has the entry when a reminder comes.
         attachments=() if name == "reminder" else (_attachment(entry, method),),
     )
 
@@ -144,7 +144,7 @@ def resolver(
     sender: Callable[[Organisation], str],
     clock_ms: Callable[[], int],
 ) -> Resolver:
-    """What writes the letter of that name when it is due; nothing where it has nothing to tell any more."""
+    """Return the function that writes the mail of that name when it is due, or returns None if it is out of date."""
 
     async def resolve(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         appointment = await found(organisation.id, payload["appointment"])

@@ -1,6 +1,6 @@
-"""The link by which a patient manages a booked visit: an appointment's id and a signature, nothing about the patient.
+"""The link with which a patient manages a booked visit: the appointment's id and a signature, no patient data.
 
-Pure. The link opens one appointment of one organisation; it stops working when the appointment is erased.
+Pure. The link is valid for one appointment of one organisation, until the appointment is erased.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ SIGNATURE_BYTES = 18
 
 
 class Links:
-    """Signs and reads such links with a key of their own."""
+    """Signs and reads these links with a key derived for them."""
 
     def __init__(self, key: bytes) -> None:
         self._key = derived(key, "appointment links")
 
     def token(self, organisation: str, appointment_id: str) -> str:
-        """What stands at the end of the link: "a_Zr3…~Hk9…"."""
+        """Return the last part of the link: "a_Zr3…~Hk9…"."""
         return f"{appointment_id}~{self._signature(organisation, appointment_id)}"
 
     def read(self, organisation: str, token: str) -> str | None:
-        """The id of the appointment that the link opens; None for any that was not signed here for the organisation."""
+        """Return the id of the link's appointment; None if the signature is not ours for this organisation."""
         appointment_id, _, given = token.partition("~")
         wanted = self._signature(organisation, appointment_id)
         return appointment_id if hmac.compare_digest(given.encode(), wanted.encode()) else None

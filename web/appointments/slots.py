@@ -1,7 +1,7 @@
-"""Which times can be booked: an organisation's hours cut into slots, less what is taken.
+"""The times that can be booked: an organisation's hours divided into slots, without those that are taken.
 
-Pure: `now_ms` is an argument. Slots are cut in elapsed time from each opening on, so that a day on which clocks change
-has the slots that its real hours hold. Knows nothing of who has taken a time. Times are in ms since the epoch.
+Pure: `now_ms` is an argument. Slots are counted in elapsed time from each opening, so that a day on which clocks change
+has the slots of its real hours. Does not know who has booked a time. Times are in ms since the epoch.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ WEEK = 7
 
 
 class Taken(NamedTuple):
-    """A stretch of time that somebody has booked, or holds for a moment."""
+    """A period that is booked, or held for ten minutes."""
 
     starts_ms: int
     ends_ms: int
 
 
 class Slot(NamedTuple):
-    """A time that can be booked; `free` providers are to be had for it, at least one."""
+    """A time that can be booked; `free` providers (at least one) are left for it."""
 
     starts_ms: int
     ends_ms: int
@@ -38,17 +38,17 @@ class Slot(NamedTuple):
 
 
 def at_ms(moment: datetime) -> int:
-    """An aware time in ms since the epoch."""
+    """Return a time with time zone in ms since the epoch."""
     return round(moment.timestamp() * 1000)
 
 
 def local(organisation: Organisation, moment_ms: int) -> datetime:
-    """A moment as the organisation's clocks show it."""
+    """Return a moment in the organisation's time zone."""
     return datetime.fromtimestamp(moment_ms / 1000, ZoneInfo(organisation.timezone))
 
 
 def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
-    """The first and the last date, by the organisation's calendar, on which a time might be booked."""
+    """Return the first and the last date, in the organisation's time zone, on which a time might be booked."""
     today = local(organisation, now_ms).date()
     first = local(organisation, now_ms + organisation.booking.lead_h * HOUR_MS).date()
     return first, max(first, today + timedelta(days=organisation.booking.horizon_days))
@@ -57,17 +57,17 @@ def bookable_days(organisation: Organisation, now_ms: int) -> tuple[date, date]:
 def slots(
     organisation: Organisation, taken: Iterable[Taken], now_ms: int, days: Iterable[date]
 ) -> list[Slot]:
-    """The free slots that begin on `days` (by the organisation's calendar), in order; none where booking is off."""
+    """Return the free slots that begin on `days` (organisation's time zone), in order; none if booking is off."""
     return list(_free(organisation, sorted(taken), now_ms, days))
 
 
 def midnight_ms(organisation: Organisation, day: date) -> int:
-    """When a date begins where the organisation is."""
+    """Return the time in ms at which a date begins in the organisation's time zone."""
     return _moment_ms(organisation.timezone, day, "00:00")
 
 
 def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | None:
-    """The slot that begins exactly then, were nothing taken; None where no time can be booked then."""
+    """Return the slot that begins exactly at this time, even if it is taken; None if there is no slot."""
     if not abs(starts_ms - now_ms) < 400 * DAY_MS:
         return None
     found = slots(organisation, (), now_ms, [local(organisation, starts_ms).date()])
@@ -75,7 +75,7 @@ def slot_at(organisation: Organisation, now_ms: int, starts_ms: int) -> Slot | N
 
 
 def most_at_once(taken: Sequence[Taken], starts_ms: int, ends_ms: int) -> int:
-    """How many of `taken` (sorted) run at the same moment within the stretch, at its fullest."""
+    """Return the greatest number of `taken` (sorted) that overlap at one moment within the period."""
     first = bisect_left(taken, Taken(starts_ms - LONGEST_MS, 0))
     over: list[Taken] = []
     for one in taken[first:]:
@@ -108,21 +108,21 @@ def _free(
 
 
 def _starts(organisation: Organisation, day: date) -> tuple[int, ...]:
-    """When the slots of a date begin; each lies within the hours whole."""
+    """Return the starting times of a date's slots; each slot lies completely within the hours."""
     booking = organisation.booking
     window = (booking.opens, booking.closes)
     return _cut(day, spans_on(organisation, day), window, booking.slot_min * MINUTE_MS, organisation.timezone)
 
 
-@lru_cache(2048)  # everybody who opens the calendar is shown the same days
+@lru_cache(2048)  # all visitors of the calendar see the same days
 def _cut(day: date, spans: tuple[Span, ...], window: Span, length_ms: int, timezone: str) -> tuple[int, ...]:
-    """When slots of that length begin within the spans of a day, and within the window."""
+    """Return the starting times of slots of that length within a day's spans and within the window."""
     found: list[int] = []
     for opens, closes in spans:
         start_ms = _moment_ms(timezone, day, max(opens, window[0]))
         end_ms = _moment_ms(timezone, day, min(closes, window[1]))
         while start_ms + length_ms <= end_ms:
-            # A clock that was put back shows an hour twice, and the doors may be closed in between.
+            # When clocks go back, an hour comes twice, and the clinic may be closed in between.
             minutes = (_minute(timezone, at) for at in (start_ms, start_ms + length_ms - MINUTE_MS))
             if all(any(a <= minute < b for a, b in spans) for minute in minutes):
                 found.append(start_ms)

@@ -1,6 +1,6 @@
-"""A week of bookable times as pages show it: seven days, and the free times of one, by the organisation's clock.
+"""A week of bookable times for pages: seven days, and the free times of one, in the organisation's time zone.
 
-Pure but for the language it writes in. A browser of another time zone draws the same times anew (calendar/week.js).
+Pure except for the current language. A browser in another time zone shows the same times in its own (calendar/week.js).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from web.organisations.documents import Organisation, spans_on
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:
-    """The first day of the week to show, and the day of it that is asked for: a date (ISO 8601) that can be booked.
+    """Return the first day of the week to show, and the day `wanted` (ISO 8601) if it can be booked, else None.
 
-    Weeks begin at the first day on which one can book; that is the week where nothing is asked for.
+    Weeks begin at the first day that can be booked; without a wanted day, that first week is returned.
     """
     first, last = bookable_days(organisation, now_ms)
     try:
@@ -34,7 +34,7 @@ def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date,
 def week(
     organisation: Organisation, taken: Sequence[Taken], now_ms: int, begin: date, chosen: date | None
 ) -> dict[str, Any]:
-    """What the template calendar/week.html needs of the week from `begin`, opened at `chosen` or its first free day."""
+    """Return the context of calendar/week.html: the week from `begin`, open at `chosen` or at its first free day."""
     first, last = bookable_days(organisation, now_ms)
     days = [begin + timedelta(days=ahead) for ahead in range(WEEK)]
     free = slots(organisation, taken, now_ms, days)

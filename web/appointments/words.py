@@ -1,6 +1,6 @@
-"""Times in words: a moment as a patient's or the organisation's clocks show it, in the language being written in.
+"""Times in words: a moment in the patient's or the organisation's time zone, in the current language.
 
-Knows CLDR by Babel, and which language is current by `web.languages.i18n`. Knows no page and no letter.
+Knows CLDR through Babel, and the current language through `web.languages.i18n`. Knows no page and no mail.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ def _zones() -> frozenset[str]:
 
 
 def known_zone(name: str) -> str:
-    """The name where it is a time zone's (IANA), else ""."""
+    """Return the name if it is a time zone (IANA), else ""."""
     return name if len(name) <= 64 and name in _zones() else ""
 
 
 def moment(at_ms: int, zone: str) -> datetime:
-    """A moment (ms since the epoch) on the clocks of a time zone."""
+    """Return a moment (ms since the epoch) in a time zone."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(zone))
 
 
 def zone_words(at_ms: int, zone: str) -> str:
-    """What a zone's time is called at that moment: "Central Standard Time", or "Kolkata time" where it has no name."""
+    """Return the name of a zone's time at that moment: "Central Standard Time"; "Kolkata time" if it has no name."""
     locale = languages()[current()].locale
     name = dates.get_timezone_name(moment(at_ms, zone), width="long", locale=locale)
     if not name.startswith(("GMT", "UTC")):
@@ -40,17 +40,17 @@ def zone_words(at_ms: int, zone: str) -> str:
 
 
 def day_words(at_ms: int, zone: str) -> str:
-    """ "Tuesday, November 24, 2026"."""
+    """Return a date such as "Tuesday, November 24, 2026"."""
     return date_words(moment(at_ms, zone), "full")
 
 
 def clock_words(at_ms: int, zone: str) -> str:
-    """ "10:30 AM"."""
+    """Return a time such as "10:30 AM"."""
     return time_words(moment(at_ms, zone))
 
 
 def when_words(at_ms: int, zone: str) -> str:
-    """ "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time"."""
+    """Return date and time such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time"."""
     # Translators: a booked time in words, such as "Tuesday, November 24, 2026, 10:30 AM, Central Standard Time".
     return gettext("{day}, {clock}, {zone}").format(
         day=day_words(at_ms, zone), clock=clock_words(at_ms, zone), zone=zone_words(at_ms, zone)

@@ -1,6 +1,6 @@
-"""`greenroom audit`: whether an organisation's audit trail is as it was written, and the trail itself as JSON lines.
+"""`greenroom audit`: checks whether an organisation's audit log is unchanged, and prints it as JSON lines.
 
-Works as the other commands do, on the store of the running server, with the key of its data folder.
+Like the other commands, it works on the store of the running server, with the key of its data folder.
 """
 
 import json

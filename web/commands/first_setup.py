@@ -1,7 +1,7 @@
-"""`greenroom init`: the first organisation of a server, and the administrator who sets it up in the browser.
+"""`greenroom init`: creates the first organisation of a server, and its administrator.
 
-Works beside a running server, or before its first start. Asks for what no option says. Nothing is created unless all of
-it can be; the administrator chooses a password by a one-time link, so that none is shown.
+Works while a server runs, or before its first start. Asks for values that no option gives. Creates either everything or
+nothing. The administrator chooses a password by a one-time link, so that no password is shown.
 """
 
 import re
@@ -59,7 +59,7 @@ def init(
 async def first(
     office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
 ) -> list[str]:
-    """Create organisation and administrator; return what to tell the operator. Raises CannotBeDone and AccountError."""
+    """Create organisation and administrator; return lines for the operator. Raises CannotBeDone and AccountError."""
     from web import demo
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
@@ -71,7 +71,7 @@ async def first(
     if password is not None:
         check_password(password, email, person, slug, name)
     for there in await office.organisations.list():
-        # One without any people is what an interrupted `init` leaves; it is taken up again.
+        # An interrupted `init` leaves an organisation without people; continue with it.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
             raise CannotBeDone(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
@@ -93,7 +93,7 @@ async def first(
 
 
 def proposed(name: str) -> str:
-    """A part of the address for a clinic of this name, such as `lakeside-clinic`; may be empty."""
+    """Return a slug for a clinic of this name, such as `lakeside-clinic`; may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
 
 
@@ -107,7 +107,7 @@ def _asked(asks: bool, option: str, question: str, default: str | None = None) -
 
 @contextmanager
 def _store(settings: Settings) -> Iterator[Settings]:
-    """The settings with the store's address; the embedded store runs for this long if no server runs it."""
+    """Yield the settings with the store's address; start the embedded store for this time if no server runs it."""
     if settings.redis.url or _runs(settings):
         yield located(settings)
         return
@@ -127,7 +127,7 @@ def _store(settings: Settings) -> Iterator[Settings]:
 
 
 def _runs(settings: Settings) -> bool:
-    """Whether a server runs on the data folder: a server that was killed leaves the address, but nobody answers."""
+    """Return whether a server runs on the data folder; a killed server leaves the address, but does not answer."""
     try:
         url = located(settings).redis.url
         with socket.socket(socket.AF_UNIX) as client:

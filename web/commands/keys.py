@@ -1,4 +1,4 @@
-"""`greenroom key`: an operator's way to the API's keys, without a browser. Knows the words; the keys are keys.py's."""
+"""`greenroom key`: adds, lists and revokes API keys, without a browser. `web/programs/keys.py` defines keys."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,7 +1,7 @@
 """The command line: `greenroom serve`, `init`, `organisation`, `user`, `key`, `audit`, `check-config` and others.
 
-Knows options and how to say what went wrong; what the commands do is elsewhere. Commands that are not always needed
-are imported when they are called, so that each starts at once.
+Knows the options and how to print errors; other modules carry out the commands. Modules that are not always needed are
+imported when their command is called, so that each command starts fast.
 """
 
 import importlib.metadata
@@ -54,7 +54,7 @@ def serve(
 ) -> None:
     """Start the server."""
     if self_signed and host is None:
-        host = "0.0.0.0"  # noqa: S104 - a phone nearby is what the option is for
+        host = "0.0.0.0"  # noqa: S104 - the option is for phones nearby
     folder = str(Path(data).absolute()) if data else None
     settings = settings_from(
         config,
@@ -124,7 +124,7 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """What the person who started the server is told once it answers: the links, and how to sign in to the demo."""
+    """Return the text for the person who started the server: the links, and how to sign in to the demo."""
     from web import demo
     from web.server.tls import lan_links
 
@@ -135,10 +135,10 @@ def welcome(settings: Settings) -> str:
 
 
 def main() -> None:
-    """The console script. Exits 2 with one sentence when the settings cannot be followed."""
+    """Run the console script. Exits 2 with one sentence if the settings are not valid."""
     try:
         app()
     except ConfigError as problem:
-        output.guard()  # the exit code says it even if standard error is full
+        output.guard()  # the exit code reports it even if standard error is full
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODE)

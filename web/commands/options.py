@@ -1,4 +1,4 @@
-"""The options that several commands share, and the settings that they amount to."""
+"""The options that several commands share, and the settings made from them."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ DataOption = Annotated[str | None, typer.Option("--data", help="The folder that 
 
 
 def settings_from(config: Path | None, **overrides: Any) -> Settings:
-    """The settings of `config`, or of ./config.toml, with options that were given (`server__port=9000`) on top.
+    """Return the settings of `config`, or of ./config.toml, with the given options (`server__port=9000`) on top.
 
     Raises ConfigError.
     """

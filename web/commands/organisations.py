@@ -1,7 +1,7 @@
-"""`greenroom organisation` and `greenroom user`: an operator's way to organisations and accounts, without a browser.
+"""`greenroom organisation` and `greenroom user`: manage organisations and accounts without a browser.
 
-Works on the store of the server that runs on the same data folder, or on the one that redis.url names; the workers hear
-of each change as of one made in the browser. Says in one sentence why something cannot be done.
+Work on the store of the server that runs on the same data folder, or on the store in redis.url; the workers receive
+each change like one made in the browser. An error is printed as one sentence.
 """
 
 import asyncio
@@ -37,13 +37,13 @@ StdinOption = Annotated[
 
 
 class CannotBeDone(Exception):
-    """The command cannot be carried out; the text is a sentence for the person who gave it."""
+    """The command is not possible; the text is a sentence for the person who called it."""
 
 
 def located(settings: Settings) -> Settings:
-    """The settings with the address of the store, which for the embedded one its running server has written down.
+    """Return the settings with the store's address.
 
-    Raises ConfigError where that server does not run.
+    The running server of an embedded store has written its address to a file. Raises ConfigError if it does not run.
     """
     if settings.redis.url:
         return settings
@@ -60,7 +60,7 @@ def located(settings: Settings) -> Settings:
 
 
 class Office:
-    """The store's organisations and accounts, for the time of one command."""
+    """The organisations and accounts in the store, for the duration of one command."""
 
     def __init__(self, settings: Settings) -> None:
         from web.identity.accounts import Accounts, Hasher
@@ -75,7 +75,9 @@ class Office:
         self._trail: Trail | None = None
 
     async def trail(self) -> "Trail":
-        """The audit trails. Raises CannotBeDone where the server's key is not here, without which there is no entry."""
+        """Return the audit logs. Raises CannotBeDone if the server's key is missing, without which no entry can be
+        written.
+        """
         from signalling.store.audit_log import Trail, key_of
         from signalling.store.encryption import Seal
         from signalling.store.records import Store
@@ -97,13 +99,13 @@ class Office:
         return self._trail
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Leaves an entry in the audit trail: by the command line, and who gave the command. Raises as `trail` does."""
+        """Add an audit entry by the command line and its operator. Raises CannotBeDone like `trail`."""
         trail = await self.trail()
         await trail.write(slug, f"command:{_operator()}", what, about)
         await trail.settle(slug)
 
     async def slug(self, named: str | None) -> str:
-        """The organisation that is meant. Raises CannotBeDone."""
+        """Return the named organisation, or the only one. Raises CannotBeDone."""
         slugs = await self.organisations.list()
         if named is None and len(slugs) == 1:
             return slugs[0]
@@ -117,14 +119,14 @@ class Office:
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:
-        """Changes an account, and leaves the entry. Raises CannotBeDone and AccountError."""
+        """Change an account, and add an audit entry. Raises CannotBeDone and AccountError."""
         slug = await self.slug(named)
         await self.trail()
         await self.note(slug, what, (await change(slug, email)).id)
 
 
 def _operator() -> str:
-    """Whose shell this is, as the machine knows them."""
+    """Return the name of the system account that runs the command."""
     import getpass
 
     try:
@@ -134,13 +136,13 @@ def _operator() -> str:
 
 
 def carry_out(config: Path | None, data: str | None, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """Does the work on the store and prints its lines; exits 1 with a sentence where it cannot be done."""
+    """Run the work on the store and print its lines; on an error, print a sentence and exit 1."""
     folder = str(Path(data).absolute()) if data else None
     carry_out_on(located(settings_from(config, data__folder=folder)), work)
 
 
 def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str]]]) -> None:
-    """As `carry_out`, on the store that `redis.url` of these settings names."""
+    """Like `carry_out`, on the store in `redis.url` of these settings."""
     from redis.exceptions import RedisError
 
     from signalling.store.records import Unavailable

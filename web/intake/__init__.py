@@ -1,1 +1,1 @@
-"""Opening a visit by any door."""
+"""Opening a visit, from a page, a booking, a kiosk or the API."""

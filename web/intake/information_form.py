@@ -1,6 +1,6 @@
-"""The patient information form: what may stand in each field, and the sentence for what may not.
+"""The patient information form: the rules of each field, and the sentence for each error.
 
-Pure: today's date is an argument. Knows the organisation's languages and no page; what comes out is signalling's
+Pure: today's date is an argument. Knows the organisation's languages and no page. The result is signalling's
 `PatientInformation`, without control characters and bounded in size.
 """
 
@@ -28,7 +28,7 @@ STATES: Mapping[str, str] = {
     "VA": "Virginia", "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
     "AS": "American Samoa", "GU": "Guam", "MP": "Northern Mariana Islands", "VI": "U.S. Virgin Islands",
 }  # fmt: skip
-"""Where a patient may be, by USPS code (Publication 28, appendix B)."""
+"""The states and territories where a patient may be, by USPS code (Publication 28, appendix B)."""
 
 OLDEST_YEARS = 130
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"\\]{1,64}@[^@\s<>()\[\],;:\"\\.]+(\.[^@\s<>()\[\],;:\"\\.]+)+")
@@ -36,16 +36,16 @@ PHONE_MARKS = re.compile(r"[\s().\-/\u2010-\u2015]+")
 
 
 class Field(NamedTuple):
-    """One field: the most characters it may have, and what is wrong with a text, in a sentence, or None."""
+    """One field: its greatest length, and a function that returns what is wrong with a text, as a sentence, or None."""
 
     longest: int
     problem: Callable[[str], str | None]
     required: str = ""
-    """What is said when nothing was written; "" where nothing needs to be."""
+    """The sentence if the field is empty; "" if it may be empty."""
 
 
 class Checked(NamedTuple):
-    """The form as it is shown again, a sentence for each field that is wrong, and the information if none is."""
+    """The form to show again, a sentence for each wrong field, and the information if no field is wrong."""
 
     form: dict[str, str]
     errors: dict[str, str]
@@ -53,7 +53,7 @@ class Checked(NamedTuple):
 
 
 def check(posted: Mapping[str, object], languages: Collection[str], today: date) -> Checked:
-    """What a posted form says. `languages` are the organisation's codes; `today` is the date where the patient is."""
+    """Return a posted form, checked. `languages` are the organisation's codes; `today` is the patient's date."""
     fields = _fields(languages, today)
     form = {name: _clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     found = {name: _problem(fields[name], text) for name, text in form.items()}
@@ -65,16 +65,15 @@ def check(posted: Mapping[str, object], languages: Collection[str], today: date)
 
 
 def empty(languages: Collection[str], reads: str = "") -> dict[str, str]:
-    """The form before anything is written. The preferred language is that in which the page is read (`reads`), where
-    the organisation has it, else its first."""
+    """Return the empty form. Its language is that of the page (`reads`) if the organisation has it, else its first."""
     form = dict.fromkeys(_fields(languages, date.min), "")
     return form | {"language": reads if reads in languages else next(iter(languages))}
 
 
 def normal_phone(text: str) -> str | None:
-    """A phone number as it is kept ("+1 512 555 0142"), or None where it is none (ITU-T E.164: 7 to 15 digits).
+    """Return a phone number in the stored form ("+1 512 555 0142"), or None (ITU-T E.164: 7 to 15 digits).
 
-    Ten digits without a country are a number of the North American plan.
+    Ten digits without a country code are read as a number of the North American plan.
     """
     digits = PHONE_MARKS.sub("", normalized("NFKC", text))
     international = digits.startswith(("+", "00")) and not digits.startswith("000")
@@ -84,7 +83,7 @@ def normal_phone(text: str) -> str | None:
     if not international and len(digits) == 10:
         digits, international = "1" + digits, True
     if digits.startswith("1"):
-        # Neither an area code nor an exchange begins with 0 or 1.
+        # Area codes and exchanges do not begin with 0 or 1.
         area, exchange, line = digits[1:4], digits[4:7], digits[7:]
         fits = len(digits) == 11 and area[0] > "1" and exchange[0] > "1"
         return f"+1 {area} {exchange} {line}" if fits else None
@@ -123,7 +122,9 @@ def _problem(field: Field, text: str) -> str | None:
 
 
 def _clean(value: object, longest: int) -> str:
-    """The text without line breaks, control and direction characters, and without what is past the longest."""
+    """Return at most `longest` characters of the text, without line breaks and without control and direction
+    characters.
+    """
     if not isinstance(value, str):
         return ""
     kept = "".join(

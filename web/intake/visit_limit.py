@@ -1,7 +1,8 @@
-"""How many visits are opened, booked and moved by strangers, so that a script cannot fill the line or mail anybody.
+"""Limits how many visits strangers open, book and move, so that a script cannot fill the queue or send mail to others.
 
-Knows the limits of the settings and who a request comes from. Counts in the store, over all workers; what opens or
-books nothing does not count. Knows no page. Kiosks and programs have doors of their own, by a link or a key.
+Knows the limits in the settings and where a request comes from. Counts in the store, across all workers; a request that
+opens or books nothing does not count. Knows no page. Facilities and programs are not limited here: they have a link or
+a key.
 """
 
 from collections.abc import AsyncIterator
@@ -16,15 +17,15 @@ from web.requests.security import Attempt, Rule, Throttle, neighbourhood, remote
 WINDOW_MS = 10 * 60_000
 DAY_MS = 24 * 3600_000
 MOVES = Rule("move", 5, DAY_MS, first_delay_ms=0)
-"""How often a patient may move one booked visit within a day: each time is a letter."""
+"""How often a patient may move one booked visit within a day; each time a mail is sent."""
 
 
 class Openings:
-    """Who may open a visit just now."""
+    """Limits the visits that are opened, booked and moved."""
 
     def __init__(self, throttle: Throttle, settings: Settings) -> None:
         limit = settings.limits.visits_per_address
-        # Nobody waits for having opened one before: behind one address may be a whole clinic.
+        # Earlier visits cause no delay, since many patients may share one address.
         self._rule = Rule("meet_now", limit, WINDOW_MS, first_delay_ms=0) if limit else None
         booked, mailed = settings.limits.bookings_per_address, settings.limits.bookings_per_email
         self._by_address = Rule("booking", booked, DAY_MS, first_delay_ms=0) if booked else None
@@ -34,9 +35,10 @@ class Openings:
 
     @asynccontextmanager
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
-        """Around the opening of a visit, which counts unless the attempt is said to have `succeeded` without one.
+        """Open a visit inside this context; it counts unless `succeeded` is called on the attempt.
 
-        Raises Blocked where there were too many from there, Busy where as many are being opened at this moment.
+        Call it if no visit was opened. Raises Blocked after too many visits from this address, Busy if that many are
+        being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -46,9 +48,9 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Around a booking, by address and by mail address within a day; counts unless an exception leaves.
+        """Book inside this context; it counts per address and per email address and day, unless the body raises.
 
-        Raises as `one`.
+        Raises Blocked and Busy like `one`.
         """
         async with AsyncExitStack() as stack:
             for rule, who in ((self._by_address, self._from(request)), (self._by_email, pseudonym(email))):
@@ -58,7 +60,9 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Around the moving of one booked visit; counts unless an exception leaves. Raises as `one`."""
+        """Move one booked visit inside this context; it counts unless the body raises. Raises Blocked and Busy like
+        `one`.
+        """
         async with self._throttle.attempt(MOVES, organisation, appointment):
             yield
 

@@ -1,1 +1,1 @@
-"""In which language a request is answered, and the words of each."""
+"""The language of a response, and the texts in each language."""

@@ -1,7 +1,7 @@
-"""Languages: which one a request is answered in, and the words, dates and numbers of each.
+"""Languages: chooses the language of a response, and provides texts, dates and numbers in each.
 
-A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read as it is; the English text is the key. Knows
-no page and no mail. The language of what is being made is a context variable, so that `gettext` needs no argument.
+A language is one file, `locale/<language>/LC_MESSAGES/messages.po`, read at run time; the English text is the key.
+Knows no page and no mail. The current language is a context variable, so that `gettext` needs no argument for it.
 """
 
 import contextlib
@@ -27,41 +27,41 @@ from babel.support import NullTranslations, Translations
 FOLDER = Path(__file__).parents[1] / "locale"
 FILE = "LC_MESSAGES/messages.po"
 SOURCE = "en"
-"""The language that the texts in the sources are written in; it has no catalogue."""
+"""The language of the texts in the source code; it has no catalogue."""
 
 COOKIE_AGE_S = 365 * 24 * 3600
 CHOSEN = web.RequestKey("language chosen", str)
-"""The language that this very request chooses, by `?lang=`."""
+"""The language that this request chooses by `?lang=`."""
 SAID = web.RequestKey("language said", bool)
-"""Whether the visitor or their browser named a language that we have."""
+"""Whether the visitor or their browser asked for a language that exists here."""
 
 PLURAL = re.compile(r"plural\s*=\s*([n0-9 ()!=<>%&|?:]+)")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Language(NamedTuple):
-    """A language that pages and mails can be in. `locale` says how dates and numbers are written, as in "es_US"."""
+    """A language of pages and mails. `locale` defines the form of dates and numbers, such as "es_US"."""
 
     code: str
     name: str
     locale: str
     words: NullTranslations
     script: bytes
-    """The ES module that teaches `shared/text.js` this language; empty for the source language."""
+    """The ES module with this language's texts for `shared/text.js`; empty for the source language."""
 
 
 _current: ContextVar[str] = ContextVar("language", default=SOURCE)
 
 
 def read(path: Path) -> Catalog:
-    """The catalogue of a .po file. Raises babel's PoFileError where the file is not one."""
+    """Return the catalogue of a .po file. Raises babel's PoFileError if the file is not valid."""
     with path.open("rb") as file:
         return read_po(file, locale=path.parent.parent.name, abort_invalid=True)
 
 
 @cache
 def languages() -> Mapping[str, Language]:
-    """All languages by BCP 47 code, English first."""
+    """Return all languages by BCP 47 code, English first."""
     source = Language(
         SOURCE, Locale.parse(SOURCE).get_display_name(SOURCE) or SOURCE, SOURCE, NullTranslations(), b""
     )
@@ -80,7 +80,7 @@ def languages() -> Mapping[str, Language]:
 
 
 def _script(catalogue: Catalog, locale: str) -> bytes:
-    """The browser's part of a catalogue as an ES module: what static/ says, and how plurals are chosen."""
+    """Return an ES module with the catalogue's texts for static/ and its rule for plurals."""
     said: dict[str, list[str]] = {}
     for message in catalogue:
         shown = any(name.startswith("web/static/") for name, _ in message.locations)
@@ -98,24 +98,24 @@ def _script(catalogue: Catalog, locale: str) -> bytes:
 
 
 def forms(message: Message) -> list[str]:
-    """The forms of a translation, one where it has no plural; empty texts where there is none yet."""
+    """Return the forms of a translation: one if it has no plural; empty texts if it is not translated."""
     said = message.string or ""
     return [said] if isinstance(said, str) else list(said)
 
 
 def current() -> str:
-    """The code of the language that is being written in."""
+    """Return the code of the current language."""
     return _current.get()
 
 
 def use(code: str) -> None:
-    """Whatever this task makes from now on is in this language, or English where there is no such."""
+    """Make this the current language of the task; English if the language does not exist."""
     _current.set(code if code in languages() else SOURCE)
 
 
 @contextlib.contextmanager
 def using(code: str) -> Iterator[None]:
-    """What is made inside is in this language; for what is made outside of any request, such as a mail."""
+    """Use this language inside the context, for texts outside of requests, such as mails."""
     token = _current.set(code if code in languages() else SOURCE)
     try:
         yield
@@ -124,22 +124,22 @@ def using(code: str) -> Iterator[None]:
 
 
 def gettext(text: str) -> str:
-    """The text in the current language; as it is where nobody translated it."""
+    """Return the text in the current language; unchanged if it is not translated."""
     return languages()[_current.get()].words.ugettext(text)
 
 
 def ngettext(one: str, many: str, n: int) -> str:
-    """The form of the text for a number of things, in the current language."""
+    """Return the form of the text for the number `n`, in the current language."""
     return languages()[_current.get()].words.ungettext(one, many, n)
 
 
 def N_(text: str) -> str:
-    """The text as it is, marked to be collected: for constants, which `gettext` translates where they are used."""
+    """Return the text unchanged, but mark it for translation: for constants that are passed to `gettext` later."""
     return text
 
 
 def install(environment: jinja2.Environment) -> None:
-    """Gives templates `{{ _('…') }}` and `{% trans %}`, and dates, times and numbers as filters."""
+    """Add `{{ _('…') }}` and `{% trans %}` to templates, and filters for dates, times and numbers."""
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
@@ -147,16 +147,16 @@ def install(environment: jinja2.Environment) -> None:
 
 
 def locale() -> str:
-    """How the current language writes dates and numbers, as Babel names it: "es_US"."""
+    """Return Babel's name for the current language's form of dates and numbers: "es_US"."""
     return languages()[_current.get()].locale
 
 
 def date_words(value: date | datetime, form: str = "full") -> str:
-    """A day in words. `form` is CLDR's short, medium, long or full ("Monday, November 23, 2026"), or a skeleton."""
+    """Return a date in words. `form`: CLDR's short, medium, long, full ("Monday, November 23, 2026"), or a skeleton."""
     return _date_words(value.date() if isinstance(value, datetime) else value, form, locale())
 
 
-@lru_cache(4096)  # a calendar of a week is dozens of them, and each takes Babel a tenth of a millisecond
+@lru_cache(4096)  # a week's calendar has dozens of dates, and Babel needs 0.1 ms for each
 def _date_words(day: date, form: str, written: str) -> str:
     if form in ("short", "medium", "long", "full"):
         return dates.format_date(day, form, locale=written)
@@ -164,7 +164,7 @@ def _date_words(day: date, form: str, written: str) -> str:
 
 
 def time_words(value: datetime | time) -> str:
-    """A time of day, in the value's own zone: "10:30 AM"."""
+    """Return a time of day such as "10:30 AM", in the value's own time zone."""
     return _time_words(value.hour, value.minute, locale())
 
 
@@ -174,23 +174,23 @@ def _time_words(hour: int, minute: int, written: str) -> str:
 
 
 def number_words(value: float) -> str:
-    """A number with its separators."""
+    """Return a number with its separators."""
     return numbers.format_decimal(value, locale=locale())
 
 
 def day_names() -> list[str]:
-    """The names of the days from Monday, as they begin a line."""
+    """Return the names of the days from Monday, with a capital as at the beginning of a line."""
     names = dates.get_day_names("wide", "stand-alone", locale=locale())
     return [names[day][0].upper() + names[day][1:] for day in range(7)]
 
 
 def day_name(day: date) -> str:
-    """The name of the day as it stands within a sentence: "Monday", "lunes"."""
+    """Return the name of the day as written within a sentence: "Monday", "lunes"."""
     return dates.format_date(day, "EEEE", locale=locale())
 
 
 def accepted(header: str, known: Iterable[str]) -> str | None:
-    """The known language that an Accept-Language header prefers (RFC 9110 §12.5.4), or None."""
+    """Return the known language that an Accept-Language header prefers (RFC 9110 §12.5.4), or None."""
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(header[:500].split(",")):
         tag, _, rest = part.strip().partition(";")
@@ -208,10 +208,10 @@ def accepted(header: str, known: Iterable[str]) -> str | None:
 
 
 def language_middleware(cookie: str, *, secure: bool) -> Middleware:
-    """A middleware that finds a request's language: its own `?lang=`, the cookie of an earlier one, Accept-Language.
+    """Return a middleware that sets a request's language from `?lang=`, else the cookie, else Accept-Language.
 
-    A choice is kept for a year. `organisation_language` is the last resort. It belongs outermost, so that error
-    pages have a language too.
+    A choice is kept for a year. If nothing is found, `organisation_language` sets it. It must be the outermost
+    middleware, so that error pages have a language too.
     """
 
     @web.middleware
@@ -243,13 +243,13 @@ def language_middleware(cookie: str, *, secure: bool) -> Middleware:
 
 
 def organisation_language(request: web.Request, offered: Iterable[str]) -> None:
-    """Where the visitor named none that we have, the first of the organisation's languages that we do."""
+    """Use the first of the organisation's languages that exists here, if the visitor asked for none."""
     if not request.get(SAID, True):
         use(next((code for code in offered if code in languages()), SOURCE))
 
 
 def choices(request: web.Request) -> list[tuple[str, str, str, bool]]:
-    """For a switch: code, name, link to the same page in that language, and whether it is the one being read."""
+    """Return the languages to switch to: code, name, link to the same page, and whether it is the current one."""
     return [
         (code, language.name, str(request.rel_url.update_query(lang=code)), code == current())
         for code, language in languages().items()
@@ -257,7 +257,7 @@ def choices(request: web.Request) -> list[tuple[str, str, str, bool]]:
 
 
 async def script(request: web.Request) -> web.Response:
-    """GET /static/{build}/locale/{language}.js: the browser's part of a catalogue. Raises HTTP 404."""
+    """GET /static/{build}/locale/{language}.js: the texts for scripts. Raises HTTP 404."""
     language = languages().get(request.match_info["language"])
     if language is None:
         raise web.HTTPNotFound

@@ -1,7 +1,7 @@
-"""`make messages`: collects what Greenroom says from Python, templates and scripts, and updates every language's file.
+"""`make messages`: collects the texts of Python, templates and scripts, and updates the file of each language.
 
-A new language: `python -m web.languages.messages fr` begins its file. Knows how each kind of source marks a text;
-knows no translation. Prints what is left to translate.
+`python -m web.languages.messages fr` adds a language. Knows how each kind of source marks a text; knows no translation.
+Prints the texts that are left to translate.
 """
 
 import re
@@ -42,9 +42,9 @@ IDLE = (
     b'"Last-',
     b'"Language-Team',
 )
-"""Header lines that say nothing here, or change at every run and so would every commit."""
+"""Header lines that are not needed, or that would change at every run and so appear in every commit."""
 STRING = r'("(?:[^"\\\n]|\\.)*"(?:\s*\+\s*"(?:[^"\\\n]|\\.)*")*)'
-"""A string of a script, or several that are joined by + because one line would be too long."""
+"""A string in a script, or several that are joined by + because one line would be too long."""
 CALL = re.compile(rf"(?<![\w.$])(tn?)\(\s*{STRING}(?:\s*,\s*{STRING})?")
 HEADER = """\
 # One file is one language; the English text is the key. `make messages` keeps it up to date.
@@ -54,7 +54,7 @@ HEADER = """\
 def scripts(
     file: IO[bytes], keywords: object, tags: object, options: object
 ) -> Iterator[tuple[int, str, str | tuple[str, ...], list[str]]]:
-    """Babel's extraction method for our scripts: t("…") and tn("…", "…"), in templates inside templates too."""
+    """Yield the texts of a script for Babel's extraction: t("…") and tn("…", "…"), also inside template strings."""
     source = file.read().decode()
     for call in CALL.finditer(source):
         name, one, many = call.groups()
@@ -71,7 +71,7 @@ def _unescaped(strings: str) -> str:
 
 
 def template() -> Catalog:
-    """Everything that is said, with where it is said, and no translation."""
+    """Return a catalogue of all texts with their places, without translations."""
     catalogue = Catalog(project="Greenroom", version="1", charset="utf-8", fuzzy=False)
     for pattern, method in METHODS:
         for path in sorted(ROOT.glob(pattern)):
@@ -86,7 +86,7 @@ def template() -> Catalog:
 
 
 def left(catalogue: Catalog) -> list[str]:
-    """The English of what a catalogue does not say yet."""
+    """Return the English texts that a catalogue does not translate."""
     return [
         message.id if isinstance(message.id, str) else message.id[0]
         for message in catalogue
@@ -95,7 +95,7 @@ def left(catalogue: Catalog) -> list[str]:
 
 
 def update(path: Path, said: Catalog) -> list[str]:
-    """Brings the file at `path` up to date (it may be new); returns what is left to translate."""
+    """Update the file at `path`, or create it; return the texts that are left to translate."""
     code = path.parent.parent.name
     if path.exists():
         catalogue = i18n.read(path)
@@ -114,7 +114,7 @@ def update(path: Path, said: Catalog) -> list[str]:
 
 
 def main(codes: list[str]) -> None:
-    """Updates the files of all languages, and begins those of `codes` that are new."""
+    """Update the files of all languages, and create those of `codes` that are new."""
     said = template()
     paths = {*i18n.FOLDER.glob(f"*/{i18n.FILE}"), *(i18n.FOLDER / code / i18n.FILE for code in codes)}
     for path in sorted(paths):

@@ -1,6 +1,6 @@
-"""Mail: letters in each language, made outside of any request and sent until they have left.
+"""Mail: texts in each language, made outside of requests and tried until they are sent.
 
-`app[POST]` is the post office: `await app[POST].queue(organisation, kind, to, language, context, attachments)`.
+Use `await app[POST].queue(organisation, kind, to, language, context, attachments)`.
 """
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from web.mail.post import KIND, Post
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Opens the post office of an app, after `web.jobs.setup`. Raises ConfigError."""
+    """Create the mail queue of an app, after `web.jobs.setup`. Raises ConfigError."""
     post = app[POST] = Post(app[JOBS], app[ORGANISATIONS], carrier(settings), settings)
     app[HANDLERS][KIND] = post.deliver
     app[CONSEQUENCES].append(visits.promises(post))

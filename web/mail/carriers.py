@@ -1,6 +1,6 @@
-"""How a mail leaves: through an SMTP server, or as a file in the data folder where none is set.
+"""Sends a mail to an SMTP server, or writes it to a file in the data folder if no server is set.
 
-Knows [mail] of the settings. Knows no letter. What a server says about a recipient never reaches a log.
+Knows [mail] of the settings. Knows no text. A server's answer about a recipient is never logged.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ TIMEOUT_S = 20.0
 
 
 class Carrier(Protocol):
-    """Takes a mail away. Raises Hopeless where it never can, anything else where it might later."""
+    """Sends a mail. Raises Hopeless if it can never be sent, another error if a later try may succeed."""
 
     async def carry(self, message: EmailMessage, name: str) -> None: ...
 
 
 class Smtp:
-    """Hands mails to the SMTP server of the settings, each on a connection of its own."""
+    """Sends mails to the SMTP server of the settings, each on a new connection."""
 
     def __init__(self, settings: Settings) -> None:
         mail = settings.mail
@@ -48,7 +48,7 @@ class Smtp:
         try:
             await client.connect()
             await client.send_message(message)
-            with contextlib.suppress(aiosmtplib.SMTPException):  # it has the mail; a goodbye is only polite
+            with contextlib.suppress(aiosmtplib.SMTPException):  # the server has the mail; QUIT may fail
                 await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(recipient.code >= 500 for recipient in refused.recipients):
@@ -59,11 +59,11 @@ class Smtp:
                 raise Hopeless("the mail server refuses the mail") from None
             raise
         finally:
-            client.close()  # at once: who is stopped must not wait for a server that does not answer
+            client.close()  # at once: a cancelled task must not wait for a server that does not answer
 
 
 class Files:
-    """Writes each mail to the folder `outbox`, readable for the server's account only."""
+    """Writes each mail to the folder `outbox`, readable only by the server's account."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / OUTBOX
@@ -81,12 +81,12 @@ class Files:
 
 
 def carrier(settings: Settings) -> Carrier:
-    """What the settings ask for. Raises ConfigError where the password cannot be read."""
+    """Return the carrier for these settings. Raises ConfigError if the password cannot be read."""
     return Smtp(settings) if settings.mail.host else Files(Path(settings.data.folder))
 
 
 def where(settings: Settings) -> str:
-    """Where mail goes, for whoever starts the server."""
+    """Return where mail goes, in words for the person who starts the server."""
     if settings.mail.host:
         return f"through {settings.mail.host}"
     return f"files in {Path(settings.data.folder) / OUTBOX} (no SMTP server is set)"

@@ -1,7 +1,7 @@
-"""Letters: what a mail says, as text and as HTML, in one language and in an organisation's name and colour.
+"""The content of mails, as text and as HTML, in one language, with an organisation's name and colour.
 
-Pure but for reading templates. Knows the templates' folder and what stands in a header. Knows no server and no queue:
-who gets which letter is told, not decided here. No header can be broken out of: what has a line break is refused.
+Pure except for reading templates. Knows the templates and the headers. Knows no server and no queue, and does not
+decide who gets which mail. A line break in a header is refused, so that nobody can add headers.
 """
 
 import re
@@ -25,18 +25,18 @@ from web.organisations.documents import Organisation
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))
-"""The letters there are; each is a template that fills both layouts."""
+"""The names of all mails; each has one template, used in both layouts."""
 
 DARKEST_CONTRAST = 5.0
 BRAND = "#0f6d5f"
 
 
 class LetterError(ValueError):
-    """The letter cannot be made: no such template, or an address or header that cannot be one."""
+    """The mail cannot be made: the template does not exist, or an address or header is not valid."""
 
 
 class Attachment(msgspec.Struct, frozen=True, array_like=True):
-    """A file with a letter. `kind` is its content type with parameters, as in "text/calendar; method=REQUEST"."""
+    """A file in a mail. `kind` is its content type with parameters, such as "text/calendar; method=REQUEST"."""
 
     name: str
     kind: str
@@ -44,7 +44,7 @@ class Attachment(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be written. `context` is what its template needs: texts, numbers, flags, moments in ms."""
+    """A mail to write. `context` holds the values for its template: texts, numbers, flags, times in ms."""
 
     name: str
     to: str
@@ -54,12 +54,12 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def moment(ms: float, timezone: str) -> datetime:
-    """The time in ms since the epoch as it is where the organisation is; a filter of the templates."""
+    """Return the time (ms since the epoch) in the organisation's time zone; a filter for templates."""
     return datetime.fromtimestamp(ms / 1000, UTC).astimezone(ZoneInfo(timezone))
 
 
 def city(timezone: str) -> str:
-    """The place that a time zone is named after, in the current language: "Chicago"."""
+    """Return the place that a time zone is named after, in the current language: "Chicago"."""
     return get_timezone_location(timezone, locale=i18n.locale(), return_city=True)
 
 
@@ -88,7 +88,7 @@ TEXT, HTML = _environment(html=False), _environment(html=True)
 def written(
     letter: Letter, organisation: Organisation, *, sender: str, origin: str, message_id: str, now: datetime
 ) -> EmailMessage:
-    """The mail. `sender` is an address, `origin` what links begin with. Raises LetterError."""
+    """Return the mail. `sender` is an address, `origin` the beginning of links. Raises LetterError."""
     if letter.name not in NAMES:
         raise LetterError("there is no such letter")
     with i18n.using(letter.language):
@@ -118,7 +118,7 @@ def written(
             message["Reply-To"] = Address(addr_spec=organisation.reply_to)
         message["Date"] = format_datetime(now.astimezone(UTC))
         message["Message-ID"] = message_id
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers, please
+        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office answers
         for header in ("From", "To"):
             if message[header].defects or "\n" in str(message[header]):
                 raise LetterError(f"{header} cannot be an address")
@@ -139,7 +139,7 @@ def _attach(message: EmailMessage, attachment: Attachment) -> None:
 
 
 def _paragraphs(text: str) -> str:
-    """The text without the empty lines that a template leaves."""
+    """Return the text without the extra empty lines that a template leaves."""
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in text.strip().splitlines())) + "\n"
 
 
@@ -148,7 +148,7 @@ def _plain(name: str) -> str:
 
 
 def readable(colour: str) -> str:
-    """The colour, darkened until white text on it can be read (WCAG 2.2, 1.4.3), as `static/accent.js` does."""
+    """Return the colour, darkened until white text on it is readable (WCAG 2.2, 1.4.3), like `static/accent.js`."""
     parts = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     while 1.05 / (_luminance(parts) + 0.05) < DARKEST_CONTRAST:
         parts = [int(part * 0.94) for part in parts]

@@ -1,6 +1,6 @@
-"""The folder of mails that did not leave, for no SMTP server is set: what a mail is called there, and when it goes.
+"""The folder for mails if no SMTP server is set: the names of its files, and when they are erased.
 
-Knows file names and ages. A mail's organisation stands in its file's name, since each says how long it keeps things.
+Knows file names and ages. A file's name contains the organisation, since each sets how long it keeps data.
 """
 
 import contextlib
@@ -11,19 +11,19 @@ OUTBOX = "outbox"
 
 
 def named(day: str, letter: str, job: str, organisation: str) -> str:
-    """The name of a mail's file, without its ending."""
+    """Return the name of a mail's file, without its extension."""
     return f"{day}-{letter}-{job}.{organisation}"
 
 
 def erase(data: Path, before_ms: Mapping[str, int]) -> int:
-    """Erases the mails that are older than their organisation keeps them, and returns how many.
+    """Erase the mails that are older than their organisation keeps them; return their number.
 
-    `before_ms`: by organisation, in ms since the epoch. What belongs to none of them, a draft of a server that was
-    killed too, is kept as long as the most patient of them keeps its own. Reads a folder: not for an event loop.
+    `before_ms`: by organisation, in ms since the epoch. A file of no organisation, such as a draft of a server that was
+    killed, is kept as long as the longest of them. Reads a folder: do not call it in an event loop.
     """
     erased, patient_ms = 0, min(before_ms.values(), default=0)
     for path in _files(data / OUTBOX):
-        with contextlib.suppress(FileNotFoundError):  # another worker was faster
+        with contextlib.suppress(FileNotFoundError):  # another worker has erased it
             if path.stat().st_mtime_ns // 1_000_000 < before_ms.get(_organisation(path), patient_ms):
                 path.unlink()
                 erased += 1

@@ -1,7 +1,7 @@
-"""The post office: letters go into the jobs' queue, and leave through a carrier when they are due.
+"""The mail queue: mails are jobs, and a carrier sends them when they are due.
 
-Knows that a letter is queued either whole, or as a promise (`{"mail": name, ...}`) that a resolver makes a letter of
-when it is due, so that it says what is true then. A mail that is sent twice, after a crash, has the same Message-ID.
+A mail is queued either complete, or as a promise (`{"mail": name, ...}`) from which a resolver makes the mail when it
+is due, so that it is true then. A mail that is sent twice, after a crash, has the same Message-ID.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,11 +21,11 @@ from web.organisations.documents import Organisation, Organisations
 
 KIND = "mail"
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
-"""Makes the letter of a promise, as things stand now; None where there is nothing to say any more."""
+"""Returns the mail of a promise from current data; None if it is no longer needed."""
 
 
 class Post:
-    """One worker's post office. Register a promise's resolver in `resolvers`, under the mail's name."""
+    """The mail queue of one worker. Register a promise's resolver in `resolvers`, under the mail's name."""
 
     def __init__(
         self, jobs: Jobs, organisations: Organisations, carrier: Carrier, settings: Settings
@@ -48,14 +48,14 @@ class Post:
         now_ms: int,
         due_ms: int | None = None,
     ) -> Extra:
-        """A letter as (key, score, member) for a commit of one's own: it leaves if, and only if, that takes effect."""
+        """Return a mail as (key, score, member) for a commit: the mail is sent if, and only if, the commit succeeds."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         return self._jobs.entry(organisation, _job(letter, now_ms), due_ms)
 
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """As `entry`, of a letter that its resolver writes when it is due."""
+        """Like `entry`, for a mail that its resolver writes when it is due."""
         job = new_job(KIND, {"mail": kind, **payload}, now_ms)
         return self._jobs.entry(organisation, job, due_ms)
 
@@ -71,12 +71,12 @@ class Post:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Keeps a letter until it has left. Raises `Unavailable`."""
+        """Queue a mail until it is sent. Raises `Unavailable`."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> None:
-        """The jobs' handler: writes the letter and hands it to the carrier. Raises Hopeless, or why it failed."""
+        """Write the mail of a job and send it; the handler of jobs. Raises Hopeless, or another error for a new try."""
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:
             raise Hopeless("there is no such organisation")

@@ -1,7 +1,7 @@
-"""The letters that a visit's own events bring about: declined, to the patient; assigned, to whoever wishes to know.
+"""The mails that follow from a visit's events: "declined" to the patient, "assigned" to staff who chose to receive it.
 
-Knows which event promises which letter, and how the record becomes one when it is due. They are promised in the same
-commit as the event, so that none is lost and none comes of what did not happen.
+Knows which event queues which mail, and how the record becomes one when it is due. They are queued in the same commit
+as the event, so that none is lost and none is sent about a change that failed.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,11 +22,11 @@ from web.organisations.documents import Organisation
 
 MINUTE_MS = 60_000
 LETTERS = {"declined": "declined", "assigned": "assigned", "transferred": "assigned"}
-"""Event -> the letter that it promises."""
+"""Event -> the mail that it queues."""
 
 
 def promises(post: Post) -> service.Consequences:
-    """What a visit's events bring about in mail."""
+    """Return the function that returns the mails of a visit's event."""
 
     def of(
         settings: service.Organisation, before: Visit | None, after: Visit, event: Event
@@ -41,7 +41,7 @@ def promises(post: Post) -> service.Consequences:
 
 
 def register(app: web.Application, post: Post, visits: Callable[[], service.Service]) -> None:
-    """Makes the post office able to write these letters."""
+    """Register the resolvers that write these mails."""
 
     async def declined(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
@@ -59,7 +59,7 @@ def register(app: web.Application, post: Post, visits: Callable[[], service.Serv
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
         if visit is None or visit.status is not Status.QUEUED or visit.assignee is None:
-            return None  # it has been claimed, or given to somebody else, since
+            return None  # it was claimed or assigned to another person meanwhile
         account = await accounts().get(organisation.id, visit.assignee.id)
         if account is None or account.disabled or not account.mail_assigned:
             return None
@@ -81,6 +81,6 @@ def register(app: web.Application, post: Post, visits: Callable[[], service.Serv
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:
-    """The patient's own language where we have it, else the organisation's first that we do."""
+    """Return the patient's language if there is a translation, else the organisation's first that has one."""
     wanted = (visit.patient.language, *organisation.languages)
     return next((code for code in wanted if code in languages()), SOURCE)

@@ -1,4 +1,4 @@
-"""The organisation that a request's path names: finds it, and keeps it in the request for those who come after."""
+"""Finds the organisation that a request's path names, and keeps it in the request for later handlers."""
 
 from aiohttp import web
 
@@ -8,11 +8,11 @@ from web.organisations.documents import Organisation
 
 
 class UnknownOrganisation(web.HTTPNotFound):
-    """The path names an organisation that is not here."""
+    """The path names an organisation that does not exist (HTTP 404)."""
 
 
 async def organisation_of(request: web.Request) -> Organisation:
-    """The organisation that the path names. Raises HTTP 404, as a page that helps."""
+    """Return the organisation that the path names. Raises UnknownOrganisation."""
     found = await request.app[ORGANISATIONS].get(request.match_info["organisation"])
     if found is None:
         raise UnknownOrganisation

@@ -1,6 +1,6 @@
-"""The page to read the API's description on: drawn from the same document that programs get, so it cannot differ.
+"""The page that shows the API's description, made from the same document that programs receive.
 
-Knows how a schema is put into words; knows no operation.
+Knows how to put a schema into words; knows no operation.
 """
 
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ curl -X POST {url}/visits \\
 
 
 class Field(NamedTuple):
-    """A field of a type, in words."""
+    """A field of a type, described in words."""
 
     name: str
     kind: str
@@ -70,7 +70,7 @@ async def read(request: web.Request) -> web.Response:
 
 
 def _named(holder: dict[str, Any] | None) -> str:
-    """The name of the type of a body; "" where there is none."""
+    """Return the name of the type of a body; "" if there is none."""
     contents = (holder or {}).get("content", {})
     return next((_kind(content["schema"]) for content in contents.values()), "")
 
@@ -84,7 +84,7 @@ def _fields(schema: dict[str, Any]) -> list[Field]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """A schema's type in a word or two."""
+    """Return the type of a schema in a word or two."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     for key in ("anyOf", "allOf"):

@@ -1,7 +1,8 @@
-"""Delivering events to webhooks: which events there are, how a message is signed, and what counts as delivered.
+"""Delivers events to webhooks: the list of events, the signature of a message, and what counts as delivered.
 
-`consequences` makes a job of an event for each webhook that hears it, written in the event's own commit; the jobs'
-runner tries it again where it failed. A message says what happened to which visit, and nothing that the patient wrote.
+For each webhook that receives an event, `consequences` adds a job to the event's own commit; the jobs' runner tries a
+failed delivery again. A message says what happened to which visit, and contains nothing that the patient wrote.
+
 Signature: `Greenroom-Signature: v1=` and the hex of HMAC-SHA256, keyed with the webhook's secret, over the value of
 `Greenroom-Timestamp` (seconds), a full stop, and the body.
 """
@@ -31,11 +32,11 @@ KIND = "webhook"
 EVENTS: tuple[str, ...] = tuple(
     dict.fromkeys(row.event for table in (RULES, DEADLINES) for row in table if row.event not in QUIET)
 )
-"""Every event that a webhook may hear, in the order of the visit's tables."""
+"""Every event that a webhook may receive, in the order of the visit's tables."""
 
 EACH_S = 10.0
 ANSWER_BYTES = 4096
-"""So much of an answer is read, that the connection ends in order; what it says is nobody's business."""
+"""The number of bytes of an answer that are read, so that the connection ends properly; the content is ignored."""
 
 NOT_ALLOWED = N_("the address is not public")
 NO_ANSWER = N_("no answer in time")
@@ -48,7 +49,7 @@ log = structlog.get_logger("web.webhooks")
 
 
 class NotDelivered(Exception):
-    """The receiver did not take it; it is tried again."""
+    """The receiver did not accept the message; it is tried again."""
 
 
 def signature(secret: str, timestamp_s: int, body: bytes) -> str:
@@ -58,7 +59,7 @@ def signature(secret: str, timestamp_s: int, body: bytes) -> str:
 
 
 def consequences(jobs: Jobs, known: Known) -> Callable[..., Iterable[Extra]]:
-    """Return what signalling asks at each commit: the jobs that an event brings about."""
+    """Return the function that signalling calls at each commit, which returns the jobs of an event."""
 
     def of(_: Organisation, __: Visit | None, after: Visit, event: Event) -> Iterable[Extra]:
         if event.kind in QUIET:
@@ -87,14 +88,14 @@ def _job(webhook: Webhook, visit: Visit, event: Event) -> Job:
 
 
 class Courier:
-    """Delivers. `allowed`: networks that may be called though they are not public."""
+    """Delivers messages. `allowed`: networks that may be called although they are not public."""
 
     def __init__(self, webhooks: Webhooks, allowed: Sequence[Network]) -> None:
         self._webhooks = webhooks
         self._allowed = allowed
 
     async def deliver(self, organisation: str, taken: Taken) -> None:
-        """A handler of jobs. Raises `NotDelivered` where it is to be tried again, `Hopeless` where not."""
+        """Deliver the message of a job. Raises `NotDelivered` if it is to be tried again, `Hopeless` if not."""
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
         if webhook is None or not webhook.enabled:
@@ -117,7 +118,7 @@ class Courier:
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
-        # Judged at each try, for the settings may have changed; an IP address in a URL passes by the resolver.
+        # Checked at each try, as the settings may have changed; for an IP address in a URL the resolver is not called.
         if url_problem(webhook.url, self._allowed) is not None:
             return 0, NOT_ALLOWED
         timestamp_s = now_ms // 1000

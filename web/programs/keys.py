@@ -1,7 +1,7 @@
-"""The keys of an organisation's API: which program may do what, and how often.
+"""The API keys of an organisation: what a program may do, and how often.
 
-Knows records in the store. A key is 256 random bits, so its SHA-256 is kept and nothing slower is needed; it is shown
-once. Knows no HTTP. All methods raise `Unavailable` where the store does not answer.
+Knows records in the store. A key has 256 random bits, so its SHA-256 is stored and no slower hash is needed; it is
+shown once. Knows no HTTP. All methods raise `Unavailable` if the store does not answer.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ MOST_KEYS = 50
 LABEL = range(1, 101)
 WINDOW_MS = 60_000
 PER_WINDOW = 600
-"""Requests that a key may make in a minute."""
+"""The most requests of a key per minute."""
 WRONG_PER_WINDOW = 60
-"""Requests without a right key that an address may make in a minute."""
+"""The most requests without a valid key from an address per minute."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -33,7 +33,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 
-# Answers (requests in this window, what is left of it in ms); the first of a window says when the key was used.
+# Returns (requests in this window, its rest in ms); the first request of a window also records the key's use.
 COUNT = """
 local n = redis.call('INCR', KEYS[1])
 if n == 1 then
@@ -52,15 +52,15 @@ SCOPES: dict[Scope, str] = {
     Scope.OPEN: N_("open visits, make patient links, follow and withdraw visits that were opened so"),
     Scope.STAFF: N_("assign, unassign and decline as an administrator, and manage webhooks"),
 }
-"""What each scope lets a program do, as a clause."""
+"""What each scope allows a program, as a clause."""
 
 
 class KeyProblem(Exception):
-    """A key cannot be made like this; the text is a constant of ours, for the person who tried."""
+    """The key cannot be made; the text is a constant of this code, for the person who tried."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as it is kept. `label` is the program's name, and what staff see as the doer of what it does."""
+    """A stored key. `label` is the program's name, which staff see as the actor of what it does."""
 
     id: str
     label: str
@@ -70,12 +70,12 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     made_by: str
 
     def allows(self, scopes: Collection[Scope]) -> bool:
-        """Whether one of these scopes is the key's."""
+        """Return whether the key has one of these scopes; True if there are none."""
         return not scopes or any(scope in self.scopes for scope in scopes)
 
 
 class Count(NamedTuple):
-    """How many requests there were in the running window, and how long it runs yet, in s."""
+    """The number of requests in the current window, and its rest in s."""
 
     requests: int
     ends_s: int
@@ -85,14 +85,14 @@ class ApiKeys:
     """The keys of all organisations."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # its stubs do not know that answers are bytes
+        self._redis: Any = redis  # its type stubs do not know that answers are bytes
         self._add: Any = redis.register_script(ADD)
         self._count: Any = redis.register_script(COUNT)
 
     async def add(
         self, organisation: str, label: str, scopes: Collection[Scope], by: str
     ) -> tuple[ApiKey, str]:
-        """Make a key; return it and its token, which nobody can see again. Raises `KeyProblem`."""
+        """Make a key; return it and its token, which cannot be shown again. Raises `KeyProblem`."""
         label = " ".join(label.split())
         if len(label) not in LABEL:
             raise KeyProblem(N_("Write a name of 1 to 100 characters."))
@@ -119,7 +119,7 @@ class ApiKeys:
         return key, f"gr_{key_id}_{secret}"
 
     async def revoke(self, organisation: str, key_id: str) -> bool:
-        """The key opens nothing from now on; False where there is no such key."""
+        """Make the key invalid; return False if there is no such key."""
         async with answering():
             gone = await self._redis.hdel(_keys(organisation), key_id)
             await self._redis.hdel(_used(organisation), key_id)
@@ -134,7 +134,7 @@ class ApiKeys:
         return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in keys]
 
     async def find(self, organisation: str, token: str) -> ApiKey | None:
-        """Return the key that a token is, or None: unknown, revoked and another organisation's look alike."""
+        """Return the key with this token; None if it is unknown, revoked or another organisation's."""
         found = TOKEN.fullmatch(token)
         if found is None:
             return None
@@ -144,11 +144,11 @@ class ApiKeys:
         return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
 
     async def count(self, organisation: str, key: ApiKey) -> Count:
-        """Count a request of this key."""
+        """Count a request of this key and return the count."""
         return await self._counted(organisation, f"key:{key.id}", key.id)
 
     async def count_wrong(self, organisation: str, address: str) -> Count:
-        """Count a request without a right key from this neighbourhood."""
+        """Count a request without a valid key from this address or /64, and return the count."""
         return await self._counted(organisation, f"wrong:{address}", "")
 
     async def _counted(self, organisation: str, who: str, used: str) -> Count:

@@ -1,8 +1,8 @@
-"""Which addresses of others this server may call: public ones, so that a webhook cannot reach what stands beside it.
+"""Decides which addresses this server may call: public ones only, so that a webhook cannot reach the internal network.
 
-A URL is read by the library that dials it, after its normalisation (`①②⑦.0.0.1` is 127.0.0.1), and each address is
-judged once more when its socket is made (`Sockets`): however a URL is written and whatever a name resolves to, no
-connection is opened to an address that was not judged. Networks that the settings allow are let through.
+A URL is parsed by the library that connects, after its normalization (`①②⑦.0.0.1` is 127.0.0.1), and each address is
+checked again when its socket is made (`Sockets`): however a URL is written and whatever a name resolves to, no
+connection is opened to an unchecked address. Networks that the settings allow may be called too.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Refused(OSError):
-    """The address is not one that may be called."""
+    """The address may not be called."""
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """The networks that the settings name."""
+    """Return the networks in the settings."""
     return tuple(ipaddress.ip_network(text, strict=False) for text in texts)
 
 
 def may_call(text: str, allowed: Sequence[Network]) -> bool:
-    """Whether this IP address is public, or in a network that is allowed."""
+    """Return whether this IP address is public, or in an allowed network."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -42,7 +42,7 @@ def may_call(text: str, allowed: Sequence[Network]) -> bool:
 
 
 def _inner(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one stands for, or the address itself."""
+    """Return the IPv4 address inside an IPv6 address, or the address itself."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
@@ -51,9 +51,9 @@ def _inner(address: Address) -> Address:
 
 
 def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
-    """Return what is wrong with a webhook's URL as it stands, or None. What a name leads to is seen when it is called.
+    """Return what is wrong with the text of a webhook's URL, or None; the addresses of a name are checked at each call.
 
-    The host is the one that the client dials: after IDNA and NFKC, which make ASCII digits and dots of many others.
+    The host is the one to which the client connects: after IDNA and NFKC, which turn many characters into ASCII.
     """
     try:
         parts = URL(url)
@@ -76,27 +76,27 @@ def url_problem(url: str, allowed: Sequence[Network]) -> str | None:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the IP address that a host is, in any notation that a client or the system's resolver takes for one."""
+    """Return the IP address that a host is, in any notation that a client or the system's resolver accepts, or None."""
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         pass
     try:
-        # The old notations (inet_aton(3)): 2130706433, 0x7f.1, 0177.0.0.1. A name never has only such parts.
+        # The old notations (inet_aton(3)): 2130706433, 0x7f.1, 0177.0.0.1. A host name never looks like these.
         return ipaddress.IPv4Address(socket.inet_aton(host.removesuffix(".")))
     except (OSError, ValueError):
         return None
 
 
 class Sockets:
-    """Makes the sockets of a client's connector, none to an address that may not be called. `refused` says it did."""
+    """Makes the sockets of a client's connector, only for allowed addresses. `refused`: whether one was refused."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
         self.refused = False
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
-        """Return a socket for the address that is dialled next. Raises `Refused`."""
+        """Return a socket for the next address. Raises `Refused`."""
         family, kind, proto, _, address = info
         if not may_call(str(address[0]), self._allowed):
             self.refused = True
@@ -105,7 +105,7 @@ class Sockets:
 
 
 class Resolver(AbstractResolver):
-    """Looks names up, and gives only addresses that may be called. Raises `Refused` where there is none."""
+    """Looks up names, and returns only addresses that may be called. Raises `Refused` if there are none."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -117,7 +117,7 @@ class Resolver(AbstractResolver):
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        # All of them must be public: a name that leads inside as well is no honest receiver's.
+        # All addresses must be public: a name with an internal address too is suspicious.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
             raise Refused("not a public address")
         return [
@@ -133,11 +133,11 @@ class Resolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the resolver holds no resources."""
 
 
 def connector(allowed: Sequence[Network]) -> tuple[TCPConnector, Sockets]:
-    """Return a connector that reaches only what may be called, and what says whether it has refused an address."""
+    """Return a connector that reaches only allowed addresses, and its `Sockets`, which records refusals."""
     sockets = Sockets(allowed)
     return TCPConnector(
         resolver=Resolver(allowed), socket_factory=sockets, limit=1, force_close=True

@@ -1,10 +1,10 @@
-"""What an API key can be good for. Nothing else, so that the command line starts without the server's libraries."""
+"""The scopes of API keys. Imports nothing else, so that the command line starts without the server's libraries."""
 
 from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """What a key is good for."""
+    """A right that a key may have."""
 
     READ = "read"
     OPEN = "open"

@@ -1,7 +1,7 @@
-"""What goes over the API, and nothing else: the types are the description (openapi.py) and the validation.
+"""The bodies of the API: the types are both the description (openapi.py) and the validation.
 
 Pure. Times are ms since 1970 by the store's clock, `_ms`. A visit's own view holds no patient information; the queue's
-rows do, and take the scope `read`.
+rows do, and need the scope `read`.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Time = Annotated[int, Meta(description="ms since 1970-01-01T00:00Z")]
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A body of a request: a field that it does not have is a mistake, and said."""
+    """The body of a request. An unknown field is an error."""
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
-    """A body of an answer."""
+    """The body of an answer."""
 
 
 class Patient(Given, frozen=True, kw_only=True):
-    """Patient information, as the patient information page asks for it."""
+    """Patient information, with the fields of the patient information page."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100, description="Full name.")]
     birth_date: Annotated[
@@ -57,7 +57,7 @@ class Patient(Given, frozen=True, kw_only=True):
 
 
 class OpenVisit(Given, frozen=True, kw_only=True):
-    """A visit to be opened."""
+    """A visit to open."""
 
     patient: Patient
     facility: Annotated[
@@ -80,7 +80,7 @@ class Decline(Given, frozen=True, kw_only=True):
 
 
 class NewWebhook(Given, frozen=True, kw_only=True):
-    """A webhook to be made."""
+    """A webhook to make."""
 
     url: Annotated[
         str,
@@ -99,28 +99,28 @@ class NewWebhook(Given, frozen=True, kw_only=True):
 
 
 class ChangedWebhook(Given, frozen=True, kw_only=True):
-    """What is to be different about a webhook; what is left out stays."""
+    """Changes of a webhook. Fields that are left out do not change."""
 
     events: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=40)] | None = None
     enabled: bool | None = None
 
 
 class PersonShown(Shown, frozen=True, kw_only=True):
-    """Somebody of the staff."""
+    """A member of staff."""
 
     id: str
     name: str
 
 
 class Range(Shown, frozen=True, kw_only=True):
-    """How long it may take."""
+    """The expected shortest and longest wait."""
 
     low_ms: int
     high_ms: int
 
 
 class Visit(Shown, frozen=True, kw_only=True):
-    """A visit's state, without patient information. `place` counts from 1, and is there while it is queued."""
+    """A visit's state, without patient information. `place` counts from 1 and exists while the visit is queued."""
 
     id: str
     status: Status
@@ -139,21 +139,21 @@ class Visit(Shown, frozen=True, kw_only=True):
 
 
 class PatientLink(Shown, frozen=True, kw_only=True):
-    """A link that puts the visit into one browser, once: give it to the patient and to nobody else."""
+    """A link that gives one browser access to the visit, once. Send it to the patient only."""
 
     url: str
     expires_ms: Time
 
 
 class Opened(Shown, frozen=True, kw_only=True):
-    """A visit that was opened, and the link for its patient."""
+    """An opened visit, and the link for its patient."""
 
     visit: Visit
     link: PatientLink
 
 
 class Wait(Shown, frozen=True, kw_only=True):
-    """What somebody who comes now has to expect. `why`: "closed" or "nobody_on_call" where Meet Now is not open."""
+    """The expected wait of a patient who comes now. `why`: "closed" or "nobody_on_call" if Meet Now is not open."""
 
     available: bool
     why: str | None
@@ -163,7 +163,7 @@ class Wait(Shown, frozen=True, kw_only=True):
 
 
 class QueueRow(Shown, frozen=True, kw_only=True):
-    """A patient who waits, as On-Demand Requests shows them."""
+    """A waiting patient, as in On-Demand Requests."""
 
     visit: str
     place: int
@@ -183,13 +183,13 @@ class QueueRow(Shown, frozen=True, kw_only=True):
 
 
 class Queue(Shown, frozen=True, kw_only=True):
-    """Everybody who waits, longest waiting first."""
+    """All waiting patients, the longest waiting first."""
 
     patients: tuple[QueueRow, ...]
 
 
 class StaffMember(Shown, frozen=True, kw_only=True):
-    """Somebody of the staff, and whether they could take a visit. `states`: where they are licensed."""
+    """A member of staff, and whether they could take a visit. `states`: where they are licensed."""
 
     id: str
     name: str
@@ -206,7 +206,7 @@ class Staff(Shown, frozen=True, kw_only=True):
 
 
 class WebhookShown(Shown, frozen=True, kw_only=True):
-    """A webhook. `events`: what it hears; empty: everything."""
+    """A webhook. `events`: those that it receives; empty: all."""
 
     id: str
     url: str
@@ -216,7 +216,7 @@ class WebhookShown(Shown, frozen=True, kw_only=True):
 
 
 class MadeWebhook(Shown, frozen=True, kw_only=True):
-    """A webhook that was made, and the secret with which it is signed, which nobody can see again."""
+    """A new webhook and the secret for its signatures, which cannot be shown again."""
 
     webhook: WebhookShown
     secret: str
@@ -229,7 +229,7 @@ class Webhooks(Shown, frozen=True, kw_only=True):
 
 
 class Delivery(Shown, frozen=True, kw_only=True):
-    """One attempt to deliver an event. `status` is the receiver’s HTTP status, 0 where there was no answer."""
+    """One attempt to deliver an event. `status` is the receiver’s HTTP status, 0 if there was no answer."""
 
     id: str
     event: str
@@ -248,7 +248,7 @@ class Deliveries(Shown, frozen=True, kw_only=True):
 
 
 class Message(Shown, frozen=True, kw_only=True):
-    """What a webhook is sent. `visit` is as it was at that event: without `place` and `wait`."""
+    """The body that a webhook receives. `visit` is its state at that event, without `place` and `wait`."""
 
     id: str
     event: str

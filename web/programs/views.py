@@ -1,4 +1,4 @@
-"""How visits, waits and staff look through the API. Pure: the mirror's state and the time come in."""
+"""Makes the API's views of visits, waits and staff. Pure: the mirror's state and the time are arguments."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,18 +10,18 @@ from web.programs import types as t
 
 
 def person(of: r.Person | None) -> t.PersonShown | None:
-    """Somebody of the staff."""
+    """Return the view of a member of staff; None for None."""
     return None if of is None else t.PersonShown(id=of.id, name=of.name)
 
 
 def wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> t.Range | None:
-    """The expected wait at a place; None where nothing can be said."""
+    """Return the expected wait at a place; None if it cannot be estimated."""
     found = waiting.expected_wait(place, claims_ms, on_call, now_ms)
     return None if found is None else t.Range(low_ms=found[0], high_ms=found[1])
 
 
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:
-    """A visit's state."""
+    """Return the view of a visit's state."""
     return t.Visit(
         id=of.id,
         status=of.status,
@@ -41,12 +41,12 @@ def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None
 
 
 def queue(visits: OpenVisits) -> t.Queue:
-    """Everybody who waits."""
+    """Return the view of all waiting patients."""
     return t.Queue(patients=tuple(row(of, place) for place, of in enumerate(visits.queue(), 1)))
 
 
 def row(of: r.Visit, place: int) -> t.QueueRow:
-    """A patient who waits."""
+    """Return the view of a waiting patient."""
     return t.QueueRow(
         visit=of.id,
         place=place,
@@ -67,7 +67,7 @@ def row(of: r.Visit, place: int) -> t.QueueRow:
 
 
 def staff(of: Mapping[str, r.Staff], visits: OpenVisits) -> t.Staff:
-    """The staff who have ever signed in, those on call first."""
+    """Return the view of all staff who have signed in at least once, those on call first."""
     busy = visits.in_session
     found = sorted(of.values(), key=lambda s: (not s.on_call, s.name.casefold(), s.id))
     return t.Staff(

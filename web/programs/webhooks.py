@@ -1,8 +1,8 @@
-"""The webhooks of an organisation: where they lead, what they hear, and what became of the last deliveries.
+"""The webhooks of an organisation: their addresses, their events, and the results of the last deliveries.
 
-Knows records in the store, sealed since they hold the secret that signs. `Known` is this worker's copy of all of them,
-so that an event finds its webhooks without asking anybody; a webhook made on another worker is heard of in a second.
-All methods of `Webhooks` raise `Unavailable` where the store does not answer.
+Knows records in the store, encrypted since they hold the secret for signatures. `Known` is this worker's copy of all
+webhooks, so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods
+of `Webhooks` raise `Unavailable` if the store does not answer.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
 REFRESH_S = 1.0
 ALL = "webhooks"
-"""The set of the organisations that have any."""
+"""The set of the organisations that have webhooks."""
 
 ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
@@ -43,7 +43,7 @@ log = structlog.get_logger("web.webhooks")
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """Where events are sent. `events`: their names; empty: all. `secret` signs what is sent."""
+    """An address that receives events. `events`: their names; empty: all. `secret` signs the messages."""
 
     id: str
     url: str
@@ -53,7 +53,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
 
     def hears(self, event: str) -> bool:
-        """Whether an event of this name is sent there."""
+        """Return whether the webhook receives events of this name."""
         return self.enabled and (not self.events or event in self.events)
 
 
@@ -67,7 +67,7 @@ class Webhooks:
         self._replace: Any = redis.register_script(REPLACE)
 
     async def add(self, organisation: str, url: str, events: tuple[str, ...]) -> Webhook | None:
-        """Make a webhook; None where there are too many."""
+        """Make a webhook and return it; None if there are too many."""
         async with answering():
             seconds, micros = await self._redis.time()
             webhook = Webhook(
@@ -83,7 +83,7 @@ class Webhooks:
         return webhook if added else None
 
     async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
-        """Return the webhook as it is from now on; None where it is gone."""
+        """Change the webhook and return it; None if it was deleted."""
         after = replace(webhook, **changes)
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
@@ -91,7 +91,7 @@ class Webhooks:
         return after if done else None
 
     async def drop(self, organisation: str, webhook_id: str) -> bool:
-        """The webhook hears nothing from now on; False where there is no such."""
+        """Delete the webhook; return False if it does not exist."""
         async with answering():
             gone = await self._redis.hdel(_key(organisation), webhook_id)
             await self._redis.delete(_log(organisation, webhook_id))
@@ -104,13 +104,13 @@ class Webhooks:
         return None if sealed is None else self._opened(organisation, sealed)
 
     async def of(self, organisation: str) -> list[Webhook]:
-        """Return the webhooks, the oldest first."""
+        """Return the organisation's webhooks, the oldest first."""
         async with answering():
             found = await self._redis.hvals(_key(organisation))
         return sorted((self._opened(organisation, data) for data in found), key=lambda w: (w.made_ms, w.id))
 
     async def everything(self) -> dict[str, list[Webhook]]:
-        """Return all webhooks by organisation, but for those that cannot be read."""
+        """Return all webhooks by organisation, except those that cannot be read."""
         async with answering():
             names = sorted(name.decode() for name in await self._redis.smembers(ALL))
         return {name: await self._readable(name) for name in names}
@@ -123,12 +123,12 @@ class Webhooks:
             try:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
-                # One record that cannot be read must not freeze all the others for ever.
+                # One record that cannot be read must not prevent refreshing all others.
                 log.exception("webhooks were not looked at", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
-        """Keep what became of an attempt."""
+        """Store the result of an attempt."""
         key = _log(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
@@ -158,15 +158,15 @@ class Known:
         self._known: dict[str, list[Webhook]] = {}
 
     def of(self, organisation: str, event: str) -> list[Webhook]:
-        """Return those of an organisation that hear an event."""
+        """Return the webhooks of an organisation that receive an event."""
         return [webhook for webhook in self._known.get(organisation, ()) if webhook.hears(event)]
 
     async def refresh(self) -> None:
-        """Look at the store. Raises `Unavailable`."""
+        """Read all webhooks from the store. Raises `Unavailable`."""
         self._known = await self._webhooks.everything()
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Refresh the copy regularly until cancelled."""
         while True:
             try:
                 await self.refresh()
@@ -176,7 +176,7 @@ class Known:
 
 
 async def knowing(app: web.Application) -> AsyncIterator[None]:
-    """A clean-up context that keeps this worker's copy fresh."""
+    """Keep this worker's copy of the webhooks up to date; a clean-up context."""
     app[SUPERVISOR].keep("web.webhooks", app[KNOWN_WEBHOOKS].run)
     yield
     await app[SUPERVISOR].stop("web.webhooks")

@@ -1,7 +1,7 @@
-"""A bar chart as shapes: where each bar, each tick and each label stands. The template only draws them.
+"""A bar chart as shapes: the position of each bar, tick and label. The template only draws them.
 
-Pure. Knows numbers, not what they count. Lengths are in the units of the SVG's view box; bars of one label stand on
-each other, and a mark is a short line across the bar at its own value.
+Pure. Knows numbers, not their meaning. Lengths are in the units of the SVG's view box; bars of one label are stacked,
+and a mark is a short line across the bar at its own value.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ STEPS = (1, 2, 5)
 
 
 class Series(NamedTuple):
-    """Bars of one kind, a value for each label; `kind` is the CSS class that colours them."""
+    """Bars of one kind, with a value for each label; `kind` is the CSS class for their colour."""
 
     name: str
     kind: str
@@ -43,14 +43,14 @@ class Mark(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A line of the scale and what stands beside it, or a label below the bars and where."""
+    """A line of the scale with its label, or a label below the bars, and its position."""
 
     at: float
     text: str
 
 
 class Chart(NamedTuple):
-    """All shapes."""
+    """All shapes of a chart."""
 
     width: int
     height: int
@@ -64,7 +64,7 @@ class Chart(NamedTuple):
 
 
 def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Series] = ()) -> Chart:
-    """The chart of the series; all have a value for each label."""
+    """Return the chart of the series; each has a value for each label."""
     tops = [sum(series.values[at] for series in stacked) for at in range(len(labels))]
     highest = max([1.0, *tops, *(value for series in marks for value in series.values)])
     step = _step(highest)
@@ -104,7 +104,7 @@ def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Seri
 
 
 def _step(highest: float) -> float:
-    """The distance of the scale's lines: 1, 2 or 5 times a power of ten, so that at most five are needed."""
+    """Return the distance of the scale's lines: 1, 2 or 5 times a power of ten, so that at most five are needed."""
     power = 1
     while True:
         for step in STEPS:

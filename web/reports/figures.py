@@ -1,7 +1,7 @@
-"""Figures of past visits: how long people waited, who claimed, how it ended, by day, hour and provider.
+"""Figures of past visits: waits, claims and outcomes, by day, hour and provider.
 
-Pure. Knows records of visits and an organisation's clock; what comes out names no patient. Durations in ms, None where
-there is nothing to tell them from.
+Pure. Knows records of visits and an organisation's time zone; the result names no patient. Durations are in ms, None if
+there are no visits to compute them from.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Past(NamedTuple):
-    """One past visit, as reports need it. `wait_ms` is None where nobody claimed it."""
+    """The data of one past visit for reports. `wait_ms` is None if it was not claimed."""
 
     arrived: datetime
     outcome: Outcome
     provider: tuple[str, str] | None
-    """The id and name of whoever claimed it last."""
+    """The id and name of the provider who claimed it last."""
     wait_ms: int | None
     talked_ms: int
     returned: int
@@ -30,7 +30,7 @@ class Past(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """Some visits in figures."""
+    """The figures of a group of visits."""
 
     visits: int
     claims: int
@@ -43,7 +43,7 @@ class Summary(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A stretch of days in figures; every day and every hour has its place, those without visits too."""
+    """The figures of a range of days; every day and hour is included, also without visits."""
 
     total: Summary
     days: dict[date, Summary]
@@ -52,9 +52,9 @@ class Report(NamedTuple):
 
 
 def past(visit: Visit, zone: ZoneInfo) -> Past:
-    """What a report takes of a visit that has ended.
+    """Return the data of an ended visit for a report.
 
-    Who had booked a time waits from that time on: to come early is no fault of the clinic's.
+    The wait of a booked visit begins at the booked time, not at an earlier arrival.
     """
     begun_ms = max(visit.arrived_ms, visit.booked_ms or 0)
     wait_ms = None if visit.claimed_ms is None else max(0, visit.claimed_ms - begun_ms)
@@ -71,7 +71,7 @@ def past(visit: Visit, zone: ZoneInfo) -> Past:
 
 
 def report(found: Sequence[Past], first: date, last: date) -> Report:
-    """The report of all days from `first` to `last`, by the dates and hours of arrival."""
+    """Return the report of all days from `first` to `last`, by the dates and hours of arrival."""
     days = [first + timedelta(days=ahead) for ahead in range((last - first).days + 1)]
     providers = {one.provider: None for one in found if one.provider is not None}
     names = sorted(providers, key=lambda provider: (provider[1].casefold(), provider[0]))
@@ -86,7 +86,7 @@ def report(found: Sequence[Past], first: date, last: date) -> Report:
 
 
 def summary(found: Iterable[Past]) -> Summary:
-    """The figures of some visits."""
+    """Return the figures of these visits."""
     visits = list(found)
     waits = [one.wait_ms for one in visits if one.wait_ms is not None]
     talks = [one.talked_ms for one in visits if one.talked_ms]
@@ -103,7 +103,7 @@ def summary(found: Iterable[Past]) -> Summary:
 
 
 def percentile(values: Iterable[int], share: int) -> int | None:
-    """The smallest value that at least `share` percent do not exceed (nearest rank); None of nothing."""
+    """Return the smallest value that at least `share` percent do not exceed (nearest rank); None without values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 

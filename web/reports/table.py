@@ -1,6 +1,6 @@
-"""Past visits as CSV (RFC 4180), one a line, for a spreadsheet; no patient is named.
+"""Past visits as CSV (RFC 4180), one per line, for a spreadsheet; it names no patient.
 
-Pure. The header's words are fixed, whatever language the page is in, so that scripts can read them.
+Pure. The words of the header are the same in every language, so that scripts can read them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def header() -> str:
 
 
 def lines(found: Iterable[Past]) -> str:
-    """Return a line for each visit. `wait_s` is empty where nobody claimed it."""
+    """Return a line for each visit. `wait_s` is empty if the visit was not claimed."""
     out = io.StringIO()
     writer = csv.writer(out)
     for one in found:
@@ -42,5 +42,5 @@ def lines(found: Iterable[Past]) -> str:
 
 
 def _harmless(text: str) -> str:
-    """A name that a spreadsheet would take for a formula is marked as a text."""
+    """Return the name, marked as text if a spreadsheet would read it as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

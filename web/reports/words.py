@@ -1,6 +1,6 @@
-"""A report in words and shapes: the cards on top, and each chart with its legend and the same figures as a table.
+"""A report in words and shapes: the cards at the top, and each chart with its legend and the same figures as a table.
 
-Knows how figures are worded in the current language. Counts nothing itself, and knows no request.
+Knows the words for figures in the current language. Computes no figures, and knows no request.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ OUTCOMES: dict[Outcome, str] = {
 
 
 class Figure(NamedTuple):
-    """A chart, what it shows in a sentence, its legend (kind, words), and the same as a table."""
+    """A chart, a sentence about it, its legend (kind, words), and the same figures as a table."""
 
     id: str
     heading: str
@@ -32,7 +32,7 @@ class Figure(NamedTuple):
 
 
 def _minutes(duration_ms: int | None) -> str:
-    """ "4.5 min"; a dash where there is nothing to tell."""
+    """Return a duration such as "4.5 min"; a dash for None."""
     if duration_ms is None:
         return "–"
     return gettext("{minutes} min").format(minutes=number_words(round(duration_ms / 60_000, 1)))
@@ -43,7 +43,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def cards(total: Summary) -> list[tuple[str, str]]:
-    """What stands on top: a few words, and the figure."""
+    """Return the cards at the top: a few words, and the figure."""
     return [
         (gettext("Visits"), number_words(total.visits)),
         (gettext("Claimed"), _share(total.claims, total.visits)),
@@ -55,13 +55,13 @@ def cards(total: Summary) -> list[tuple[str, str]]:
 
 
 def figures(counted: Report) -> list[Figure]:
-    """The charts of a report in their order."""
+    """Return the charts of a report in their order."""
     days = list(counted.days.items())
     hours = list(counted.hours.items())
     day_words = [date_words(day, "MMMd") for day, _ in days]
     hour_words = [f"{hour:02}" for hour, _ in hours]
     by_day, by_hour = [one for _, one in days], [one for _, one in hours]
-    # A year of days is no table to read: those without visits are left out of it.
+    # A table of a whole year is hard to read, so days without visits are left out.
     told = [(date_words(day, "MMMd"), one) for day, one in days if one.visits]
     providers = [(name, one) for (_, name), one in counted.providers.items()]
     found = [
