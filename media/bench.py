@@ -1,9 +1,8 @@
-"""What a relayed packet costs: CPU of the relay process, added latency, and packets that cross before the
-gate opens.
+"""Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
 
-The relay runs in a child process; this one plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
-loopback, 320 packets a second and call, as a 1:1 video call has. `run` returns the figures; `python -m
-media.bench` prints them.
+The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
+loopback: 320 packets a second per call, as in a 1:1 video call. `run` returns the figures; `python -m media.bench`
+prints them.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ _REPORT = Struct("!BBHIIIIII")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One run. CPU is the relay process's, user and system."""
+    """The figures of one run. CPU: user and system time of the relay process."""
 
     calls: int
     packets: int
@@ -69,8 +68,7 @@ class Figures:
 
 
 class Speaker(Probe):
-    """A probe with something to say: packets of a call's sizes, the time of sending inside each video
-    packet."""
+    """A probe that sends packets of a call's sizes. Each video packet contains its time of sending."""
 
     def __init__(self, identity: Identity, host: str = "127.0.0.1") -> None:
         super().__init__(best_binding(), identity, host)
@@ -82,7 +80,7 @@ class Speaker(Probe):
         self._frames = 0
 
     def frame(self, at_s: float) -> None:
-        """One video frame: three or four packets, the first of each second a keyframe."""
+        """Send one video frame: three or four packets. The first frame of each second is a keyframe."""
         self._owed += VIDEO_PER_S / FRAMES_PER_S
         count, self._owed = int(self._owed), self._owed % 1
         key = self._frames % FRAMES_PER_S == 0
@@ -98,7 +96,7 @@ class Speaker(Probe):
             self.send_rtp(packet)
 
     def sound(self, at_s: float) -> None:
-        """20 ms of audio."""
+        """Send 20 ms of audio."""
         timestamp = int(at_s * OPUS.clock_rate)
         payload = self._noise[:AUDIO_BYTES]
         self.send_rtp(
@@ -106,13 +104,13 @@ class Speaker(Probe):
         )
 
     def report(self) -> None:
-        """A sender report."""
+        """Send a sender report."""
         self.send_rtcp(
             _REPORT.pack(0x80, 200, 6, self.video_ssrc, int(time.time()) & 0xFFFFFFFF, 0, 0, self.sent, 0)
         )
 
     def heard(self, packet: Heard) -> None:
-        """Note how long a video packet took."""
+        """Record the latency of a video packet."""
         if packet.payload_type == VP8.payload_type:
             sent_ns = _STAMP.unpack_from(packet.payload, _STAMP_AT)[0]
             self.latencies_ns.append(packet.received_ns - sent_ns)
@@ -131,18 +129,18 @@ class Load:
         self.speakers[speaker.sock.fileno()] = speaker
 
     def close(self) -> None:
-        """Release everything."""
+        """Close the poll and all sockets."""
         self.poll.close()
         for speaker in self.speakers.values():
             speaker.close()
 
     def wait(self, timeout_s: float) -> None:
-        """Read what comes within the time."""
+        """Read what arrives within the time, 50 ms at most."""
         for descriptor, _ in self.poll.poll(max(0.0, min(timeout_s, 0.05))):
             self.speakers[descriptor].readable()
 
     def connect(self, speakers: Sequence[Speaker], limit_s: float = 10.0) -> None:
-        """Until all are connected. Raises TimeoutError."""
+        """Wait until all speakers are connected. Raises TimeoutError."""
         end_s = time.monotonic() + limit_s
         while not all(speaker.ready for speaker in speakers):
             if time.monotonic() > end_s:
@@ -152,7 +150,7 @@ class Load:
             self.wait(0.01)
 
     def talk(self, duration_s: float, until: Callable[[], bool] | None = None) -> None:
-        """Everybody sends for this long, or only until something is so."""
+        """Send from all speakers for this long, or until `until()` is true."""
         now_s = time.monotonic()
         end_s = now_s + duration_s
         due: list[tuple[float, int, int]] = []
@@ -179,7 +177,7 @@ class Load:
 
 
 async def _serve(control: Connection) -> None:
-    """The relay process: does what `control` says until it says stop."""
+    """Run the relay process: carry out commands from `control` until "stop"."""
     relay = await Relay.open(RelaySettings())
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
@@ -215,7 +213,7 @@ def _serve_in_child(serve: Serve, control: Connection) -> None:
 
 @contextmanager
 def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Connection]]:
-    """A server in a process of its own: its id, and the pipe by which it is told, at the end to `stop`."""
+    """Run a server in a process of its own; yield its process id and the pipe for commands. Sends `stop` at the end."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(
         target=_serve_in_child, args=(serve, there), daemon=True
@@ -232,20 +230,23 @@ def in_child(serve: Serve, stop: tuple[object, ...]) -> Iterator[tuple[int, Conn
 
 
 def served() -> AbstractContextManager[tuple[int, Connection]]:
-    """A relay in a process of its own: its id, and the pipe by which it is told (see `_serve`)."""
+    """Run a relay in a process of its own; yield its process id and the pipe for commands (see `_serve`)."""
     return in_child(_serve, ("stop", "", None))
 
 
 def _cpu_ns(pid: int) -> int:
-    """Nanoseconds of CPU a process's threads have had."""
+    """Return the nanoseconds of CPU that a process's threads have used."""
     return sum(
         int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
     )
 
 
 def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Figures:
-    """Measure. CPU first, with the load as cheap as it can be; then, if `latency`, two more seconds in which
-    every packet is decrypted and its time taken."""
+    """Measure and return the figures.
+
+    CPU is measured first, with the cheapest possible load. Then, if `latency`, every packet is decrypted and timed for
+    two more seconds.
+    """
     load = Load()
     identity = Identity(0.0)
     with served() as (pid, control):
@@ -305,7 +306,7 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
 
 
 def main() -> None:
-    """`python -m media.bench`: one line of JSON for each number of calls."""
+    """Print one line of JSON for each number of calls."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, nargs="+", default=[20, 60])
     parser.add_argument("--seconds", type=float, default=5.0)

@@ -1,8 +1,7 @@
-"""One party of a room, as the rest of the program sees it: offer, answer, connected or not, what it may send,
-how good it is.
+"""One party of a room, with the interface for signalling: offer, answer, events, what it may send, quality.
 
-Knows the life of one leg: ICE credentials, DTLS association, the certificate that the answer promised. Does
-not know the other party, the gate's reasons, or how an offer travels to its browser.
+Knows the life of one leg: ICE credentials, DTLS association, the certificate promised in the answer. Knows no other
+party, not why the gate is open, and not how an offer reaches the browser.
 """
 
 from __future__ import annotations
@@ -32,20 +31,22 @@ HANDSHAKE_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The party's browser is connected and has shown the certificate its answer promised."""
+    """The party's browser is connected, and has the certificate that its answer promised."""
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The party is no longer connected: `reason` is one of the constants below. After CONSENT_EXPIRED it may
-    connect again by itself."""
+    """The party is no longer connected. `reason` is one of the constants below.
+
+    After CONSENT_EXPIRED it may connect again by itself.
+    """
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
-    """Somebody came whom this party's browser has no m-lines for: send it a new `offer`."""
+    """A party joined that this party's browser has no m-lines for: send the browser a new `offer`."""
 
     needs_offer: ClassVar[bool] = True
 
@@ -61,12 +62,12 @@ REPLACED: Final = "replaced"
 
 
 class PartyGone(RuntimeError):
-    """The party has left, was replaced by a newer one, or its leg failed for good: join again."""
+    """The party has left, was replaced by a newer one, or its leg has failed: it must join again."""
 
 
 @dataclass(slots=True)
 class Slot:
-    """Where a browser hears one other party: a stream's id, and the sinks behind it."""
+    """The place of one other party in a browser's m-lines: a stream's id, and the sinks that receive it."""
 
     label: str
     holder: str | None
@@ -74,12 +75,12 @@ class Slot:
 
     @property
     def ssrcs(self) -> dict[StreamKind, int]:
-        """The SSRCs of the sinks."""
+        """Return the SSRCs of the sinks."""
         return {kind: sink.ssrc for kind, sink in self.sinks.items()}
 
 
 class Party:
-    """Made by `Room.join`. `slots` are whom its browser hears; in the first it also sends."""
+    """One party, made by `Room.join`. `slots`: the parties that its browser receives; on the first it also sends."""
 
     def __init__(
         self, room: Room, party_id: str, listener: Listener, opposite: str | None, admitted: bool
@@ -107,11 +108,11 @@ class Party:
 
     @property
     def connected(self) -> bool:
-        """Whether media can flow to this party."""
+        """Return True if media can be sent to this party."""
         return self._connected
 
     def offer(self) -> str:
-        """The SDP offer for this party's browser. Raises PartyGone."""
+        """Return an SDP offer for this party's browser. Raises PartyGone."""
         self._check_here()
         self._version += 1
         self._offered = len(self.slots)
@@ -133,7 +134,7 @@ class Party:
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
-            # RFC 8842 §4: a new certificate means a new association, which only a new leg has here.
+            # RFC 8842 §4: a new certificate needs a new association, and so a new leg.
             raise sdp.SdpError("fingerprint", "the certificate changed on a leg that is connected")
         fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.leg.sources]
         if len(self.leg.sources) + len(fresh) > SOURCES_MAX:
@@ -145,8 +146,10 @@ class Party:
         self._promote()
 
     def restart_ice(self) -> str:
-        """A new offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). The old ones
-        serve until a request uses the new. Raises PartyGone."""
+        """Return a new offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). Raises PartyGone.
+
+        The old credentials are valid until a request uses the new ones.
+        """
         self._check_here()
         if self.previous_credentials is not None:
             self.room.relay.forget_ufrag(self.previous_credentials.ufrag)
@@ -155,7 +158,7 @@ class Party:
         return self.offer()
 
     def set_receiving(self, kind: Kind, allowed: bool) -> None:
-        """Whether what this party sends of a kind may cross. Idempotent; on by default."""
+        """Set whether media of a kind that this party sends may be forwarded. Idempotent; initially allowed."""
         if allowed == (kind in self.leg.allowed):
             return
         if allowed:
@@ -165,34 +168,37 @@ class Party:
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Whether this party takes part: what it sends and what it would hear crosses only then. Idempotent."""
+        """Set whether this party takes part: only then is media forwarded from it and to it. Idempotent."""
         if admitted != self.admitted:
             self.admitted = admitted
             self.room.reroute()
 
     def quality(self) -> Quality:
-        """Loss, jitter, round trip and bit rate, as far as RTCP and the counters have told."""
+        """Return loss, jitter, round trip and bit rate, as far as RTCP and the counters show them."""
         peer = self.leg.peer or next(iter(self.leg.lanes), None)
         return self.leg.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
-        """Take the party out of its room. Idempotent; says goodbye to its browser and nothing to the
-        listener."""
+        """Remove the party from its room, and close its DTLS association. Idempotent; sends no event to the
+        listener.
+        """
         if not self.gone:
             self.room.remove(self)
 
     # -- what the room calls
 
     def slot_of(self, party_id: str) -> Slot | None:
-        """Where this party hears that one."""
+        """Return the slot in which this party receives another, or None."""
         for slot in self.slots:
             if slot.holder == party_id:
                 return slot
         return None
 
     def make_place(self, party_id: str) -> None:
-        """Have a slot for another party, the one it had if there is one; tells the listener `OfferNeeded` where
-        the browser has not been offered it yet."""
+        """Provide a slot for another party, its previous one if it had one.
+
+        Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
+        """
         if self.slot_of(party_id) is not None:
             return
         present = self.room.parties
@@ -213,7 +219,7 @@ class Party:
     # -- what the relay calls
 
     def on_stun(self, datagram: bytes, address: Address, sock: socket.socket, now_s: float) -> None:
-        """A binding request for one of this party's ufrags."""
+        """Answer a binding request for one of this party's ufrags."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
@@ -235,7 +241,7 @@ class Party:
             self._promote()
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
-        """A DTLS record from a proven address."""
+        """Take a DTLS record from a proven address."""
         if self._association is None:
             self._association = Association(self._identity, self._send)
             self._association_born_s = now_s
@@ -250,7 +256,7 @@ class Party:
             self._promote()
 
     def tick(self, now_s: float) -> None:
-        """What time alone brings: a handshake's retransmission, consent that ran out."""
+        """Do what is due by time: retransmit a handshake, detect expired consent."""
         association = self._association
         if association is not None and association.established is None:
             try:
@@ -269,7 +275,7 @@ class Party:
                 self.tell(Disconnected(CONSENT_EXPIRED))
 
     def end(self, reason: str | None) -> None:
-        """The room has taken the party out; with a `reason` its listener hears it."""
+        """Close the leg after the room has removed the party. With a `reason`, the listener receives Disconnected."""
         self.gone = True
         if self._association is not None:
             self._association.close()
@@ -280,7 +286,7 @@ class Party:
             self.tell(Disconnected(reason))
 
     def tell(self, event: PartyEvent) -> None:
-        """Call the listener. It must not raise; if it does, that is logged and the relay goes on."""
+        """Call the listener. An exception in it is logged, and the relay continues."""
         try:
             self._listener(event)
         except Exception:
@@ -293,8 +299,7 @@ class Party:
             raise PartyGone(self.party_id)
 
     def _promote(self) -> None:
-        """Open the leg once the handshake is done, the answer is known, and the two agree about the
-        certificate."""
+        """Connect the leg once the handshake is done, the answer is known, and both have the same certificate."""
         established = self._association.established if self._association is not None else None
         if self._connected or established is None or self._answer is None or self.leg.address is None:
             return
@@ -310,7 +315,7 @@ class Party:
         self.tell(Connected())
 
     def _fail(self, reason: str) -> None:
-        """The leg is of no use any more; the room keeps its place until signalling joins again or leaves."""
+        """Disable a failed leg. The room keeps its place until signalling joins again or leaves."""
         if self._association is not None:
             self._association.closed = True
         self._failed = True
@@ -338,7 +343,7 @@ class Party:
             try:
                 self.leg.sendto(datagram, self.leg.address)
             except OSError:
-                return  # lost as on any wire; DTLS sends it again
+                return  # the datagram is lost; DTLS sends it again
 
 
 def _new_credentials() -> Credentials:

@@ -1,7 +1,7 @@
-"""The relay of one worker: its sockets, its rooms, and the clock that ticks for all of them.
+"""The relay of one worker: its sockets, its rooms, and one timer for all of them.
 
-Knows which datagram concerns which party. Does not know visits, people or Redis: a room is a name. It owns no
-task: the loop's reader and one timer, which runs only while there are parties, are all.
+Knows which datagram belongs to which party. Knows no visit, person or Redis: a room is a name. Owns no task: only the
+loop's reader, and one timer that runs while there are parties.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
 
-LIMIT_S: Final = 0.5  # how often senders in a room of more than two hear what they may take
-TICK_S: Final = 0.050  # how often the server answers transport-cc while it withholds; browsers do the same
+LIMIT_S: Final = 0.5  # how often senders in a room of more than two are sent a limit
+# How often the server sends transport-cc feedback while it withholds packets, as browsers do
+TICK_S: Final = 0.050
 
 
 class Relay:
-    """Made by `Relay.open`, inside a running loop (asyncio's or uvloop's)."""
+    """A relay, made by `Relay.open` inside a running loop (asyncio's or uvloop's)."""
 
     def __init__(self, settings: RelaySettings, bound: list[socket.socket], binding: srtp.Binding) -> None:
         self.settings = settings
@@ -49,7 +50,7 @@ class Relay:
         self._by_leg: dict[Leg, Party] = {}
         self._identity = Identity(time.monotonic())
         self.probed_by: ice.Credentials | None = (
-            None  # with these other workers ask whether this relay answers
+            None  # other workers use these to check whether this relay answers
         )
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
@@ -57,8 +58,10 @@ class Relay:
 
     @classmethod
     async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
-        """Bind and start reading. Raises PortsTaken (an OSError) when no port is free, OSError for an address
-        that is not this host's."""
+        """Bind the sockets and start reading.
+
+        Raises PortsTaken (an OSError) if no port is free, OSError if the address is not this machine's.
+        """
         relay = cls(settings, sockets.bind(settings), binding or srtp.best_binding())
         for sock in relay._sockets:
             relay._loop.add_reader(sock.fileno(), relay.forwarder.read, sock)
@@ -66,23 +69,23 @@ class Relay:
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """The bound UDP ports, one per address family."""
+        """Return the bound UDP ports, one per address family."""
         return tuple(sock.getsockname()[1] for sock in self._sockets)
 
     @property
     def stats(self) -> Counters:
-        """A snapshot of the counters."""
+        """Return a copy of the counters."""
         return dataclasses.replace(self.forwarder.counters)
 
     def room(self, room_id: str) -> Room:
-        """The room of this name; made when there is none."""
+        """Return the room of this name, a new one if there is none."""
         room = self._rooms.get(room_id)
         if room is None:
             room = self._rooms[room_id] = Room(self, room_id)
         return room
 
     async def close(self) -> None:
-        """Close every room, say goodbye to every browser, release the ports. Idempotent."""
+        """Close every room and every browser's connection, and release the ports. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -97,18 +100,18 @@ class Relay:
     # -- for rooms and parties
 
     def candidates(self) -> list[Candidate]:
-        """Where this relay is reached."""
+        """Return the candidates at which this relay is reached."""
         return sockets.candidates(self.settings, self._sockets)
 
     def identity(self) -> Identity:
-        """The certificate for a new leg."""
+        """Return the certificate for a new leg."""
         now_s = time.monotonic()
         if not self._identity.fresh(now_s):
             self._identity = Identity(now_s)
         return self._identity
 
     def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
-        """Distinct SSRCs for what a leg will hear of one party; none of those `taken`."""
+        """Return distinct SSRCs for the media that a leg receives from one party; none of those in `taken`."""
         chosen: set[int] = set()
         while len(chosen) < len(STREAM_KINDS):
             chosen.add(secrets.randbelow(0x7FFF_FFFF) + 1)
@@ -116,7 +119,7 @@ class Relay:
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
     def enter(self, party: Party) -> None:
-        """Know a new party, and start the clock with the first."""
+        """Register a new party, and start the timer with the first."""
         self._by_leg[party.leg] = party
         self.know_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
@@ -124,7 +127,7 @@ class Relay:
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
     def exit(self, party: Party, reason: str | None) -> None:
-        """Forget a party and end its leg."""
+        """Remove a party and close its leg."""
         self._by_leg.pop(party.leg, None)
         self.forget_ufrag(party.credentials.ufrag)
         if party.previous_credentials is not None:
@@ -132,37 +135,38 @@ class Relay:
         party.end(reason)
 
     def forget_room(self, room: Room) -> None:
-        """A room has closed."""
+        """Remove a closed room."""
         if self._rooms.get(room.room_id) is room:
             del self._rooms[room.room_id]
 
     def know_ufrag(self, ufrag: str, party: Party) -> None:
-        """Requests with this ufrag are for this party."""
+        """Register a ufrag: requests with it belong to this party."""
         self._by_ufrag[ufrag] = party
 
     def forget_ufrag(self, ufrag: str) -> None:
-        """Requests with this ufrag are for nobody any more."""
+        """Remove a ufrag: requests with it are ignored."""
         self._by_ufrag.pop(ufrag, None)
 
     def serves(self, address: Address, leg: Leg) -> bool:
-        """Whether an address is free for a leg. A request with a forged sender must not take another leg's
-        away."""
+        """Return True if an address is free for a leg. A request with a forged sender must not take another leg's
+        address.
+        """
         return self.forwarder.legs.get(address, leg) is leg
 
     def prove(self, leg: Leg, address: Address, forgotten: list[Address]) -> None:
-        """An address has shown the leg's password; `forgotten` ones no longer count."""
+        """Register an address that has proven the leg's password, and remove the `forgotten` ones."""
         self.disprove(forgotten)
         self.forwarder.legs[address] = leg
 
     def disprove(self, addresses: list[Address]) -> None:
-        """These addresses count for nobody any more."""
+        """Remove addresses: datagrams from them are ignored."""
         for address in addresses:
             self.forwarder.legs.pop(address, None)
 
     # -- for the forwarder
 
     def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None:
-        """A STUN datagram: answered only if it knows a party's password."""
+        """Pass a STUN datagram to the party of its ufrag, which answers only if the password is right."""
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if party is not None:
@@ -174,13 +178,13 @@ class Relay:
                     sock.sendto(ice.response(request, address, self.probed_by.password), address)
 
     def on_dtls(self, leg: Leg, datagram: bytes) -> None:
-        """A DTLS datagram from a proven address."""
+        """Pass a DTLS datagram from a proven address to its party."""
         party = self._by_leg.get(leg)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())
 
     def _limit(self, party: Party, now_s: float) -> None:
-        """In a room of more than two: tell a sender what the weakest receiver can take."""
+        """Send a sender in a room of more than two the limit of its weakest receiver."""
         leg = party.leg
         video = leg.current.get("video")
         if video is not None and now_s - leg.limited_s >= LIMIT_S:

@@ -1,7 +1,6 @@
 """A room: its parties, and the gate between them.
 
-Knows who is in it, and that nothing crosses while the gate is closed. Does not know why it opens: whoever
-holds the room's state says so.
+Knows its parties, and that nothing is forwarded while the gate is closed. The caller decides when it opens.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ PARTIES_MAX: Final = 6
 
 
 class RoomFull(RuntimeError):
-    """The room holds as many parties as it may."""
+    """The room already has PARTIES_MAX parties."""
 
 
 class RoomClosed(RuntimeError):
-    """The room was closed; ask the relay for a new one."""
+    """The room is closed; ask the relay for a new one."""
 
 
 class Room:
-    """Made by `Relay.room`."""
+    """A room, made by `Relay.room`."""
 
     def __init__(self, relay: Relay, room_id: str) -> None:
         self.relay = relay
@@ -37,16 +36,18 @@ class Room:
         self.parties: dict[str, Party] = {}
         self._gate = False
         self._closed = False
-        self._lanes = False  # once a room was one of more than two it keeps to lanes
+        self._lanes = False  # a room that once had more than two parties keeps using lanes
 
     @property
     def gate(self) -> bool:
-        """Whether media crosses."""
+        """Return True if media is forwarded."""
         return self._gate
 
     def set_gate(self, open: bool) -> None:
-        """Open or close the gate. Idempotent. On opening every party is asked for a keyframe, and its video
-        crosses from there on."""
+        """Open or close the gate. Idempotent.
+
+        On opening, every party is asked for a keyframe; its video is forwarded from that keyframe on.
+        """
         if self._closed:
             open = False
         if open != self._gate:
@@ -56,14 +57,12 @@ class Room:
     def join(
         self, party_id: str, listener: Listener, *, opposite: str | None = None, admitted: bool = True
     ) -> Party:
-        """A party with a leg of its own. The same `party_id` again is a reload: the older leg ends with
-        Disconnected("replaced"), and the other side's numbers go on as if nothing had happened. `listener` is
-        called on the loop and must not raise.
+        """Return a new party with a leg of its own. Raises RoomFull and RoomClosed.
 
-        `opposite` is whom this party hears on the m-lines on which it sends, present or not (in a room of two
-        it need not be said). One that is not `admitted` neither hears nor is heard, until `set_admitted`.
-
-        Raises RoomFull and RoomClosed.
+        If the `party_id` is already present (a page was reloaded), the older leg ends with Disconnected("replaced"),
+        and the numbers that the other side receives continue. `listener` is called on the loop and must not raise.
+        `opposite`: the party that this one receives on the m-lines on which it sends, present or not (not needed in a
+        room of two). Nothing is forwarded to or from a party that is not `admitted`, until `set_admitted`.
         """
         if self._closed:
             raise RoomClosed(self.room_id)
@@ -83,14 +82,14 @@ class Room:
         return party
 
     def remove(self, party: Party) -> None:
-        """What `Party.leave` does."""
+        """Remove a party and close its leg; called by `Party.leave`."""
         if self.parties.get(party.party_id) is party:
             del self.parties[party.party_id]
             self.reroute()
         self.relay.exit(party, None)
 
     def close(self) -> None:
-        """End the room: nothing crosses from this moment on. Idempotent."""
+        """Close the room: nothing is forwarded from now on. Idempotent."""
         self._gate = False
         self._closed = True
         for party in list(self.parties.values()):
@@ -98,7 +97,7 @@ class Room:
         self.relay.forget_room(self)
 
     def reroute(self) -> None:
-        """Work out anew what crosses to whom, after anything that bears on it has changed."""
+        """Compute again what is forwarded to whom, after a change."""
         parties = list(self.parties.values())
         if not self._lanes and not _face_each_other(parties):
             self._begin_lanes(parties)
@@ -115,8 +114,10 @@ class Room:
                 self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
 
     def reroute_from(self, party: Party) -> None:
-        """Work out anew what crosses from one party, after it has switched something off or on: who hears it, and
-        whether the gate is open, is as it was."""
+        """Compute again what is forwarded from one party, after it turned a kind off or on.
+
+        Its receivers and the gate are unchanged.
+        """
         if self._lanes:
             self.reroute()
             return
@@ -124,7 +125,7 @@ class Room:
             self.relay.forwarder.ask_for_keyframe(party.leg, source, time.monotonic())
 
     def _begin_lanes(self, parties: list[Party]) -> None:
-        """A third party has come. What already crosses goes on without a gap."""
+        """Start using lanes, because a third party has joined. Media already forwarded continues without a gap."""
         self._lanes = True
         for party in parties:
             peer = party.leg.peer
@@ -156,7 +157,7 @@ class Room:
 
 
 def _face_each_other(parties: list[Party]) -> bool:
-    """Whether each hears the other, and nobody else, on the m-lines on which it sends."""
+    """Return True if two parties receive each other, and no other party, on the m-lines on which they send."""
     if len(parties) != 2:
         return len(parties) < 2
     one, other = parties

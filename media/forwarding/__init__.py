@@ -1,1 +1,1 @@
-"""What crosses from whom to whom: the hot path and the state it reads."""
+"""Forwarding of packets between parties: the hot path, and the state that it reads."""

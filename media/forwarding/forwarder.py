@@ -1,8 +1,8 @@
-"""The hot path: a datagram in, in a room of two at most one out, in one buffer; in larger ones `copies` goes on.
+"""The hot path: each datagram is decrypted, renumbered, encrypted and sent on, in one buffer.
 
-Knows SRTP in place, the ten bytes of the header that change, and the gate's flag on each source. Does not
-know SDP, rooms or people; STUN and DTLS are handed on. Nothing here may raise into the loop: a hostile packet
-is counted and forgotten.
+In a room of two there is at most one receiver; in larger rooms `Copier` sends the copies. Knows SRTP in place, the ten
+header bytes that change, and each source's `forward` flag. Knows no SDP, room or person; STUN and DTLS are passed to
+the relay. No method raises into the event loop: a hostile packet is counted and dropped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
 
 logger = logging.getLogger(__name__)
 
-BATCH: Final = 64  # datagrams per turn of the loop, so that nothing else waits for long
+BATCH: Final = 64  # datagrams per turn of the loop, so that other work does not wait for long
 _U32 = Struct("!I")
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
@@ -40,31 +40,31 @@ _NUMBERS_AT: Final = 2
 
 @dataclass(slots=True)
 class Counters:
-    """What a relay has seen since it opened. Octets are those of forwarded packets, as received."""
+    """The counters of a relay since it opened. Octets are those of forwarded packets, as received."""
 
     received: int = 0
     forwarded: int = 0
     forwarded_octets: int = 0
-    withheld: int = 0  # arrived while the gate was closed or the kind off, or before a keyframe
-    dropped: int = 0  # over the budget, unknown, malformed, or the kernel would not take it
-    strays: int = 0  # from an address that has not proven itself
-    unauthentic: int = 0  # SRTP said no
+    withheld: int = 0  # arrived while the gate was closed or the kind was off, or before a keyframe
+    dropped: int = 0  # over the budget, unknown, malformed, or refused by the kernel
+    strays: int = 0  # from an address that has not proven the password
+    unauthentic: int = 0  # refused by SRTP
     replayed: int = 0
     rtcp: int = 0
     stun: int = 0
     dtls: int = 0
-    faults: int = 0  # our own errors; each is logged
+    faults: int = 0  # errors of the server; each is logged
 
 
 class Elsewhere(Protocol):
-    """Takes the datagrams that are neither RTP nor RTCP."""
+    """Receives the datagrams that are neither RTP nor RTCP."""
 
     def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None: ...
     def on_dtls(self, leg: Leg, datagram: bytes) -> None: ...
 
 
 class Forwarder:
-    """Owns the buffers and the table of proven addresses."""
+    """Forwards the packets of a relay. Owns the buffers and the table of proven addresses."""
 
     def __init__(
         self, binding: Binding, elsewhere: Elsewhere, clock: Callable[[], float] = time.monotonic
@@ -78,7 +78,7 @@ class Forwarder:
         self._view = memoryview(self._buffer)
         self._handle = binding.handle(self._buffer)
         self._length = binding.length()
-        # What the server says itself is built apart from the packet under way.
+        # The server's own packets are built in a buffer of their own.
         self._own_buffer = bytearray(BUFFER_BYTES)
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
@@ -86,7 +86,7 @@ class Forwarder:
         self._copier = Copier(binding, self.ask_for_keyframe)
 
     def read(self, sock: socket.socket) -> None:
-        """Handle what waits on a socket, at most BATCH datagrams."""
+        """Handle the datagrams that wait on a socket, at most BATCH."""
         receive, buffer, view, legs = sock.recvfrom_into, self._buffer, self._view, self.legs
         handle, length = self._handle, self._length
         unprotect, protect = self._binding.unprotect, self._binding.protect
@@ -117,7 +117,7 @@ class Forwarder:
                     dropped += 1
                     continue
                 length[0] = size
-                # Always, also while the gate is closed: libsrtp must see every roll-over of the sequence number.
+                # Also while the gate is closed: libsrtp must see every roll-over of the sequence number.
                 status = unprotect(leg.rx, handle, length)
                 if status:
                     self._refused(status)
@@ -167,9 +167,7 @@ class Forwarder:
                     continue
                 try:
                     to.sendto(view[: length[0]], to.address)  # type: ignore[misc]
-                except (
-                    OSError
-                ):  # a full send buffer, or a network that went away: a lost packet, as on any wire
+                except OSError:  # a full send buffer or a lost network: the packet is lost
                     dropped += 1
                     continue
                 forwarded += 1
@@ -188,7 +186,7 @@ class Forwarder:
         counters.dropped += dropped
 
     def say(self, leg: Leg, packet: bytes) -> None:
-        """Encrypt and send an RTCP packet of the server's own to a leg; nothing if it cannot be reached."""
+        """Encrypt and send an RTCP packet of the server to a leg. Does nothing if the leg cannot be reached."""
         if leg.tx is None or leg.address is None or leg.sendto is None or len(packet) > PACKET_MAX:
             return
         self._own_buffer[: len(packet)] = packet
@@ -233,14 +231,13 @@ class Forwarder:
         return source
 
     def reroute(self, leg: Leg) -> None:
-        """A leg has a new source: route it like its others. Its own first keyframe is on its way, so none is
-        asked for."""
+        """Route a leg again after a new source. Its first keyframe is on its way, so none is requested."""
         leg.route(leg.peer, leg.gate)
         for lane in leg.lanes.values():
             lane.refresh()
 
     def _settle(self, leg: Leg, source: Source, sequence: int, timestamp: int, now: float) -> bool:
-        """Fit a source's first packet to its sink; False while its video has not come to a keyframe."""
+        """Adapt a source's first packet to its sink; return False while its video has not reached a keyframe."""
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
         if starts is not None and not (
@@ -254,8 +251,9 @@ class Forwarder:
         return True
 
     def _special(self, leg: Leg, source: Source) -> bool:
-        """Rewrite what lies behind the fixed header; False for a retransmission of something that must stay
-        behind."""
+        """Rewrite fields behind the fixed header; return False for a retransmission of a packet that was not
+        forwarded.
+        """
         buffer, length = self._buffer, self._length[0]
         if source.kind == "rtx":
             video = leg.current.get("video")
@@ -284,7 +282,7 @@ class Forwarder:
         return True
 
     def _control(self, leg: Leg, size: int, now: float) -> None:
-        """RTCP: decrypt always, translate and send on what may cross."""
+        """Decrypt an RTCP packet, translate it, and send on what the receivers may get."""
         reporter = _U32.unpack_from(self._buffer, 4)[0]
         if reporter not in leg.reporters and len(leg.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1
@@ -323,7 +321,7 @@ class Forwarder:
             self.say(peer, crossing.payload)
 
     def _control_lanes(self, leg: Leg, data: bytes, now: float) -> None:
-        """To each of the others what concerns it: the reports on its streams, and the requests for them."""
+        """Send each other party the reports on its streams and the requests for them."""
         for lane in leg.lanes.values():
             heard = lane.to.lanes.get(leg)
             crossing = translate(

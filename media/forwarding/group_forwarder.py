@@ -1,7 +1,7 @@
-"""A packet in a room of more than two: one decryption, and one rewritten, encrypted copy for each who hears it.
+"""Forwards packets in rooms of more than two: one decryption, and one renumbered, encrypted copy per receiver.
 
-Knows a leg's lanes and the numbers in an RTP packet. Does not know who is in the room or why a lane is open.
-The uplink ends here: the server answers its transport-cc, and numbers each downlink anew.
+Knows a leg's lanes and the numbers in an RTP packet. Knows no party, and not why a lane is open. The server itself
+answers the sender's transport-cc, and numbers the packets to each receiver anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _U16 = Struct("!H")
 
 
 class Copier:
-    """Owns the buffer in which copies are made. `ask_for_keyframe` is the forwarder's."""
+    """Makes and sends the copies, in a buffer of its own. `ask_for_keyframe` is the forwarder's."""
 
     def __init__(self, binding: Binding, ask_for_keyframe: Callable[[Leg, Source, float], None]) -> None:
         self._protect = binding.protect
@@ -33,7 +33,7 @@ class Copier:
         self._length = binding.length()
 
     def send(self, leg: Leg, source: Source, packet: bytearray, length: int, now_s: float) -> int:
-        """Send a decrypted packet of a leg to everybody it crosses to; returns to how many."""
+        """Send a decrypted packet of a leg to all its receivers; return their number."""
         leg.withhold(packet, length)
         sequence, timestamp, _ = _NUMBERS.unpack_from(packet, _NUMBERS_AT)
         number_at = transport_cc_at(packet, length)
@@ -93,12 +93,12 @@ class Copier:
             return 0
         try:
             to.sendto(self._view[: self._length[0]], to.address)
-        except OSError:  # lost, as on any wire
+        except OSError:  # the packet is lost
             return 0
         return 1
 
     def _retransmission(self, lane: Lane, copy: Source, length: int) -> bool:
-        """Fit the original's number (RFC 4588 §4); False for something that this receiver never was to see."""
+        """Rewrite the original's number (RFC 4588 §4); return False if the receiver was not sent the original."""
         video = lane.current.get("video")
         if video is None or not video.settled:
             return False

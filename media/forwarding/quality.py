@@ -1,7 +1,7 @@
-"""How good a call is, in figures: loss, jitter, round trip and bit rate of one party, both directions.
+"""Call quality in figures: loss, jitter, round trip and bit rate of one party, in both directions.
 
-Knows the arithmetic (RFC 3550 §6.4.1, A.8) over counters and report blocks. Does not know packets or clocks;
-`now_s` is monotonic.
+Knows the arithmetic (RFC 3550 §6.4.1, A.8) over counters and report blocks. Knows no packet and no clock; `now_s` is
+monotonic.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REMEMBERED_REPORTS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class KindQuality:
-    """One kind in one direction. `loss` is a share 0-1; None where it is not known yet."""
+    """One kind of media in one direction. `loss`: a share, 0-1; None if not known yet."""
 
     kbps: float
     loss: float | None
@@ -29,8 +29,10 @@ class KindQuality:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """`sent` is what the party sends to the server, `received` what it hears; `rtt_ms` lies between the party
-    and the server."""
+    """One party's figures. `sent`: from the party to the server; `received`: from the server to the party.
+
+    `rtt_ms`: round trip between the party and the server.
+    """
 
     rtt_ms: float | None
     sent: Mapping[Kind, KindQuality]
@@ -45,7 +47,7 @@ class _Heard:
 
 @dataclass(slots=True)
 class Meter:
-    """One leg's figures, fed by its RTCP and by a sample of its counters every second."""
+    """One leg's figures, updated by its RTCP and by samples of its counters every second."""
 
     rtt_ms: float | None = None
     _sampled_s: float = 0.0
@@ -53,8 +55,7 @@ class Meter:
     _heard: dict[Kind, _Heard] = field(default_factory=lambda: {kind: _Heard() for kind in KINDS})
 
     def observe(self, crossing: Crossing, now_s: float) -> None:
-        """Take the report blocks this leg sent, and remember when its own sender reports went on to the other
-        side."""
+        """Take the report blocks that this leg sent, and record when its own sender reports were forwarded."""
         for source, middle in crossing.sender_reports:
             source.reports[middle] = now_s
             if len(source.reports) > REMEMBERED_REPORTS:
@@ -70,7 +71,7 @@ class Meter:
                 self.rtt_ms = max(0.0, (now_s - forwarded_s - block.delay / 65_536) * 1000)
 
     def sample(self, sources: Mapping[StreamKind, Source], now_s: float) -> None:
-        """Look at the counters, at most once a second."""
+        """Read the counters, at most once a second."""
         if now_s - self._sampled_s < SAMPLE_S:
             return
         self._sampled_s = now_s
@@ -80,11 +81,13 @@ class Meter:
                 self._flows[kind].sample(source, now_s)
 
     def kbps(self, kind: Kind) -> float:
-        """What this leg sends of a kind."""
+        """Return the bit rate that this leg sends of a kind, in kbit/s."""
         return self._flows[kind].kbps
 
     def quality(self, peer: Meter | None) -> Quality:
-        """The figures now. Jitter of what is sent is measured at its receiver, `peer`, over the whole way."""
+        """Return the current figures. The jitter of sent media is measured by its receiver, `peer`, over the whole
+        path.
+        """
         sent = {
             kind: KindQuality(flow.kbps, flow.loss, peer._heard[kind].jitter_ms if peer is not None else None)
             for kind, flow in self._flows.items()

@@ -1,7 +1,7 @@
-"""RTCP (RFC 3550 §6, RFC 4585) as it crosses from one leg to another.
+"""Translates RTCP (RFC 3550 §6, RFC 4585) from one connection to another.
 
-Knows how SSRCs, sequence numbers and timestamps of one leg read on another. Lets through only what a call needs (an
-allow-list: a BYE, a CNAME or an unknown block of one side never reaches the other). No keys, no sockets, no clocks.
+Knows how SSRCs, sequence numbers and timestamps of one connection map to another. Forwards only what a call needs, by
+an allow-list: a BYE, a CNAME or an unknown block of one side never reaches the other. Knows no key, socket or clock.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ from media.protocols.rtcp import (
 
 @dataclass(frozen=True, slots=True)
 class ReportBlock:
-    """What a receiver says of one stream (RFC 3550 §6.4.1): loss as a share 0-1, jitter in RTP clock ticks,
-    and the echo of the last sender report: the middle 32 bits of its NTP time and the delay since, in 1/65536
-    s."""
+    """A receiver's report on one stream (RFC 3550 §6.4.1).
+
+    `loss`: a share, 0-1. `jitter`: in RTP clock ticks. `last_report`: the middle 32 bits of the NTP time of the last
+    sender report received. `delay`: the time since that report, in 1/65536 s.
+    """
 
     source: Source
     loss: float
@@ -46,12 +48,12 @@ class ReportBlock:
 
 @dataclass(slots=True)
 class Crossing:
-    """What `translate` made of a compound packet."""
+    """The result of `translate` for one compound packet."""
 
-    payload: bytes = b""  # for the other leg; empty when nothing may cross
+    payload: bytes = b""  # for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)  # middle 32 bits of the NTP time
-    transport_cc_last: int | None = None  # the last transport-wide number the receiver has spoken of
+    transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
 
 
 def translate(
@@ -63,13 +65,12 @@ def translate(
     transport_cc_shift: int,
     answered_here: bool,
 ) -> Crossing:
-    """A decrypted compound packet of one leg, as the other leg must read it.
+    """Return a decrypted compound packet of one connection in the numbers of the other.
 
-    `sent` are the leg's own sources by SSRC; `received` the other's sources by the SSRC under which this leg
-    hears them. `sender_ssrc` stands in for a reporter the other leg has never heard of. `transport_cc_shift`
-    is what was added to the other leg's transport-wide numbers; `answered_here` says that the server gives
-    that feedback itself at the moment. What concerns a source that is not forwarded does not cross. Raises
-    RtcpError.
+    `sent`: the sender's own sources by SSRC. `received`: the other's sources by the SSRC under which the sender
+    receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: what was
+    added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now.
+    Reports on sources that are not forwarded are dropped. Raises RtcpError.
     """
     crossing = Crossing()
     out: list[bytes] = []

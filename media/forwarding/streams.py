@@ -1,8 +1,7 @@
-"""One stream on its way through a room: the source a party sends, the sink another party hears, and the
-numbers between.
+"""One stream through a room: the source that a party sends, the sink that another receives, and their numbers.
 
-Knows how sequence numbers and timestamps continue when a source is replaced, so that a receiver notices
-nothing. Does not know packets, keys or sockets. `now_s` is any monotonic clock in seconds.
+Knows how sequence numbers and timestamps continue when a source is replaced, so that the receiver is not disturbed.
+Knows no packet, key or socket. `now_s`: any monotonic clock, in seconds.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
 class Sink:
-    """What one leg receives of one kind: an SSRC of the server's choice that outlives every source behind
-    it."""
+    """One kind of media that a leg receives: an SSRC chosen by the server, which stays when its source changes."""
 
     __slots__ = ("at_s", "feeder", "kind", "leg", "sequence", "ssrc", "timestamp", "used")
 
@@ -32,13 +30,13 @@ class Sink:
         self.leg = leg
         self.feeder: Source | None = None
         self.used = False
-        self.sequence = 0  # the highest sent, as the receiver counts
+        self.sequence = 0  # the highest sent, in the receiver's numbers
         self.timestamp = 0
         self.at_s = 0.0
 
 
 class Source:
-    """What one leg sends under one SSRC. `forward` is the gate as the hot path sees it: it is born closed."""
+    """One SSRC that a leg sends. `forward`: the gate, as the hot path sees it; initially closed."""
 
     __slots__ = (
         "first_forwarded",
@@ -64,21 +62,21 @@ class Source:
         self.payload_type = BY_STREAM[kind].payload_type
         self.sink: Sink | None = None
         self.forward = False
-        self.settled = False  # its numbers fit the sink's, and a picture began with a keyframe
-        self.special = False  # its packets need more than the fixed header rewritten
+        self.settled = False  # its numbers fit the sink's, and its video began with a keyframe
+        self.special = False  # its packets need changes behind the fixed header
         self.sequence_shift = 0
         self.timestamp_shift = 0
         self.packets = 0
         self.octets = 0
         self.first_forwarded = 0  # `packets` when it last settled
         self.keyframe_due_s = 0.0
-        self.waiting_s = 0.0  # when its first packet came after it was unsettled
+        self.waiting_s = 0.0  # when its first packet came after `unsettle`
         self.reports: dict[
             int, float
         ] = {}  # middle 32 bits of a sender report's NTP time -> when it was forwarded
 
     def copy(self) -> Source:
-        """Another of the same, at the same numbers; the sink goes on with the copy."""
+        """Return a copy with the same numbers; the sink continues with the copy."""
         copy = Source(self.kind, self.ssrc)
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
@@ -88,26 +86,26 @@ class Source:
         return copy
 
     def worth_showing(self, single: bool, now_s: float) -> bool:
-        """Whether a keyframe may be the first thing seen; `single` says that it is all in one packet.
+        """Return True if a keyframe may be the first picture shown; `single`: it consists of one packet.
 
-        A busy browser may still have a black frame in its encoder when its person presses. Black is a
-        keyframe of a single packet, a real scene's is not: wait a little for a better one. After that it is a
-        picture that really is that plain.
+        A busy browser may still have a black frame in its encoder when its user presses Start Session. A black keyframe
+        has a single packet, that of a real scene has more: a better one is awaited for BLANK_PATIENCE_S. After that the
+        picture really is that plain.
         """
         if not self.waiting_s:
             self.waiting_s = now_s
         return not single or now_s - self.waiting_s > BLANK_PATIENCE_S
 
     def unsettle(self) -> None:
-        """The next packet must fit the sink anew (and start a keyframe, if it is video)."""
+        """Require the next packet to be adapted to the sink again (and to start a keyframe, if it is video)."""
         self.settled = False
         self.waiting_s = 0.0
 
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
-        """Let the sink's numbers continue with this packet; `sequence` and `timestamp` are the source's own.
+        """Continue the sink's numbers with this packet; `sequence` and `timestamp` are the source's own.
 
-        The same source coming back keeps its timestamps, or sound and picture would part; a new one continues
-        the sink's by the time that has passed.
+        A source that comes back keeps its timestamps, or audio and video would lose their synchronisation. A new source
+        continues the sink's timestamps by the time that has passed.
         """
         sink = self.sink
         assert sink is not None
@@ -127,8 +125,9 @@ class Source:
         self.settled = True
 
     def predates_settling(self, original_sequence: int) -> bool:
-        """Whether a retransmitted packet was first sent before this source was let through, and so must stay
-        behind."""
+        """Return True if a retransmitted packet was first sent before this source was forwarded, and so must be
+        dropped.
+        """
         sink = self.sink
         if sink is None or not self.settled:
             return True
@@ -138,13 +137,12 @@ class Source:
 
 
 def sequence_older(number: int, than: int, mask: int) -> bool:
-    """Whether `number` lies before `than` on the circle of `mask` + 1 numbers (RFC 1982)."""
+    """Return True if `number` is before `than`, in numbers modulo `mask` + 1 (RFC 1982)."""
     return ((number - than) & mask) > mask >> 1
 
 
 class Flow:
-    """Packets, loss and bit rate of one source, sampled now and then from the counters that the hot path
-    keeps anyway."""
+    """Packets, loss and bit rate of one source, sampled from the counters of the hot path."""
 
     __slots__ = ("_at_s", "_octets", "_packets", "_sequence", "kbps", "loss")
 
@@ -156,7 +154,7 @@ class Flow:
         self.loss: float | None = None  # share of packets, 0-1; None while nothing is forwarded
 
     def sample(self, source: Source, now_s: float) -> None:
-        """Update `kbps` and `loss` over the time since the last sample."""
+        """Update `kbps` and `loss` for the time since the last sample."""
         passed_s = now_s - self._at_s
         if passed_s <= 0:
             return

@@ -1,8 +1,7 @@
-"""Rooms of more than two: what one party sends, on its way to each of the others.
+"""Rooms of more than two: the lanes on which one party's media goes to each of the others.
 
-Knows one lane per ordered pair of legs, with its own numbers, its own first keyframe, and its own flag whether
-anything crosses. Does not know packets, keys or sockets, nor why a lane is open. A room of two has no lanes:
-there the leg's own sources do.
+There is one lane per ordered pair of legs, with its own numbers, first keyframe and `open` flag. Knows no packet, key
+or socket, and not why a lane is open. A room of two has no lanes: the leg's own sources are used.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from media.protocols.codecs import StreamKind
 if TYPE_CHECKING:
     from media.forwarding.endpoint import Leg
 
-LOSS_HIGH: Final = 0.10  # as in Google's congestion control: above it less, below the low mark slowly more
+LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slowly more below the low mark
 LOSS_LOW: Final = 0.02
 GROWTH: Final = 1.15
 KBPS_MIN: Final = 150.0
 KBPS_BASE: Final = (
-    400.0  # while a sender sends next to nothing (black, a still picture) that says nothing of the way
+    400.0  # a sender that sends almost nothing (black, a still picture) does not measure the path
 )
 
-# What one sender's video may take in a room of so many, so that what a party hears of all the others together
-# stays near what one 1:1 call takes.
+# The most one sender's video may take, by the number of parties, so that all videos that a party receives together take
+# about as much as in one 1:1 call.
 KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = 2500.0
 
 
 class Bound:
-    """What one receiver can take of one sender's video, in kbit/s, told from the loss it reports."""
+    """The kbit/s of one sender's video that one receiver can take, estimated from its loss reports."""
 
     __slots__ = ("kbps",)
 
@@ -39,7 +38,7 @@ class Bound:
         self.kbps = KBPS_MAX_OF_TWO
 
     def observe(self, loss: float, sent_kbps: float) -> None:
-        """Take a report: the share of packets lost since the last one, and what the sender sends now."""
+        """Take a report: the share of packets lost since the last one, and the sender's current bit rate."""
         if loss > LOSS_HIGH:
             base = min(self.kbps, max(sent_kbps, KBPS_BASE))
             self.kbps = max(KBPS_MIN, base * (1 - loss / 2))
@@ -48,8 +47,11 @@ class Bound:
 
 
 class Lane:
-    """From one leg to another. `sources` are copies of the sender's, by the sender's SSRC, each fitted to the
-    receiver's sinks; `received` are the same by the SSRC under which the receiver hears them."""
+    """The forwarding from one leg to another.
+
+    `sources`: copies of the sender's sources, by the sender's SSRC, adapted to the receiver's sinks. `received`: the
+    same, by the SSRC that the receiver sees.
+    """
 
     __slots__ = ("bound", "current", "open", "received", "sender", "sinks", "sources", "to")
 
@@ -64,13 +66,15 @@ class Lane:
         self.bound = Bound()
 
     def inherit(self) -> None:
-        """The room was one of two until now: go on exactly where its numbers are, without a new keyframe."""
+        """Continue the numbers of a room of two without a new keyframe, when a third party joins."""
         for kind, source in self.sender.current.items():
             if source.sink is self.sinks[kind]:
                 self._take(kind, source.copy())
 
     def refresh(self) -> list[Source]:
-        """Work out anew what crosses; returns the sender's own video that must now begin with a keyframe."""
+        """Set which sources are forwarded; return the sender's own video sources that must now start with a
+        keyframe.
+        """
         waiting: list[Source] = []
         for kind, source in self.sender.current.items():
             copy = self.current.get(kind)
@@ -96,6 +100,6 @@ class Lane:
 
 
 def limit_kbps(leg: Leg, parties: int) -> float:
-    """What a leg's video may take: the weakest of those it crosses to decides, and how many there are."""
+    """Return the kbit/s that a leg's video may take: the limit of its weakest receiver, or of the number of parties."""
     taken = [lane.bound.kbps for lane in leg.lanes.values() if lane.open and lane.to.ready]
     return min([KBPS_MAX.get(parties, KBPS_MAX_OF_TWO), *taken])

@@ -1,1 +1,1 @@
-"""The other end of a call, for load testers, benchmarks and tests."""
+"""Test parties for the other end of a call, for load testers, benchmarks and tests."""

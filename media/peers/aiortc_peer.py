@@ -1,8 +1,8 @@
-"""A party that is no browser: an aiortc peer that answers the server's offer, sends what it makes up, and
-watches what it gets.
+"""A party that is no browser: an aiortc peer that answers the server's offer, sends generated media, and counts what it
+receives.
 
-For tests and load testers. Knows aiortc and PyAV. Does not know signalling: the offer comes in and the answer
-goes out as text. Like a browser it sends black and silence until `start()`.
+For tests and load testers. Knows aiortc and PyAV. Knows no signalling: the offer is an argument, the answer is returned
+as text. Like a browser it sends black and silence until `start()`.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ BLACK: Final = 16  # luma of black in limited range
 WHITE: Final = 235
 BAR: Final = 32
 TILE: Final = 8
-PICTURE_LUMA: Final = 40  # brighter than this is no black, even after coding
-SAMPLING: Final = 61  # every so-manieth pixel and sample is looked at
+PICTURE_LUMA: Final = 40  # brighter than any black, also after coding
+SAMPLING: Final = 61  # only every 61st pixel and sample is read
 
 _CANDIDATE = re.compile(r"^a=candidate:[^\r\n]*", re.MULTILINE)
 _CANDIDATE_HOST = re.compile(r"^a=candidate:\S+ 1 udp \d+ (\S+) ", re.MULTILINE)
-# Without the policy aiortc leaves the second picture of a group on a transport of its own, which nobody answers.
+# Without this policy aiortc puts the second video of a group on a transport of its own, which has no other end.
 _CONFIGURATION: Final = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
 _UFRAG = re.compile(r"^a=ice-ufrag:(\S+)", re.MULTILINE)
 _TONE: Final = struct.pack(
@@ -65,7 +65,7 @@ class Switched(MediaStreamTrack):
 
 
 class _Paced(Switched):
-    """A track whose frames come at their own time."""
+    """A track that waits until each frame is due."""
 
     def __init__(self, interval_s: float) -> None:
         super().__init__()
@@ -75,8 +75,7 @@ class _Paced(Switched):
         self._count = 0
 
     async def next_count(self) -> int:
-        """Wait for the next frame's time; returns its number. Raises MediaStreamError once the track has
-        ended."""
+        """Wait until the next frame is due; return its number. Raises MediaStreamError once the track has ended."""
         if self.readyState != "live":
             raise MediaStreamError
         if self._began_s is None:
@@ -89,7 +88,9 @@ class _Paced(Switched):
 
 
 class _Lent(MediaStreamTrack):
-    """A track for one connection: aiortc stops what a connection sends when it closes, and the next one needs it."""
+    """A track for one connection. aiortc stops a connection's tracks when it closes; the next connection needs the
+    source.
+    """
 
     def __init__(self, source: MediaStreamTrack) -> None:
         super().__init__()
@@ -97,17 +98,17 @@ class _Lent(MediaStreamTrack):
         self._source = source
 
     async def recv(self) -> Any:
-        """The source's next frame. Raises MediaStreamError once this connection or the source has ended."""
+        """Return the source's next frame. Raises MediaStreamError once this track or the source has ended."""
         if self.readyState != "live":
             raise MediaStreamError
         return await self._source.recv()
 
 
 class PictureTrack(_Paced):
-    """A bright bar that wanders over tiles in greys, or black while not `enabled`.
+    """A bright bar that moves over grey tiles, or black while not `enabled`.
 
-    The tiles are there for the keyframe to fill more than one packet, as that of any camera does: what fits one packet
-    is taken for a blank picture.
+    With the tiles a keyframe fills more than one packet, as that of a camera does: a keyframe of one packet is taken
+    for a blank picture.
     """
 
     kind = "video"
@@ -116,7 +117,7 @@ class PictureTrack(_Paced):
         super().__init__(FRAME_S)
 
     async def recv(self) -> VideoFrame:
-        """The next frame, at its time."""
+        """Return the next frame when it is due."""
         count = await self.next_count()
         frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
         line = frame.planes[0].line_size
@@ -136,7 +137,7 @@ class PictureTrack(_Paced):
 
 @functools.cache
 def _tiles(line: int) -> bytes:
-    """A picture's luma: tiles in greys that no encoder can tell beforehand. `line` is how many bytes a row has."""
+    """Return a picture's luma: grey tiles that an encoder cannot predict. `line`: bytes in a row."""
     greys = random.Random(1)  # noqa: S311 - the same picture every time
     return b"".join(
         bytes(grey for grey in greys.choices(range(60, 170), k=-(-line // TILE)) for _ in range(TILE))[:line]
@@ -154,7 +155,7 @@ class ToneTrack(_Paced):
         super().__init__(AUDIO_FRAME_S)
 
     async def recv(self) -> AudioFrame:
-        """The next 20 ms, at their time."""
+        """Return the next 20 ms when they are due."""
         count = await self.next_count()
         samples = int(SAMPLE_RATE * AUDIO_FRAME_S)
         frame = AudioFrame(format="s16", layout="mono", samples=samples)
@@ -166,10 +167,10 @@ class ToneTrack(_Paced):
 
 
 class SyntheticParty:
-    """See the module; `picture` and `sound` are other tracks to send instead.
+    """An aiortc party. `picture`, `sound`: other tracks to send.
 
-    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black; `pictures_from`: by the label of whom
-    they show), `audio_energy` (sum of squares of samples in the range -1 to 1, one in SAMPLING looked at),
+    Counters: `frames_decoded`, `pictures_decoded` (frames that are not black), `pictures_from` (the same, by the label
+    of their sender), `audio_energy` (sum of squares of samples in the range -1 to 1; one in SAMPLING is read),
     `audio_frames`.
     """
 
@@ -188,8 +189,11 @@ class SyntheticParty:
         self._changed = asyncio.Event()
 
     async def answer(self, offer: str) -> str:
-        """The SDP answer to an offer. One of the same leg, which has more to hear in it, goes on with the connection;
-        one of another leg gets a new connection, like a `fresh` one in the browser."""
+        """Return the SDP answer to an offer.
+
+        An offer of the same leg, with more m-lines, continues the connection. An offer of another leg gets a new
+        connection, as a `fresh` offer does in the browser.
+        """
         leg = "".join(_UFRAG.findall(offer)[:1])
         if self._connection is None or leg != self._leg:
             await self._drop_connection()
@@ -201,7 +205,7 @@ class SyntheticParty:
         await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
         sending: set[str] = set()
         for transceiver in connection.getTransceivers():
-            if transceiver.kind in sending:  # the others of a group: they are only heard
+            if transceiver.kind in sending:  # the further ones of a group are only received
                 transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)
@@ -219,12 +223,12 @@ class SyntheticParty:
         self._picture.enabled = self._tone.enabled = True
 
     def stop(self) -> None:
-        """Back to black and silence."""
+        """Send black and silence again."""
         self._picture.enabled = self._tone.enabled = False
 
     @property
     def connected(self) -> bool:
-        """Whether the peer connection is up."""
+        """Return True if the peer connection is connected."""
         return self._connection is not None and self._connection.connectionState == "connected"
 
     async def wait_connected(self, timeout_s: float = 10.0) -> None:
@@ -232,8 +236,10 @@ class SyntheticParty:
         await self.wait_for(lambda: self.connected, timeout_s)
 
     async def wait_for(self, condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-        """Return once `condition()` holds; it is asked whenever a frame came or the connection changed.
-        Raises TimeoutError."""
+        """Return once `condition()` is true. Raises TimeoutError.
+
+        It is evaluated after each received frame and each change of the connection.
+        """
         async with asyncio.timeout(timeout_s):
             while not condition():
                 self._changed.clear()
@@ -255,7 +261,9 @@ class SyntheticParty:
 
     @staticmethod
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
-        """aioice leaves 127.0.0.1 out, which is all that a relay on this machine may have announced."""
+        """Add 127.0.0.1 to the candidates. aioice leaves it out, but a relay on this machine may announce no other
+        address.
+        """
         for transceiver in connection.getTransceivers():
             ice = transceiver.receiver.transport.transport.iceGatherer._connection
             if not ice._local_candidates_start:
@@ -298,7 +306,7 @@ class SyntheticParty:
 
 
 def _in_each_section(offer: str) -> str:
-    """The offer with its candidates in every m-section: aiortc takes those of a bundle's last one for all."""
+    """Return the offer with its candidates in every m-section: aiortc uses those of the last section for the bundle."""
     candidates = "".join(f"{line}\r\n" for line in dict.fromkeys(_CANDIDATE.findall(offer)))
     session, *sections = re.split(r"^(?=m=)", offer, flags=re.MULTILINE)
     return session + "".join(

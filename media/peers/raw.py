@@ -1,9 +1,8 @@
-"""A party made of one socket: real ICE checks, real DTLS, SRTP packets of the caller's choosing. Neither
-encoder nor decoder.
+"""A party made of one socket: real ICE checks, real DTLS, SRTP packets chosen by the caller; no encoder or decoder.
 
-For benchmarks, which need a load that costs less than what it loads, and for tests that send what no browser
-would. Knows the client's side of a leg. Does not pace, retransmit or wait by itself: call `readable` when the
-socket is, `tick` now and then.
+For benchmarks, whose load must cost less than what they measure, and for tests that send what no browser would. Knows
+the client's side of a leg. Has no timer or reader of its own: the caller calls `readable` if the socket is readable,
+and `tick` regularly.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from media.transport.srtp import Binding
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
-VP8_KEYFRAME: Final = b"\x10\x00"  # start of partition 0; the frame header's inverse key bit is 0
+VP8_KEYFRAME: Final = b"\x10\x00"  # start of partition 0; the inverse key bit in the frame header is 0
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")
 
@@ -50,7 +49,7 @@ def _streams(offer: str) -> Iterator[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A decrypted RTP packet as it came from the relay; `received_ns` by time.monotonic_ns."""
+    """A decrypted RTP packet as received from the relay. `received_ns`: by time.monotonic_ns."""
 
     payload_type: int
     sequence: int
@@ -62,8 +61,9 @@ class Heard:
 
 
 class Probe:
-    """See the module. `on_rtp` and `on_rtcp` get what is heard once decrypted; without them packets are only
-    counted."""
+    """A party made of one socket. `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only
+    counted.
+    """
 
     def __init__(self, binding: Binding, identity: Identity | None = None, host: str = "127.0.0.1") -> None:
         self.identity = identity or Identity(0.0)
@@ -94,12 +94,14 @@ class Probe:
 
     @property
     def ready(self) -> bool:
-        """Whether SRTP packets can be sent."""
+        """Return True if SRTP packets can be sent."""
         return self.tx is not None
 
     def answer(self, offer: str, *, fingerprint: str | None = None, sources: bool = True) -> str:
-        """Take the server's offer; returns an SDP answer. `fingerprint` lies about the certificate, `sources`
-        leaves the SSRCs out."""
+        """Take the server's offer; return an SDP answer. Raises ValueError if the offer has no UDP candidate.
+
+        `fingerprint`: a false one instead of the certificate's. `sources`: False leaves out the SSRCs.
+        """
         offered = _OFFERED.search(offer)
         if offered is None:
             raise ValueError("the offer has no UDP candidate")
@@ -141,7 +143,7 @@ class Probe:
         return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """Send an ICE binding request; a wrong `password` or `ufrag` on request."""
+        """Send an ICE binding request, with a wrong `password` or `ufrag` if one is given."""
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
         message.attributes["USERNAME"] = f"{ufrag or self.remote_ufrag}:{self.ufrag}"
         message.attributes["PRIORITY"] = 1845501695
@@ -152,8 +154,7 @@ class Probe:
         self.send(bytes(message))
 
     def tick(self, now_s: float) -> None:
-        """Keep checking until connected, then keep consent; send a DTLS flight again when its time has
-        come."""
+        """Send ICE checks: often until connected, then to keep consent; retransmit a DTLS flight if it is due."""
         if now_s - self._checked_s >= (KEEPALIVE_S if self.ready else CHECK_S):
             self._checked_s = now_s
             self.check()
@@ -164,11 +165,11 @@ class Probe:
                 self.failed = True
 
     def send(self, datagram: bytes | memoryview) -> None:
-        """Raw bytes to the relay."""
+        """Send raw bytes to the relay."""
         try:
             self.sock.sendto(datagram, self.remote)
         except OSError:
-            return  # lost, as on any wire
+            return  # the datagram is lost
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt a whole RTP packet and send it."""
@@ -186,7 +187,7 @@ class Probe:
             self.send(self._view[: self._length[0]])
 
     def readable(self) -> None:
-        """Handle everything that waits on the socket."""
+        """Handle all datagrams that wait on the socket."""
         while True:
             try:
                 size = self.sock.recv_into(self._buffer)
@@ -202,7 +203,7 @@ class Probe:
                 self._dtls(bytes(self._view[:size]))
 
     def close(self) -> None:
-        """Release the socket; without a goodbye, like a browser that was killed."""
+        """Close the socket without a DTLS close_notify, like a browser that was killed."""
         self.sock.close()
 
     def _stun(self, datagram: bytes) -> None:

@@ -31,9 +31,8 @@ DIGEST_BYTES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64}
 _FINGERPRINT = re.compile(r"(?a)(\S{1,16}) ((?:[0-9A-Fa-f]{2}:){31,63}[0-9A-Fa-f]{2})")
 _MEDIA = re.compile(r"(?a)(audio|video) (\d{1,5}) UDP/TLS/RTP/SAVPF((?: \d{1,3}){1,64})")
 _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
-_ICE = re.compile(
-    r"(?a)[A-Za-z0-9+/=_-]{4,256}"
-)  # RFC 8839 §5.4 allows ice-char; some stacks add the base64url ones
+# RFC 8839 §5.4 allows ice-char; some browsers also use the base64url characters.
+_ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 
 
