@@ -110,7 +110,7 @@ WRITES = {
     "visit.unassign": Case("admin", ("assign",)),
     "visit.decline": Case("admin"),
     "on_call": Case("provider", (), {"on": False}),
-    "bell.mark": Case("provider", (), {"until_ms": 1}),
+    "bell.mark": Case("provider", ("assign",), {"until_ms": 2**52}),
 }
 """Every message that changes something in the store."""
 READS = {"ping", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
