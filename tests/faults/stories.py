@@ -6,6 +6,7 @@ story that fails.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -24,6 +25,7 @@ from tests.faults.telling import Telling
 from tests.signalling.clinic import GUIDE
 from web.server.valkey import EmbeddedStore, LockedFolder
 
+STORY_S = 240.0
 SHOWN_S = 2.0  # so long after the last fault every screen is the store's
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
@@ -69,8 +71,9 @@ async def tell(steps: Sequence[Step], seed: int, shown_s: float, folder: Path | 
         async with _stage(folder, history) as (store, machines, links, http):
             telling = Telling(store, machines, links, http, history, seed, shown_s)
             try:
-                await telling.open()
-                await telling.tell(steps)
+                async with asyncio.timeout(STORY_S):
+                    await telling.open()
+                    await telling.tell(steps)
             finally:
                 for link in links:
                     link.heal()

@@ -40,6 +40,7 @@ from web.server.valkey import EmbeddedStore
 
 PACE_S = 0.004
 QUEUED_STEPS = 2
+STEP_S = 30.0  # no step waits for so long
 
 
 class Telling:
@@ -69,6 +70,7 @@ class Telling:
         self._faults: set[asyncio.Task[None]] = set()
         self._last_fault_s = 0.0
         self._numbers = 0
+        self._problems: list[Exception] = []
         self.settled_s: list[float] = []  # how long after its last fault each calm took
 
     # --- opening
@@ -153,10 +155,14 @@ class Telling:
         while True:
             step = await queue.get()
             try:
-                if name.startswith("patient"):
-                    await self._patient(name, step)
-                else:
-                    await self._staff(self._people[name], step)
+                async with asyncio.timeout(STEP_S):
+                    if name.startswith("patient"):
+                        await self._patient(name, step)
+                    else:
+                        await self._staff(self._people[name], step)
+            except Exception as problem:  # noqa: BLE001 - the story goes on, and is not taken for a good one
+                self._problems.append(RuntimeError(f"{step}: {problem!r}"))
+                self._problems[-1].__cause__ = problem
             finally:
                 queue.task_done()
 
@@ -421,7 +427,7 @@ class Telling:
             task.cancel()
         ended = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._redis.aclose()
-        for problem in ended:
+        for problem in (*self._problems, *ended):
             if isinstance(problem, Exception):
                 raise problem
 
