@@ -26,10 +26,12 @@ class Unread:
     """A person's unread notifications: the times of the newest ones in order of arrival, and the number of older ones.
 
     If the clock is set back, a later notification has a smaller time. They are marked as read in order of arrival.
+    `counted`: the ids of those that the store had, whose events this worker may receive later.
     """
 
-    def __init__(self, at_ms: list[int], older: int) -> None:
+    def __init__(self, at_ms: list[int], older: int, counted: frozenset[str] = frozenset()) -> None:
         self._at_ms, self._older = at_ms, older
+        self.counted = counted
 
     def came(self, at_ms: int) -> int:
         """Add a new notification; return the number of unread ones."""
@@ -95,7 +97,8 @@ class Bell:
             if self._hub.told(name) == told:
                 break
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
-        self._unread[name] = Unread(at_ms, unread - len(at_ms))
+        counted = frozenset(notice.id for notice in notices)
+        self._unread[name] = Unread(at_ms, unread - len(at_ms), counted)
         return m.BellSnapshot(
             topic=TOPIC,
             epoch=mirror.epoch,
@@ -143,7 +146,10 @@ class Bell:
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
                     continue  # the other recipients still get theirs
-                unread = self._unread.setdefault(name, Unread([], 0)).came(notice.at_ms)
+                held = self._unread.setdefault(name, Unread([], 0))
+                # A snapshot may have been read from a store that was ahead of this worker's mirror. Another page of
+                # this person may not have the notification yet, so it is sent, but not counted again.
+                unread = len(held) if notice.id in held.counted else held.came(notice.at_ms)
                 item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.tell(name, item)
         if isinstance(news.after, Mark):

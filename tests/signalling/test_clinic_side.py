@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient, SignallingError
+from signalling.store.mirror import Change, Reset
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import Clinic, clinic
 
@@ -59,6 +60,24 @@ async def test_what_came_after_the_mark_stays_unread(two: Clinic) -> None:
     assert (await provider.expect("bell.marked"))["unread"] == (1 if last > first else 0)
     await provider.request("bell.mark", until_ms=last)
     assert (await provider.expect("bell.marked"))["unread"] == 0
+
+
+async def test_a_notification_that_the_snapshot_has_already_is_not_counted_again_when_its_event_comes(
+    two: Clinic,
+) -> None:
+    admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
+    worker = two.workers[1]
+    late: list[Change | Reset] = []
+    worker.service.mirrors.observers.append(late.append)
+    visit, _ = await waiting(two)
+    late.clear()
+    await admin.request("visit.assign", visit=visit, to=me(provider))
+    assert (await provider.expect("bell.item"))["unread"] == 1
+    await provider.request("subscribe", topic="bell")
+    assert (await provider.expect("bell.snapshot"))["unread"] == 1
+    for change in late:  # as to a worker whose mirror is behind the store
+        worker.topics.bell.news(change)
+    assert (await provider.expect("bell.item"))["unread"] == 1
 
 
 async def test_an_assigned_provider_hears_their_bell_on_another_worker_and_claims(two: Clinic) -> None:
