@@ -179,8 +179,9 @@ class Party:
         return self.leg.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
-        """Remove the party from its room, and close its DTLS association. Idempotent; sends no event to the
-        listener.
+        """Remove the party from its room, and close its DTLS association.
+
+        Idempotent; sends no event to the listener.
         """
         if not self.gone:
             self.room.remove(self)

@@ -148,8 +148,9 @@ class Relay:
         self._by_ufrag.pop(ufrag, None)
 
     def serves(self, address: Address, leg: Leg) -> bool:
-        """Return True if an address is free for a leg. A request with a forged sender must not take another leg's
-        address.
+        """Return True if an address is free for a leg.
+
+        A request with a forged sender must not take another leg's address.
         """
         return self.forwarder.legs.get(address, leg) is leg
 

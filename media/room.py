@@ -97,7 +97,7 @@ class Room:
         self.relay.forget_room(self)
 
     def reroute(self) -> None:
-        """Compute again what is forwarded to whom, after a change."""
+        """Compute again which media each party receives, after a change."""
         parties = list(self.parties.values())
         if not self._lanes and not _face_each_other(parties):
             self._begin_lanes(parties)

@@ -1,3 +1,1 @@
-"""The visit and those who receive its news: state table, store, pub/sub, hub, WebSocket protocol. Knows no page and no
-packet.
-"""
+"""The visit and its changes: state table, store, pub/sub, hub, WebSocket protocol. Knows no page and no packet."""

@@ -209,7 +209,7 @@ class Hub:
         return topic in self._topics
 
     def names(self, organisation: str) -> list[str]:
-        """Return the names of an organisation's topics that `has` is True for."""
+        """Return the names of an organisation's topics with a subscriber or kept updates on this worker."""
         return [name for name in self._topics if name.startswith(f"{organisation}/")]
 
     def told(self, topic: str) -> int:
@@ -255,8 +255,9 @@ class Hub:
                 socket.write(encoded.frame(socket.codec))
 
     def publish(self, topic: str, version: int, message: Message) -> None:
-        """Send a message to a topic with many subscribers (the queue): in order, merged per tick, a few sockets per
-        turn.
+        """Send a message to a topic with many subscribers (the queue).
+
+        Messages stay in order and are merged per tick; SOCKETS_PER_TURN sockets are written per turn of the loop.
         """
         found = self._topics.get(topic)
         if found is None:

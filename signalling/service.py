@@ -106,8 +106,9 @@ class _Turn:
                 future.set_result(done)
 
     def saw(self, visit: Visit | None, asked_s: float) -> None:
-        """Keep a record loaded from, or written to, the store. `asked_s`: when the call began; the record is that
-        new.
+        """Keep a record loaded from, or written to, the store.
+
+        `asked_s`: when the call began; the record is that new.
         """
         if asked_s >= self.seen_s:
             self.seen, self.seen_s = visit, asked_s

@@ -91,7 +91,9 @@ class Sweep:
             await _alone(self._once(mirror, pulse.due, present.get(mirror.organisation, [])))
 
     async def _recognise(self, looked: Iterable[tuple[Mirror, Pulse]]) -> None:
-        """Begin a new epoch for organisations whose epoch belongs to another store: that one may have had more events.
+        """Begin a new epoch for organisations whose epoch belongs to another store.
+
+        The current store may have lost events, even if the counts agree.
 
         Raises `Unavailable`.
         """
@@ -147,8 +149,9 @@ class Sweep:
                         yield connection.id, connection.actor, visit_id
 
     async def _off_call(self, mirror: Mirror, present: list[Present]) -> None:
-        """Turn off On-Call for staff without an open page on any worker for the organisation's limit. Raises
-        `Unavailable`.
+        """Turn off On-Call for staff without an open page on any worker for the organisation's limit.
+
+        Raises `Unavailable`.
         """
         on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
         if not on_call:
@@ -167,7 +170,7 @@ class Sweep:
                     await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that hold a party's connection: their death matters."""
+        """Yield the workers that hold a party's connection; their death must be noticed."""
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders
 

@@ -57,8 +57,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """One worker. `id` is new at every start, to distinguish a dead worker's connections and leases from a living
-    one's.
+    """One worker.
+
+    `id` is new at every start, to distinguish a dead worker's connections and leases from a living one's.
 
     `worker_id`: given by a process that will announce this worker's death (`liveness.death_of`).
     """

@@ -109,8 +109,9 @@ class Leg:
         return source
 
     def learn_from_packet(self, ssrc: int, payload_type: int) -> Source | None:
-        """Return the source of an authenticated packet with an unannounced SSRC; None if its payload type was not
-        offered.
+        """Return the source of an authenticated packet whose SSRC was not announced.
+
+        Returns None if its payload type was not offered.
         """
         codec = BY_PAYLOAD_TYPE.get(payload_type)
         if codec is None:
@@ -150,7 +151,7 @@ class Leg:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK
 
     def _continue_transport_cc(self) -> None:
-        """Continue the transport-wide numbers where the receiver is, after a pause or for a new receiver."""
+        """Continue the receiver's transport-wide numbers, after a pause or for a new receiver."""
         if self.peer is None:
             return
         if self.peer.cc_last is None:

@@ -251,8 +251,9 @@ class Forwarder:
         return True
 
     def _special(self, leg: Leg, source: Source) -> bool:
-        """Rewrite fields behind the fixed header; return False for a retransmission of a packet that was not
-        forwarded.
+        """Rewrite fields behind the fixed header.
+
+        Returns False for a retransmission of a packet that was not forwarded.
         """
         buffer, length = self._buffer, self._length[0]
         if source.kind == "rtx":

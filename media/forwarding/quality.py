@@ -85,8 +85,9 @@ class Meter:
         return self._flows[kind].kbps
 
     def quality(self, peer: Meter | None) -> Quality:
-        """Return the current figures. The jitter of sent media is measured by its receiver, `peer`, over the whole
-        path.
+        """Return the current figures.
+
+        The jitter of sent media is measured by its receiver, `peer`, over the whole path.
         """
         sent = {
             kind: KindQuality(flow.kbps, flow.loss, peer._heard[kind].jitter_ms if peer is not None else None)

@@ -125,8 +125,9 @@ class Source:
         self.settled = True
 
     def predates_settling(self, original_sequence: int) -> bool:
-        """Return True if a retransmitted packet was first sent before this source was forwarded, and so must be
-        dropped.
+        """Return True if a retransmitted packet was first sent before this source was forwarded.
+
+        Such a packet must be dropped.
         """
         sink = self.sink
         if sink is None or not self.settled:

@@ -72,8 +72,9 @@ class Lane:
                 self._take(kind, source.copy())
 
     def refresh(self) -> list[Source]:
-        """Set which sources are forwarded; return the sender's own video sources that must now start with a
-        keyframe.
+        """Set which sources are forwarded.
+
+        Returns the sender's own video sources that must now start with a keyframe.
         """
         waiting: list[Source] = []
         for kind, source in self.sender.current.items():

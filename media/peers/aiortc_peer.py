@@ -1,5 +1,4 @@
-"""A party that is no browser: an aiortc peer that answers the server's offer, sends generated media, and counts what it
-receives.
+"""An aiortc peer as a party: answers the server's offer, sends generated media, counts received media.
 
 For tests and load testers. Knows aiortc and PyAV. Knows no signalling: the offer is an argument, the answer is returned
 as text. Like a browser it sends black and silence until `start()`.
@@ -88,8 +87,9 @@ class _Paced(Switched):
 
 
 class _Lent(MediaStreamTrack):
-    """A track for one connection. aiortc stops a connection's tracks when it closes; the next connection needs the
-    source.
+    """A track for one connection, with the frames of another track.
+
+    aiortc stops a connection's tracks when it closes, but the next connection needs the source track.
     """
 
     def __init__(self, source: MediaStreamTrack) -> None:
@@ -261,8 +261,9 @@ class SyntheticParty:
 
     @staticmethod
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
-        """Add 127.0.0.1 to the candidates. aioice leaves it out, but a relay on this machine may announce no other
-        address.
+        """Add 127.0.0.1 to the candidates.
+
+        aioice leaves it out, but a relay on this machine may announce no other address.
         """
         for transceiver in connection.getTransceivers():
             ice = transceiver.receiver.transport.transport.iceGatherer._connection

@@ -61,8 +61,9 @@ class Heard:
 
 
 class Probe:
-    """A party made of one socket. `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only
-    counted.
+    """A party made of one socket.
+
+    `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted.
     """
 
     def __init__(self, binding: Binding, identity: Identity | None = None, host: str = "127.0.0.1") -> None:

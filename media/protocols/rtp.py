@@ -33,8 +33,9 @@ def payload_start(packet: Packet, length: int) -> int:
 
 
 def transport_cc_at(packet: Packet, length: int) -> int:
-    """Return the index of the 16-bit transport-wide sequence number in a one-byte header extension, or 0 if there is
-    none.
+    """Return the index of the 16-bit transport-wide sequence number, or 0 if there is none.
+
+    It is in a one-byte header extension.
     """
     if length < FIXED_HEADER + 4 or not packet[0] & 0x10:
         return 0
@@ -60,8 +61,9 @@ def transport_cc_at(packet: Packet, length: int) -> int:
 
 
 def original_sequence_at(packet: Packet, length: int) -> int:
-    """Return the index of a retransmission's original sequence number (RFC 4588 §4), or 0 if the packet is only
-    padding.
+    """Return the index of a retransmission's original sequence number (RFC 4588 §4).
+
+    Returns 0 if the packet is only padding.
     """
     start = payload_start(packet, length)
     if not start:

@@ -132,8 +132,9 @@ def enumerate_mids(heard: int = 1) -> Iterable[tuple[str, Kind]]:
 
 
 def parse_answer(text: str, heard: int = 1) -> Answer:
-    """Return the parsed answer to an `offer` with `heard` other parties. The party may send only on the first two
-    m-lines.
+    """Return the parsed answer to an `offer` with `heard` other parties.
+
+    The party may send only on the first two m-lines.
 
     Raises SdpError, and no other error, for any text.
     """

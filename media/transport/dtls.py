@@ -56,8 +56,9 @@ class Established:
 
 
 class Association:
-    """A DTLS association. Takes datagrams in `feed`, sends through `send`, and sets `established` when keys are
-    available.
+    """A DTLS association.
+
+    Takes datagrams in `feed`, sends through `send`, and sets `established` when keys are available.
     """
 
     def __init__(self, identity: Identity, send: Callable[[bytes], None], *, client: bool = False) -> None:

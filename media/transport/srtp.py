@@ -122,8 +122,9 @@ def public_binding() -> Binding:
 
 
 def native_binding() -> Binding:
-    """Return libsrtp's functions from pylibsrtp's private binding. Raises AttributeError or ImportError if it has
-    changed.
+    """Return libsrtp's functions from pylibsrtp's private binding.
+
+    Raises AttributeError or ImportError if it has changed.
     """
     module = importlib.import_module("pylibsrtp._binding")
     ffi, lib = module.ffi, module.lib

@@ -55,8 +55,9 @@ def bind(settings: RelaySettings) -> list[socket.socket]:
 
 
 def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> list[Candidate]:
-    """Return the candidates that a browser may try, best first. Looked up at each call: a laptop changes its
-    network.
+    """Return the candidates that a browser may try, best first.
+
+    Looked up at each call: a laptop changes its network.
     """
     ports = {sock.family: sock.getsockname()[1] for sock in sockets}
     if settings.announce:

@@ -104,8 +104,9 @@ class ReturningClient:
         return cls(connect, heard)
 
     async def hold(self, topic: str, handler: Handler, refused: Refused = lambda _: None) -> None:
-        """Subscribe; call `handler` with the topic's whole state, then with each change: in order, once, across
-        sockets.
+        """Subscribe; call `handler` with the topic's whole state, then with each change, in order and once.
+
+        Continues across lost sockets.
 
         `refused` is called if the server does not allow the topic, or no longer does. Raises `Closed`, `TimeoutError`.
         """

@@ -138,8 +138,9 @@ def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None
 
 
 class BadMessage(ValueError):
-    """The data is no message of this protocol. `path`: the wrong place in it, if known; `reply_to`: its id, if it has
-    one.
+    """The data is no message of this protocol.
+
+    `path`: the wrong place in it, if known; `reply_to`: its id, if it has one.
     """
 
     def __init__(self, path: str, reply_to: int | None) -> None:

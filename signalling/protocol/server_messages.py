@@ -253,7 +253,7 @@ class MediaTakenOver(MediaMessage, frozen=True, kw_only=True):
 
 
 class MediaGone(MediaMessage, frozen=True, kw_only=True):
-    """The media connection ended; the client may join again."""
+    """The media connection ended; the client must join again to continue."""
 
 
 ServerMessage = (

@@ -152,9 +152,7 @@ def staff(of: Staff, in_session: bool) -> m.StaffPart:
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:
-    """Return True if the row is new to the queue, so that a sound is played: the patient arrived or is back in the
-    queue.
-    """
+    """Return True if the row is new to the queue: the patient arrived, or is back. Pages then play a sound."""
     return after.status is Status.QUEUED and (before is None or before.status is not Status.QUEUED)
 
 

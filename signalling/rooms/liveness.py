@@ -68,8 +68,9 @@ class Liveness:
 
     @property
     def dead(self) -> frozenset[str]:
-        """Return the watched workers that are dead. Only announced deaths count for DISTRUST_S after the store's
-        return.
+        """Return the watched workers that are dead.
+
+        Only announced deaths count for DISTRUST_S after the store's return.
         """
         announced = self._announced.keys() & self._watched() if self._announced else ()
         if time.monotonic() < self._distrusted_until:
@@ -153,8 +154,9 @@ class Liveness:
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
-        """Announce that this worker leaves, so that others need not wait for its sign to expire. Raises
-        `Unavailable`.
+        """Announce that this worker leaves, so that others need not wait for its sign to expire.
+
+        Raises `Unavailable`.
         """
         self._resigned = True
         async with answering():

@@ -90,7 +90,7 @@ class Rooms:
                 log.debug("room.leases_unknown")
 
     def doubt(self) -> None:
-        """Compare all leases soon: this worker stood still, or was disconnected from the store."""
+        """Compare all leases soon: this worker was suspended, or was disconnected from the store."""
         self._doubt.set()
 
     async def _check(self) -> None:
@@ -232,8 +232,9 @@ class Rooms:
                     self._tell_muted(room, seat, party, kind, muted)
 
     async def _opened(self, message: wire.Join) -> Room | None:
-        """Return the room to join, opened if needed; None if another worker has the lease by now. Raises
-        `Unavailable`.
+        """Return the room to join, opened if needed; None if another worker has the lease by now.
+
+        Raises `Unavailable`.
         """
         organisation, visit = message.seat.organisation, message.seat.visit
         lease = await self._leases.holder(organisation, visit)

@@ -159,8 +159,9 @@ class Seats:
         return held
 
     def _refuse(self, held: Held, request_id: int) -> None:
-        """Send the error reply to a request that its room will not answer, unless it was answered or its socket is
-        gone.
+        """Send the error reply to a request that its room will not answer.
+
+        Does nothing if it was answered, or if its socket is gone.
 
         A resumed connection has a new socket, with new request numbers.
         """

@@ -1,5 +1,4 @@
-"""The messages that workers send to each other, on one channel per receiver: media requests to a room's owner, and
-replies.
+"""The messages between workers, on one channel per receiver: requests to a room's owner, and its replies.
 
 Pure: one frozen type per message, MessagePack.
 """
@@ -85,8 +84,9 @@ class Deliver(WorkerMessage, frozen=True):
 
 
 class Lost(WorkerMessage, frozen=True):
-    """A visit's room has an owner with this fence: an owner with a lower one closes the room, and its parties join
-    again.
+    """A visit's room has an owner with this fence.
+
+    An owner with a lower fence closes the room, and its parties join again.
     """
 
     visit: str

@@ -44,8 +44,9 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
 def _read(
     handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
 ) -> Handler:
-    """Return the handler with an audit entry added, written when data was shown. `what`: its name, and the visit's
-    id.
+    """Return the handler with an audit entry added, written when data was shown.
+
+    `what`: its name, and the visit's id.
     """
 
     async def read(connection: Connection, request: m.Request) -> Answer:

@@ -175,8 +175,9 @@ async def _hello(
 
 
 def _replaces(worker: Worker, actor: Actor, hello: m.Hello) -> bool:
-    """Return True if a hello resumes a connection whose old socket is on this worker: it is closed, so none is
-    added.
+    """Return True if a hello resumes a connection whose old socket is on this worker.
+
+    The old socket is closed, so that the number of sockets stays the same.
     """
     if hello.resume is None:
         return False

@@ -127,8 +127,9 @@ class Trail:
         self._awake.set()
 
     async def flush(self) -> None:
-        """Write the noted entries. If the store does not answer they are kept; an entry may be written twice, never
-        lost.
+        """Write the noted entries.
+
+        If the store does not answer they are kept; an entry may be written twice, never lost.
         """
         async with self._flushing:
             for organisation, items in list(self._noted.items()):
@@ -171,8 +172,9 @@ class Trail:
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
-        """Return the head, and True if it is as this server wrote it. If not, numbering continues from the highest
-        known.
+        """Return the head, and True if it is as this server wrote it.
+
+        If not, numbering continues from the highest known.
         """
         chain = self.chain(organisation)
         with contextlib.suppress(BrokenHead):
@@ -234,8 +236,9 @@ class Trail:
         return [organisation for organisation, count in zip(organisations, waiting, strict=True) if count]
 
     async def close(self) -> None:
-        """Write the noted entries. Entries that the store does not accept within STOP_S are lost; their number is
-        logged.
+        """Write the noted entries.
+
+        Entries that the store does not accept within STOP_S are lost; their number is logged.
         """
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(STOP_S):
@@ -249,11 +252,12 @@ class Trail:
         if self._count:
             log.error("audit entries are lost: the store is away and this server stops", count=self._count)
 
-    # --- the witness
+    # --- the last entry seen by this machine
 
     async def _bear_witness(self, organisation: str) -> None:
-        """Record the log's last entry on this machine, every WITNESS_S. If the log lacks the recorded one, keep the
-        record.
+        """Record the log's last entry on this machine, every WITNESS_S.
+
+        If the log lacks the recorded one, keep the record.
         """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._witnessed.get(organisation, -WITNESS_S) < WITNESS_S:

@@ -1,12 +1,12 @@
 -- One commit: the record, its indexes, the stream entry and the publication, or nothing.
 -- KEYS: record, index (zset of open ones), deadlines (zset), head (seq, epoch and the newest event's mark), stream,
---       history (list), audit queue (list), resume token of the connection that asks (any key if none), and sorted sets
+--       history (list), audit queue (list), resume token of the requesting connection (any key if none), and sorted sets
 --       to add to
 -- ARGV: expected version, new version, sealed record, event, channel, member, index score or '', deadline or '',
 --       stream length, epoch to begin with, sealed history entry or '', sealed audit entry
---       or '', generation of the connection that asks or '', and for each sorted set a score and a member.
---       A score that begins with '>' is raised above all that the set has: the order does not depend on a clock.
--- Returns {1, seq, epoch}, {0, version that stands}, or {-1} if the connection has been resumed since (a token that has
+--       or '', generation of the requesting connection or '', and for each sorted set a score and a member.
+--       A score that begins with '>' is raised above all scores of the set: the order does not depend on a clock.
+-- Returns {1, seq, epoch}, {0, current version}, or {-1} if the connection has been resumed since (a token that has
 -- expired proves nothing).
 if ARGV[13] ~= '' then
   local generation = redis.call('HGET', KEYS[8], 'generation')

@@ -1,6 +1,4 @@
-"""One-time links for guests: a secret that admits one guest to one visit, once, for a limited time (SECURITY.md row
-8).
-"""
+"""One-time links for guests: a secret that admits one guest to one visit, once (SECURITY.md row 8)."""
 
 from __future__ import annotations
 
@@ -24,8 +22,9 @@ USED = b""
 
 
 class Invites:
-    """Issues and redeems links. If two redeem one link at once, one succeeds. Used, expired and forged links look
-    alike.
+    """Issues and redeems links.
+
+    If two redeem one link at once, one succeeds. Used, expired and forged links look alike.
     """
 
     def __init__(self, store: Store) -> None:
@@ -39,8 +38,9 @@ class Invites:
         return token
 
     async def look(self, organisation: str, token: str) -> Invite | None:
-        """Return the token's invitation without using it up, because link previews fetch it too. Raises
-        `Unavailable`.
+        """Return the token's invitation without using it up, because link previews fetch it too.
+
+        Raises `Unavailable`.
         """
         async with answering():
             data = await self._store.redis.get(_key(organisation, token))

@@ -1,5 +1,5 @@
 -- One step of a job queue. KEYS: due (zset: job by when it is due), tries (hash: attempts and first attempt by the job's
--- digest), dead (zset: given up), clock (the time of a take a while ago). ARGV: the step, then what it takes. Times in ms,
+-- digest), dead (zset: given up), clock (the time of an earlier take). ARGV: the step, then its arguments. Times in ms,
 -- by the store's clock.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -16,11 +16,11 @@ if step == 'take' then
   local found = {}
   local back = tonumber(redis.call('GET', KEYS[4]) or now) - now
   if back > 0 then
-    -- The clock was set back: what is due or on lease would wait for as long again. What is due later keeps its time.
+    -- The clock was set back: jobs that are due or leased would wait for that long again. Later jobs keep their time.
     local waiting = redis.call('ZRANGEBYSCORE', due, now, now + back + ARGV[3], 'WITHSCORES')
     for i = 1, #waiting, 2 do redis.call('ZADD', due, waiting[i + 1] - back, waiting[i]) end
   end
-  -- Not at every take: it is written to the disk.
+  -- Not at every take, because each write goes to the disk.
   if (back > 0 or back < -10000 or redis.call('EXISTS', KEYS[4]) == 0) and redis.call('EXISTS', due) == 1 then
     redis.call('SET', KEYS[4], now)
   end

@@ -39,8 +39,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """A leased job. `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: time of the
-    first.
+    """A leased job.
+
+    `attempt` counts from 1 and includes attempts of workers that died. `first_ms`: time of the first.
     """
 
     job: Job

@@ -216,8 +216,9 @@ class Mirror:
                 self._apply(seq, entry)
 
     async def _begin_epoch(self) -> None:
-        """Begin a new epoch, because the store has lost events: old versions of clients must not look current. Then
-        reload.
+        """Begin a new epoch, because the store has lost events: old versions of clients must not look current.
+
+        Then reload.
         """
         await self._store.begin_epoch(self.organisation, "epoch", self.epoch)
         await self._reload()

@@ -113,7 +113,7 @@ class Index:
         return 0 if since_ms is not None and self._frontier[0] < since_ms else self.unread
 
     async def _read(self) -> None:
-        """Read the visits that are not read yet; continue where an earlier attempt ended."""
+        """Read the visits that are not read yet; continue an earlier attempt."""
         try:
             left = await self._store.count_ended(self.organisation, self._frontier)
             while places := await self._store.ended(self.organisation, None, self._frontier, BATCH):

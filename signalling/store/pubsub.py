@@ -24,8 +24,10 @@ log = structlog.get_logger()
 
 
 class _Ear(Line):
-    """The connection that receives messages. It calls handlers directly from the socket callback, without a task
-    between: a task would cost more than most handlers do.
+    """The connection that receives messages.
+
+    It calls handlers directly from the socket callback, without a task between: a task would cost more than most
+    handlers do.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -69,8 +71,9 @@ class _Ear(Line):
 
 
 class _Post:
-    """Receives the reply to a PUBLISH and calls `failed` if it failed. A future would cost as much as the PUBLISH
-    itself.
+    """Receives the reply to a PUBLISH and calls `failed` if it failed.
+
+    A future would cost as much as the PUBLISH itself.
     """
 
     __slots__ = ("_failed",)

@@ -115,8 +115,9 @@ def decode_entry(data: bytes) -> Entry:
 
 
 def mark_of(entry: Entry) -> bytes:
-    """Return bytes that distinguish an event from any other with the same number. `commit.lua` keeps the newest
-    event's.
+    """Return bytes that distinguish an event from any other with the same number.
+
+    `commit.lua` keeps the newest event's.
 
     The beginning of the sealed record holds its nonce, which is never used twice (`encryption.py`).
     """
@@ -136,15 +137,14 @@ def _new_epoch() -> str:
 
 
 def newest(at_ms: int) -> str:
-    """Return the score for a member that must come after all others of its sorted set, even if the clock was set
-    back.
-    """
+    """Return the score for a member that must come last in its sorted set, even if the clock was set back."""
     return f">{at_ms}"
 
 
 def read_until(mark: Mark | None) -> int:
-    """Return the place of the newest notification that was read. First places are times, so that old marks stay
-    valid.
+    """Return the place of the newest notification that was read.
+
+    First places are times, so that old marks stay valid.
     """
     return 0 if mark is None else mark.place or mark.until_ms
 
@@ -231,8 +231,10 @@ class Store:
         extras: Iterable[Extra] = (),
         origin: Origin | None = None,
     ) -> Committed | None:
-        """Write the record, whose `version` is one above the version decided on; return None if another commit came
-        first.
+        """Write the record; return None if another commit came first.
+
+        The record's `version` is one above the version that the decision was based on.
+
 
         Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
         """

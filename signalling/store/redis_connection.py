@@ -147,8 +147,9 @@ class Line(asyncio.Protocol):
         self._flush()
 
     def _flush(self) -> None:
-        """Write the unsent commands. The first command of a turn is written at once, all others together: writes are
-        costly.
+        """Write the unsent commands.
+
+        The first command of a turn is written at once, all others together: writes are costly.
         """
         unsent, self._unsent = self._unsent, []
         if self._transport is not None and unsent:

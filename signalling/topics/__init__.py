@@ -1,1 +1,1 @@
-"""The topics: what a subscription shows, and to whom."""
+"""The topics: what a subscription shows, and who may subscribe."""

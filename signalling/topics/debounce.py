@@ -30,8 +30,9 @@ class Soon:
         self._again: set[str] = set()
 
     def do(self, name: str, work: Work, delay_s: float) -> None:
-        """Run the work after a delay. Work already waiting runs only once; work already running runs once more
-        afterwards.
+        """Run the work after a delay.
+
+        Work already waiting runs only once; work already running runs once more afterwards.
         """
         if name in self._tasks:
             self._again.add(name)

@@ -57,8 +57,9 @@ class BrokenHead(ValueError):
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
-    """An entry without its place in the chain. `who`, `about` and `to` are ids; `kind` is the kind of actor of
-    `who`.
+    """An entry without its place in the chain.
+
+    `who`, `about` and `to` are ids; `kind` is the kind of actor of `who`.
     """
 
     at_ms: int
@@ -77,8 +78,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True):
-    """The beginning of a log (`anchor`: the hash before entry `first`) and its end (`last`: the hash of entry
-    `count`).
+    """The beginning and the end of a log.
+
+    `anchor`: the hash before entry `first`. `last`: the hash of entry `count`.
     """
 
     first: int

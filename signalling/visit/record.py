@@ -52,8 +52,9 @@ class Person(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The sender of a command: known from the session or token, never from the message. `visit`: a patient's own
-    visit.
+    """The sender of a command: known from the session or token, never from the message.
+
+    `visit`: a patient's own visit.
     """
 
     organisation: str
@@ -74,8 +75,9 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Staff(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a provider or admin, shared by all workers. `states`: where they are licensed; () if not
-    recorded.
+    """The state of a provider or admin, shared by all workers.
+
+    `states`: the states of their licences; () if not recorded.
     """
 
     id: str

@@ -103,8 +103,9 @@ def relations(visit: Visit | None, actor: Actor, on_duty: Mapping[str, Staff]) -
 
 
 def _opened(visit: Visit, actor: Actor) -> bool:
-    """Return True if this facility or API key opened the visit. Old records without `opened_by` compare facility
-    names.
+    """Return True if this facility or API key opened the visit.
+
+    Old records without `opened_by` compare facility names.
     """
     if visit.opened_by is None:
         return visit.facility == actor.name

@@ -120,9 +120,7 @@ RULES: tuple[Rule, ...] = (
 
 
 class Deadline(NamedTuple):
-    """A row: a visit in one of `statuses` changes to `becomes` at the time `due` (ms, None = never), without a
-    command.
-    """
+    """A row: a visit in one of `statuses` changes to `becomes` at the time `due` (ms; None: never)."""
 
     statuses: tuple[Status, ...]
     due: Callable[[Visit, Policy], int | None]
