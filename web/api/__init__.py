@@ -1,1 +1,1 @@
-"""The REST API for other programs: its operations, its description, and QR codes of links."""
+"""The REST API for other programs: its operations, their dispatch, and their description."""

@@ -1,1 +1,1 @@
-"""The pages: what a browser is answered. A module holds the handlers of one group; `rendering` draws for all."""
+"""The pages: responses for browsers. Each module holds the handlers of one group; `rendering` draws pages for all."""

@@ -1,6 +1,6 @@
-"""When something goes wrong, the page says what happened, what was kept and where to go; never how it happened inside.
+"""Error pages: they say what happened, what was kept and where to go, but no internals.
 
-Knows which failures there are and their sentences. Knows no page that fails.
+Knows the kinds of errors and their sentences. Knows no page that fails.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = structlog.get_logger("web.errors")
 
 
 class Words(NamedTuple):
-    """What a page says about a status."""
+    """The texts of the page for a status."""
 
     heading: str
     text: str
@@ -93,7 +93,7 @@ WORDS: dict[int | type[web.HTTPException], Words] = {
 
 @web.middleware
 async def error_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns every failure into a page. Nothing of the request, and nothing that an exception says, reaches the log."""
+    """Turn every error into a page. Neither the request nor the text of an exception is logged."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -104,7 +104,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _unavailable(request)
     except (Unavailable, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
-            raise  # the browser left; nobody reads the page
+            raise  # the browser has left and reads no page
         tell(error)
         return _unavailable(request)
     except asyncio.CancelledError:
@@ -115,9 +115,9 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
 
 
 async def is_own_form(request: web.Request) -> bool:
-    """Whether a form proves by its token to be of a page that this browser has from here. Raises as `read_fields`.
+    """Return whether a form's token proves that it comes from this site's page. Raises like `read_posted`.
 
-    Without the cookie nothing of it is read; without a sign-in, no more than the largest form of a stranger.
+    Without the cookie, nothing of the form is read; without a sign-in, at most the largest form of a stranger.
     """
     if not own_forms.cookie_of(request) or request.content_type not in (URLENCODED, MULTIPART):
         return False
@@ -129,7 +129,7 @@ async def is_own_form(request: web.Request) -> bool:
 
 
 def not_found(request: web.Request, heading: str, text: str, links: list[tuple[str, str]]) -> web.Response:
-    """A 404 of one's own words."""
+    """Return a 404 page with these texts."""
     return error_page(request, 404, heading, text, links)
 
 
@@ -154,7 +154,7 @@ def _page(
     )
     response.headers.update(kept)
     if status in (408, 413, 415):
-        response.force_close()  # the rest of the body is not waited for
+        response.force_close()  # do not wait for the rest of the body
     return response
 
 

@@ -1,7 +1,7 @@
-"""The ES modules that a page is made of: each script with all that it imports, told to the browser at once.
+"""Finds the ES modules of a page, each script with all its imports, so that the browser can load them at once.
 
-Knows the folder of static files and how an import is written. Without it a browser would hear of a module only when the
-one that imports it has arrived: a round trip for each level, and there are five. Knows no page.
+Knows the folder of static files and the syntax of imports. Without this list, a browser finds a module only when the
+module that imports it has arrived: one round trip for each of five levels. Knows no page.
 """
 
 import re
@@ -11,7 +11,7 @@ IMPORT = re.compile(r"""\b(?:from|import)\s*["'](\.{1,2}/[^"']+\.js)["']""")
 
 
 def imported(folder: Path, name: str) -> tuple[str, ...]:
-    """All modules that this one needs, each once, as paths below the folder: those that it names itself come first."""
+    """Return all modules that this one needs, each once, as paths below the folder, its direct imports first."""
     found: dict[str, None] = {}
     level = [name]
     while level:

@@ -1,7 +1,7 @@
-"""Drawing pages: templates, the links of static files, and what every template may use.
+"""Draws pages: templates, links of static files, and values for every template.
 
 Knows Jinja2 and the folders of templates and static files. Knows no visit, no account, no handler. `build` is a hash of
-all static files, so that a browser may keep each for a year and still never mixes two versions.
+all static files, so that a browser may cache each for a year and never mixes two versions.
 """
 
 import hashlib
@@ -44,11 +44,11 @@ TYPES: Mapping[str, str] = {
     ".webp": "image/webp",
     ".woff2": "font/woff2",
 }
-"""What is served as what; a file of another kind is not served. The machine's own table is not asked: it differs."""
+"""Content types by extension; other files are not served. The machine's own table is not used, as machines differ."""
 
 
 def setup(app: web.Application) -> None:
-    """Makes `page` work in the app, and serves /static/."""
+    """Prepare the app for `page`, and serve /static/."""
     app[BUILD] = build(STATIC, i18n.FOLDER)
     environment = aiohttp_jinja2.setup(
         app,
@@ -64,7 +64,7 @@ def setup(app: web.Application) -> None:
 
 
 def build(*folders: Path) -> str:
-    """A hash of the names and contents of all files in the folders."""
+    """Return a hash of the names and contents of all files in the folders."""
     digest = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
@@ -77,7 +77,7 @@ def build(*folders: Path) -> str:
 def page(
     request: web.Request, template: str, context: Mapping[str, Any], *, title: str, status: int = 200
 ) -> web.Response:
-    """The page that a template makes of the context; `title` is what the browser's tab says."""
+    """Return the page made from the template and the context; `title` is the title of the browser's tab."""
     shared = {
         "org": request.get(ORGANISATION),
         "request_path": request.path,
@@ -92,7 +92,7 @@ def page(
 
 
 def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:
-    """What every live page is told as it starts: whose page it is, and the languages that it can go on in."""
+    """Return the data that every live page needs at its start: the organisation, and the languages to switch to."""
     static = _linker(request.app[BUILD])
     return {
         "organisation": {"id": organisation.id, "name": organisation.name, "logo": logo_path(organisation)},
@@ -108,14 +108,14 @@ def live(request: web.Request, organisation: Organisation) -> dict[str, Any]:
 
 
 def logo_path(organisation: Organisation) -> str | None:
-    """Where the organisation's logo is, if it has one."""
+    """Return the path of the organisation's logo, or None if it has none."""
     return f"/{organisation.id}/logo/{organisation.logo}" if organisation.logo else None
 
 
 def error_page(
     request: web.Request, status: int, heading: str, text: str, links: list[tuple[str, str]] | None = None
 ) -> web.Response:
-    """A page that says what happened and where to go from here."""
+    """Return a page that says what happened and links to other pages."""
     organisation: Organisation | None = request.get(ORGANISATION)
     if links is None:
         links = [(i18n.gettext("Start page"), "/")]
@@ -126,9 +126,9 @@ def error_page(
 
 
 async def static_file(request: web.Request) -> web.StreamResponse:
-    """GET /static/{build}/…, kept by browsers for good where the build is today's; /static/… is asked for each time.
+    """GET /static/{build}/…, cached for a year if the build is current; /static/… is requested each time.
 
-    The build of yesterday gives today's file: a page that was open during an update still finds its parts.
+    The path of an older build returns the current file, so that a page that is open during an update finds its parts.
     """
     parts = request.match_info["path"].split("/")
     today = request.app[BUILD]
@@ -145,9 +145,9 @@ async def static_file(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path, headers=headers)
 
 
-@lru_cache(256)  # dozens of links, the same on every page of a build
+@lru_cache(256)  # dozens of links that are the same on every page of a build
 def _module(version: str, path: str) -> markupsafe.Markup:
-    """A script and all that it imports, as tags for the head."""
+    """Return the tags for the head that load a script and all its imports."""
     static = _linker(version)
     preload = markupsafe.Markup('<link rel="modulepreload" href="{}">')
     script = markupsafe.Markup('<script type="module" src="{}"></script>').format(static(path))
@@ -158,14 +158,14 @@ def _module(version: str, path: str) -> markupsafe.Markup:
 
 def _linker(version: str) -> Any:
     def static(path: str) -> str:
-        """The link of a static file."""
+        """Return the link of a static file."""
         return f"/static/{version}/{path}"
 
     return static
 
 
 def _tojson(value: object) -> markupsafe.Markup:
-    """JSON that nothing in it can end the script element around it."""
+    """Return the value as JSON, escaped so that it cannot end the script element around it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for char in "<>&'\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")

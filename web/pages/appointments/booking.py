@@ -1,7 +1,7 @@
-"""How a patient books a time: the week on the public-facing calendar, the time held, patient information, booked.
+"""Booking of a time by a patient: the week, the held time, patient information, the booking.
 
-Knows these pages and their order. Which times there are and who has one stands in `web.appointments`. The time is
-chosen by a POST, since it takes the time from others; a browser holds one at a time, in its session.
+Knows these pages and their order. `web.appointments` defines which times are free and booked. A time is chosen by a
+POST, since holding it takes it from others; a browser holds one time at once, in its session.
 """
 
 from typing import Any
@@ -37,18 +37,18 @@ log = structlog.get_logger("web.booking")
 
 
 def hold_key(organisation: str) -> str:
-    """Under which name a session keeps the time that this browser holds at an organisation."""
+    """Return the session key of the time that this browser holds at an organisation."""
     return f"hold:{organisation}"
 
 
 async def choose(request: web.Request) -> web.Response:
-    """GET /{organisation}/appointments: the week alone, with what went wrong before."""
+    """GET /{organisation}/appointments: the week alone, with an error message if there is one."""
     organisation = await organisation_of(request)
     return await _week_page(request, organisation, None)
 
 
 async def hold(request: web.Request) -> web.Response:
-    """POST /{organisation}/appointments/hold: this time for this browser, for ten minutes; on to the form."""
+    """POST /{organisation}/appointments/hold: hold this time for ten minutes, and redirect to the form."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     session = await sessions.get(request)
@@ -68,7 +68,7 @@ async def hold(request: web.Request) -> web.Response:
 
 
 async def new(request: web.Request) -> web.Response:
-    """GET /{organisation}/appointments/new: patient information for the time that is held."""
+    """GET /{organisation}/appointments/new: the patient information form for the held time."""
     organisation = await organisation_of(request)
     held = _held(await sessions.get(request), organisation)
     if held is None:
@@ -78,10 +78,10 @@ async def new(request: web.Request) -> web.Response:
 
 
 async def book(request: web.Request) -> web.Response:
-    """POST /{organisation}/appointments/new: the time is the patient's. Sent twice it books once.
+    """POST /{organisation}/appointments/new: book the time. A form that is sent twice books once.
 
-    A time that somebody else has by now (the ten minutes were over) does not cost the patient what they wrote: the form
-    comes back with the times that are free.
+    If the time is no longer free (the ten minutes were over), the form is shown again with what the patient wrote and
+    with the free times.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -134,7 +134,7 @@ def _address(request: web.Request) -> str:
 
 
 def moment_of(text: str) -> int:
-    """A time in ms since the epoch; 0 for what is none."""
+    """Return a time in ms since the epoch; 0 if the text is not a time."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 14 else 0
 
 

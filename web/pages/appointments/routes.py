@@ -1,6 +1,6 @@
-"""Where the pages about booked visits are, and what a worker opens for them.
+"""The routes of the pages about booked visits, and the objects that a worker creates for them.
 
-Knows their paths and how the desk is put together. Knows nothing of what they do.
+Knows paths and how the desk is composed. Does not know what the handlers do.
 """
 
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ ROUTES = (
 
 
 async def desk(app: web.Application) -> AsyncIterator[None]:
-    """Opens this worker's way to booked visits, and teaches the post office its letters; needs signalling."""
+    """Create this worker's desk for booked visits and register its mails; must come after signalling."""
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
     book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)

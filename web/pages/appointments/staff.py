@@ -1,6 +1,6 @@
-"""The staff's calendar: who has booked when, who has checked in, and moving or cancelling for a patient.
+"""The staff's calendar: booked visits and check-ins, and moving or cancelling for a patient.
 
-Knows its pages. What may become of a booked visit stands in `web.appointments`. All staff may open it.
+Knows its pages. The rules of booked visits are defined in `web.appointments`. All staff may open it.
 """
 
 from datetime import date, timedelta
@@ -32,13 +32,13 @@ REASON_LONGEST = 500
 
 
 async def calendar(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/calendar: a day or, with ?view=week, a week of booked visits; ?day= says which."""
+    """GET /{organisation}/staff/calendar: booked visits of the day ?day= or, with ?view=week, of its week."""
     organisation, account = await _staff(request)
     return await _calendar_page(request, organisation, account)
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """POST …/{appointment}/cancel: gives the time back; the patient gets a letter with the reason, if there is one."""
+    """POST …/{appointment}/cancel: cancel the visit; the patient receives a mail with the reason, if one is given."""
     organisation, account = await _staff(request)
     reason = " ".join((await read_form(request)).get("reason", "").split())[:REASON_LONGEST]
     found = await _appointment(request, organisation)
@@ -52,7 +52,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 async def choose(request: web.Request) -> web.Response:
-    """GET …/{appointment}/move: the week, to choose another time for the patient from."""
+    """GET …/{appointment}/move: the week, to choose another time for the patient."""
     organisation, account = await _staff(request)
     found = await _appointment(request, organisation)
     if found is None:
@@ -61,7 +61,7 @@ async def choose(request: web.Request) -> web.Response:
 
 
 async def move(request: web.Request) -> web.Response:
-    """POST …/{appointment}/move: another time; the patient gets a letter."""
+    """POST …/{appointment}/move: move the visit; the patient receives a mail."""
     organisation, account = await _staff(request)
     starts_ms = moment_of((await read_form(request)).get("starts", ""))
     found = await _appointment(request, organisation)
@@ -219,7 +219,7 @@ def _range(days: list[date]) -> str:
 
 
 def _day(text: str, today: date) -> date:
-    """The date that was asked for, within reason, else today."""
+    """Return the date in the text if it is within 1000 days of today, else today."""
     try:
         found = date.fromisoformat(text)
     except ValueError:

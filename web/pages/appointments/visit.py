@@ -1,7 +1,7 @@
-"""The page of one booked visit, opened by its signed link: see it, move it, cancel it, check in.
+"""The page of one booked visit, opened by its signed link: show, move, cancel, check in.
 
-Knows the link's page and what its buttons do. What may become of a booked visit stands in `web.appointments`; the
-visit that begins by checking in is an ordinary one.
+Knows the page of the link and its buttons. The rules of booked visits are defined in `web.appointments`; the visit that
+begins by checking in is an ordinary one.
 """
 
 import functools
@@ -39,7 +39,7 @@ Opened = Callable[[web.Request, Organisation, Appointment], Awaitable[web.Respon
 
 
 def opened(handler: Opened) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """The handler for those whose link opens something; forged, erased and mistyped ones look alike."""
+    """Return the handler with its appointment found by the link; forged, erased and mistyped links look the same."""
 
     @functools.wraps(handler)
     async def handle(request: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ async def show(request: web.Request, organisation: Organisation, appointment: Ap
 
 @opened
 async def choose(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """GET …/{token}/move: the week, to choose another time from."""
+    """GET …/{token}/move: the week, to choose another time."""
     if not may_change(appointment, request.app[DESK].now_ms()):
         raise web.HTTPSeeOther(_path(request, organisation, appointment))
     return await _week_page(request, organisation, appointment, None)
@@ -69,7 +69,7 @@ async def choose(request: web.Request, organisation: Organisation, appointment: 
 
 @opened
 async def move(request: web.Request, organisation: Organisation, appointment: Appointment) -> web.Response:
-    """POST …/{token}/move: another time; the old one is free again."""
+    """POST …/{token}/move: move the visit; the old time is free again."""
     posted = await read_form(request)
     try:
         async with request.app[OPENINGS].moving(organisation.id, appointment.id):
@@ -97,7 +97,7 @@ async def cancel(request: web.Request, organisation: Organisation, appointment: 
 async def check_in(
     request: web.Request, organisation: Organisation, appointment: Appointment
 ) -> web.Response:
-    """POST …/{token}/check-in: into the visit, which this browser follows from now on."""
+    """POST …/{token}/check-in: open the visit; this browser follows it from now on."""
     try:
         visit = await request.app[DESK].check_in(organisation, appointment.id)
     except TooLate:
@@ -140,7 +140,7 @@ def _path(request: web.Request, organisation: Organisation, appointment: Appoint
 
 
 async def _refused(request: web.Request, organisation: Organisation) -> web.Response:
-    """The page as it is now: what was asked for came too late."""
+    """Return the current page, with the message that the action came too late."""
     now = await _found(request, organisation)
     assert now is not None, "records last longer than their time"
     return await _visit_page(request, organisation, now, error=gettext(TOO_LATE), status=409)
@@ -189,7 +189,7 @@ async def _week_page(
 ) -> web.Response:
     path = _path(request, organisation, appointment)
     shown = await calendar_week(request, organisation, but=appointment.id)
-    if not shown:  # booking was switched off since: what is booked stays, and can be cancelled
+    if not shown:  # booking was switched off meanwhile: booked visits stay and can be cancelled
         return await _refused(request, organisation)
     context = {
         "week": shown,

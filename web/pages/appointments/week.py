@@ -1,6 +1,6 @@
-"""The week of bookable times, for whichever page shows it.
+"""The week of bookable times, for all pages that show it.
 
-Knows where a worker keeps its desk and which part of a week a request asks for.
+Knows the worker's desk and the week that a request asks for.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from web.organisations.documents import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
-    """When the visit is that this browser booked last, and where its page is; None where none is to come.
+    """Return the time and page of the last visit that this browser booked; None if none is to come.
 
     Raises `Unavailable`.
     """
@@ -36,7 +36,7 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
 
 
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:
-    """The week that the request asks for by `?day=`, for calendar/week.html; {} where nothing can be booked.
+    """Return the context of calendar/week.html for the week of `?day=`; {} if nothing can be booked.
 
     The time of the appointment `but` counts as free. Raises `Unavailable`.
     """
@@ -52,7 +52,7 @@ async def calendar_week(request: web.Request, organisation: Organisation, *, but
             organisation.id, midnight_ms(organisation, begin), midnight_ms(organisation, end), but=but
         )
         shown = week(organisation, taken, now_ms, begin, chosen)
-        # Who asks for no day is shown the first week in which there is a time left, if any is.
+        # Without ?day=, show the first week with a free time, if there is one.
         if chosen is not None or shown["starts_ms"] or end > last:
             return shown
         begin = end

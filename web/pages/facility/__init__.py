@@ -1,1 +1,1 @@
-"""The page of a facility that places patients in the queue."""
+"""The page of a facility whose staff add patients to the queue."""

@@ -1,7 +1,7 @@
-"""A facility's kiosk: its staff place patients in the queue, see what becomes of them, and take a call on this device.
+"""A facility's kiosk: its staff add patients to the queue, see their state, and take a call on this device.
 
-Whoever has the link is the facility. A browser shows those whom it placed itself, by initials only, as the screen may
-stand where others see it; what was typed goes after a while (kiosk.js). Knows no rule of a visit.
+The link is the only proof of identity. A browser shows only patients that it added itself, and only their initials, as
+others may see the screen; typed texts are cleared after a while (kiosk.js). Knows no rule of a visit.
 """
 
 import secrets
@@ -32,11 +32,11 @@ from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 
 SHOWN_MS = 3_600_000
-"""How long a patient who is done with stays on the list."""
+"""How long a patient whose visit has ended stays on the list."""
 KEPT_MS = 24 * 3_600_000
 MOST = 100
 IDLE_S, WARNED_S = 90, 20
-"""Untouched for so long, a screen warns; so much later it is cleared (WCAG 2.2.1: at least 20 s to say no)."""
+"""An unused screen warns after the first time and is cleared after the second (WCAG 2.2.1: 20 s or more to stop it)."""
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
     Outcome.DECLINED: N_("The clinic cannot take this visit. The reason is on the patient’s page."),
@@ -46,7 +46,7 @@ BECAME = {
 
 
 async def kiosk(request: web.Request) -> web.Response:
-    """GET /{organisation}/facility/{token}: the form, and the list of those placed here."""
+    """GET /{organisation}/facility/{token}: the form, and the list of patients added here."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -56,13 +56,13 @@ async def kiosk(request: web.Request) -> web.Response:
 
 
 async def place(request: web.Request) -> web.Response:
-    """POST /{organisation}/facility/{token}: somebody stands in the queue from now on. Sent twice, it does it once."""
+    """POST /{organisation}/facility/{token}: add a patient to the queue. A form that is sent twice adds one."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
     posted = await read_form(request, PATIENT_BYTES)
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:
-        raise web.HTTPSeeOther(request.path)  # the page says why
+        raise web.HTTPSeeOther(request.path)  # the page shows the reason
     form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
     if found is None:
         return await _page(request, organisation, facility, form, errors)
@@ -71,7 +71,7 @@ async def place(request: web.Request) -> web.Response:
     visit_id = visit_id_of(organisation.id, f"{facility.id}/{nonce}") if named else new_id("v")
     if await service.visit(organisation.id, visit_id) is None:
         outcome = await service.open(_actor(organisation, facility), found, visit_id)
-        # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+        # Refused if the same form was sent a moment ago and has opened the visit; anything else is a bug.
         if isinstance(outcome, Refusal) and await service.visit(organisation.id, visit_id) is None:
             raise RuntimeError(outcome.code)
     await _keep(request, organisation, facility, visit_id)
@@ -79,7 +79,7 @@ async def place(request: web.Request) -> web.Response:
 
 
 async def rows(request: web.Request) -> web.Response:
-    """GET …/facility/{token}/list: the list alone, for the page to take in again and again."""
+    """GET …/facility/{token}/list: the list alone, which the page loads again and again."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -88,7 +88,7 @@ async def rows(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or out of the line."""
+    """POST …/facility/{token}/visits/{visit}: take the patient's call on this device, or leave the queue."""
     organisation, facility = await _facility(request)
     if facility is None:
         return _revoked(request)
@@ -102,7 +102,7 @@ async def act(request: web.Request) -> web.Response:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if do == "withdraw":
         await request.app[SERVICE].command(_actor(organisation, facility), visit_id, c.Withdraw())
-        raise web.HTTPSeeOther(_path(request, organisation))  # refused: the list shows what it is now
+        raise web.HTTPSeeOther(_path(request, organisation))  # if refused, the list shows the current state
     raise web.HTTPBadRequest
 
 
@@ -140,13 +140,13 @@ def _prefix(organisation: Organisation, facility: Facility) -> str:
 
 
 async def _placed(request: web.Request, organisation: Organisation, facility: Facility) -> dict[str, int]:
-    """The ids of the visits that this browser placed, with when (ms)."""
+    """Return the ids of the visits that this browser opened, with the times in ms."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     return {key.removeprefix(prefix): at for key, at in session.items() if key.startswith(prefix)}
 
 
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
-    """Each under a key of its own, so that two tabs which place at once do not lose one another's."""
+    """Keep the visit's id in the session under its own key, so that two tabs do not overwrite each other's."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
     now_ms = request.app[SERVICE].store.clock_ms()
     placed = await _placed(request, organisation, facility)
@@ -197,7 +197,7 @@ def _row(
 
 
 def initials(name: str) -> str:
-    """The first letter of the first and the last part of a name: "A. R."."""
+    """Return the first letters of the first and the last part of a name: "A. R."."""
     parts = name.split()
     return " ".join(f"{part[0].upper()}." for part in dict.fromkeys((parts[0], parts[-1])))
 

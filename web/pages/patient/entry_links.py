@@ -1,7 +1,7 @@
 """The pages of a patient's one-time link.
 
-GET shows a page with one button, so that what previews a link in a mail does not use it up; POST redeems it.
-Replayed, expired and forged links look alike.
+GET shows a page with one button, so that a preview of the link in a mail program does not use it up; POST redeems it.
+Used, expired and forged links get the same answer.
 """
 
 from aiohttp import web
@@ -18,7 +18,7 @@ from web.pages.rendering import page
 
 
 async def enter_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/enter/{token}: the button that redeems it."""
+    """GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     async with guess(request, organisation.id, Door.PATIENT) as attempt:
@@ -31,7 +31,7 @@ async def enter_page(request: web.Request) -> web.Response:
 
 
 async def enter(request: web.Request) -> web.Response:
-    """POST /{organisation}/enter/{token}: the visit is this browser's from now on."""
+    """POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
     async with guess(request, organisation.id, Door.PATIENT) as attempt:

@@ -1,8 +1,7 @@
-"""The pages of a guest: the one-time link, and the visit that it opens.
+"""The pages of a guest: the one-time link, and the visit that it gives access to.
 
-Knows how a link becomes this browser's place in a visit. What a guest may hear and press stands in signalling. The
-token leaves the address bar with the redeeming, and a link that opens nothing (any more) looks the same however that
-came.
+Knows how a link lets this browser take part in a visit. The guest's rights are defined in signalling. Redeeming removes
+the token from the address bar. Links that are not valid get the same answer, whatever the reason.
 """
 
 import structlog
@@ -28,7 +27,7 @@ log = structlog.get_logger("web.guest")
 
 
 async def join_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/join/{token}: who invites whom, and a button. Looking at it opens nothing."""
+    """GET /{organisation}/join/{token}: the invitation, and a button. Opening the page does not use the link up."""
     organisation = await organisation_of(request)
     token = request.match_info["token"]
     invites = Invites(request.app[SERVICE].store)
@@ -50,7 +49,7 @@ async def join_page(request: web.Request) -> web.Response:
 
 
 async def join(request: web.Request) -> web.Response:
-    """POST /{organisation}/join/{token}: the link is used up, and this browser has the guest's place from now on."""
+    """POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], Invites(request.app[SERVICE].store)
     async with guess(request, organisation.id, Door.GUEST) as attempt:
@@ -66,7 +65,7 @@ async def join(request: web.Request) -> web.Response:
 
 
 async def guest_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/guest: the guest's one page, from the devices to the end."""
+    """GET /{organisation}/guest: the guest's single page, from the device check to the end."""
     organisation = await organisation_of(request)
     found = guest_of(await sessions.get(request), organisation.id)
     visit = None if found is None else await request.app[SERVICE].visit_now(organisation.id, found[0])

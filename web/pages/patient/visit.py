@@ -1,7 +1,7 @@
-"""The pages of those who have no account: the public-facing calendar, patient information, the visit.
+"""The pages for people without an account: the public-facing calendar, patient information, the visit.
 
-Knows what these pages need and in which order they follow. What a visit may do stands in signalling; what a field may
-hold, in `patient_form`. The entry of the setup guide, where the wait begins, is the POST of the patient information.
+Knows the data and the order of these pages. The rules of a visit are defined in signalling, those of the form's fields
+in `web/intake/information_form.py`. The POST of the patient information enters the setup guide and starts the wait.
 """
 
 import base64
@@ -47,7 +47,7 @@ log = structlog.get_logger("web.public")
 
 
 async def start(request: web.Request) -> web.Response:
-    """GET /: on to the organisation where there is one only; others' names are nobody's business."""
+    """GET /: redirect to the organisation if there is only one; the names of several are not shown."""
     names = await request.app[ORGANISATIONS].list()
     if len(names) == 1:
         raise web.HTTPSeeOther(f"/{names[0]}")
@@ -83,7 +83,7 @@ async def calendar(request: web.Request) -> web.Response:
 
 
 def _span_words(opens: str, closes: str) -> str:
-    """ "9:00 AM – 5:30 PM" for two times of an organisation's opening hours."""
+    """Return two times of an organisation's opening hours in words: "9:00 AM – 5:30 PM"."""
     if (opens, closes) == ("00:00", "24:00"):
         return gettext("All day")
     opening, closing = (
@@ -93,7 +93,7 @@ def _span_words(opens: str, closes: str) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
-    """Whether Meet Now is to be had, why not, and how long it may take. Raises `Unavailable`."""
+    """Return whether Meet Now is available, why not, and the expected wait. Raises `Unavailable`."""
     mirror = await service.mirrors.get(organisation.id)
     on_call = sum(staff.on_call for staff in mirror.staff.values())
     waits = mirror.visits.waiting
@@ -118,12 +118,12 @@ async def meet_now(service: Service, organisation: Organisation) -> dict[str, An
 
 
 async def information(request: web.Request) -> web.Response:
-    """GET /{organisation}/information: the form; on to the visit where this browser has one open."""
+    """GET /{organisation}/information: the form; redirect to this browser's visit if one is open."""
     organisation = await organisation_of(request)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
     if not (await meet_now(request.app[SERVICE], organisation))["available"]:
-        raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar says why
+        raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar shows the reason
     form = patient_form.empty(organisation.languages, current())
     response = _form_page(request, organisation, form, {})
     if not request.cookies.get(_form_cookie(request)):
@@ -132,9 +132,9 @@ async def information(request: web.Request) -> web.Response:
 
 
 async def open_a_visit(request: web.Request) -> web.Response:
-    """POST /{organisation}/information: the patient enters the setup guide, and stands in the queue from now on.
+    """POST /{organisation}/information: open the visit; the patient is in the setup guide and in the queue from now on.
 
-    Sent twice (a double click, a reload) it opens one visit: the form's cookie names the visit that it opens.
+    If it is sent twice (a double click, a reload), it opens one visit: the form's cookie determines the visit's id.
     """
     organisation = await organisation_of(request)
     posted = await read_form(request, PATIENT_BYTES)
@@ -169,7 +169,7 @@ async def _opened(request: web.Request, organisation: Organisation, found: Patie
         actor = patient(organisation.id, visit_id, found.name)
         answer = await service.open(actor, found, visit_id)
         if isinstance(answer, Refusal):
-            # The same form, sent a moment ago, has opened it meanwhile; anything else is a mistake of ours.
+            # Refused if the same form was sent a moment ago and has opened the visit; anything else is a bug.
             if await service.visit(organisation.id, visit_id) is None:
                 raise RuntimeError(answer.code)
             attempt.succeeded()
@@ -178,7 +178,7 @@ async def _opened(request: web.Request, organisation: Organisation, found: Patie
 
 
 async def visit_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/visit: the patient's one page, from the setup guide to the end."""
+    """GET /{organisation}/visit: the patient's single page, from the setup guide to the end."""
     organisation = await organisation_of(request)
     visit_id = visit_of(await sessions.get(request), organisation.id)
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
@@ -193,7 +193,7 @@ async def visit_page(request: web.Request) -> web.Response:
 
 
 async def no_such_page(request: web.Request) -> web.Response:
-    """Anything else below an organisation: a 404 that knows where one was."""
+    """Answer all other paths below an organisation with a 404 page that links to existing pages."""
     organisation = await organisation_of(request)
     if request.method not in SAFE_METHODS:
         raise web.HTTPNotFound
@@ -212,14 +212,14 @@ async def no_such_page(request: web.Request) -> web.Response:
 
 
 async def open_visit(request: web.Request, organisation: Organisation) -> Visit | None:
-    """The visit of this browser that has not ended."""
+    """Return this browser's visit if it has not ended, else None."""
     visit_id = visit_of(await sessions.get(request), organisation.id)
     visit = None if visit_id is None else await request.app[SERVICE].visit(organisation.id, visit_id)
     return visit if visit is not None and visit.is_open else None
 
 
 def form_context(organisation: Organisation, form: dict[str, str], errors: dict[str, str]) -> dict[str, Any]:
-    """What the patient information form needs."""
+    """Return the context of the patient information form."""
     return {
         "form": form,
         "errors": errors,
@@ -239,7 +239,7 @@ def _form_page(
 def _later(
     request: web.Request, organisation: Organisation, form: dict[str, str], retry_s: int
 ) -> web.Response:
-    """The form as it was sent, with when to send it again."""
+    """Return the form as it was sent, with the time after which it can be sent again."""
     later = gettext(MANY).format(minutes=-(-retry_s // 60))
     context = {**form_context(organisation, form, {}), "later": later}
     title = gettext("Please try again later: your information")
@@ -249,7 +249,7 @@ def _later(
 
 
 def visit_id_of(organisation: str, nonce: str) -> str:
-    """The id of the visit that a form with this secret of its own opens, however often it is sent."""
+    """Return the id of the visit that a form with this secret opens; it is the same however often it is sent."""
     digest = hashlib.sha256(f"{organisation}/{nonce}".encode()).digest()[:12]
     return "v_" + base64.urlsafe_b64encode(digest).decode()
 

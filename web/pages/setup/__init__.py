@@ -1,1 +1,1 @@
-"""The set-up by an administrator, in the browser: each module is one section of it, `frame` what they share."""
+"""The set-up by an administrator, in the browser: each module is one section; `frame` holds their common parts."""

@@ -1,7 +1,7 @@
-"""The set-up's page of the audit trail: who did what and when, newest first, by person and by visit.
+"""The set-up's page of the audit log: all actions, newest first, filtered by person and by visit.
 
-Knows how entries read, and how far back one request looks. Whether the trail is whole is said by `greenroom audit
-verify`, which reads all of it. Patients are not named here: an entry has the visit's id, which leads to the visit.
+Knows the words of entries, and how many one request reads. `greenroom audit verify`, which reads all entries, checks
+whether the log is complete. Patients are not named here: an entry has the visit's id, which links to the visit.
 """
 
 import asyncio
@@ -22,19 +22,19 @@ from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"
 ROWS = 100
-READ = 1000  # entries read and unpacked in one turn of the loop
-AT_MOST = 20_000  # entries that one request looks at, so that a search keeps the worker from nothing
+READ = 1000  # entries read and decoded in one turn of the event loop
+AT_MOST = 20_000  # the most entries that one request reads, so that a search does not slow the worker down
 
 
 class Found(NamedTuple):
-    """What a search found, newest first, and the number below which to go on; None where the beginning was reached."""
+    """The entries that a search found, newest first, and the number below which to continue; None at the beginning."""
 
     entries: list[Entry]
     further: int | None
 
 
 async def audit(request: web.Request) -> web.Response:
-    """GET …/setup/audit: by ?who= and ?visit= (ids), entries below the number ?before=."""
+    """GET …/setup/audit: entries filtered by ?who= and ?visit= (ids), below the number ?before=."""
     organisation, _ = await admin(request)
     who, visit = (request.query.get(name, "").strip()[:200] for name in ("who", "visit"))
     before = request.query.get("before", "")
@@ -73,7 +73,7 @@ async def _search(
         kept = await trail.read(organisation.id, start, end - start)
         for entry in map(trails.entry_of, reversed(kept)):
             if entry is None:
-                continue  # `verify` tells of it
+                continue  # `verify` reports it
             if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):
                 entries.append(entry)
                 if len(entries) == ROWS:
@@ -89,7 +89,7 @@ def _concerns(act: Act, visit: str) -> bool:
 
 
 async def _names(request: web.Request, organisation: Organisation) -> dict[str, str]:
-    """Who may stand in an entry, by id; a failed sign-in names an email by what stands for it."""
+    """Return the names of all possible actors by id; failed sign-ins have the pseudonym of an email address as id."""
     people = await request.app[ACCOUNTS].list(organisation.id)
     keys = await request.app[API_KEYS].list(organisation.id)
     facilities = await request.app[FACILITIES].of(organisation.id)

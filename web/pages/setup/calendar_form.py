@@ -1,7 +1,7 @@
-"""The form of the public-facing calendar: names, texts, hours with their breaks, closed days, bookable times, colours.
+"""The form of the public-facing calendar: names, texts, hours with breaks, closed days, bookable times, colours.
 
-Pure. Knows which sentence belongs to which field, and how the part of the document reads in words. A midnight at which
-a day's hours end is "24:00" in the document and 00:00 in the form, as clocks and browsers write it.
+Pure. Knows the error sentence of each field, and the words for this part of the document. If a day's hours end at
+midnight, this is "24:00" in the document and 00:00 in the form, as clocks and browsers write it.
 """
 
 import itertools
@@ -33,7 +33,7 @@ MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the document: how long it may be, and what is said where it must not be empty."""
+    """A text of the document: its greatest length, and the sentence if it must not be empty."""
 
     label: str
     longest: int
@@ -48,7 +48,7 @@ TEXTS: Mapping[str, Text] = {
 
 
 class Number(NamedTuple):
-    """A number of the booking settings and its bounds, the upper one excluded as in a range."""
+    """A number of the booking settings and its bounds as a range (upper bound excluded)."""
 
     label: str
     unit: str
@@ -78,7 +78,7 @@ class Calendar:
     template = "setup/calendar.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """The form as the document fills it in."""
+        """Return the form with the values of the document."""
         return {
             **{name: getattr(organisation, name) for name in TEXTS},
             "timezone": organisation.timezone,
@@ -96,7 +96,7 @@ class Calendar:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """What was posted; sentences for what cannot be saved."""
+        """Return the posted form, with a sentence for each wrong field."""
         form = _typed(posted)
         errors = {
             **_wrong_texts(form),
@@ -139,7 +139,7 @@ class Calendar:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """The section in words, by label."""
+        """Return the section in words, by label."""
         yes = {True: gettext("Yes"), False: gettext("No")}
         booking = organisation.booking
         return {
@@ -160,12 +160,12 @@ class Calendar:
 
 
 def zones() -> list[str]:
-    """The time zones that can be chosen, those with a city before the technical ones."""
+    """Return the time zones to choose from, those with a city first."""
     return sorted(available_timezones(), key=lambda name: ("/" not in name or name.startswith("Etc/"), name))
 
 
 def _typed(posted: Posted) -> Form:
-    """The form as it was filled in: nothing judged, only empty rows left out."""
+    """Return the form as it was filled in, unchecked; only empty rows are left out."""
     days = []
     for day in range(7):
         opens, closes = posted.getall(f"opens-{day}", []), posted.getall(f"closes-{day}", [])
@@ -219,7 +219,7 @@ def _wrong_day(pairs: Sequence[Span]) -> str:
 
 
 def _spans(pairs: Sequence[Span]) -> tuple[Span, ...]:
-    """The day's spans in order, those that touch made one."""
+    """Return the day's spans in order; adjacent spans are joined."""
     found: list[Span] = []
     for opens, closes in sorted(
         (opens, MIDNIGHT if closes == "00:00" else closes) for opens, closes in pairs

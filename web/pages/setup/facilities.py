@@ -1,6 +1,6 @@
-"""The set-up's page of facilities: an administrator makes and revokes their links; each as text, QR code and on paper.
+"""The set-up's page of facilities: makes and revokes their links, and shows each as text, QR code and poster.
 
-The patients' own link has a QR code and a sheet of paper too.
+The patients' own link has a QR code and a poster too.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ async def desk(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/setup/facilities: adds a facility, or revokes one (`do`: "add", or "revoke" and its id)."""
+    """POST …/setup/facilities: add a facility, or revoke one (`do`: "add", or "revoke" and its id)."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     do, _space, which = posted.get("do", "").partition(" ")
@@ -49,7 +49,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def patient_qr(request: web.Request) -> web.Response:
-    """GET /{organisation}/qr.svg: the patients' link, which is no secret."""
+    """GET /{organisation}/qr.svg: the patients' link, which is not secret."""
     organisation = await organisation_of(request)
     return qr.answer(request, _origin(request) + f"/{organisation.id}", organisation.id)
 
@@ -61,7 +61,7 @@ async def facility_qr(request: web.Request) -> web.Response:
 
 
 async def patient_poster(request: web.Request) -> web.Response:
-    """GET …/setup/links/poster: a sheet of paper with the patients' link."""
+    """GET …/setup/links/poster: a page to print with the patients' link."""
     organisation, _account = await admin(request)
     context = {
         "heading": _("See a clinician by video"),
@@ -76,7 +76,7 @@ async def patient_poster(request: web.Request) -> web.Response:
 
 
 async def facility_poster(request: web.Request) -> web.Response:
-    """GET …/setup/facilities/{facility}/poster: a sheet of paper with a facility's link."""
+    """GET …/setup/facilities/{facility}/poster: a page to print with a facility's link."""
     organisation, facility = await _facility(request)
     context = {
         "heading": facility.name,

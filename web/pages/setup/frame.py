@@ -1,7 +1,7 @@
-"""What the pages of the set-up share: the guard, the frame of a section, and saving that overwrites nobody silently.
+"""The common parts of the set-up's pages: the check of the role, the frame, and saving without overwriting others.
 
-A form carries the revision of the document that it was drawn from. Where the same section was saved by somebody else
-since, nothing is written: the page comes back with what was typed and what has changed meanwhile (HTTP 409). Knows no
+A form contains the revision of the document that it was made from. If the same section was saved by another person
+since, nothing is written: the page is shown again with the typed values and the other changes (HTTP 409). Knows no
 section's fields.
 """
 
@@ -34,7 +34,7 @@ Form = dict[str, Any]
 
 
 class Parsed(NamedTuple):
-    """A posted form: how it is shown again, a sentence for each wrong field, and what it makes of a document."""
+    """A posted form: the values to show again, a sentence for each wrong field, and a function that applies them."""
 
     form: Form
     errors: dict[str, str]
@@ -42,23 +42,23 @@ class Parsed(NamedTuple):
 
 
 class Section(Protocol):
-    """One page of the set-up that is a form over a part of the document."""
+    """A page of the set-up with a form for a part of the document."""
 
     name: str
     template: str
 
     def form(self, organisation: Organisation) -> Form:
-        """The form as the document fills it in."""
+        """Return the form with the values of the document."""
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """What was posted; `organisation` is the document as it is now."""
+        """Return the posted form, checked; `organisation` is the document as it is now."""
 
     def shown(self, organisation: Organisation) -> Mapping[str, str]:
-        """The section's part of the document in words, by label: what two savings of it can differ in."""
+        """Return the section's part of the document in words, by label, so that two documents can be compared."""
 
 
 class Change(NamedTuple):
-    """What somebody else has changed since a form was drawn."""
+    """A value that another person has changed since the form was made."""
 
     label: str
     before: str
@@ -66,7 +66,7 @@ class Change(NamedTuple):
 
 
 class Conflict(NamedTuple):
-    """Somebody else saved the section meanwhile: who ("" where that is not known any more), when, and what."""
+    """Another person saved the section meanwhile: their name ("" if it is unknown), the time, and the changes."""
 
     by: str
     at: str
@@ -74,7 +74,7 @@ class Conflict(NamedTuple):
 
 
 ADMIN = web.RequestKey("administrator", Account)
-"""Where a request keeps who is at the set-up."""
+"""The administrator of a request to the set-up."""
 
 PAGES: tuple[tuple[str, str], ...] = (
     ("", N_("First set-up")),
@@ -88,11 +88,11 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("api", N_("Programs")),
     ("audit", N_("Audit trail")),
 )
-"""The pages by the last part of their path, in the order of the navigation."""
+"""The pages by the last part of their paths, in the order of the navigation."""
 
 
 async def admin(request: web.Request) -> tuple[Organisation, Account]:
-    """The organisation as it is now, and the administrator who asks. Raises HTTP 404, 303 or 403."""
+    """Return the organisation as it is now, and the signed-in administrator. Raises HTTP 404, 303 or 403."""
     name = request.match_info["organisation"]
     organisation = await request.app[ORGANISATIONS].read(name)
     if organisation is None:
@@ -103,18 +103,18 @@ async def admin(request: web.Request) -> tuple[Organisation, Account]:
 
 
 async def posted_to(request: web.Request) -> Posted:
-    """The fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415.
+    """Return the fields of a form of the set-up, which may be larger than a patient's. Raises HTTP 408, 413 or 415.
 
-    Only from who is signed in, or was until a while ago: nobody else has a large one to lose.
+    The larger size needs a sign-in, or one that ended only because its time was over.
     """
     known = SIGNED_IN in request or await was_signed_in(request, request.match_info["organisation"])
     return await read_fields(request, LARGEST_BYTES if known else PATIENT_BYTES)
 
 
 def keeping(handler: Handler) -> Handler:
-    """The handler of a posted form which, where the sign-in has ended meanwhile, keeps what was typed.
+    """Return the handler of a posted form so that typed values are kept if the sign-in has ended meanwhile.
 
-    The page that it answers with (HTTP 401) carries the fields, to be sent again after signing in in another tab.
+    The page (HTTP 401) then contains the fields, to be sent again after signing in in another tab.
     """
 
     async def keep(request: web.Request) -> web.StreamResponse:
@@ -134,9 +134,9 @@ def keeping(handler: Handler) -> Handler:
 
 
 def plain(text: str, longest: int, *, lines: bool = False) -> str:
-    """The text without control characters, at most one longer than `longest`, so that too long is still seen.
+    """Return the text without control characters, cut to `longest` + 1 so that a text that is too long is noticed.
 
-    Without `lines`, line breaks and runs of spaces are one space.
+    Without `lines`, line breaks and runs of spaces become one space.
     """
     text = text.replace("\r\n", "\n")
     kept = "".join(
@@ -146,7 +146,7 @@ def plain(text: str, longest: int, *, lines: bool = False) -> str:
 
 
 def path_of(organisation: Organisation, name: str = "") -> str:
-    """Where a page of the set-up is."""
+    """Return the path of a page of the set-up."""
     return f"/{organisation.id}/staff/setup" + (f"/{name}" if name else "")
 
 
@@ -158,7 +158,7 @@ def draw(
     context: Mapping[str, Any],
     status: int = 200,
 ) -> web.Response:
-    """A page of the set-up in its frame."""
+    """Return a page of the set-up in its frame."""
     title = gettext(dict(PAGES)[name])
     frame: dict[str, Any] = {
         "here": name,
@@ -193,7 +193,7 @@ def show(
     status: int = 200,
     **more: Any,
 ) -> web.Response:
-    """A section's page: as the document says, or as it was posted."""
+    """Return a section's page, with the values of the document or of the posted form."""
     form = section.form(organisation) if parsed is None else parsed.form
     context = {"form": form, "errors": parsed.errors if parsed else {}, "conflict": conflict, **more}
     return draw(request, organisation, section.name, section.template, context, status)
@@ -207,7 +207,7 @@ async def save(
     posted: Posted,
     **more: Any,
 ) -> web.Response:
-    """Saves a posted section and goes back to its page; 409 or 422 with what was typed where it cannot be saved."""
+    """Save a posted section and redirect to its page; if it cannot be saved, return the form with HTTP 409 or 422."""
     organisations = request.app[ORGANISATIONS]
     for _ in range(ATTEMPTS):
         parsed = section.parse(posted, organisation)
@@ -233,13 +233,13 @@ async def save(
 
 
 def revision_of(posted: Posted) -> int:
-    """The revision that a form was drawn from; -1 where it does not say."""
+    """Return the revision that a form was made from; -1 if it is missing."""
     text = posted.get("revision", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else -1
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """The document under the revision that the form goes on with, so that a conflict is seen at the next try too."""
+    """Return the document with the form's revision, so that the next try finds a conflict too."""
     return replace(organisation, revision=revision_of(posted))
 
 
@@ -260,12 +260,12 @@ async def _conflict(
         if before.get(label, "") != now.get(label, "")
     ]
     if not changes:
-        return None  # what was saved meanwhile lies elsewhere in the document, and stays
+        return None  # the other changes are in other parts of the document, and are kept
     by, at = ("", "") if newest is None else (newest.by, when(newest.at_ms, organisation))
     return Conflict(by, at, changes)
 
 
 def when(at_ms: int, organisation: Organisation) -> str:
-    """A moment in words, where the organisation is."""
+    """Return a moment in words, in the organisation's time zone."""
     local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(ZoneInfo(organisation.timezone))
     return f"{date_words(local, 'medium')}, {time_words(local)}"

@@ -1,7 +1,7 @@
 """The page on which an administrator builds the setup guide.
 
-Its buttons (add, move, remove) send the form and draw it anew, nothing saved; a script makes them smooth and adds a
-preview. Saving makes a new version. Visits that have begun keep theirs: nobody's questions change under their hands.
+The buttons (add, move, remove) send the form, which is drawn again and not saved; a script makes this faster and adds a
+preview. Saving makes a new version. Visits that have begun keep their version, so their questions do not change.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ SECTION = guide_form.GuideSection()
 
 
 async def guide(request: web.Request) -> web.Response:
-    """GET …/setup/guide; with `?version=` the form begins with an earlier version, nothing saved."""
+    """GET …/setup/guide: the form; `?version=` fills it with an earlier version, without saving."""
     organisation, _ = await admin(request)
     asked = request.query.get("version", "")
     parsed = None
@@ -38,7 +38,7 @@ async def guide(request: web.Request) -> web.Response:
 
 
 async def save_guide(request: web.Request) -> web.Response:
-    """POST …/setup/guide: `do` says which button was pressed."""
+    """POST …/setup/guide: carry out the pressed button, given by `do`."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     form = guide_form.typed(posted)
@@ -60,7 +60,7 @@ async def save_guide(request: web.Request) -> web.Response:
 
 
 async def _keep_versions(request: web.Request, before: Organisation, account: Account) -> None:
-    """Keeps what the guide was and is, so that both can be looked at whether or not a visit ever begins with them."""
+    """Store the guide before and after the change, so that both can be shown even if no visit begins with them."""
     after = await request.app[ORGANISATIONS].read(before.id)
     if after is None or after.guide == before.guide:
         return

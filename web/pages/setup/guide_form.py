@@ -1,7 +1,7 @@
-"""The form in which a setup guide is built: steps with a key each, in the order in which they are posted.
+"""The form for a setup guide: steps with a key each, in the order in which they are posted.
 
-Pure. Knows what may stand in each field, how steps are added, moved and removed in a form that is not saved yet, and
-how a condition is written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option.
+Pure. Knows the rules of each field, how steps are added, moved and removed in an unsaved form, and how a condition is
+written in one field: the earlier step's key, a colon, and "yes", "no", or "=" and an option.
 """
 
 import re
@@ -30,11 +30,11 @@ LONGEST: Mapping[str, int] = {"title": 200, "help": 1000, "text": 20_000, "optio
 ANSWERS: Mapping[str, bool] = {"yes": True, "no": False}
 
 Row = dict[str, Any]
-"""A step as it stands in the form: key, kind, title, help, required, options (one a line), text, only_if."""
+"""A step in the form: key, kind, title, help, required, options (one per line), text, only_if."""
 
 
 class Moved(NamedTuple):
-    """The form after a button was pressed, and the id of the field or button where the person goes on."""
+    """The form after a button was pressed, and the id of the field or button that gets the focus."""
 
     form: Form
     focus: str
@@ -47,11 +47,11 @@ class GuideSection:
     template = "setup/guide.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """The form as the document fills it in."""
+        """Return the form with the values of the document."""
         return form_of(organisation.guide)
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """What was posted; sentences for what cannot be saved."""
+        """Return the posted form, with a sentence for each wrong field."""
         form = typed(posted)
         errors: dict[str, str] = {}
         rows: list[Row] = form["steps"]
@@ -75,7 +75,7 @@ class GuideSection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """The guide in words, a line for each step."""
+        """Return the guide in words, a line for each step."""
         return {
             gettext("Step %(number)s") % {"number": number}: _words(row)
             for number, row in enumerate(form_of(organisation.guide)["steps"], 1)
@@ -83,18 +83,18 @@ class GuideSection:
 
 
 def form_of(guide: Guide) -> Form:
-    """The form that a guide fills in."""
+    """Return the form with the values of a guide."""
     return {"steps": [_row(step) for step in guide.steps]}
 
 
 def typed(posted: Posted) -> Form:
-    """The form as it was filled in: nothing judged."""
+    """Return the form as it was filled in, unchecked."""
     keys = list(dict.fromkeys(key for key in posted.getall("key", []) if SLUG.fullmatch(key)))
     return {"steps": [_typed_row(posted, key) for key in keys[: MOST_STEPS + 1]]}
 
 
 def moved(form: Form, do: str) -> Moved | None:
-    """The form after `do`: `add:` a kind, or `up:`, `down:` or `remove:` a step's key. None for anything else."""
+    """Return the form after `do`: `add:` a kind; `up:`, `down:` or `remove:` a step's key. None for anything else."""
     rows: list[Row] = list(form["steps"])
     verb, _, what = do.partition(":")
     if verb == "add" and what in KINDS:
@@ -116,7 +116,7 @@ def moved(form: Form, do: str) -> Moved | None:
 
 
 def conditions(rows: Sequence[Row], index: int) -> list[tuple[str, str]]:
-    """What a step's condition can be, as (value, words); one that is chosen and no longer possible comes last."""
+    """Return a step's possible conditions as (value, words); a chosen one that is no longer possible comes last."""
     found = []
     for row in rows[:index]:
         title = row["title"] or gettext("(no title yet)")
@@ -200,7 +200,7 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
 
 
 def _ids(rows: Sequence[Row]) -> dict[str, str]:
-    """The id of each step by its key: a step that was there keeps its own, a new one is named after its title."""
+    """Return the id of each step by its key: an existing step keeps its id, a new one is named after its title."""
     taken = {row["key"] for row in rows if not row["key"].startswith("new-")}
     found = {}
     for row in rows:

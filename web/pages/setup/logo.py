@@ -1,6 +1,6 @@
-"""The logo's own small form on the page of the public-facing calendar, and the address that serves it.
+"""The form for the logo on the page of the public-facing calendar, and the path that serves the logo.
 
-Knows multipart forms and caching. Which pictures are taken is `web.organisations.logos`'s to say.
+Knows multipart forms and caching. `web.organisations.logos` defines which pictures are accepted.
 """
 
 from aiohttp import web
@@ -20,7 +20,7 @@ FORM_BYTES = MOST_BYTES + 64 * 1024
 
 
 async def logo(request: web.Request) -> web.Response:
-    """GET /{organisation}/logo/{name}: the picture, kept by browsers for good, as its name is a hash of it."""
+    """GET /{organisation}/logo/{name}: the picture, cached for a year, as its name is a hash of it."""
     organisation = await organisation_of(request)
     found = await Logos(request.app[REDIS]).get(organisation.id, request.match_info["name"])
     if found is None:
@@ -29,7 +29,7 @@ async def logo(request: web.Request) -> web.Response:
 
 
 async def save_logo(request: web.Request) -> web.Response:
-    """POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was drawn with."""
+    """POST …/setup/logo: `do` is upload or remove; `seen` is the logo that the form was made with."""
     organisation, account = await admin(request)
     try:
         do, seen, data = await _posted(request)

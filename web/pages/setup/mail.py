@@ -1,6 +1,6 @@
-"""The set-up's page about mail: the addresses of a clinic's mails, how they leave, how many wait, and one to try it.
+"""The set-up's page about mail: the sender's addresses, how mails are sent, how many wait, and a test mail.
 
-Knows this section's fields and what stands in the queue by number. What a mail says is `web.mail`'s.
+Knows this section's fields and the number of queued mails. `web.mail` defines what a mail says.
 """
 
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ LONGEST = 254
 
 
 class Address(NamedTuple):
-    """An address of the document, and what is said about it."""
+    """An address of the document, and its texts."""
 
     label: str
     help: str
@@ -46,11 +46,11 @@ class MailSection:
     template = "setup/mail.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """The form as the document fills it in."""
+        """Return the form with the values of the document."""
         return {name: getattr(organisation, name) for name in ADDRESSES}
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """What was posted; sentences for what is no address."""
+        """Return the posted form, with a sentence for each wrong address."""
         form = {name: posted.get(name, "").strip()[: LONGEST + 1] for name in ADDRESSES}
         errors = {
             name: gettext("Write an email address such as ana@example.org.")
@@ -60,7 +60,7 @@ class MailSection:
         return Parsed(form, errors, lambda document: replace(document, **form))
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """The section in words, by label."""
+        """Return the section in words, by label."""
         return {gettext(row.label): getattr(organisation, name) for name, row in ADDRESSES.items()}
 
 
@@ -81,7 +81,7 @@ async def save_mail(request: web.Request) -> web.Response:
 
 
 async def try_mail(request: web.Request) -> web.Response:
-    """POST …/setup/mail/try: a mail to the administrator who asks; it goes the way of all others."""
+    """POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all others."""
     organisation, account = await admin(request)
     now_ms = request.app[SERVICE].store.clock_ms()
     language = account.language or current()

@@ -1,6 +1,6 @@
-"""The pages of the set-up that are no form of their own kind: first set-up, calendar, rules and limits, entry links.
+"""The set-up's pages without a module of their own: first set-up, calendar, rules and limits, entry links.
 
-Knows which steps a first set-up has and when each is done. What may stand in a form is its form module's.
+Knows the steps of a first set-up and when each is done. The fields of a form are defined in its form module.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ POLICY = policy_form.PolicySection()
 
 
 class Step(NamedTuple):
-    """A step of the first set-up: the page it is done on, and when it is done."""
+    """A step of the first set-up: its page, and a function that returns whether it is done."""
 
     page: str
     label: str
@@ -69,7 +69,7 @@ STEPS: tuple[Step, ...] = (
 
 
 class Link(NamedTuple):
-    """A way in: its path below the organisation's own ("" is the organisation's)."""
+    """An entry link: its path below the organisation's own ("": the organisation's path itself)."""
 
     path: str
     label: str
@@ -121,7 +121,7 @@ async def save_policy(request: web.Request) -> web.Response:
 
 
 async def links(request: web.Request) -> web.Response:
-    """GET …/setup/links: where people come in."""
+    """GET …/setup/links: the links for patients and staff."""
     organisation, _ = await admin(request)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     found = [
@@ -142,7 +142,7 @@ async def _save(request: web.Request, section: Section, **more: Any) -> web.Resp
 
 
 def calendar_context() -> dict[str, Any]:
-    """What the calendar's page needs beside its form."""
+    """Return the context of the calendar's page, besides its form."""
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),

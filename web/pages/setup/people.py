@@ -1,7 +1,7 @@
-"""The people of an organisation, as an administrator sees them: who may sign in, as what, licensed where.
+"""The set-up's page of people: who may sign in, in which role, licensed in which states.
 
-Passwords are nobody's but their owner's: a new person, or one whose password is reset, gets a one-time link by mail,
-which is shown to the administrator too. Of two administrators who change one person at once, the second is told.
+Only the owner knows a password: a new person, or one whose password is reset, receives a one-time link by mail, which
+is shown to the administrator too. If two administrators change one person at once, the second sees a message.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ NOT_ONESELF = N_("You cannot do this to your own account; ask another administra
 
 
 class Shown(NamedTuple):
-    """What the page adds to the list: a form that failed ("" is that of a new person), or a link that was made."""
+    """Additions to the list: a form with errors ("" is that of a new person), or a new link."""
 
     person: str | None = None
     form: Form = {}  # noqa: RUF012 - never changed
@@ -50,7 +50,7 @@ async def people(request: web.Request) -> web.Response:
 
 
 async def add_person(request: web.Request) -> web.Response:
-    """POST …/setup/people: a new person; answers with the one-time link by which they set a password."""
+    """POST …/setup/people: add a person; the page shows the one-time link with which they set a password."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     form = _typed(posted)
@@ -76,7 +76,7 @@ async def add_person(request: web.Request) -> web.Response:
 
 
 async def change_person(request: web.Request) -> web.Response:
-    """POST …/setup/people/{person}: `do` says what: one of DOING."""
+    """POST …/setup/people/{person}: carry out `do`, one of DOING."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     person = await request.app[ACCOUNTS].get(organisation.id, request.match_info["person"])
@@ -150,7 +150,7 @@ ACTS = {
 
 
 def fingerprint(person: Account) -> str:
-    """What a person's form was drawn from, so that a change in between is noticed."""
+    """Return a hash of the values that a person's form was made from, so that a change in between is noticed."""
     said = repr(
         (person.name, person.role, person.states, person.disabled, bool(person.hash), person.second_factor)
     )
@@ -160,7 +160,7 @@ def fingerprint(person: Account) -> str:
 async def _linked(
     request: web.Request, organisation: Organisation, account: Account, person: Account, letter: str
 ) -> web.Response:
-    """Makes a one-time link for the person, mails it to them and shows it to the administrator."""
+    """Make a one-time link for the person, mail it to them and show it to the administrator."""
     token = await Invitations(request.app[REDIS], request.app[ACCOUNTS]).make(organisation.id, person)
     origin = origin_of(request, request.app[SETTINGS].server.public_url.rstrip("/"))
     link = f"{origin}/{organisation.id}/staff/invitation/{token}"

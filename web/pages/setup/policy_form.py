@@ -1,7 +1,7 @@
-"""The form of the rules and limits: how long things may take, who may claim, and how long ended visits are kept.
+"""The form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
 Pure. `DURATIONS` and `CHOICES` are the policy's fields, one row each; a test compares them with the policy itself, so
-that no rule is out of an administrator's reach.
+that an administrator can change every rule.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes")}
 
 
 class Duration(NamedTuple):
-    """A duration of the policy, as it is asked for: its unit in ms and its bounds in that unit, both included."""
+    """A duration of the policy in the form: its unit in ms and its bounds in that unit, both included."""
 
     label: str
     help: str
@@ -80,7 +80,7 @@ DURATIONS: Mapping[str, Duration] = {
 
 
 class Choice(NamedTuple):
-    """A choice of the policy: what it says when it is ticked."""
+    """A yes-or-no field of the policy, and its text."""
 
     label: str
     help: str
@@ -101,9 +101,9 @@ CHOICES: Mapping[str, Choice] = {
     ),
 }
 RETENTION = "retention_days"
-"""A field of this form that is the document's own, not the policy's: a number of days."""
+"""A field of this form that belongs to the document, not to the policy: a number of days."""
 TWO_FACTOR = "admins_two_factor"
-"""As `RETENTION`, a choice."""
+"""Like `RETENTION`, but a yes-or-no field."""
 
 IN_CALENDAR = frozenset({"show_place", "show_wait"})
 """The policy's fields that the calendar's form asks for."""
@@ -116,7 +116,7 @@ class PolicySection:
     template = "setup/policy.html"
 
     def form(self, organisation: Organisation) -> Form:
-        """The form as the document fills it in."""
+        """Return the form with the values of the document."""
         policy = organisation.policy
         return {
             **{name: _plain(getattr(policy, name) / row.unit_ms) for name, row in DURATIONS.items()},
@@ -126,7 +126,7 @@ class PolicySection:
         }
 
     def parse(self, posted: Posted, organisation: Organisation) -> Parsed:
-        """What was posted; sentences for what cannot be saved."""
+        """Return the posted form, with a sentence for each wrong field."""
         form: Form = {
             **{name: posted.get(name, "").strip().replace(",", ".")[:12] for name in DURATIONS},
             **{name: name in posted for name in CHOICES},
@@ -158,7 +158,7 @@ class PolicySection:
         return Parsed(form, errors, apply)
 
     def shown(self, organisation: Organisation) -> dict[str, str]:
-        """The section in words, by label."""
+        """Return the section in words, by label."""
         form = self.form(organisation)
         yes = {True: gettext("Yes"), False: gettext("No")}
         return {
@@ -173,7 +173,7 @@ class PolicySection:
 
 
 def _number(text: str) -> float:
-    """The number, or -1 where it is none."""
+    """Return the number in the text, or -1 if it is not a number."""
     whole, _, rest = text.partition(".")
     digits = whole + rest
     return float(text) if digits.isascii() and digits.isdigit() else -1.0

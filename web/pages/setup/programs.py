@@ -1,7 +1,7 @@
-"""The set-up's page of programs: an administrator makes and revokes keys and webhooks, and sees what was delivered.
+"""The set-up's page of programs: makes and revokes API keys and webhooks, and shows their last deliveries.
 
-A key and a webhook's secret are shown once, in the answer to the form that made them. What they may be is keys.py's and
-webhooks.py's.
+A key and a webhook's secret are shown once, in the answer to the form that made them. Their rules are defined in
+`web/programs/keys.py` and `web/programs/webhooks.py`.
 """
 
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ async def desk(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST …/setup/api: `do` says what: a key or a webhook is made, or one goes."""
+    """POST …/setup/api: make or remove a key or a webhook, as `do` says."""
     organisation, account = await admin(request)
     posted = await posted_to(request)
     one, _, what = posted.get("do", "").partition(" ")

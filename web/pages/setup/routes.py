@@ -1,4 +1,4 @@
-"""Which path of the set-up goes where."""
+"""The routes of the set-up."""
 
 from aiohttp import web
 

@@ -1,6 +1,6 @@
-"""The frame of the staff's pages that the server draws whole: calendar and reports, with the way back to Sessions List.
+"""The frame of the staff's pages that the server draws completely: calendar and reports, with a link to Sessions List.
 
-Knows the navigation and what the frame's modules are told. Knows nothing of what a page shows.
+Knows the navigation and the data for the frame's scripts. Does not know the content of a page.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ PAGES: tuple[tuple[str, str, str, bool], ...] = (
     ("setup", N_("Set-up"), "/setup", True),
     ("preferences", N_("My settings"), "/preferences", False),
 )
-"""Name, label, path below /{organisation}/staff, and whether it is for administrators only."""
+"""Name, label, path below /{organisation}/staff, and whether only administrators see it."""
 
 
 def staff_page(
@@ -34,7 +34,7 @@ def staff_page(
     title: str,
     status: int = 200,
 ) -> web.Response:
-    """The page that a template makes of the context, in the frame; `here` names it in PAGES."""
+    """Return the page made from the template and the context, in the frame; `here` is its name in PAGES."""
     home = f"/{organisation.id}/staff"
     frame = {
         "pages": [

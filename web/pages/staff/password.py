@@ -1,7 +1,7 @@
-"""The page on which a member of staff sets a password, reached by a one-time link.
+"""The page on which a member of staff sets a password, opened by a one-time link.
 
-The link's token leaves the address bar at once: a hash of it moves into the browser's session, and the page's address
-is without it. Opening the link uses nothing up (mail programs open links too); setting the password does.
+The token leaves the address bar at once: its hash is kept in the browser's session, and the page's address does not
+contain it. Opening the link does not use it up (mail programs open links too); setting the password does.
 """
 
 from aiohttp import web
@@ -23,7 +23,7 @@ INVITATION = "invitation"
 
 
 async def open_link(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/invitation/{token}: on to the page; a used, expired or forged link looks alike."""
+    """GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
     async with guess(request, organisation.id, Door.INVITATION) as attempt:
@@ -36,7 +36,7 @@ async def open_link(request: web.Request) -> web.Response:
 
 
 async def password_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/password: the form, where this browser came by a link that still opens."""
+    """GET /{organisation}/staff/password: the form, if this browser opened a link that is still valid."""
     organisation = await organisation_of(request)
     name = await _name(request, organisation)
     account = await _invitations(request).look(organisation.id, name)
@@ -46,7 +46,9 @@ async def password_page(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/password: sets the password, uses the link up, and signs in (half: second factor)."""
+    """POST /{organisation}/staff/password: set the password, use the link up, and sign in (or ask for the second
+    factor).
+    """
     organisation = await organisation_of(request)
     posted = await read_form(request)
     name, invitations = await _name(request, organisation), _invitations(request)
@@ -57,7 +59,7 @@ async def set_password(request: web.Request) -> web.Response:
     if said := problem_of(wanted, posted.get("again", ""), organisation, account):
         return _form(request, account, said)
     if await invitations.use(organisation.id, name) is None:
-        return _no_link(request, organisation)  # in another window, a moment ago
+        return _no_link(request, organisation)  # used in another window a moment ago
     account = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
@@ -67,7 +69,7 @@ async def set_password(request: web.Request) -> web.Response:
 
 
 def problem_of(wanted: str, again: str, organisation: Organisation, account: Account) -> str:
-    """What is wrong with a new password that was written twice, as a sentence; "" where nothing is."""
+    """Return what is wrong with a new password that was typed twice, as a sentence; "" if it is right."""
     if again != wanted:
         return gettext("The two passwords are not the same. Write both once more.")
     try:
@@ -85,7 +87,7 @@ async def _name(request: web.Request, organisation: Organisation) -> str:
     kept = (await sessions.get(request)).get(INVITATION)
     if kept is None or kept["organisation"] != organisation.id:
         return ""
-    # Sessions of before this was so have the token itself, for as long as its link opens.
+    # Sessions of an older version hold the token itself, as long as its link is valid.
     return str(kept["name"]) if "name" in kept else name_of(kept["token"])
 
 

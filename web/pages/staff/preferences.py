@@ -1,7 +1,7 @@
-"""What each member of staff chooses for themselves: how they hear of their patients, and a password.
+"""The preferences of a member of staff: mails, notifications, language, and the password.
 
-Knows one page with two forms. What is kept of it stands with the account; whoever has it changes only their own. A new
-password needs the old one, guesses at which count like those at the sign-in, and ends every other sign-in.
+Knows one page with two forms. The values are stored in the account; everyone changes only their own. A new password
+needs the old one; wrong guesses count like those at the sign-in. Changing it ends every other sign-in.
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def save(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/preferences: kept for the person who is signed in; a language we lack is none."""
+    """POST /{organisation}/staff/preferences: store the preferences; an unknown language counts as none."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)
@@ -53,7 +53,7 @@ async def save(request: web.Request) -> web.Response:
 
 
 async def change_password(request: web.Request) -> web.Response:
-    """POST …/preferences/password: a new password, by the old one; this browser stays signed in, no other does."""
+    """POST …/preferences/password: change the password, given the old one; all other browsers are signed out."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     posted = await read_form(request)

@@ -1,6 +1,6 @@
-"""The reports of an organisation, for its administrators: figures, charts with a table beside each, and CSV.
+"""The reports of an organisation, for its administrators: figures, charts with tables, and CSV.
 
-Knows which days are asked for and how figures are worded. What they are is counted in `web.reports`.
+Knows the requested days and the words for figures. `web.reports` computes the figures.
 """
 
 import asyncio
@@ -25,21 +25,21 @@ from web.reports.table import header, lines
 from web.reports.words import cards, figures
 
 DAYS, LONGEST_DAYS = 30, 366
-AT_ONCE = 200  # read and unsealed in one turn of the loop, between which the worker sees to its calls
+AT_ONCE = 200  # visits read and decrypted in one turn of the event loop; calls are served in between
 WRITE_S = 60.0
-"""So long a browser may take for one part of a file."""
+"""The time in which a browser must receive one part of a file."""
 log = structlog.get_logger("web.reports")
 
 
 class Span(NamedTuple):
-    """The days that a report is about."""
+    """The days of a report."""
 
     first: date
     last: date
 
 
 async def reports(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/reports: by ?since= and ?until= (dates), the last 30 days unless they say."""
+    """GET /{organisation}/staff/reports: from ?since= to ?until= (dates); by default the last 30 days."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id, Role.ADMIN)
     today, span = _span(request, organisation)
@@ -69,15 +69,15 @@ async def reports(request: web.Request) -> web.Response:
 
 
 async def table(request: web.Request) -> web.StreamResponse:
-    """GET /{organisation}/staff/reports.csv: the same visits, one a line, without any patient's name.
+    """GET /{organisation}/staff/reports.csv: the same visits, one per line, without names of patients.
 
-    All of them, in the order in which they ended; sent while they are read.
+    Contains all visits in the order in which they ended, and is sent while they are read.
     """
     organisation = await organisation_of(request)
     await require(request, organisation.id, Role.ADMIN)
     _, span = _span(request, organisation)
     parts = _parts(request, organisation, span)
-    first: list[Past] = await anext(parts, [])  # if the store is away, this raises before anything was sent
+    first: list[Past] = await anext(parts, [])  # without the store, this raises before anything is sent
     response = web.StreamResponse()
     response.content_type, response.charset = "text/csv", "utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="visits-{span.first}-{span.last}.csv"'
@@ -105,7 +105,7 @@ async def _write(response: web.StreamResponse, text: str) -> None:
 async def _parts(request: web.Request, organisation: Organisation, span: Span) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
 
-    Each part is read, unsealed and worked out in one turn of the loop. Raises `Unavailable`.
+    Each part is read, decrypted and computed in one turn of the event loop. Raises `Unavailable`.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (
@@ -113,7 +113,7 @@ async def _parts(request: web.Request, organisation: Organisation, span: Span) -
         for day in (span.first, span.last + timedelta(days=1))
     )
     store, place = request.app[SERVICE].store, OLDEST
-    # A visit ends after it has arrived, so all that arrived since then have ended since then.
+    # A visit ends after it has arrived, so all visits that arrived since then also ended since then.
     while places := await store.ended(organisation.id, since_ms, place, AT_ONCE, oldest_first=True):
         visits = await store.visits(organisation.id, places)
         yield [
@@ -125,7 +125,7 @@ async def _parts(request: web.Request, organisation: Organisation, span: Span) -
 
 
 def _span(request: web.Request, organisation: Organisation) -> tuple[date, Span]:
-    """Today, and the days that are asked for: in order, none in the future, at most a year."""
+    """Return today, and the requested days: in order, none in the future, at most 366."""
     today = datetime.now(UTC).astimezone(ZoneInfo(organisation.timezone)).date()
     last = min(_date(request.query.get("until", ""), today), today)
     first = _date(request.query.get("since", ""), last - timedelta(days=DAYS - 1))

@@ -1,7 +1,7 @@
-"""The pages of staff: sign-in, sign-out, and the shell in which Sessions List and the video session page are drawn.
+"""The pages of staff: sign-in, sign-out, and the shell, the page for Sessions List and the video session.
 
-Knows the sign-in's order of checks and what the shell is told. Passwords are the accounts', the list and the call are
-signalling's. `GET …/staff/session` tells how long the sign-in lasts without prolonging it; `POST` prolongs it.
+Knows the order of checks at the sign-in and the data for the shell. Passwords belong to the accounts; the list and the
+call belong to signalling. `GET …/staff/session` returns the rest of the sign-in's time; `POST` also extends it.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ async def sign_in_page(request: web.Request) -> web.Response:
 
 
 async def sign_in_form(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/sign-in: email and password; the same answer and time whoever is unknown."""
+    """POST /{organisation}/staff/sign-in: email and password; an unknown email gets the same answer and delay."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
@@ -68,7 +68,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
 async def whose_password(
     request: web.Request, organisation: Organisation, email: str, password: str
 ) -> Account | None:
-    """The account that this email and password open, or None; a guess that counts. Raises Blocked and Busy."""
+    """Return the account with this email and password, or None, which counts as a guess. Raises Blocked and Busy."""
     throttle, accounts = request.app[THROTTLE], request.app[ACCOUNTS]
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = pseudonym(email)
@@ -84,19 +84,19 @@ async def whose_password(
 
 
 async def sign_out_form(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/sign-out: off call, signed out, and nothing kept in the browser."""
+    """POST /{organisation}/staff/sign-out: go off call, sign out, and clear the browser's storage."""
     organisation = await organisation_of(request)
     account = await _account(request, organisation)
     await sign_out(request)
     if account is not None:
-        with contextlib.suppress(Unavailable):  # being signed out matters more
+        with contextlib.suppress(Unavailable):  # signing out must succeed in any case
             await off_call(request.app[SERVICE], organisation.id, account)
     headers = {"Location": f"/{organisation.id}/staff/sign-in", "Clear-Site-Data": '"storage"'}
     return web.Response(status=303, headers=headers)
 
 
 async def shell(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff and …/staff/visits/{visit}: the shell; it finds its page by its address."""
+    """GET /{organisation}/staff and …/staff/visits/{visit}: the shell; its script shows the page for the address."""
     organisation = await organisation_of(request)
     account = await require(request, organisation.id)
     visit_id = request.match_info.get("visit")
@@ -128,13 +128,13 @@ async def shell(request: web.Request) -> web.Response:
 
 
 async def session_left(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 where nobody is signed in. No activity by itself."""
+    """GET /{organisation}/staff/session: `{"ends_in_ms": …}`, 0 if not signed in. Does not count as activity."""
     organisation = await organisation_of(request)
     return await _left(request, organisation, await request.app[SESSIONS].look(request))
 
 
 async def session_prolonged(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/session: the person is here; the idle time begins anew. Answers as GET."""
+    """POST /{organisation}/staff/session: count as activity, so that the idle time begins again. Answers like GET."""
     return await _left(request, await organisation_of(request), await sessions.get(request))
 
 
@@ -150,7 +150,7 @@ async def _account(request: web.Request, organisation: Organisation) -> Account 
 def sign_in_again(
     request: web.Request, email: str, error: str | None, *, status: int = 200, retry_s: int = 0
 ) -> web.Response:
-    """The page that asks for email and password, with what is wrong."""
+    """Return the page that asks for email and password, with an error sentence if there is one."""
     title = gettext("Please check: sign in") if error else gettext("Sign in")
     response = page(
         request, "sign_in.html", {"form": {"email": email}, "error": error}, title=title, status=status

@@ -1,7 +1,7 @@
 """The second page of the sign-in: a code from the person's phone, or a recovery code.
 
-Knows the order of checks after a right password, and how guesses at codes are slowed down and stopped. Whoever guesses
-here has the password already, so that an account may be stopped without giving everybody a way to lock it.
+Knows the order of checks after a right password, and how guesses at codes are delayed and stopped. Only someone with
+the right password can guess here, so an account may be stopped: strangers cannot lock it.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from web.requests.security import RETRY_S, SIGN_IN, Blocked, Busy, Rule, neighbo
 
 PATH = "/{organisation}/staff/sign-in/code"
 CODE = Rule("code")
-"""Guesses at one account's codes from anywhere."""
+"""Guesses at one account's codes from all addresses."""
 NOT_NOW = N_(
     "This code is not right, or was used already. Wait until the app shows the next one, and try that."
 )
@@ -37,7 +37,7 @@ log = structlog.get_logger("web.sign_in_code")
 
 
 async def code_page(request: web.Request) -> web.Response:
-    """GET /{organisation}/staff/sign-in/code, for whoever has written the right password a moment ago."""
+    """GET /{organisation}/staff/sign-in/code: the form, if the right password was given less than five minutes ago."""
     organisation = await organisation_of(request)
     if await _half_in(request, organisation) is None:
         raise web.HTTPSeeOther(f"/{organisation.id}/staff/sign-in")
@@ -45,7 +45,7 @@ async def code_page(request: web.Request) -> web.Response:
 
 
 async def code_form(request: web.Request) -> web.Response:
-    """POST …/sign-in/code: `code` or `recovery`; signs in, under a new session id."""
+    """POST …/sign-in/code: sign in with `code` or `recovery`, under a new session id."""
     organisation = await organisation_of(request)
     posted = await read_form(request)
     account = await _half_in(request, organisation)
@@ -71,7 +71,7 @@ async def code_form(request: web.Request) -> web.Response:
 async def right_code(
     request: web.Request, organisation: Organisation, account: Account, written: str
 ) -> bool:
-    """Whether this is a code or a recovery code of the account, which is spent by that; a guess that counts.
+    """Return whether this is a code or a recovery code of the account, and use it up; a wrong one counts as a guess.
 
     Raises Blocked and Busy.
     """
@@ -90,7 +90,7 @@ async def right_code(
 
 
 def blocked_words(blocked: Blocked) -> str:
-    """What a person is told whose guesses at codes are stopped."""
+    """Return the sentence for a person whose guesses at codes are stopped."""
     return gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
 
 

@@ -1,8 +1,8 @@
-"""Two-factor sign-in as each member of staff sets it up for themselves: QR code, recovery codes, a new phone, off.
+"""The page on which staff set up their own two-factor sign-in: QR code, recovery codes, a new phone, turning it off.
 
-Knows one page and what is done on it. A secret is kept in the browser's session, sealed, until a code proves that the
-app has it. Whatever is changed needs the password and a code, guesses at which count like those at the sign-in, and
-tells the person by mail. Administrators whom their organisation obliges reach this page, and no other, until it is on.
+Knows one page and its actions. A secret is kept encrypted in the browser's session until a code proves that the app has
+it. Every change needs the password and a code (wrong ones count like guesses at the sign-in), and sends a mail to the
+person. Administrators whose organisation requires two-factor sign-in can open only this page until it is on.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,7 +30,7 @@ from web.requests.security import RETRY_S, Blocked, Busy
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"
-"""Under which name a session keeps a secret that no code has proven yet."""
+"""The session key of a secret that no code has proven yet."""
 NOT_YOURS = N_("This is not your password. Write it once more.")
 NOT_SHOWN = N_("The app shows another code now. Write the newest; if it fails again, scan the QR code anew.")
 BUSY = N_("The server is busy right now. Try again in a few seconds.")
@@ -38,7 +38,7 @@ log = structlog.get_logger("web.two_factor")
 
 
 class Wrong(NamedTuple):
-    """Why a form was refused: the field, a sentence, the status, and when to try again in s (0: at once)."""
+    """Why a form was refused: the field, a sentence, the status, and the seconds until the next try (0: at once)."""
 
     field: str
     sentence: str
@@ -47,7 +47,7 @@ class Wrong(NamedTuple):
 
 
 class At(NamedTuple):
-    """Whose page of which organisation is asked for."""
+    """A request to the page, with its organisation and account."""
 
     request: web.Request
     organisation: Organisation
@@ -63,14 +63,14 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def act(request: web.Request) -> web.Response:
-    """POST /{organisation}/staff/two-factor: `do` is one of DOING. What does not fit any more changes nothing."""
+    """POST /{organisation}/staff/two-factor: carry out `do`, one of DOING, if it is still possible."""
     at = await _at(request)
     posted = await read_form(request)
     doing = DOING.get(posted.get("do", ""))
     if doing is None:
         raise web.HTTPBadRequest
     if at.account.second_factor is not doing.needs_on:
-        return _to(at)  # it was done already, in another tab perhaps
+        return _to(at)  # already done, perhaps in another tab
     try:
         answer = await doing.handler(at, posted)
     except Busy:
@@ -79,7 +79,7 @@ async def act(request: web.Request) -> web.Response:
 
 
 async def tell(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
-    """A mail to the account's person: it was turned `what`: on, off, or reset by an administrator."""
+    """Queue a mail to the account's person; `what`: "on", "off", or reset by an administrator."""
     await request.app[POST].queue(
         organisation.id,
         "two_factor",
@@ -140,7 +140,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
 
 
 class Doing(NamedTuple):
-    """Something that can be done here, and whether it is done while two-factor sign-in is on."""
+    """An action of the page, and whether it needs two-factor sign-in to be on."""
 
     handler: Callable[[At, Mapping[str, str]], Awaitable[Answer]]
     needs_on: bool
@@ -182,7 +182,7 @@ async def _at(request: web.Request) -> At:
 
 
 async def _draft(at: At) -> bytes | None:
-    """The secret that this browser was shown, if it was for this person."""
+    """Return the secret that this browser was shown, if it was for this person, else None."""
     kept: dict[str, str] | None = (await sessions.get(at.request)).get(DRAFT)
     if kept is None or (kept["organisation"], kept["person"]) != (at.organisation.id, at.account.id):
         return None
