@@ -21,7 +21,7 @@ import typer
 from typer.core import TyperGroup
 
 from web.peers.cli import options
-from web.peers.cli.options import CREDENTIALS as CREDENTIALS
+from web.peers.cli.options import CREDENTIALS
 from web.peers.conformance import command as conformance
 from web.peers.distributed import command as together
 from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds

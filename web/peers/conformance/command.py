@@ -54,7 +54,7 @@ def conformance(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
-    from web.peers.cli.command import CREDENTIALS
+    from web.peers.cli.options import CREDENTIALS
     from web.peers.conformance import server
     from web.peers.people.entry import CannotEnter, Clinic
     from web.peers.run.arrivals import PlanError
