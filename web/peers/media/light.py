@@ -22,7 +22,7 @@ from media.protocols.codecs import OPUS, VP8
 from media.transport import srtp
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
-from web.peers.media.media import Flow, until
+from web.peers.media.flow import Flow, until
 
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108

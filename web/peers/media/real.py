@@ -16,7 +16,7 @@ from av import AudioFrame, VideoFrame
 from av.error import FFmpegError
 
 from media.peers.aiortc_peer import Switched, SyntheticParty
-from web.peers.media.media import Flow
+from web.peers.media.flow import Flow
 from web.peers.run.arrivals import PlanError
 
 BLACK = 16

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from web.peers.media.media import Flow, Media
+from web.peers.media.flow import Flow, Media
 
 if TYPE_CHECKING:
     from web.peers.people.person import Person

@@ -15,8 +15,9 @@ import pytest
 from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
 from web import demo
+from web.peers.media.flow import Flow
 from web.peers.media.light import LightMedia
-from web.peers.media.media import Flow, Sources
+from web.peers.media.media import Sources
 from web.peers.media.real import tracks
 from web.peers.people.faults import LossyLink
 from web.peers.people.people import CannotEnter, Ended, Patient, Provider, Refused, Room
