@@ -20,8 +20,9 @@ from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.signalling.waits import until
 from web.bench.peers import Seat
-from web.bench.stage import ORGANISATION, UNLIMITED, Stage
+from web.bench.stage import Stage
 from web.config import parse
+from web.peers.cli.throwaway import ORGANISATION, UNLIMITED
 
 START_S = 60.0
 

@@ -17,8 +17,8 @@ from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web import demo
-from web.bench.stage import UNLIMITED
 from web.config import parse
+from web.peers.cli.throwaway import UNLIMITED
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2

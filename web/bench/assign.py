@@ -16,9 +16,10 @@ from signalling.visit.record import Role
 from web.bench.figures import Figure, Made, percentile
 from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
 from web.bench.process import Child
-from web.bench.stage import ORGANISATION, WORDS, Stage
+from web.bench.stage import Stage
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
+from web.peers.cli.throwaway import ORGANISATION, WORDS
 
 ROUNDS = 300
 WARM_UP = 20

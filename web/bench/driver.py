@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from web.bench.figures import Figure, Made
-from web.bench.process import GREENROOM, ChildFailed
+from web.bench.process import ChildFailed
+from web.peers.cli.throwaway import GREENROOM
 from web.peers.report.writing import FIGURES
 
 PEERS = [*GREENROOM, "peers", "--local"]

@@ -5,7 +5,6 @@ Knows /proc and child processes with a pipe. Knows nothing of what is measured.
 
 import multiprocessing
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -36,12 +35,6 @@ def resident_bytes(pids: Iterable[int]) -> int:
     )
 
 
-def children(pid: int) -> dict[int, str]:
-    """The processes that a process has started, and their names."""
-    found = (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()
-    return {int(child): (PROC / child / "comm").read_text().strip() for child in found}
-
-
 def cpu_name() -> str:
     """What this machine's CPU calls itself."""
     for line in (PROC / "cpuinfo").read_text().splitlines():
@@ -58,10 +51,6 @@ def versions() -> dict[str, str]:
 def versions_of(*packages: str) -> dict[str, str]:
     """The versions of installed packages."""
     return {name: version(name) for name in packages}
-
-
-GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
-"""Our own command line, whether or not its script is installed."""
 
 
 class ChildFailed(Exception):

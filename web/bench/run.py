@@ -24,10 +24,11 @@ from web.bench.options import NAMES, Options
 from web.bench.others import media, memory, race
 from web.bench.others.setup import Say
 from web.bench.others.stacks import RECIPES
-from web.bench.stage import NotReady, stage
+from web.bench.stage import stage
 from web.bench.tables import cell, document
 from web.bench.wire import PeerError
 from web.config import ConfigError
+from web.peers.cli.throwaway import NotReady
 
 Tell = Callable[[float], None]
 Own = Callable[[bool, Tell], Made]

@@ -16,8 +16,9 @@ from web.bench import visits
 from web.bench.figures import Figure, Made, Point, percentile
 from web.bench.peers import AT_ONCE, Door, Peer, Seat, answers, enter, enter_all, no_news, refuse_errors
 from web.bench.process import Child, cpu_ns
-from web.bench.stage import ORGANISATION, Stage
+from web.bench.stage import Stage
 from web.config import Settings
+from web.peers.cli.throwaway import ORGANISATION
 
 LISTENING = 10
 SETTLE_S = 1.0

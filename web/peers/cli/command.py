@@ -305,8 +305,8 @@ def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
     if not wanted:
         yield None
         return
-    from web.bench.stage import NotReady
     from web.peers.cli.local import local_server
+    from web.peers.cli.throwaway import NotReady
     from web.peers.run.machines import Failed
 
     try:

@@ -6,10 +6,12 @@ not know.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from web.peers.cli.throwaway import ORGANISATION, WORDS, make_staff, throwaway
 from web.peers.run.plan import Credential
 
 
@@ -27,10 +29,8 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
     """A server with so many workers, providers and admins, the providers' credentials first; it is stopped and its
     folder removed at the end. Raises NotReady.
     """
-    from web.bench.stage import ORGANISATION, WORDS, stage
-
-    with stage(workers) as running:
-        running.staff(max(1, providers), 0, admins)
+    with throwaway(workers) as running:
+        asyncio.run(make_staff(running.settings, max(1, providers), admins))
         emails = [
             *(f"staff{number}@bench.example" for number in range(max(1, providers))),
             *(f"admin{number}@bench.example" for number in range(admins)),

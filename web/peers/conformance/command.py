@@ -88,8 +88,8 @@ def conformance(
 @contextmanager
 def _a_server() -> Iterator[Local]:
     """A server of one's own with two providers and an admin. Raises CannotEnter."""
-    from web.bench.stage import NotReady
     from web.peers.cli.local import local_server
+    from web.peers.cli.throwaway import NotReady
     from web.peers.people.entry import CannotEnter
 
     try:
