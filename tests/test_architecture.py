@@ -48,6 +48,17 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "sockets",
         "worker",
     ),
+    "web": (
+        "config keys languages",
+        "server requests reports",
+        "organisations",
+        "identity jobs",
+        "audit intake mail programs",
+        "appointments api demo retention websocket",
+        "pages peers",
+        "app bench",
+        "commands",
+    ),
 }
 """The rooms of a package from the ground up: each imports from its own floor and those below it."""
 
@@ -115,6 +126,24 @@ def test_no_room_imports_from_a_floor_above_it(package: str) -> None:
             if own != "__init__" and parts[0] == package and len(parts) > 1 and floor[parts[1]] > floor[own]:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for package in PACKAGES
+        for path in sources(package)
+    }
+    left = {
+        own: {name if name in files else name.rpartition(".")[0] for _, name in imports(path, of_types=False)}
+        & (files.keys() - {own})
+        for own, path in files.items()
+    }
+    while bottom := {own for own, needed in left.items() if not needed & left.keys()}:
+        left = {own: needed for own, needed in left.items() if own not in bottom}
+    assert not left, "\n".join(
+        f"{own} imports {sorted(needed & left.keys())}" for own, needed in left.items()
+    )
 
 
 def test_tests_are_no_part_of_the_product() -> None:

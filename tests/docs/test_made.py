@@ -50,5 +50,9 @@ def test_the_drawing_has_red_arrows_for_circles_only() -> None:
     assert imports.needed(set(known) - imports.upward(known)) == {("web", "a"), ("a", "b"), ("a", "c")}
 
 
+def test_no_room_imports_another_in_a_circle() -> None:
+    assert not imports.upward(imports.links())
+
+
 def test_every_limit_of_an_organisation_has_its_row() -> None:
     assert list(limits()) == [field.name for field in msgspec.structs.fields(Policy)]
