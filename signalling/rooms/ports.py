@@ -88,8 +88,8 @@ class MediaRoom(Protocol):
 class MediaRelay(Protocol):
     """The worker's relay.
 
-    `reaches` asks another worker's relay, on the path that media takes, whether it still answers; `answer_probes` sets
-    the name and the password by which this one does.
+    `reaches` returns whether another worker's relay answers on the path of media. `answer_probes` sets the name and
+    the password of requests that this relay answers.
     """
 
     def room(self, room_id: str) -> MediaRoom: ...

@@ -74,7 +74,7 @@ class Rooms:
         self.calls = CallWatch(self._rooms, service.store, spawn)
         service.mirrors.observers.append(self.news)
 
-    # --- one owner
+    # --- one worker owns a room
 
     async def run(self) -> None:
         """Compare the leases of this worker's rooms until cancelled: every CHECK_S, and at once after `doubt`."""
@@ -125,7 +125,7 @@ class Rooms:
         self.calls.keep(visit, room)
         room.media.close()
 
-    # --- parties ask
+    # --- requests of parties
 
     def receive(self, message: wire.RoomMessage) -> wire.Join | None:
         """Carry out a message at once. A `Join` needs the store: it is returned, for the caller to carry out.
@@ -252,7 +252,7 @@ class Rooms:
         if occupant is not None and isinstance(event, OfferNeeded):
             self._offer(room, occupant, fresh=False, sdp=occupant.leg.offer())
 
-    # --- what is answered
+    # --- replies and offers
 
     def _tell(self, room: Room, seat: Seat, message: m.Message) -> None:
         self._parties.tell(seat, room.fence, message)

@@ -70,7 +70,7 @@ class Seats:
         self.draining = False
         service.mirrors.observers.append(self.news)
 
-    # --- connections ask
+    # --- requests of connections
 
     async def join(self, seat: Seat, request_id: int | None, origin: Origin | None = None) -> None:
         """Join a connection of this worker to its room; an offer follows.
@@ -236,7 +236,7 @@ class Seats:
             if held.seat.visit == visit:
                 self._forget(connection)
 
-    # --- owners answer
+    # --- messages of rooms' owners
 
     def tell(self, seat: Seat, fence: int, message: m.Message) -> None:
         """Send a message to the connection that has the seat, from a room that this worker owns by this lease."""

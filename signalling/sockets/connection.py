@@ -219,7 +219,7 @@ def decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
 
 
 def _unknown(connection: Connection, request: m.ClientMessage) -> m.Message:
-    return m.error(request.id, "bad_message", {"path": "$.type"})  # a second hello
+    return m.error(request.id, "bad_message", {"path": "$.type"})  # `hello` is allowed only once
 
 
 async def _close(ws: WebSocket, code: int) -> None:

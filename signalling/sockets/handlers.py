@@ -44,9 +44,9 @@ def _simple(make: Callable[[Any], c.Command]) -> Handler:
 def _read(
     handler: Callable[[Connection, Any], Later], what: Callable[[Any], tuple[str | None, str]]
 ) -> Handler:
-    """Return the handler with an audit entry added, written when data was shown.
+    """Return a handler that also writes an audit entry if it has shown data.
 
-    `what`: its name, and the visit's id.
+    `what` returns the name of the entry and the id of the visit, or None as the name for no entry.
     """
 
     async def read(connection: Connection, request: m.Request) -> Answer:

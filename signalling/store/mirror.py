@@ -278,5 +278,5 @@ class Mirrors:
         return mirror
 
     async def close(self) -> None:
-        """Stop all copies."""
+        """Stop the repairs of all copies."""
         await asyncio.gather(*(mirror.close() for mirror in self))

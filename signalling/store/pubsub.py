@@ -158,5 +158,5 @@ class Bus:
 
     async def close(self) -> None:
         """Close the receiving connection."""
-        self._ear.deaf = True  # on purpose
+        self._ear.deaf = True  # closed on purpose: log no loss
         await self._ear.close()

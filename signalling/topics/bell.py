@@ -39,7 +39,7 @@ class Unread:
         return len(self)
 
     def read(self, until_ms: int) -> int:
-        """Mark all up to the one of that time as read; return the number of unread ones."""
+        """Mark the notifications up to that time as read; return the number of unread ones."""
         exact = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms == until_ms]
         before = [n for n, at_ms in enumerate(self._at_ms, 1) if at_ms <= until_ms]
         read = max(exact or before, default=0)

@@ -121,7 +121,7 @@ def act_of(record: Record, event: Event) -> Act | None:
 
 
 def encode(found: Act) -> bytes:
-    """Return an act's bytes."""
+    """Return an act as bytes."""
     return _encode(found)
 
 

@@ -65,12 +65,12 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def person(self) -> Person:
-        """Return the actor as others see them."""
+        """Return the actor's id and name, as others see them."""
         return Person(self.id, self.name)
 
     @property
     def is_staff(self) -> bool:
-        """Return whether this is a provider or an admin."""
+        """Return True for a provider or an admin."""
         return self.role in STAFF_ROLES
 
 
@@ -114,7 +114,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def present(self) -> bool:
-        """Return whether a socket of theirs is on the visit's page."""
+        """Return True if at least one of the party's connections is on the visit's page."""
         return bool(self.connections)
 
 
@@ -157,7 +157,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Return whether the visit has not ended."""
+        """Return True if the visit has not ended."""
         return self.status is not Status.ENDED
 
 
