@@ -221,7 +221,7 @@ def new_id(prefix: str) -> str:
 
 
 class _Keys:
-    """The names of an organisation's keys; the hash tag keeps them in one slot of a cluster."""
+    """The names of an organisation's keys; the hash tag puts them into one slot of a cluster."""
 
     def __init__(self, organisation: str) -> None:
         self._prefix = f"{{{organisation}}}:"

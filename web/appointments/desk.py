@@ -42,7 +42,7 @@ class Desk:
         self._letters = letters
 
     def now_ms(self) -> int:
-        """The store's time, in ms."""
+        """Return the store's time in ms."""
         return self._service.store.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:

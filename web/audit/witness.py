@@ -1,4 +1,4 @@
-"""Files in the data folder with the last known entry of each audit log: if the store is put back, this shows it.
+"""Files in the data folder with the last known entry of each audit log: they reveal if an older store was restored.
 
 Knows one small file per organisation. A file that cannot be read counts as missing; a failed write is logged.
 """

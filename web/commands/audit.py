@@ -58,7 +58,7 @@ def export(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Print the audit trail, one JSON object a line, the oldest first."""
+    """Print the audit trail, one JSON object per line, the oldest entry first."""
 
     async def work(office: Office) -> list[str]:
         slug = await office.slug(organisation)

@@ -39,7 +39,7 @@ def init(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Set up the first organisation and its administrator; asks for what no option says."""
+    """Set up the first organisation and its administrator; asks for values that no option gives."""
     asks = sys.stdin.isatty() and not stdin
     name = name or _asked(asks, "NAME", "What is the clinic called")
     slug = slug or _asked(asks, "--slug", "Its part of the address", proposed(name))
@@ -59,7 +59,7 @@ def init(
 async def first(
     office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
 ) -> list[str]:
-    """Create organisation and administrator; return lines for the operator. Raises CannotBeDone and AccountError."""
+    """Create organisation and administrator; return lines for the operator. Raises CannotBeDone, AccountError."""
     from web import demo
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations

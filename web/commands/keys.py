@@ -22,7 +22,7 @@ def add_key(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Make a key and print it; nobody can see it again."""
+    """Make a key and print it; it cannot be shown again."""
 
     async def work(office: Office) -> list[str]:
         from web.programs.keys import ApiKeys, KeyProblem
@@ -63,7 +63,7 @@ def revoke_key(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Revoke a key: it opens nothing from that moment on."""
+    """Revoke a key: it is not valid from that moment on."""
 
     async def work(office: Office) -> list[str]:
         from web.programs.keys import ApiKeys

@@ -71,7 +71,7 @@ def serve(
 
 @app.command("check-config")
 def check_config(config: ConfigOption = None) -> None:
-    """Check the settings file and say what it amounts to."""
+    """Check the settings file and print the resulting settings."""
     from rich.console import Console
     from rich.table import Table
 

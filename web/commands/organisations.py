@@ -268,7 +268,7 @@ def disable_user(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Close a person's account: signed out at once, everywhere."""
+    """Disable a person's account; it is signed out everywhere at once."""
 
     async def work(office: Office) -> list[str]:
         await office.change(organisation, office.accounts.disable, email, "account.disabled")
@@ -284,7 +284,7 @@ def enable_user(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Open a person's account again."""
+    """Enable a person's account again."""
 
     async def work(office: Office) -> list[str]:
         await office.change(organisation, office.accounts.enable, email, "account.enabled")

@@ -28,7 +28,7 @@ def is_origin(url: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Whether `text` is an IP address."""
+    """Return whether `text` is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -37,7 +37,7 @@ def is_address(text: str) -> bool:
 
 
 def is_network(text: str) -> bool:
-    """Whether `text` is an IP address or a network of them (RFC 4632 §3.1)."""
+    """Return whether `text` is an IP address or a network of them (RFC 4632 §3.1)."""
     try:
         ipaddress.ip_network(text, strict=False)
     except ValueError:
@@ -46,7 +46,7 @@ def is_network(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, as written in the settings, is reached from this machine only."""
+    """Return whether `host`, as written in the settings, can be reached only from this machine."""
     return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 

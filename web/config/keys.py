@@ -81,7 +81,7 @@ class Redis(Section, frozen=True):
 
 
 class Data(Section, frozen=True):
-    """[data] what is kept on this machine's disk."""
+    """[data] the folder for data on this machine's disk."""
 
     folder: Annotated[str, Meta(min_length=1, description="the path of a folder")] = "data"
 
@@ -99,7 +99,7 @@ class Media(Section, frozen=True):
 
 
 class Log(Section, frozen=True):
-    """[log] what is written to standard error."""
+    """[log] the lines on standard error."""
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
@@ -149,7 +149,7 @@ class Limits(Section, frozen=True):
 
 
 class Mail(Section, frozen=True):
-    """[mail] the SMTP server that mail leaves through; without a `host`, mails are files in the data folder."""
+    """[mail] the SMTP server that sends mails; without a `host`, mails are files in the data folder."""
 
     host: Annotated[
         str, Meta(max_length=255, description='the name or IP address of an SMTP server, or ""')
@@ -167,7 +167,7 @@ class Mail(Section, frozen=True):
 
 
 class Retention(Section, frozen=True):
-    """[retention] how long data is kept whose time organisations cannot choose."""
+    """[retention] how long data is kept if organisations do not choose this themselves."""
 
     audit_days: Annotated[
         int, Meta(ge=1, le=36_500, description="a whole number of days from 1 to 36500")

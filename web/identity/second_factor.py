@@ -30,7 +30,7 @@ if secret ~= ARGV[1] or tonumber(ARGV[2]) <= tonumber(last) then return 0 end
 redis.call('HSET', KEYS[1], 'step', ARGV[2])
 return 1
 """
-"""Accepts a step only once, and none before it (RFC 6238 §5.2)."""
+"""Accepts each step only once, and no earlier step after it (RFC 6238 §5.2)."""
 
 
 class SecondFactors:

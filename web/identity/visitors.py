@@ -187,19 +187,19 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
 
 
 def booked_key(organisation: str) -> str:
-    """Under which name a session keeps the visit that this browser booked at an organisation."""
+    """Return the session key of the last visit that this browser booked at an organisation."""
     return f"booked:{organisation}"
 
 
 def patient(organisation: str, visit_id: str, name: str) -> Actor:
-    """The patient of a visit, as signalling knows them."""
+    """Return the actor for the patient of a visit."""
     return Actor(
         organisation=organisation, id=f"patient:{visit_id}", name=name, role=Role.PATIENT, visit=visit_id
     )
 
 
 def guest(visit: Visit, key: str) -> Actor | None:
-    """A guest as signalling knows them; None where the visit has no such party (any more)."""
+    """Return the actor for a guest of a visit; None if the visit has no such party (any more)."""
     party = visit.parties.get(key)
     if party is None or party.relation is None:
         return None

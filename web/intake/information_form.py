@@ -122,9 +122,7 @@ def _problem(field: Field, text: str) -> str | None:
 
 
 def _clean(value: object, longest: int) -> str:
-    """Return at most `longest` characters of the text, without line breaks and without control and direction
-    characters.
-    """
+    """Return at most `longest` characters of the text, without line breaks, control and direction characters."""
     if not isinstance(value, str):
         return ""
     kept = "".join(
@@ -165,5 +163,5 @@ def _email(text: str) -> str | None:
 
 
 def today_anywhere() -> date:
-    """The latest date that it is anywhere: where the patient is it may be tomorrow already."""
+    """Return the latest date in any time zone: for the patient, tomorrow may have begun."""
     return (datetime.now(UTC) + timedelta(hours=14)).date()

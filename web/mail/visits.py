@@ -53,7 +53,7 @@ def register(app: web.Application, post: Post, visits: Callable[[], service.Serv
             language=language_of(visit, organisation),
             context={
                 "reason": visit.reason or ""
-            },  # no word of who wrote the address, which may be anybody's
+            },  # nothing that the patient wrote, as the address may be a stranger's
         )
 
     async def assigned(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:

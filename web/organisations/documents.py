@@ -113,9 +113,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def validated(organisation: Organisation) -> Organisation:
-    """Return the organisation. Raises OrganisationError, which names the field, for values that the types allow
-    wrongly.
-    """
+    """Return the organisation. Raises OrganisationError, naming the field, for values that types cannot exclude."""
     steps = organisation.guide.steps
     ids = [step.id for step in steps]
     spans = [span for day in organisation.hours for span in day]

@@ -1,4 +1,4 @@
-"""Puts into the app what programs need: their keys, their webhooks, and what delivers these."""
+"""Adds to the app what other programs need: API keys, webhooks, and the delivery of events."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from web.server.data_key import data_key, key_id
 
 
 def setup(app: web.Application, settings: Settings) -> None:
-    """Prepares everything; call it after the jobs' own set-up."""
+    """Create these objects and register their handlers; call it after `web.jobs.setup`."""
     redis = app[REDIS]
     key = data_key(Path(settings.data.folder))
     app[API_KEYS] = ApiKeys(redis)

@@ -66,13 +66,13 @@ class OpenVisit(Given, frozen=True, kw_only=True):
 
 
 class Assign(Given, frozen=True, kw_only=True):
-    """An assignment."""
+    """An assignment to a member of staff."""
 
     to: Annotated[str, Meta(pattern=f"^{STAFF_ID}$", description="The id of somebody who is on call.")]
 
 
 class Decline(Given, frozen=True, kw_only=True):
-    """A refusal."""
+    """The decision to decline a request."""
 
     reason: Annotated[
         str, Meta(max_length=500, description="Shown to the patient, and sent by email. May be left out.")

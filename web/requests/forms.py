@@ -55,7 +55,7 @@ def refuse_other_encodings(exempt: Callable[[web.Request], bool]) -> Middleware:
 
 
 def check_encoding(request: web.Request, *kinds: str) -> None:
-    """Raise HTTP 415 if the request has a body that is of none of these kinds, is not UTF-8, or is compressed."""
+    """Raise HTTP 415 if the request has a body that is not of one of these kinds, not in UTF-8, or compressed."""
     if "Content-Encoding" in request.headers:
         request.content.feed_eof()  # else aiohttp unpacks the body before it drops it
         raise web.HTTPUnsupportedMediaType

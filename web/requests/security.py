@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 RETRY_S = 5
-"""After so long whoever could not be served is asked to try again (Retry-After)."""
+"""The seconds after which a client that could not be served should try again (Retry-After)."""
 
 POLICY: Mapping[str, str] = {
     "default-src": "'none'",

@@ -28,7 +28,7 @@ def _errors() -> Iterator[None]:
 
 
 class Party:
-    """`ports.MediaParty` on a `media.Party`."""
+    """Implements `ports.MediaParty` with a `media.Party`."""
 
     __slots__ = ("_party",)
 
@@ -60,7 +60,7 @@ class Party:
         self._party.set_receiving(kind, allowed)
 
     def set_admitted(self, admitted: bool) -> None:
-        """Set whether this party takes part."""
+        """Set whether media is forwarded from and to this party."""
         self._party.set_admitted(admitted)
 
     def quality(self) -> media.Quality:
@@ -73,7 +73,7 @@ class Party:
 
 
 class Room:
-    """`ports.MediaRoom` on a `media.Room`."""
+    """Implements `ports.MediaRoom` with a `media.Room`."""
 
     __slots__ = ("_room",)
 
@@ -111,7 +111,7 @@ class Room:
 
 
 class Relay:
-    """`ports.MediaRelay` on a `media.Relay`."""
+    """Implements `ports.MediaRelay` with a `media.Relay`."""
 
     def __init__(self, relay: media.Relay) -> None:
         self._relay = relay

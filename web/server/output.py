@@ -53,7 +53,7 @@ class Output(io.TextIOBase):
                 self._push(b"")
 
     def _push(self, data: bytes) -> bool:
-        """Send what is left, a report of what was lost, then the data; return False when the data must be dropped."""
+        """Send the rest, a report of lost lines, then the data; return False if the data must be dropped."""
         if self._rest:
             self._rest = self._rest[self._send(self._rest) :]
             if self._rest:

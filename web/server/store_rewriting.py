@@ -51,7 +51,7 @@ async def erasing(redis: Redis) -> AsyncIterator[None]:
 
 
 class Rewriting:
-    """Rewrites the append-only file of the store when something was erased."""
+    """Rewrites the append-only file of the store after an erasure."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
