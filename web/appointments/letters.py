@@ -31,7 +31,7 @@ class Promises(Protocol):
 
 
 class Promised:
-    """Queues the mails that follow from a change of an appointment."""
+    """Makes the commit entries that queue mails about an appointment."""
 
     def __init__(self, promises: Promises) -> None:
         self._promises = promises

@@ -29,9 +29,9 @@ async def nothing(_: web.Request) -> str | None:
 class Row(NamedTuple):
     """The audit entry that a request leaves.
 
-    `what`: its name; `about`: returns an id, or None for no entry; `who`: returns the actor, if this is not a signed-in
-    member of staff; `done`: the statuses of a request that succeeded; `goes`: a part of the address to which the
-    browser is then redirected.
+    `what`: the entry's name. `about`: a function that returns what the entry is about, such as an id; if it returns
+    None, no entry is written. `who`: a function that returns the actor; None for the signed-in member of staff. `done`:
+    the response statuses that mean success. `goes`: if set, only a redirect to an address that contains it counts.
     """
 
     what: str

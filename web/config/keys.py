@@ -61,7 +61,7 @@ class Server(Section, frozen=True):
 
 
 class Tls(Section, frozen=True):
-    """[tls] the certificate; both keys or none."""
+    """[tls] the certificate and its key; set both or neither."""
 
     certificate: File = ""
     key: File = ""

@@ -41,7 +41,7 @@ def promises(post: Post) -> service.Consequences:
 
 
 def register(app: web.Application, post: Post, visits: Callable[[], service.Service]) -> None:
-    """Register the resolvers that write these mails."""
+    """Register the functions that write the mails "declined" and "assigned"."""
 
     async def declined(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
         visit = await visits().visit(organisation.id, payload["visit"])
