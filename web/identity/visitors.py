@@ -46,6 +46,11 @@ def visit_of(session: Session, organisation: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
+def booked_key(organisation: str) -> str:
+    """Return the session key of the last visit that this browser booked at an organisation."""
+    return f"booked:{organisation}"
+
+
 def guest_key(organisation: str) -> str:
     """Return the session key of the visit and party that a guest's link gave access to."""
     return f"guest:{organisation}"
@@ -184,11 +189,6 @@ async def enrol(service: Service, organisation: str, account: Account) -> None:
         event = Event("enrolled", now_ms, Person(account.id, account.name))
         committed = await service.store.commit(organisation, after, event, index_score=0)
     mirror.committed(committed)
-
-
-def booked_key(organisation: str) -> str:
-    """Return the session key of the last visit that this browser booked at an organisation."""
-    return f"booked:{organisation}"
 
 
 def patient(organisation: str, visit_id: str, name: str) -> Actor:

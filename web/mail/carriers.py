@@ -15,7 +15,7 @@ import aiosmtplib
 
 from web.config import ConfigError, Settings
 from web.jobs import Hopeless
-from web.mail.outbox import OUTBOX as OUTBOX
+from web.mail.outbox import OUTBOX
 
 TIMEOUT_S = 20.0
 

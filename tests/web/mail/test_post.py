@@ -18,7 +18,7 @@ from tests.web.mail.smtp import mail_server
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
 from web.keys import ACCOUNTS, JOBS, POST, SERVICE
-from web.mail.carriers import OUTBOX
+from web.mail.outbox import OUTBOX
 
 CONTEXT = {"name": "Ana Ruiz", "reason": ""}
 ADMIN = Actor(organisation="demo", id="u_admin", name="Robin Hale", role=Role.ADMIN)

@@ -15,9 +15,7 @@ from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
 from web.keys import DESK, POST, REDIS, SERVICE, SETTINGS
 from web.organisations.documents import Organisation
-from web.pages.appointments import booking as booking
-from web.pages.appointments import staff as staff
-from web.pages.appointments import visit as visit
+from web.pages.appointments import booking, staff, visit
 from web.server.data_key import data_key, key_id
 
 OPENED = "/{organisation}/appointments/{token:[^/]+~[^/]+}"
