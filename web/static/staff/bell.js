@@ -49,7 +49,8 @@ export class Bell {
   take(message) {
     this.unread = message.unread;
     if (message.type === "bell.snapshot") this.items = message.items;
-    else if (message.type === "bell.item") this.items = [message.item, ...this.items.filter(({ id }) => id !== message.item.id)].slice(0, KEPT);
+    else if (message.type === "bell.item")
+      this.items = [message.item, ...this.items.filter(({ id }) => id !== message.item.id)].slice(0, KEPT);
     return message.type === "bell.item" ? message.item : null;
   }
 
