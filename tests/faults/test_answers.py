@@ -170,5 +170,7 @@ async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
             await asyncio.sleep(0.6)
             assert not asked.done()
             link.heal()
-            assert (await asked).welcome["type"] == "welcome"
+            client = await asked
+            assert client.welcome["type"] == "welcome"
+            await client.close()
         await redis.aclose()
