@@ -1,7 +1,7 @@
 """What the fault tests share: how often each fault is tried, figures with their bounds, and the table made of them.
 
 `make test` runs the quick part. `make faults` sets GREENROOM_FAULTS=all: every test runs, as often as the published
-figures ask, and the table is printed and written to `results.md`.
+figures ask, and the table is printed and written to `results.md`. `make faults ARGS="-k r30"` renews a part of it.
 """
 
 import json
@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.table import Figure, markdown
+from tests.faults.table import Figure, Ran, markdown, read, written
 
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
+MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 QUICK_SLACK = 4.0
 """The quick part runs beside other tests on the same cores, so its bounds are wider by this factor."""
 
@@ -57,18 +58,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     if not (ALL and reports):
         return
-    figures = [
-        Figure(**json.loads(str(value)))
+    ran = {
+        report.nodeid.split("/faults/")[1]: Ran(
+            passed=report.passed,
+            seconds=report.duration,
+            figures=[
+                Figure(**json.loads(str(value))) for name, value in report.user_properties if name == "figure"
+            ],
+            when=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        )
         for report in reports
-        for name, value in report.user_properties
-        if name == "figure"
-    ]
-    tests = [(report.nodeid.split("/faults/")[1], report.passed, report.duration) for report in reports]
-    when = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores"
-    text = markdown(figures, tests, when)
-    terminalreporter.write_line(text)
-    if not os.environ.get("GREENROOM_FAULTS_PART"):
-        Path(__file__).with_name("results.md").write_text(text, "utf-8")
+    }
+    terminalreporter.write_line(markdown(ran, MACHINE))
+    # A run of some of the tests replaces what these found before, and leaves the others.
+    results = Path(__file__).with_name("results.json")
+    found = {**read(results), **ran}
+    results.write_text(written(found), "utf-8")
+    results.with_suffix(".md").write_text(markdown(found, MACHINE), "utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

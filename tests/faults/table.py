@@ -1,11 +1,14 @@
 """The table of `make faults` as Markdown: each figure against its bound, then each test with its result."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 
 class Figure(NamedTuple):
-    """One measured figure, of row "R22" of docs/RELIABILITY.md or "S30" of docs/SECURITY.md; `at_most` is in `unit`."""
+    """One measured figure. `row` is its number in the documents; `at_most` is the bound, in `unit`."""
 
     row: str
     what: str
@@ -15,23 +18,43 @@ class Figure(NamedTuple):
     test: str
 
 
-def markdown(figures: Iterable[Figure], tests: Iterable[tuple[str, bool, float]], when: str) -> str:
-    """Return the table; `tests` are (name, passed, duration in seconds)."""
+class Ran(msgspec.Struct, frozen=True):
+    """One test's last run: whether it passed, how long it took, what it measured, and when."""
+
+    passed: bool
+    seconds: float
+    figures: list[Figure]
+    when: str
+
+
+def read(path: Path) -> dict[str, Ran]:
+    """Return what earlier runs found, by test; nothing if there is no such file."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, Ran]) if path.exists() else {}
+
+
+def written(ran: Mapping[str, Ran]) -> str:
+    """Return the text of the file that `read` reads."""
+    return msgspec.json.format(msgspec.json.encode(dict(sorted(ran.items())))).decode() + "\n"
+
+
+def markdown(ran: Mapping[str, Ran], machine: str) -> str:
+    """Return the table of all figures and tests."""
     lines = [
         "# Faults: what was broken, and what was measured",
         "",
-        f"Written by `make faults` on {when}.",
+        f"Written by `make faults` ({machine}); docs/RELIABILITY.md says what each row promises.",
         "",
         "| row | figure | measured | at most | |",
         "|---|---|---:|---:|---|",
     ]
-    for figure in sorted(figures, key=lambda figure: (figure.row[:1], _number(figure.row))):
+    figures = [figure for test in ran.values() for figure in test.figures]
+    for figure in sorted(figures, key=lambda figure: (figure.row[:1], _number(figure.row), figure.what)):
         held = "ok" if figure.value <= figure.at_most else "MISS"
         value, bound = _with_unit(figure.value, figure.unit), _with_unit(figure.at_most, figure.unit)
         lines.append(f"| {figure.row} | {figure.what} | {value} | {bound} | {held} |")
-    lines += ["", "| test | seconds | |", "|---|---:|---|"]
-    for name, passed, seconds in sorted(tests):
-        lines.append(f"| {name} | {seconds:.1f} | {'ok' if passed else 'FAILED'} |")
+    lines += ["", "| test | when | seconds | |", "|---|---|---:|---|"]
+    for name, test in sorted(ran.items()):
+        lines.append(f"| {name} | {test.when} | {test.seconds:.1f} | {'ok' if test.passed else 'FAILED'} |")
     return "\n".join(lines) + "\n"
 
 
