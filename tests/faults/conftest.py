@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.table import Figure, Ran, markdown, read, written
+from tests.faults.table import Figure, Ran, markdown, placed, read, written
 
 ALL = os.environ.get("GREENROOM_FAULTS") == "all"
+README = Path(__file__).resolve().parents[2] / "README.md"
 MACHINE = f"{platform.machine()}, {os.cpu_count()} cores"
 QUICK_SLACK = 4.0
 """The quick part runs beside other tests on the same cores, so its bounds are wider by this factor."""
@@ -75,6 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found = {**read(results), **ran}
     results.write_text(written(found), "utf-8")
     results.with_suffix(".md").write_text(markdown(found, MACHINE), "utf-8")
+    README.write_text(placed(README.read_text("utf-8"), found), "utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

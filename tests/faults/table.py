@@ -58,6 +58,43 @@ def markdown(ran: Mapping[str, Ran], machine: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+HEADLINES = {
+    "R22": ("picture and sound", "two owners"),
+    "R23": ("calls touched",),
+    "R24": ("deliveries",),
+    "R25": ("60 dead peers",),
+    "R30": ("kill -9",),
+    "R32": ("search at",),
+    "R36": ("largest share",),
+    "S30": ("others' slowest",),
+    "F": ("histories: owners", "histories: acknowledged", "histories: screens"),
+}
+"""The figures that the README shows: row -> beginnings of figures."""
+BEGIN, END = "<!-- table of faults: made by `make faults` -->\n", "<!-- end of the table of faults -->\n"
+
+
+def readme(ran: Mapping[str, Ran]) -> str:
+    """Return the few lines of the table that the README shows."""
+    shown = [
+        figure
+        for test in ran.values()
+        for figure in test.figures
+        if figure.what.startswith(HEADLINES.get(figure.row, ()) or ("\n",))
+    ]
+    lines = ["\n| what was broken, what was measured | value | at most |\n|---|---:|---:|\n"]
+    for figure in sorted(shown, key=lambda figure: (figure.row[:1] == "F", _number(figure.row), figure.what)):
+        value, bound = _with_unit(figure.value, figure.unit), _with_unit(figure.at_most, figure.unit)
+        missed = "" if figure.value <= figure.at_most else " MISS"
+        lines.append(f"| {figure.what} | {value}{missed} | {bound} |\n")
+    return "".join(lines) + "\n"
+
+
+def placed(document: str, ran: Mapping[str, Ran]) -> str:
+    """Return a document with the lines that it shows made anew."""
+    before, _, rest = document.partition(BEGIN)
+    return before + BEGIN + readme(ran) + END + rest.partition(END)[2]
+
+
 def _number(row: str) -> int:
     digits = "".join(filter(str.isdigit, row))
     return int(digits) if digits else 0
