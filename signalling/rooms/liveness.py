@@ -25,14 +25,22 @@ SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if
 DISTRUST_S = 3.0  # for so long after the store's return no worker is declared dead
 ADDRESSES_S = 86_400  # how long a worker's addresses are kept; it writes them again ten times as often
 DEATHS = "workers"  # the channel on which deaths are announced
+ENDED = ""  # the addresses of a worker whose death was announced
 ANNOUNCED = 256  # announced deaths that are remembered
 log = structlog.get_logger()
 _ADDRESSES = msgspec.msgpack.Decoder(list[tuple[str, int]])
 
 
 def death_of(worker: str) -> list[tuple[str, ...]]:
-    """Return the commands that announce a worker's death to the others."""
-    return [("DEL", _sign(worker), _addresses(worker)), ("PUBLISH", DEATHS, worker)]
+    """Return the commands that announce a worker's death to the others, and to those that start later.
+
+    A worker that ended has no address: the empty value says so for a day.
+    """
+    return [
+        ("DEL", _sign(worker)),
+        ("SET", _addresses(worker), ENDED, "EX", str(ADDRESSES_S)),
+        ("PUBLISH", DEATHS, worker),
+    ]
 
 
 class Liveness:
@@ -80,9 +88,7 @@ class Liveness:
     def announced(self, data: bytes) -> None:
         """Take the announcement of a worker's death from pub/sub."""
         worker = data.decode()
-        self._announced[worker] = None
-        if len(self._announced) > ANNOUNCED:
-            self._announced.popitem(last=False)
+        self._remember(worker)
         if worker in self._watched():
             self._changed(frozenset((worker,)))
 
@@ -91,16 +97,25 @@ class Liveness:
         if worker in self._announced:
             return True
         async with answering():
-            sign = await self._store.redis.exists(_sign(worker))
-        if sign or time.monotonic() < self._distrusted_until:
+            sign, addresses = await self._store.redis.mget(_sign(worker), _addresses(worker))
+        if addresses == ENDED.encode():
+            self._remember(worker)
+            return True
+        if sign is not None or time.monotonic() < self._distrusted_until:
             return False
         return not await self._answers(worker)
+
+    def _remember(self, worker: str) -> None:
+        """Remember a death that was announced, while this worker listened or before."""
+        self._announced[worker] = None
+        if len(self._announced) > ANNOUNCED:
+            self._announced.popitem(last=False)
 
     async def _answers(self, worker: str) -> bool:
         """Return True if a worker without a sign answers on the path of media. Raises `Unavailable`."""
         async with answering():
             data = await self._store.redis.get(_addresses(worker))
-        if data is None:
+        if not data:
             return False
         return await self._relay.reaches(_ADDRESSES.decode(data), worker, self._password(worker))
 

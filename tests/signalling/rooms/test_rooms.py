@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
+from signalling.rooms.liveness import death_of
 from signalling.store.records import Keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
@@ -201,3 +202,19 @@ async def test_a_room_whose_lease_was_given_back_late_is_one_room(valkey: Redis)
             await join(their, patient)
             await join(provider, patient)
             assert len(gates(two, patient)) == 1, "both sit in the same room"
+
+
+async def test_r30_a_worker_that_starts_after_a_death_was_announced_believes_it_at_once(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey, 1) as one:
+        worker = one.workers[0]
+        assert not await worker.liveness.is_dead("w9-dead0001"), (
+            "a worker that has just started trusts no silence"
+        )
+        store: Any = valkey
+        for command in death_of("w9-dead0001"):
+            await store.execute_command(*command)
+    async with clinic(valkey, 1) as later:
+        assert await later.workers[0].liveness.is_dead("w9-dead0001")
+        assert not await later.workers[0].liveness.is_dead("w9-dead0002")
