@@ -51,6 +51,7 @@ class Runner:
         self._organisations = organisations
         self._handlers = handlers
         self._busy: set[asyncio.Task[None]] = set()
+        self._last = ""  # the organisation that was served last
         self._awake = asyncio.Event()
 
     async def run(self) -> None:
@@ -65,7 +66,10 @@ class Runner:
             self._awake.clear()
 
     async def _round(self) -> None:
-        for organisation in await self._organisations.list():
+        organisations = await self._organisations.list()
+        # Begin after the organisation that was served last: one with much to do must not keep the others waiting.
+        after = [organisation for organisation in organisations if organisation > self._last]
+        for organisation in (*after, *organisations[: len(organisations) - len(after)]):
             free = AT_ONCE - len(self._busy)
             if free <= 0:
                 return  # the next round begins when one of them ends
@@ -77,6 +81,8 @@ class Runner:
                 # One record that cannot be read must not stop all the others.
                 log.exception("jobs were not looked at", organisation=organisation)
                 continue
+            if found:
+                self._last = organisation
             for taken in found:
                 task = asyncio.create_task(self._do(organisation, taken))
                 self._busy.add(task)

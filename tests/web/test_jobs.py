@@ -155,3 +155,21 @@ async def test_all_who_asked_add_to_what_a_visits_event_brings_about(valkey_url:
 
 async def _is(value: bool) -> bool:
     return value
+
+
+async def test_an_organisation_with_more_than_can_be_done_does_not_keep_others_waiting(
+    valkey: Redis, queue: Jobs
+) -> None:
+    done: list[str] = []
+
+    async def slow(organisation: str, _: Taken) -> None:
+        await asyncio.sleep(0.02)
+        done.append(organisation)
+
+    for _ in range(200):
+        await queue.add("one", new_job("test", {}, NOW))
+    for _ in range(10):
+        await queue.add("two", new_job("test", {}, NOW))
+    async with running(valkey, queue, {"test": slow}):
+        await until(lambda: _is(done.count("two") == 10))
+        assert done.count("one") < 150

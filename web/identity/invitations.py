@@ -25,6 +25,9 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     generation: int
 
 
+USED = b""
+
+
 class Invitations:
     """The links of all organisations. All methods raise `Unavailable` if the store does not answer."""
 
@@ -49,11 +52,17 @@ class Invitations:
     async def use(self, organisation: str, name: str) -> Account | None:
         """Like `look`, but use the token up; of two calls at once, only one returns the account."""
         async with answering():
-            kept = cast(bytes | None, await self._redis.getdel(_key(organisation, name)))
-            return await self._account(organisation, kept)
+            # A mark stays as long as the link would have lasted: who opens it again has not guessed.
+            kept = await self._redis.set(_key(organisation, name), USED, xx=True, get=True, keepttl=True)
+            return await self._account(organisation, cast(bytes | None, kept))
+
+    async def was_used(self, organisation: str, name: str) -> bool:
+        """Return whether a link was valid and has been used up."""
+        async with answering():
+            return bool(await self._redis.get(_key(organisation, name)) == USED)
 
     async def _account(self, organisation: str, kept: bytes | None) -> Account | None:
-        if kept is None:
+        if not kept:
             return None
         opens = msgspec.msgpack.decode(kept, type=Kept)
         account = await self._accounts.get(organisation, opens.person)

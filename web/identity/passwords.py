@@ -17,6 +17,7 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
+LONGEST = 256  # characters that are judged; NFKC may make eighteen of one
 MOST_BASES = 2
 """A password of at most so many common words is weak; more words make a good phrase."""
 ROWS = (
@@ -54,7 +55,7 @@ def _known() -> tuple[frozenset[str], tuple[str, ...]]:
 
 def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
     """Return why a password is easily guessed, or None; `own` are texts that others know about the person."""
-    text = normalized("NFKC", password).casefold()
+    text = normalized("NFKC", password).casefold()[:LONGEST]
     long, bases = _known()
     if text in long or text.translate(ALIKE) in long:
         return Weak.COMMON
@@ -66,7 +67,8 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weak | None:
     left = _without_rows(_without(text, _words(own)))
     if len(left) < LEAST_OWN:
         return Weak.OWN
-    found = [base for base in bases if base in left or base in left.translate(ALIKE)][:MOST_BASES]
+    spelled = left.translate(ALIKE)
+    found = [base for base in bases if base in left or base in spelled][:MOST_BASES]
     return Weak.COMMON if len(_without(left, found)) < LEAST_OWN else None
 
 

@@ -192,6 +192,8 @@ class Storage(aiohttp_session.AbstractStorage):
             self.save_cookie(response, "")
         elif changes:
             await self._write("old", session.identity, changes)
+            # The store keeps a session that is used; without this the browser would drop its cookie all the same.
+            self.save_cookie(response, session.identity, max_age=self.max_age)
 
     async def _write(self, kind: str, identity: str, changes: dict[str, str]) -> None:
         pairs = [part for key, value in changes.items() for part in (f"k:{key}", value)]

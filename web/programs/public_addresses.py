@@ -16,6 +16,11 @@ from yarl import URL
 
 LOOKUP_S = 5.0
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
+INTERNAL = tuple(
+    # Site-local, local-use NAT64 (RFC 8215) and IPv4-compatible addresses, which Python calls global.
+    ipaddress.IPv6Network(network)
+    for network in ("fec0::/10", "64:ff9b:1::/48", "::/96")
+)
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -38,6 +43,8 @@ def may_call(text: str, allowed: Sequence[Network]) -> bool:
     inner = _inner(address)
     if any(found in network for network in allowed for found in (address, inner)):
         return True
+    if any(address in network for network in INTERNAL):
+        return False
     return all(found.is_global and not found.is_multicast for found in (address, inner))
 
 

@@ -32,6 +32,7 @@ ERASED = "greenroom:erased"
 TURN = "greenroom:rewriting"
 REWRITTEN = "greenroom:rewritten"
 UNMARK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
+BUSY, FAILED = "busy", "the store could not write the file anew"
 log = structlog.get_logger("web.rewriting")
 
 
@@ -73,8 +74,10 @@ class Rewriting:
             if not await self._redis.set(TURN, b"1", nx=True, ex=PAUSE_S):
                 return False
             reason = await self._rewrite()
-            if reason == "busy":
-                return False  # another rewriting began before the erasure: try again after the pause
+            if reason in (BUSY, FAILED):
+                if reason == FAILED:
+                    log.warning("erasure.log_not_rewritten", reason=reason)
+                return False  # another one began before the erasure, or this one failed: try again after the pause
             await self._redis.set(REWRITTEN, b"1", ex=DAILY_S)
             if erased is not None:
                 await self._unmark(keys=[ERASED], args=[erased])
@@ -93,12 +96,13 @@ class Rewriting:
             for _ in range(round(REWRITES_S / POLL_S)):
                 now = await self._redis.info("persistence")
                 if not (now.get("aof_rewrite_in_progress") or now.get("aof_rewrite_scheduled")):
-                    return "" if now.get("aof_last_bgrewrite_status") == "ok" else "busy"
+                    return "" if now.get("aof_last_bgrewrite_status") == "ok" else FAILED
                 await asyncio.sleep(POLL_S)
+            return FAILED
         except ResponseError as refused:
             if "in progress" not in str(refused):
                 return f"the store refuses INFO or BGREWRITEAOF: {type(refused).__name__}"
-        return "busy"
+        return BUSY
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

@@ -180,6 +180,8 @@ class EmbeddedStore:
         """Return when the store answers. Raises ConfigError with the last line of its log if it does not."""
         deadline = self._started_s + START_S
         while not self.answers():
+            if self._loads():
+                deadline = time.monotonic() + START_S  # a large store reads its file for minutes
             if self.pid is None or time.monotonic() > deadline:
                 self.stop()
                 raise ConfigError(f"data.folder: the embedded Valkey did not start: {self._last_words()}")
@@ -190,16 +192,22 @@ class EmbeddedStore:
         self.begin()
         self.wait()
 
+    def _loads(self) -> bool:
+        return self._ping(1.0).startswith(b"-LOADING")
+
     def answers(self, timeout_s: float = 1.0) -> bool:
         """Return whether the store answers PING on its socket with PONG, not with an error such as LOADING."""
+        return self._ping(timeout_s).startswith(b"+PONG")
+
+    def _ping(self, timeout_s: float) -> bytes:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(timeout_s)
             try:
                 client.connect(str(self._socket))
                 client.sendall(b"PING\r\n")
-                return client.recv(64).startswith(b"+PONG")
+                return client.recv(64)
             except OSError:
-                return False
+                return b""
 
     def keep_running(self, now_s: float) -> None:
         """Start the store again if it has died: at once the first time, later after longer pauses. Never waits."""
@@ -298,6 +306,8 @@ def check_own_store(url: str, timeout_s: float) -> None:
             saves = _asked_for(client, "save")
     except redis.AuthenticationError:
         raise ConfigError("redis.url: the store there refuses this user or password") from None
+    except redis.exceptions.NoPermissionError:
+        raise ConfigError("redis.url: this user of the store needs permission for INFO") from None
     except (redis.RedisError, OSError) as error:
         raise ConfigError(f"redis.url: no store answers there ({type(error).__name__})") from None
     except ValueError:

@@ -112,3 +112,9 @@ async def test_s39_the_reason_is_told_in_spanish_too(site: Site) -> None:
     form = {"old": "x", "password": "password1234", "again": "password1234"}
     text = await (await osei.post("/demo/staff/preferences/password?lang=es", form)).text()
     assert "Esta contraseña es de las que se prueban primero" in text
+
+
+def test_s39_a_password_that_unicode_makes_eighteen_times_longer_is_judged_at_once() -> None:
+    began_s = time.process_time()
+    weakness("\ufdfa" * 256)
+    assert time.process_time() - began_s < 0.05

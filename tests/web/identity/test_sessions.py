@@ -201,3 +201,14 @@ async def saved(storage: Storage, session: Session, **kept: Any) -> str:
     response = web.Response()
     await storage.save_session(asking(""), response, session)
     return response.cookies["greenroom"].value
+
+
+async def test_a_session_that_changes_keeps_its_cookie_as_long_as_the_store_keeps_it(valkey: Redis) -> None:
+    storage = Storage(valkey, Sessions(), secure=False)
+    identity = await saved(storage, Session(None, {}), here=1)
+    session = await storage.load_session(asking(identity))
+    session["visit:demo"] = "v_1"
+    response = web.Response()
+    await storage.save_session(asking(identity), response, session)
+    (cookie,) = response.cookies.values()
+    assert (cookie.value, cookie["max-age"]) == (identity, str(storage.max_age))

@@ -19,7 +19,7 @@ from tests.web.api.client import program
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.site import ADMIN, Person, Site
 from web.identity import throttle as doors
-from web.identity.invitations import Invitations
+from web.identity.invitations import Invitations, name_of
 from web.identity.throttle import RULES, Door
 from web.keys import ACCOUNTS, DESK, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
@@ -151,6 +151,17 @@ async def test_s41_a_link_that_was_used_is_no_guess_and_opens_nothing(site: Site
             assert await tried(site.person(), "POST", path, used) == 404
         answers = await asyncio.gather(*(tried(site.person(), "POST", path, fresh) for _ in range(5)))
         assert sorted(answers) == [303, 404, 404, 404, 404]
+
+
+async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) -> None:
+    (path,) = WAYS[Door.INVITATION]
+    token = await right_token(site, Door.INVITATION)
+    invitations = Invitations(site.app[SERVICE].store.redis, site.app[ACCOUNTS])
+    assert await invitations.use("demo", name_of(token)) is not None
+    assert await invitations.use("demo", name_of(token)) is None
+    for _ in range(12):
+        assert await tried(site.person(), "GET", path, token) == 404
+    assert await tried(site.person(), "GET", path, await right_token(site, Door.INVITATION)) == 303
 
 
 async def hello(person: Person, resume: str) -> str:

@@ -269,3 +269,8 @@ def test_the_signature_is_the_one_that_the_description_promises() -> None:
     assert signature("s", 1_790_000_000, b"{}") == (
         "v1=" + hmac.new(b"s", b"1790000000.{}", hashlib.sha256).hexdigest()
     )
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "64:ff9b:1::a00:1", "::10.0.0.1", "::1"])
+def test_s33_internal_addresses_that_python_calls_global_are_not_public(address: str) -> None:
+    assert not may_call(address, ())

@@ -28,6 +28,8 @@ async def open_link(request: web.Request) -> web.Response:
     name = name_of(request.match_info["token"])
     async with guess(request, organisation.id, Door.INVITATION) as attempt:
         if await _invitations(request).look(organisation.id, name) is None:
+            if await _invitations(request).was_used(organisation.id, name):
+                attempt.succeeded()
             return _no_link(request, organisation)
         attempt.succeeded()
     session = await sessions.renew(request)
