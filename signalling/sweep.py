@@ -23,7 +23,7 @@ from signalling.visit.record import Actor, Role
 from signalling.visit.rules import party_key
 
 PERIOD_S = 0.5
-BACK_S = 2.0  # this long after a worker's death its connections may have resumed on another worker
+BACK_S = 2.5  # this long after a worker's death its connections may have resumed on another worker
 log = structlog.get_logger()
 T = TypeVar("T")
 

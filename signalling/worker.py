@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import random
 import secrets
+import time
 from collections.abc import Coroutine, Iterable, Mapping
 from functools import partial
 from hashlib import sha256
@@ -170,12 +171,23 @@ class Worker:
             if await self.tokens.holder(held.origin) == self.id:
                 return
         except Unavailable:
+            # What an older connection asks for is refused at its commit; closing the newer one would be final.
             log.info("connection.holder_unknown")
+            return
         if self.connections.get(connection) is held:
             del self.connections[connection]
             self.seats.superseded(connection)
             held.socket.close(4203)
             self.spawn(left_behind(held))
+
+    async def until_store_is_back(self, seconds: float) -> None:
+        """Return when the store answers, when this worker stops, or after a time."""
+        end_s = time.monotonic() + seconds
+        while not self.liveness.healthy and time.monotonic() < end_s:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.25):
+                    await self._stopping.wait()
+                    return
 
     async def supersede(self, worker: str, connection: str) -> None:
         """Report to the worker that held a connection that it was resumed here. Raises `Unavailable`."""

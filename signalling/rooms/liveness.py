@@ -157,6 +157,10 @@ class Liveness:
             await self._write_addresses()
         silent = [worker for worker, sign in zip(watched, signs, strict=False) if sign is None]
         answers = await asyncio.gather(*(self._answers(worker) for worker in silent))
+        if silent and not self._resigned:
+            # To ask the silent may have taken half as long as a sign lasts.
+            async with answering():
+                await self._store.redis.set(_sign(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
         if not self.healthy:
             log.info("store.available")

@@ -170,7 +170,10 @@ class Rooms:
             # The room moved to this worker while the connection was away: it joins without a request.
             return wire.Join(seat, message.fence, None)
         if room is None or occupant is None or not occupant.heeds(message):
-            if not isinstance(message, wire.Leave | wire.Settle):
+            if isinstance(message, wire.Settle) and room is not None:
+                # Another connection has the seat: this one must not take it by moving with the room later.
+                self._tell(room, seat, m.MediaTakenOver(visit=seat.visit))
+            elif not isinstance(message, wire.Leave | wire.Settle):
                 self._refuse(message, "no_room")
         elif isinstance(message, wire.Leave):
             self._part(room, seat)

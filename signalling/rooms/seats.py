@@ -37,11 +37,12 @@ class OwnRooms(Protocol):
 class Held:
     """One connection's seat, the lease of its room, and its unanswered requests with the sockets they came from."""
 
-    __slots__ = ("lease", "moving", "seat", "unanswered")
+    __slots__ = ("lease", "moving", "origin", "seat", "unanswered")
 
-    def __init__(self, seat: Seat, lease: Lease) -> None:
+    def __init__(self, seat: Seat, lease: Lease, origin: Origin | None) -> None:
         self.seat = seat
         self.lease = lease
+        self.origin = origin
         self.unanswered: dict[int, Socket | None] = {}
         self.moving = False
 
@@ -72,15 +73,25 @@ class Seats:
 
     # --- requests of connections
 
-    async def join(self, seat: Seat, request_id: int | None, origin: Origin | None = None) -> None:
+    async def join(
+        self,
+        seat: Seat,
+        request_id: int | None,
+        origin: Origin | None = None,
+        moving: Held | None = None,
+    ) -> None:
         """Join a connection of this worker to its room; an offer follows.
+
+        `moving` is the seat that moves, if one does: nothing happens if it was given up while the lease was taken.
 
         Raises `Unavailable`, and `SupersededError` if the connection has been resumed elsewhere.
         """
         if self.draining:
             raise Unavailable("draining")  # the client soon reconnects to another worker
         lease = await self._leases.take(seat.organisation, seat.visit, origin)
-        held = self._sit(seat, lease)
+        if moving is not None and self._held.get(seat.connection) is not moving:
+            return
+        held = self._sit(seat, lease, origin)
         if lease.taken_from is not None:
             log.info("room.taken_over", visit=seat.visit, worker=lease.taken_from, fence=lease.fence)
             self._post(lease.taken_from, wire.Lost(seat.visit, lease.fence))
@@ -132,7 +143,7 @@ class Seats:
         if await self._liveness.is_dead(lease.owner):
             await self.join(seat, None, origin)
             return
-        self._sit(seat, lease)
+        self._sit(seat, lease, origin)
         await self._pass_on(lease, wire.Settle(seat, lease.fence))
 
     def holds(self, connection: str) -> bool:
@@ -146,9 +157,9 @@ class Seats:
         """
         self._forget(connection)
 
-    def _sit(self, seat: Seat, lease: Lease) -> Held:
+    def _sit(self, seat: Seat, lease: Lease, origin: Origin | None) -> Held:
         self._forget(seat.connection)
-        held = self._held[seat.connection] = Held(seat, lease)
+        held = self._held[seat.connection] = Held(seat, lease, origin)
         return held
 
     def _forget(self, connection: str) -> Held | None:
@@ -175,8 +186,8 @@ class Seats:
             join = self.rooms.receive(message)
             if join is not None:
                 await self.rooms.join(join)
-        else:
-            await self._service.bus.publish(wire.channel(lease.owner), wire.encode(message))
+        elif not await self._service.bus.publish(wire.channel(lease.owner), wire.encode(message)):
+            raise Unavailable("the room's worker is cut off")
 
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
         self._service.bus.post(wire.channel(worker), wire.encode(message), failed)
@@ -210,8 +221,11 @@ class Seats:
         if self._held.get(seat.connection) is not held:
             return  # its client has joined again meanwhile
         try:
-            await self.join(seat, None)
-        except (Unavailable, SupersededError):
+            await self.join(seat, None, held.origin, moving=held)
+        except SupersededError:
+            if self._held.get(seat.connection) is held:
+                self._forget(seat.connection)  # the connection lives on another worker, with its seat
+        except Unavailable:
             if self._held.get(seat.connection) is held:
                 self._forget(seat.connection)
             self._hand(

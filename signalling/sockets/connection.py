@@ -108,7 +108,7 @@ class Connection:
 
         Most requests are answered inside the reader (`_takes`); this loop handles those whose reply must wait.
         """
-        self._ws.take(self._takes)
+        self._ws.take(self._takes, self._seen)
         try:
             while self.socket.open:
                 message = await self._ws.receive()
@@ -124,6 +124,10 @@ class Connection:
             self._ws.take(None)
             if self._rest is not None:
                 self._rest[1].close()
+
+    def _seen(self) -> None:
+        """Note that the client lives although its request waits for the store."""
+        self.socket.heard_s = time.monotonic()
 
     def _takes(self, message: WSMessage) -> bool:
         if self._busy or not self.socket.open or message.type not in SAID:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
+SETTLE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0  # between attempts; the room's worker may be cut off for a moment
+OUTAGE_S = 60.0  # how long media of a lost connection goes on while there is no store to resume with
 LINGER_S = 3.0  # a reload or a resume takes less time; only after it do the others see the person leave
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this
 
@@ -241,24 +243,36 @@ async def _welcome(
 
 async def _settle(connection: Connection) -> None:
     """Put a resumed connection back on its visits' pages and into their media (PROTOCOL.md#resume)."""
-    worker, actor = connection.worker, connection.actor
+    worker = connection.worker
     await worker.superseded(connection.id)  # another socket may have resumed it before it was registered here
     if worker.connections.get(connection.id) is not connection:
         return
-    try:
-        for visit_id in list(connection.entered):
-            # Read from the store: the mirror may be behind, and the record may show the person as away by now.
-            visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
-            side = party_key(visit, actor) if visit is not None else None
-            if visit is None or side is None:
-                continue
-            await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
-            if visit.status in WITH_MEDIA:
-                await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
-    except SupersededError:
-        return  # it was resumed once more, and is settled there
-    except Unavailable:
-        log.info("connection.settling_left_to_sweep", connection=connection.id)
+    for pause_s in SETTLE_PAUSES_S:
+        try:
+            await _enter_again(connection)
+        except SupersededError:
+            return  # it was resumed once more, and is settled there
+        except Unavailable:
+            log.info("connection.settled_later", connection=connection.id)
+            await asyncio.sleep(pause_s)
+            if worker.connections.get(connection.id) is not connection:
+                return
+        else:
+            return
+
+
+async def _enter_again(connection: Connection) -> None:
+    """Enter the visits' pages and rooms of a resumed connection. Raises `Unavailable` and `SupersededError`."""
+    worker, actor = connection.worker, connection.actor
+    for visit_id in list(connection.entered):
+        # Read from the store: the mirror may be behind, and the record may show the person as away by now.
+        visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
+        side = party_key(visit, actor) if visit is not None else None
+        if visit is None or side is None:
+            continue
+        await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
+        if visit.status in WITH_MEDIA:
+            await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
 
 
 async def left_behind(connection: Connection) -> None:
@@ -282,17 +296,27 @@ async def _gone(connection: Connection) -> None:
     The person leaves at once after a `bye` or a long silence; otherwise only if they do not resume within LINGER_S.
     """
     worker = connection.worker
+    lost: asyncio.Task[None] | None = None
     try:
         if connection.said_bye:
             await worker.tokens.ended(connection.origin, connection.id, connection.actor)
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
+        elif worker.seats.draining:
+            # The client resumes on another worker in a moment, and keeps its pages and its media. If it does not, the
+            # other workers let it leave: this worker's end is announced.
+            await worker.tokens.lost(connection.origin)
+            return
         else:
             lost = worker.spawn(_linger(connection))
             await worker.tokens.lost(connection.origin)
             await lost
     except Unavailable:
         log.info("connection.token_left")
+        # Without the store the client cannot resume: its media goes on until the store is back.
+        if lost is not None:
+            await lost
+            await worker.until_store_is_back(OUTAGE_S)
     await _leave_all(connection)
 
 

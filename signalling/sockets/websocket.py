@@ -32,15 +32,17 @@ Take = Callable[[WSMessage], bool]
 class _Queue(WebSocketDataQueue):
     """Messages that the callback did not take, in order. While one waits here, all later ones wait as well."""
 
-    __slots__ = ("take",)
+    __slots__ = ("queued", "take")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.take: Take | None = None
+        self.queued: Callable[[], None] = lambda: None
 
     def feed_data(self, data: Any, size: int) -> None:
         """Offer a message to the callback, otherwise queue it (called by aiohttp)."""
         if self._buffer or self.take is None or not self.take(data):
+            self.queued()
             super().feed_data(data, size)
 
 
@@ -91,10 +93,13 @@ class WebSocket(web.WebSocketResponse):
             transport.write(FLOOD_CLOSE)
             transport.close()
 
-    def take(self, take: Take | None) -> None:
-        """Offer each message to `take` inside the reader from now on; None ends this. `take` must not raise."""
+    def take(self, take: Take | None, queued: Callable[[], None] = lambda: None) -> None:
+        """Offer each message to `take` inside the reader from now on; None ends this. `take` must not raise.
+
+        `queued` is called for each message that must wait.
+        """
         assert self._queue is not None, "the socket was upgraded"
-        self._queue.take = take
+        self._queue.take, self._queue.queued = take, queued
 
     def forget_upgrade(self, request: web.Request) -> None:
         """Free what only the upgrade needed: a tenth of the memory of a quiet socket."""

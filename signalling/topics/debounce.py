@@ -15,6 +15,7 @@ from signalling.store.records import Unavailable
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
+REST_S = 1.0  # the longest rest after a run
 RETRY_S, LONGEST_S = 0.1, 5.0  # the pause before failed work is tried again; doubled each time
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ class Soon:
             while True:
                 await asyncio.sleep(delay_s)
                 self._again.discard(name)
-                began_s = time.monotonic()
+                began_s, rest_s = time.monotonic(), 0.0
                 try:
                     await work()
                 except LookupError:
@@ -60,8 +61,10 @@ class Soon:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
+                    # What is waited for is mostly the store, so the rest has a bound.
                     pause_s = RETRY_S
-                await asyncio.sleep((time.monotonic() - began_s) * (1 / SHARE - 1))
+                    rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
+                await asyncio.sleep(rest_s)
                 if name not in self._again:
                     return
         finally:

@@ -218,3 +218,35 @@ async def test_r30_a_worker_that_starts_after_a_death_was_announced_believes_it_
     async with clinic(valkey, 1) as later:
         assert await later.workers[0].liveness.is_dead("w9-dead0001")
         assert not await later.workers[0].liveness.is_dead("w9-dead0002")
+
+
+async def test_who_is_moved_by_a_drain_keeps_the_media_in_another_workers_room(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(provider, patient)
+        await join(their, patient)
+        assert await owner_of(valkey, patient) == two.workers[1].id
+        room = two.workers[1].rooms._rooms[f"{patient.visit}"]
+        leg = room.occupants["patient"].leg
+        await two.workers[0].drain()
+        assert await their.wait_closed() == 1001
+        back = await two.connect(patient, 1, resume=their.welcome["resume"])
+        await until(lambda: room.occupants["patient"].seat.worker == two.workers[1].id)
+        assert room.occupants["patient"].leg is leg
+        await back.request("media.mute", visit=patient.visit, kind="video", muted=True)
+
+
+async def test_a_tab_whose_media_another_has_taken_does_not_take_it_back_when_it_is_resumed(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        patient, first, _ = await both(two, 1, 0)
+        await join(first, patient)
+        second = await two.connect(patient, 1)
+        await join(second, patient)
+        await first.expect("media.taken_over")
+        first.vanish()
+        await first.wait_closed()
+        again = await two.connect(patient, 0, resume=first.welcome["resume"])
+        await again.expect("media.taken_over")
+        assert not any(worker.seats.holds(again.welcome["connection"]) for worker in two.workers)

@@ -45,8 +45,8 @@ async def test_a_killed_workers_patients_are_shown_offline_soon_and_come_back_el
         assert list((await present(one, patient)).values()) == [other.id]
         other.kill()
         await client.wait_closed()
-        took = await until(lambda: absent(one, patient), 6)
-        assert took < 5
+        took = await until(lambda: absent(one, patient), 8)
+        assert took < 6
         back = await one.connect(patient, 0, resume=client.welcome["resume"])
         assert back.welcome["resumed"]
         await until(lambda: held_by(one, patient, 0))
