@@ -106,7 +106,9 @@ class Seats:
                     raise Unavailable("the room's worker is cut off")
             except Unavailable:
                 if request_id is not None:
-                    held.unanswered.pop(request_id, None)  # the error is the reply
+                    if request_id not in held.unanswered:
+                        return  # the seat was given up meanwhile, and the request answered
+                    del held.unanswered[request_id]  # the error is the reply
                 raise
 
     def ask(self, connection: str, visit: str, make: Ask) -> bool:

@@ -19,6 +19,7 @@ from signalling.visit.rules import Refusal
 from signalling.worker import Limits
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, open_worker
+from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore
 
 
@@ -174,3 +175,22 @@ async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
             assert client.welcome["type"] == "welcome"
             await client.close()
         await redis.aclose()
+
+
+async def test_a_join_whose_seat_is_given_up_while_the_store_is_silent_is_answered_once(
+    two: tuple[Clinic, list[Link]],
+) -> None:
+    clinic, links = two
+    visit, provider, odd = await in_a_room_of_the_first(clinic)
+    worker = clinic.workers[1]
+    seat = worker.seats._held[provider.welcome["connection"]].seat
+    links[1].delay_s = 0.3
+    asked = asyncio.create_task(worker.seats.join(seat, 99))
+    await until(lambda: 99 in worker.seats._held[seat.connection].unanswered)
+    worker.seats.superseded(seat.connection)
+    links[1].cut()
+    await asked  # raises `Unavailable`, and is answered a second time, if the seat is not looked at again
+    links[1].delay_s = 0.0
+    links[1].heal()
+    await until(lambda: [answer["reply_to"] for answer in odd] == [99])
+    assert visit
