@@ -12,7 +12,7 @@ from tests.web.site import FORM, Person, Site
 from web.intake.visit_limit import MOVES
 from web.mail.letters import NAMES, TEMPLATES
 
-WORDS = "You won 900 dollars at evil.example"
+WORDS = "You won ninehundred dollars at evil.example"
 HERE, ELSEWHERE = {"X-Forwarded-For": "203.0.113.5:5123"}, {"X-Forwarded-For": "203.0.113.6:5123"}
 
 
@@ -107,7 +107,7 @@ async def test_s36_letters_of_a_booking_hold_no_word_of_who_wrote_the_address(si
         text = "\n".join([*(str(value) for value in mail.values()), *map(str, parts)])
         assert "evil.example" not in re.sub(r"\s", "", text)
         assert "won" not in text
-        assert "900" not in text
+        assert "ninehundred" not in text
 
 
 @pytest.mark.parametrize("name", ["booked", "moved", "cancelled", "reminder", "declined"])
