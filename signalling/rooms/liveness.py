@@ -103,7 +103,7 @@ class Liveness:
             return True
         if sign is not None or time.monotonic() < self._distrusted_until:
             return False
-        return not await self._answers(worker)
+        return not await self._answers(worker, addresses)
 
     def _remember(self, worker: str) -> None:
         """Remember a death that was announced, while this worker listened or before."""
@@ -111,13 +111,11 @@ class Liveness:
         if len(self._announced) > ANNOUNCED:
             self._announced.popitem(last=False)
 
-    async def _answers(self, worker: str) -> bool:
-        """Return True if a worker without a sign answers on the path of media. Raises `Unavailable`."""
-        async with answering():
-            data = await self._store.redis.get(_addresses(worker))
-        if not data:
+    async def _answers(self, worker: str, addresses: bytes | None) -> bool:
+        """Return True if a worker without a sign answers at its addresses, on the path of media."""
+        if not addresses:
             return False
-        return await self._relay.reaches(_ADDRESSES.decode(data), worker, self._password(worker))
+        return await self._relay.reaches(_ADDRESSES.decode(addresses), worker, self._password(worker))
 
     async def run(
         self,
@@ -156,7 +154,11 @@ class Liveness:
         if not self._resigned and time.monotonic() - self._written_s > ADDRESSES_S / 10:
             await self._write_addresses()
         silent = [worker for worker, sign in zip(watched, signs, strict=False) if sign is None]
-        answers = await asyncio.gather(*(self._answers(worker) for worker in silent))
+        addresses: list[bytes | None] = []
+        if silent:
+            async with answering():
+                addresses = await self._store.redis.mget([_addresses(worker) for worker in silent])
+        answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
             # To ask the silent may have taken half as long as a sign lasts.
             async with answering():
