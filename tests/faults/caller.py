@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -183,6 +184,11 @@ class Caller:
                 with contextlib.suppress(OSError, aiohttp.ClientError, Closed, TimeoutError):
                     await self._connect(self._urls[0], token)
                     break
+
+
+def p95(values: Sequence[float]) -> float:
+    """Return the 95th percentile (nearest rank)."""
+    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 async def until_heard(callers: Sequence[Caller], since_s: float, timeout_s: float) -> float:

@@ -6,12 +6,11 @@ The real server, killed as the kernel kills; pages of real browsers, and light m
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from playwright.async_api import Browser
 
 from signalling.clients.client import SignallingClient
 from tests.conftest import StartServer
-from tests.faults.caller import Caller, call, until_heard
+from tests.faults.caller import Caller, call, p95, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.journeys.people import Patient, Staff, credentials, person
 from tests.server import RunningServer
@@ -46,11 +45,6 @@ BACK = """async ([known, killed]) => {
     await new Promise((done) => setTimeout(done, 20));
   }
 }"""
-
-
-def p95(values: Sequence[float]) -> float:
-    """Return the 95th percentile (nearest rank)."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 def owner_of(server: RunningServer, visit: str) -> str:

@@ -6,9 +6,8 @@ Workers in processes of their own, a real store, real sockets.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
 
@@ -21,7 +20,7 @@ from signalling.service import Accepted
 from signalling.store.records import Keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
-from tests.faults.caller import Caller, call, until_heard
+from tests.faults.caller import Caller, call, p95, until_heard
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic, headers
@@ -217,11 +216,6 @@ async def test_r27_no_message_of_a_superseded_connection_changes_anything(
 
 
 # --- rooms
-
-
-def p95(values: Sequence[float]) -> float:
-    """Return the 95th percentile (nearest rank)."""
-    return sorted(values)[math.ceil(0.95 * len(values)) - 1]
 
 
 async def test_r22_a_room_whose_owner_stood_still_has_one_owner_and_both_hear_each_other_again(
