@@ -7,7 +7,8 @@ import secrets
 
 import msgspec
 
-from signalling.store.records import Keys, Store, answering
+from signalling.store.one_time import OneTime
+from signalling.store.records import Keys, Store
 
 
 class Invite(msgspec.Struct, frozen=True):
@@ -17,10 +18,6 @@ class Invite(msgspec.Struct, frozen=True):
     guest: str
 
 
-USED = b""
-"""Stored for a redeemed link until it would have expired, so that its second use does not count as a guess."""
-
-
 class Invites:
     """Issues and redeems links.
 
@@ -28,13 +25,12 @@ class Invites:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self._links = OneTime(store.redis)
 
     async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
         """Return a new token, valid for `for_ms`. Raises `Unavailable`."""
         token = secrets.token_urlsafe(24)
-        async with answering():
-            await self._store.redis.set(_key(organisation, token), msgspec.msgpack.encode(invite), px=for_ms)
+        await self._links.keep(_key(organisation, token), msgspec.msgpack.encode(invite), for_ms)
         return token
 
     async def look(self, organisation: str, token: str) -> Invite | None:
@@ -42,21 +38,16 @@ class Invites:
 
         Raises `Unavailable`.
         """
-        async with answering():
-            data = await self._store.redis.get(_key(organisation, token))
+        data = await self._links.look(_key(organisation, token))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
         """Return True if the token was valid and has been used. Raises `Unavailable`."""
-        async with answering():
-            return bool(await self._store.redis.get(_key(organisation, token)) == USED)
+        return await self._links.was_used(_key(organisation, token))
 
     async def redeem(self, organisation: str, token: str) -> Invite | None:
         """Return the token's invitation and use it up; None if it is not valid (any more). Raises `Unavailable`."""
-        async with answering():
-            data = await self._store.redis.set(
-                _key(organisation, token), USED, xx=True, get=True, keepttl=True
-            )
+        data = await self._links.take(_key(organisation, token))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
 
 

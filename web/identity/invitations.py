@@ -6,11 +6,11 @@ role or status changes, and after `HOURS` hours. The store keeps only a hash, fr
 
 import hashlib
 import secrets
-from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store.one_time import OneTime
 from signalling.store.records import answering
 from web.identity.accounts import Account, Accounts
 
@@ -25,44 +25,38 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     generation: int
 
 
-USED = b""
-
-
 class Invitations:
     """The links of all organisations. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis, accounts: Accounts) -> None:
-        self._redis = redis
+        self._links = OneTime(redis)
         self._accounts = accounts
 
     async def make(self, organisation: str, account: Account) -> str:
         """Return a new token for the account; only its person may receive it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
-        async with answering():
-            await self._redis.set(_key(organisation, name_of(token)), kept, ex=HOURS * 3600)
+        await self._links.keep(_key(organisation, name_of(token)), kept, HOURS * 3_600_000)
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
         """Return the account of the token with this `name_of`, without using it up; None if the link is not valid."""
         async with answering():
-            kept = cast(bytes | None, await self._redis.get(_key(organisation, name)))
+            kept = await self._links.look(_key(organisation, name))
             return await self._account(organisation, kept)
 
     async def use(self, organisation: str, name: str) -> Account | None:
         """Like `look`, but use the token up; of two calls at once, only one returns the account."""
         async with answering():
-            # A mark stays as long as the link would have lasted: who opens it again has not guessed.
-            kept = await self._redis.set(_key(organisation, name), USED, xx=True, get=True, keepttl=True)
-            return await self._account(organisation, cast(bytes | None, kept))
+            kept = await self._links.take(_key(organisation, name))
+            return await self._account(organisation, kept)
 
     async def was_used(self, organisation: str, name: str) -> bool:
         """Return whether a link was valid and has been used up."""
-        async with answering():
-            return bool(await self._redis.get(_key(organisation, name)) == USED)
+        return await self._links.was_used(_key(organisation, name))
 
     async def _account(self, organisation: str, kept: bytes | None) -> Account | None:
-        if not kept:
+        if kept is None:
             return None
         opens = msgspec.msgpack.decode(kept, type=Kept)
         account = await self._accounts.get(organisation, opens.person)

@@ -2,15 +2,14 @@
 
 import hashlib
 import secrets
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
-from signalling.store.records import Keys, answering
+from signalling.store.one_time import OneTime
+from signalling.store.records import Keys
 
 FOR_MS = 24 * 3_600_000
-USED = b""
-"""The stored value of a redeemed link until it would have expired, so that using it again does not count as a guess."""
 
 
 class Made(NamedTuple):
@@ -24,32 +23,28 @@ class PatientLinks:
     """Issues and redeems links. All methods raise `Unavailable` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+        self._links = OneTime(redis)
 
     async def issue(self, organisation: str, visit_id: str) -> Made:
         """Return a new link to a visit."""
         token = secrets.token_urlsafe(24)
-        async with answering():
-            await self._redis.set(_key(organisation, token), visit_id, px=FOR_MS)
+        await self._links.keep(_key(organisation, token), visit_id.encode(), FOR_MS)
         return Made(token, FOR_MS)
 
     async def peek(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit without using the link up; None if it is not valid (any more)."""
-        async with answering():
-            found = await self._redis.get(_key(organisation, token))
+        found = await self._links.look(_key(organisation, token))
         return found.decode() if found else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
         """Return whether the link was real but is used up."""
-        async with answering():
-            return bool(await self._redis.get(_key(organisation, token)) == USED)
+        return await self._links.was_used(_key(organisation, token))
 
     async def redeem(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit and use the link up, or None. If two calls come at once, only one gets the
         id.
         """
-        async with answering():
-            found = await self._redis.set(_key(organisation, token), USED, xx=True, get=True, keepttl=True)
+        found = await self._links.take(_key(organisation, token))
         return found.decode() if found else None
 
 

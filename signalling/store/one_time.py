@@ -1,0 +1,41 @@
+"""Values behind one-time links: each can be looked at, and taken once.
+
+A taken value leaves a mark until the link would have expired, so that its second use does not count as a guess.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.store.unavailable import answering
+
+_USED = b""
+
+
+class OneTime:
+    """All methods take the key of a link and raise `Unavailable`."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its stubs do not know that answers are bytes
+
+    async def keep(self, key: str, value: bytes, for_ms: int) -> None:
+        """Store a value that is not empty for so many ms."""
+        async with answering():
+            await self._redis.set(key, value, px=for_ms)
+
+    async def look(self, key: str) -> bytes | None:
+        """Return the value without taking it; None if there is none (any more)."""
+        async with answering():
+            return await self._redis.get(key) or None
+
+    async def was_used(self, key: str) -> bool:
+        """Return True if there was a value and it has been taken."""
+        async with answering():
+            return bool(await self._redis.get(key) == _USED)
+
+    async def take(self, key: str) -> bytes | None:
+        """Return the value and take it; of two calls at once, only one gets it."""
+        async with answering():
+            return await self._redis.set(key, _USED, xx=True, get=True, keepttl=True) or None
