@@ -419,6 +419,11 @@ class Store:
         lines: dict[str, Line] = await self._many(organisation, "line", found)
         return list(lines.values())
 
+    async def count_lines(self, organisation: str, visit_id: str) -> int:
+        """Return how many chat lines a visit has."""
+        async with answering():
+            return int(await self.redis.zcard(f"{Keys(organisation).prefix}chat:{visit_id}"))
+
     async def count_ended(self, organisation: str, before: Place) -> int:
         """Return how many visits ended at or before the time of a place."""
         async with answering():

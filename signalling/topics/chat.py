@@ -22,6 +22,8 @@ from signalling.visit.rules import (
 )
 
 STAFF = "staff"
+MOST_LINES, MOST_LINES_WITH_STAFF = 1_000, 2_000
+"""The most lines of a visit; the second thousand is for staff alone, so that no patient or guest can silence them."""
 # status -> relations that may write; which may read is defined in rights.py
 WRITES: dict[Status, frozenset[str]] = {
     Status.QUEUED: frozenset({ON_CALL, ASSIGNEE, ADMIN}),
@@ -76,6 +78,9 @@ class Chat:
         if known.isdisjoint(WRITES[visit.status]):
             once = any(not known.isdisjoint(who) for who in WRITES.values())
             return Refusal("wrong_status", {"status": str(visit.status)}) if once else Refusal("not_allowed")
+        most = MOST_LINES_WITH_STAFF if actor.is_staff else MOST_LINES
+        if await self._service.store.count_lines(actor.organisation, visit.id) >= most:
+            return Refusal("limit_reached", {"most": most})
         now_ms = self._service.store.clock_ms()
         line = Line(
             id=new_id("m"),

@@ -103,7 +103,10 @@ class PatientInformation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Party(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a visit. `connections`: public connection id -> the worker that holds it."""
+    """One side of a visit. `connections`: public connection id -> the worker that holds it.
+
+    `changes`: how many changes of the visit this party has made.
+    """
 
     id: str
     name: str
@@ -111,6 +114,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
     connections: dict[str, str] = {}
     away_since_ms: int | None = None
     started_ms: int | None = None
+    changes: int = 0
 
     @property
     def present(self) -> bool:

@@ -164,6 +164,11 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), Outcome.WITHDRAWN),
 )
 
+MOST_CHANGES = 20_000
+"""The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
+BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, Enter, Start, Invite})
+"""The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
+
 QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history
 _RULES_OF: dict[type[Command], tuple[Rule, ...]] = {
     command: tuple(rule for rule in RULES if rule.command is command)
@@ -191,6 +196,10 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
     rule = next((r for r in allowed if visit is None or r.when is None or r.when(visit, actor)), None)
     if rule is None:
         return _without_row(visit, command, known, fitting)
+    key = party_key(visit, actor) if visit is not None else None
+    party = visit.parties.get(key) if visit is not None and key is not None else None
+    if party is not None and party.changes >= MOST_CHANGES and rule.command in BOUNDED:
+        return Refusal("limit_reached", {"most": MOST_CHANGES})
     for guard in rule.guards:
         refusal = guard(visit, command, actor, context)
         if refusal is not None:
@@ -198,14 +207,19 @@ def decide(visit: Visit | None, command: Command, actor: Actor, context: Context
     by = None if actor.role is Role.SYSTEM else actor.person
     note = command.reason if isinstance(command, Decline) else None
     event = Event(rule.event, context.now_ms, by, note)
-    return _become(visit, rule.effect(visit, command, actor, context), rule, event)
+    return _become(visit, rule.effect(visit, command, actor, context), rule, event, key)
 
 
-def _become(before: Visit | None, after: Visit, row: Rule | Deadline, event: Event) -> Decided:
+def _become(
+    before: Visit | None, after: Visit, row: Rule | Deadline, event: Event, by: str | None = None
+) -> Decided:
+    """Return the changed visit. `by`: the key of the party that makes the change, if one does."""
     if row.becomes is not SAME:
         after = replace(after, status=row.becomes)
     if after == before:
         return Decided(after, None)
+    if by is not None and by in after.parties:
+        after = do.with_party(after, by, changes=after.parties[by].changes + 1)
     return Decided(replace(after, version=after.version + 1), event)
 
 

@@ -123,7 +123,7 @@ def problem(step: Step, answer: Any) -> str | None:
     """Return what is wrong with the answer to a completed step, or None."""
     if answer is None:
         return "is required" if step.required else None
-    return _CHECKS[step.kind](step, answer)
+    return _CHECKS[step.kind](step, answer) or draft_problem(answer)
 
 
 def draft_problem(answer: Any) -> str | None:

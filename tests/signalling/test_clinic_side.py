@@ -152,6 +152,26 @@ async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(
     assert await refused(colleague, "chat.send", visit=visit, text="hello") == "wrong_status"
 
 
+async def test_s47_a_visit_keeps_so_many_chat_lines_and_staff_can_still_write(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.topics.chat.MOST_LINES", 2)
+    monkeypatch.setattr("signalling.topics.chat.MOST_LINES_WITH_STAFF", 4)
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    await provider.request("visit.claim", visit=visit)
+    for _ in range(2):
+        await patient.request("chat.send", visit=visit, text="again and again")
+    assert await refused(patient, "chat.send", visit=visit, text="more") == "limit_reached"
+    for _ in range(2):
+        await provider.request("chat.send", visit=visit, text="Please speak, I hear you.")
+    assert await refused(provider, "chat.send", visit=visit, text="more") == "limit_reached"
+    await patient.request("visit.save", visit=visit, step="allergies", answer="none", left=True)
+    other, another = await waiting(two)
+    await provider.request("visit.claim", visit=other)
+    await another.request("chat.send", visit=other, text="hello")
+
+
 async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two: Clinic) -> None:
     provider, colleague = await staff(two, OSEI, 1), await staff(two, LIN, 0)
     visit, patient = await waiting(two)

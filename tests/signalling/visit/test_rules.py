@@ -13,9 +13,11 @@ from signalling.visit.record import Outcome, Policy, Status, Visit
 from signalling.visit.rules import (
     DEADLINES,
     DONE_BEFORE,
+    MOST_CHANGES,
     PROVIDER,
     RULES,
     Decided,
+    Refusal,
     decide,
     next_deadline_ms,
     tables,
@@ -87,6 +89,24 @@ def test_the_setup_guide_goes_on_in_every_status_but_ended(in_status: object) ->
     done = does(visit, c.Finish(), PATIENT, T0 + 9)
     assert (done.guide_done_ms, done.step, done.status) == (T0 + 9, 2, visit.status)
     assert event_of(done, c.Finish(), PATIENT, T0 + 20) is None
+
+
+def test_s47_a_party_that_has_changed_too_much_may_only_hang_up_leave_and_end() -> None:
+    visit = live()
+    made = visit.parties[PATIENTS_SIDE].changes
+    assert made == 2, "entered and started"
+    visit = does(visit, c.Save("allergies", "a", left=False), PATIENT)
+    assert visit.parties[PATIENTS_SIDE].changes == made + 1
+    spent = replace(visit.parties[PATIENTS_SIDE], changes=MOST_CHANGES)
+    visit = replace(visit, parties={**visit.parties, PATIENTS_SIDE: spent})
+    for command in (c.Save("allergies", "b", left=False), c.Finish(), c.Enter("c_more", "w1")):
+        assert refused(visit, command, PATIENT) == Refusal("limit_reached", {"most": MOST_CHANGES})
+    paused = does(visit, c.HangUp(), PATIENT)
+    assert refused(paused, c.Start(), PATIENT).code == "limit_reached"
+    does(paused, c.Leave("c_ana", "w1"), SYSTEM)
+    does(replace(visit, status=Status.QUEUED), c.Withdraw(), PATIENT)
+    does(visit, c.Enter("c_osei2", "w1"), CLAIMANT)
+    does(visit, c.End(), CLAIMANT)
 
 
 def test_a_patient_may_leave_the_line_and_say_so_twice() -> None:

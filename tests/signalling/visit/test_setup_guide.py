@@ -64,6 +64,13 @@ BAD: list[tuple[Kind, Any]] = [
 ]
 
 
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("signature", ["x" * 201, ["x"] * 9])
+def test_s47_a_signature_is_no_larger_than_a_name(required: bool, signature: object) -> None:
+    answer = {"agreed": required, "signature": signature}
+    assert problem(step(Kind.CONSENT, required), answer) is not None
+
+
 @pytest.mark.parametrize(("kind", "answer"), GOOD)
 def test_an_answer_is_taken(kind: Kind, answer: Any) -> None:
     assert problem(step(kind), answer) is None

@@ -19,6 +19,7 @@ const WORDS = {
   guide_incomplete: () => t("Some steps of the setup guide are still open."),
   bad_sdp: () => t("Your browser's picture and sound cannot be used here."),
   room_full: () => t("There is no place left in this session."),
+  limit_reached: () => t("No more can be kept in this visit."),
   unavailable: () => t("The server cannot save right now. Please try again in a moment."),
   closed: () => t("The connection was closed."),
   offline: () => t("Not connected. Nothing was changed."),
