@@ -29,7 +29,7 @@ check: $(VENV)/.test
 	@tests/javascript/check $(VENV)
 
 bench: $(VENV)/.test
-	@$(BIN)/greenroom bench $(ARGS)
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 # The virtual environment, by the newest Python of ours that this machine has.
 $(VENV)/bin/python:

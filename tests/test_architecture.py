@@ -37,7 +37,7 @@ PURE_FILES = sorted(
 
 
 FLOORS: dict[str, tuple[str, ...]] = {
-    "media": ("protocols", "transport", "forwarding", "party room relay", "peers", "bench"),
+    "media": ("protocols", "transport", "forwarding", "party room relay", "peers"),
     "signalling": (
         "visit supervision",
         "protocol clients",
@@ -56,7 +56,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "audit intake mail programs",
         "appointments api demo retention websocket",
         "pages peers",
-        "app bench",
+        "app",
         "commands",
     ),
 }

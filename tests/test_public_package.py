@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,12 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert held == ours
+
+
+def test_the_wheel_holds_no_test_and_no_benchmark(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        wrong = [name for name in archive.namelist() if re.search(r"(^|/)(tests?|bench(marks?)?)\b", name)]
+    assert not wrong
 
 
 def test_every_public_name_is_imported_from_the_wheel(python: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from web.bench.bare import write_us
+from tests.benchmarks.bare import write_us
 
 
 def test_a_bare_write_costs_more_than_nothing_and_less_than_a_millisecond() -> None:

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks import between, driver, fanout, waiting
+from tests.benchmarks.browser import PROPERTIES, read
+from tests.benchmarks.claim import PROVIDERS, Round, judge
+from tests.benchmarks.figures import Figure, compared, medians, percentile
+from tests.benchmarks.options import NAMES
+from tests.benchmarks.others import media, setup
+from tests.benchmarks.others.calls import is_keyframe
+from tests.benchmarks.process import ChildFailed
+from tests.benchmarks.stage import stage
 from tests.server import ROOT
-from web.bench import between, driver, fanout, waiting
-from web.bench.browser import PROPERTIES, read
-from web.bench.claim import PROVIDERS, Round, judge
-from web.bench.figures import Figure, compared, medians, percentile
-from web.bench.options import NAMES
-from web.bench.others import media, setup
-from web.bench.others.calls import is_keyframe
-from web.bench.process import ChildFailed
-from web.bench.stage import stage
 
-BENCH = [sys.executable, "-c", "from web.commands.main import main; main()", "bench"]
+BENCH = [sys.executable, "-m", "tests.benchmarks"]
 
 
 def quiet(_: object) -> None:

@@ -5,13 +5,13 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 from msgspec.structs import replace
 
-from web.bench.figures import Comparison, Figure, Machine, Point, Report, Skipped, Value
-from web.bench.publish import CURVE, PAGE, README, joined, published, table
-from web.bench.tables import BEGIN, END, HEADLINES, cell, document, picture, placed, readme
+from tests.benchmarks.figures import Comparison, Figure, Machine, Point, Report, Skipped, Value
+from tests.benchmarks.publish import CURVE, PAGE, README, joined, published, table
+from tests.benchmarks.tables import BEGIN, END, HEADLINES, cell, document, picture, placed, readme
 
 MACHINE = Machine("A processor", 2, "Linux 6", {"Python": "3.11", "Node": "20"}, (0.1, 0.9))
 REPORT = Report(
-    command="greenroom bench",
+    command="make bench",
     started="2026-01-02 03:04 UTC",
     took_s=61.4,
     runs=3,
@@ -36,7 +36,7 @@ REPORT = Report(
 def test_measurements_made_anew_take_their_place_among_those_published_before() -> None:
     newer = replace(
         REPORT,
-        command="greenroom bench --only sockets",
+        command='make bench ARGS="--only sockets"',
         figures=[Figure("x_ms", "x", 6.0, "ms"), Figure("new_ms", "new", 1.0, "ms")],
         comparisons=[REPORT.comparisons[1]],
         curve=[],
@@ -48,14 +48,14 @@ def test_measurements_made_anew_take_their_place_among_those_published_before() 
         ("x_ms", 6.0),
         ("new_ms", 1.0),
     ]
-    assert both.command == "greenroom bench; greenroom bench --only sockets"
+    assert both.command == 'make bench; make bench ARGS="--only sockets"'
     assert (both.comparisons, both.curve, both.skipped) == (REPORT.comparisons, REPORT.curve, [])
 
 
 def test_the_readme_shows_what_the_published_run_measured() -> None:
     text = README.read_text("utf-8")
     assert BEGIN + text.partition(BEGIN)[2].partition(END)[0] + END == table(), (
-        "write it anew: greenroom bench --tables"
+        "write it anew: make bench ARGS=--tables"
     )
 
 
@@ -69,7 +69,7 @@ def test_the_published_page_and_picture_are_made_of_the_same_run() -> None:
 def test_the_page_says_where_with_what_and_what_was_not_measured() -> None:
     page = document(REPORT, "curve.svg")
     for words in (
-        "`greenroom bench`, 2026-01-02 03:04 UTC, 61 s",
+        "`make bench`, 2026-01-02 03:04 UTC, 61 s",
         "A processor, 2 cores",
         "Node 20",
         "| work: CPU | 8 µs | **16 µs (×2)** | 10 rounds |",

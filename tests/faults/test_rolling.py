@@ -15,12 +15,12 @@ import aiohttp
 import pytest
 
 from signalling.clients.reconnecting import ReturningClient
+from tests.benchmarks.peers import Seat
+from tests.benchmarks.stage import Stage
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.signalling.waits import until
-from web.bench.peers import Seat
-from web.bench.stage import Stage
 from web.config import parse
 from web.peers.cli.throwaway import ORGANISATION, UNLIMITED
 

@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from web.bench.command import bench
 from web.commands.audit import audit_app
 from web.commands.first_setup import init
 from web.commands.keys import key_app
@@ -31,7 +30,6 @@ app.add_typer(organisation_app, name="organisation")
 app.add_typer(user_app, name="user")
 app.add_typer(key_app, name="key")
 app.add_typer(audit_app, name="audit")
-app.command()(bench)
 app.command("init")(init)
 
 

@@ -14,8 +14,8 @@ from tests.web.site import Site
 from web.keys import SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[3]
-# Other programs than the server: the load tester, the benchmark, the client for tests, synthetic browsers.
-NOT_THE_SERVER = ("web/peers/", "web/bench/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
+# Other programs than the server: the load tester, the client for tests, synthetic browsers.
+NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aiortc_peer.py")
 # Where a task is started that is not kept by the supervisor, and what ends it.
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.bench.wire import PeerError, Wire
+from tests.benchmarks.wire import PeerError, Wire
 from web.peers.people.frames import (
     BINARY,
     CLOSE,

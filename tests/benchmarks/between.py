@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
-from web.bench.others.companies import Pair, Way, companies
-from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, stacks
-from web.bench.others.turns import Field
-from web.bench.process import Child, cpu_ns
+from tests.benchmarks.figures import Comparison, Figure, Made, compared, percentile, times
+from tests.benchmarks.others.companies import Pair, Way, companies
+from tests.benchmarks.others.setup import Say
+from tests.benchmarks.others.stacks import Stack, stacks
+from tests.benchmarks.others.turns import Field
+from tests.benchmarks.process import Child, cpu_ns
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import uvloop
 
-from web.bench.figures import Figure, Made, percentile
-from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
-from web.bench.process import Child
-from web.bench.stage import Stage
+from tests.benchmarks.figures import Figure, Made, percentile
+from tests.benchmarks.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from tests.benchmarks.process import Child
+from tests.benchmarks.stage import Stage
 
 PROVIDERS = 50
 ROUNDS = 300

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench import bare
-from web.bench.figures import Comparison, Figure, Made, compared, percentile, times
-from web.bench.others.companies import Act, Company, companies
-from web.bench.others.setup import Say
-from web.bench.others.stacks import OURS, Stack, stacks
-from web.bench.others.turns import Field
-from web.bench.process import Child, cpu_ns
-from web.bench.wire import PeerError
+from tests.benchmarks import bare
+from tests.benchmarks.figures import Comparison, Figure, Made, compared, percentile, times
+from tests.benchmarks.others.companies import Act, Company, companies
+from tests.benchmarks.others.setup import Say
+from tests.benchmarks.others.stacks import OURS, Stack, stacks
+from tests.benchmarks.others.turns import Field
+from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
 PEOPLE = 50

@@ -1,14 +1,23 @@
-"""`greenroom bench` as it stands on the command line: options in, exit code out."""
+"""`make bench`: measures on this machine the figures that Greenroom promises, and compares them with other servers.
 
+The server is `greenroom serve` in processes of its own, on a real Valkey. The load comes from further processes, so
+that its cost is not counted. Each measurement is a module; `run` calls them and shows the table. Run as
+`python -m tests.benchmarks`; the options are those of `bench`.
+"""
+
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from web.bench.options import NAMES, OTHERS, Options
-from web.config import ConfigError
+from tests.benchmarks.options import NAMES, OTHERS, Options
+from web.config import EXIT_CODE, ConfigError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def bench(
     only: Annotated[
         list[str] | None, typer.Option(help=f"Only this: {', '.join(NAMES)}; may be repeated.")
@@ -50,11 +59,11 @@ def bench(
         publish=publish,
     )
     if tables:
-        from web.bench.publish import write_tables
+        from tests.benchmarks.publish import write_tables
 
         write_tables()
         return
-    from web.bench.run import run
+    from tests.benchmarks.run import run
 
     report = run(options)
     if check and (report.missed or report.skipped):
@@ -65,3 +74,16 @@ def _known(option: str, asked: list[str] | None, known: tuple[str, ...]) -> tupl
     if unknown := [name for name in asked or () if name not in known]:
         raise ConfigError(f"bench: {option} expects {', '.join(known)}; found {', '.join(unknown)}")
     return tuple(name for name in known if not asked or name in asked)
+
+
+def main() -> None:
+    """Run the command. Exits 2 with one sentence if it cannot be carried out as asked."""
+    try:
+        app(prog_name="make bench")
+    except ConfigError as problem:
+        print(problem, file=sys.stderr)
+        sys.exit(EXIT_CODE)
+
+
+if __name__ == "__main__":
+    main()

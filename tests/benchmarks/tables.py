@@ -6,10 +6,10 @@ Pure. The same report makes the file of results and the README's table, so that 
 import math
 from collections.abc import Sequence
 
-from web.bench.figures import Comparison, Figure, Point, Report, Value, written
+from tests.benchmarks.figures import Comparison, Figure, Point, Report, Value, written
 
 BEGIN, END = (
-    "<!-- benchmark table: made by `greenroom bench --publish` -->",
+    "<!-- benchmark table: made by `make bench ARGS=--publish` -->",
     "<!-- end of the benchmark table -->",
 )
 

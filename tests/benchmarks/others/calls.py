@@ -16,11 +16,11 @@ from aioice import stun
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder
 
-from media.bench import FRAMES_PER_S, Speaker
 from media.peers.raw import Heard
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.transport.dtls import Identity
+from tests.benchmarks.packets import FRAMES_PER_S, Speaker
 
 PLI = (206, 1)  # RFC 4585 §6.3.1
 ASK_AGAIN_NS = 100_000_000

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from media import bench
-from web.bench.figures import Figure, Made
+from tests.benchmarks import packets
+from tests.benchmarks.figures import Figure, Made
 
 CALLS = 20
 
@@ -11,7 +11,7 @@ CALLS = 20
 def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
     """Runs so many calls through a relay for so long. Raises TimeoutError where it does not answer."""
     progress(0.1)
-    found = bench.run(calls, seconds)
+    found = packets.run(calls, seconds)
     note = f"{calls} calls, {found.packets_per_s:.0f} packets/s, {found.binding}"
     return Made(
         [

@@ -12,11 +12,21 @@ from typing import NamedTuple
 
 import uvloop
 
-from web.bench import visits
-from web.bench.figures import Figure, Made, Point, percentile
-from web.bench.peers import AT_ONCE, Door, Peer, Seat, answers, enter, enter_all, no_news, refuse_errors
-from web.bench.process import Child, cpu_ns
-from web.bench.stage import Stage
+from tests.benchmarks import visits
+from tests.benchmarks.figures import Figure, Made, Point, percentile
+from tests.benchmarks.peers import (
+    AT_ONCE,
+    Door,
+    Peer,
+    Seat,
+    answers,
+    enter,
+    enter_all,
+    no_news,
+    refuse_errors,
+)
+from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.stage import Stage
 from web.config import Settings
 from web.peers.cli.throwaway import ORGANISATION
 

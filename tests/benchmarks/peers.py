@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from web.bench.wire import OPEN_S, PeerError, Wire, settle
+from tests.benchmarks.wire import OPEN_S, PeerError, Wire, settle
 from web.peers.people.frames import BINARY, TEXT
 
 ANSWER_S = 10.0

@@ -19,7 +19,7 @@ from typing import Any
 
 import ifaddr
 
-from web.bench.others.setup import Missing
+from tests.benchmarks.others.setup import Missing
 
 PLUGIN = "janus.plugin.videocall"
 OTHER_PLUGINS = (

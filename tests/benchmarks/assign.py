@@ -13,10 +13,10 @@ import redis.asyncio
 import uvloop
 
 from signalling.visit.record import Role
-from web.bench.figures import Figure, Made, percentile
-from web.bench.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
-from web.bench.process import Child
-from web.bench.stage import Stage
+from tests.benchmarks.figures import Figure, Made, percentile
+from tests.benchmarks.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from tests.benchmarks.process import Child
+from tests.benchmarks.stage import Stage
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
 from web.peers.cli.throwaway import ORGANISATION, WORDS

@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from web.bench.figures import Skipped
-from web.bench.wire import PeerError
+from tests.benchmarks.figures import Skipped
+from tests.benchmarks.wire import PeerError
 
 T = TypeVar("T")
 FAILURES = (PeerError, TimeoutError, OSError)

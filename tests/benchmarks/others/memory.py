@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 import uvloop
 
-from web.bench.figures import Made, compared
-from web.bench.others.companies import Other
-from web.bench.others.setup import Say
-from web.bench.others.stacks import OURS, Stack, stacks
-from web.bench.peers import AT_ONCE, enter_all, no_news
-from web.bench.process import Child, resident_bytes
-from web.bench.wire import Wire
+from tests.benchmarks.figures import Made, compared
+from tests.benchmarks.others.companies import Other
+from tests.benchmarks.others.setup import Say
+from tests.benchmarks.others.stacks import OURS, Stack, stacks
+from tests.benchmarks.peers import AT_ONCE, enter_all, no_news
+from tests.benchmarks.process import Child, resident_bytes
+from tests.benchmarks.wire import Wire
 
 EARLY = 0.3
 SETTLE_S = 1.5

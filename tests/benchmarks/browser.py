@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-from web.bench.figures import Figure, Skipped
+from tests.benchmarks.figures import Figure, Skipped
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"

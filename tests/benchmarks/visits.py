@@ -20,8 +20,8 @@ from signalling.visit.commands import Open
 from signalling.visit.record import PatientInformation, Visit
 from signalling.visit.relations import Context, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
+from tests.benchmarks.peers import Seat
 from web import demo
-from web.bench.peers import Seat
 from web.config import Settings
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key

@@ -1,6 +1,6 @@
 """The benchmark itself, small: it measures, and nothing crosses before the gate opens."""
 
-from media.bench import run
+from tests.benchmarks.packets import run
 
 
 def test_the_benchmark_relays_everything_and_nothing_early() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from web.bench import visits
-from web.bench.peers import Door, Seat
+from tests.benchmarks import visits
+from tests.benchmarks.peers import Door, Seat
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Account

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import uvloop
 
-from web.bench.figures import Figure, Made
-from web.bench.peers import Door, Peer, Seat, answers, enter_all, refuse_errors
-from web.bench.process import Child, cpu_ns, resident_bytes
-from web.bench.stage import Stage
+from tests.benchmarks.figures import Figure, Made
+from tests.benchmarks.peers import Door, Peer, Seat, answers, enter_all, refuse_errors
+from tests.benchmarks.process import Child, cpu_ns, resident_bytes
+from tests.benchmarks.stage import Stage
 
 SOCKETS = 1000
 WARM_UP = 10  # few: what they leave free is taken by those who count

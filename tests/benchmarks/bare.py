@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from web.bench.process import Child, ChildFailed
+from tests.benchmarks.process import Child, ChildFailed
 
 MESSAGE = bytes(450)  # as long as a row of On-Demand Requests
 HOST = "127.0.0.1"

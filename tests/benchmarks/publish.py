@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from web.bench.figures import Comparison, Figure, Report
-from web.bench.tables import document, picture, placed, readme
+from tests.benchmarks.figures import Comparison, Figure, Report
+from tests.benchmarks.tables import document, picture, placed, readme
 from web.config import ConfigError
 
 T = TypeVar("T", Figure, Comparison)
@@ -59,7 +59,7 @@ def published() -> Report:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
         raise ConfigError(
-            f"bench: {RESULTS} holds no results; greenroom bench --publish writes them"
+            f"bench: {RESULTS} holds no results; make bench ARGS=--publish writes them"
         ) from None
 
 

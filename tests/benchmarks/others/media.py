@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from media.bench import ANSWER_S, SETTLE_S, Load, served
 from media.transport.dtls import Identity
-from web.bench.figures import Comparison, Made, Skipped, compared, percentile, times
-from web.bench.others import janus, relayed, setup
-from web.bench.others.calls import Clip, Party
-from web.bench.others.stacks import OURS
-from web.bench.others.turns import FAILURES, Field, alternating
-from web.bench.process import cpu_ns, versions_of
+from tests.benchmarks.figures import Comparison, Made, Skipped, compared, percentile, times
+from tests.benchmarks.others import janus, relayed, setup
+from tests.benchmarks.others.calls import Clip, Party
+from tests.benchmarks.others.stacks import OURS
+from tests.benchmarks.others.turns import FAILURES, Field, alternating
+from tests.benchmarks.packets import ANSWER_S, SETTLE_S, Load, served
+from tests.benchmarks.process import cpu_ns, versions_of
 
 FIRST_LIMIT_S = 8.0
 LATENCY_S = 1.5

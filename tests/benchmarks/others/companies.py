@@ -10,8 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol, cast
 
-from web.bench.others.stacks import Stack
-from web.bench.peers import (
+from tests.benchmarks.others.stacks import Stack
+from tests.benchmarks.peers import (
     AT_ONCE,
     ROUNDS,
     Peer,
@@ -23,7 +23,7 @@ from web.bench.peers import (
     no_news,
     refuse_errors,
 )
-from web.bench.wire import OPEN_S, PeerError, Wire, settle
+from tests.benchmarks.wire import OPEN_S, PeerError, Wire, settle
 
 TEXT = "I have it here: " + "x" * 64
 LINE = {

@@ -12,7 +12,7 @@ import aioice.ice
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 
-from media.bench import in_child
+from tests.benchmarks.packets import in_child
 
 
 async def _call(relay: MediaRelay, offers: tuple[str, str]) -> tuple[list[RTCPeerConnection], list[str]]:

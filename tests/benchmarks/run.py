@@ -18,15 +18,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from web.bench import assign, between, browser, claim, driver, fanout, idle, process, publish, relay, waiting
-from web.bench.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
-from web.bench.options import NAMES, Options
-from web.bench.others import media, memory, race
-from web.bench.others.setup import Say
-from web.bench.others.stacks import RECIPES
-from web.bench.stage import stage
-from web.bench.tables import cell, document
-from web.bench.wire import PeerError
+from tests.benchmarks import (
+    assign,
+    between,
+    browser,
+    claim,
+    driver,
+    fanout,
+    idle,
+    process,
+    publish,
+    relay,
+    waiting,
+)
+from tests.benchmarks.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
+from tests.benchmarks.options import NAMES, Options
+from tests.benchmarks.others import media, memory, race
+from tests.benchmarks.others.setup import Say
+from tests.benchmarks.others.stacks import RECIPES
+from tests.benchmarks.stage import stage
+from tests.benchmarks.tables import cell, document
+from tests.benchmarks.wire import PeerError
 from web.config import ConfigError
 from web.peers.cli.throwaway import NotReady
 
@@ -133,7 +145,7 @@ def run(options: Options) -> Report:
         load=(before, os.getloadavg()[0]),
     )
     report = Report(
-        command=shlex.join(["greenroom", *sys.argv[1:]]),
+        command=f'make bench ARGS="{shlex.join(sys.argv[1:])}"',
         started=started,
         took_s=time.monotonic() - began,
         runs=options.runs,

@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from web.bench.figures import Skipped
-from web.bench.others import setup
-from web.bench.peers import Door, Seat
-from web.bench.stage import Stage, stage
+from tests.benchmarks.figures import Skipped
+from tests.benchmarks.others import setup
+from tests.benchmarks.peers import Door, Seat
+from tests.benchmarks.stage import Stage, stage
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 OURS = "Greenroom"

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from web.bench.figures import Figure, Made
-from web.bench.process import ChildFailed
+from tests.benchmarks.figures import Figure, Made
+from tests.benchmarks.process import ChildFailed
 from web.peers.cli.throwaway import GREENROOM
 from web.peers.report.writing import FIGURES
 

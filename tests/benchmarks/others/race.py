@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import uvloop
 
-from web.bench.claim import PAUSE_S, PROVIDERS
-from web.bench.figures import Made, compared, percentile, times
-from web.bench.others.companies import Racer, companies
-from web.bench.others.setup import Say
-from web.bench.others.stacks import Stack, stacks
-from web.bench.others.turns import Field, all_done
-from web.bench.process import Child, cpu_ns
-from web.bench.wire import PeerError, Wire
+from tests.benchmarks.claim import PAUSE_S, PROVIDERS
+from tests.benchmarks.figures import Made, compared, percentile, times
+from tests.benchmarks.others.companies import Racer, companies
+from tests.benchmarks.others.setup import Say
+from tests.benchmarks.others.stacks import Stack, stacks
+from tests.benchmarks.others.turns import Field, all_done
+from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.wire import PeerError, Wire
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0

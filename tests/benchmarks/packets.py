@@ -1,8 +1,8 @@
 """Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
 
 The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
-loopback: 320 packets a second per call, as in a 1:1 video call. `run` returns the figures; `python -m media.bench`
-prints them.
+loopback: 320 packets a second per call, as in a 1:1 video call. `run` returns the figures;
+`python -m tests.benchmarks.packets` prints them.
 """
 
 from __future__ import annotations
