@@ -19,7 +19,7 @@ from tests.benchmarks.process import Child
 from tests.benchmarks.stage import Stage
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
-from web.peers.cli.throwaway import ORGANISATION, WORDS
+from web.peers.cli.local import ORGANISATION, WORDS
 
 ROUNDS = 300
 WARM_UP = 20

@@ -59,7 +59,7 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all ways on all stacks. Raises ChildFailed, NotReady."""
+    """Plays all ways on all stacks. Raises ChildFailed, ServerNotReadyError."""
     with stacks(2, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)

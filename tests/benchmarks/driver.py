@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from tests.benchmarks.figures import Figure, Made
 from tests.benchmarks.process import ChildFailed
-from web.peers.cli.throwaway import GREENROOM
 from web.peers.report.writing import FIGURES
+from web.server.throwaway import GREENROOM
 
 PEERS = [*GREENROOM, "peers", "--local"]
 LIMIT_S = 300.0

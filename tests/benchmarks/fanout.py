@@ -76,7 +76,7 @@ Played = Field[dict[str, Spent]]
 
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all phases on all stacks. Raises ChildFailed, NotReady."""
+    """Plays all phases on all stacks. Raises ChildFailed, ServerNotReadyError."""
     with stacks(2, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]

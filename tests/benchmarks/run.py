@@ -40,7 +40,7 @@ from tests.benchmarks.stage import stage
 from tests.benchmarks.tables import cell, document
 from tests.benchmarks.wire import PeerError
 from web.config import ConfigError
-from web.peers.cli.throwaway import NotReady
+from web.server.throwaway import ServerNotReadyError
 
 Tell = Callable[[float], None]
 Own = Callable[[bool, Tell], Made]
@@ -122,7 +122,7 @@ MEASUREMENTS = {
 }
 """By the names in options.py."""
 
-PROBLEMS = (process.ChildFailed, NotReady, PeerError, TimeoutError)
+PROBLEMS = (process.ChildFailed, ServerNotReadyError, PeerError, TimeoutError)
 
 
 def run(options: Options) -> Report:

@@ -14,8 +14,9 @@ from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Account
 from web.identity.visitors import STAFF
-from web.peers.cli.throwaway import ORGANISATION, make_staff, throwaway
+from web.peers.cli.local import ORGANISATION, make_staff
 from web.server.redis_client import connect
+from web.server.throwaway import throwaway
 
 
 class Stage:
@@ -68,6 +69,9 @@ class Stage:
 
 @contextmanager
 def stage(workers: int) -> Iterator[Stage]:
-    """The server with so many workers and an empty store; all is stopped and removed at the end. Raises NotReady."""
+    """Start a server with `workers` processes and an empty store; yield it, then stop it and remove all of it.
+
+    Raises ServerNotReadyError.
+    """
     with throwaway(workers) as found:
         yield Stage(found.settings, found.url, found.workers, found.store)

@@ -28,7 +28,7 @@ from tests.benchmarks.peers import (
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.stage import Stage
 from web.config import Settings
-from web.peers.cli.throwaway import ORGANISATION
+from web.peers.cli.local import ORGANISATION
 
 LISTENING = 10
 SETTLE_S = 1.0

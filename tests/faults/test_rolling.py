@@ -22,7 +22,8 @@ from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.signalling.waits import until
 from web.config import parse
-from web.peers.cli.throwaway import ORGANISATION, UNLIMITED
+from web.peers.cli.local import ORGANISATION
+from web.server.throwaway import UNLIMITED
 
 START_S = 60.0
 

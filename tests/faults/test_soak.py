@@ -18,7 +18,7 @@ from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web import demo
 from web.config import parse
-from web.peers.cli.throwaway import UNLIMITED
+from web.server.throwaway import UNLIMITED
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))
 WORKERS = 2

@@ -27,7 +27,7 @@ Tell = Callable[[float], None]
 
 
 def measure(sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connects everybody to each. Raises ChildFailed, NotReady."""
+    """Connects everybody to each. Raises ChildFailed, ServerNotReadyError."""
     if not others:
         return Made()
     with stacks(1, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:

@@ -47,7 +47,7 @@ class Spent(NamedTuple):
 
 
 def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays the races on all stacks. Raises ChildFailed, NotReady."""
+    """Plays the races on all stacks. Raises ChildFailed, ServerNotReadyError."""
     if not others:
         return Made()
     with stacks(2, others, (PROVIDERS, PROVIDERS, 1), say) as company:

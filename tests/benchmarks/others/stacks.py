@@ -83,7 +83,7 @@ def stacks(
 ) -> Iterator[Company]:
     """Ours with `people` (staff, staff's seats, patients who wait), and the others that can be had.
 
-    Raises NotReady where ours does not start.
+    Raises ServerNotReadyError where ours does not start.
     """
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}

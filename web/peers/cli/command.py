@@ -306,11 +306,11 @@ def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
         yield None
         return
     from web.peers.cli.local import local_server
-    from web.peers.cli.throwaway import NotReady
     from web.peers.run.machines import Failed
+    from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(workers, providers) as found:
             yield found
-    except NotReady as problem:
+    except ServerNotReadyError as problem:
         raise Failed(str(problem)) from None

@@ -1,7 +1,6 @@
-"""A throw-away server for a try-out: `greenroom peers --local` needs neither an address nor credentials.
+"""Starts a server for a trial, with an organisation and its staff: `greenroom peers --local` needs no credentials.
 
-Knows how to have a server with an organisation and its staff, and to remove both. What happens there it does
-not know.
+Knows how accounts are made without a form. Knows nothing of what people do on that server.
 """
 
 from __future__ import annotations
@@ -11,12 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from web.peers.cli.throwaway import ORGANISATION, WORDS, make_staff, throwaway
+import msgspec
+
+from signalling.visit.record import Role
+from web import demo
+from web.config import Settings
+from web.identity.accounts import Account, Accounts, Hasher
+from web.organisations.documents import Organisations
 from web.peers.run.plan import Credential
+from web.server.redis_client import connect
+from web.server.throwaway import throwaway
+
+ORGANISATION = "bench"
+WORDS = "a password of nobody"
+AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
 
 
 class Local(NamedTuple):
-    """A server that runs: its address, organisation, staff, and the processes to watch."""
+    """A running server: its URL, its organisation, its staff, and the process ids to watch."""
 
     url: str
     organisation: str
@@ -26,14 +37,56 @@ class Local(NamedTuple):
 
 @contextmanager
 def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Local]:
-    """A server with so many workers, providers and admins, the providers' credentials first; it is stopped and its
-    folder removed at the end. Raises NotReady.
+    """Start a server with `workers` processes and this staff; yield it with the providers' credentials first.
+
+    Stops the server and removes its folder at the end. Raises ServerNotReadyError.
     """
     with throwaway(workers) as running:
-        asyncio.run(make_staff(running.settings, max(1, providers), admins))
-        emails = [
-            *(f"staff{number}@bench.example" for number in range(max(1, providers))),
-            *(f"admin{number}@bench.example" for number in range(admins)),
-        ]
-        staff = tuple(Credential(email, WORDS) for email in emails)
-        yield Local(running.url, ORGANISATION, staff, (*running.workers, running.store))
+        staff = asyncio.run(make_staff(running.settings, max(1, providers), admins))
+        credentials = tuple(Credential(account.email, WORDS) for account in staff)
+        yield Local(running.url, ORGANISATION, credentials, (*running.workers, running.store))
+
+
+class OneHash(Hasher):
+    """Hashes one password for all accounts: fifty hashes take seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hash = ""
+
+    async def hash(self, password: str) -> str:
+        """Return the hash of the first password."""
+        self._hash = self._hash or await super().hash(password)
+        return self._hash
+
+
+async def make_staff(settings: Settings, providers: int, admins: int = 0) -> list[Account]:
+    """Make the organisation with its providers and admins; return their accounts, the providers' first."""
+    client = connect(settings)
+    hasher = OneHash()
+    await hasher.hash(WORDS)
+    try:
+        organisation = msgspec.structs.replace(demo.ORGANISATION, id=ORGANISATION, name="Bench Clinic")
+        await Organisations(client).save(organisation)
+        accounts = Accounts(client, hasher)
+        wanted = [(Role.PROVIDER, number) for number in range(providers)]
+        wanted += [(Role.ADMIN, number) for number in range(admins)]
+        staff: list[Account] = []
+        for start in range(0, len(wanted), AT_ONCE):
+            some = wanted[start : start + AT_ONCE]
+            staff += await asyncio.gather(*(_account(accounts, role, number) for role, number in some))
+        return staff
+    finally:
+        hasher.close()
+        await client.aclose()
+
+
+async def _account(accounts: Accounts, role: Role, number: int) -> Account:
+    email, title = ("admin", "Desk") if role is Role.ADMIN else ("staff", "Dr")
+    return await accounts.add(
+        ORGANISATION,
+        email=f"{email}{number}@bench.example",
+        name=f"{title} Bench {number}",
+        role=role,
+        password=WORDS,
+    )

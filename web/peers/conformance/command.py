@@ -89,13 +89,13 @@ def conformance(
 def _a_server() -> Iterator[Local]:
     """A server of one's own with two providers and an admin. Raises CannotEnter."""
     from web.peers.cli.local import local_server
-    from web.peers.cli.throwaway import NotReady
     from web.peers.people.entry import CannotEnter
+    from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(1, 2, admins=1) as found:
             yield found
-    except NotReady as problem:
+    except ServerNotReadyError as problem:
         raise CannotEnter(str(problem)) from None
 
 

@@ -1,10 +1,9 @@
-"""A server with an empty store, and people who can sign in to it; all is removed at the end.
+"""Starts a server with an empty store for a trial or a benchmark, and removes all of it afterwards.
 
-Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own, and how accounts are made by
-the product itself, without any form.
+Knows how to start `greenroom serve` on a free port with a Valkey and a folder of its own. Knows no organisation. Linux
+only: /proc tells when each worker is ready.
 """
 
-import asyncio
 import json
 import shutil
 import subprocess
@@ -16,49 +15,26 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
-from signalling.visit.record import Role
-from web import demo
 from web.config import Settings, parse
-from web.identity.accounts import Account, Accounts, Hasher
-from web.organisations.documents import Organisations
-from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
-"""Our own command line, whether or not its script is installed."""
-ORGANISATION = "bench"
+"""The command `greenroom`, whether or not its script is installed."""
 READY_S = 30.0
 STOP_S = 30.0
-WORDS = "a password of nobody"
 UNLIMITED = dict.fromkeys(
     ("visits_per_address", "sockets_before_hello", "sockets_per_address", "sockets_per_person"), 0
 )
-"""The limits of a server for loads: everybody who is played comes from one machine."""
-AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
+"""Settings of `[limits]` for a load test, in which all clients connect from one machine."""
 SERVE = [*GREENROOM, "serve", "--config"]
 
 
-class NotReady(Exception):
+class ServerNotReadyError(Exception):
     """The server did not start; the text is the end of its log."""
 
 
-class OneHash(Hasher):
-    """Hashes once for everybody: nobody here signs in by a password, and fifty hashes take seconds."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._hash = ""
-
-    async def hash(self, password: str) -> str:
-        """The hash of the first password."""
-        self._hash = self._hash or await super().hash(password)
-        return self._hash
-
-
 class Throwaway(NamedTuple):
-    """A server that runs: its settings, its address, and the processes of its workers and its store."""
+    """A running server: its settings, its URL, and the process ids of its workers and its store."""
 
     settings: Settings
     url: str
@@ -68,8 +44,11 @@ class Throwaway(NamedTuple):
 
 @contextmanager
 def throwaway(workers: int) -> Iterator[Throwaway]:
-    """A server with so many workers and an empty store; all is stopped and removed at the end. Raises NotReady."""
-    folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
+    """Start a server with `workers` processes and an empty store; yield it, then stop it and remove its folder.
+
+    Raises ServerNotReadyError.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="greenroom-throwaway-"))
     lock = LockedFolder(folder / "store")
     store = EmbeddedStore(lock)
     try:
@@ -83,43 +62,11 @@ def throwaway(workers: int) -> Iterator[Throwaway]:
             "limits": UNLIMITED,
         }
         with _server(folder, sections) as (url, found):
-            yield Throwaway(parse(sections, "bench"), url, found, store.pid)
+            yield Throwaway(parse(sections, "throwaway"), url, found, store.pid)
     finally:
         store.stop()
         lock.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-async def make_staff(settings: Settings, providers: int, admins: int = 0) -> list[Account]:
-    """Make the organisation with so many providers, whose accounts are returned, and so many admins."""
-    client = connect(settings)
-    hasher = OneHash()
-    await hasher.hash(WORDS)
-    try:
-        organisation = msgspec.structs.replace(demo.ORGANISATION, id=ORGANISATION, name="Bench Clinic")
-        await Organisations(client).save(organisation)
-        accounts = Accounts(client, hasher)
-        staff: list[Account] = []
-        for start in range(0, providers, AT_ONCE):
-            some = range(start, min(start + AT_ONCE, providers))
-            staff += await asyncio.gather(*(_account(accounts, number) for number in some))
-        for number in range(admins):
-            await _account(accounts, number, Role.ADMIN)
-        return staff
-    finally:
-        hasher.close()
-        await client.aclose()
-
-
-async def _account(accounts: Accounts, number: int, role: Role = Role.PROVIDER) -> Account:
-    word = "admin" if role is Role.ADMIN else "staff"
-    return await accounts.add(
-        ORGANISATION,
-        email=f"{word}{number}@bench.example",
-        name=f"{'Desk' if role is Role.ADMIN else 'Dr'} Bench {number}",
-        role=role,
-        password=WORDS,
-    )
 
 
 @contextmanager
@@ -152,15 +99,15 @@ def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple
 
 
 def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[str, list[int]]:
-    """The server's address and its worker processes, once each has opened its app (and so has a socket for media)."""
+    """Return the server's URL and the ids of its workers, when each worker has opened its UDP socket for media."""
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and server.poll() is None:
         url = _listening(log)
-        found = list(children(server.pid))
+        found = _children(server.pid)
         if url and len(found) == workers and all(map(_has_udp, found)):
             return url, found
         time.sleep(0.05)
-    raise NotReady(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
+    raise ServerNotReadyError(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
 
 
 def _listening(log: Path) -> str | None:
@@ -173,7 +120,7 @@ def _listening(log: Path) -> str | None:
 
 
 def _has_udp(pid: int) -> bool:
-    """Whether a process has a UDP socket open."""
+    """Return whether a process has an open UDP socket."""
     with suppress(OSError):
         udp = {line.split()[9] for line in Path("/proc/net/udp").read_text().splitlines()[1:]}
         udp |= {line.split()[9] for line in Path("/proc/net/udp6").read_text().splitlines()[1:]}
@@ -184,7 +131,6 @@ def _has_udp(pid: int) -> bool:
     return False
 
 
-def children(pid: int) -> dict[int, str]:
-    """The processes that a process has started, and their names."""
-    found = (Path("/proc") / str(pid) / "task" / str(pid) / "children").read_text().split()
-    return {int(child): (Path("/proc") / child / "comm").read_text().strip() for child in found}
+def _children(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

@@ -1,0 +1,45 @@
+"""A server for a trial starts, answers, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from web.server import throwaway
+from web.server.throwaway import ServerNotReadyError
+
+
+def folders(of: Path) -> list[str]:
+    """Return what a server for a trial keeps in a folder for temporary files."""
+    return [path.name for path in of.iterdir() if path.name.startswith("greenroom-")]
+
+
+def test_a_server_for_a_trial_answers_until_its_end_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with throwaway.throwaway(2) as running:
+        with urllib.request.urlopen(f"{running.url}/readyz", timeout=10) as answer:
+            assert answer.status == 200
+        assert len(running.workers) == 2
+        assert all(Path(f"/proc/{pid}").exists() for pid in (*running.workers, running.store))
+        assert folders(tmp_path)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in (*running.workers, running.store))
+    assert folders(tmp_path) == []
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{running.url}/readyz", timeout=10)
+
+
+def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(throwaway, "SERVE", [sys.executable, "-c", "import sys; sys.exit('no such port')"])
+    with pytest.raises(ServerNotReadyError, match="no such port"), throwaway.throwaway(1):
+        pass
+    assert folders(tmp_path) == []
