@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from signalling.protocol.messages import CODECS, Codec, Message
+from signalling.protocol.codec import CODECS, Codec
+from signalling.protocol.server_messages import Message
 from signalling.supervision import Failed, unsupervised
 from signalling.visit.record import Actor
 

@@ -22,7 +22,8 @@ from signalling.store.records import Extra, Keys, Origin, Store, Unavailable
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
-from signalling.visit.rules import Context, Decided, Event, Refusal, decide, next_deadline_ms
+from signalling.visit.relations import Context, Decided, Event, Refusal
+from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide
 
 TURN_S = 0.25  # a command waits this long for others of this worker on the same visit, then tries anyway

@@ -20,7 +20,7 @@ from signalling.store.mirror import Mirror
 from signalling.store.records import Keys, Pulse, Unavailable, answering
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
-from signalling.visit.rules import party_key
+from signalling.visit.relations import party_key
 
 PERIOD_S = 0.5
 BACK_S = 2.5  # this long after a worker's death its connections may have resumed on another worker

@@ -18,7 +18,7 @@ from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, next_try_ms
 from signalling.store.records import Extra, Unavailable
 from signalling.visit.record import Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from web.config import Settings
 from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations

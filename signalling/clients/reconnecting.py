@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
-from signalling.protocol.messages import TEXTS
+from signalling.protocol.errors import TEXTS
 
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
 STAY_AWAY_FROM, BYE, DRAINS, LOST, NOT_SIGNED_IN = 4200, 1000, 1001, 1006, 4202

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from signalling.protocol import fields
-from signalling.protocol.messages import SUBPROTOCOLS
+from signalling.protocol.codec import SUBPROTOCOLS
 from signalling.protocol.reference import examples, message_types, owner, parts
 
 VERSION: Final = "1.0.0"

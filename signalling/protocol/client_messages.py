@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from signalling.protocol.tags import Epoch, Id, MediaKind, Relation, RequestId, Sdp, Topic, tag
+from signalling.protocol.tags import Epoch, Id, Relation, RequestId, Sdp, Topic, tag
+from signalling.visit.call_quality import MediaKind
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=tag):

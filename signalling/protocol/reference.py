@@ -15,7 +15,9 @@ import msgspec
 from msgspec import inspect
 
 from signalling.protocol import fields
-from signalling.protocol.messages import ClientMessage, Part, ServerMessage
+from signalling.protocol.client_messages import ClientMessage
+from signalling.protocol.server_messages import ServerMessage
+from signalling.protocol.shapes import Part
 
 BEGIN: Final = "<!-- Below: made by `make protocol` from the message types. -->"
 _EXAMPLE = re.compile(r"```json (client|server)\n(.*?)```", re.DOTALL)

@@ -25,7 +25,8 @@ from signalling.protocol.shapes import (
     StaffPart,
     VisitPart,
 )
-from signalling.protocol.tags import MediaKind, tag
+from signalling.protocol.tags import tag
+from signalling.visit.call_quality import MediaKind
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=tag):

@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from signalling.visit.call_quality import MediaKind as MediaKind
-
 RequestId = Annotated[int, Meta(ge=0, le=2**53)]
 Id = Annotated[str, Meta(min_length=1, max_length=80)]
 Epoch = Annotated[str, Meta(max_length=80)]  # "" if the organisation has no event yet

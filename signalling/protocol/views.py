@@ -8,22 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from signalling.protocol import messages as m
+from signalling.protocol import shapes
 from signalling.visit import call_quality as t
 from signalling.visit.record import Outcome, Person, Policy, Staff, Status, Visit
-from signalling.visit.rules import PATIENT
+from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
 
 
-def person(of: Person | None) -> m.PersonPart | None:
+def person(of: Person | None) -> shapes.PersonPart | None:
     """Return a person as a message's part."""
-    return None if of is None else m.PersonPart(id=of.id, name=of.name)
+    return None if of is None else shapes.PersonPart(id=of.id, name=of.name)
 
 
-def row(visit: Visit) -> m.Row:
+def row(visit: Visit) -> shapes.Row:
     """Return the visit as a row of On-Demand Requests."""
     patient = visit.parties[PATIENT]
-    return m.Row(
+    return shapes.Row(
         visit=visit.id,
         name=visit.patient.name,
         number=visit.number,
@@ -47,9 +47,9 @@ def row(visit: Visit) -> m.Row:
     )
 
 
-def session_row(visit: Visit) -> m.SessionRow:
+def session_row(visit: Visit) -> shapes.SessionRow:
     """Return a claimed or live visit as a row of the Sessions List."""
-    return m.SessionRow(
+    return shapes.SessionRow(
         visit=visit.id,
         name=visit.patient.name,
         status=visit.status,
@@ -61,10 +61,10 @@ def session_row(visit: Visit) -> m.SessionRow:
     )
 
 
-def past_row(visit: Visit, policy: Policy) -> m.PastRow:
+def past_row(visit: Visit, policy: Policy) -> shapes.PastRow:
     """Return an ended visit as a row of the Sessions List."""
     reopens = visit.outcome is Outcome.COMPLETED and visit.ended_ms is not None
-    return m.PastRow(
+    return shapes.PastRow(
         visit=visit.id,
         name=visit.patient.name,
         outcome=visit.outcome,
@@ -78,9 +78,9 @@ def past_row(visit: Visit, policy: Policy) -> m.PastRow:
     )
 
 
-def visit_part(visit: Visit) -> m.VisitPart:
+def visit_part(visit: Visit) -> shapes.VisitPart:
     """Return the visit as its parties see it."""
-    return m.VisitPart(
+    return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
         outcome=visit.outcome,
@@ -93,7 +93,7 @@ def visit_part(visit: Visit) -> m.VisitPart:
         reason=visit.reason,
         claimant=person(visit.claimant),
         parties={
-            key: m.PartyPart(
+            key: shapes.PartyPart(
                 name=party.name,
                 relation=party.relation,
                 present=party.present,
@@ -105,9 +105,9 @@ def visit_part(visit: Visit) -> m.VisitPart:
     )
 
 
-def visit_over(visit: Visit) -> m.VisitPart:
+def visit_over(visit: Visit) -> shapes.VisitPart:
     """Return an ended visit as its patient and guests see it: only that it ended, its outcome and the reason."""
-    return m.VisitPart(
+    return shapes.VisitPart(
         id=visit.id,
         status=visit.status,
         outcome=visit.outcome,
@@ -123,12 +123,12 @@ def visit_over(visit: Visit) -> m.VisitPart:
     )
 
 
-def case(visit: Visit, guide: Guide) -> m.CasePart:
+def case(visit: Visit, guide: Guide) -> shapes.CasePart:
     """Return the Case Information of a visit: everything collected so far."""
     patient = visit.patient
-    return m.CasePart(
+    return shapes.CasePart(
         visit=visit.id,
-        patient=m.PatientPart(
+        patient=shapes.PatientPart(
             name=patient.name,
             birth_date=patient.birth_date,
             phone=patient.phone,
@@ -146,9 +146,9 @@ def case(visit: Visit, guide: Guide) -> m.CasePart:
     )
 
 
-def staff(of: Staff, in_session: bool) -> m.StaffPart:
+def staff(of: Staff, in_session: bool) -> shapes.StaffPart:
     """Return the state of a provider or admin, as their colleagues see it."""
-    return m.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
+    return shapes.StaffPart(id=of.id, name=of.name, role=of.role, on_call=of.on_call, in_session=in_session)
 
 
 def is_fresh(before: Visit | None, after: Visit) -> bool:
@@ -161,17 +161,17 @@ def why_gone(visit: Visit) -> str:
     return str(visit.outcome) if visit.status is Status.ENDED and visit.claimant is None else "claimed"
 
 
-def call(tally: t.Tally) -> m.CallPart:
+def call(tally: t.Tally) -> shapes.CallPart:
     """Return the quality of a party's call. For loss, `usual` is the mean; for the other figures it is the median."""
     lost = {figure: tally.seen.get(figure) for figure in (t.HEARD_LOST, t.SENT_LOST)}
     percent = {
         figure: None
         if not seen
-        else m.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
+        else shapes.UsualPart(usual=round(t.average(seen) / 10, 1), worse=t.percentile(seen, 95) / 10)
         for figure, seen in lost.items()
     }
     trip, picture = tally.seen.get(t.ROUND_TRIP), tally.seen.get(t.PICTURE)
-    return m.CallPart(
+    return shapes.CallPart(
         party=tally.party,
         name=tally.name,
         connected_ms=round(tally.connected_ms),
@@ -183,7 +183,7 @@ def call(tally: t.Tally) -> m.CallPart:
     )
 
 
-def _usual(seen: Mapping[int, int] | None, worse: int) -> m.UsualPart | None:
+def _usual(seen: Mapping[int, int] | None, worse: int) -> shapes.UsualPart | None:
     if not seen:
         return None
-    return m.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))
+    return shapes.UsualPart(usual=t.percentile(seen, 50), worse=t.percentile(seen, worse))

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import secrets
 
-from signalling.protocol import messages as m
 from signalling.rooms.ports import MediaParty, MediaRoom
 from signalling.rooms.worker_messages import RoomMessage, Seat, Settle
-from signalling.visit.call_quality import Tally
+from signalling.visit.call_quality import MediaKind, Tally
 
 
 class Occupant:
@@ -18,7 +17,7 @@ class Occupant:
 
     __slots__ = ("leg", "muted", "offer", "seat")
 
-    def __init__(self, seat: Seat, leg: MediaParty, offer: int, muted: dict[m.MediaKind, bool]) -> None:
+    def __init__(self, seat: Seat, leg: MediaParty, offer: int, muted: dict[MediaKind, bool]) -> None:
         self.seat = seat
         self.leg = leg
         self.offer = offer

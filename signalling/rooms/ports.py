@@ -10,8 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from signalling.protocol.messages import MediaKind
-from signalling.visit.call_quality import LegQuality
+from signalling.visit.call_quality import LegQuality, MediaKind
 
 
 class MediaError(Exception):

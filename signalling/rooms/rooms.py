@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 import structlog
 
-from signalling.protocol import messages as m
+from signalling.protocol import server_messages as server
+from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
 from signalling.rooms.occupants import Occupant, Room
@@ -31,8 +32,9 @@ from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
 from signalling.store.mirror import Change, Reset
 from signalling.store.records import Unavailable
+from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Status, Visit
-from signalling.visit.rules import GUEST_PREFIX, PATIENT, PROVIDER
+from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
 
 log = structlog.get_logger()
 CHECK_S = 2.0  # how often an owner compares its leases without a reason; after `doubt` it does so at once
@@ -44,7 +46,7 @@ WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 class Parties(Protocol):
     """The parties of this worker's rooms, with connections on this worker and on others."""
 
-    def tell(self, seat: Seat, fence: int, message: m.Message, /) -> None: ...
+    def tell(self, seat: Seat, fence: int, message: server.Message, /) -> None: ...
     def tell_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
     def lost(self, visit: str, fence: int, /) -> None: ...
     def close_room(self, visit: str, /) -> None: ...
@@ -172,7 +174,7 @@ class Rooms:
         if room is None or occupant is None or not occupant.heeds(message):
             if isinstance(message, wire.Settle) and room is not None:
                 # Another connection has the seat: this one must not take it by moving with the room later.
-                self._tell(room, seat, m.MediaTakenOver(visit=seat.visit))
+                self._tell(room, seat, server.MediaTakenOver(visit=seat.visit))
             elif not isinstance(message, wire.Leave | wire.Settle):
                 self._refuse(message, "no_room")
         elif isinstance(message, wire.Leave):
@@ -224,7 +226,7 @@ class Rooms:
             self._refuse(message, "room_full")
             return
         if before is not None and before.seat.connection != seat.connection:
-            self._tell(room, before.seat, m.MediaTakenOver(visit=seat.visit))
+            self._tell(room, before.seat, server.MediaTakenOver(visit=seat.visit))
         occupant = Occupant(seat, leg, before.offer if before is not None else 0, {})
         room.occupants[seat.party] = occupant
         self._done(room, message)
@@ -257,26 +259,28 @@ class Rooms:
 
     # --- replies and offers
 
-    def _tell(self, room: Room, seat: Seat, message: m.Message) -> None:
+    def _tell(self, room: Room, seat: Seat, message: server.Message) -> None:
         self._parties.tell(seat, room.fence, message)
 
     def _done(self, room: Room, message: wire.Request | wire.Join) -> None:
         if message.id is not None:
-            self._tell(room, message.seat, m.Done(reply_to=message.id, version=0))
+            self._tell(room, message.seat, server.Done(reply_to=message.id, version=0))
 
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
         if isinstance(message, wire.Leave | wire.Settle):
             return
         # The message may have come too early: the client joins again.
-        told: m.Message = m.MediaGone(visit=message.seat.visit)
+        told: server.Message = server.MediaGone(visit=message.seat.visit)
         if message.id is not None:
-            told = m.error(message.id, code, details or {})
+            told = error(message.id, code, details or {})
         self._parties.tell(message.seat, message.fence, told)
 
     def _offer(self, room: Room, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
         occupant.offer += 1
         visit = occupant.seat.visit
-        self._tell(room, occupant.seat, m.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp))
+        self._tell(
+            room, occupant.seat, server.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp)
+        )
 
     def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
         # The answer to an older offer is dropped: the answer to the newer offer is on its way.
@@ -288,8 +292,8 @@ class Rooms:
                 return
         self._done(room, message)
 
-    def _tell_muted(self, room: Room, seat: Seat, party: str, kind: m.MediaKind, muted: bool) -> None:
-        self._tell(room, seat, m.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
+    def _tell_muted(self, room: Room, seat: Seat, party: str, kind: MediaKind, muted: bool) -> None:
+        self._tell(room, seat, server.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
 
     # --- the gate follows the record
 
@@ -357,7 +361,7 @@ class Rooms:
             except Unavailable as unavailable:
                 problem = unavailable  # the parties of all rooms still receive `media.gone`
             for occupant in room.occupants.values():
-                self._tell(room, occupant.seat, m.MediaGone(visit=visit_id))
+                self._tell(room, occupant.seat, server.MediaGone(visit=visit_id))
         if problem is not None:
             raise problem
 

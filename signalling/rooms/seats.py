@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import structlog
 
 from signalling.hub import Hub, Socket, frame
-from signalling.protocol import messages as m
+from signalling.protocol import server_messages as server
+from signalling.protocol.codec import CODECS
+from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Lease, Leases
 from signalling.rooms.liveness import Liveness
@@ -181,7 +183,7 @@ class Seats:
         if request_id in held.unanswered:
             socket = held.unanswered.pop(request_id)
             if socket is not None and self._hub.sockets.get(held.seat.connection) is socket:
-                socket.send(m.error(request_id, "unavailable"))
+                socket.send(error(request_id, "unavailable"))
 
     async def _pass_on(self, lease: Lease, message: wire.RoomMessage) -> None:
         if lease.owner == self._worker:
@@ -231,7 +233,7 @@ class Seats:
             if self._held.get(seat.connection) is held:
                 self._forget(seat.connection)
             self._hand(
-                seat.connection, m.MediaGone(visit=seat.visit)
+                seat.connection, server.MediaGone(visit=seat.visit)
             )  # its client joins again, with its own pauses
         finally:
             held.moving = False
@@ -254,14 +256,14 @@ class Seats:
 
     # --- messages of rooms' owners
 
-    def tell(self, seat: Seat, fence: int, message: m.Message) -> None:
+    def tell(self, seat: Seat, fence: int, message: server.Message) -> None:
         """Send a message to the connection that has the seat, from a room that this worker owns by this lease."""
         if seat.worker == self._worker:
             self._hand(seat.connection, message)
             return
-        data = m.CODECS[seat.codec].encode(message)
-        reply_to = message.reply_to if isinstance(message, m.Done | m.Error) else None
-        unseats = isinstance(message, m.MediaTakenOver)
+        data = CODECS[seat.codec].encode(message)
+        reply_to = message.reply_to if isinstance(message, server.Done | server.Error) else None
+        unseats = isinstance(message, server.MediaTakenOver)
         word = wire.Deliver(seat.connection, fence, seat.codec, data, reply_to, unseats)
         try:
             self._post(seat.worker, word)
@@ -294,10 +296,10 @@ class Seats:
         if socket.codec.subprotocol == word.codec:
             socket.write(frame(word.data, socket.codec.opcode))
         else:  # it was resumed meanwhile, with the other codec
-            socket.send(m.CODECS[word.codec].decode_server(word.data))
+            socket.send(CODECS[word.codec].decode_server(word.data))
 
-    def _hand(self, connection: str, message: m.Message) -> None:
-        if isinstance(message, m.MediaTakenOver):
+    def _hand(self, connection: str, message: server.Message) -> None:
+        if isinstance(message, server.MediaTakenOver):
             self.superseded(connection)
         socket = self._hub.sockets.get(connection)
         if socket is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from signalling.protocol.messages import MediaKind
+from signalling.visit.call_quality import MediaKind
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True):

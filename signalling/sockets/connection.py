@@ -14,7 +14,10 @@ import structlog
 from aiohttp import WSMessage, WSMsgType
 
 from signalling.hub import PONG, Socket, frame
-from signalling.protocol import messages as m
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol.codec import BadMessage, Codec
+from signalling.protocol.errors import error
 from signalling.rooms.worker_messages import Seat
 from signalling.sockets.handlers import HANDLERS, Later
 from signalling.sockets.websocket import WebSocket
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second afterwards
-Rest = tuple[m.ClientMessage, Later] | None
+Rest = tuple[client.ClientMessage, Later] | None
 """A request whose reply must wait, and the coroutine that returns the reply."""
 SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 """The frame types that a client may send. All other types are about the socket itself, and end it."""
@@ -79,7 +82,7 @@ class Connection:
         origin: Origin,
         ws: WebSocket,
         transport: asyncio.WriteTransport,
-        codec: m.Codec,
+        codec: Codec,
     ) -> None:
         self.worker = worker
         self.actor = actor
@@ -149,34 +152,34 @@ class Connection:
             return None
         try:
             request = decoded(message, socket.codec)
-        except m.BadMessage as problem:
+        except BadMessage as problem:
             self._bad += 1
-            socket.send(m.error(problem.reply_to, "bad_message", {"path": problem.path}))
+            socket.send(error(problem.reply_to, "bad_message", {"path": problem.path}))
             if self._bad >= MOST_BAD:
                 socket.close(4004)
             return None
         if not self._flood.takes(socket.heard_s):
             socket.close(4005)
-        elif isinstance(request, m.Bye):
+        elif isinstance(request, client.Bye):
             self.said_bye = True
             socket.close(1000)
         else:
             return self._asked(request)
         return None
 
-    def _asked(self, request: m.ClientMessage) -> Rest:
+    def _asked(self, request: client.ClientMessage) -> Rest:
         handler = HANDLERS.get(type(request), _unknown)
         try:
             answer = handler(self, request)
         except Exception as problem:  # noqa: BLE001 - handled in `_refusal`
             answer = self._refusal(request, problem)
-        if isinstance(answer, m.Message):
+        if isinstance(answer, server.Message):
             self.socket.send(answer)
         elif answer is not None:
             return request, answer
         return None
 
-    async def _answer(self, request: m.ClientMessage, answer: Later) -> None:
+    async def _answer(self, request: client.ClientMessage, answer: Later) -> None:
         try:
             said = await answer
         except Exception as problem:  # noqa: BLE001 - as above
@@ -184,7 +187,7 @@ class Connection:
         if said is not None:
             self.socket.send(said)
 
-    def _refusal(self, request: m.ClientMessage, problem: Exception) -> m.Message | None:
+    def _refusal(self, request: client.ClientMessage, problem: Exception) -> server.Message | None:
         """Return the reply to a request that raised; None if it must have no reply."""
         if isinstance(problem, SupersededError):
             # The client uses a newer socket, and repeats unanswered requests there.
@@ -192,11 +195,11 @@ class Connection:
             self.worker.spawn(self.worker.superseded(self.id))
             return None
         if isinstance(problem, LookupError):
-            return m.error(request.id, "not_found")
+            return error(request.id, "not_found")
         if not isinstance(problem, Unavailable):
             # A fault of the server in one request must not end the socket, and must be logged.
             log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
-        return m.error(request.id, "unavailable")
+        return error(request.id, "unavailable")
 
     def seat(self, visit: str, party: str) -> Seat:
         """Return this connection's seat in a visit's room, as that party."""
@@ -215,15 +218,15 @@ class Connection:
         await self.worker.service.command(system(self.actor.organisation), visit, leave)
 
 
-def decoded(message: WSMessage, codec: m.Codec) -> m.ClientMessage:
+def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
     """Return the message as a request. Raises `BadMessage`."""
     if (message.type is WSMsgType.TEXT) is not codec.text:
-        raise m.BadMessage("frame type", None)
+        raise BadMessage("frame type", None)
     return codec.decode(message.data)
 
 
-def _unknown(connection: Connection, request: m.ClientMessage) -> m.Message:
-    return m.error(request.id, "bad_message", {"path": "$.type"})  # `hello` is allowed only once
+def _unknown(connection: Connection, request: client.ClientMessage) -> server.Message:
+    return error(request.id, "bad_message", {"path": "$.type"})  # `hello` is allowed only once
 
 
 async def _close(ws: WebSocket, code: int) -> None:

@@ -10,32 +10,36 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from signalling.protocol import messages as m
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.store.guest_links import Invite
 from signalling.visit import commands as c
 from signalling.visit.audit_entries import OF_TOPICS
-from signalling.visit.rules import GUEST_PREFIX, Refusal, party_key
+from signalling.visit.relations import GUEST_PREFIX, Refusal, party_key
 
 if TYPE_CHECKING:
     from signalling.sockets.connection import Connection
 
-Answer = m.Message | None
+Answer = server.Message | None
 Later = Coroutine[Any, Any, Answer]
 Handler = Callable[["Connection", Any], Answer | Later]
 
 
-async def _command(connection: Connection, request: m.VisitRequest, command: c.Command) -> m.Message:
+async def _command(
+    connection: Connection, request: client.VisitRequest, command: c.Command
+) -> server.Message:
     service = connection.worker.service
     outcome = await service.command(connection.actor, request.visit, command, connection.origin)
     if isinstance(outcome, Refusal):
-        return m.error(request.id, outcome.code, outcome.details)
-    return m.Done(reply_to=request.id, version=outcome.version)
+        return error(request.id, outcome.code, outcome.details)
+    return server.Done(reply_to=request.id, version=outcome.version)
 
 
 def _simple(make: Callable[[Any], c.Command]) -> Handler:
-    async def handler(connection: Connection, request: m.VisitRequest) -> Answer:
+    async def handler(connection: Connection, request: client.VisitRequest) -> Answer:
         return await _command(connection, request, make(request))
 
     return handler
@@ -49,12 +53,12 @@ def _read(
     `what` returns the name of the entry and the id of the visit, or None as the name for no entry.
     """
 
-    async def read(connection: Connection, request: m.Request) -> Answer:
+    async def read(connection: Connection, request: client.Request) -> Answer:
         trail, actor = connection.worker.trail, connection.actor
         trail.ready()
         answer = await handler(connection, request)
         name, about = what(request)
-        if name is None or isinstance(answer, m.Error):
+        if name is None or isinstance(answer, server.Error):
             return answer
         if not actor.is_staff:
             # Once per connection for a patient's own visit: repeated requests must not fill the audit log.
@@ -67,47 +71,47 @@ def _read(
     return read
 
 
-def _of_topic(request: m.Subscribe) -> tuple[str | None, str]:
+def _of_topic(request: client.Subscribe) -> tuple[str | None, str]:
     room, _, visit_id = request.topic.partition("/")
     return OF_TOPICS.get(room), visit_id
 
 
-def _ping(connection: Connection, request: m.Ping) -> Answer:
-    return m.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
+def _ping(connection: Connection, request: client.Ping) -> Answer:
+    return server.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
 
 
-async def _subscribe(connection: Connection, request: m.Subscribe) -> Answer:
+async def _subscribe(connection: Connection, request: client.Subscribe) -> Answer:
     if len(connection.socket.topics) >= MOST_TOPICS:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     return await connection.worker.topics.subscribe(connection.socket, request)
 
 
-def _unsubscribe(connection: Connection, request: m.Unsubscribe) -> Answer:
+def _unsubscribe(connection: Connection, request: client.Unsubscribe) -> Answer:
     connection.worker.topics.unsubscribe(connection.socket, request.topic)
-    return m.Done(reply_to=request.id, version=0)
+    return server.Done(reply_to=request.id, version=0)
 
 
-async def _on_call(connection: Connection, request: m.OnCall) -> Answer:
+async def _on_call(connection: Connection, request: client.OnCall) -> Answer:
     if not connection.actor.is_staff:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     service = connection.worker.service
     version = await service.set_on_call(connection.actor, request.on, origin=connection.origin)
-    return m.Done(reply_to=request.id, version=version)
+    return server.Done(reply_to=request.id, version=version)
 
 
-async def _enter(connection: Connection, request: m.VisitEnter) -> Answer:
+async def _enter(connection: Connection, request: client.VisitEnter) -> Answer:
     answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
-    if isinstance(answer, m.Done):
+    if isinstance(answer, server.Done):
         connection.entered |= {request.visit}
         await connection.keep_pages()
     return answer
 
 
-async def _leave(connection: Connection, request: m.VisitLeave) -> Answer:
+async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
     if request.visit in connection.entered:
         await connection.left(request.visit)
         await connection.keep_pages()
-    return m.Done(reply_to=request.id, version=0)
+    return server.Done(reply_to=request.id, version=0)
 
 
 def _party(connection: Connection, visit_id: str) -> str | None:
@@ -119,7 +123,7 @@ def _party(connection: Connection, visit_id: str) -> str | None:
     return party_key(visit, connection.actor)
 
 
-async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | m.Error:
+async def _seat(connection: Connection, request: client.VisitRequest) -> wire.Seat | server.Error:
     """Return this person's seat in the visit's room, or the error why there is none (SECURITY.md row 9)."""
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
@@ -128,34 +132,34 @@ async def _seat(connection: Connection, request: m.VisitRequest) -> wire.Seat | 
     visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
-        return m.error(request.id, "not_found")
+        return error(request.id, "not_found")
     if party is None:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     if visit.status not in WITH_MEDIA:
-        return m.error(request.id, "wrong_status", {"status": visit.status})
+        return error(request.id, "wrong_status", {"status": visit.status})
     return connection.seat(visit.id, party)
 
 
-async def _media_join(connection: Connection, request: m.MediaJoin) -> Answer:
+async def _media_join(connection: Connection, request: client.MediaJoin) -> Answer:
     seat = await _seat(connection, request)
-    if isinstance(seat, m.Error):
+    if isinstance(seat, server.Error):
         return seat
     await connection.worker.seats.join(seat, request.id, connection.origin)
     return None
 
 
 def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
-    def asked(connection: Connection, request: m.VisitRequest) -> Answer:
+    def asked(connection: Connection, request: client.VisitRequest) -> Answer:
         known = connection.worker.seats.ask(
             connection.id, request.visit, lambda seat, fence: make(seat, fence, request)
         )
-        return None if known else m.error(request.id, "no_room")
+        return None if known else error(request.id, "no_room")
 
-    async def later(connection: Connection, request: m.VisitRequest) -> Answer:
+    async def later(connection: Connection, request: client.VisitRequest) -> Answer:
         seat = await _seat(connection, request)
-        return seat if isinstance(seat, m.Error) else asked(connection, request)
+        return seat if isinstance(seat, server.Error) else asked(connection, request)
 
-    def handler(connection: Connection, request: m.VisitRequest) -> Answer | Later:
+    def handler(connection: Connection, request: client.VisitRequest) -> Answer | Later:
         if _party(connection, request.visit) is None:
             return later(connection, request)
         return asked(connection, request)
@@ -163,16 +167,16 @@ def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
     return handler
 
 
-async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
+async def _invite(connection: Connection, request: client.VisitInvite) -> Answer:
     actor, service = connection.actor, connection.worker.service
     guest = GUEST_PREFIX + secrets.token_hex(4)
     invite = c.Invite(guest, request.name, request.relation)
     outcome = await service.command(actor, request.visit, invite, connection.origin)
     if isinstance(outcome, Refusal):
-        return m.error(request.id, outcome.code, outcome.details)
+        return error(request.id, outcome.code, outcome.details)
     for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
     token = await connection.worker.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
-    return m.Invited(
+    return server.Invited(
         reply_to=request.id,
         guest=guest,
         path=f"/{actor.organisation}/join/{token}",
@@ -180,62 +184,62 @@ async def _invite(connection: Connection, request: m.VisitInvite) -> Answer:
     )
 
 
-async def _bell_mark(connection: Connection, request: m.BellMark) -> Answer:
+async def _bell_mark(connection: Connection, request: client.BellMark) -> Answer:
     if not connection.actor.is_staff:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms, connection.origin)
-    return m.Done(reply_to=request.id, version=version)
+    return server.Done(reply_to=request.id, version=version)
 
 
-async def _chat_send(connection: Connection, request: m.ChatSend) -> Answer:
+async def _chat_send(connection: Connection, request: client.ChatSend) -> Answer:
     outcome = await connection.worker.topics.chat.send(connection.actor, request, connection.origin)
     if isinstance(outcome, Refusal):
-        return m.error(request.id, outcome.code, outcome.details)
-    return m.Done(reply_to=request.id, version=outcome)
+        return error(request.id, outcome.code, outcome.details)
+    return server.Done(reply_to=request.id, version=outcome)
 
 
-async def _past(connection: Connection, request: m.SessionsPast) -> Answer:
+async def _past(connection: Connection, request: client.SessionsPast) -> Answer:
     if not connection.actor.is_staff:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     return await connection.worker.topics.sessions.past(connection.actor, request)
 
 
-async def _history(connection: Connection, request: m.VisitHistory) -> Answer:
+async def _history(connection: Connection, request: client.VisitHistory) -> Answer:
     if not connection.actor.is_staff:
-        return m.error(request.id, "not_allowed")
+        return error(request.id, "not_allowed")
     return await connection.worker.topics.sessions.history(connection.actor, request)
 
 
 MOST_TOPICS = 200
 HANDLERS: dict[type, Handler] = {
-    m.Ping: _ping,
-    m.Subscribe: _read(_subscribe, _of_topic),
-    m.Unsubscribe: _unsubscribe,
-    m.OnCall: _on_call,
-    m.VisitSave: _simple(lambda r: c.Save(r.step, r.answer, r.left)),
-    m.VisitFinish: _simple(lambda _: c.Finish()),
-    m.VisitWithdraw: _simple(lambda _: c.Withdraw()),
-    m.VisitHangUp: _simple(lambda _: c.HangUp()),
-    m.VisitClaim: _simple(lambda _: c.Claim()),
-    m.VisitRelease: _simple(lambda _: c.Release()),
-    m.VisitEnd: _simple(lambda _: c.End()),
-    m.VisitStart: _simple(lambda _: c.Start()),
-    m.VisitAssign: _simple(lambda r: c.Assign(r.to)),
-    m.VisitUnassign: _simple(lambda _: c.Unassign()),
-    m.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
-    m.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
-    m.VisitReopen: _simple(lambda _: c.Reopen()),
-    m.VisitInvite: _invite,
-    m.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
-    m.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),
-    m.SessionsPast: _read(_past, lambda _: ("past.searched", "")),
-    m.BellMark: _bell_mark,
-    m.ChatSend: _chat_send,
-    m.VisitEnter: _enter,
-    m.VisitLeave: _leave,
-    m.MediaJoin: _media_join,
-    m.MediaAnswer: _media(lambda seat, fence, r: wire.Answer(seat, fence, r.id, r.offer, r.sdp)),
-    m.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
-    m.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
+    client.Ping: _ping,
+    client.Subscribe: _read(_subscribe, _of_topic),
+    client.Unsubscribe: _unsubscribe,
+    client.OnCall: _on_call,
+    client.VisitSave: _simple(lambda r: c.Save(r.step, r.answer, r.left)),
+    client.VisitFinish: _simple(lambda _: c.Finish()),
+    client.VisitWithdraw: _simple(lambda _: c.Withdraw()),
+    client.VisitHangUp: _simple(lambda _: c.HangUp()),
+    client.VisitClaim: _simple(lambda _: c.Claim()),
+    client.VisitRelease: _simple(lambda _: c.Release()),
+    client.VisitEnd: _simple(lambda _: c.End()),
+    client.VisitStart: _simple(lambda _: c.Start()),
+    client.VisitAssign: _simple(lambda r: c.Assign(r.to)),
+    client.VisitUnassign: _simple(lambda _: c.Unassign()),
+    client.VisitDecline: _simple(lambda r: c.Decline(r.reason)),
+    client.VisitTransfer: _simple(lambda r: c.Transfer(r.to)),
+    client.VisitReopen: _simple(lambda _: c.Reopen()),
+    client.VisitInvite: _invite,
+    client.VisitDismiss: _simple(lambda r: c.Dismiss(r.guest)),
+    client.VisitHistory: _read(_history, lambda r: ("history.read", r.visit)),
+    client.SessionsPast: _read(_past, lambda _: ("past.searched", "")),
+    client.BellMark: _bell_mark,
+    client.ChatSend: _chat_send,
+    client.VisitEnter: _enter,
+    client.VisitLeave: _leave,
+    client.MediaJoin: _media_join,
+    client.MediaAnswer: _media(lambda seat, fence, r: wire.Answer(seat, fence, r.id, r.offer, r.sdp)),
+    client.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
+    client.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
 }
 """All messages of a client except `hello` and `bye`, which the connection handles itself."""

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import WSMsgType, web
 
-from signalling.protocol import messages as m
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol import shapes
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, SUBPROTOCOLS, BadMessage, Codec
+from signalling.protocol.errors import error
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.sockets.connection import SAID, Connection, decoded
@@ -22,7 +26,7 @@ from signalling.store.records import SupersededError, Unavailable
 from signalling.store.resume_tokens import Refused, TooManyGuessesError
 from signalling.visit.commands import Enter
 from signalling.visit.record import STAFF_ROLES, Actor, Visit
-from signalling.visit.rules import party_key
+from signalling.visit.relations import party_key
 
 if TYPE_CHECKING:
     from signalling.worker import Worker
@@ -68,10 +72,10 @@ async def serve(
     address = await admit(request)
     if not worker.crowd.enter(address):
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
-    ws = WebSocket(m.SUBPROTOCOLS, worker.limits.message_bytes)
+    ws = WebSocket(SUBPROTOCOLS, worker.limits.message_bytes)
     try:
         transport = await _upgraded(request, ws)
-        codec = m.CODECS.get(ws.ws_protocol or m.JSON_SUBPROTOCOL, m.CODECS[m.JSON_SUBPROTOCOL])
+        codec = CODECS.get(ws.ws_protocol or JSON_SUBPROTOCOL, CODECS[JSON_SUBPROTOCOL])
         connection = await _hello(request, ws, transport, codec, worker, authenticate, guessed, address)
     except ConnectionResetError:
         if not ws.prepared:
@@ -110,7 +114,7 @@ async def _upgraded(request: web.Request, ws: WebSocket) -> asyncio.Transport:
     return request.transport
 
 
-async def _reply(ws: WebSocket, codec: m.Codec, message: m.Message) -> None:
+async def _reply(ws: WebSocket, codec: Codec, message: server.Message) -> None:
     data = codec.encode(message)
     await (ws.send_str(data.decode()) if codec.text else ws.send_bytes(data))
 
@@ -119,7 +123,7 @@ async def _hello(
     request: web.Request,
     ws: WebSocket,
     transport: asyncio.Transport,
-    codec: m.Codec,
+    codec: Codec,
     worker: Worker,
     authenticate: Authenticate,
     guessed: Guessed,
@@ -138,23 +142,23 @@ async def _hello(
             if message.type not in SAID:
                 return None
             hello = decoded(message, codec)
-        except m.BadMessage as bad:
-            await _reply(ws, codec, m.error(bad.reply_to, "bad_message", {"path": bad.path}))
+        except BadMessage as bad:
+            await _reply(ws, codec, error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")
             return None
-        if not isinstance(hello, m.Hello):
-            await _reply(ws, codec, m.error(hello.id, "hello_first"))
+        if not isinstance(hello, client.Hello):
+            await _reply(ws, codec, error(hello.id, "hello_first"))
             await ws.close(code=4003, message=b"hello first")
             return None
         try:
             actor = await authenticate(request, hello.role)
             if actor is None:
-                await _reply(ws, codec, m.error(hello.id, "not_signed_in"))
+                await _reply(ws, codec, error(hello.id, "not_signed_in"))
                 await ws.close(code=4202, message=b"not signed in")
                 return None
             if not worker.crowd.has_room(address, actor) and not _replaces(worker, actor, hello):
                 log.info("door.crowded", organisation=actor.organisation)
-                await _reply(ws, codec, m.error(hello.id, "too_many_sockets"))
+                await _reply(ws, codec, error(hello.id, "too_many_sockets"))
                 await ws.close(code=4006, message=b"too many sockets")
                 return None
             worker.crowd.stay(address, actor)
@@ -166,17 +170,17 @@ async def _hello(
                     worker.crowd.go(address, actor)
             return connection
         except Refused as refused:
-            await _reply(ws, codec, m.error(hello.id, refused.code))
+            await _reply(ws, codec, error(hello.id, refused.code))
             if isinstance(refused, TooManyGuessesError):
                 await ws.close(code=4005, message=b"too many guesses")
                 return None
         except Unavailable:
-            await _reply(ws, codec, m.error(hello.id, "unavailable"))
+            await _reply(ws, codec, error(hello.id, "unavailable"))
     await ws.close(code=4005, message=b"too many hellos")
     return None
 
 
-def _replaces(worker: Worker, actor: Actor, hello: m.Hello) -> bool:
+def _replaces(worker: Worker, actor: Actor, hello: client.Hello) -> bool:
     """Return True if a hello resumes a connection whose old socket is on this worker.
 
     The old socket is closed, so that the number of sockets stays the same.
@@ -191,10 +195,10 @@ async def _welcome(
     request: web.Request,
     ws: WebSocket,
     transport: asyncio.Transport,
-    codec: m.Codec,
+    codec: Codec,
     worker: Worker,
     actor: Actor,
-    hello: m.Hello,
+    hello: client.Hello,
     guessed: Guessed,
 ) -> Connection:
     resumed = hello.resume is not None
@@ -227,13 +231,13 @@ async def _welcome(
     if resumed:
         worker.spawn(_settle(connection))
     socket.send(
-        m.Welcome(
+        server.Welcome(
             reply_to=hello.id,
             connection=connection_id,
             resume=token,
             resumed=resumed,
             worker=worker.id,
-            me=m.Me(id=actor.id, role=actor.role, name=actor.name),
+            me=shapes.Me(id=actor.id, role=actor.role, name=actor.name),
             visit=visit,
             server_ms=worker.service.store.clock_ms(),
         )

@@ -22,7 +22,8 @@ from signalling.store.unavailable import Unavailable as Unavailable
 from signalling.store.unavailable import answering as answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.record import Line, Mark, Notice, Record, Staff, Visit
-from signalling.visit.rules import QUIET, Event
+from signalling.visit.relations import Event
+from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide
 
 STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded

@@ -9,13 +9,15 @@ import msgspec
 import structlog
 
 from signalling.hub import Hub, Socket
-from signalling.protocol import messages as m
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol import shapes
 from signalling.service import Service
 from signalling.store.encryption import SealError
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Origin, Unavailable, read_until
 from signalling.visit.record import Actor, Mark, Notice
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 
 TOPIC = "bell"
 ATTEMPTS = 10
@@ -51,8 +53,8 @@ class Unread:
         return len(self._at_ms) + self._older
 
 
-def _part(notice: Notice) -> m.BellPart:
-    return m.BellPart(
+def _part(notice: Notice) -> shapes.BellPart:
+    return shapes.BellPart(
         id=notice.id,
         kind=notice.kind,
         at_ms=notice.at_ms,
@@ -76,20 +78,24 @@ class Bell:
     def _name(organisation: str, person: str) -> str:
         return f"{organisation}/bell:{person}"
 
-    async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
+    async def subscribe(
+        self, socket: Socket, request: client.Subscribe, mirror: Mirror
+    ) -> server.Subscribed | server.Error:
         """Subscribe a person to their own bell. Raises `Unavailable`."""
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
         self._hub.subscribe(socket, name, mirror.version)  # first, so that no change is missed
         snapshot = await self._snapshot(mirror, actor.id)
         socket.send(snapshot)
-        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version)
+        return server.Subscribed(
+            reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=snapshot.version
+        )
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
         """Send a person all their notifications. Raises `Unavailable`."""
         self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
-    async def _snapshot(self, mirror: Mirror, person: str) -> m.BellSnapshot:
+    async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
         for _ in range(ATTEMPTS):  # again if something was sent while the store was read
             told = self._hub.told(name)
@@ -99,7 +105,7 @@ class Bell:
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
         counted = frozenset(notice.id for notice in notices)
         self._unread[name] = Unread(at_ms, unread - len(at_ms), counted)
-        return m.BellSnapshot(
+        return server.BellSnapshot(
             topic=TOPIC,
             epoch=mirror.epoch,
             version=mirror.version,
@@ -150,13 +156,13 @@ class Bell:
                 # A snapshot may have been read from a store that was ahead of this worker's mirror. Another page of
                 # this person may not have the notification yet, so it is sent, but not counted again.
                 unread = len(held) if notice.id in held.counted else held.came(notice.at_ms)
-                item = m.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
+                item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.tell(name, item)
         if isinstance(news.after, Mark):
             name = self._name(news.organisation, news.after.id)
             if self._hub.has(name):
                 unread = self._unread.setdefault(name, Unread([], 0)).read(news.after.until_ms)
-                marked = m.BellMarked(
+                marked = server.BellMarked(
                     topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=unread
                 )
                 self._hub.tell(name, marked)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from signalling.hub import Hub
-from signalling.protocol import messages as m
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol import shapes
 from signalling.service import Service, new_id
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Origin, newest
 from signalling.visit.record import Actor, Line, Status, Visit
-from signalling.visit.rules import (
+from signalling.visit.relations import (
     ADMIN,
     ASSIGNEE,
     CLAIMANT,
@@ -33,8 +35,8 @@ WRITES: dict[Status, frozenset[str]] = {
 }
 
 
-def _part(line: Line) -> m.LinePart:
-    return m.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
+def _part(line: Line) -> shapes.LinePart:
+    return shapes.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
 
 
 class Chat:
@@ -47,7 +49,7 @@ class Chat:
         self._reading: dict[str, list[list[Line]]] = {}
         service.mirrors.observers.append(self.news)
 
-    async def snapshot(self, mirror: Mirror, visit: Visit) -> m.ChatSnapshot:
+    async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
         """Return all lines of a visit, including those that arrive during the read. Raises `Unavailable`."""
         name, told = f"{mirror.organisation}/chat/{visit.id}", list[Line]()
         self._reading.setdefault(name, []).append(told)
@@ -58,14 +60,14 @@ class Chat:
             if not self._reading[name]:
                 del self._reading[name]
         lines = {line.id: line for line in (*found, *told)}
-        return m.ChatSnapshot(
+        return server.ChatSnapshot(
             topic=f"chat/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
             lines=tuple(map(_part, lines.values())),
         )
 
-    async def send(self, actor: Actor, request: m.ChatSend, origin: Origin) -> int | Refusal:
+    async def send(self, actor: Actor, request: client.ChatSend, origin: Origin) -> int | Refusal:
         """Write a line; return the topic's version that contains it, or a refusal.
 
         Raises `Unavailable` and `SupersededError`.
@@ -104,7 +106,7 @@ class Chat:
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
             topic = f"chat/{news.after.visit}"
-            line = m.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
+            line = server.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
             name = f"{news.organisation}/{topic}"
             for told in self._reading.get(name, ()):
                 told.append(news.after)

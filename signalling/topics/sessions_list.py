@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from signalling.hub import Hub, Socket
-from signalling.protocol import messages as m
-from signalling.protocol import views
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol import shapes, views
+from signalling.protocol.errors import error
 from signalling.rooms.quality_watch import calls_of
 from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
@@ -25,21 +27,23 @@ class Sessions:
         self._service = service
         service.mirrors.observers.append(self.news)
 
-    async def subscribe(self, socket: Socket, request: m.Subscribe, mirror: Mirror) -> m.Subscribed | m.Error:
+    async def subscribe(
+        self, socket: Socket, request: client.Subscribe, mirror: Mirror
+    ) -> server.Subscribed | server.Error:
         """Subscribe a socket of staff, send it the list, and return the reply."""
         self._hub.subscribe(socket, f"{mirror.organisation}/{TOPIC}", mirror.version)
         socket.send(self._snapshot(mirror))
-        return m.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
+        return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
         """Send the whole list to all subscribers."""
         self._hub.tell(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
-    def _snapshot(mirror: Mirror) -> m.SessionsSnapshot:
+    def _snapshot(mirror: Mirror) -> server.SessionsSnapshot:
         taken = sorted(mirror.visits.taken, key=lambda visit: (visit.claimed_ms or 0, visit.id))
         rows = tuple(views.session_row(visit) for visit in taken)
-        return m.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
+        return server.SessionsSnapshot(topic=TOPIC, epoch=mirror.epoch, version=mirror.version, rows=rows)
 
     def news(self, news: Change | Reset) -> None:
         """Send a change to the subscribers. Called by the mirrors, in order."""
@@ -52,11 +56,13 @@ class Sessions:
             was = views.session_row(before) if before is not None and before.status in TAKEN else None
             is_ = views.session_row(news.after) if news.after.status in TAKEN else None
             if is_ is not None and is_ != was:
-                self._hub.tell(name, m.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
+                self._hub.tell(name, server.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
             elif is_ is None and was is not None:
-                self._hub.tell(name, m.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit))
+                self._hub.tell(
+                    name, server.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit)
+                )
 
-    async def past(self, actor: Actor, request: m.SessionsPast) -> m.Past:
+    async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
         """Return ended visits that match the filters, newest first. Raises `Unavailable`."""
         policy = (await self._service.organisation(actor.organisation)).policy
         query = Query(
@@ -67,21 +73,21 @@ class Sessions:
             before=NEWEST if request.before_ms is None else (request.before_ms, request.before_visit or ""),
         )
         found = await self._service.past.find(actor.organisation, query, PAGE + 1)
-        return m.Past(
+        return server.Past(
             reply_to=request.id,
             more=len(found.visits) > PAGE or found.unread > 0,
             unread=found.unread,
             rows=tuple(views.past_row(visit, policy) for visit in found.visits[:PAGE]),
         )
 
-    async def history(self, actor: Actor, request: m.VisitHistory) -> m.History | m.Error:
+    async def history(self, actor: Actor, request: client.VisitHistory) -> server.History | server.Error:
         """Return a visit's history. Raises `Unavailable`."""
         if await self._service.visit(actor.organisation, request.visit) is None:
-            return m.error(request.id, "not_found")
+            return error(request.id, "not_found")
         events = await self._service.store.history(actor.organisation, request.visit)
         parts = tuple(
-            m.HistoryPart(kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note) for e in events
+            shapes.HistoryPart(kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note) for e in events
         )
         tallies = await calls_of(self._service.store, actor.organisation, request.visit)
         calls = tuple(views.call(tally) for tally in tallies)
-        return m.History(reply_to=request.id, visit=request.visit, events=parts, calls=calls)
+        return server.History(reply_to=request.id, visit=request.visit, events=parts, calls=calls)

@@ -14,8 +14,10 @@ from functools import partial
 import structlog
 
 from signalling.hub import Hub, Socket
-from signalling.protocol import messages as m
-from signalling.protocol import views
+from signalling.protocol import client_messages as client
+from signalling.protocol import server_messages as server
+from signalling.protocol import shapes, views
+from signalling.protocol.errors import error
 from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Unavailable
@@ -34,7 +36,7 @@ PLACES_PER_TURN = 64
 AT_ONCE = 32  # how many topics are sent whole at the same time after a reset
 log = structlog.get_logger()
 
-Subscribe = Callable[[Socket, m.Subscribe, Mirror], Awaitable[m.Subscribed | m.Error]]
+Subscribe = Callable[[Socket, client.Subscribe, Mirror], Awaitable[server.Subscribed | server.Error]]
 Whole = Callable[[Mirror, str], Awaitable[None]]
 """Sends the whole state of a topic to its subscribers. The second argument is a visit's or a person's id."""
 
@@ -69,17 +71,17 @@ class Topics:
 
     # --- subscribing
 
-    async def subscribe(self, socket: Socket, request: m.Subscribe) -> m.Subscribed | m.Error:
+    async def subscribe(self, socket: Socket, request: client.Subscribe) -> server.Subscribed | server.Error:
         """Subscribe a socket, send it the state that it lacks, and return the reply. Raises `Unavailable`."""
         mirror = await self._service.mirrors.get(socket.actor.organisation)
         if request.topic in rights.OF_STAFF:
             if not rights.may_see_staffs(request.topic, socket.actor):
-                return m.error(request.id, "not_allowed")
+                return error(request.id, "not_allowed")
             return await self._staffs[request.topic](socket, request, mirror)
         room, _, visit_id = request.topic.partition("/")
         visit = await self._seen_by(socket.actor, room, mirror, visit_id)
         if visit is None:
-            return m.error(request.id, "not_found")  # also for a visit that the actor may not see
+            return error(request.id, "not_found")  # also for a visit that the actor may not see
         return await self._subscribe_visit(socket, request, mirror, room, visit)
 
     async def _seen_by(self, actor: Actor, room: str, mirror: Mirror, visit_id: str) -> Visit | None:
@@ -96,8 +98,8 @@ class Topics:
         return visit if visit is not None and rights.may_see(room, visit, actor, mirror.staff) else None
 
     async def _subscribe_visit(
-        self, socket: Socket, request: m.Subscribe, mirror: Mirror, room: str, visit: Visit
-    ) -> m.Subscribed | m.Error:
+        self, socket: Socket, request: client.Subscribe, mirror: Mirror, room: str, visit: Visit
+    ) -> server.Subscribed | server.Error:
         name = self._name(mirror, request.topic)
         held = name in socket.topics
         # First, so that no change is missed meanwhile, also none that ends the right.
@@ -109,15 +111,15 @@ class Topics:
                 self._hub.unsubscribe(socket, name)
             raise
         if name not in socket.topics:
-            return m.error(request.id, "not_found")  # the right ended meanwhile
+            return error(request.id, "not_found")  # the right ended meanwhile
         socket.send(message)
-        return m.Subscribed(
+        return server.Subscribed(
             reply_to=request.id, topic=request.topic, epoch=mirror.epoch, version=message.version
         )
 
     async def _subscribe_queue(
-        self, socket: Socket, request: m.Subscribe, mirror: Mirror
-    ) -> m.Subscribed | m.Error:
+        self, socket: Socket, request: client.Subscribe, mirror: Mirror
+    ) -> server.Subscribed | server.Error:
         policy = (await self._service.organisation(mirror.organisation)).policy
         # No await from here on: snapshot, subscription and later updates must fit together.
         topic = queue_topic(mirror.organisation)
@@ -130,7 +132,9 @@ class Topics:
         else:
             for encoded in missing:
                 socket.write(encoded.frame(socket.codec))
-        return m.Subscribed(reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.version)
+        return server.Subscribed(
+            reply_to=request.id, topic="queue", epoch=mirror.epoch, version=mirror.version
+        )
 
     def unsubscribe(self, socket: Socket, topic: str) -> None:
         """End a subscription. Does nothing if there is none."""
@@ -144,20 +148,20 @@ class Topics:
 
     # --- states
 
-    def _queue(self, mirror: Mirror, policy: Policy) -> m.QueueSnapshot:
+    def _queue(self, mirror: Mirror, policy: Policy) -> server.QueueSnapshot:
         busy = mirror.visits.in_session
-        return m.QueueSnapshot(
+        return server.QueueSnapshot(
             topic="queue",
             epoch=mirror.epoch,
             version=mirror.version,
             rows=tuple(views.row(v) for v in mirror.visits.queue()),
             staff=tuple(views.staff(s, s.id in busy) for s in mirror.staff.values()),
-            limits=m.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
+            limits=shapes.QueueLimits(amber_ms=policy.amber_ms, red_ms=policy.red_ms),
         )
 
     async def _state(
         self, room: str, mirror: Mirror, visit: Visit, actor: Actor
-    ) -> m.VisitState | m.CaseState | m.PlaceState | m.ChatSnapshot:
+    ) -> server.VisitState | server.CaseState | server.PlaceState | server.ChatSnapshot:
         if room == "chat":
             return await self.chat.snapshot(mirror, visit)
         if room == "case":
@@ -170,10 +174,10 @@ class Topics:
         return self._visit(mirror, mirror.visits.get(visit.id, visit), actor)
 
     @staticmethod
-    def _visit(mirror: Mirror, visit: Visit, actor: Actor | None = None) -> m.VisitState:
+    def _visit(mirror: Mirror, visit: Visit, actor: Actor | None = None) -> server.VisitState:
         """Return the state of a visit. After its end, `actor` decides how much of it is shown."""
         over = not visit.is_open and actor is not None and not actor.is_staff
-        return m.VisitState(
+        return server.VisitState(
             topic=f"visit/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
@@ -181,21 +185,21 @@ class Topics:
         )
 
     @staticmethod
-    def _case(mirror: Mirror, visit: Visit, guide: Guide) -> m.CaseState:
-        return m.CaseState(
+    def _case(mirror: Mirror, visit: Visit, guide: Guide) -> server.CaseState:
+        return server.CaseState(
             topic=f"case/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
             case=views.case(visit, guide),
         )
 
-    def _place(self, mirror: Mirror, policy: Policy, visit_id: str, place: int | None) -> m.PlaceState:
+    def _place(self, mirror: Mirror, policy: Policy, visit_id: str, place: int | None) -> server.PlaceState:
         on_call = sum(s.on_call for s in mirror.staff.values())
         wait = None
         if place is not None and policy.show_wait:
             wait = waiting.expected_wait(place, mirror.claims_ms, on_call, self._service.store.clock_ms())
         low, high = wait if wait is not None else (None, None)
-        return m.PlaceState(
+        return server.PlaceState(
             topic=f"place/{visit_id}",
             epoch=mirror.epoch,
             version=mirror.version,
@@ -237,7 +241,7 @@ class Topics:
         for socket in sockets:
             if not rights.may_see(room, visit, socket.actor, mirror.staff):
                 self._hub.unsubscribe(socket, f"{mirror.organisation}/{topic}")
-                socket.send(m.Gone(topic=topic))
+                socket.send(server.Gone(topic=topic))
 
     def _visit_changed(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         for show in (
@@ -296,9 +300,11 @@ class Topics:
             row = views.row(after)
             fresh = views.is_fresh(before, after)
             if fresh or before is None or views.row(before) != row:
-                self._tell_queue(mirror, m.QueueRow(topic="queue", version=version, fresh=fresh, row=row))
+                self._tell_queue(
+                    mirror, server.QueueRow(topic="queue", version=version, fresh=fresh, row=row)
+                )
         elif was:
-            gone = m.QueueGone(
+            gone = server.QueueGone(
                 topic="queue",
                 version=version,
                 visit=after.id,
@@ -312,7 +318,7 @@ class Topics:
             self._count_places(mirror)
 
     @staticmethod
-    def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> m.QueueStaff | None:
+    def _session_changed(mirror: Mirror, before: Visit | None, after: Visit) -> server.QueueStaff | None:
         """Return the news of a provider whose visit went live or stopped being live; None if neither happened."""
         was, is_ = (v is not None and v.status is Status.LIVE for v in (before, after))
         if was == is_:
@@ -331,7 +337,9 @@ class Topics:
         if before is not None and before.on_call and not staff.on_call:
             self._recheck(mirror, self._hub.of_person(mirror.organisation, staff.id))
 
-    def _tell_queue(self, mirror: Mirror, message: m.QueueRow | m.QueueGone | m.QueueStaff) -> None:
+    def _tell_queue(
+        self, mirror: Mirror, message: server.QueueRow | server.QueueGone | server.QueueStaff
+    ) -> None:
         self._hub.publish(queue_topic(mirror.organisation), message.version, message)
 
     def _count_places(self, mirror: Mirror) -> None:
@@ -386,7 +394,7 @@ class Topics:
         for socket in self._hub.subscribers(name):
             if visit is None:
                 self._hub.unsubscribe(socket, name)
-                socket.send(m.Gone(topic=f"{room}/{visit_id}"))
+                socket.send(server.Gone(topic=f"{room}/{visit_id}"))
             elif room == "visit" or rights.may_see(room, visit, socket.actor, mirror.staff):
                 state = await self._state(room, mirror, visit, socket.actor)
                 if name in socket.topics:  # else the right ended meanwhile
@@ -410,6 +418,6 @@ def _people(visit: Visit) -> tuple[object, ...]:
     return visit.status, visit.claimant, visit.assignee, visit.parties.keys()
 
 
-def _staff_news(mirror: Mirror, staff: Staff) -> m.QueueStaff:
+def _staff_news(mirror: Mirror, staff: Staff) -> server.QueueStaff:
     busy = staff.id in mirror.visits.in_session
-    return m.QueueStaff(topic="queue", version=mirror.version, staff=views.staff(staff, busy))
+    return server.QueueStaff(topic="queue", version=mirror.version, staff=views.staff(staff, busy))

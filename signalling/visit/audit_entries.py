@@ -12,7 +12,8 @@ import hmac
 import msgspec
 
 from signalling.visit.record import Line, Record, Staff, Visit
-from signalling.visit.rules import DEADLINES, QUIET, RULES, Event
+from signalling.visit.relations import Event
+from signalling.visit.rules import DEADLINES, QUIET, RULES
 
 TAG = 16  # bytes kept of a keyed hash: half of SHA-256 (RFC 2104 §5)
 BROKEN = "trail.broken"  # written by the server when the log is not as the server left it

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from signalling.visit.record import Notice, Role, Staff, Visit
-from signalling.visit.rules import PATIENT, Event
+from signalling.visit.relations import PATIENT, Event
 
 AWAY_MS = 30_000  # the patient's return after a shorter absence is no news
 

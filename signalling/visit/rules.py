@@ -38,24 +38,25 @@ from signalling.visit.commands import (
 )
 from signalling.visit.effects import Effect, Guard
 from signalling.visit.record import Actor, Outcome, Policy, Role, Status, Visit
-from signalling.visit.relations import ADMIN as ADMIN
-from signalling.visit.relations import ANYONE_STAFF as ANYONE_STAFF
-from signalling.visit.relations import ASSIGNEE as ASSIGNEE
-from signalling.visit.relations import CLAIMANT as CLAIMANT
-from signalling.visit.relations import FACILITY as FACILITY
-from signalling.visit.relations import GUEST as GUEST
-from signalling.visit.relations import GUEST_PREFIX as GUEST_PREFIX
-from signalling.visit.relations import ON_CALL as ON_CALL
-from signalling.visit.relations import PARTIES as PARTIES
-from signalling.visit.relations import PATIENT as PATIENT
-from signalling.visit.relations import PROVIDER as PROVIDER
-from signalling.visit.relations import SYSTEM as SYSTEM
-from signalling.visit.relations import Context as Context
-from signalling.visit.relations import Decided as Decided
-from signalling.visit.relations import Event as Event
-from signalling.visit.relations import Refusal as Refusal
-from signalling.visit.relations import party_key as party_key
-from signalling.visit.relations import relations as relations
+from signalling.visit.relations import (
+    ADMIN,
+    ANYONE_STAFF,
+    ASSIGNEE,
+    CLAIMANT,
+    FACILITY,
+    GUEST,
+    ON_CALL,
+    PARTIES,
+    PATIENT,
+    PROVIDER,
+    SYSTEM,
+    Context,
+    Decided,
+    Event,
+    Refusal,
+    party_key,
+    relations,
+)
 
 OPEN, QUEUED, TAKEN = (
     (Status.QUEUED, Status.CLAIMED, Status.LIVE),

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Line, Policy, Record, Role, Staff, Status, Visit
-from signalling.visit.rules import PATIENT, QUIET, Context, Decided, Event, decide
+from signalling.visit.relations import PATIENT, Context, Decided, Event
+from signalling.visit.rules import QUIET, decide
 from signalling.visit.setup_guide import Guide
 
 NOTICE_S = 3.0  # so long after a fault of its own a worker may take to give up what others have taken over

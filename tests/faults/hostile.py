@@ -19,7 +19,8 @@ from aiohttp.test_utils import make_mocked_request
 from media.protocols import sdp
 from media.transport.dtls import Association, DtlsError, Identity
 from signalling.hub import frame
-from signalling.protocol import messages as m
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage, Codec
+from signalling.protocol.errors import error
 from signalling.sockets import websocket
 from signalling.sockets.frame_limits import Bound, Counted
 from tests.faults.mutation import Mutator
@@ -72,13 +73,13 @@ def targets(seed: str) -> list[Target]:
     """All that need no peer."""
     return [
         Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (sdp.SdpError,)),
-        Target("json", 15, _messages(seed, m.JSON_SUBPROTOCOL), _decode(m.JSON_SUBPROTOCOL), (m.BadMessage,)),
+        Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessage,)),
         Target(
             "msgpack",
             12,
-            _messages(seed, m.MSGPACK_SUBPROTOCOL),
-            _decode(m.MSGPACK_SUBPROTOCOL),
-            (m.BadMessage,),
+            _messages(seed, MSGPACK_SUBPROTOCOL),
+            _decode(MSGPACK_SUBPROTOCOL),
+            (BadMessage,),
         ),
         Target("frames", 12, Mutator(f"{seed} frames", *_frames(), FRAME_BYTES), _read_frames),
         Target(
@@ -105,22 +106,22 @@ def targets(seed: str) -> list[Target]:
 
 
 def _messages(seed: str, subprotocol: str) -> Mutator:
-    codec = m.CODECS[subprotocol]
+    codec = CODECS[subprotocol]
     tokens = JSON_TOKENS if codec.text else MSGPACK_TOKENS
     return Mutator(f"{seed} {subprotocol}", _encoded(codec), tokens, FRAME_BYTES)
 
 
-def _encoded(codec: m.Codec) -> list[bytes]:
-    json = m.CODECS[m.JSON_SUBPROTOCOL]
+def _encoded(codec: Codec) -> list[bytes]:
+    json = CODECS[JSON_SUBPROTOCOL]
     return [codec.encode(json.decode(text)) for side, text in EXAMPLES if side == "client"]
 
 
 def _decode(subprotocol: str) -> Callable[[bytes], object]:
-    return m.CODECS[subprotocol].decode
+    return CODECS[subprotocol].decode
 
 
 def _frames() -> tuple[list[bytes], list[bytes]]:
-    texts = _encoded(m.CODECS[m.JSON_SUBPROTOCOL])
+    texts = _encoded(CODECS[JSON_SUBPROTOCOL])
     masked = [_masked(0x81, text) for text in texts]
     halves = [_masked(0x01, text[:9]) + _masked(0x89, b"now") + _masked(0x80, text[9:]) for text in texts[:8]]
     control = [_masked(opcode, b"x" * 20) for opcode in (0x88, 0x89, 0x8A)]
@@ -147,9 +148,9 @@ class _Taken(WebSocketDataQueue):
     def feed_data(self, data: Any, size: int) -> None:
         """A message was read."""
         try:
-            m.CODECS[m.JSON_SUBPROTOCOL].decode(data.data or b"")
-        except m.BadMessage:
-            frame(m.CODECS[m.JSON_SUBPROTOCOL].encode(m.error(None, "bad_message", {"path": "$"})), 1)
+            CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
+        except BadMessage:
+            frame(CODECS[JSON_SUBPROTOCOL].encode(error(None, "bad_message", {"path": "$"})), 1)
 
 
 def _read_frames(data: bytes) -> None:

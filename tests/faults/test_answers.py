@@ -15,7 +15,7 @@ from signalling.store.records import Unavailable
 from signalling.store.redis_connection import LineRedis
 from signalling.visit.commands import Claim, Release
 from signalling.visit.record import Status, Visit
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from signalling.worker import Limits
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, open_worker

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Staff, Status, Visit
-from signalling.visit.rules import QUIET, Context, Decided, Event, decide
+from signalling.visit.relations import Context, Decided, Event
+from signalling.visit.rules import QUIET, decide
 from tests.faults import history as h
 from tests.faults.conftest import ALL, QUICK_SLACK, Measured, Rounds
 from tests.faults.history import Commit, Held, History, Outage, Said, Saw, Wrong, check, shrink

@@ -16,7 +16,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
-from signalling.protocol import messages as m
+from signalling.protocol.client_messages import SessionsPast
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.ended import ended_visit, name_of, write_ended
 from tests.faults.link import link_to
@@ -60,7 +60,7 @@ async def until_read(desk: Clinic) -> int:
     """Search until the index is complete; return how many answers said that it was not."""
     sessions, actor = desk.workers[0].topics.sessions, desk.provider()
     told = 0
-    while (answer := await sessions.past(actor, m.SessionsPast(id=1, text="nobody"))).unread:
+    while (answer := await sessions.past(actor, SessionsPast(id=1, text="nobody"))).unread:
         assert answer.more
         assert answer.rows == ()
         told += 1
@@ -132,7 +132,7 @@ async def test_r32_pages_hold_every_visit_once_also_those_that_ended_in_the_same
         while more:
             answer = await sessions.past(
                 actor,
-                m.SessionsPast(id=1, text=text, before_ms=before_ms, before_visit=before_visit),
+                SessionsPast(id=1, text=text, before_ms=before_ms, before_visit=before_visit),
             )
             assert len(answer.rows) == 50 or not answer.more
             found += [row.visit for row in answer.rows]

@@ -17,7 +17,7 @@ from signalling.store.records import Store
 from signalling.store.redis_connection import LineRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Mark, Notice, Role, Staff, Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from tests.faults.link import Link, link_to
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.screen import screen

@@ -14,8 +14,8 @@ from signalling.store.encryption import Seal
 from signalling.store.records import Store
 from signalling.visit.commands import Command, Open, Save
 from signalling.visit.record import Actor, PatientInformation, Role, Status, Visit
-from signalling.visit.relations import Context
-from signalling.visit.rules import Decided, decide, next_deadline_ms
+from signalling.visit.relations import Context, Decided
+from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide, Kind
 from tests.conftest import StartServer
 from tests.journeys.people import Staff, person

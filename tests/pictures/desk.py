@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from signalling.store.encryption import Seal
 from signalling.store.records import Store
 from signalling.visit.record import Outcome, PatientInformation, Person, Status, Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from tests.journeys.people import Patient, Staff, person
 from tests.server import RunningServer
 from web.server.data_key import data_key, key_id

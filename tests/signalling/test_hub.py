@@ -16,7 +16,9 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import MSGPACK
 from signalling.hub import RING, Hub, Socket, frame
-from signalling.protocol import messages as m
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
+from signalling.protocol.server_messages import QueueStaff
+from signalling.protocol.shapes import StaffPart
 from signalling.topics.topics import queue_topic
 from signalling.visit.record import Actor, Role
 from signalling.worker import Limits
@@ -57,7 +59,7 @@ def test_r24_nothing_that_is_done_to_a_socket_raises_because_its_transport_has_c
             transport.write(b"x")
         far.close()
         actor = Actor(organisation=ORG, id="u_x", name="", role=Role.PROVIDER)
-        codec = m.CODECS[MSGPACK]
+        codec = CODECS[MSGPACK]
         dead = Socket(transport, codec, actor, "c_x", 1000, lambda code: transport.write(b"closing"))
         acts: dict[str, Callable[[], None]] = {
             "write": lambda: dead.write(b"x"),
@@ -83,10 +85,10 @@ async def test_r24_news_that_cannot_be_encoded_takes_no_other_news_along(valkey:
         assert shown.shown == [start + 1, start + 3]
 
 
-def news(version: int, size: int = 10) -> m.QueueStaff:
+def news(version: int, size: int = 10) -> QueueStaff:
     """Return news of the queue, of about a size."""
-    part = m.StaffPart(id=f"u_{version}", name="x" * size, role="provider", on_call=True, in_session=False)
-    return m.QueueStaff(topic="queue", version=version, staff=part)
+    part = StaffPart(id=f"u_{version}", name="x" * size, role="provider", on_call=True, in_session=False)
+    return QueueStaff(topic="queue", version=version, staff=part)
 
 
 async def test_a_client_that_stops_reading_is_cut_off_and_the_others_lose_nothing(valkey: Redis) -> None:
@@ -214,7 +216,7 @@ def test_one_message_larger_than_the_limit_does_not_count_against_who_is_about_t
     cut: list[int] = []
     transport = Slow()
     actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
-    socket = Socket(transport, m.CODECS[m.JSON_SUBPROTOCOL], actor, "c_1", 1000, cut.append)
+    socket = Socket(transport, CODECS[JSON_SUBPROTOCOL], actor, "c_1", 1000, cut.append)
     socket.write(b"x" * 30_000)
     for _ in range(9):
         socket.write(b"x" * 100)
@@ -229,7 +231,7 @@ async def test_who_comes_while_news_wait_hears_only_what_the_snapshot_had_not() 
     hub, transports = Hub(), [Slow(), Slow()]
     actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
     first, second = (
-        Socket(transport, m.CODECS[m.JSON_SUBPROTOCOL], actor, f"c_{at}", 1 << 20, lambda _: None)
+        Socket(transport, CODECS[JSON_SUBPROTOCOL], actor, f"c_{at}", 1 << 20, lambda _: None)
         for at, transport in enumerate(transports)
     )
     hub.subscribe(first, "news", 4)

@@ -17,7 +17,8 @@ from signalling.visit.record import (
     Status,
     Visit,
 )
-from signalling.visit.rules import Context, Decided, Refusal, decide
+from signalling.visit.relations import Context, Decided, Refusal
+from signalling.visit.rules import decide
 from signalling.visit.setup_guide import Guide, Kind, Step
 
 T0 = 1_790_000_000_000

@@ -10,7 +10,7 @@ from signalling.rooms import quality_watch as calls
 from signalling.store.records import Keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from tests.web.setup.desk import desk
 from tests.web.site import Site
 from web.identity.visitors import patient

@@ -15,7 +15,7 @@ from signalling.service import Accepted, new_id
 from signalling.store.records import answering
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Visit
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.intake import information_form as patient_form

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from signalling.service import Service
 from signalling.visit.record import Actor, PatientInformation, Role, Status, Visit
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from web.appointments import appointment as rules
 from web.appointments.appointment import Appointment, TooLate
 from web.appointments.book import Book, Full, JobEntry, Overtaken

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signalling.service import Service
 from signalling.visit.record import Actor, Person, Role, Staff, Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
 from web.identity.sessions import Session

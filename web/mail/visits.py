@@ -12,7 +12,7 @@ from aiohttp import web
 from signalling import service
 from signalling.store.records import Extra
 from signalling.visit.record import Outcome, Status, Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from web.identity.accounts import Accounts
 from web.keys import ACCOUNTS
 from web.languages.i18n import SOURCE, languages

@@ -20,7 +20,8 @@ from signalling.service import Organisation
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
 from signalling.visit.record import Visit
-from signalling.visit.rules import DEADLINES, QUIET, RULES, Event
+from signalling.visit.relations import Event
+from signalling.visit.rules import DEADLINES, QUIET, RULES
 from web.jobs import Hopeless
 from web.languages.i18n import N_
 from web.programs import types as t

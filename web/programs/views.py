@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from signalling.visit import record as r
 from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
-from signalling.visit.rules import PATIENT
+from signalling.visit.relations import PATIENT
 from web.programs import types as t
 
 

@@ -11,17 +11,11 @@ import pytest
 
 import signalling
 from signalling.protocol import fields
-from signalling.protocol.messages import (
-    CODECS,
-    JSON_SUBPROTOCOL,
-    MSGPACK_SUBPROTOCOL,
-    TEXTS,
-    BadMessage,
-    ClientMessage,
-    ServerMessage,
-    error,
-)
+from signalling.protocol.client_messages import ClientMessage
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage
+from signalling.protocol.errors import TEXTS, error
 from signalling.protocol.reference import field_rows, message_types, parts, renewed
+from signalling.protocol.server_messages import ServerMessage
 from signalling.topics.rights import OF_STAFF, OF_VISITS
 from web import websocket as sockets
 

@@ -13,7 +13,8 @@ from signalling.rooms.liveness import death_of
 from signalling.store.records import Keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
-from signalling.visit.rules import Decided, Event, decide
+from signalling.visit.relations import Decided, Event
+from signalling.visit.rules import decide
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.sockets.test_presence import record
 from tests.signalling.visits import context

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
-from signalling.protocol import messages as m
+from signalling.protocol.client_messages import SessionsPast
 from signalling.store.mirror import Reset
 from signalling.store.past_visits import Index, folded
 from signalling.store.records import Keys
@@ -24,7 +24,7 @@ async def two(valkey: "Redis") -> AsyncIterator[Clinic]:
 async def found(desk: Clinic, worker: int, text: str) -> list[str]:
     """Return the ids of the visits that a search on this worker finds."""
     sessions = desk.workers[worker].topics.sessions
-    answer = await sessions.past(desk.provider(), m.SessionsPast(id=1, text=text))
+    answer = await sessions.past(desk.provider(), SessionsPast(id=1, text=text))
     assert not answer.unread
     return [row.visit for row in answer.rows]
 

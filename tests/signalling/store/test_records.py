@@ -20,7 +20,7 @@ from signalling.store.encryption import Seal, SealError
 from signalling.store.records import Committed, Keys, Store, Unavailable
 from signalling.store.redis_connection import LineRedis
 from signalling.visit.record import Visit
-from signalling.visit.rules import Event
+from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
 from web.server.valkey import EmbeddedStore
 

@@ -8,7 +8,8 @@ from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import BrokenHead, Chain, Checker, Head
 from signalling.visit.commands import Assign
 from signalling.visit.record import Line, Staff
-from signalling.visit.rules import QUIET, RULES, Decided, Event, decide
+from signalling.visit.relations import Decided, Event
+from signalling.visit.rules import QUIET, RULES, decide
 from tests.signalling.visits import ADMIN, ORG, T0, context, on_call, queued
 
 CHAIN = Chain(b"k" * 32, ORG)

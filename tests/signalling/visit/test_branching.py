@@ -6,7 +6,8 @@ from typing import Any
 
 from signalling.visit import commands as c
 from signalling.visit.record import Policy, Visit
-from signalling.visit.rules import Context, Decided, Refusal, decide
+from signalling.visit.relations import Context, Decided, Refusal
+from signalling.visit.rules import decide
 from signalling.visit.setup_guide import Condition, Guide, Kind, Step
 from tests.signalling.visits import ANA, PATIENT, T0, VISIT
 

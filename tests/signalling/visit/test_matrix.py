@@ -11,7 +11,8 @@ import pytest
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Status, Visit
-from signalling.visit.rules import RULES, Decided, decide
+from signalling.visit.relations import Decided
+from signalling.visit.rules import RULES, decide
 from tests.signalling.visits import (
     ANA,
     IN_STATUS,

@@ -15,7 +15,8 @@ from signalling.store.records import Store
 from signalling.store.redis_connection import LineRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Policy, Visit
-from signalling.visit.rules import Context, Decided, decide
+from signalling.visit.relations import Context, Decided
+from signalling.visit.rules import decide
 from tests.signalling.visits import ANA, GUIDE, VISIT, people
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore

@@ -10,19 +10,17 @@ from msgspec.structs import replace
 
 from signalling.visit import commands as c
 from signalling.visit.record import Outcome, Policy, Status, Visit
+from signalling.visit.relations import PATIENT as PATIENTS_SIDE
+from signalling.visit.relations import PROVIDER, Decided, Refusal
 from signalling.visit.rules import (
     DEADLINES,
     DONE_BEFORE,
     MOST_CHANGES,
-    PROVIDER,
     RULES,
-    Decided,
-    Refusal,
     decide,
     next_deadline_ms,
     tables,
 )
-from signalling.visit.rules import PATIENT as PATIENTS_SIDE
 from tests.signalling.visits import (
     ADMIN,
     ANA,

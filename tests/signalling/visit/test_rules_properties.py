@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Outcome, Policy, Status, Visit
-from signalling.visit.rules import PATIENT, PROVIDER, Decided, decide, next_deadline_ms
+from signalling.visit.relations import PATIENT, PROVIDER, Decided
+from signalling.visit.rules import decide, next_deadline_ms
 from tests.signalling.visits import ANA, OTHER, STAFF, SYSTEM, T0, VISIT, context, on_call, people
 
 POLICY = Policy()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from signalling.service import Accepted, new_id
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Role, Status
-from signalling.visit.rules import FACILITY, Refusal, relations
+from signalling.visit.relations import FACILITY, Refusal, relations
 from tests.signalling.visits import queued
 from tests.web.api.client import PATIENT, Program, stranger
 from tests.web.api.test_visits import on_call

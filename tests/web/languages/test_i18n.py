@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from signalling.protocol.messages import TEXTS
+from signalling.protocol.errors import TEXTS
 from tests.web.conftest import OpenSite
 from tests.web.site import Person, Site
 from web.languages import i18n, messages

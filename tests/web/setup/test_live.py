@@ -3,7 +3,7 @@
 from signalling.service import Accepted
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from tests.web.setup.desk import desk
 from tests.web.setup.test_people import account, change
 from tests.web.site import OSEI, Site

@@ -13,7 +13,7 @@ from signalling.service import new_id
 from signalling.visit import commands as c
 from signalling.visit import waiting
 from signalling.visit.record import Actor, Outcome, Role, Status, Visit
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import Door, guess

@@ -17,7 +17,7 @@ from aiohttp import web
 from signalling.service import Service, new_id
 from signalling.visit import waiting
 from signalling.visit.record import PatientInformation, Visit
-from signalling.visit.rules import Refusal
+from signalling.visit.relations import Refusal
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key, visit_of
 from web.intake import information_form as patient_form

@@ -19,7 +19,8 @@ from aiohttp import web
 from media.protocols.ice import Candidate, Credentials
 from media.protocols.sdp import Fingerprint, SdpError, offer, parse_answer
 from signalling.protocol import fields
-from signalling.protocol.messages import CODECS, JSON_SUBPROTOCOL, BadMessage, error
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, BadMessage
+from signalling.protocol.errors import error
 from signalling.protocol.reference import examples
 from web.peers.conformance.judge import Judge
 

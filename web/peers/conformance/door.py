@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from signalling.protocol.messages import JSON_SUBPROTOCOL
+from signalling.protocol.codec import JSON_SUBPROTOCOL
 from web.peers.conformance.line import ABNORMAL, Line
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import Untold, Wrong, check

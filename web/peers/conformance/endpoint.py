@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from signalling.protocol.messages import SUBPROTOCOLS
+from signalling.protocol.codec import SUBPROTOCOLS
 from web.peers.conformance.client_socket import ClientSocket
 from web.peers.conformance.judge import Judge
 from web.peers.conformance.table import Outcome

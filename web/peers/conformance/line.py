@@ -17,7 +17,8 @@ import aiohttp
 import msgpack
 import msgspec
 
-from signalling.protocol.messages import CODECS, TEXTS
+from signalling.protocol.codec import CODECS
+from signalling.protocol.errors import TEXTS
 from signalling.protocol.reference import message_types
 from web.peers.conformance.table import Wrong, shown
 

@@ -10,7 +10,7 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from signalling.protocol.messages import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
+from signalling.protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from web.peers.conformance import admins, asking, bell, door, media, topics, visits
 from web.peers.conformance.line import Line
 from web.peers.conformance.stage import Stage

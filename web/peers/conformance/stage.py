@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from signalling.protocol.messages import JSON_SUBPROTOCOL
+from signalling.protocol.codec import JSON_SUBPROTOCOL
 from web.peers.conformance.line import Line
 from web.peers.conformance.table import Untold, Untried, Wrong
 from web.peers.people.answers import information

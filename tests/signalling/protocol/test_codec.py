@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from signalling.protocol.messages import CODECS, BadMessage, ClientMessage, Codec
+from signalling.protocol.client_messages import ClientMessage
+from signalling.protocol.codec import CODECS, BadMessage, Codec
 
 TYPES = sorted(
     "hello bye ping subscribe unsubscribe on_call visit.save visit.finish visit.withdraw visit.hang_up visit.claim "

@@ -1,0 +1,82 @@
+"""The two codecs, JSON and MessagePack: messages to bytes, and bytes to messages.
+
+Pure. `decode` raises `BadMessage` for data that is no message of this protocol.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from signalling.protocol.client_messages import ClientMessage, Request
+from signalling.protocol.server_messages import Message, ServerMessage
+from signalling.protocol.tags import RequestId
+
+JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL = "greenroom.v1.json", "greenroom.v1.msgpack"
+SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)
+
+
+class BadMessage(ValueError):
+    """The data is no message of this protocol.
+
+    `path`: the wrong place in it, if known; `reply_to`: its id, if it has one.
+    """
+
+    def __init__(self, path: str, reply_to: int | None) -> None:
+        super().__init__(path)
+        self.path = path
+        self.reply_to = reply_to
+
+
+class _Head(msgspec.Struct):
+    id: RequestId
+
+
+class Codec:
+    """One of the two encodings of messages. `text`, `opcode` (RFC 6455 §5.2): the kind of frame that carries it."""
+
+    def __init__(self, subprotocol: str) -> None:
+        self.subprotocol = subprotocol
+        self.text = subprotocol == JSON_SUBPROTOCOL
+        self.opcode = 0x1 if self.text else 0x2
+        kind: Any = msgspec.json if self.text else msgspec.msgpack
+        self._encode = kind.Encoder().encode
+        self._client = kind.Decoder(ClientMessage).decode
+        self._server = kind.Decoder(ServerMessage).decode
+        self._head = kind.Decoder(_Head).decode
+
+    def encode(self, message: Message | Request) -> bytes:
+        """Return the bytes of a message."""
+        encoded: bytes = self._encode(message)
+        return encoded
+
+    def decode(self, data: bytes | str) -> ClientMessage:
+        """Return a client's message; raise `BadMessage` for anything else."""
+        try:
+            decoded: ClientMessage = self._client(data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+            # Decode the id alone, so that the client learns which of its requests was wrong.
+            try:
+                reply_to = self._head(data).id
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                reply_to = None
+            raise BadMessage(_path(problem), reply_to) from None
+        return decoded
+
+    def decode_server(self, data: bytes | str) -> ServerMessage:
+        """Return a server's message, for clients; raise `msgspec.DecodeError` for anything else."""
+        decoded: ServerMessage = self._server(data)
+        return decoded
+
+
+def _path(problem: Exception) -> str:
+    """Return the path of the wrong value in a message, without any of the message's content."""
+    text = str(problem)
+    if text.startswith("Object contains unknown field"):
+        return "$"  # the field's name is content of the sender
+    where = text.rsplit(" - at `", 1)[1].rstrip("`") if " - at `" in text else "$"
+    return where[:80]
+
+
+CODECS = {subprotocol: Codec(subprotocol) for subprotocol in SUBPROTOCOLS}

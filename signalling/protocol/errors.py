@@ -1,0 +1,44 @@
+"""The error codes of PROTOCOL.md#errors, each with a sentence for people. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from signalling.protocol.server_messages import Error
+
+TEXTS = {
+    "bad_message": "This is not a message of the protocol.",
+    "hello_first": "Say hello first.",
+    "not_signed_in": "You are not signed in here. Please sign in again.",
+    "too_many_sockets": "Too many pages are open. Close some of them, or try again in a moment.",
+    "not_allowed": "You may not do this.",
+    "not_found": "There is no such visit here.",
+    "wrong_status": "This visit has moved on; that is no longer possible.",
+    "already_claimed": "Someone else has claimed this visit.",
+    "not_on_call": "Go On-Call first.",
+    "in_session": "End or return your live session first.",
+    "front_desk": "The front desk looks at this request first.",
+    "not_licensed": "You are not licensed in this patient's state.",
+    "invalid_answer": "This answer cannot be kept.",
+    "guide_incomplete": "Some steps of the setup guide are still open.",
+    "bad_sdp": "The media description cannot be used.",
+    "room_full": "There is no place left in this session.",
+    "limit_reached": "No more can be kept in this visit.",
+    "no_room": "Join the session's media first.",
+    "unavailable": "The server cannot save right now. Please try again in a moment.",
+    "resume_expired": "The connection was gone for too long.",
+    "resume_ended": "This connection was closed.",
+    "resume_invalid": "There is no such connection.",
+}
+"""Code -> sentence. The codes are stable."""
+
+
+def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:
+    """Return the error message of a stable code, with its text for people. Raises KeyError for an unknown code."""
+    details = details or {}
+    text = TEXTS[code]
+    if code == "already_claimed" and "by" in details:
+        text = f"{details['by']['name']} has claimed this visit."
+    if code == "invalid_answer" and "problem" in details:
+        text = f"This answer {details['problem']}."
+    return Error(reply_to=reply_to, code=code, text=text, details=details)
