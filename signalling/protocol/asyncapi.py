@@ -1,7 +1,6 @@
-"""The protocol as an AsyncAPI 3.1 document, built from the message types, `fields.py` and PROTOCOL.md's examples.
+"""The protocol as an AsyncAPI 3.1 document, built from the message types and PROTOCOL.md's examples.
 
-Pure. The document describes the server: it receives the client's messages and sends the server's. Shapes come from the
-types, meanings from `fields.py`, examples from PROTOCOL.md.
+Pure. The document describes the server: it receives the client's messages and sends the server's.
 """
 
 from __future__ import annotations
@@ -11,16 +10,25 @@ from typing import Any, Final
 
 import msgspec
 
-from signalling.protocol import fields
+from signalling.protocol.client_messages import Request
 from signalling.protocol.codec import SUBPROTOCOLS
-from signalling.protocol.reference import examples, message_types, owner, parts
+from signalling.protocol.reference import (
+    TOPICS,
+    about,
+    client_types,
+    examples,
+    media_messages,
+    server_types,
+    topic_messages,
+)
 
 VERSION: Final = "1.0.0"
 CHANNEL: Final = "socket"
 COOKIES: Final = {"ws": "greenroom", "wss": "__Host-greenroom"}
 INTRODUCTION: Final = (
-    "What a client and a Greenroom server say to each other over one WebSocket. PROTOCOL.md has the rules (who may "
-    "say what when, resume, limits), this document the shapes. A client ignores what it does not know."
+    "The messages between a client and a Greenroom server over one WebSocket. This document describes the form of the "
+    "messages; PROTOCOL.md describes the rules: who may send which message when, how to resume, the limits. A client "
+    "ignores messages, fields and values that it does not know."
 )
 _SCHEMAS: Final = "#/components/schemas/"
 
@@ -33,7 +41,7 @@ def document(
     `host` (with a port if needed) and `scheme` ("ws" or "wss") are the server's. Without an `organisation` the address
     has a parameter for it.
     """
-    client, server = message_types("client"), message_types("server")
+    client, server = client_types(), server_types()
     channel: dict[str, Any] = {
         "address": f"/{organisation or '{organisation}'}/ws",
         "title": "One connection",
@@ -59,18 +67,21 @@ def document(
             "greenroom": {
                 "host": host,
                 "protocol": scheme,
-                "description": "Say greenroom.v1.json for JSON in text frames, greenroom.v1.msgpack for the same maps "
-                "as MessagePack in binary frames.",
+                "description": "Offer greenroom.v1.json for JSON in text frames, or greenroom.v1.msgpack for the same "
+                "maps as MessagePack in binary frames.",
                 "security": [{"$ref": "#/components/securitySchemes/session"}],
             }
         },
         "channels": {CHANNEL: channel},
-        "operations": {**_requests(client), **_news()},
+        "operations": {**_requests(client), **_updates()},
         "components": {
             "messages": _messages(client, server, examples(protocol_md)),
             "schemas": _schemas([*client.values(), *server.values()]),
             "correlationIds": {
-                "request": {"location": "$message.payload#/id", "description": "Comes back as `reply_to`."},
+                "request": {
+                    "location": "$message.payload#/id",
+                    "description": "The reply carries it as `reply_to`.",
+                },
                 "answer": {"location": "$message.payload#/reply_to", "description": "The request’s `id`."},
             },
             "securitySchemes": {
@@ -78,7 +89,7 @@ def document(
                     "type": "httpApiKey",
                     "in": "cookie",
                     "name": COOKIES[scheme],
-                    "description": "The browser’s session; PROTOCOL.md#entry says how a client comes by it.",
+                    "description": "The browser’s session; PROTOCOL.md#entry describes how a client gets it.",
                 }
             },
         },
@@ -99,40 +110,44 @@ def _handshake() -> dict[str, Any]:
         "type": "object",
         "required": ["Origin"],
         "properties": {
-            "Origin": {"type": "string", "description": "This server’s own; anything else is answered 403."},
+            "Origin": {
+                "type": "string",
+                "description": "The origin of this server; others are refused with 403.",
+            },
             "Sec-WebSocket-Protocol": {"type": "string", "enum": list(SUBPROTOCOLS)},
         },
     }
 
 
-def _requests(client: Mapping[str, Any]) -> dict[str, Any]:
+def _requests(client: Mapping[str, type[Request]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in client:
-        answer = fields.ANSWERS.get(name, "done")
+    for name, kind in client.items():
         found[_key(name)] = operation = {
             "action": "receive",
             "channel": {"$ref": f"#/channels/{CHANNEL}"},
-            "summary": fields.MESSAGES[name].text,
+            "summary": about(kind)[0],
             "messages": _refs([name]),
         }
-        if answer is not None:
+        if kind.reply is not None:
             operation["reply"] = {
                 "channel": {"$ref": f"#/channels/{CHANNEL}"},
-                "messages": _refs([answer, "error"]),
+                "messages": _refs([kind.reply, "error"]),
             }
     return found
 
 
-def _news() -> dict[str, Any]:
+def _updates() -> dict[str, Any]:
     def sends(names: Sequence[str], text: str) -> dict[str, Any]:
         channel = {"$ref": f"#/channels/{CHANNEL}"}
         return {"action": "send", "channel": channel, "summary": text, "messages": _refs(names)}
 
     topics = {
-        f"topic_{topic.partition('/')[0]}": sends(names, f"The topic {topic.replace('{id}', '<visit>')}.")
-        for topic, names in fields.TOPICS.items()
+        f"topic_{topic.partition('/')[0]}": sends(
+            topic_messages(topic), f"The topic {topic.replace('{id}', '<visit>')}."
+        )
+        for topic in TOPICS
     }
-    return {**topics, "media": sends(fields.MEDIA, "A visit’s media, to those who have joined it.")}
+    return {**topics, "media": sends(media_messages(), "A visit’s media, for those who have joined it.")}
 
 
 def _messages(
@@ -142,12 +157,12 @@ def _messages(
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, kind in {**client, **server}.items():
-        about = fields.MESSAGES[name]
+        text, section = about(kind)
         found[_key(name)] = message = {
             "name": name,
             "title": name,
-            "summary": about.text,
-            "description": f"PROTOCOL.md#{about.section}",
+            "summary": text,
+            "description": f"PROTOCOL.md#{section}",
             "contentType": "application/json",
             "payload": {"$ref": _SCHEMAS + kind.__name__},
             "examples": [{"name": name, "payload": payload} for payload in shown.get(name, ())],
@@ -160,22 +175,8 @@ def _messages(
 
 
 def _schemas(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, Any]:
-    """Return the JSON schemas of the types, with the descriptions and closed sets of `fields.py` added."""
+    """Return the JSON schemas of the message types and of all types inside them."""
     _, schemas = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS + "{name}")
-    owners = {kind.__name__: owner(kind) for kind in (*kinds, *parts().values())}
-    for name, schema in schemas.items():
-        about = fields.MESSAGES.get(owners.get(name, ""))
-        schema.pop("title", None)
-        if about is not None:
-            schema["description"] = about.text
-        for field, shape in schema.get("properties", {}).items():
-            values = fields.VALUES.get(f"{owners[name]}.{field}") if name in owners else None
-            if values is not None:
-                nullable = any(inner.get("type") == "null" for inner in shape.get("anyOf", ()))
-                shape.pop("anyOf", None)
-                shape.pop("type", None)
-                shape["enum"] = [*map(str, values), *([None] if nullable else [])]
-            text = fields.meaning(owners[name], field) if name in owners else ""
-            if text and "$ref" not in shape:
-                shape["description"] = text[:1].upper() + text[1:] + "."
+    for schema in schemas.values():
+        del schema["title"]
     return dict(sorted(schemas.items()))

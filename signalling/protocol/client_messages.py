@@ -1,193 +1,246 @@
-"""The messages that a client sends: one frozen type per message of PROTOCOL.md. Pure."""
+"""The messages that a client sends: one frozen type per message of PROTOCOL.md. Pure.
+
+PROTOCOL.md's reference, the AsyncAPI file and the browser's types are made from these types: a class's docstring is the
+message's meaning and names its section of PROTOCOL.md, `Meta(description=…)` is a field's meaning, `reply` the type of
+the reply.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
 
-from signalling.protocol.tags import Epoch, Id, Relation, RequestId, Sdp, Topic, tag
 from signalling.visit.call_quality import MediaKind
 
+RequestId = Annotated[
+    int, Meta(ge=0, le=2**53, description="a number that the client chooses, unique on its socket")
+]
+Id = Annotated[str, Meta(min_length=1, max_length=80)]
+Topic = Annotated[str, Meta(min_length=1, max_length=120, description="the name of the topic")]
+Sdp = Annotated[str, Meta(max_length=32_768)]
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=tag):
-    """Base of all messages of a client. The reply carries `id` as `reply_to`."""
 
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all messages of a client. The reply carries `id` as `reply_to`.
+
+    `reply`: the reply's type on the wire, None if there is none. Every request may be answered by `error` instead.
+    """
+
+    reply: ClassVar[str | None] = "done"
     id: RequestId
 
 
-class Hello(Request, frozen=True, kw_only=True):
-    """Begin a connection: PROTOCOL.md#hello-and-welcome."""
+class Hello(Request, frozen=True, kw_only=True, tag="hello"):
+    """Begin or resume a connection; the first message on every socket: PROTOCOL.md#hello-and-welcome."""
 
-    role: Literal["patient", "staff", "guest"]
-    resume: Id | None = None
-
-
-class Bye(Request, frozen=True, kw_only=True):
-    """End the connection for good: PROTOCOL.md#bye."""
-
-
-class Ping(Request, frozen=True, kw_only=True):
-    """Ask for a `pong`: PROTOCOL.md#odds."""
+    reply: ClassVar[str | None] = "welcome"
+    role: Annotated[Literal["patient", "staff", "guest"], Meta(description="the role of the sender")]
+    resume: Annotated[
+        Id | None, Meta(description="the private token of the connection to resume, if there is one")
+    ] = None
 
 
-class Subscribe(Request, frozen=True, kw_only=True):
-    """Subscribe to a topic: PROTOCOL.md#topics. `epoch` and `version`: the state that the client already has."""
+class Bye(Request, frozen=True, tag="bye"):
+    """End the connection for good; the server closes the socket with code 1000: PROTOCOL.md#bye."""
+
+    reply: ClassVar[str | None] = None
+
+
+class Ping(Request, frozen=True, tag="ping"):
+    """Ask whether the server still answers: PROTOCOL.md#odds."""
+
+    reply: ClassVar[str | None] = "pong"
+
+
+class Subscribe(Request, frozen=True, kw_only=True, tag="subscribe"):
+    """Subscribe to a topic: PROTOCOL.md#topics."""
+
+    reply: ClassVar[str | None] = "subscribed"
+    topic: Topic
+    epoch: Annotated[
+        Annotated[str, Meta(max_length=80)] | None,
+        Meta(description="the epoch of the state that the client has, if any"),
+    ] = None
+    version: Annotated[int | None, Meta(description="the version of that state, if any")] = None
+
+
+class Unsubscribe(Request, frozen=True, kw_only=True, tag="unsubscribe"):
+    """End a subscription; no error if there is none: PROTOCOL.md#topics."""
 
     topic: Topic
-    epoch: Epoch | None = None
-    version: int | None = None
 
 
-class Unsubscribe(Request, frozen=True, kw_only=True):
-    """End a subscription: PROTOCOL.md#topics."""
+class OnCall(Request, frozen=True, kw_only=True, tag="on_call"):
+    """Turn the sender's On-Call switch on or off: PROTOCOL.md#staffs."""
 
-    topic: Topic
-
-
-class OnCall(Request, frozen=True, kw_only=True):
-    """Turn the sender's On-Call switch on or off."""
-
-    on: bool
+    on: Annotated[bool, Meta(description="true for On-Call, false for off call")]
 
 
 class VisitRequest(Request, frozen=True, kw_only=True):
     """Base of the requests about one visit."""
 
-    visit: Id
+    visit: Annotated[Id, Meta(description="the visit's id")]
 
 
-class VisitSave(VisitRequest, frozen=True, kw_only=True):
-    """Keep the answer to a step of the setup guide: PROTOCOL.md#the-patients."""
+class VisitSave(VisitRequest, frozen=True, kw_only=True, tag="visit.save"):
+    """Save the answer to a step of the setup guide: PROTOCOL.md#the-patients."""
 
-    step: Id
-    answer: str | bool | dict[str, str | bool | None] | None
-    left: bool
-
-
-class VisitFinish(VisitRequest, frozen=True, kw_only=True):
-    """Complete the setup guide."""
-
-
-class VisitWithdraw(VisitRequest, frozen=True, kw_only=True):
-    """Leave the queue."""
+    step: Annotated[Id, Meta(description="the step's id")]
+    answer: Annotated[
+        str | bool | dict[str, str | bool | None] | None,
+        Meta(description="the answer so far; null removes it"),
+    ]
+    left: Annotated[
+        bool,
+        Meta(description="true if the patient leaves the step: the answer is checked; false while typing"),
+    ]
 
 
-class VisitHangUp(VisitRequest, frozen=True, kw_only=True):
-    """Leave the call; the visit goes on."""
+class VisitFinish(VisitRequest, frozen=True, tag="visit.finish"):
+    """Complete the setup guide: PROTOCOL.md#the-patients."""
 
 
-class VisitClaim(VisitRequest, frozen=True, kw_only=True):
-    """Claim a waiting visit."""
+class VisitWithdraw(VisitRequest, frozen=True, tag="visit.withdraw"):
+    """Leave the queue; the visit ends as `withdrawn`: PROTOCOL.md#the-patients."""
 
 
-class VisitRelease(VisitRequest, frozen=True, kw_only=True):
-    """Put a claimed visit back into the queue."""
+class VisitHangUp(VisitRequest, frozen=True, tag="visit.hang_up"):
+    """Leave the call; the visit goes on: PROTOCOL.md#the-patients."""
 
 
-class VisitEnd(VisitRequest, frozen=True, kw_only=True):
-    """End a visit."""
+class VisitClaim(VisitRequest, frozen=True, tag="visit.claim"):
+    """Claim a waiting visit; if several claim it at once, one succeeds: PROTOCOL.md#staffs."""
 
 
-class VisitAssign(VisitRequest, frozen=True, kw_only=True):
-    """Assign a waiting visit to a provider who is on call."""
-
-    to: Id
+class VisitRelease(VisitRequest, frozen=True, tag="visit.release"):
+    """Put a claimed visit back into the queue: PROTOCOL.md#staffs."""
 
 
-class VisitUnassign(VisitRequest, frozen=True, kw_only=True):
-    """Take the assignment back."""
+class VisitEnd(VisitRequest, frozen=True, tag="visit.end"):
+    """End a visit for all its parties: PROTOCOL.md#staffs."""
 
 
-class VisitDecline(VisitRequest, frozen=True, kw_only=True):
-    """Decline a waiting visit."""
+class VisitAssign(VisitRequest, frozen=True, kw_only=True, tag="visit.assign"):
+    """Assign a waiting visit to a member of staff who is on call: PROTOCOL.md#admins."""
 
-    reason: Annotated[str, Meta(max_length=1000)] | None = None
-
-
-class VisitTransfer(VisitRequest, frozen=True, kw_only=True):
-    """Put a claimed visit back into the queue, assigned to another provider who is on call."""
-
-    to: Id
+    to: Annotated[Id, Meta(description="the id of a member of staff who is on call")]
 
 
-class VisitReopen(VisitRequest, frozen=True, kw_only=True):
-    """Reopen an ended visit."""
+class VisitUnassign(VisitRequest, frozen=True, tag="visit.unassign"):
+    """Take an assignment back: PROTOCOL.md#admins."""
 
 
-class VisitInvite(VisitRequest, frozen=True, kw_only=True):
-    """Invite a guest with a one-time link."""
+class VisitDecline(VisitRequest, frozen=True, kw_only=True, tag="visit.decline"):
+    """Decline a waiting visit; it ends as `declined`: PROTOCOL.md#admins."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=100)]
-    relation: Relation
-
-
-class VisitDismiss(VisitRequest, frozen=True, kw_only=True):
-    """Remove a guest from the visit."""
-
-    guest: Id
+    reason: Annotated[
+        Annotated[str, Meta(max_length=1000)] | None,
+        Meta(description="a reason that is shown to the patient"),
+    ] = None
 
 
-class VisitHistory(VisitRequest, frozen=True, kw_only=True):
-    """Ask for a visit's history: PROTOCOL.md#what-was."""
+class VisitTransfer(VisitRequest, frozen=True, kw_only=True, tag="visit.transfer"):
+    """Put a claimed visit back into the queue, assigned to a colleague: PROTOCOL.md#staffs."""
+
+    to: Annotated[Id, Meta(description="the id of a member of staff who is on call")]
 
 
-class SessionsPast(Request, frozen=True, kw_only=True):
-    """Ask for ended visits: PROTOCOL.md#what-was."""
-
-    text: Annotated[str, Meta(max_length=100)] | None = None
-    provider: Id | None = None
-    outcome: Literal["completed", "declined", "withdrawn", "expired"] | None = None
-    since_ms: int | None = None
-    before_ms: int | None = None
-    before_visit: Id | None = None
+class VisitReopen(VisitRequest, frozen=True, tag="visit.reopen"):
+    """Reopen an ended visit: PROTOCOL.md#staffs."""
 
 
-class BellMark(Request, frozen=True, kw_only=True):
-    """Mark the notifications up to a time as read: PROTOCOL.md#bell."""
+class VisitInvite(VisitRequest, frozen=True, kw_only=True, tag="visit.invite"):
+    """Invite a guest with a one-time link: PROTOCOL.md#staffs."""
 
-    until_ms: int
-
-
-class ChatSend(VisitRequest, frozen=True, kw_only=True):
-    """Write a chat line in a visit: PROTOCOL.md#chat."""
-
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
-
-
-class VisitEnter(VisitRequest, frozen=True, kw_only=True):
-    """Report that the sender opened the visit's page."""
+    reply: ClassVar[str | None] = "invited"
+    name: Annotated[str, Meta(min_length=1, max_length=100, description="the guest's name")]
+    relation: Annotated[
+        Literal["interpreter", "family", "specialist", "trainee"],
+        Meta(description="the guest's part in the visit"),
+    ]
 
 
-class VisitLeave(VisitRequest, frozen=True, kw_only=True):
-    """Report that the sender left the visit's page."""
+class VisitDismiss(VisitRequest, frozen=True, kw_only=True, tag="visit.dismiss"):
+    """Remove a guest from the visit: PROTOCOL.md#staffs."""
+
+    guest: Annotated[Id, Meta(description="the guest's key")]
 
 
-class VisitStart(VisitRequest, frozen=True, kw_only=True):
-    """Report that the sender pressed Start Session."""
+class VisitHistory(VisitRequest, frozen=True, tag="visit.history"):
+    """Ask for all events of a visit: PROTOCOL.md#what-was."""
+
+    reply: ClassVar[str | None] = "history"
 
 
-class MediaJoin(VisitRequest, frozen=True, kw_only=True):
-    """Join the visit's media: PROTOCOL.md#media."""
+class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
+    """Ask for ended visits, newest first: PROTOCOL.md#what-was."""
+
+    reply: ClassVar[str | None] = "past"
+    text: Annotated[
+        Annotated[str, Meta(max_length=100)] | None,
+        Meta(description="a part of the patient's name or of the visit's id"),
+    ] = None
+    provider: Annotated[
+        Id | None, Meta(description="the id of the member of staff who claimed the visit")
+    ] = None
+    outcome: Annotated[
+        Literal["completed", "declined", "withdrawn", "expired"] | None,
+        Meta(description="how the visit ended"),
+    ] = None
+    since_ms: Annotated[int | None, Meta(description="only visits that ended at this time or later")] = None
+    before_ms: Annotated[int | None, Meta(description="only visits that ended before this time")] = None
+    before_visit: Annotated[
+        Id | None,
+        Meta(description="for the next page: the id of the last row; `before_ms` is that row's `ended_ms`"),
+    ] = None
 
 
-class MediaAnswer(VisitRequest, frozen=True, kw_only=True):
-    """Answer the `media.offer` with the number `offer`."""
+class BellMark(Request, frozen=True, kw_only=True, tag="bell.mark"):
+    """Mark notifications as read: PROTOCOL.md#bell."""
 
-    offer: int
-    sdp: Sdp
-
-
-class MediaRestart(VisitRequest, frozen=True, kw_only=True):
-    """Ask for new ICE credentials."""
+    until_ms: Annotated[int, Meta(description="the time of the newest notification that was read")]
 
 
-class MediaMute(VisitRequest, frozen=True, kw_only=True):
-    """Report that the sender turned a camera or microphone off, or on again."""
+class ChatSend(VisitRequest, frozen=True, kw_only=True, tag="chat.send"):
+    """Send a chat message in a visit: PROTOCOL.md#chat."""
 
-    kind: MediaKind
-    muted: bool
+    text: Annotated[str, Meta(min_length=1, max_length=2000, description="the text of the chat message")]
+
+
+class VisitEnter(VisitRequest, frozen=True, tag="visit.enter"):
+    """Report that the sender has opened the visit's page: PROTOCOL.md#both-parties."""
+
+
+class VisitLeave(VisitRequest, frozen=True, tag="visit.leave"):
+    """Report that the sender has left the visit's page: PROTOCOL.md#both-parties."""
+
+
+class VisitStart(VisitRequest, frozen=True, tag="visit.start"):
+    """Report that the sender has pressed Start Session: PROTOCOL.md#both-parties."""
+
+
+class MediaJoin(VisitRequest, frozen=True, tag="media.join"):
+    """Join the visit's media; a `media.offer` follows the reply: PROTOCOL.md#media."""
+
+
+class MediaAnswer(VisitRequest, frozen=True, kw_only=True, tag="media.answer"):
+    """Answer an offer of the server: PROTOCOL.md#media."""
+
+    offer: Annotated[int, Meta(description="the number of the offer")]
+    sdp: Annotated[Sdp, Meta(description="the SDP answer")]
+
+
+class MediaRestart(VisitRequest, frozen=True, tag="media.restart"):
+    """Ask for new ICE credentials because the network path was lost: PROTOCOL.md#media."""
+
+
+class MediaMute(VisitRequest, frozen=True, kw_only=True, tag="media.mute"):
+    """Report that the sender has turned a camera or microphone off or on: PROTOCOL.md#media."""
+
+    kind: Annotated[MediaKind, Meta(description="`audio` for a microphone, `video` for a camera")]
+    muted: Annotated[bool, Meta(description="true if it is off")]
 
 
 ClientMessage = (

@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from signalling.protocol.client_messages import ClientMessage, Request
+from signalling.protocol.client_messages import ClientMessage, Request, RequestId
 from signalling.protocol.server_messages import Message, ServerMessage
-from signalling.protocol.tags import RequestId
 
 JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL = "greenroom.v1.json", "greenroom.v1.msgpack"
 SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)

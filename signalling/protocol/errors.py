@@ -1,12 +1,12 @@
-"""The error codes of PROTOCOL.md#errors, each with a sentence for people. Pure."""
+"""The error codes and close codes of PROTOCOL.md, each with its text. Pure."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from signalling.protocol.server_messages import Error
 
-TEXTS = {
+TEXTS: Final = {
     "bad_message": "This is not a message of the protocol.",
     "hello_first": "Say hello first.",
     "not_signed_in": "You are not signed in here. Please sign in again.",
@@ -31,6 +31,21 @@ TEXTS = {
     "resume_invalid": "There is no such connection.",
 }
 """Code -> sentence. The codes are stable."""
+
+CLOSE_CODES: Final[dict[int, str]] = {
+    1000: "bye",
+    1001: "this worker drains, or holds more than its share: come back at once, anywhere, within a jitter of 2 s",
+    1006: "no close frame came: the network, or a server that gave up on a silent peer or a slow one",
+    1009: "a message over 64 KiB",
+    4002: "too slow: over 1 MiB unsent; seen as 1006, as no close frame would arrive",
+    4003: "no hello within 5 s, or something before it",
+    4004: "malformed frames: 10 bad messages",
+    4005: "too many messages (over 200 at once or 50/s), frames (over 2,000 or 4 MiB in 10 s) or wrong resume tokens",
+    4006: "too many sockets of this person or from this address; those that are open stay",
+    4201: "signed out, or the account was closed or changed",
+    4202: "not signed in for that role",
+    4203: "taken over by the same connection's newer socket",
+}
 
 
 def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:

@@ -1,36 +1,68 @@
-"""The reference at the end of PROTOCOL.md, and the examples of its text. Joins the types with their meanings.
+"""The reference at the end of PROTOCOL.md, made from the message types, and the examples of its text.
 
-Pure. Names, types and bounds come from the types, meanings from `fields.py`. `make protocol` rewrites the reference.
+Pure. `make protocol` rewrites the reference. `asyncapi.py` and `typescript.py` describe the same types in other forms.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final, NamedTuple, get_args
 
 import msgspec
 from msgspec import inspect
 
-from signalling.protocol import fields
-from signalling.protocol.client_messages import ClientMessage
-from signalling.protocol.server_messages import ServerMessage
-from signalling.protocol.shapes import Part
+from signalling.protocol.client_messages import ClientMessage, Request
+from signalling.protocol.server_messages import MediaMessage, Message, ServerMessage, TopicMessage
 
 BEGIN: Final = "<!-- Below: made by `make protocol` from the message types. -->"
+TOPICS: Final = ("queue", "sessions", "bell", "chat/{id}", "visit/{id}", "case/{id}", "place/{id}")
 _EXAMPLE = re.compile(r"```json (client|server)\n(.*?)```", re.DOTALL)
 
 
-def message_types(side: str) -> dict[str, type[msgspec.Struct]]:
-    """Return a side's ("client" or "server") message types by their name on the wire, in the document's order."""
-    union = ClientMessage if side == "client" else ServerMessage
-    return {str(_struct(kind).tag): kind for kind in get_args(union)}
+class Field(NamedTuple):
+    """A field of a message or of a map inside one. `optional`: True if it may be left out.
+
+    `values`: the closed set of its values, if its type is plain text.
+    """
+
+    name: str
+    type: inspect.Type
+    optional: bool
+    meaning: str
+    values: Sequence[str]
+
+
+def client_types() -> dict[str, type[Request]]:
+    """Return the types of a client's messages by their name on the wire, in the document's order."""
+    return {str(_struct(kind).tag): kind for kind in get_args(ClientMessage)}
+
+
+def server_types() -> dict[str, type[Message]]:
+    """Return the types of the server's messages by their name on the wire, in the document's order."""
+    return {str(_struct(kind).tag): kind for kind in get_args(ServerMessage)}
+
+
+def topic_messages(topic: str) -> list[str]:
+    """Return the names of the messages that a topic of TOPICS sends."""
+    room, _, about = topic.partition("/")
+    found = [
+        name
+        for name, kind in server_types().items()
+        if issubclass(kind, TopicMessage) and name.partition(".")[0] == room
+    ]
+    return [*found, "gone"] if about else found
+
+
+def media_messages() -> list[str]:
+    """Return the names of the messages that the server sends about a visit's media."""
+    return [name for name, kind in server_types().items() if issubclass(kind, MediaMessage)]
 
 
 @cache
-def parts() -> dict[str, type[msgspec.Struct]]:
+def maps() -> dict[str, type[msgspec.Struct]]:
     """Return the types of the maps inside messages, by class name, in the order of their first use."""
     found: dict[str, type[msgspec.Struct]] = {}
 
@@ -42,54 +74,46 @@ def parts() -> dict[str, type[msgspec.Struct]]:
         for inner in _inside(shape):
             look(inner)
 
-    for kind in message_types("server").values():
+    for kind in server_types().values():
         for field in _struct(kind).fields:
             look(field.type)
     return found
 
 
-def owner(kind: type[msgspec.Struct]) -> str:
-    """Return the name of a type in `fields.py`: a message's wire name, a part's class name."""
-    struct = _struct(kind)
-    return str(struct.tag) if struct.tag is not None and not issubclass(kind, Part) else kind.__name__
+def about(kind: type[msgspec.Struct]) -> tuple[str, str]:
+    """Return a message's meaning in a sentence, and its section of PROTOCOL.md, both from its docstring."""
+    text, _, section = " ".join((kind.__doc__ or "").split()).partition(": PROTOCOL.md#")
+    return text + ".", section.rstrip(".")
 
 
-def field_rows(kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, type in words, meaning) of each field; `?` after a name means that the field may be left out."""
-    name = owner(kind)
+def fields(kind: type[msgspec.Struct]) -> Iterator[Field]:
+    """Yield the fields of a message or of a map inside one."""
     for field in _struct(kind).fields:
-        values = fields.VALUES.get(f"{name}.{field.encode_name}")
-        shape = _words(field.type)
-        if values is not None:
-            shape = " or ".join([*(f"`{value}`" for value in values), *(["null"] if "null" in shape else [])])
-        optional = "" if field.required else "?"
-        yield field.encode_name + optional, shape, fields.meaning(name, field.encode_name)
+        shape, schema = field.type, dict[str, Any]()
+        while isinstance(shape, inspect.Metadata):
+            schema, shape = shape.extra_json_schema or {}, shape.type
+        meaning, values = schema.get("description", ""), schema.get("enum", ())
+        yield Field(field.encode_name, shape, not field.required, meaning, values)
 
 
 def reference() -> str:
     """Return the reference as Markdown."""
     lines = [BEGIN, "", "## Reference", ""]
     lines += [
-        "Every message and each of its fields; `?` marks those that may be left out. Times ending in `_ms` are"
+        "Every message and its fields. `?` marks the fields that may be left out. Fields that end in `_ms` are",
+        "times in milliseconds since 1970 (UTC), except these durations in milliseconds: `talked_ms`,",
+        "`wait_*_ms`, `amber_ms`, `red_ms`, `connected_ms` and `round_trip_ms`.",
+        "",
     ]
-    lines += [
-        "milliseconds since 1970 (UTC), except `talked_ms`, `wait_*_ms`, `amber_ms` and `red_ms`: durations."
-    ]
-    for side, title in (("client", "What a client says"), ("server", "What the server says")):
-        lines += ["", f"### {title}"]
-        for name, kind in message_types(side).items():
-            about = fields.MESSAGES[name]
-            answer = fields.ANSWERS.get(name, "done") if side == "client" else None
-            answered = f" Answered by `{answer}`." if answer else ""
-            lines += [
-                "",
-                f"#### `{name}`",
-                "",
-                f"{about.text}{answered} ([{about.section}](#{about.section}))",
-            ]
-            lines += _table(kind)
+    lines += ["### Messages of the client"]
+    for name, request in client_types().items():
+        answered = f" Answered by `{request.reply}`." if request.reply else ""
+        lines += _message(name, request, answered)
+    lines += ["", "### Messages of the server"]
+    for name, message in server_types().items():
+        lines += _message(name, message)
     lines += ["", "### Maps inside messages"]
-    for name, kind in parts().items():
+    for name, kind in maps().items():
         lines += ["", f"#### {name}", *_table(kind)]
     return "\n".join(lines) + "\n"
 
@@ -108,8 +132,16 @@ def renewed(document: str) -> str:
     return document.partition(BEGIN)[0] + reference()
 
 
+def _message(name: str, kind: type[msgspec.Struct], answered: str = "") -> list[str]:
+    text, section = about(kind)
+    return ["", f"#### `{name}`", "", f"{text}{answered} ([{section}](#{section}))", *_table(kind)]
+
+
 def _table(kind: type[msgspec.Struct]) -> list[str]:
-    rows = [f"| `{name}` | {shape} | {text} |" for name, shape, text in field_rows(kind)]
+    rows = [
+        f"| `{field.name}{'?' * field.optional}` | {_type(field)} | {field.meaning} |"
+        for field in fields(kind)
+    ]
     return ["", "| field | type | meaning |", "|---|---|---|", *rows] if rows else []
 
 
@@ -119,7 +151,13 @@ def _struct(kind: type[msgspec.Struct]) -> inspect.StructType:
     return shape
 
 
+def _type(field: Field) -> str:
+    return " or ".join(f"`{value}`" for value in field.values) or _words(field.type)
+
+
 def _inside(shape: inspect.Type) -> tuple[inspect.Type, ...]:
+    if isinstance(shape, inspect.Metadata):
+        return (shape.type,)
     if isinstance(shape, inspect.UnionType):
         return shape.types
     if isinstance(shape, inspect.VarTupleType | inspect.ListType):
@@ -140,6 +178,8 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 def _words(shape: inspect.Type) -> str:
     """Return a type in a few words."""
     match shape:
+        case inspect.Metadata():
+            return _words(shape.type)
         case inspect.StrType():
             low, high = shape.min_length, shape.max_length
             return "text" + (f" ({low or 0} to {high} characters)" if high is not None else "")

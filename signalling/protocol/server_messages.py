@@ -1,14 +1,15 @@
 """The messages that the server sends: one frozen type per message of PROTOCOL.md, and the union of them all.
 
-Pure. Replies carry `reply_to`, updates of a topic its version, updates of a visit's media the visit. The maps inside
-messages are defined in `shapes.py`, the client's messages in `client_messages.py`.
+Pure. A class's docstring is the message's meaning and names its section of PROTOCOL.md, `Meta(description=…)` is a
+field's meaning (see `client_messages.py`). The maps inside messages are defined in `shapes.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from signalling.protocol.shapes import (
     BellPart,
@@ -23,238 +24,277 @@ from signalling.protocol.shapes import (
     Row,
     SessionRow,
     StaffPart,
+    VisitId,
     VisitPart,
 )
-from signalling.protocol.tags import tag
 from signalling.visit.call_quality import MediaKind
 
+Rows = Meta(description="the rows, in order")
+NewRow = Meta(description="the whole row")
+Unread = Annotated[int, Meta(description="the number of unread notifications")]
+ServerMs = Annotated[int, Meta(description="the time of the store's clock")]
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag=tag):
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all messages of the server."""
 
 
-class Welcome(Message, frozen=True, kw_only=True):
-    """Reply to `hello`: PROTOCOL.md#hello-and-welcome."""
+class Reply(Message, frozen=True, kw_only=True):
+    """Base of the replies to accepted requests."""
 
-    reply_to: int
-    connection: str
-    resume: str
-    resumed: bool
-    worker: str
-    me: Me
-    visit: str | None
-    server_ms: int
+    reply_to: Annotated[int, Meta(description="the `id` of the request")]
 
 
-class Done(Message, frozen=True, kw_only=True):
-    """A request was carried out. `version`: the topic's version that shows the change, 0 if nothing changed."""
+class Welcome(Reply, frozen=True, kw_only=True, tag="welcome"):
+    """The connection has begun or is resumed: PROTOCOL.md#hello-and-welcome."""
 
-    reply_to: int
-    version: int
-
-
-class Subscribed(Message, frozen=True, kw_only=True):
-    """Reply to `subscribe`. The server sends updates of the topic from here on."""
-
-    reply_to: int
-    topic: str
-    epoch: str
-    version: int
-
-
-class Gone(Message, frozen=True, kw_only=True):
-    """A topic's visit no longer exists, or this person may no longer see it. The topic ends: PROTOCOL.md#topics."""
-
-    topic: str
-
-
-class Error(Message, frozen=True, kw_only=True):
-    """A request was refused and changed nothing. `code` is stable, `text` is for people."""
-
-    reply_to: int | None
-    code: str
-    text: str
-    details: dict[str, Any] = {}
+    connection: Annotated[str, Meta(description="the connection's public id")]
+    resume: Annotated[
+        str,
+        Meta(
+            description="the connection's private token: only for the next `hello`, never for a URL or a log"
+        ),
+    ]
+    resumed: Annotated[bool, Meta(description="true if an earlier connection is resumed")]
+    worker: Annotated[str, Meta(description="the worker that holds the connection; for trouble reports only")]
+    me: Annotated[Me, Meta(description="the sender of `hello`, as the server knows them")]
+    visit: Annotated[
+        str | None,
+        Meta(
+            description="of a patient or guest: their visit; of staff: the open visit that they claimed last"
+        ),
+    ]
+    server_ms: ServerMs
 
 
-class Pong(Message, frozen=True, kw_only=True):
-    """Reply to `ping`."""
+class Done(Reply, frozen=True, kw_only=True, tag="done"):
+    """The request was carried out: PROTOCOL.md#commands."""
 
-    reply_to: int
-    server_ms: int
+    version: Annotated[
+        int, Meta(description="the version of the topics that shows the change; 0 if no topic changed")
+    ]
+
+
+class Subscribed(Reply, frozen=True, kw_only=True, tag="subscribed"):
+    """The subscription has begun; the server sends all changes of the topic from here on: PROTOCOL.md#topics."""
+
+    topic: Annotated[str, Meta(description="the name of the topic")]
+    epoch: Annotated[
+        str, Meta(description="the epoch of `version`; versions of two epochs cannot be compared")
+    ]
+    version: Annotated[
+        int, Meta(description="the version that the client has after the messages sent with this reply")
+    ]
+
+
+class Gone(Message, frozen=True, kw_only=True, tag="gone"):
+    """The topic's visit no longer exists, or this person may no longer see it: PROTOCOL.md#topics."""
+
+    topic: Annotated[str, Meta(description="the name of the topic")]
+
+
+class Error(Message, frozen=True, kw_only=True, tag="error"):
+    """The request was refused and has changed nothing: PROTOCOL.md#errors."""
+
+    reply_to: Annotated[int | None, Meta(description="the `id` of the request; null if it could not be read")]
+    code: Annotated[str, Meta(description="a code of the table in Errors")]
+    text: Annotated[str, Meta(description="a sentence for people, in English")]
+    details: Annotated[dict[str, Any], Meta(description="the details that the table names for the code")] = {}
+
+
+class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
+    """The server answers: PROTOCOL.md#odds."""
+
+    server_ms: ServerMs
 
 
 class TopicMessage(Message, frozen=True, kw_only=True):
-    """Base of the updates of a topic."""
+    """Base of the updates of a topic. The part of the type before the dot is the topic's kind."""
 
-    topic: str
-    version: int
-
-
-class QueueSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All rows of On-Demand Requests."""
-
-    epoch: str
-    rows: tuple[Row, ...]
-    staff: tuple[StaffPart, ...]
-    limits: QueueLimits
+    topic: Annotated[str, Meta(description="the name of the topic")]
+    version: Annotated[
+        int, Meta(description="grows with every change; ignore a change whose version is not above yours")
+    ]
 
 
-class QueueRow(TopicMessage, frozen=True, kw_only=True):
-    """A row of On-Demand Requests is new or changed."""
+class WholeMessage(TopicMessage, frozen=True, kw_only=True):
+    """Base of the updates that contain the whole state of a topic."""
 
-    fresh: bool
-    row: Row
-
-
-class QueueGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left On-Demand Requests."""
-
-    visit: str
-    why: str
-    by: PersonPart | None
+    epoch: Annotated[
+        str, Meta(description="the epoch of `version`; versions of two epochs cannot be compared")
+    ]
 
 
-class QueueStaff(TopicMessage, frozen=True, kw_only=True):
-    """The state of a provider or admin changed."""
+class QueueSnapshot(WholeMessage, frozen=True, kw_only=True, tag="queue.snapshot"):
+    """All of On-Demand Requests: PROTOCOL.md#queue."""
 
-    staff: StaffPart
-
-
-class SessionsSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All visits that are claimed or live."""
-
-    epoch: str
-    rows: tuple[SessionRow, ...]
+    rows: Annotated[tuple[Row, ...], Rows]
+    staff: Annotated[tuple[StaffPart, ...], Meta(description="all staff who can be on call")]
+    limits: Annotated[QueueLimits, Meta(description="after which wait a row is amber, and red")]
 
 
-class SessionsRow(TopicMessage, frozen=True, kw_only=True):
-    """A row of the Sessions List is new or changed."""
+class QueueRow(TopicMessage, frozen=True, kw_only=True, tag="queue.row"):
+    """A row is new or has changed: PROTOCOL.md#queue."""
 
-    row: SessionRow
-
-
-class SessionsGone(TopicMessage, frozen=True, kw_only=True):
-    """A row left the Sessions List."""
-
-    visit: str
+    fresh: Annotated[
+        bool, Meta(description="true if the patient has just arrived or is back in the queue: play a sound")
+    ]
+    row: Annotated[Row, NewRow]
 
 
-class BellSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All notifications of a person: PROTOCOL.md#bell."""
+class QueueGone(TopicMessage, frozen=True, kw_only=True, tag="queue.gone"):
+    """A row was removed: PROTOCOL.md#queue."""
 
-    epoch: str
-    unread: int
-    items: tuple[BellPart, ...]
-
-
-class BellItem(TopicMessage, frozen=True, kw_only=True):
-    """A new notification."""
-
-    unread: int
-    item: BellPart
-
-
-class BellMarked(TopicMessage, frozen=True, kw_only=True):
-    """The person's notifications up to `until_ms` are read."""
-
-    until_ms: int
-    unread: int
+    visit: VisitId
+    why: Annotated[
+        str,
+        Meta(
+            description="why the row was removed",
+            extra_json_schema={"enum": ["claimed", "declined", "withdrawn", "expired"]},
+        ),
+    ]
+    by: Annotated[
+        PersonPart | None, Meta(description="the member of staff who claimed the visit, if one did")
+    ]
 
 
-class ChatSnapshot(TopicMessage, frozen=True, kw_only=True):
-    """All chat lines of a visit: PROTOCOL.md#chat."""
+class QueueStaff(TopicMessage, frozen=True, kw_only=True, tag="queue.staff"):
+    """The state of a member of staff has changed: PROTOCOL.md#queue."""
 
-    epoch: str
-    lines: tuple[LinePart, ...]
-
-
-class ChatLine(TopicMessage, frozen=True, kw_only=True):
-    """A new chat line."""
-
-    line: LinePart
+    staff: Annotated[StaffPart, Meta(description="their new state")]
 
 
-class Invited(Message, frozen=True, kw_only=True):
-    """Reply to `visit.invite`: the one-time link of a guest, as a path on this server."""
+class SessionsSnapshot(WholeMessage, frozen=True, kw_only=True, tag="sessions.snapshot"):
+    """All visits that are claimed or live: PROTOCOL.md#sessions."""
 
-    reply_to: int
-    guest: str
-    path: str
-    expires_ms: int
+    rows: Annotated[tuple[SessionRow, ...], Rows]
 
 
-class History(Message, frozen=True, kw_only=True):
-    """A visit's events, oldest first, and the quality of each party's call."""
+class SessionsRow(TopicMessage, frozen=True, kw_only=True, tag="sessions.row"):
+    """A row is new or has changed: PROTOCOL.md#sessions."""
 
-    reply_to: int
-    visit: str
-    events: tuple[HistoryPart, ...]
-    calls: tuple[CallPart, ...] = ()
+    row: Annotated[SessionRow, NewRow]
 
 
-class Past(Message, frozen=True, kw_only=True):
-    """Ended visits, newest first."""
+class SessionsGone(TopicMessage, frozen=True, kw_only=True, tag="sessions.gone"):
+    """A row was removed: PROTOCOL.md#sessions."""
 
-    reply_to: int
-    more: bool
-    rows: tuple[PastRow, ...]
-    unread: int = 0
+    visit: VisitId
 
 
-class VisitState(TopicMessage, frozen=True, kw_only=True):
+class BellSnapshot(WholeMessage, frozen=True, kw_only=True, tag="bell.snapshot"):
+    """All notifications of the receiver: PROTOCOL.md#bell."""
+
+    unread: Unread
+    items: Annotated[tuple[BellPart, ...], Meta(description="the notifications, newest first")]
+
+
+class BellItem(TopicMessage, frozen=True, kw_only=True, tag="bell.item"):
+    """A new notification: PROTOCOL.md#bell."""
+
+    unread: Unread
+    item: Annotated[BellPart, Meta(description="the notification")]
+
+
+class BellMarked(TopicMessage, frozen=True, kw_only=True, tag="bell.marked"):
+    """Notifications were marked as read: PROTOCOL.md#bell."""
+
+    until_ms: Annotated[int, Meta(description="the time of the newest notification that was read")]
+    unread: Unread
+
+
+class ChatSnapshot(WholeMessage, frozen=True, kw_only=True, tag="chat.snapshot"):
+    """All chat messages of a visit: PROTOCOL.md#chat."""
+
+    lines: Annotated[tuple[LinePart, ...], Meta(description="the chat messages, oldest first")]
+
+
+class ChatLine(TopicMessage, frozen=True, kw_only=True, tag="chat.line"):
+    """A new chat message: PROTOCOL.md#chat."""
+
+    line: Annotated[LinePart, Meta(description="the chat message")]
+
+
+class Invited(Reply, frozen=True, kw_only=True, tag="invited"):
+    """The guest is invited; `path` is the guest's one-time link: PROTOCOL.md#staffs."""
+
+    guest: Annotated[str, Meta(description="the guest's key among the visit's parties")]
+    path: Annotated[str, Meta(description="the link, as a path on this server")]
+    expires_ms: Annotated[int, Meta(description="the time at which the link expires")]
+
+
+class History(Reply, frozen=True, kw_only=True, tag="history"):
+    """The events of a visit: PROTOCOL.md#what-was."""
+
+    visit: VisitId
+    events: Annotated[tuple[HistoryPart, ...], Meta(description="the events, oldest first")]
+    calls: Annotated[
+        tuple[CallPart, ...], Meta(description="the quality of the call, for each party of a live visit")
+    ] = ()
+
+
+class Past(Reply, frozen=True, kw_only=True, tag="past"):
+    """Ended visits, newest first: PROTOCOL.md#what-was."""
+
+    more: Annotated[bool, Meta(description="true if there are older visits, or may be")]
+    rows: Annotated[tuple[PastRow, ...], Rows]
+    unread: Annotated[
+        int, Meta(description="the number of older visits that are not searched yet; ask again in a moment")
+    ] = 0
+
+
+class VisitState(WholeMessage, frozen=True, kw_only=True, tag="visit.state"):
     """The state of a visit, for its parties: PROTOCOL.md#visit."""
 
-    epoch: str
-    visit: VisitPart
+    visit: Annotated[VisitPart, Meta(description="the whole visit")]
 
 
-class CaseState(TopicMessage, frozen=True, kw_only=True):
+class CaseState(WholeMessage, frozen=True, kw_only=True, tag="case.state"):
     """Case Information of a visit: PROTOCOL.md#case."""
 
-    epoch: str
-    case: CasePart
+    case: Annotated[CasePart, Meta(description="the whole case")]
 
 
-class PlaceState(TopicMessage, frozen=True, kw_only=True):
-    """A patient's place in the queue: PROTOCOL.md#place."""
+class PlaceState(WholeMessage, frozen=True, kw_only=True, tag="place.state"):
+    """The patient's place in the queue and expected wait: PROTOCOL.md#place."""
 
-    epoch: str
-    place: int | None
-    waiting: int | None
-    wait_low_ms: int | None
-    wait_high_ms: int | None
-    on_call: int
+    place: Annotated[
+        int | None, Meta(description="from 1; null if it is not shown, or the visit is not in the queue")
+    ]
+    waiting: Annotated[int | None, Meta(description="the number of waiting patients; null if not shown")]
+    wait_low_ms: Annotated[int | None, Meta(description="the shortest expected wait; null if unknown")]
+    wait_high_ms: Annotated[int | None, Meta(description="the longest expected wait; null if unknown")]
+    on_call: Annotated[int, Meta(description="the number of staff who are on call")]
 
 
 class MediaMessage(Message, frozen=True, kw_only=True):
     """Base of the updates of a visit's media."""
 
-    visit: str
+    visit: VisitId
 
 
-class MediaOffer(MediaMessage, frozen=True, kw_only=True):
-    """An SDP offer for the receiver's media connection: PROTOCOL.md#media."""
+class MediaOffer(MediaMessage, frozen=True, kw_only=True, tag="media.offer"):
+    """An SDP offer of the server: PROTOCOL.md#media."""
 
-    offer: int
-    fresh: bool
-    sdp: str
-
-
-class MediaMuted(MediaMessage, frozen=True, kw_only=True):
-    """Another party turned a camera or microphone off or on."""
-
-    party: str
-    kind: MediaKind
-    muted: bool
+    offer: Annotated[int, Meta(description="the number of the offer, for the answer")]
+    fresh: Annotated[bool, Meta(description="true if the offer is for a new RTCPeerConnection")]
+    sdp: Annotated[str, Meta(description="the SDP offer")]
 
 
-class MediaTakenOver(MediaMessage, frozen=True, kw_only=True):
-    """Another tab or device of the same person has joined the media instead."""
+class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
+    """Another party turned a camera or microphone off or on: PROTOCOL.md#media."""
+
+    party: Annotated[str, Meta(description="the key of that party")]
+    kind: Annotated[MediaKind, Meta(description="`audio` for a microphone, `video` for a camera")]
+    muted: Annotated[bool, Meta(description="true if it is off")]
 
 
-class MediaGone(MediaMessage, frozen=True, kw_only=True):
-    """The media connection ended; the client must join again to continue."""
+class MediaTakenOver(MediaMessage, frozen=True, tag="media.taken_over"):
+    """Another tab or device of the same person has joined the media instead: PROTOCOL.md#media."""
+
+
+class MediaGone(MediaMessage, frozen=True, tag="media.gone"):
+    """The media connection has ended; join again to continue: PROTOCOL.md#media."""
 
 
 ServerMessage = (

@@ -1,16 +1,45 @@
 """The maps inside the server's messages: a person, a row of each list, a visit as its parties see it, a case.
 
-Pure. One frozen type each, named as in PROTOCOL.md. The messages are defined in `server_messages.py`; `views.py` makes
-the maps from records.
+Pure. One frozen type each, named as in PROTOCOL.md; `Meta(description=…)` is a field's meaning. The messages are
+defined in `server_messages.py`; `views.py` makes the maps from records.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
+from signalling.visit.record import Outcome, Status
 from signalling.visit.setup_guide import Step
+
+VisitId = Annotated[str, Meta(description="the visit's id")]
+Name = Annotated[str, Meta(description="the person's name")]
+PatientName = Annotated[str, Meta(description="the patient's name")]
+State = Annotated[str, Meta(description="the US state that the patient is in, as a USPS code")]
+Phone = Annotated[str, Meta(description="the patient's phone number (E.164, with spaces)")]
+Language = Annotated[str, Meta(description="the language that the patient wants (a BCP 47 tag)")]
+VisitReason = Annotated[str, Meta(description="the reason for the visit, in the patient's words")]
+FilledInBy = Annotated[
+    str | None, Meta(description="the person who filled in the form for the patient; null if the patient did")
+]
+ArrivedMs = Annotated[
+    int, Meta(description="when the patient entered the setup guide, which is when the wait began")
+]
+ClaimedMs = Annotated[int | None, Meta(description="when the visit was claimed; null if it is not")]
+LiveMs = Annotated[int | None, Meta(description="since when the visit is live; null if it is not")]
+EndedMs = Annotated[int | None, Meta(description="when the visit ended; null if it is open")]
+TalkedMs = Annotated[int, Meta(description="how long the visit was `live` in all, without the current call")]
+StepNumber = Annotated[int, Meta(description="the step of the setup guide that the patient is at, from 1")]
+GuideDone = Annotated[bool, Meta(description="true if the patient has completed the setup guide")]
+HowEnded = Annotated[Outcome | None, Meta(description="how the visit ended; null if it is open")]
+DeclineReason = Annotated[str | None, Meta(description="the reason that the staff gave for declining")]
+AwaySinceMs = Annotated[
+    int | None, Meta(description="since when the person is not on the visit's page; null if they are")
+]
+EventMs = Annotated[int, Meta(description="the time of the event")]
+Note = Annotated[str | None, Meta(description="a further detail, if there is one")]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,188 +47,236 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PersonPart(Part, frozen=True, kw_only=True):
-    """A person's id and name."""
+    """A person."""
 
-    id: str
-    name: str
+    id: Annotated[str, Meta(description="the person's id")]
+    name: Name
 
 
 class Me(PersonPart, frozen=True, kw_only=True):
-    """The identity and role that the server gave the client."""
+    """The person at the client, as the server knows them."""
 
-    role: str
+    role: Annotated[
+        str,
+        Meta(
+            description="the person's role",
+            extra_json_schema={"enum": ["patient", "provider", "admin", "guest"]},
+        ),
+    ]
+
+
+Claimant = Annotated[PersonPart | None, Meta(description="the member of staff who claimed the visit")]
 
 
 class StaffPart(PersonPart, frozen=True, kw_only=True):
     """The state of a provider or admin."""
 
-    role: str
-    on_call: bool
-    in_session: bool
+    role: Annotated[
+        str, Meta(description="the person's role", extra_json_schema={"enum": ["provider", "admin"]})
+    ]
+    on_call: Annotated[bool, Meta(description="true if the person is on call")]
+    in_session: Annotated[bool, Meta(description="true if the person is in a live visit")]
 
 
 class Row(Part, frozen=True, kw_only=True):
     """A row of On-Demand Requests."""
 
-    visit: str
-    name: str
-    number: int
-    arrived_ms: int
-    state: str
-    phone: str
-    language: str
-    reason: str
-    step: int
-    steps: int
-    guide_done: bool
-    online: bool
-    away_since_ms: int | None
-    returned: int
-    assignee: PersonPart | None
-    assigned_ms: int | None
-    filled_in_by: str | None
-    facility: str | None
-    booked_ms: int | None
-    admins_until_ms: int | None
+    visit: VisitId
+    name: PatientName
+    number: Annotated[int, Meta(description="orders the rows by arrival: smaller numbers arrived earlier")]
+    arrived_ms: ArrivedMs
+    state: State
+    phone: Phone
+    language: Language
+    reason: VisitReason
+    step: StepNumber
+    steps: Annotated[int, Meta(description="the number of steps that this patient is asked")]
+    guide_done: GuideDone
+    online: Annotated[bool, Meta(description="true if the patient is on the visit's page")]
+    away_since_ms: AwaySinceMs
+    returned: Annotated[int, Meta(description="how often the visit came back into the queue")]
+    assignee: Annotated[
+        PersonPart | None, Meta(description="the member of staff to whom the visit is assigned")
+    ]
+    assigned_ms: Annotated[int | None, Meta(description="when it was assigned")]
+    filled_in_by: FilledInBy
+    facility: Annotated[str | None, Meta(description="the facility that put the patient into the queue")]
+    booked_ms: Annotated[int | None, Meta(description="the time for which the visit was booked")]
+    admins_until_ms: Annotated[
+        int | None, Meta(description="until when only admins and the assignee may claim the visit")
+    ]
 
 
 class QueueLimits(Part, frozen=True, kw_only=True):
     """After which wait a row is shown amber, and red."""
 
-    amber_ms: int
-    red_ms: int
+    amber_ms: Annotated[int, Meta(description="a row is amber after this wait")]
+    red_ms: Annotated[int, Meta(description="a row is red after this wait")]
 
 
 class PartyPart(Part, frozen=True, kw_only=True):
-    """One side of the visit, as the other sides see it."""
+    """One party of a visit."""
 
-    name: str
-    relation: str | None
-    present: bool
-    away_since_ms: int | None
-    started: bool
+    name: Name
+    relation: Annotated[
+        str | None, Meta(description="a guest's part in the visit; null for the patient and the provider")
+    ]
+    present: Annotated[bool, Meta(description="true if the person is on the visit's page")]
+    away_since_ms: AwaySinceMs
+    started: Annotated[bool, Meta(description="true if the person has pressed Start Session")]
 
 
 class VisitPart(Part, frozen=True, kw_only=True):
     """A visit, as its parties see it."""
 
-    id: str
-    status: str
-    outcome: str | None
-    arrived_ms: int
-    claimed_ms: int | None
-    live_ms: int | None
-    ended_ms: int | None
-    talked_ms: int
-    guide_done: bool
-    reason: str | None
-    claimant: PersonPart | None
-    parties: dict[str, PartyPart]
+    id: VisitId
+    status: Annotated[Status, Meta(description="the status of the visit")]
+    outcome: HowEnded
+    arrived_ms: ArrivedMs
+    claimed_ms: ClaimedMs
+    live_ms: LiveMs
+    ended_ms: EndedMs
+    talked_ms: TalkedMs
+    guide_done: GuideDone
+    reason: DeclineReason
+    claimant: Claimant
+    parties: Annotated[
+        dict[str, PartyPart],
+        Meta(description="the parties by key: `patient`, `provider`, and each guest under `guest-…`"),
+    ]
 
 
 class SessionRow(Part, frozen=True, kw_only=True):
-    """A visit that is claimed or live. `present`: the keys of the parties that are on the visit's page."""
+    """A visit that is claimed or live."""
 
-    visit: str
-    name: str
-    status: str
-    claimant: PersonPart | None
-    arrived_ms: int
-    claimed_ms: int | None
-    live_ms: int | None
-    present: tuple[str, ...]
+    visit: VisitId
+    name: PatientName
+    status: Annotated[
+        str, Meta(description="the status of the visit", extra_json_schema={"enum": ["claimed", "live"]})
+    ]
+    claimant: Claimant
+    arrived_ms: ArrivedMs
+    claimed_ms: ClaimedMs
+    live_ms: LiveMs
+    present: Annotated[
+        tuple[str, ...], Meta(description="the keys of the parties that are on the visit's page")
+    ]
 
 
 class PastRow(Part, frozen=True, kw_only=True):
-    """An ended visit. `reopen_until_ms`: None if it cannot be reopened."""
+    """An ended visit."""
 
-    visit: str
-    name: str
-    outcome: str | None
-    reason: str | None
-    claimant: PersonPart | None
-    arrived_ms: int
-    claimed_ms: int | None
-    ended_ms: int | None
-    talked_ms: int
-    reopen_until_ms: int | None
+    visit: VisitId
+    name: PatientName
+    outcome: HowEnded
+    reason: DeclineReason
+    claimant: Claimant
+    arrived_ms: ArrivedMs
+    claimed_ms: ClaimedMs
+    ended_ms: EndedMs
+    talked_ms: TalkedMs
+    reopen_until_ms: Annotated[
+        int | None,
+        Meta(description="until when the provider may reopen the visit; null if that is not possible"),
+    ]
 
 
 class HistoryPart(Part, frozen=True, kw_only=True):
     """One event of a visit's history."""
 
-    kind: str
-    at_ms: int
-    by: PersonPart | None
-    note: str | None
+    kind: Annotated[
+        str,
+        Meta(
+            description="the event: `opened`, `claimed`, `went_live`, `ended` and others; more may be added"
+        ),
+    ]
+    at_ms: EventMs
+    by: Annotated[
+        PersonPart | None, Meta(description="the person who caused it; null if the server did, at a deadline")
+    ]
+    note: Note
 
 
 class UsualPart(Part, frozen=True, kw_only=True):
     """A figure of a call: its usual value, and its value in the worst twentieth of the time."""
 
-    usual: float
-    worse: float
+    usual: Annotated[float, Meta(description="the median; of lost packets, the share over the whole call")]
+    worse: Annotated[float, Meta(description="the value that is exceeded in the worst twentieth of the time")]
 
 
 class CallPart(Part, frozen=True, kw_only=True):
-    """The quality of a party's call; None if unknown.
+    """The quality of a party's call."""
 
-    Lost packets in percent, of those sent to the party (`heard_lost`) and of those it sent; round trip to the server in
-    ms; video sent to the party in kbit/s.
-    """
-
-    party: str
-    name: str
-    connected_ms: int
-    interruptions: int
-    heard_lost: UsualPart | None
-    sent_lost: UsualPart | None
-    round_trip_ms: UsualPart | None
-    picture_kbps: UsualPart | None
+    party: Annotated[str, Meta(description="the party's key")]
+    name: Name
+    connected_ms: Annotated[
+        int, Meta(description="how long the party was connected while the visit was live")
+    ]
+    interruptions: Annotated[int, Meta(description="how often the party's connection was lost")]
+    heard_lost: Annotated[
+        UsualPart | None,
+        Meta(description="packets lost on the way to the party, in percent; null if unknown"),
+    ]
+    sent_lost: Annotated[
+        UsualPart | None,
+        Meta(description="packets lost on the way from the party, in percent; null if unknown"),
+    ]
+    round_trip_ms: Annotated[
+        UsualPart | None, Meta(description="the round trip to the server, in ms; null if unknown")
+    ]
+    picture_kbps: Annotated[
+        UsualPart | None, Meta(description="the video sent to the party, in kbit/s; null if unknown")
+    ]
 
 
 class BellPart(Part, frozen=True, kw_only=True):
-    """A notification. `name` is the patient's."""
+    """A notification."""
 
-    id: str
-    kind: str
-    at_ms: int
-    visit: str | None
-    name: str | None
-    by: str | None
-    note: str | None
+    id: Annotated[str, Meta(description="the notification's id")]
+    kind: Annotated[str, Meta(description="the kind of notification, see bell; more kinds may be added")]
+    at_ms: EventMs
+    visit: Annotated[str | None, Meta(description="the id of the visit that it is about, if any")]
+    name: Annotated[str | None, Meta(description="the patient's name")]
+    by: Annotated[
+        str | None, Meta(description="the name of the person who caused it; null if the server did")
+    ]
+    note: Note
 
 
 class LinePart(Part, frozen=True, kw_only=True):
-    """A chat line."""
+    """A chat message."""
 
-    id: str
-    at_ms: int
-    party: str
-    name: str
-    text: str
+    id: Annotated[str, Meta(description="the chat message's id")]
+    at_ms: Annotated[int, Meta(description="when it was sent")]
+    party: Annotated[
+        str, Meta(description="the key of the party that sent it; `staff` for staff who are no party")
+    ]
+    name: Name
+    text: Annotated[str, Meta(description="the text")]
 
 
 class PatientPart(Part, frozen=True, kw_only=True):
     """The patient information form."""
 
-    name: str
-    birth_date: str
-    phone: str
-    email: str
-    state: str
-    reason: str
-    language: str
-    filled_in_by: str | None
+    name: PatientName
+    birth_date: Annotated[str, Meta(description="the date of birth (`YYYY-MM-DD`)")]
+    phone: Phone
+    email: Annotated[str, Meta(description="the patient's email address")]
+    state: State
+    reason: VisitReason
+    language: Language
+    filled_in_by: FilledInBy
 
 
 class CasePart(Part, frozen=True, kw_only=True):
     """Case Information: the patient information, the setup guide's steps and the answers so far."""
 
-    visit: str
-    patient: PatientPart
-    steps: tuple[Step, ...]
-    answers: dict[str, Any]
-    typing: str | None
-    step: int
-    guide_done: bool
+    visit: VisitId
+    patient: Annotated[PatientPart, Meta(description="the patient information")]
+    steps: Annotated[
+        tuple[Step, ...], Meta(description="the steps of the setup guide with which the visit began")
+    ]
+    answers: Annotated[dict[str, Any], Meta(description="step id -> answer, for the steps that have one")]
+    typing: Annotated[str | None, Meta(description="the id of the step that the patient is filling in now")]
+    step: StepNumber
+    guide_done: GuideDone

@@ -1,7 +1,7 @@
 """The messages as TypeScript types, built from the message types. They are used to check the browser's scripts.
 
-Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Shapes come from the types, closed sets and replies
-from `fields.py`; only types that the message types leave open are given here.
+Pure. `make protocol` writes them to `web/static/protocol.d.ts`. Only types that the message types leave open are given
+here.
 """
 
 from __future__ import annotations
@@ -12,48 +12,46 @@ from typing import Final
 import msgspec
 from msgspec import inspect
 
-from signalling.protocol import fields
 from signalling.protocol.client_messages import Request
-from signalling.protocol.reference import message_types, owner, parts
+from signalling.protocol.reference import TOPICS, client_types, fields, maps, server_types, topic_messages
 
 HEADER: Final = """\
 /* The messages of the signalling protocol (signalling/protocol/PROTOCOL.md) as types, for the check of the
    scripts; no browser loads this. Made by `make protocol` from the message types: a change belongs there. */
 declare namespace Protocol {
-  /** What an answer to a step of the setup guide may be. */
+  /** The answer to a step of the setup guide. */
   type Answer = VisitSave["answer"];
-  /** What a refusal may tell beside its code: PROTOCOL.md, "Errors". */
+  /** The details of an error: PROTOCOL.md, "Errors". */
   interface Details {
     by?: PersonPart;
     problem?: string;
     steps?: string[];
   }
 """
-OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "error.details": "Details"}
+OPEN: Final = {"CasePart.answers": "Record<string, Answer | undefined>", "Error.details": "Details"}
 """The TypeScript types of fields that may hold anything in the message types."""
 
 
 def declarations() -> str:
     """Return the text of `protocol.d.ts`."""
-    client, server = message_types("client"), message_types("server")
+    client, server = client_types(), server_types()
     lines = [HEADER]
-    for kind in (*parts().values(), *server.values(), *client.values()):
+    for kind in (*maps().values(), *server.values(), *client.values()):
         lines += [*_interface(kind), ""]
-    answers = {name: fields.ANSWERS.get(name, "done") for name in client}
     lines += _table("Requests", "A client's messages by their type.", {n: client[n].__name__ for n in client})
     lines += _table(
         "Answers",
-        "What answers each of them, where it is not refused.",
-        {name: server[answer].__name__ if answer else "never" for name, answer in answers.items()},
+        "The reply to each of them, unless it is refused.",
+        {name: server[kind.reply].__name__ if kind.reply else "never" for name, kind in client.items()},
     )
     lines += _table(
         "Messages", "The server's messages by their type.", {n: server[n].__name__ for n in server}
     )
     topics = {
-        topic: " | ".join(server[name].__name__ for name in names if name != "gone")
-        for topic, names in fields.TOPICS.items()
+        topic: " | ".join(server[name].__name__ for name in topic_messages(topic) if name != "gone")
+        for topic in TOPICS
     }
-    lines += _table("Topics", "What comes on each topic, but for `gone`.", topics)
+    lines += _table("Topics", "The messages of each topic, except `gone`.", topics)
     return "\n".join(lines).rstrip() + "\n}\n"
 
 
@@ -74,19 +72,15 @@ def _table(name: str, text: str, rows: dict[str, str]) -> Iterator[str]:
 def _interface(kind: type[msgspec.Struct]) -> Iterator[str]:
     struct = inspect.type_info(kind)
     assert isinstance(struct, inspect.StructType)
-    name = owner(kind)
-    always = not issubclass(kind, Request)  # the server leaves no field out
+    may_leave_out = issubclass(kind, Request)  # the server leaves no field out
     yield f"  interface {kind.__name__} {{"
-    if struct.tag is not None and struct.tag_field == "type":
+    if struct.tag is not None:
         yield f'    type: "{struct.tag}";'
-    for field in struct.fields:
-        values = fields.VALUES.get(f"{name}.{field.encode_name}")
-        shape = OPEN.get(f"{name}.{field.encode_name}") or _type(field.type)
-        if values is not None:
-            null = " | null" if shape.endswith("| null") else ""
-            shape = " | ".join(f'"{value}"' for value in values) + null
-        optional = "" if field.required or always else "?"
-        yield f"    {field.encode_name}{optional}: {shape};"
+    for field in fields(kind):
+        shape = OPEN.get(f"{kind.__name__}.{field.name}") or _type(field.type)
+        if field.values:
+            shape = " | ".join(f'"{value}"' for value in field.values)
+        yield f"    {field.name}{'?' * (field.optional and may_leave_out)}: {shape};"
     yield "  }"
 
 
@@ -103,6 +97,8 @@ _PLAIN: Final[dict[type[inspect.Type], str]] = {
 def _type(shape: inspect.Type) -> str:
     """Return a type in TypeScript's syntax."""
     match shape:
+        case inspect.Metadata():
+            return _type(shape.type)
         case inspect.LiteralType():
             return " | ".join(f'"{value}"' for value in shape.values)
         case inspect.EnumType():

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 MAX_TEXT = 4000  # characters of one answer
 
@@ -29,8 +30,8 @@ class Kind(StrEnum):
 class Condition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The answer to an earlier step (an option of a choice, or yes or no) without which a step is not asked."""
 
-    step: str
-    answer: str | bool
+    step: Annotated[str, Meta(description="the id of an earlier step")]
+    answer: Annotated[str | bool, Meta(description="the answer to it that is needed")]
 
 
 BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
@@ -38,19 +39,18 @@ BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One page of the setup guide. `options`: of a choice. `text`: the full wording of a consent.
+    """One page of the setup guide."""
 
-    A step with `only_if` is asked only of patients who gave that answer.
-    """
-
-    id: str
-    kind: Kind
-    title: str
-    help: str = ""
-    required: bool = True
-    options: tuple[str, ...] = ()
-    text: str = ""
-    only_if: Condition | None = None
+    id: Annotated[str, Meta(description="the step's id")]
+    kind: Annotated[Kind, Meta(description="the kind of answer")]
+    title: Annotated[str, Meta(description="the heading")]
+    help: Annotated[str, Meta(description="a sentence of help below the heading")] = ""
+    required: Annotated[bool, Meta(description="true if the step must be answered")] = True
+    options: Annotated[tuple[str, ...], Meta(description="the options of a choice")] = ()
+    text: Annotated[str, Meta(description="the full wording of a consent")] = ""
+    only_if: Annotated[
+        Condition | None, Meta(description="the earlier answer without which the step is not asked")
+    ] = None
 
 
 class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

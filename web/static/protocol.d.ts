@@ -1,9 +1,9 @@
 /* The messages of the signalling protocol (signalling/protocol/PROTOCOL.md) as types, for the check of the
    scripts; no browser loads this. Made by `make protocol` from the message types: a change belongs there. */
 declare namespace Protocol {
-  /** What an answer to a step of the setup guide may be. */
+  /** The answer to a step of the setup guide. */
   type Answer = VisitSave["answer"];
-  /** What a refusal may tell beside its code: PROTOCOL.md, "Errors". */
+  /** The details of an error: PROTOCOL.md, "Errors". */
   interface Details {
     by?: PersonPart;
     problem?: string;
@@ -642,7 +642,7 @@ declare namespace Protocol {
     "media.mute": MediaMute;
   }
 
-  /** What answers each of them, where it is not refused. */
+  /** The reply to each of them, unless it is refused. */
   interface Answers {
     hello: Welcome;
     bye: never;
@@ -709,7 +709,7 @@ declare namespace Protocol {
     "media.gone": MediaGone;
   }
 
-  /** What comes on each topic, but for `gone`. */
+  /** The messages of each topic, except `gone`. */
   interface Topics {
     queue: QueueSnapshot | QueueRow | QueueGone | QueueStaff;
     sessions: SessionsSnapshot | SessionsRow | SessionsGone;

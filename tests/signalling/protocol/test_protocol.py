@@ -10,11 +10,20 @@ import msgspec
 import pytest
 
 import signalling
-from signalling.protocol import fields
 from signalling.protocol.client_messages import ClientMessage
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage
-from signalling.protocol.errors import TEXTS, error
-from signalling.protocol.reference import field_rows, message_types, parts, renewed
+from signalling.protocol.errors import CLOSE_CODES, TEXTS, error
+from signalling.protocol.reference import (
+    TOPICS,
+    about,
+    client_types,
+    fields,
+    maps,
+    media_messages,
+    renewed,
+    server_types,
+    topic_messages,
+)
 from signalling.protocol.server_messages import ServerMessage
 from signalling.topics.rights import OF_STAFF, OF_VISITS
 from web import websocket as sockets
@@ -53,47 +62,44 @@ def test_every_message_field_and_map_stands_in_the_reference() -> None:
     assert wanted == DOCUMENT, "the types have changed: run `make protocol`"
 
 
-def test_every_field_has_a_meaning_and_every_meaning_a_field() -> None:
-    kinds = {**message_types("client"), **message_types("server"), **parts()}
-    rows = [
-        (name, field.rstrip("?"), text) for name, kind in kinds.items() for field, _, text in field_rows(kind)
-    ]
-    assert [f"{name}.{field}" for name, field, text in rows if not text] == []
-    known = {f"{name}.{field}" for name, field, _ in rows}
-    assert (fields.FIELDS.keys() | fields.VALUES.keys()) - known == set()
-    assert fields.COMMON.keys() - {field for _, field, _ in rows} == set()
+def test_every_field_has_a_meaning() -> None:
+    kinds = {**client_types(), **server_types(), **maps()}
+    assert [
+        f"{name}.{field.name}" for name, kind in kinds.items() for field in fields(kind) if not field.meaning
+    ] == []
 
 
-def test_every_message_and_topic_has_its_section_and_its_answer() -> None:
-    types = {side: message_types(side) for side in ("client", "server")}
-    assert fields.MESSAGES.keys() == types["client"].keys() | types["server"].keys()
+def test_every_message_has_its_section_and_is_a_reply_or_an_update() -> None:
     headings = {
         re.sub(r"[^a-z -]", "", heading.lower()).strip().replace(" ", "-")
         for heading in re.findall(r"^##+ (.*)$", DOCUMENT, re.MULTILINE)
     }
-    assert {about.section for about in fields.MESSAGES.values()} <= headings
+    for kind in (*client_types().values(), *server_types().values()):
+        text, section = about(kind)
+        assert len(text) > 1, kind
+        assert section in headings, kind
     assert set(re.findall(r"\]\(#([a-z-]+)\)", DOCUMENT)) - headings == set()
-    assert fields.ANSWERS.keys() <= types["client"].keys()
-    answers = {"done", "error"} | {answer for answer in fields.ANSWERS.values() if answer}
-    news = {name for names in fields.TOPICS.values() for name in names} | set(fields.MEDIA)
-    assert answers | news == types["server"].keys()
+    replies = {"error", *(kind.reply for kind in client_types().values() if kind.reply)}
+    updates = {name for topic in TOPICS for name in topic_messages(topic)} | set(media_messages())
+    assert replies | updates == server_types().keys()
+    assert not replies & updates
 
 
 def test_every_topic_and_close_code_is_explained() -> None:
     topics = DOCUMENT.split("| topic | who | state |")[1].split("```")[0]
-    assert set(re.findall(r"^\| `([^`]+)` \|", topics, re.MULTILINE)) == fields.TOPICS.keys()
-    assert fields.TOPICS.keys() == {*VISIT_ROOMS, *OF_STAFF}
+    assert set(re.findall(r"^\| `([^`]+)` \|", topics, re.MULTILINE)) == set(TOPICS)
+    assert set(TOPICS) == {*VISIT_ROOMS, *OF_STAFF}
     table = DOCUMENT.split("## Close codes")[1].split("## ")[0]
     rows = re.findall(r"^\| (\d{4}) \| (.*) \|$", table, re.MULTILINE)
-    assert {int(code): why for code, why in rows} == fields.CLOSE_CODES
+    assert {int(code): why for code, why in rows} == CLOSE_CODES
     used = set()
     for path in (*Path(signalling.__file__).parent.rglob("*.py"), Path(sockets.__file__)):
-        if path.stem not in ("fields", "client", "reconnecting"):
+        if path.stem not in ("errors", "client", "reconnecting"):
             used |= {
                 int(code)
                 for code in re.findall(r"\b(4\d{3})\b(?=\)|,| *$|:)", path.read_text(), re.MULTILINE)
             }
-    assert {code for code in used if code < 4300 and code not in (4000,)} <= fields.CLOSE_CODES.keys()
+    assert {code for code in used if code < 4300 and code not in (4000,)} <= CLOSE_CODES.keys()
 
 
 @pytest.mark.parametrize(

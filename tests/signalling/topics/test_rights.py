@@ -14,7 +14,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient, SignallingError
-from signalling.protocol import fields
+from signalling.protocol.reference import TOPICS as ALL_TOPICS
 from signalling.service import Accepted
 from signalling.topics import rights
 from signalling.visit import commands as c
@@ -37,7 +37,7 @@ from tests.signalling.visits import (
 )
 from tests.signalling.waits import until
 
-TOPICS = {topic.partition("/")[0] for topic in fields.TOPICS}
+TOPICS = {topic.partition("/")[0] for topic in ALL_TOPICS}
 # Reviewed by hand. Who is not here sees nothing of it. `released`: back in the queue, its guest still a party.
 SHOWN = """
 visit  queued     patient, on call, assignee, admin

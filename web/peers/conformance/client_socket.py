@@ -18,10 +18,9 @@ from aiohttp import web
 
 from media.protocols.ice import Candidate, Credentials
 from media.protocols.sdp import Fingerprint, SdpError, offer, parse_answer
-from signalling.protocol import fields
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, BadMessage
 from signalling.protocol.errors import error
-from signalling.protocol.reference import examples
+from signalling.protocol.reference import client_types, examples, topic_messages
 from web.peers.conformance.judge import Judge
 
 HELLO_S, TOPIC_S, AGAIN_S, PONG_S = 5.0, 15.0, 5.0, 5.0
@@ -182,9 +181,8 @@ class ClientSocket:
         return CHANGES.get(topic.partition("/")[0], "")
 
     def _whole(self, topic: str, epoch: str, version: int) -> Message:
-        room = topic.partition("/")[0]
-        names = next((names for name, names in fields.TOPICS.items() if name.partition("/")[0] == room), ())
-        found = self._example(names[0] if names else "queue.snapshot")
+        names = (name for name in topic_messages(topic) if name != "gone")
+        found = self._example(next(names, "queue.snapshot"))
         return {**found, "topic": topic, "epoch": epoch, "version": version}
 
     # --- serving
@@ -262,9 +260,9 @@ class ClientSocket:
             return  # so that it is seen what becomes of it when the socket is lost
         if kind == "media.answer":
             self._judge_sdp(str(message.get("sdp")))
-        answer = fields.ANSWERS.get(kind, "done")
-        if answer is not None and kind in fields.MESSAGES:
-            await self._say({**self._example(answer), "reply_to": request_id})
+        request = client_types().get(kind)
+        if request is not None and request.reply is not None:
+            await self._say({**self._example(request.reply), "reply_to": request_id})
         if kind == "media.join":
             await self._say({**self._example("media.offer"), "visit": message.get("visit"), "sdp": SDP})
 

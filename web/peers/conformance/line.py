@@ -19,14 +19,14 @@ import msgspec
 
 from signalling.protocol.codec import CODECS
 from signalling.protocol.errors import TEXTS
-from signalling.protocol.reference import message_types
+from signalling.protocol.reference import server_types
 from web.peers.conformance.table import Wrong, shown
 
 WITHIN_S: Final = 5.0
 QUIET_S: Final = 0.3  # so long nothing must come
 ABNORMAL: Final = 1006
 Message = dict[str, Any]
-KNOWN: Final = message_types("server")
+KNOWN: Final = server_types()
 
 
 class Line:
