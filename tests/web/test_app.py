@@ -211,7 +211,7 @@ async def test_no_patient_no_token_and_no_password_reaches_the_log(greenroom_ser
             await ws.receive()
         cookies = [cookie.value for cookie in someone.cookie_jar]
     server.stop()
-    assert "visit opened" in server.log
+    assert "visit.opened" in server.log
     for canary in ("anary", "Nightingale", "forged", demo.password(settings, OSEI), *filter(None, cookies)):
         assert canary not in server.log
 

@@ -7,11 +7,10 @@ Idempotency-Key: if the same request is sent again because its answer was lost, 
 import base64
 import hashlib
 import hmac
-from datetime import UTC, datetime
 
 import msgspec
 
-from signalling.service import Accepted, new_id
+from signalling.service import new_id
 from signalling.store.records import answering
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Visit
@@ -19,9 +18,10 @@ from signalling.visit.relations import Refusal
 from web.api.operation import Call
 from web.api.problems import FieldProblem, Problem
 from web.intake import information_form as patient_form
+from web.intake.availability import availability, wait_at
 from web.intake.information_form import today_anywhere
+from web.intake.opening import open_once
 from web.keys import PATIENT_LINKS, REDIS, SETTINGS
-from web.organisations.documents import is_open
 from web.programs import types as t
 from web.programs import views
 from web.programs.scopes import Scope
@@ -35,14 +35,12 @@ REMEMBERED_MS = 24 * 3_600_000
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     """Open a visit, and make the link for its patient."""
     information = _information(call, body.patient)
-    await _is_open(call)
+    why = (await availability(call.service, call.organisation)).why
+    if why is not None:
+        raise Problem(why)
     visit_id = await _visit_id(call, body)
-    visit = await call.service.visit(call.organisation.id, visit_id)
-    if visit is None:
-        actor = call.facility(" ".join(body.facility.split()) or call.key.label)
-        outcome = await call.service.open(actor, information, visit_id)
-        # Refused if the same request was sent twice at once and the other has opened the visit.
-        visit = outcome.visit if isinstance(outcome, Accepted) else await _own(call, visit_id)
+    actor = call.facility(" ".join(body.facility.split()) or call.key.label)
+    visit = await open_once(call.service, actor, information, visit_id)
     return t.Opened(visit=await shown(call, visit), link=await _link(call, visit))
 
 
@@ -56,12 +54,6 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
         )
         raise Problem("invalid", errors=errors)
     return found.information
-
-
-async def _is_open(call: Call) -> None:
-    why = (await _wait(call)).why
-    if why is not None:
-        raise Problem(why)
 
 
 async def _visit_id(call: Call, body: t.OpenVisit) -> str:
@@ -137,25 +129,13 @@ async def staff(call: Call, _: None) -> t.Staff:
 
 async def wait(call: Call, _: None) -> t.Wait:
     """Return the expected wait of a patient who comes now."""
-    return await _wait(call)
-
-
-async def _wait(call: Call) -> t.Wait:
-    mirror = await call.service.mirrors.get(call.organisation.id)
-    now_ms = call.service.store.clock_ms()
-    on_call = sum(s.on_call for s in mirror.staff.values())
-    waits = mirror.visits.waiting
-    why = None
-    if not is_open(call.organisation, datetime.fromtimestamp(now_ms / 1000, UTC)):
-        why = "closed"
-    elif call.organisation.policy.needs_on_call and not on_call:
-        why = "nobody_on_call"
+    found = await availability(call.service, call.organisation)
     return t.Wait(
-        available=why is None,
-        why=why,
-        on_call=on_call,
-        waiting=waits,
-        wait=views.wait(waits + 1, list(mirror.claims_ms), on_call, now_ms),
+        available=found.why is None,
+        why=found.why,
+        on_call=found.on_call,
+        waiting=found.waiting,
+        wait=views.wait(found.wait_ms),
     )
 
 
@@ -185,10 +165,8 @@ async def shown(call: Call, visit: Visit) -> t.Visit:
     """Return a visit's state, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id)
-    on_call = sum(s.on_call for s in mirror.staff.values())
-    now_ms = call.service.store.clock_ms()
-    expected = views.wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
-    return views.visit(visit, place, expected)
+    wait_ms = wait_at(mirror, place, call.service.store.clock_ms())
+    return views.visit(visit, place, views.wait(wait_ms))
 
 
 async def _link(call: Call, visit: Visit) -> t.PatientLink:

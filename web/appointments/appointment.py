@@ -6,14 +6,13 @@ returns the changed record with the next version, or raises `TooLate` if the cha
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from enum import StrEnum
 
 import msgspec
 
 from signalling.visit.record import PatientInformation
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
+from web.intake.ids import derived_id
 
 EARLY_MS = 15 * MINUTE_MS
 """Check In is possible from this long before the booked time ..."""
@@ -112,11 +111,10 @@ def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
     if not may_check_in(appointment, now_ms):
         raise TooLate
     version = appointment.version + 1
-    digest = hashlib.sha256(f"{appointment.organisation}/{appointment.id}/{version}".encode()).digest()[:12]
     return msgspec.structs.replace(
         appointment,
         version=version,
         status=Status.CHECKED_IN,
         checked_in_ms=appointment.checked_in_ms or now_ms,
-        visit="v_" + base64.urlsafe_b64encode(digest).decode(),
+        visit=derived_id("v", appointment.organisation, appointment.id, str(version)),
     )

@@ -7,7 +7,6 @@ form. Records are encrypted. All methods raise `Unavailable` if the store does n
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -213,11 +212,6 @@ class Overtaken(Exception):
 
 
 _REFUSALS = {b"full": Full, b"many": TooMany, b"overtaken": Overtaken}
-
-
-def new_id(prefix: str) -> str:
-    """Return a new id that cannot be guessed (96 random bits)."""
-    return f"{prefix}_{secrets.token_urlsafe(12)}"
 
 
 class _Keys:

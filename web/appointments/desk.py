@@ -6,19 +6,19 @@ not answer, and the errors of `book` and `appointment` if the action is not poss
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from signalling.service import Service
-from signalling.visit.record import Actor, PatientInformation, Role, Status, Visit
-from signalling.visit.relations import Refusal
+from signalling.visit.record import PatientInformation, Status, Visit
 from web.appointments import appointment as rules
 from web.appointments.appointment import Appointment, TooLate
 from web.appointments.book import Book, Full, JobEntry, Overtaken
 from web.appointments.links import Links
 from web.appointments.slots import Slot, slot_at
+from web.identity.visitors import patient as patient_of
+from web.intake.ids import derived_id
+from web.intake.opening import open_once
 from web.organisations.documents import Organisation
 
 AGAIN = frozenset({"withdrawn", "expired"})
@@ -140,18 +140,8 @@ class Desk:
         elif not rules.may_check_in(kept, self.now_ms()):
             raise TooLate
         assert kept.visit is not None, "checked in"
-        actor = Actor(
-            organisation=organisation.id,
-            id=f"patient:{kept.visit}",
-            name=kept.patient.name,
-            role=Role.PATIENT,
-            visit=kept.visit,
-        )
-        answer = await self._service.open(actor, kept.patient, kept.visit, booked_ms=kept.starts_ms)
-        opened = await self.visit(kept)
-        if opened is None:
-            raise RuntimeError(answer.code if isinstance(answer, Refusal) else "the visit is not there")
-        return opened
+        actor = patient_of(organisation.id, kept.visit, kept.patient.name)
+        return await open_once(self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms)
 
     async def visit(self, appointment: Appointment) -> Visit | None:
         """Return the visit of the last check-in, or None."""
@@ -187,5 +177,4 @@ class Desk:
 
 
 def _appointment_id(organisation: str, hold: str) -> str:
-    digest = hashlib.sha256(f"{organisation}/{hold}".encode()).digest()[:12]
-    return "a_" + base64.urlsafe_b64encode(digest).decode()
+    return derived_id("a", organisation, hold)

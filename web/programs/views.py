@@ -1,9 +1,8 @@
 """Makes the API's views of visits, waits and staff. Pure: the mirror's state and the time are arguments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from signalling.visit import record as r
-from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
 from signalling.visit.relations import PATIENT
 from web.programs import types as t
@@ -14,10 +13,9 @@ def person(of: r.Person | None) -> t.PersonShown | None:
     return None if of is None else t.PersonShown(id=of.id, name=of.name)
 
 
-def wait(place: int, claims_ms: Sequence[int], on_call: int, now_ms: int) -> t.Range | None:
-    """Return the expected wait at a place; None if it cannot be estimated."""
-    found = waiting.expected_wait(place, claims_ms, on_call, now_ms)
-    return None if found is None else t.Range(low_ms=found[0], high_ms=found[1])
+def wait(range_ms: tuple[int, int] | None) -> t.Range | None:
+    """Return the view of an expected wait (low, high); None if there is none."""
+    return None if range_ms is None else t.Range(low_ms=range_ms[0], high_ms=range_ms[1])
 
 
 def visit(of: r.Visit, place: int | None = None, expected: t.Range | None = None) -> t.Visit:

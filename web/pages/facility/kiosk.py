@@ -9,17 +9,17 @@ from typing import Any
 
 from aiohttp import web
 
-from signalling.service import new_id
 from signalling.visit import commands as c
 from signalling.visit import waiting
 from signalling.visit.record import Actor, Outcome, Role, Status, Visit
-from signalling.visit.relations import Refusal
 from web.audit.noting import noted
 from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
 from web.intake import information_form as patient_form
+from web.intake.availability import availability, wait_at
 from web.intake.information_form import today_anywhere
+from web.intake.opening import id_of_form, open_once
 from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
@@ -27,7 +27,7 @@ from web.organisations.by_path import organisation_of
 from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility
 from web.pages.errors import not_found
-from web.pages.patient.visit import form_context, meet_now, visit_id_of
+from web.pages.patient.visit import form_context, in_minutes, meet_now
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
 
@@ -61,20 +61,14 @@ async def place(request: web.Request) -> web.Response:
     if facility is None:
         return _revoked(request)
     posted = await read_form(request, PATIENT_BYTES)
-    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+    if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(request.path)  # the page shows the reason
     form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
     if found is None:
         return await _page(request, organisation, facility, form, errors)
-    service, nonce = request.app[SERVICE], posted.get("once", "")
-    named = len(nonce) >= 32
-    visit_id = visit_id_of(organisation.id, f"{facility.id}/{nonce}") if named else new_id("v")
-    if await service.visit(organisation.id, visit_id) is None:
-        outcome = await service.open(_actor(organisation, facility), found, visit_id)
-        # Refused if the same form was sent a moment ago and has opened the visit; anything else is a bug.
-        if isinstance(outcome, Refusal) and await service.visit(organisation.id, visit_id) is None:
-            raise RuntimeError(outcome.code)
-    await _keep(request, organisation, facility, visit_id)
+    visit_id = id_of_form(organisation.id, posted.get("once", ""), facility.id)
+    visit = await open_once(request.app[SERVICE], _actor(organisation, facility), found, visit_id)
+    await _keep(request, organisation, facility, visit.id)
     raise web.HTTPSeeOther(f"{request.path}?placed")
 
 
@@ -161,15 +155,14 @@ async def _rows(request: web.Request, organisation: Organisation, facility: Faci
     service = request.app[SERVICE]
     mirror = await service.mirrors.get(organisation.id)
     now_ms = service.store.clock_ms()
-    on_call = sum(staff.on_call for staff in mirror.staff.values())
     found = []
     for visit_id in await _placed(request, organisation, facility):
         visit = await service.visit(organisation.id, visit_id)
         if visit is None or (visit.ended_ms is not None and now_ms - visit.ended_ms > SHOWN_MS):
             continue
         place = mirror.visits.place(visit.id)
-        wait = waiting.expected_wait(place, list(mirror.claims_ms), on_call, now_ms) if place else None
-        found.append((waiting.rank(visit), _row(visit, organisation, place, wait, now_ms)))
+        wait_ms = wait_at(mirror, place, now_ms)
+        found.append((waiting.rank(visit), _row(visit, organisation, place, wait_ms, now_ms)))
     return [row for _rank, row in sorted(found, key=lambda item: item[0])]
 
 
@@ -177,7 +170,7 @@ def _row(
     visit: Visit,
     organisation: Organisation,
     place: int | None,
-    wait: tuple[int, int] | None,
+    wait_ms: tuple[int, int] | None,
     now_ms: int,
 ) -> dict[str, Any]:
     policy = organisation.policy
@@ -186,9 +179,7 @@ def _row(
         "initials": initials(visit.patient.name),
         "waited_min": max(0, (visit.claimed_ms or visit.ended_ms or now_ms) - visit.arrived_ms) // 60_000,
         "place": place if policy.show_place else None,
-        "wait": (max(1, wait[0] // 60_000), max(1, -(-wait[1] // 60_000)))
-        if wait is not None and policy.show_wait
-        else None,
+        "wait": in_minutes(wait_ms) if policy.show_wait else None,
         "waits": visit.status is Status.QUEUED,
         "called": visit.status in (Status.CLAIMED, Status.LIVE),
         "by": visit.claimant.name if visit.claimant is not None else "",

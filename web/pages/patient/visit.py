@@ -4,24 +4,21 @@ Knows the data and the order of these pages. The rules of a visit are defined in
 in `web/intake/information_form.py`. The POST of the patient information enters the setup guide and starts the wait.
 """
 
-import base64
-import hashlib
 import secrets
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import structlog
 from aiohttp import web
 
 from signalling.service import Service, new_id
-from signalling.visit import waiting
 from signalling.visit.record import PatientInformation, Visit
-from signalling.visit.relations import Refusal
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key, visit_of
 from web.intake import information_form as patient_form
+from web.intake.availability import availability
 from web.intake.information_form import today_anywhere
+from web.intake.opening import id_of_form, open_once
 from web.keys import OPENINGS, ORGANISATIONS, SERVICE, SESSIONS
 from web.languages.i18n import (
     N_,
@@ -31,7 +28,7 @@ from web.languages.i18n import (
     time_words,
 )
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import LANGUAGES, Organisation, is_open, opens_next
+from web.organisations.documents import LANGUAGES, Organisation, opens_next
 from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page
@@ -43,7 +40,6 @@ MANY = N_(
     "Many visits have just been opened from where you are, more than we take in ten minutes. Yours is not open yet. "
     "Send this form again in {minutes} min: what you wrote is kept."
 )
-log = structlog.get_logger("web.public")
 
 
 async def start(request: web.Request) -> web.Response:
@@ -93,28 +89,21 @@ def _span_words(opens: str, closes: str) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
-    """Return whether Meet Now is available, why not, and the expected wait. Raises `Unavailable`."""
-    mirror = await service.mirrors.get(organisation.id)
-    on_call = sum(staff.on_call for staff in mirror.staff.values())
-    waits = mirror.visits.waiting
-    now_ms = service.store.clock_ms()
-    now = datetime.fromtimestamp(now_ms / 1000, UTC)
-    why = None
-    if not is_open(organisation, now):
-        why = "closed"
-    elif organisation.policy.needs_on_call and not on_call:
-        why = "nobody_on_call"
-    wait = waiting.expected_wait(waits + 1, list(mirror.claims_ms), on_call, now_ms)
-    low, high = wait or (0, 0)
-    minutes = {"low_min": max(1, low // 60_000), "high_min": max(1, -(-high // 60_000))}
+    """Return the words and figures of Meet Now for a page. Raises `Unavailable`."""
+    found = await availability(service, organisation)
     return {
-        "available": why is None,
-        "why": why,
-        "opens": opens_next(organisation, now) if why == "closed" else None,
-        "on_call": on_call,
-        "waiting": waits,
-        "wait": minutes if wait and organisation.policy.show_wait else None,
+        "available": found.why is None,
+        "why": found.why,
+        "opens": opens_next(organisation, found.at) if found.why == "closed" else None,
+        "on_call": found.on_call,
+        "waiting": found.waiting,
+        "wait": in_minutes(found.wait_ms) if organisation.policy.show_wait else None,
     }
+
+
+def in_minutes(wait_ms: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return an expected wait in whole minutes, at least one; None if there is none."""
+    return None if wait_ms is None else (max(1, wait_ms[0] // 60_000), max(1, -(-wait_ms[1] // 60_000)))
 
 
 async def information(request: web.Request) -> web.Response:
@@ -122,7 +111,7 @@ async def information(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
-    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+    if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}")  # the calendar shows the reason
     form = patient_form.empty(organisation.languages, current())
     response = _form_page(request, organisation, form, {})
@@ -140,7 +129,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
     posted = await read_form(request, PATIENT_BYTES)
     if await open_visit(request, organisation) is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}/visit")
-    if not (await meet_now(request.app[SERVICE], organisation))["available"]:
+    if (await availability(request.app[SERVICE], organisation)).why is not None:
         raise web.HTTPSeeOther(f"/{organisation.id}")
     form, errors, found = patient_form.check(posted, organisation.languages, today_anywhere())
     if found is None:
@@ -157,24 +146,15 @@ async def open_a_visit(request: web.Request) -> web.Response:
 
 
 async def _opened(request: web.Request, organisation: Organisation, found: PatientInformation) -> str:
-    service = request.app[SERVICE]
-    nonce = request.cookies.get(_form_cookie(request), "")
-    visit_id = visit_id_of(organisation.id, nonce) if len(nonce) >= 32 else new_id("v")
-    kept = await service.visit(organisation.id, visit_id)
-    if kept is not None and kept.is_open:
-        return visit_id
-    if kept is not None:
-        visit_id = new_id("v")
-    async with request.app[OPENINGS].one(request, organisation.id) as attempt:
-        actor = patient(organisation.id, visit_id, found.name)
-        answer = await service.open(actor, found, visit_id)
-        if isinstance(answer, Refusal):
-            # Refused if the same form was sent a moment ago and has opened the visit; anything else is a bug.
-            if await service.visit(organisation.id, visit_id) is None:
-                raise RuntimeError(answer.code)
-            attempt.succeeded()
-    log.info("visit opened", organisation=organisation.id, visit=visit_id)
-    return visit_id
+    """Return the id of the form's visit. If that has ended, the form is used a second time and opens another."""
+    visit_id = id_of_form(organisation.id, request.cookies.get(_form_cookie(request), ""))
+    for one in (visit_id, new_id("v")):
+        limit = request.app[OPENINGS].one(request, organisation.id)
+        actor = patient(organisation.id, one, found.name)
+        visit = await open_once(request.app[SERVICE], actor, found, one, limit=limit)
+        if visit.is_open:
+            break
+    return visit.id
 
 
 async def visit_page(request: web.Request) -> web.Response:
@@ -246,12 +226,6 @@ def _later(
     response = page(request, "information.html", context, title=title, status=429)
     response.headers["Retry-After"] = str(retry_s)
     return response
-
-
-def visit_id_of(organisation: str, nonce: str) -> str:
-    """Return the id of the visit that a form with this secret opens; it is the same however often it is sent."""
-    digest = hashlib.sha256(f"{organisation}/{nonce}".encode()).digest()[:12]
-    return "v_" + base64.urlsafe_b64encode(digest).decode()
 
 
 def _form_cookie(request: web.Request) -> str:

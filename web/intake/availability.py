@@ -1,0 +1,45 @@
+"""Whether Meet Now is available, and how long a patient waits: for calendar, kiosk and API. Knows no page."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from signalling.service import Service
+from signalling.store.mirror import Mirror
+from signalling.visit.waiting import expected_wait
+from web.organisations.documents import Organisation, is_open
+
+
+class Availability(NamedTuple):
+    """Meet Now at one moment. `why` it is not available: "closed", "nobody_on_call", or None if it is.
+
+    `wait_ms`: the expected wait of a patient who comes now (low, high), or None if it cannot be estimated.
+    """
+
+    why: str | None
+    at: datetime
+    on_call: int
+    waiting: int
+    wait_ms: tuple[int, int] | None
+
+
+async def availability(service: Service, organisation: Organisation) -> Availability:
+    """Return whether a patient may come now. Raises `Unavailable`."""
+    mirror, now_ms = await service.mirrors.get(organisation.id), service.store.clock_ms()
+    on_call, waiting = staff_on_call(mirror), mirror.visits.waiting
+    why = None
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    if not is_open(organisation, now):
+        why = "closed"
+    elif organisation.policy.needs_on_call and not on_call:
+        why = "nobody_on_call"
+    return Availability(why, now, on_call, waiting, wait_at(mirror, waiting + 1, now_ms))
+
+
+def wait_at(mirror: Mirror, place: int | None, now_ms: int) -> tuple[int, int] | None:
+    """Return the expected wait (low, high) in ms at a place of the queue; None without a place or an estimate."""
+    return expected_wait(place, list(mirror.claims_ms), staff_on_call(mirror), now_ms) if place else None
+
+
+def staff_on_call(mirror: Mirror) -> int:
+    """Return how many members of staff are on call."""
+    return sum(staff.on_call for staff in mirror.staff.values())

@@ -1,0 +1,54 @@
+"""Opens a visit exactly once, however often its request is sent: for the patient's form, kiosk, API and check-in.
+
+Each of them gives the visit an id that follows from the request (`ids.derived_id`); the second request with an id finds
+the visit of the first. Knows no page and no cookie.
+"""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+import structlog
+
+from signalling.service import Service, new_id
+from signalling.visit.record import Actor, PatientInformation, Visit
+from signalling.visit.relations import Refusal
+from web.intake.ids import ENOUGH, derived_id
+from web.requests.security import Attempt
+
+Limit = AbstractAsyncContextManager[Attempt]
+log = structlog.get_logger("web.intake")
+
+
+def id_of_form(organisation: str, secret: str, *parts: str) -> str:
+    """Return the id of the visit that a form with this secret opens; a new one if the secret is too short."""
+    return derived_id("v", organisation, *parts, secret) if len(secret) >= ENOUGH else new_id("v")
+
+
+async def open_once(
+    service: Service,
+    actor: Actor,
+    information: PatientInformation,
+    visit_id: str,
+    *,
+    booked_ms: int | None = None,
+    limit: Limit | None = None,
+) -> Visit:
+    """Return the visit with this id, which may have ended; open it if it does not exist.
+
+    Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises what `limit` raises,
+    RuntimeError if the visit is refused, and `Unavailable`.
+    """
+    organisation = actor.organisation
+    before = await service.visit(organisation, visit_id)
+    if before is not None:
+        return before
+    async with limit or nullcontext(Attempt()) as attempt:
+        outcome = await service.open(actor, information, visit_id, booked_ms)
+        if not isinstance(outcome, Refusal):
+            log.info("visit.opened", organisation=organisation, visit=visit_id)
+            return outcome.visit
+        # Refused if the same request, sent at the same time, has opened the visit; anything else is a bug.
+        visit = await service.visit(organisation, visit_id)
+        if visit is None:
+            raise RuntimeError(outcome.code)
+        attempt.succeeded()
+        return visit
