@@ -17,7 +17,8 @@ from signalling.visit.setup_guide import Guide, Kind, Step
 from web.config import ConfigError, Settings
 from web.identity.accounts import Account, AccountError, Accounts
 from web.mail.carriers import where
-from web.organisations.documents import Booking, Organisation, Organisations
+from web.organisations.documents import Organisations
+from web.organisations.settings import Booking, Organisation
 from web.server.data_key import data_key, derived
 
 ID = "demo"

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from web.intake.visit_limit import Openings
     from web.jobs import Handler
     from web.mail.post import Post
-    from web.organisations.documents import Organisation, Organisations
+    from web.organisations.documents import Organisations
     from web.organisations.facilities import Facilities
+    from web.organisations.settings import Organisation
     from web.programs.keys import ApiKeys
     from web.programs.webhooks import Known, Webhooks
     from web.requests.security import Throttle

@@ -17,7 +17,8 @@ from tests.web.site import ADMIN, LIND, OSEI, settings_for
 from web import demo
 from web.config import ConfigError
 from web.keys import ACCOUNTS, ORGANISATIONS
-from web.organisations.documents import OrganisationError, is_open, opens_next, parsed, validated
+from web.organisations.opening_hours import is_open, opens_next
+from web.organisations.settings import OrganisationError, parsed, validated
 from web.server import data_key as secret
 
 # --- the demo

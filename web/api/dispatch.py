@@ -24,7 +24,7 @@ from web.api.problems import FieldProblem, Problem
 from web.audit.noting import noted
 from web.keys import API_KEYS, AUDIT_TRAIL, SETTINGS
 from web.organisations.by_path import UnknownOrganisation, organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, Count
 from web.requests.forms import check_encoding, read_body
 from web.requests.security import RETRY_S, neighbourhood, remote_of

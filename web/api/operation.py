@@ -10,7 +10,7 @@ from aiohttp import web
 from signalling.service import Service
 from signalling.visit.record import Actor, Role
 from web.keys import SERVICE
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.programs.keys import ApiKey
 from web.programs.scopes import Scope
 

@@ -19,7 +19,7 @@ from web.appointments.slots import Slot, slot_at
 from web.identity.visitors import patient as patient_of
 from web.intake.ids import derived_id
 from web.intake.opening import open_once
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 AGAIN = frozenset({"withdrawn", "expired"})
 """The outcomes of a visit after which its patient may check in again."""

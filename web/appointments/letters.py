@@ -16,7 +16,7 @@ from web.appointments.book import JobEntry
 from web.appointments.slots import HOUR_MS
 from web.languages.i18n import gettext, using
 from web.mail.letters import Attachment, Letter
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 REMINDERS_H = (24, 1)
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from web.organisations.documents import SLOT_MIN, Organisation, Span, spans_on
+from web.organisations.opening_hours import spans_on
+from web.organisations.settings import SLOT_MIN, Organisation, Span
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -13,7 +13,8 @@ from typing import Any
 from web.appointments.slots import WEEK, Taken, bookable_days, local, slots
 from web.appointments.words import clock_words, zone_words
 from web.languages.i18n import date_words
-from web.organisations.documents import Organisation, spans_on
+from web.organisations.opening_hours import spans_on
+from web.organisations.settings import Organisation
 
 
 def week_of(organisation: Organisation, now_ms: int, wanted: str) -> tuple[date, date | None]:

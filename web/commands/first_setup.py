@@ -64,7 +64,7 @@ async def first(
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
     from web.organisations import starter
-    from web.organisations.documents import validated
+    from web.organisations.settings import validated
 
     document = validated(starter.organisation(slug, name, timezone))
     check_new(email, person, Role.ADMIN)

@@ -147,7 +147,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
 
     from signalling.store.records import Unavailable
     from web.identity.accounts import AccountError
-    from web.organisations.documents import OrganisationError
+    from web.organisations.settings import OrganisationError
 
     try:
         lines = asyncio.run(_run(settings, work))

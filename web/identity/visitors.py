@@ -17,7 +17,7 @@ from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
 from web.identity.sessions import Session
 from web.keys import ACCOUNTS, ORGANISATION, SESSIONS, SIGNED_IN
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 STAFF, HALF = "staff", "half"
 HALF_MS = 5 * 60_000

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from signalling.service import Service
 from signalling.store.mirror import Mirror
 from signalling.visit.waiting import expected_wait
-from web.organisations.documents import Organisation, is_open
+from web.organisations.opening_hours import is_open
+from web.organisations.settings import Organisation
 
 
 class Availability(NamedTuple):

@@ -21,7 +21,7 @@ import msgspec
 from babel.dates import get_timezone_location
 
 from web.languages import i18n
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
 NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja")))

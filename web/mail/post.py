@@ -17,7 +17,8 @@ from web.jobs import Hopeless
 from web.mail.carriers import Carrier
 from web.mail.letters import Attachment, Letter, LetterError, written
 from web.mail.outbox import named
-from web.organisations.documents import Organisation, Organisations
+from web.organisations.documents import Organisations
+from web.organisations.settings import Organisation
 
 KIND = "mail"
 Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]

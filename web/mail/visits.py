@@ -18,7 +18,7 @@ from web.keys import ACCOUNTS
 from web.languages.i18n import SOURCE, languages
 from web.mail.letters import Letter
 from web.mail.post import Post
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 MINUTE_MS = 60_000
 LETTERS = {"declined": "declined", "assigned": "assigned", "transferred": "assigned"}

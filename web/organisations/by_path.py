@@ -4,7 +4,7 @@ from aiohttp import web
 
 from web.keys import ORGANISATION, ORGANISATIONS
 from web.languages.i18n import organisation_language
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 
 class UnknownOrganisation(web.HTTPNotFound):

@@ -4,7 +4,7 @@ Pure. Texts are in English, since they become the organisation's own.
 """
 
 from signalling.visit.setup_guide import Guide, Kind, Step
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 CONSENT = """\
 I ask for a video visit with a clinician of {name}.

@@ -18,7 +18,7 @@ from aiohttp import web
 
 from web.keys import BUILD, ORGANISATION
 from web.languages import i18n
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.modules import imported
 from web.requests.own_forms import with_tokens
 

@@ -18,7 +18,7 @@ from tests.web.site import ADMIN, OSEI, Site
 from web import demo
 from web.appointments.slots import MINUTE_MS
 from web.keys import DESK, SERVICE
-from web.organisations.documents import Booking
+from web.organisations.settings import Booking
 
 SOON_MS = 90_000
 """A time that begins sooner may be gone before a test has pressed it."""

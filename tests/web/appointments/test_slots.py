@@ -21,7 +21,8 @@ from web.appointments.slots import (
     slot_at,
     slots,
 )
-from web.organisations.documents import Booking, Organisation, is_open
+from web.organisations.opening_hours import is_open
+from web.organisations.settings import Booking, Organisation
 
 CHICAGO = ZoneInfo("America/Chicago")
 WORKDAYS = ((("09:00", "12:00"), ("13:00", "17:00")),) * 5 + ((),) * 2

@@ -14,7 +14,7 @@ from tests.web.site import FORM, Person, Site
 from web.appointments.appointment import Appointment
 from web.appointments.slots import MINUTE_MS
 from web.keys import DESK
-from web.organisations.documents import Booking
+from web.organisations.settings import Booking
 
 CHICAGO = ZoneInfo("America/Chicago")
 BOOKING = Booking(enabled=True, slot_min=30, lead_h=0, horizon_days=14, capacity=1)

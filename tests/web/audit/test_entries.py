@@ -17,7 +17,7 @@ from web.audit.acts import ACTS, KINDS
 from web.audit.routes import ROWS
 from web.identity.accounts import pseudonym
 from web.keys import AUDIT_TRAIL
-from web.organisations.documents import Booking
+from web.organisations.settings import Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
 

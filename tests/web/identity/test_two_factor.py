@@ -19,7 +19,7 @@ from web import demo
 from web.identity import totp
 from web.identity.visitors import HALF_MS
 from web.keys import POST, SECOND_FACTORS, SERVICE, THROTTLE
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.staff.sign_in_code import CODE as CODE_RULE
 
 CLOSED = ("", "/visits/v_1", "/calendar", "/reports", "/reports.csv", "/setup", "/setup/people", "/setup/api")

@@ -9,7 +9,7 @@ from signalling.visit.record import Policy
 from tests.web.setup.desk import changed, desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import ORGANISATIONS
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.setup import policy_form
 
 SECTIONS = ("", "/calendar", "/guide", "/people", "/policy", "/links")

@@ -20,7 +20,7 @@ from web.intake.information_form import today_anywhere
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, current, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.appointments.week import calendar_week
 from web.pages.patient.visit import form_context
 from web.pages.rendering import page

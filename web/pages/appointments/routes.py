@@ -14,7 +14,7 @@ from web.appointments.desk import Desk
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
 from web.keys import DESK, POST, REDIS, SERVICE, SETTINGS
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.appointments import booking, staff, visit
 from web.server.data_key import data_key, key_id
 

@@ -17,7 +17,8 @@ from web.identity.visitors import require
 from web.keys import DESK
 from web.languages.i18n import N_, date_words, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import LANGUAGES, Organisation, spans_on
+from web.organisations.opening_hours import spans_on
+from web.organisations.settings import LANGUAGES, Organisation
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found

@@ -21,7 +21,7 @@ from web.identity.visitors import visit_key
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.appointments.booking import TAKEN, moment_of
 from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found

@@ -15,7 +15,7 @@ from web.appointments.words import when_words
 from web.identity import sessions
 from web.identity.visitors import booked_key
 from web.keys import DESK
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 
 
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:

@@ -24,8 +24,8 @@ from web.keys import FACILITIES, SERVICE
 from web.languages.i18n import N_
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility
+from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.patient.visit import form_context, in_minutes, meet_now
 from web.pages.rendering import page

@@ -14,7 +14,7 @@ from web.identity.visitors import guest, guest_key, guest_of
 from web.keys import SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.rendering import error_page, live, page
 
 RELATIONS = {

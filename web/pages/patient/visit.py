@@ -28,7 +28,8 @@ from web.languages.i18n import (
     time_words,
 )
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import LANGUAGES, Organisation, opens_next
+from web.organisations.opening_hours import opens_next
+from web.organisations.settings import LANGUAGES, Organisation
 from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page

@@ -17,7 +17,7 @@ from web.audit.acts import ACTS, KINDS
 from web.identity.accounts import pseudonym
 from web.keys import ACCOUNTS, API_KEYS, AUDIT_TRAIL, FACILITIES
 from web.languages.i18n import gettext
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.setup.frame import PAGES, admin, draw, path_of
 
 NAME = "audit"

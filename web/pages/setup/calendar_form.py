@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 from msgspec.structs import replace
 
 from web.languages.i18n import N_, day_names, gettext
-from web.organisations.documents import (
+from web.organisations.settings import (
     ACCENT,
     CAPACITY,
     HORIZON_DAYS,

@@ -11,8 +11,8 @@ from web.audit.noting import noted
 from web.keys import FACILITIES, SETTINGS
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
 from web.organisations.facilities import Facility, FacilityProblem
+from web.organisations.settings import Organisation
 from web.pages import qr
 from web.pages.rendering import page
 from web.pages.setup.frame import admin, draw, path_of, posted_to

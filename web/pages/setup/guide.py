@@ -12,8 +12,8 @@ from signalling.visit.setup_guide import Kind
 from web.identity.accounts import Account
 from web.keys import ORGANISATIONS, REDIS, SERVICE
 from web.languages.i18n import gettext
-from web.organisations.documents import Organisation
 from web.organisations.guide_versions import Version, Versions
+from web.organisations.settings import Organisation
 from web.pages.setup import guide_form
 from web.pages.setup.frame import Form, Parsed, admin, posted_to, save, show, when
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from signalling.visit.setup_guide import BRANCHING, Condition, Guide, Kind, Step
 from web.languages.i18n import N_, gettext
-from web.organisations.documents import SLUG, Organisation
+from web.organisations.settings import SLUG, Organisation
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 KINDS: Mapping[Kind, str] = {

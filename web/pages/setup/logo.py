@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from web.keys import ORGANISATIONS, REDIS
 from web.languages.i18n import gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
 from web.organisations.logos import MOST_BYTES, LogoError, Logos, checked
+from web.organisations.settings import Organisation
 from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show
 from web.pages.setup.overview import CALENDAR, calendar_context

@@ -15,7 +15,7 @@ from web.keys import JOBS, POST, SERVICE, SETTINGS
 from web.languages.i18n import N_, current, date_words, gettext, time_words
 from web.mail.carriers import where
 from web.mail.post import KIND
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
 
 LONGEST = 254

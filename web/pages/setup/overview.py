@@ -12,7 +12,7 @@ from signalling.visit.record import Role
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
-from web.organisations.documents import LANGUAGES, Organisation
+from web.organisations.settings import LANGUAGES, Organisation
 from web.pages.setup import calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
 from web.requests.security import origin_of

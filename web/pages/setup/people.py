@@ -18,7 +18,7 @@ from web.identity.visitors import enrol
 from web.intake.information_form import STATES
 from web.keys import ACCOUNTS, POST, REDIS, SERVICE, SETTINGS
 from web.languages.i18n import N_, gettext
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
 from web.pages.staff.two_factor import tell

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from web.languages.i18n import N_, gettext
-from web.organisations.documents import RETENTION_DAYS, Organisation
+from web.organisations.settings import RETENTION_DAYS, Organisation
 from web.pages.setup.frame import Form, Parsed, Posted
 
 SECOND, MINUTE = 1000, 60_000

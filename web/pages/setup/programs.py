@@ -13,7 +13,7 @@ from aiohttp import web
 from web.audit.noting import noted
 from web.keys import API_KEYS, KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
 from web.languages.i18n import N_, date_words, gettext, time_words
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to
 from web.programs.delivery import EVENTS
 from web.programs.keys import SCOPES, KeyProblem

@@ -11,7 +11,7 @@ from aiohttp import web
 from signalling.visit.record import Role
 from web.identity.accounts import Account
 from web.languages.i18n import N_, gettext
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.rendering import live, page
 
 PAGES: tuple[tuple[str, str, str, bool], ...] = (

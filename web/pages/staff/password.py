@@ -14,7 +14,7 @@ from web.identity.visitors import enrol, let_in
 from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.rendering import page
 from web.requests.fields import read_form

@@ -14,7 +14,7 @@ from web.identity.visitors import require, sign_in
 from web.keys import ACCOUNTS
 from web.languages.i18n import N_, current, gettext, languages
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password

@@ -18,7 +18,7 @@ from web.identity.visitors import require
 from web.keys import SERVICE
 from web.languages.i18n import gettext, ngettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.staff.frame import staff_page
 from web.reports.figures import Past, past, report
 from web.reports.table import header, lines

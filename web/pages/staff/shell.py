@@ -16,7 +16,7 @@ from web.identity.visitors import account_of, enrol, let_in, off_call, require, 
 from web.keys import ACCOUNTS, SERVICE, SESSIONS, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.rendering import live, page
 from web.requests.fields import read_form

@@ -15,7 +15,7 @@ from web.identity.visitors import half_in, sign_in
 from web.keys import ACCOUNTS, SECOND_FACTORS, SERVICE, SETTINGS, THROTTLE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.rendering import page
 from web.pages.staff.shell import BUSY, sign_in_again
 from web.requests.fields import read_form

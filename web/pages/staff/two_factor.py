@@ -19,7 +19,7 @@ from web.identity.visitors import owes_second_factor, sign_in, signed_in
 from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.documents import Organisation
+from web.organisations.settings import Organisation
 from web.pages.qr import inline
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page
