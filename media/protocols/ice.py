@@ -85,7 +85,7 @@ def response(request: BindingRequest, address: Address, password: str) -> bytes:
     answer = stun.Message(
         stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.message.transaction_id
     )
-    answer.attributes["XOR-MAPPED-ADDRESS"] = (address[0].partition("%")[0], address[1])
+    answer.attributes["XOR-MAPPED-ADDRESS"] = address[:2]
     answer.add_message_integrity(password.encode())
     return bytes(answer)
 

@@ -2,6 +2,7 @@
 
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,4 +79,62 @@ def test_a_flood_of_arrivals_stays_bounded() -> None:
     arrivals = Arrivals()
     for number in range(100_000):
         arrivals.add(number & 0xFFFF, number)
-    assert len(arrivals) <= 400
+    assert len(arrivals) == 400
+
+
+@pytest.mark.parametrize(
+    ("seen", "count", "packet"),
+    [
+        # A reference in 64 ms; two vectors of seven, a run to the end; deltas in 250 µs, the last one negative.
+        (
+            [(0xFFFE, 64_000_000), (0, 64_010_000), (11, 64_010_250), (12, 64_500_000), (13, 64_499_750)],
+            7,
+            "8fcd0008 01020304 05060708 fffe0010 0003e807 d100c001 40020028 0107a7ff ff000000",
+        ),
+        # The largest delta of one byte, and the smallest of two.
+        (
+            [(0, 0), (1, 0), (7, 63_750), (8, 127_750), (9, 191_875)],
+            255,
+            "8fcd0007 01020304 05060708 0000000a 000000ff d400da00 0000ff01 00010000",
+        ),
+        # A run of seven, not of six.
+        (
+            [(n, 0) for n in range(9) if n != 7],
+            0,
+            "8fcd0007 01020304 05060708 00000009 00000000 2007c400" + "0" * 16,
+        ),
+        (
+            [(n, 0) for n in range(8) if n != 6],
+            0,
+            "8fcd0007 01020304 05060708 00000008 00000000 d5542001" + "0" * 16,
+        ),
+        # What is too far apart for two bytes, in both directions.
+        (
+            [(0, 10_000_000), (1, 0), (2, 20_000_000)],
+            1,
+            "8fcd0006 01020304 05060708 00000003 00009c01 da004080 007fff00",
+        ),
+    ],
+)
+def test_feedback_is_these_bytes(seen: list[tuple[int, int]], count: int, packet: str) -> None:
+    assert build_feedback(seen, count, 0x01020304, 0x05060708).hex() == packet.replace(" ", "")
+
+
+def test_feedback_spans_two_thousand_numbers_and_half_of_them_before_the_first() -> None:
+    _, arrived = read(build_feedback([(0, 0), (1999, 0), (2000, 0)], 0, 1, 2))
+    assert list(arrived) == [0, 1999]
+    _, arrived = read(build_feedback([(5000, 0), (4000, 0), (3999, 0)], 0, 1, 2))
+    assert list(arrived) == [4000, 5000]
+    _, arrived = read(build_feedback([(0, 0), (0, 250), (1, 500)], 0, 1, 2))
+    assert arrived == {0: 0, 1: 2}, "the first arrival of a number counts"
+
+
+def test_the_count_of_feedbacks_begins_again_after_255() -> None:
+    arrivals = Arrivals()
+    counts = []
+    for number in range(258):
+        arrivals.add(number, 0)
+        packet = arrivals.feedback(1, 2)
+        assert packet is not None
+        counts.append(packet[19])
+    assert counts[254:] == [254, 255, 0, 1]

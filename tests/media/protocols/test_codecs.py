@@ -1,0 +1,49 @@
+"""The one table of what the server offers: changing a row changes what every browser negotiates."""
+
+from media.protocols.codecs import (
+    BY_PAYLOAD_TYPE,
+    BY_STREAM,
+    CODECS,
+    EXTENSIONS,
+    KINDS,
+    OPUS,
+    START_KBPS,
+    STREAM_KINDS,
+    TRANSPORT_CC_ID,
+    VP8,
+    VP8_RTX,
+    Codec,
+)
+
+
+def test_sound_and_picture_have_the_numbers_that_browsers_know() -> None:
+    assert [(codec.payload_type, codec.stream, codec.media, codec.rtpmap) for codec in CODECS] == [
+        (111, "audio", "audio", "opus/48000/2"),
+        (96, "video", "video", "VP8/90000"),
+        (97, "rtx", "video", "rtx/90000"),
+    ]
+    assert (OPUS.parameters, VP8_RTX.parameters) == ("minptime=10;useinbandfec=1;usedtx=1", "apt=96")
+    assert (VP8.parameters, START_KBPS) == ("x-google-start-bitrate=1000", 1000)
+    assert [codec.feedback for codec in CODECS] == [
+        ("transport-cc",),
+        ("nack", "nack pli", "ccm fir", "transport-cc"),
+        (),
+    ]
+
+
+def test_a_codec_is_found_by_its_number_and_by_its_stream() -> None:
+    assert BY_PAYLOAD_TYPE == {111: OPUS, 96: VP8, 97: VP8_RTX}
+    assert BY_STREAM == {"audio": OPUS, "video": VP8, "rtx": VP8_RTX}
+    assert (KINDS, STREAM_KINDS) == (("audio", "video"), ("audio", "video", "rtx"))
+
+
+def test_one_channel_is_not_named() -> None:
+    assert Codec(8, "audio", "PCMA", 8000).rtpmap == "PCMA/8000"
+
+
+def test_the_header_extensions_are_send_time_and_transport_wide_numbers() -> None:
+    assert EXTENSIONS == {
+        2: "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+        3: "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    }
+    assert TRANSPORT_CC_ID == 3

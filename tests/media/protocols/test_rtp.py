@@ -1,0 +1,147 @@
+"""The fields of RTP packets, byte by byte: where they are, and that nothing outside the packet is believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.protocols.codecs import TRANSPORT_CC_ID, VP8
+from media.protocols.rtp import (
+    KEYFRAME_START,
+    build,
+    is_vp8_keyframe_start,
+    original_sequence_at,
+    payload_start,
+    transport_cc_at,
+)
+
+FIXED = bytes(range(1, 12))  # what follows the first byte of a header, of no meaning here
+PLAIN = b"\x80" + FIXED
+SOURCES = b"\x82" + FIXED + bytes(8)  # with two contributing sources
+EXTENDED = b"\x90" + FIXED  # an extension follows
+
+
+def one_byte(elements: bytes) -> bytes:
+    """Return a packet with a one-byte header extension of these elements, padded to words, and the payload "p"."""
+    padded = elements + bytes(-len(elements) % 4)
+    return EXTENDED + b"\xbe\xde" + (len(padded) // 4).to_bytes(2, "big") + padded + b"p"
+
+
+@pytest.mark.parametrize(
+    ("packet", "start"),
+    [
+        (PLAIN, 12),
+        (PLAIN + b"p", 12),
+        (PLAIN[:11], 0),
+        (SOURCES, 20),
+        (SOURCES[:19], 0),
+        (b"\x8f" + FIXED + bytes(60), 72),
+        (EXTENDED + bytes(4), 16),
+        (EXTENDED + bytes(3), 0),
+        (EXTENDED + b"\0\0\0\x02" + bytes(8), 24),
+        (EXTENDED + b"\0\0\0\x02" + bytes(7), 0),
+        (EXTENDED + b"\0\0\x01\x00" + bytes(1024), 12 + 4 + 1024),
+        (b"\x92" + FIXED + bytes(8) + b"\0\0\0\x01" + bytes(4), 28),
+    ],
+)
+def test_the_payload_begins_after_sources_and_extension_if_they_fit(packet: bytes, start: int) -> None:
+    assert payload_start(packet, len(packet)) == start
+
+
+@pytest.mark.parametrize(
+    ("packet", "at"),
+    [
+        (one_byte(b"\x31\xab\xcd"), 17),
+        (one_byte(b"\x22abc\x31\xab\xcd"), 21),
+        (one_byte(b"\0\x31\xab\xcd"), 18),
+        (one_byte(b"\0\0\x10a\x31\xab\xcd"), 21),
+        (one_byte(b"\x30\xab"), 0),  # one byte long
+        (one_byte(b"\x32abc"), 0),  # three bytes long
+        (one_byte(b"\xf0\0\x31\xab\xcd"), 0),  # 15 ends the list
+        (one_byte(b"\xe0\0\x31\xab\xcd"), 19),
+        (one_byte(b"\x22abc\x22abc"), 0),
+        (one_byte(b"\x22abc" + b"\0\0\x31\xab"), 0),  # cut off by the extension's end
+        (one_byte(b"\x22abc" + b"\0\x31\xab\xcd"), 22),  # ends with it
+        (EXTENDED + b"\xbe\xdf\0\x01\x31\xab\xcd\0", 0),  # other profiles
+        (EXTENDED + b"\xbf\xde\0\x01\x31\xab\xcd\0", 0),
+        (PLAIN + b"\xbe\xde\0\x01\x31\xab\xcd\0", 0),  # no extension announced
+        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd", 0),  # cut off by the packet's end
+        (EXTENDED + b"\xbe\xde\0\x01\x31\xab\xcd\0", 17),
+        (EXTENDED + b"\xbe\xde\0\0", 0),
+        (EXTENDED + b"\xbe\xde\0", 0),
+        (b"\x91" + FIXED + b"\xbe\xde\0\x01", 0),
+        (b"\x91" + FIXED + bytes(4) + b"\xbe\xde\0\x01\x31\xab\xcd\0", 21),
+        (EXTENDED + b"\xbe\xde\x01\0" + bytes(1020) + b"\x31\xab\xcd\0", 1037),
+    ],
+)
+def test_the_transport_wide_number_is_found_only_in_a_whole_one_byte_extension(
+    packet: bytes, at: int
+) -> None:
+    assert transport_cc_at(packet, len(packet)) == at
+
+
+@pytest.mark.parametrize(
+    ("packet", "at"),
+    [
+        (PLAIN + b"\x01\x02", 12),
+        (PLAIN + b"\x01", 0),
+        (b"\xa0" + FIXED + b"\x01\x02\x01", 12),
+        (b"\xa0" + FIXED + b"\x01\x02\x00\x02", 12),
+        (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # padding only
+        (b"\xa0" + FIXED + b"\x01\xff", 0),
+        (SOURCES + b"\x01\x02", 20),
+        (PLAIN[:5], 0),
+    ],
+)
+def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: bytes, at: int) -> None:
+    assert original_sequence_at(packet, len(packet)) == at
+
+
+@pytest.mark.parametrize(
+    ("payload", "starts"),
+    [
+        (b"\x10\x00", True),
+        (b"\x10\x01", False),  # an interframe
+        (b"\x10\xfe", True),
+        (b"\x00\x00", False),  # not the start of a partition
+        (b"\x11\x00", False),  # the start of another partition
+        (b"\x14\x00", False),
+        (b"\x18\x00", True),
+        (b"\x10", False),
+        (b"", False),
+        (b"\x90\x00\x00", True),
+        (b"\x90\x00\x01", False),
+        (b"\x90\x00", False),
+        (b"\x90\x80\x7f\x00", True),  # a picture id of seven bits
+        (b"\x90\x80\x7f\x01", False),
+        (b"\x90\x80\xff\x01\x00", True),  # of fifteen
+        (b"\x90\x80\xff\x00\x01", False),
+        (b"\x90\x80", False),
+        (b"\x90\x40\x01\x00", True),  # TL0PICIDX
+        (b"\x90\x40\x00\x01", False),
+        (b"\x90\x20\x01\x00", True),  # TID
+        (b"\x90\x10\x01\x00", True),  # KEYIDX
+        (b"\x90\x30\x01\x00", True),  # both share a byte
+        (b"\x90\x0f\x00", True),
+        (b"\x90\xf0\xff\x01\x01\x01\x00", True),
+        (b"\x90\xf0\xff\x00\x00\x00\x01", False),
+        (b"\x90\xf0\xff\x01\x01\x01", False),
+    ],
+)
+def test_a_keyframe_begins_where_the_vp8_descriptor_says_so(payload: bytes, starts: bool) -> None:
+    packet = PLAIN + payload
+    assert is_vp8_keyframe_start(packet, len(packet)) is starts
+    assert KEYFRAME_START[VP8.payload_type](packet + b"\0", len(packet)) is starts, (
+        "what lies behind is not read"
+    )
+
+
+def test_a_packet_is_built_byte_by_byte() -> None:
+    assert (
+        build(111, 0x1_0203, 0x1_0405_0607, 0x08090A0B, b"sound")
+        == bytes.fromhex("806f02030405060708090a0b") + b"sound"
+    )
+    marked = build(96, 1, 2, 3, b"picture", marker=True, transport_cc=0x1ABCD)
+    assert (
+        marked == bytes.fromhex("90e0000100000002000000 03 bede0001 31abcd00".replace(" ", "")) + b"picture"
+    )
+    assert TRANSPORT_CC_ID == 3
