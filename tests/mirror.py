@@ -1,0 +1,84 @@
+"""Which tests are a source file's own: those at the mirrored path, and those that this list names besides.
+
+`signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A
+file without one, or with a part that others test better, has a line in `BESIDES`. tests/test_architecture.py checks
+the rule; `make mutants` runs a file's own tests, in this order.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VISIT = "signalling/visit/"
+PROTOCOL = "signalling/protocol/"
+CLINIC = "signalling/test_clinic signalling/test_clinic_side"
+RELAYED = "media/test_groups media/test_relay media/test_hostile"
+
+BESIDES: dict[str, str] = {
+    "media/forwarding/endpoint": f"media/forwarding/test_streams media/test_fuzz {RELAYED}",
+    "media/forwarding/forwarder": f"media/forwarding/test_streams {RELAYED} media/test_continuity",
+    "media/forwarding/group_forwarder": "media/test_groups",
+    "media/forwarding/quality": "media/test_groups media/test_relay",
+    "media/forwarding/rtcp_translation": f"media/test_fuzz {RELAYED}",
+    "media/forwarding/subscriptions": "media/test_groups",
+    "media/party": f"{RELAYED} media/test_continuity",
+    "media/peers/raw": RELAYED,
+    "media/protocols/codecs": "media/protocols/test_sdp media/test_relay",
+    "media/protocols/ice": "media/protocols/test_sdp media/test_fuzz media/test_hostile media/test_relay",
+    "media/protocols/rtcp": f"media/test_fuzz {RELAYED}",
+    "media/protocols/rtp": f"media/test_fuzz {RELAYED}",
+    "media/protocols/sdp": "media/test_fuzz media/test_hostile media/test_relay",
+    "media/room": f"{RELAYED} media/test_continuity",
+    "media/transport/dtls": "media/transport/test_srtp_and_dtls media/test_fuzz media/test_hostile",
+    "media/transport/srtp": "media/transport/test_srtp_and_dtls media/test_relay",
+    "media/transport/udp": "media/test_relay media/test_hostile",
+    "signalling/clients/client": f"signalling/clients/test_reconnecting signalling/test_hub {CLINIC}",
+    f"{PROTOCOL}client_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
+    f"{PROTOCOL}errors": f"{PROTOCOL}test_protocol signalling/test_clinic",
+    f"{PROTOCOL}reference": f"{PROTOCOL}test_protocol {PROTOCOL}test_typescript",
+    f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
+    f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
+    f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",
+    f"{PROTOCOL}views": f"signalling/topics/test_rights {CLINIC}",
+    "signalling/rooms/lease": "signalling/rooms/test_rooms",
+    "signalling/rooms/liveness": "signalling/rooms/test_rooms",
+    "signalling/rooms/occupants": "signalling/rooms/test_guests signalling/rooms/test_rooms",
+    "signalling/rooms/ports": "signalling/rooms/test_rooms",
+    "signalling/rooms/seats": "signalling/rooms/test_rooms",
+    "signalling/rooms/worker_messages": "signalling/rooms/test_rooms",
+    "signalling/service": f"signalling/store/test_mirror signalling/store/test_records {CLINIC}",
+    "signalling/sockets/handlers": f"signalling/sockets/test_connection signalling/topics/test_rights {CLINIC}",
+    "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
+    "signalling/store/guest_links": "web/pages/patient/test_guest",
+    "signalling/store/one_time": "signalling/test_clinic web/pages/patient/test_guest",
+    "signalling/store/resume_tokens": CLINIC,
+    "signalling/sweep": f"signalling/sockets/test_presence {CLINIC}",
+    "signalling/topics/bell": CLINIC,
+    "signalling/topics/chat": CLINIC,
+    "signalling/topics/sessions_list": f"signalling/topics/test_rights {CLINIC}",
+    "signalling/topics/topics": f"signalling/topics/test_rights {CLINIC}",
+    f"{VISIT}call_quality": "signalling/rooms/test_quality_watch",
+    f"{VISIT}commands": f"{VISIT}test_rules",
+    f"{VISIT}effects": f"{VISIT}test_rules {VISIT}test_matrix {VISIT}test_rules_properties",
+    f"{VISIT}notifications": f"{VISIT}test_rules signalling/test_clinic_side",
+    f"{VISIT}record": f"{VISIT}test_rules {VISIT}test_replay",
+    f"{VISIT}relations": f"{VISIT}test_rules {VISIT}test_matrix",
+    f"{VISIT}rules": f"{VISIT}test_matrix {VISIT}test_replay",
+    f"{VISIT}setup_guide": f"{VISIT}test_branching",
+    "signalling/worker": "signalling/test_hub signalling/sockets/test_presence",
+}
+"""Source files, and the tests of other names that test them."""
+
+
+def mirrored(source: Path, root: Path = ROOT) -> list[Path]:
+    """Return the test files at the mirrored path of `source`; paths are relative to `root`."""
+    folder, name = "tests" / source.parent, source.stem
+    found = [root / folder / f"test_{name}.py", *sorted((root / folder).glob(f"test_{name}_*.py"))]
+    return [path.relative_to(root) for path in found if path.exists()]
+
+
+def own_tests(source: Path, root: Path = ROOT) -> list[Path]:
+    """Return the test files of `source`, the mirrored ones first."""
+    besides = [Path("tests") / f"{name}.py" for name in BESIDES.get(str(source.with_suffix("")), "").split()]
+    return list(dict.fromkeys([*mirrored(source, root), *besides]))
