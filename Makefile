@@ -1,12 +1,13 @@
 # `make run` starts Greenroom, `make test` tests it; both set up what they need in $(VENV) and are quick the second time.
-# Other targets: check (style and types of Python, JavaScript and CSS), faults (breaks real processes; writes tests/faults/results.md), bench, lock (new dependency locks), vendor (browser libraries),
+# Other targets: check (style and types of Python, JavaScript and CSS), faults (breaks real processes; writes tests/faults/results.md), bench, mutants (small faults
+# put into the sources, and who notices; ARGS="--number 20 --seed 3 media/protocols"), lock (new dependency locks), vendor (browser libraries),
 # messages (what there is to translate; ARGS=fr begins a language), clean.
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test check faults bench lock vendor protocol docs messages clean
+.PHONY: run test check faults bench mutants lock vendor protocol docs messages clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/greenroom serve $(ARGS)
@@ -30,6 +31,10 @@ check: $(VENV)/.test
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+# In a copy of this folder, one at a time, behind whatever else runs here.
+mutants: $(VENV)/.test
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
 # The virtual environment, by the newest Python of ours that this machine has.
 $(VENV)/bin/python:

@@ -1,0 +1,243 @@
+"""`make mutants`: put small faults into the sources, one at a time, and count which ones a file's own tests notice.
+
+Draws `--number` changes (`changes.py`) of the sources with a seed. For each: a copy of this folder gets the change, the
+file's own tests (`tests/mirror.py`) run in it, and the change is killed if one fails or if they take much longer than
+without. Prints the survivors; writes results.md. A survivor gets a test, or a reason in equivalents.toml if nobody can
+notice it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+import aiohttp.web  # noqa: F401
+import aiortc  # noqa: F401
+import hypothesis  # noqa: F401
+import playwright.async_api  # noqa: F401
+import pytest
+import redis.asyncio  # noqa: F401
+import schemathesis  # noqa: F401
+
+from tests.mirror import ROOT, own_tests
+from tests.mutants.changes import Change, changes
+
+HERE = Path(__file__).parent
+EQUIVALENTS = HERE / "equivalents.toml"
+RESULTS = HERE / "results.md"
+SOURCES = ("signalling", "media")
+LONGER, GRACE_S = 3, 10.0  # tests that take so much longer than without a change hang
+LONGEST_S = 300.0
+PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
+
+
+class Mutant(NamedTuple):
+    """A change of a source file."""
+
+    source: Path
+    change: Change
+
+    @property
+    def code(self) -> str:
+        """The line of the file where the change begins."""
+        return (ROOT / self.source).read_text("utf-8").splitlines()[self.change.line - 1].strip()
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.change.line}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    options = _options(arguments)
+    os.nice(15)
+    mutants = draw(options.paths, options.number, options.seed)
+    with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
+        bench = Bench(Path(folder))
+        bench.measure(sorted({test for mutant in mutants for test in own_tests(mutant.source)}))
+        reasons = _reasons()
+        outcome = {mutant: _judged(bench, mutant, reasons) for mutant in mutants}
+    text = report(outcome, f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}")
+    print(text)
+    if options.write:
+        RESULTS.write_text(text, "utf-8")
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make mutants", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("paths", nargs="*", default=list(SOURCES), help="folders and files of sources")
+    parser.add_argument("--number", type=int, default=200, help="how many changes to draw")
+    parser.add_argument(
+        "--seed", type=int, default=7, help="the same seed draws the same changes of the same sources"
+    )
+    parser.add_argument("--write", action="store_true", help="renew results.md")
+    return parser.parse_args(arguments)
+
+
+def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
+    """Return `number` random changes of the sources, sorted by their place."""
+    files = sorted(
+        {
+            file
+            for path in paths
+            for file in ([ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("*.py"))
+        }
+    )
+    found = [
+        Mutant(file.relative_to(ROOT), change) for file in files for change in changes(file.read_bytes())
+    ]
+    return sorted(random.Random(seed).sample(found, min(number, len(found))))
+
+
+def _reasons() -> dict[tuple[str, str, str], str]:
+    """Return why nobody can notice a change, by file, line of code, and change."""
+    rows = tomllib.loads(EQUIVALENTS.read_text("utf-8")).get("equivalent", [])
+    return {(row["file"], row["code"], row["change"]): row["why"] for row in rows}
+
+
+def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], str]) -> str:
+    """Return "killed", "late" (killed by time), "equivalent" or "survived"; print the last two kinds at once."""
+    if (str(mutant.source), mutant.code, str(mutant.change)) in reasons:
+        return "equivalent"
+    began_s = time.monotonic()
+    found = bench.judge(mutant)
+    took = f"{time.monotonic() - began_s:.0f} s"
+    print(f"{found:9} {took:>5} {mutant} {mutant.change}  in  {mutant.code}", flush=True)
+    return found
+
+
+class Bench:
+    """A copy of this folder, where sources are changed and their tests run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder / "copy"
+        self._log = folder / "log"
+        self._took_s: dict[Path, float] = {}
+        self._broken: list[str] = []
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (self._root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self._root / name)
+
+    def measure(self, tests: Iterable[Path]) -> None:
+        """Run test files without a change: how long they take, and which tests fail here anyway and do not count."""
+        for test in tests:
+            began_s = time.monotonic()
+            self._run(test, LONGEST_S)
+            self._took_s[test] = time.monotonic() - began_s
+            self._broken += [
+                line.split()[1]
+                for line in self._log.read_text("utf-8").splitlines()
+                if line.startswith(("FAILED ", "ERROR "))
+            ]
+            print(f"{self._took_s[test]:5.1f} s  {test}", flush=True)
+        for name in self._broken:
+            print(f"left out, for it fails without a change: {name}", flush=True)
+
+    def judge(self, mutant: Mutant) -> str:
+        """Return "killed", "late" or "survived"."""
+        file = self._root / mutant.source
+        kept, times = file.read_bytes(), file.stat()
+        file.write_bytes(mutant.change.applied(kept))
+        os.utime(file, (times.st_atime, times.st_mtime + 3600))  # so that no compiled file is taken for it
+        try:
+            for test in own_tests(mutant.source):
+                code = self._run(test, GRACE_S + LONGER * self._took_s[test], "-x")
+                if code != 0:
+                    return "late" if code is None else "killed"
+            return "survived"
+        finally:
+            file.write_bytes(kept)
+            os.utime(file, (times.st_atime, times.st_mtime))
+
+    def _run(self, test: Path, longest_s: float, *options: str) -> int | None:
+        """Run a test file in a process of their own; return its exit code, or None if it took too long.
+
+        The process is a fork of this one, which has loaded what is not ours, so that it begins at once.
+        """
+        pid = os.fork()
+        if pid == 0:
+            left_out = (f"--deselect={name}" for name in self._broken)
+            self._in_child([str(test), *left_out, *options, *PYTEST])
+        deadline_s = time.monotonic() + longest_s
+        code = None
+        while code is None and time.monotonic() < deadline_s:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                code = os.waitstatus_to_exitcode(status)
+            else:
+                time.sleep(0.05)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # what hangs, and what it started
+        if code is None:
+            os.waitpid(pid, 0)
+        return code
+
+    def _in_child(self, arguments: list[str]) -> NoReturn:
+        os.setsid()
+        os.chdir(self._root)
+        with self._log.open("wb") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        sys.path[:] = [str(self._root), *(path for path in sys.path if Path(path or ".").resolve() != ROOT)]
+        os.environ["PYTHONPATH"] = str(self._root)
+        for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
+            del sys.modules[name]
+        code = 3
+        try:
+            code = pytest.main(arguments)
+        finally:
+            os._exit(int(code))
+
+
+def report(outcome: dict[Mutant, str], arguments: str) -> str:
+    """Return results.md."""
+    counted = {
+        kind: sum(found == kind for found in outcome.values())
+        for kind in ("killed", "late", "survived", "equivalent")
+    }
+    judged = len(outcome) - counted["equivalent"]
+    killed = counted["killed"] + counted["late"]
+    lines = [
+        "# Mutants: small faults put into the sources, and how many a file's own tests notice",
+        "",
+        f'Written by `make mutants ARGS="{arguments} --write"`. Each change alone; then the tests run that'
+        " `tests/mirror.py` calls the file's own.",
+        "",
+        f"**{killed} of {judged} killed ({100 * killed / max(1, judged):.1f} %)**, {counted['late']} by the time-out."
+        f" Besides, {counted['equivalent']} that change nothing (`equivalents.toml` says why).",
+        "",
+    ]
+    if counted["survived"]:
+        lines += ["| survived | change | in |", "|---|---|---|"]
+        lines += [
+            f"| {mutant} | {mutant.change} | `{mutant.code}` |".replace("||", "\\|\\|")
+            for mutant, found in outcome.items()
+            if found == "survived"
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Which small faults are put into a source, and which of its parts are left alone."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.mutants.changes import changes
+
+
+@pytest.mark.parametrize(
+    ("source", "after"),
+    [
+        ("a < b", ["a <= b"]),
+        ("a is not b", ["a is b"]),
+        ("a not in b", ["a in b"]),
+        ("(a) == (\n    b  # why\n)", ["(a) != (\n    b  # why\n)"]),
+        ("a and b", ["a or b"]),
+        ("not a", ["(a)"]),
+        ("x = a + b", ["x = a - b"]),
+        ("x += a", ["x -= a", "pass"]),
+        ("x = 7", ["x = (7 + 1)"]),
+        ("x = True", ["x = False"]),
+        ("x = 'code'", ["x = 'codex'"]),
+        ("x = b'code'", ["x = b'codex'"]),
+        ("if a:\n    b", ["if (not a):\n    b"]),
+        ("[a for a in b if c]", ["[a for a in b if True]"]),
+        ("def f():\n    return a", ["def f():\n    return None"]),
+        ("for a in b:\n    break", ["for a in b:\n    continue"]),
+        ("call(a)", ["pass"]),
+        ("await call(a)", ["pass"]),
+        ("a.b = c", ["pass"]),
+        ("del a.b", ["pass"]),
+        ("x = 'é' < b", ["x = 'éx' < b", "x = 'é' <= b"]),
+    ],
+)
+def test_a_fault_is_one_changed_piece_of_text(source: str, after: list[str]) -> None:
+    found = [change.applied(source.encode()).decode() for change in changes(source.encode())]
+    assert sorted(found) == sorted(after)
+    for text in found:
+        compile(text, "changed", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""A docstring."""',
+        "x = 'a text with blanks'",
+        "x = f'code{a}'",
+        "log.info('area.event', visit=7)",
+        "assert a < b",
+        "from a import b",
+        "if TYPE_CHECKING:\n    x = 7",
+        "if __name__ == '__main__':\n    main()",
+        "Kind = Literal['a', 'b']",
+        "x: Literal['a', 'b']",
+        "def f(a: Literal['a']) -> Literal['b']: ...",
+        "Address = tuple[str, int] | None",
+        "Record = Visit | Staff | str",
+        "@dataclass(slots=True)\nclass A(Struct, frozen=True): ...",
+        "__slots__ = ('a', 'b')",
+    ],
+)
+def test_prose_and_types_are_left_alone(source: str) -> None:
+    assert changes(source.encode()) == []
+
+
+def test_a_change_names_its_line_and_what_becomes_what() -> None:
+    (change,) = changes(b"x = (\n    a\n    < b\n)")
+    assert (change.line, str(change)) == (3, "`<` → `<=`")
