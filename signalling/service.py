@@ -15,10 +15,11 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
+from signalling.store import keys
 from signalling.store.mirror import Mirror, Mirrors, version_of
 from signalling.store.past_visits import PastVisits
 from signalling.store.pubsub import Bus
-from signalling.store.records import Extra, Keys, Origin, Store, Unavailable
+from signalling.store.records import Extra, Origin, Store, Unavailable
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
@@ -134,7 +135,7 @@ class Service:
         bus.on_reconnected = self._bus_is_back
 
     async def _hear(self, mirror: Mirror) -> None:
-        await self.bus.subscribe(Keys(mirror.organisation).stream, mirror.heard)
+        await self.bus.subscribe(keys.EVENTS(mirror.organisation), mirror.heard)
 
     def _bus_is_back(self) -> None:
         for mirror in self.mirrors:

@@ -16,8 +16,9 @@ import structlog
 
 from signalling.rooms.liveness import Liveness
 from signalling.service import Service
+from signalling.store import keys
 from signalling.store.mirror import Mirror
-from signalling.store.records import Keys, Pulse, Unavailable, answering
+from signalling.store.records import Pulse, Unavailable, answering
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import party_key
@@ -157,7 +158,7 @@ class Sweep:
         if not on_call:
             return
         service, organisation = self._service, mirror.organisation
-        key, now_ms = Keys(organisation).here, service.store.clock_ms()
+        key, now_ms = keys.HERE(organisation), service.store.clock_ms()
         here = {connection.actor.id for connection in present if connection.actor.id in on_call}
         limit_ms = (await service.organisation(organisation)).policy.off_call_ms
         async with answering():

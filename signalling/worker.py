@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 from signalling.hub import Hub
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
-from signalling.rooms.liveness import DEATHS, Liveness
+from signalling.rooms.liveness import Liveness
 from signalling.rooms.ports import MediaRelay
 from signalling.rooms.rooms import Rooms
 from signalling.rooms.seats import Seats
@@ -32,6 +32,7 @@ from signalling.sockets.connection import Connection
 from signalling.sockets.handshake import left_behind
 from signalling.sockets.heartbeat import Heartbeat
 from signalling.sockets.socket_limits import Crowd
+from signalling.store import keys
 from signalling.store.audit_log import Trail, Witness, key_of
 from signalling.store.encryption import Seal
 from signalling.store.guest_links import Invites
@@ -68,7 +69,7 @@ class Worker:
     def __init__(
         self,
         redis: Redis,
-        keys: Mapping[bytes, bytes],
+        data_keys: Mapping[bytes, bytes],
         organisations: Organisations,
         relay: MediaRelay,
         limits: Limits,
@@ -84,13 +85,13 @@ class Worker:
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
-        store = Store(redis, Seal(keys))
+        store = Store(redis, Seal(data_keys))
         # The oldest, so that tokens stay valid when the newest key is rotated
-        oldest = next(iter(keys.values()))
+        oldest = next(iter(data_keys.values()))
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.service.mirrors.failed = self.supervisor.failed
-        self.trail = Trail(store, key_of(keys), organisations, witness)
+        self.trail = Trail(store, key_of(data_keys), organisations, witness)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service, self.supervisor.failed)
@@ -132,7 +133,10 @@ class Worker:
 
     async def start(self) -> None:
         """Start receiving messages of other workers, and all tasks. Waits for an absent store in the background."""
-        for channel, handler in ((wire.channel(self.id), self._heard), (DEATHS, self.liveness.announced)):
+        for channel, handler in (
+            (keys.worker_channel(self.id), self._heard),
+            (keys.DEATHS_CHANNEL, self.liveness.announced),
+        ):
             try:
                 await self.bus.subscribe(channel, handler)
             except Unavailable:
@@ -191,7 +195,7 @@ class Worker:
 
     async def supersede(self, worker: str, connection: str) -> None:
         """Report to the worker that held a connection that it was resumed here. Raises `Unavailable`."""
-        await self.bus.publish(wire.channel(worker), wire.encode(wire.Supersede(connection)))
+        await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
         """Send all clients to other workers, at random times within DRAIN_JITTER_S, before this worker stops."""

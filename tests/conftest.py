@@ -19,6 +19,7 @@ from playwright.async_api import Browser, expect
 from signalling.store.redis_connection import LineRedis
 from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
 from tests.server import RunningServer
+from tests.stored import faults
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 NO_BROWSER = "no Chromium here: install chromium, or name one with GREENROOM_CHROMIUM"
@@ -48,11 +49,12 @@ def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
 
 
 @pytest.fixture
-def valkey_url(embedded_store: EmbeddedStore) -> str:
-    """The URL of a real, empty Valkey."""
+def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
+    """The URL of a real, empty Valkey; after the test, what is in it must be as the table of keys says."""
     with redis.Redis.from_url(embedded_store.url, socket_timeout=5) as client:
         client.flushall()
-    return embedded_store.url
+        yield embedded_store.url
+        assert faults(client) == [], "signalling/store/keys.py says otherwise"
 
 
 @pytest.fixture

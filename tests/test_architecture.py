@@ -25,9 +25,9 @@ IMPURE = frozenset(
     "tempfile structlog logging".split()
 )
 PURE = (
-    "signalling/visit/* signalling/protocol/* signalling/rooms/ports signalling/rooms/worker_messages "
-    "signalling/topics/rights media/protocols/* media/forwarding/streams media/forwarding/quality "
-    "media/forwarding/rtcp_translation web/peers/people/frames web/requests/unicode"
+    "signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
+    "signalling/rooms/worker_messages signalling/topics/rights media/protocols/* media/forwarding/streams "
+    "media/forwarding/quality media/forwarding/rtcp_translation web/peers/people/frames web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""
 PURE_FILES = sorted(

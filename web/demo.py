@@ -12,6 +12,7 @@ import redis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from signalling.store import keys
 from signalling.visit.record import Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from web.config import ConfigError, Settings
@@ -109,7 +110,7 @@ def password(settings: Settings, email: str) -> str:
     return "-".join([*words, f"{int.from_bytes(drawn[12:16]) % 10_000:04}"])
 
 
-FRESH = f"{{{ID}}}:demo:fresh"
+FRESH = keys.DEMO_FRESH(ID)
 """This key exists from the creation of the demo until its passwords are printed."""
 FRESH_S = 600
 
@@ -193,8 +194,8 @@ def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
     """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
     client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
     try:
-        names = sorted(name.decode() for name in client.smembers("organisations"))  # type: ignore[union-attr]
-        kept = client.hvals(f"{{{ID}}}:accounts")
+        names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]
+        kept = client.hvals(keys.ACCOUNTS(ID))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         fresh = ID in names and client.getdel(FRESH) is not None
     finally:

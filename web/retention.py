@@ -1,4 +1,4 @@
-"""Erases visits, mails and audit entries that are older than an organisation keeps them, with all keys about them.
+"""Erases what is older than an organisation keeps it: visits, notifications, mails and audit entries.
 
 Knows which keys belong to an ended visit and to a booked one, and that mails may lie in the data folder. Every worker
 looks once an hour; it finds nothing if another worker has erased already. Knows no page.
@@ -14,10 +14,11 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
-from signalling.rooms import quality_watch as calls
 from signalling.service import Service
+from signalling.store import keys
 from signalling.store.audit_log import Trail
-from signalling.store.records import Keys, Unavailable, answering, decode_entry
+from signalling.store.jobs import DEAD_KEPT_MS
+from signalling.store.records import BELL_MS, Unavailable, answering, decode_entry
 from signalling.visit.record import Visit
 from web.keys import AUDIT_TRAIL, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
@@ -27,6 +28,7 @@ from web.server.store_rewriting import erasing, mark
 DAY_MS = 86_400_000
 FIRST_S, PERIOD_S = 60.0, 3600.0
 AT_ONCE = 200
+OF_A_VISIT = (keys.VISIT, keys.HISTORY, keys.CHAT, keys.CALLS)
 log = structlog.get_logger("web.retention")
 
 
@@ -99,45 +101,42 @@ class Retention:
         async with answering():
             erased = await self._visits(organisation, before_ms) + await self._booked(organisation, before_ms)
             await self._events(organisation, before_ms)
+            await self._by_score(organisation, now_ms, before_ms)
         self._service.past.erase(organisation, before_ms)
         if erased:
             log.info("erased", organisation=organisation, count=erased)
         return erased
 
     async def _visits(self, organisation: str, before_ms: int) -> int:
-        keys, erased = Keys(organisation), 0
-        while names := await self._redis.zrangebyscore(
-            keys.ended, "-inf", f"({before_ms}", start=0, num=AT_ONCE
-        ):
+        erased, ended = 0, keys.ENDED(organisation)
+        while names := await self._redis.zrangebyscore(ended, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
             for visit_id in (name.decode() for name in names):
                 visit, _ = await self._service.store.load(organisation, Visit, visit_id)
-                gone = [keys.record("visit", visit_id), keys.history(visit_id), keys.record("chat", visit_id)]
-                gone.append(calls.key(organisation, visit_id))
+                gone = [kind(organisation, visit_id) for kind in OF_A_VISIT]
                 if visit is not None and visit.is_open:
                     gone = []  # reopened: its next end puts it into the index again
                 else:
-                    lines = await self._redis.zrange(keys.record("chat", visit_id), 0, -1)
-                    gone += [keys.record("line", line.decode()) for line in lines]
+                    lines = await self._redis.zrange(keys.CHAT(organisation, visit_id), 0, -1)
+                    gone += [keys.LINE(organisation, line.decode()) for line in lines]
                     erased += 1
                 if gone:
                     async with erasing(self._redis):
                         await self._redis.delete(*gone)
-                await self._redis.zrem(keys.ended, visit_id)
+                await self._redis.zrem(ended, visit_id)
         return erased
 
     async def _booked(self, organisation: str, before_ms: int) -> int:
-        keys, erased = Keys(organisation), 0
-        index = f"{keys.prefix}appointments"
+        erased, index = 0, keys.APPOINTMENTS(organisation)
         while names := await self._redis.zrangebyscore(index, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
             async with erasing(self._redis):
-                await self._redis.delete(*(keys.record("appointment", name.decode()) for name in names))
+                await self._redis.delete(*(keys.APPOINTMENT(organisation, name.decode()) for name in names))
             await self._redis.zrem(index, *names)
             erased += len(names)
         return erased
 
     async def _events(self, organisation: str, before_ms: int) -> None:
         """Delete old events, which hold copies of records, from the stream; the stream is ordered by time."""
-        stream = Keys(organisation).stream
+        stream = keys.EVENTS(organisation)
         while True:
             found = await self._redis.xrange(stream, count=AT_ONCE)
             old = [name for name, fields in found if decode_entry(fields[b"e"]).at_ms < before_ms]
@@ -145,6 +144,22 @@ class Retention:
                 return
             async with erasing(self._redis):
                 await self._redis.xdel(stream, *old)
+
+    async def _by_score(self, organisation: str, now_ms: int, before_ms: int) -> None:
+        """Erase old notifications and given-up jobs, which may name patients; their scores are their times."""
+        people = {
+            *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
+            *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
+        }
+        ends = {keys.BELL(organisation, name.decode()): max(before_ms, now_ms - BELL_MS) for name in people}
+        ends[keys.DEAD_JOBS(organisation)] = max(before_ms, now_ms - DEAD_KEPT_MS)
+        pipe = self._redis.pipeline(transaction=False)
+        for name, end_ms in ends.items():
+            pipe.zcount(name, "-inf", f"({end_ms}")
+        old = [name for name, count in zip(ends, await pipe.execute(), strict=True) if count]
+        for name in old:
+            async with erasing(self._redis):
+                await self._redis.zremrangebyscore(name, "-inf", f"({ends[name]}")
 
 
 async def running(app: web.Application) -> AsyncIterator[None]:

@@ -17,6 +17,7 @@ from aiohttp import web
 
 from media import Relay, RelaySettings
 from signalling.sockets.handshake import serve
+from signalling.store import keys
 from signalling.store.records import Unavailable, answering
 from signalling.store.resume_tokens import TooManyGuessesError
 from signalling.visit.record import Actor
@@ -24,7 +25,7 @@ from signalling.worker import Limits, Worker
 from web.audit.witness import FileWitness
 from web.config import Settings
 from web.identity import sessions
-from web.identity.accounts import CHANNEL, Changed
+from web.identity.accounts import Changed
 from web.identity.throttle import Door, guess
 from web.identity.visitors import (
     StaffActor,
@@ -228,7 +229,7 @@ class Watch:
     async def start(self) -> None:
         """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
         try:
-            await self._worker.bus.subscribe(CHANNEL, self._told)
+            await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._told)
         except Unavailable:
             log.debug("store unavailable")
         self._worker.supervisor.keep("web.sign-ins", self.run)

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from signalling.rooms.liveness import Liveness
-from signalling.store.records import Keys, Origin, Store, SupersededError, answering
+from signalling.store import keys
+from signalling.store.records import Origin, Store, SupersededError, answering
 
 _LEASE_S = 86_400
 # KEYS: lease, resume token of the requesting connection (any key if there is none).
@@ -72,12 +73,12 @@ class Leases:
     async def _ask(
         self, organisation: str, visit: str, taken_from: str | None, origin: Origin | None, known: int
     ) -> Lease:
-        key = _key(organisation, visit)
-        keys = [key, key if origin is None else origin.key]
+        lease = keys.LEASE(organisation, visit)
         generation = "" if origin is None else origin.generation
         async with answering():
             answer = await self._take(
-                keys=keys, args=[taken_from or "", self._worker, _LEASE_S, generation, known]
+                keys=[lease, lease if origin is None else origin.key],
+                args=[taken_from or "", self._worker, _LEASE_S, generation, known],
             )
         if not answer:
             raise SupersededError
@@ -94,15 +95,11 @@ class Leases:
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for organisation, visit in rooms:
-                pipe.hmget(_key(organisation, visit), "owner", "fence")
+                pipe.hmget(keys.LEASE(organisation, visit), "owner", "fence")
             answers = await pipe.execute()
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
         """Give back this worker's lease with this fence. Does nothing if it has none."""
         async with answering():
-            await self._give_back(keys=[_key(organisation, visit)], args=[self._worker, fence])
-
-
-def _key(organisation: str, visit: str) -> str:
-    return Keys(organisation).record("lease", visit)
+            await self._give_back(keys=[keys.LEASE(organisation, visit)], args=[self._worker, fence])

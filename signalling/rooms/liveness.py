@@ -18,13 +18,13 @@ import msgspec
 import structlog
 
 from signalling.rooms.ports import MediaRelay
+from signalling.store import keys
 from signalling.store.records import Store, Unavailable, answering
 
 PERIOD_S = 0.25
 SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if it does not answer
 DISTRUST_S = 3.0  # for so long after the store's return no worker is declared dead
 ADDRESSES_S = 86_400  # how long a worker's addresses are kept; it writes them again ten times as often
-DEATHS = "workers"  # the channel on which deaths are announced
 ENDED = ""  # the addresses of a worker whose death was announced
 ANNOUNCED = 256  # announced deaths that are remembered
 log = structlog.get_logger()
@@ -37,9 +37,9 @@ def death_of(worker: str) -> list[tuple[str, ...]]:
     A worker that ended has no address: the empty value says so for a day.
     """
     return [
-        ("DEL", _sign(worker)),
-        ("SET", _addresses(worker), ENDED, "EX", str(ADDRESSES_S)),
-        ("PUBLISH", DEATHS, worker),
+        ("DEL", keys.WORKER(worker)),
+        ("SET", keys.WORKER_ADDRESSES(worker), ENDED, "EX", str(ADDRESSES_S)),
+        ("PUBLISH", keys.DEATHS_CHANNEL, worker),
     ]
 
 
@@ -97,7 +97,7 @@ class Liveness:
         if worker in self._announced:
             return True
         async with answering():
-            sign, addresses = await self._store.redis.mget(_sign(worker), _addresses(worker))
+            sign, addresses = await self._store.redis.mget(keys.WORKER(worker), keys.WORKER_ADDRESSES(worker))
         if addresses == ENDED.encode():
             self._remember(worker)
             return True
@@ -141,10 +141,10 @@ class Liveness:
         watched = sorted({*self._watched()} - {self._worker})
         async with answering():
             pipe = self._store.redis.pipeline(transaction=False)
-            pipe.exists(_sign(self._worker))
+            pipe.exists(keys.WORKER(self._worker))
             if not self._resigned:
-                pipe.set(_sign(self._worker), b"1", px=SIGN_MS)
-            pipe.mget([_sign(worker) for worker in watched] or [_sign(self._worker)])
+                pipe.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
+            pipe.mget([keys.WORKER(worker) for worker in watched] or [keys.WORKER(self._worker)])
             mine, *_, signs = await pipe.execute()
         if not mine:
             # This worker or the store was away for longer than a sign lasts, so the signs of others prove nothing yet.
@@ -157,12 +157,12 @@ class Liveness:
         addresses: list[bytes | None] = []
         if silent:
             async with answering():
-                addresses = await self._store.redis.mget([_addresses(worker) for worker in silent])
+                addresses = await self._store.redis.mget([keys.WORKER_ADDRESSES(worker) for worker in silent])
         answers = await asyncio.gather(*map(self._answers, silent, addresses))
         if silent and not self._resigned:
             # To ask the silent may have taken half as long as a sign lasts.
             async with answering():
-                await self._store.redis.set(_sign(self._worker), b"1", px=SIGN_MS)
+                await self._store.redis.set(keys.WORKER(self._worker), b"1", px=SIGN_MS)
         self._unanswering = frozenset(w for w, answers in zip(silent, answers, strict=True) if not answers)
         if not self.healthy:
             log.info("store.available")
@@ -171,7 +171,7 @@ class Liveness:
     async def _write_addresses(self) -> None:
         data = msgspec.msgpack.encode(self._relay.addresses())
         async with answering():
-            await self._store.redis.set(_addresses(self._worker), data, ex=ADDRESSES_S)
+            await self._store.redis.set(keys.WORKER_ADDRESSES(self._worker), data, ex=ADDRESSES_S)
         self._written_s = time.monotonic()
 
     async def resign(self) -> None:
@@ -185,11 +185,3 @@ class Liveness:
             for command in death_of(self._worker):
                 pipe.execute_command(*command)
             await pipe.execute()
-
-
-def _sign(worker: str) -> str:
-    return f"worker:{worker}"
-
-
-def _addresses(worker: str) -> str:
-    return f"worker:{worker}:addresses"

@@ -17,8 +17,9 @@ import structlog
 
 from signalling.rooms.occupants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent
+from signalling.store import keys
 from signalling.store.encryption import SealError
-from signalling.store.records import Keys, Store, Unavailable, answering
+from signalling.store.records import Store, Unavailable, answering
 from signalling.visit.call_quality import Tally, merged
 
 LOOK_S = 2.0
@@ -28,18 +29,13 @@ _DECODER = msgspec.msgpack.Decoder(Tally)
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def key(organisation: str, visit: str) -> str:
-    """Return the key of the stored quality of a visit's calls."""
-    return Keys(organisation).record("calls", visit)
-
-
 async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
     """Return the quality of a visit's calls, one tally per party; empty if there was no call.
 
     Raises `Unavailable`.
     """
     async with answering():
-        parts = await store.redis.hvals(key(organisation, visit))
+        parts = await store.redis.hvals(keys.CALLS(organisation, visit))
     found = []
     for sealed in parts:
         try:
@@ -133,7 +129,7 @@ class CallWatch:
     async def _write(self, organisation: str, visit: str, parts: dict[str, bytes]) -> None:
         try:
             async with answering():
-                await self._store.redis.hset(key(organisation, visit), mapping=parts)
+                await self._store.redis.hset(keys.CALLS(organisation, visit), mapping=parts)
         except Unavailable:
             log.warning("room.quality_not_kept", visit=visit)
 

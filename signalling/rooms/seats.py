@@ -20,6 +20,7 @@ from signalling.rooms.lease import Lease, Leases
 from signalling.rooms.liveness import Liveness
 from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
+from signalling.store import keys
 from signalling.store.mirror import Change, Reset
 from signalling.store.records import Origin, SupersededError, Unavailable
 from signalling.visit.record import Visit
@@ -104,7 +105,7 @@ class Seats:
             if request_id is not None:
                 held.unanswered[request_id] = self._hub.sockets.get(seat.connection)
             try:
-                if not await self._service.bus.publish(wire.channel(lease.owner), wire.encode(join)):
+                if not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(join)):
                     raise Unavailable("the room's worker is cut off")
             except Unavailable:
                 if request_id is not None:
@@ -190,11 +191,11 @@ class Seats:
             join = self.rooms.receive(message)
             if join is not None:
                 await self.rooms.join(join)
-        elif not await self._service.bus.publish(wire.channel(lease.owner), wire.encode(message)):
+        elif not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(message)):
             raise Unavailable("the room's worker is cut off")
 
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
-        self._service.bus.post(wire.channel(worker), wire.encode(message), failed)
+        self._service.bus.post(keys.worker_channel(worker), wire.encode(message), failed)
 
     # --- rooms move
 

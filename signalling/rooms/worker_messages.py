@@ -112,8 +112,3 @@ def decode(data: bytes) -> AnyMessage:
     """Return another worker's message; raise `msgspec.DecodeError` for anything else."""
     message: AnyMessage = _decoder.decode(data)
     return message
-
-
-def channel(worker: str) -> str:
-    """Return the channel of messages to a worker."""
-    return f"worker:{worker}"

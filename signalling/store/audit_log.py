@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 
+from signalling.store import keys
 from signalling.store.encryption import SealError
-from signalling.store.records import Keys, Store, Unavailable, answering
+from signalling.store.records import Store, Unavailable, answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, BrokenHead, Chain, Checker, Entry, Head
 
@@ -52,9 +53,9 @@ class Organisations(Protocol):
     async def list(self) -> list[str]: ...
 
 
-def key_of(keys: Mapping[bytes, bytes]) -> bytes:
+def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
     """Return the chain's key, derived from the oldest data key, so that it stays the same when keys are rotated."""
-    return hmac.digest(next(iter(keys.values())), b"audit", "sha256")
+    return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
 
 
 class Nobody:
@@ -135,7 +136,7 @@ class Trail:
             for organisation, items in list(self._noted.items()):
                 while some := items[:READ]:
                     async with answering():
-                        await self._redis.rpush(Keys(organisation).audit_queue, *some)
+                        await self._redis.rpush(keys.AUDIT_QUEUE(organisation), *some)
                     del items[: len(some)]
                     self._count -= len(some)
 
@@ -143,12 +144,12 @@ class Trail:
 
     async def bind(self, organisation: str) -> bool:
         """Bind at most AT_ONCE queued entries; return True if there may be more."""
-        keys, chain = Keys(organisation), self.chain(organisation)
+        chain = self.chain(organisation)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.lindex(keys.audit, -1)
-            pipe.get(keys.audit_head)
-            pipe.lrange(keys.audit_queue, 0, AT_ONCE - 1)
+            pipe.lindex(keys.AUDIT(organisation), -1)
+            pipe.get(keys.AUDIT_HEAD(organisation))
+            pipe.lrange(keys.AUDIT_QUEUE(organisation), 0, AT_ONCE - 1)
             newest, sealed, queued = await pipe.execute()
         if not queued:
             return False
@@ -159,7 +160,14 @@ class Trail:
         after, kept = chain.bind(head, acts)
         async with answering():
             args = [sealed or b"", chain.seal(after), len(queued), *kept]
-            bound = await self._bind(keys=[keys.audit_queue, keys.audit, keys.audit_head], args=args)
+            bound = await self._bind(
+                keys=[
+                    keys.AUDIT_QUEUE(organisation),
+                    keys.AUDIT(organisation),
+                    keys.AUDIT_HEAD(organisation),
+                ],
+                args=args,
+            )
         if bound and not sound:
             log.error("the audit trail was found broken", organisation=organisation)
         return not bound or len(queued) == AT_ONCE
@@ -231,7 +239,7 @@ class Trail:
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             for organisation in organisations:
-                pipe.llen(Keys(organisation).audit_queue)
+                pipe.llen(keys.AUDIT_QUEUE(organisation))
             waiting = await pipe.execute() if organisations else []
         return [organisation for organisation, count in zip(organisations, waiting, strict=True) if count]
 
@@ -279,7 +287,7 @@ class Trail:
     async def head(self, organisation: str) -> Head | None:
         """Return the beginning and end of the log; None if it has no head that this server sealed."""
         async with answering():
-            sealed = await self._redis.get(Keys(organisation).audit_head)
+            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
         try:
             return None if sealed is None else self.chain(organisation).open(sealed)
         except BrokenHead:
@@ -288,13 +296,13 @@ class Trail:
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
         """Return at most `count` stored entries from the place `start` on (0 is the oldest)."""
         async with answering():
-            found: list[bytes] = await self._redis.lrange(Keys(organisation).audit, start, start + count - 1)
+            found: list[bytes] = await self._redis.lrange(keys.AUDIT(organisation), start, start + count - 1)
         return found
 
     async def length(self, organisation: str) -> int:
         """Return the number of stored entries."""
         async with answering():
-            return int(await self._redis.llen(Keys(organisation).audit))
+            return int(await self._redis.llen(keys.AUDIT(organisation)))
 
     async def entries(self, organisation: str) -> AsyncIterator[Entry]:
         """Yield all entries, the oldest first. Bytes that are no entry are left out; `verify` reports them."""
@@ -319,12 +327,15 @@ class Trail:
                 return verdict  # else the oldest entries were trimmed meanwhile
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
-        keys, chain = Keys(organisation), self.chain(organisation)
+        chain = self.chain(organisation)
         # Read the witness first, then the head, then the entries: later reads can only contain more.
         seen = self._witness.get(organisation)
         async with answering():
-            sealed = await self._redis.get(keys.audit_head)
-            length, waiting = await self.length(organisation), int(await self._redis.llen(keys.audit_queue))
+            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
+            length, waiting = (
+                await self.length(organisation),
+                int(await self._redis.llen(keys.AUDIT_QUEUE(organisation))),
+            )
         if sealed is None:
             gone = length or seen is not None
             problem = "the end of the trail is not recorded: it was removed" if gone else ""
@@ -348,7 +359,7 @@ class Trail:
     async def _added(self, organisation: str, sealed: bytes, wanted: int, head: Head) -> str:
         length = await self.length(organisation)
         async with answering():
-            same = await self._redis.get(Keys(organisation).audit_head) == sealed
+            same = await self._redis.get(keys.AUDIT_HEAD(organisation)) == sealed
         return f"entry {head.count + 1} was added after the end" if same and length > wanted else ""
 
     # --- retention
@@ -358,7 +369,7 @@ class Trail:
         chain, gone = self.chain(organisation), 0
         while True:
             async with answering():
-                sealed = await self._redis.get(Keys(organisation).audit_head)
+                sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
             if sealed is None:
                 return gone
             try:
@@ -369,8 +380,10 @@ class Trail:
             if not count:
                 return gone
             async with answering():
-                keys = [Keys(organisation).audit, Keys(organisation).audit_head]
-                trimmed = await self._trim(keys=keys, args=[sealed, chain.seal(after), count])
+                trimmed = await self._trim(
+                    keys=[keys.AUDIT(organisation), keys.AUDIT_HEAD(organisation)],
+                    args=[sealed, chain.seal(after), count],
+                )
             gone += count if trimmed else 0
 
     @staticmethod

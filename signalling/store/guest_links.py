@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 
 import msgspec
 
+from signalling.store import keys
 from signalling.store.one_time import OneTime
-from signalling.store.records import Keys, Store
+from signalling.store.records import Store
 
 
 class Invite(msgspec.Struct, frozen=True):
@@ -30,7 +30,9 @@ class Invites:
     async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
         """Return a new token, valid for `for_ms`. Raises `Unavailable`."""
         token = secrets.token_urlsafe(24)
-        await self._links.keep(_key(organisation, token), msgspec.msgpack.encode(invite), for_ms)
+        await self._links.keep(
+            keys.INVITE(organisation, keys.hashed(token)), msgspec.msgpack.encode(invite), for_ms
+        )
         return token
 
     async def look(self, organisation: str, token: str) -> Invite | None:
@@ -38,18 +40,14 @@ class Invites:
 
         Raises `Unavailable`.
         """
-        data = await self._links.look(_key(organisation, token))
+        data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
         """Return True if the token was valid and has been used. Raises `Unavailable`."""
-        return await self._links.was_used(_key(organisation, token))
+        return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> Invite | None:
         """Return the token's invitation and use it up; None if it is not valid (any more). Raises `Unavailable`."""
-        data = await self._links.take(_key(organisation, token))
+        data = await self._links.take(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
-
-
-def _key(organisation: str, token: str) -> str:
-    return Keys(organisation).record("invite", hashlib.sha256(token.encode()).hexdigest())

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
 from signalling.store.records import answering
 
@@ -81,7 +82,7 @@ class Jobs:
     def entry(self, organisation: str, job: Job, due_ms: int | None = None) -> tuple[str, int, bytes]:
         """Return (key, score, member) for the caller's own ZADD. The job is due at once unless `due_ms` is given."""
         member = self._seal.close(msgspec.msgpack.encode(job), _place(organisation))
-        return _keys(organisation)[0], job.made_ms if due_ms is None else due_ms, member
+        return keys.JOBS(organisation), job.made_ms if due_ms is None else due_ms, member
 
     async def add(self, organisation: str, job: Job, due_ms: int | None = None) -> None:
         """Store a job until it is due and done."""
@@ -129,15 +130,15 @@ class Jobs:
 
     async def waiting(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the jobs that are not done, as (due_ms, job), the next one first."""
-        return await self._listed(organisation, 0)
+        return await self._listed(organisation, keys.JOBS)
 
     async def dead(self, organisation: str) -> list[tuple[int, Job]]:
         """Return the given-up jobs, as (time in ms, job), the oldest first."""
-        return await self._listed(organisation, 2)
+        return await self._listed(organisation, keys.DEAD_JOBS)
 
-    async def _listed(self, organisation: str, which: int) -> list[tuple[int, Job]]:
+    async def _listed(self, organisation: str, kind: keys.Key) -> list[tuple[int, Job]]:
         async with answering():
-            found = await self._redis.zrange(_keys(organisation)[which], 0, -1, withscores=True)
+            found = await self._redis.zrange(kind(organisation), 0, -1, withscores=True)
         place = _place(organisation)
         return [
             (int(score), msgspec.msgpack.decode(self._seal.open(member, place), type=Job))
@@ -146,8 +147,8 @@ class Jobs:
 
 
 def _keys(organisation: str) -> list[str]:
-    prefix = f"{{{organisation}}}:jobs"
-    return [prefix, f"{prefix}:tries", f"{prefix}:dead", f"{prefix}:clock"]
+    kinds = (keys.JOBS, keys.JOB_TRIES, keys.DEAD_JOBS, keys.JOB_CLOCK)
+    return [kind(organisation) for kind in kinds]
 
 
 def _place(organisation: str) -> str:

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
 from signalling.store.unavailable import Unavailable as Unavailable
 from signalling.store.unavailable import answering as answering
@@ -150,37 +151,20 @@ def read_until(mark: Mark | None) -> int:
     return 0 if mark is None else mark.place or mark.until_ms
 
 
-class Keys:
-    """The names of an organisation's keys. The hash tag keeps an organisation in one slot of a cluster."""
+RECORDS = {"visit": keys.VISIT, "staff": keys.STAFF_MEMBER, "line": keys.LINE, "mark": keys.MARK}
 
-    def __init__(self, organisation: str) -> None:
-        self.prefix = prefix = f"{{{organisation}}}:"
-        self.visits, self.staff = f"{prefix}open", f"{prefix}staff"
-        self.ended, self.here = f"{prefix}ended", f"{prefix}here"
-        self.deadlines, self.head, self.stream = f"{prefix}deadlines", f"{prefix}head", f"{prefix}events"
-        self.audit, self.audit_head, self.audit_queue = (
-            f"{prefix}audit{end}" for end in ("", ":head", ":queue")
-        )
 
-    def record(self, what: str, member: str) -> str:
-        """Return the key of a record."""
-        return f"{self.prefix}{what}:{member}"
-
-    def bell(self, person: str) -> str:
-        """Return the key of a person's notifications."""
-        return f"{self.prefix}bell:{person}"
-
-    def index(self, record: Record) -> str:
-        """Return the key of the index that contains a record."""
-        if isinstance(record, Visit):
-            return self.visits
-        if isinstance(record, Line):
-            return f"{self.prefix}chat:{record.visit}"
-        return self.staff if isinstance(record, Staff) else f"{self.prefix}marks"
-
-    def history(self, member: str) -> str:
-        """Return the key of a visit's history."""
-        return f"{self.prefix}history:{member}"
+def index_of(organisation: str, record: Record) -> str:
+    """Return the key of the index that contains a record."""
+    match record:
+        case Visit():
+            return keys.OPEN(organisation)
+        case Line():
+            return keys.CHAT(organisation, record.visit)
+        case Staff():
+            return keys.STAFF(organisation)
+        case _:
+            return keys.MARKS(organisation)
 
 
 class Store:
@@ -212,7 +196,7 @@ class Store:
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.time()
-            pipe.hget(Keys(organisation).record(kind, member), "record")
+            pipe.hget(RECORDS[kind](organisation, member), "record")
             now, sealed = await pipe.execute()
         return (None if sealed is None else self.unseal(organisation, kind, member, sealed)), self._heard(now)
 
@@ -239,19 +223,20 @@ class Store:
 
         Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
         """
-        what, keys = type(record).__name__.lower(), Keys(organisation)
+        what, head = type(record).__name__.lower(), keys.HEAD(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
+        stream = keys.EVENTS(organisation)
         told = tuple(
             (person, self.seal.close(_encode(notice), f"{organisation}/bell/{person}"))
             for person, notice in notices
         )
         entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
         put: list[tuple[str, int | str, bytes]] = [
-            (keys.bell(person), newest(event.at_ms), notice) for person, notice in told
+            (keys.BELL(organisation, person), newest(event.at_ms), notice) for person, notice in told
         ]
         put += extras
         if isinstance(record, Visit) and not record.is_open:
-            put.append((keys.ended, record.ended_ms or event.at_ms, record.id.encode()))
+            put.append((keys.ENDED(organisation), record.ended_ms or event.at_ms, record.id.encode()))
         history = b""
         if what == "visit" and event.kind not in QUIET:
             history = self.seal.close(_encode(event), f"{organisation}/history/{record.id}")
@@ -259,14 +244,14 @@ class Store:
         async with answering():
             answer: list[Any] = await self._commit(
                 keys=[
-                    keys.record(what, record.id),
-                    keys.index(record),
-                    keys.deadlines,
-                    keys.head,
-                    keys.stream,
-                    keys.history(record.id),
-                    keys.audit_queue,
-                    keys.head if origin is None else origin.key,
+                    RECORDS[what](organisation, record.id),
+                    index_of(organisation, record),
+                    keys.DEADLINES(organisation),
+                    head,
+                    stream,
+                    keys.HISTORY(organisation, record.id),
+                    keys.AUDIT_QUEUE(organisation),
+                    head if origin is None else origin.key,
                     *(key for key, _, _ in put),
                 ],
                 args=[
@@ -274,7 +259,7 @@ class Store:
                     record.version,
                     sealed,
                     _encode(entry),
-                    keys.stream,
+                    stream,
                     record.id,
                     "" if index_score is None else index_score,
                     "" if deadline_ms is None else deadline_ms,
@@ -299,7 +284,7 @@ class Store:
     async def head(self, organisation: str) -> Head:
         """Return the end of the organisation's stream."""
         async with answering():
-            return _head(await self.redis.hmget(Keys(organisation).head, HEAD))
+            return _head(await self.redis.hmget(keys.HEAD(organisation), HEAD))
 
     async def identity(self) -> str:
         """Return the identity of the store: it changes with a restart, a failover or a restored copy."""
@@ -312,10 +297,10 @@ class Store:
 
         `field` of the head ("epoch" or "store") must still be `held`, so that several workers begin one epoch together.
         """
-        keys = Keys(organisation)
         async with answering():
             begun = await self._epoch(
-                keys=[keys.head, keys.stream], args=[field, held, _new_epoch(), identity]
+                keys=[keys.HEAD(organisation), keys.EVENTS(organisation)],
+                args=[field, held, _new_epoch(), identity],
             )
         if begun:
             reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
@@ -325,23 +310,22 @@ class Store:
     async def adopt(self, organisation: str, identity: str) -> None:
         """Record to which store an epoch belongs, if that is not recorded yet."""
         async with answering():
-            await self.redis.hsetnx(Keys(organisation).head, "store", identity)
+            await self.redis.hsetnx(keys.HEAD(organisation), "store", identity)
 
     async def events(self, organisation: str, after: int) -> list[tuple[int, Entry]]:
         """Return the events above `after` that the stream still has, oldest first, as (seq, entry)."""
         async with answering():
-            found = await self.redis.xrange(Keys(organisation).stream, min=f"{after + 1}-0")
+            found = await self.redis.xrange(keys.EVENTS(organisation), min=f"{after + 1}-0")
         return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
 
     async def snapshot(self, organisation: str) -> Snapshot:
         """Return all open records. The head is read first: later events may repeat what the snapshot contains."""
-        keys = Keys(organisation)
         head = await self.head(organisation)
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
-            pipe.zrange(keys.visits, 0, -1)
-            pipe.zrange(keys.staff, 0, -1)
-            pipe.xrevrange(keys.stream, count=500)
+            pipe.zrange(keys.OPEN(organisation), 0, -1)
+            pipe.zrange(keys.STAFF(organisation), 0, -1)
+            pipe.xrevrange(keys.EVENTS(organisation), count=500)
             visit_ids, staff_ids, recent = await pipe.execute()
         visits: dict[str, Visit] = await self._many(organisation, "visit", visit_ids)
         staff: dict[str, Staff] = await self._many(organisation, "staff", staff_ids)
@@ -357,7 +341,7 @@ class Store:
             async with answering():
                 pipe = self.redis.pipeline(transaction=False)
                 for name in part:
-                    pipe.hget(Keys(organisation).record(what, name), "record")
+                    pipe.hget(RECORDS[what](organisation, name), "record")
                 sealed = await pipe.execute()
             for name, data in zip(part, sealed, strict=True):
                 if data is None:
@@ -374,9 +358,8 @@ class Store:
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             for organisation in organisations:
-                keys = Keys(organisation)
-                pipe.hmget(keys.head, HEAD)
-                pipe.zrangebyscore(keys.deadlines, "-inf", self.clock_ms(), start=0, num=limit)
+                pipe.hmget(keys.HEAD(organisation), HEAD)
+                pipe.zrangebyscore(keys.DEADLINES(organisation), "-inf", self.clock_ms(), start=0, num=limit)
             answers = iter(await pipe.execute())
         return [
             Pulse(_head(head), [member.decode() for member in due])
@@ -389,7 +372,7 @@ class Store:
 
     async def bell(self, organisation: str, person: str) -> tuple[list[Notice], int]:
         """Return a person's newest notifications, newest first, and the number of unread ones."""
-        key = Keys(organisation).bell(person)
+        key = keys.BELL(organisation, person)
         mark, now_ms = await self.load(organisation, Mark, person)
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
@@ -406,7 +389,7 @@ class Store:
         """
         async with answering():
             found = await self.redis.zrange(
-                Keys(organisation).bell(person), 0, BELL_SHOWN - 1, desc=True, withscores=True
+                keys.BELL(organisation, person), 0, BELL_SHOWN - 1, desc=True, withscores=True
             )
         kept = [(self.notice(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
         exact = [place for at_ms, place in kept if at_ms == until_ms]
@@ -416,19 +399,19 @@ class Store:
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
         """Return the newest chat lines of a visit, oldest first."""
         async with answering():
-            found = await self.redis.zrange(f"{Keys(organisation).prefix}chat:{visit_id}", -limit, -1)
+            found = await self.redis.zrange(keys.CHAT(organisation, visit_id), -limit, -1)
         lines: dict[str, Line] = await self._many(organisation, "line", found)
         return list(lines.values())
 
     async def count_lines(self, organisation: str, visit_id: str) -> int:
         """Return how many chat lines a visit has."""
         async with answering():
-            return int(await self.redis.zcard(f"{Keys(organisation).prefix}chat:{visit_id}"))
+            return int(await self.redis.zcard(keys.CHAT(organisation, visit_id)))
 
     async def count_ended(self, organisation: str, before: Place) -> int:
         """Return how many visits ended at or before the time of a place."""
         async with answering():
-            return int(await self.redis.zcount(Keys(organisation).ended, "-inf", before[0]))
+            return int(await self.redis.zcount(keys.ENDED(organisation), "-inf", before[0]))
 
     async def ended(
         self,
@@ -443,7 +426,7 @@ class Store:
 
         With `oldest_first`, places above `before`, oldest first. Visits that were reopened are included.
         """
-        key, at = Keys(organisation).ended, before[0]
+        key, at = keys.ENDED(organisation), before[0]
         lowest = "-inf" if since_ms is None else since_ms
         passed = 0  # members of the same millisecond that were on an earlier page
         while True:
@@ -481,17 +464,17 @@ class Store:
     async def keep_guide(self, organisation: str, guide: Guide) -> None:
         """Store a version of the setup guide for the visits that begin with it. A version never changes."""
         async with answering():
-            await self.redis.setnx(Keys(organisation).record("guide", str(guide.version)), _encode(guide))
+            await self.redis.setnx(keys.GUIDE(organisation, str(guide.version)), _encode(guide))
 
     async def guide(self, organisation: str, version: int) -> Guide | None:
         """Return a stored version of the setup guide, or None."""
         async with answering():
-            data = await self.redis.get(Keys(organisation).record("guide", str(version)))
+            data = await self.redis.get(keys.GUIDE(organisation, str(version)))
         return None if data is None else msgspec.msgpack.decode(data, type=Guide)
 
     async def history(self, organisation: str, visit_id: str) -> list[Event]:
         """Return the events of a visit, oldest first."""
         async with answering():
-            found = await self.redis.lrange(Keys(organisation).history(visit_id), 0, -1)
+            found = await self.redis.lrange(keys.HISTORY(organisation, visit_id), 0, -1)
         place = f"{organisation}/history/{visit_id}"
         return [msgspec.msgpack.decode(self.seal.open(data, place), type=Event) for data in found]

@@ -8,7 +8,6 @@ generation are refused, here and in `commit.lua`.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
@@ -16,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from signalling.store.records import Keys, Origin, Store, SupersededError, answering
+from signalling.store import keys
+from signalling.store.records import Origin, Store, SupersededError, answering
 from signalling.visit.record import Actor
 
 OPEN_MS = 24 * 3_600_000  # long, because a worker that crashes does not mark its connections as lost
@@ -76,14 +76,14 @@ class Tokens:
         """Return a new token for a connection, and its first generation. Raises `Unavailable`."""
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
-        origin = Origin(_key(actor.organisation, token), 1)
+        origin = Origin(keys.RESUME(actor.organisation, keys.hashed(token)), 1)
         await self._write(origin, Held(connection, self._worker, actor.organisation, actor.id), OPEN_MS)
         return token, origin
 
     @staticmethod
     def key(organisation: str, token: str) -> str:
         """Return the key of the token's `Origin`, also for a forged token."""
-        return _key(organisation, token)
+        return keys.RESUME(organisation, keys.hashed(token))
 
     async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
         """Return the token's connection as stored, and its next generation, now held by this worker.
@@ -92,7 +92,7 @@ class Tokens:
         """
         if not self._genuine(token):
             raise Refused("resume_invalid")
-        key = _key(actor.organisation, token)
+        key = keys.RESUME(actor.organisation, keys.hashed(token))
         async with answering():
             data = await self._store.redis.hget(key, "held")
         if data is None:
@@ -149,7 +149,3 @@ class Tokens:
         except ValueError:
             return False
         return token.startswith("r_") and hmac.compare_digest(self._mac(data[:-_MAC]), data[-_MAC:])
-
-
-def _key(organisation: str, token: str) -> str:
-    return Keys(organisation).record("resume", hashlib.sha256(token.encode()).hexdigest())

@@ -9,6 +9,7 @@ import pytest
 
 from signalling.visit.record import Policy
 from tests.docs import imports
+from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, names
 from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import folders, said
@@ -31,6 +32,7 @@ def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
     [
         ("VISIT.md", visit_parts()),
         ("ARCHITECTURE.md", rooms_parts()),
+        ("OPERATIONS.md", keys_parts()),
         ("LOAD-TESTER.md", peers_parts()),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.docs import imports
+from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, renewed
 from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import parts as rooms_parts
@@ -16,6 +17,7 @@ def made() -> dict[Path, str]:
     parts = {
         DOCS / "VISIT.md": visit_parts(),
         DOCS / "ARCHITECTURE.md": rooms_parts(),
+        DOCS / "OPERATIONS.md": keys_parts(),
         DOCS / "LOAD-TESTER.md": peers_parts(),
     }
     return {

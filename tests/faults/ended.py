@@ -7,8 +7,8 @@ import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.records import Keys
 from signalling.visit.record import Outcome, Person, Status, Visit
 from tests.signalling.clinic import ANA
 
@@ -50,10 +50,10 @@ async def write_ended(redis: "Redis", seal: Seal, visits: Iterable[Visit]) -> No
     client: Any = redis
     pipe = client.pipeline(transaction=False)
     for number, visit in enumerate(visits, 1):
-        keys, data = Keys(visit.organisation), msgspec.msgpack.encode(visit)
-        sealed = seal.close(data, f"{visit.organisation}/visit/{visit.id}")
-        pipe.hset(keys.record("visit", visit.id), mapping={"version": visit.version, "record": sealed})
-        pipe.zadd(keys.ended, {visit.id: visit.ended_ms})
+        org, data = visit.organisation, msgspec.msgpack.encode(visit)
+        sealed = seal.close(data, f"{org}/visit/{visit.id}")
+        pipe.hset(keys.VISIT(org, visit.id), mapping={"version": visit.version, "record": sealed})
+        pipe.zadd(keys.ENDED(org), {visit.id: visit.ended_ms})
         if number % 500 == 0:
             await pipe.execute()
             pipe = client.pipeline(transaction=False)

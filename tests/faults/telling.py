@@ -23,8 +23,9 @@ from msgspec.structs import replace
 from signalling.clients.client import JSON, MSGPACK
 from signalling.protocol import views
 from signalling.service import new_id
+from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.records import Keys, Snapshot, Store, decode_entry
+from signalling.store.records import Snapshot, Store, decode_entry
 from signalling.topics.rights import may_see
 from signalling.visit.open_visits import OpenVisits
 from signalling.visit.record import Actor, Role, Visit
@@ -111,7 +112,7 @@ class Telling:
     async def _read_stream(self) -> None:
         """Keep all that the store takes, from the store itself."""
         client: Any = redis.asyncio.Redis.from_url(self._store_process.url, socket_timeout=30)
-        key, last = Keys(ORG).stream, b"0"
+        key, last = keys.EVENTS(ORG), b"0"
         try:
             while True:
                 try:

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from signalling.clients.client import SignallingClient
 from signalling.protocol.client_messages import ClientMessage
 from signalling.service import Accepted
-from signalling.store.records import Keys
+from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
 from tests.faults.caller import Caller, call, p95, until_heard
@@ -172,14 +172,13 @@ def accepted(outcome: object) -> None:
 
 async def written(one: Clinic, asked: Asked) -> list[Any]:
     """What the store holds of a case: everything that its message could change."""
-    keys = Keys(ORG)
     redis = one.workers[0].service.store.redis
     return [
-        await redis.hget(keys.record("visit", asked.visit), "version"),
-        await redis.hget(keys.record("staff", asked.person.id), "version"),
-        await redis.hget(keys.record("mark", asked.person.id), "version"),
-        await redis.zcard(f"{keys.prefix}chat:{asked.visit}"),
-        await redis.exists(keys.record("lease", asked.visit)),
+        await redis.hget(keys.VISIT(ORG, asked.visit), "version"),
+        await redis.hget(keys.STAFF_MEMBER(ORG, asked.person.id), "version"),
+        await redis.hget(keys.MARK(ORG, asked.person.id), "version"),
+        await redis.zcard(keys.CHAT(ORG, asked.visit)),
+        await redis.exists(keys.LEASE(ORG, asked.visit)),
     ]
 
 

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.service import Accepted
+from signalling.store import keys
 from signalling.store.mirror import Change, Reset
-from signalling.store.records import Keys
 from signalling.store.redis_connection import LineRedis
 from signalling.topics import rights
 from signalling.visit import commands as c
@@ -104,7 +104,7 @@ async def test_r28_every_topic_shows_what_a_reset_mirror_missed(
         await near.service.command(colleague, f"{first.visit}", c.Claim())
         await two.arrive(0, replace(ANA, name="Bo Late"))
         await admin.request("visit.assign", visit=visit, to=mine.id)
-        await valkey.xtrim(Keys(ORG).stream, maxlen=1, approximate=False)
+        await valkey.xtrim(keys.EVENTS(ORG), maxlen=1, approximate=False)
         link.heal()
 
         kept: dict[str, Message] = {}

@@ -11,6 +11,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from signalling.service import Accepted
+from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, new_job
 from signalling.store.records import Store
@@ -166,7 +167,7 @@ async def test_r34_jobs_do_not_wait_an_hour_longer_and_later_ones_keep_their_tim
     await jobs.add(ORG, new_job("due", {}, now_ms + HOUR_MS), now_ms + HOUR_MS - 1000)
     await jobs.add(ORG, new_job("leased", {}, now_ms), now_ms + HOUR_MS + 60_000)
     await jobs.add(ORG, new_job("later", {}, now_ms), now_ms + 2 * HOUR_MS)
-    await valkey.set(f"{{{ORG}}}:jobs:clock", now_ms + HOUR_MS)
+    await valkey.set(keys.JOB_CLOCK(ORG), now_ms + HOUR_MS)
     assert [taken.job.kind for taken in await jobs.take(ORG, 10)] == ["due"]
     due_ms = {job.kind: at_ms for at_ms, job in await jobs.waiting(ORG)}
     assert abs(due_ms["leased"] - now_ms - 60_000) < 5_000

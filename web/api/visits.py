@@ -11,6 +11,7 @@ import hmac
 import msgspec
 
 from signalling.service import new_id
+from signalling.store import keys
 from signalling.store.records import answering
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Visit
@@ -71,7 +72,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
     # Keyed with the request's own secret, so that the stored value reveals nothing about the patient.
     print_ = hmac.digest(name, msgspec.json.encode(body), "sha256")
     visit_id = "v_" + base64.urlsafe_b64encode(name[:12]).decode()
-    redis, kept = call.request.app[REDIS], f"{{{organisation}}}:idempotency:{visit_id}"
+    redis, kept = call.request.app[REDIS], keys.IDEMPOTENCY(organisation, visit_id)
     async with answering():
         before = await redis.set(kept, print_, nx=True, get=True, px=REMEMBERED_MS)
     if before is not None and before != print_:

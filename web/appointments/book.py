@@ -6,7 +6,6 @@ form. Records are encrypted. All methods raise `Unavailable` if the store does n
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
 from signalling.store.records import Unavailable, answering
 from web.appointments.appointment import Appointment
@@ -52,14 +52,13 @@ class Book:
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
         """Return the times that are booked or held between two moments, except that of the id `but`."""
-        keys = _Keys(organisation)
         async with answering():
             seconds, micros = await self._redis.time()
             near = await self._redis.zrangebyscore(
-                keys.taken, since_ms - LONGEST_MS, until_ms, withscores=True
+                keys.SLOTS(organisation), since_ms - LONGEST_MS, until_ms, withscores=True
             )
             names = [name for name, _ in near]
-            spans = await self._redis.hmget(keys.spans, names) if names else []
+            spans = await self._redis.hmget(keys.SLOT_SPANS(organisation), names) if names else []
         now_ms = seconds * 1000 + micros // 1000
         found = []
         for (name, starts_ms), span in zip(near, spans, strict=True):
@@ -134,17 +133,16 @@ class Book:
     async def get(self, organisation: str, appointment_id: str) -> Appointment | None:
         """Return the appointment with this id, or None."""
         async with answering():
-            sealed = await self._redis.hget(_Keys(organisation).record(appointment_id), "record")
+            sealed = await self._redis.hget(keys.APPOINTMENT(organisation, appointment_id), "record")
         return None if sealed is None else self._open(organisation, appointment_id, sealed)
 
     async def between(self, organisation: str, since_ms: int, until_ms: int) -> list[Appointment]:
         """Return all appointments that begin in this period, cancelled ones included, in order."""
-        keys = _Keys(organisation)
         async with answering():
-            found = await self._redis.zrangebyscore(keys.index, since_ms, f"({until_ms}")
+            found = await self._redis.zrangebyscore(keys.APPOINTMENTS(organisation), since_ms, f"({until_ms}")
             pipe = self._redis.pipeline(transaction=False)
             for name in found:
-                pipe.hget(keys.record(name.decode()), "record")
+                pipe.hget(keys.APPOINTMENT(organisation, name.decode()), "record")
             records = await pipe.execute()
         appointments = []
         for name, sealed in zip(found, records, strict=True):
@@ -172,7 +170,6 @@ class Book:
         record: Appointment | None = None,
         jobs: Sequence[JobEntry] = (),
     ) -> int:
-        keys = _Keys(organisation)
         args: list[Any] = [
             member,
             hold,
@@ -193,12 +190,12 @@ class Book:
         async with answering():
             said, *more = await self._change(
                 keys=[
-                    keys.taken,
-                    keys.spans,
-                    keys.record(member),
-                    keys.index,
-                    keys.jobs,
-                    keys.holder(holder),
+                    keys.SLOTS(organisation),
+                    keys.SLOT_SPANS(organisation),
+                    keys.APPOINTMENT(organisation, member),
+                    keys.APPOINTMENTS(organisation),
+                    keys.JOBS(organisation),
+                    keys.HOLDS(organisation, keys.hashed(holder)[:16]),
                 ],
                 args=args,
             )
@@ -212,19 +209,3 @@ class Overtaken(Exception):
 
 
 _REFUSALS = {b"full": Full, b"many": TooMany, b"overtaken": Overtaken}
-
-
-class _Keys:
-    """The names of an organisation's keys; the hash tag puts them into one slot of a cluster."""
-
-    def __init__(self, organisation: str) -> None:
-        self._prefix = f"{{{organisation}}}:"
-        self.taken, self.spans = f"{self._prefix}slots", f"{self._prefix}slots:spans"
-        self.index, self.jobs = f"{self._prefix}appointments", f"{self._prefix}jobs"
-
-    def record(self, appointment_id: str) -> str:
-        return f"{self._prefix}appointment:{appointment_id}"
-
-    def holder(self, holder: str) -> str:
-        """Return the key for the times that an address holds; the address is hashed, as it is personal data."""
-        return f"{self._prefix}holds:{hashlib.sha256(holder.encode()).hexdigest()[:16]}"

@@ -19,6 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from argon2.low_level import Type, hash_secret_raw
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.visit.record import STAFF_ROLES, Role, Staff
 from web.identity import passwords
 from web.languages.i18n import N_
@@ -68,7 +69,6 @@ class AccountError(Exception):
     """An account cannot be added or changed in this way; the text is a sentence for the person who tried."""
 
 
-CHANNEL = "accounts"
 """The channel on which `publish` sends to all workers."""
 
 
@@ -200,21 +200,21 @@ class Accounts:
             states=states,
             hash="" if password is None else await self._hasher.hash(password),
         )
-        keys = [_emails(organisation), _accounts(organisation)]
         if not await self._create(
-            keys=keys, args=[_address(email), account.id, msgspec.json.encode(account)]
+            keys=[keys.EMAILS(organisation), keys.ACCOUNTS(organisation)],
+            args=[_address(email), account.id, msgspec.json.encode(account)],
         ):
             raise AccountError(f"There is an account for {email} already.")
         return account
 
     async def get(self, organisation: str, person: str) -> Account | None:
         """Return the account with this id, disabled or not, or None."""
-        kept = await self._redis.hget(_accounts(organisation), person)
+        kept = await self._redis.hget(keys.ACCOUNTS(organisation), person)
         return None if kept is None else msgspec.json.decode(kept, type=Account)
 
     async def many(self, organisation: str, people: Sequence[str]) -> Sequence[Account | None]:
         """Return the accounts with these ids, in the same order, with one request to the store."""
-        kept = cast(list[bytes | None], await self._redis.hmget(_accounts(organisation), people))
+        kept = cast(list[bytes | None], await self._redis.hmget(keys.ACCOUNTS(organisation), people))
         return [None if record is None else msgspec.json.decode(record, type=Account) for record in kept]
 
     async def find(self, organisation: str, email: str) -> Account | None:
@@ -224,7 +224,7 @@ class Accounts:
 
     async def list(self, organisation: str) -> list[Account]:
         """Return all accounts, disabled ones included, sorted by name."""
-        kept = await self._redis.hvals(_accounts(organisation))
+        kept = await self._redis.hvals(keys.ACCOUNTS(organisation))
         found = [msgspec.json.decode(record, type=Account) for record in kept]
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
@@ -288,7 +288,7 @@ class Accounts:
         return (organisation,) if document is None else (organisation, document.name)
 
     async def _person(self, organisation: str, email: str) -> str | None:
-        found = cast(bytes | None, await self._redis.hget(_emails(organisation), _address(email)))
+        found = cast(bytes | None, await self._redis.hget(keys.EMAILS(organisation), _address(email)))
         return None if found is None else found.decode()
 
     async def _change(
@@ -298,12 +298,12 @@ class Accounts:
             person = await self._person(organisation, email)
             if person is None:
                 raise AccountError(f"There is no account for {email}.")
-            kept = cast(bytes, await self._redis.hget(_accounts(organisation), person))
+            kept = cast(bytes, await self._redis.hget(keys.ACCOUNTS(organisation), person))
             old = msgspec.json.decode(kept, type=Account)
             new = msgspec.structs.replace(old, generation=old.generation + ends_sessions, **changes)
             stops = _is_admin(old) and not _is_admin(new)
             args: list[str | bytes] = [person, kept, msgspec.json.encode(new), str(int(stops))]
-            done = await self._replace(keys=[_accounts(organisation)], args=args)
+            done = await self._replace(keys=[keys.ACCOUNTS(organisation)], args=args)
             if done == -1:
                 raise AccountError(LAST_ADMIN)
             if done:
@@ -315,7 +315,7 @@ class Accounts:
 
 async def publish(redis: Redis, organisation: str, person: str, session: str | None = None) -> None:
     """Send all workers that a person's sockets must close: those of one `session` (its key in the store), or all."""
-    await redis.publish(CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
+    await redis.publish(keys.ACCOUNTS_CHANNEL, msgspec.msgpack.encode(Changed(organisation, person, session)))
 
 
 def pseudonym(email: str) -> str:
@@ -361,11 +361,3 @@ def _normal(password: str) -> str:
 
 def _address(email: str) -> str:
     return normalized("NFC", email.strip()).casefold()
-
-
-def _accounts(organisation: str) -> str:
-    return f"{{{organisation}}}:accounts"
-
-
-def _emails(organisation: str) -> str:
-    return f"{{{organisation}}}:emails"

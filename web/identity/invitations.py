@@ -4,12 +4,12 @@ Knows the store and the account's generation, not the page. A link ends when it 
 role or status changes, and after `HOURS` hours. The store keeps only a hash, from which no link can be made.
 """
 
-import hashlib
 import secrets
 
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.one_time import OneTime
 from signalling.store.records import answering
 from web.identity.accounts import Account, Accounts
@@ -36,24 +36,24 @@ class Invitations:
         """Return a new token for the account; only its person may receive it."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         kept = msgspec.msgpack.encode(Kept(account.id, account.generation))
-        await self._links.keep(_key(organisation, name_of(token)), kept, HOURS * 3_600_000)
+        await self._links.keep(keys.INVITATION(organisation, name_of(token)), kept, HOURS * 3_600_000)
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
         """Return the account of the token with this `name_of`, without using it up; None if the link is not valid."""
         async with answering():
-            kept = await self._links.look(_key(organisation, name))
+            kept = await self._links.look(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
 
     async def use(self, organisation: str, name: str) -> Account | None:
         """Like `look`, but use the token up; of two calls at once, only one returns the account."""
         async with answering():
-            kept = await self._links.take(_key(organisation, name))
+            kept = await self._links.take(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)
 
     async def was_used(self, organisation: str, name: str) -> bool:
         """Return whether a link was valid and has been used up."""
-        return await self._links.was_used(_key(organisation, name))
+        return await self._links.was_used(keys.INVITATION(organisation, name))
 
     async def _account(self, organisation: str, kept: bytes | None) -> Account | None:
         if kept is None:
@@ -67,8 +67,4 @@ class Invitations:
 
 def name_of(token: str) -> str:
     """Return the hash of a token, which the store and the session of the browser that opened the link keep."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _key(organisation: str, name: str) -> str:
-    return f"{{{organisation}}}:invitation:{name}"
+    return keys.hashed(token)

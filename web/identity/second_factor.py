@@ -11,6 +11,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
 from signalling.store.records import answering
 from web.identity import totp
@@ -65,11 +66,11 @@ class SecondFactors:
         sealed = self._seal.close(secret, _place(organisation, person))
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(_key(organisation, person), _codes_key(organisation, person))
-            pipe.hset(_key(organisation, person), "secret", sealed)
-            pipe.hset(_key(organisation, person), "step", steps[-1])
-            pipe.hset(_key(organisation, person), "salt", salt)
-            pipe.sadd(_codes_key(organisation, person), *hashes)
+            pipe.delete(keys.SECOND_FACTOR(organisation, person), keys.RECOVERY_CODES(organisation, person))
+            pipe.hset(keys.SECOND_FACTOR(organisation, person), "secret", sealed)
+            pipe.hset(keys.SECOND_FACTOR(organisation, person), "step", steps[-1])
+            pipe.hset(keys.SECOND_FACTOR(organisation, person), "salt", salt)
+            pipe.sadd(keys.RECOVERY_CODES(organisation, person), *hashes)
             await pipe.execute()
         return codes
 
@@ -78,16 +79,16 @@ class SecondFactors:
         codes, salt, hashes = await self._codes()
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(_codes_key(organisation, person))
-            pipe.hset(_key(organisation, person), "salt", salt)
-            pipe.sadd(_codes_key(organisation, person), *hashes)
+            pipe.delete(keys.RECOVERY_CODES(organisation, person))
+            pipe.hset(keys.SECOND_FACTOR(organisation, person), "salt", salt)
+            pipe.sadd(keys.RECOVERY_CODES(organisation, person), *hashes)
             await pipe.execute()
         return codes
 
     async def codes_left(self, organisation: str, person: str) -> int:
         """Return the number of unused recovery codes."""
         async with answering():
-            return await self._redis.scard(_codes_key(organisation, person))
+            return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
         """Return whether this is the person's current code or a recovery code; it then cannot be used again. Raises
@@ -101,7 +102,7 @@ class SecondFactors:
         return False
 
     async def _spends_step(self, organisation: str, person: str, typed: str, now_ms: int) -> bool:
-        key = _key(organisation, person)
+        key = keys.SECOND_FACTOR(organisation, person)
         async with answering():
             sealed = cast(bytes | None, await self._redis.hget(key, "secret"))
         if sealed is None:
@@ -115,12 +116,14 @@ class SecondFactors:
 
     async def _spends_code(self, organisation: str, person: str, typed: str) -> bool:
         async with answering():
-            salt = cast(bytes | None, await self._redis.hget(_key(organisation, person), "salt"))
+            salt = cast(
+                bytes | None, await self._redis.hget(keys.SECOND_FACTOR(organisation, person), "salt")
+            )
         if salt is None:
             return False
         found = await self._hasher.derived(typed.translate(LOOKALIKES), salt)
         async with answering():
-            return bool(await self._redis.srem(_codes_key(organisation, person), found))
+            return bool(await self._redis.srem(keys.RECOVERY_CODES(organisation, person), found))
 
     async def _codes(self) -> tuple[list[str], bytes, list[bytes]]:
         """Return recovery codes as they are shown, their salt, and the hashes that are stored."""
@@ -138,7 +141,9 @@ async def turn_off(redis: Redis, accounts: Accounts, organisation: str, email: s
     """Remove the account's second factor and end its sessions. Raises AccountError if the account does not exist."""
     changed = await accounts.set_second_factor(organisation, email, on=False)
     async with answering():
-        await redis.delete(_key(organisation, changed.id), _codes_key(organisation, changed.id))
+        await redis.delete(
+            keys.SECOND_FACTOR(organisation, changed.id), keys.RECOVERY_CODES(organisation, changed.id)
+        )
     return changed
 
 
@@ -146,14 +151,6 @@ def plain(written: str) -> str:
     """Return the typed code in the form that is compared: capitals and digits, without spaces and hyphens."""
     text = normalized("NFKC", written[:100]).upper()
     return "".join(char for char in text if char.isalnum())
-
-
-def _key(organisation: str, person: str) -> str:
-    return f"{{{organisation}}}:second_factor:{person}"
-
-
-def _codes_key(organisation: str, person: str) -> str:
-    return f"{{{organisation}}}:second_factor:{person}:codes"
 
 
 def _place(organisation: str, person: str) -> str:

@@ -5,7 +5,6 @@ key of a session is a separate field in the store, so that two simultaneous requ
 each other; a deleted session is never written again.
 """
 
-import hashlib
 import json
 import secrets
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import aiohttp_session
 from aiohttp import web
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from web.config import Sessions, Settings
 
 KEEP_MS = 7 * 24 * 3600_000
@@ -241,8 +241,7 @@ async def renew(request: web.Request) -> Session:
 
 
 def _key(identity: str) -> str:
-    """Return the session's key in the store, made with a hash: the cookie cannot be derived from it."""
-    return "session:" + hashlib.sha256(identity.encode()).hexdigest()
+    return keys.SESSION(keys.hashed(identity))
 
 
 def _json(value: object) -> str:

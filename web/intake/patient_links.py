@@ -1,13 +1,12 @@
 """A patient's one-time link: a secret that gives one browser access to one visit, once, within a day."""
 
-import hashlib
 import secrets
 from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.one_time import OneTime
-from signalling.store.records import Keys
 
 FOR_MS = 24 * 3_600_000
 
@@ -28,25 +27,21 @@ class PatientLinks:
     async def issue(self, organisation: str, visit_id: str) -> Made:
         """Return a new link to a visit."""
         token = secrets.token_urlsafe(24)
-        await self._links.keep(_key(organisation, token), visit_id.encode(), FOR_MS)
+        await self._links.keep(keys.PATIENT_LINK(organisation, keys.hashed(token)), visit_id.encode(), FOR_MS)
         return Made(token, FOR_MS)
 
     async def peek(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit without using the link up; None if it is not valid (any more)."""
-        found = await self._links.look(_key(organisation, token))
+        found = await self._links.look(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
         """Return whether the link was real but is used up."""
-        return await self._links.was_used(_key(organisation, token))
+        return await self._links.was_used(keys.PATIENT_LINK(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> str | None:
         """Return the id of the link's visit and use the link up, or None. If two calls come at once, only one gets the
         id.
         """
-        found = await self._links.take(_key(organisation, token))
+        found = await self._links.take(keys.PATIENT_LINK(organisation, keys.hashed(token)))
         return found.decode() if found else None
-
-
-def _key(organisation: str, token: str) -> str:
-    return Keys(organisation).record("patient-link", hashlib.sha256(token.encode()).hexdigest())

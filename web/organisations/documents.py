@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.records import answering
 from web.organisations.settings import SLUG, Organisation, validated
 
@@ -62,21 +63,21 @@ class Organisations:
         if not SLUG.fullmatch(organisation):
             return None
         async with answering():
-            document = await self._redis.get(_key(organisation))
+            document = await self._redis.get(keys.ORGANISATION(organisation))
         return None if document is None else msgspec.json.decode(document, type=Organisation)
 
     async def list(self) -> list[str]:
         """Return the ids of all organisations, in alphabetical order."""
         async with answering():
-            names = cast(set[bytes], await self._redis.smembers("organisations"))
+            names = cast(set[bytes], await self._redis.smembers(keys.ORGANISATIONS()))
         return sorted(name.decode() for name in names)
 
     async def save(self, organisation: Organisation) -> None:
         """Store a document. Raises OrganisationError if it is not valid."""
         validated(organisation)
         async with answering():
-            await self._redis.set(_key(organisation.id), msgspec.json.encode(organisation))
-            await self._redis.sadd("organisations", organisation.id)
+            await self._redis.set(keys.ORGANISATION(organisation.id), msgspec.json.encode(organisation))
+            await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
         self._kept.pop(organisation.id, None)
 
     async def replace(self, before: Organisation, after: Organisation, by: str) -> bool:
@@ -92,7 +93,7 @@ class Organisations:
             first = Edit(by="", at_ms=0, document=before)
             documents = [msgspec.json.encode(document) for document in (after, first, edit)]
             args: list[bytes | int] = [before.revision, *documents, EDITS_KEPT]
-            done = await self._replace(keys=[_key(after.id), _edits(after.id)], args=args)
+            done = await self._replace(keys=[keys.ORGANISATION(after.id), keys.EDITS(after.id)], args=args)
         self._kept.pop(after.id, None)
         return bool(done)
 
@@ -101,23 +102,17 @@ class Organisations:
         old.
         """
         async with answering():
-            found = cast(bytes | None, await self._redis.hget(_edits(organisation), str(revision)))
+            found = cast(bytes | None, await self._redis.hget(keys.EDITS(organisation), str(revision)))
         return None if found is None else msgspec.json.decode(found, type=Edit)
 
     async def add(self, organisation: Organisation) -> bool:
         """Store a new organisation; return False if the id is taken. Raises OrganisationError."""
         validated(organisation)
         async with answering():
-            added = await self._redis.setnx(_key(organisation.id), msgspec.json.encode(organisation))
+            added = await self._redis.setnx(
+                keys.ORGANISATION(organisation.id), msgspec.json.encode(organisation)
+            )
             if added:
-                await self._redis.sadd("organisations", organisation.id)
+                await self._redis.sadd(keys.ORGANISATIONS(), organisation.id)
         self._kept.pop(organisation.id, None)
         return bool(added)
-
-
-def _key(organisation: str) -> str:
-    return f"{{{organisation}}}:organisation"
-
-
-def _edits(organisation: str) -> str:
-    return f"{{{organisation}}}:edits"

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.records import answering
 from web.languages.i18n import N_
 from web.server.data_key import derived
@@ -69,7 +70,9 @@ class Facilities:
                 made_by=by,
             )
             args = [facility_id, msgspec.json.encode(facility), name.casefold(), MOST]
-            answer = await self._add(keys=[_key(organisation), _names(organisation)], args=args)
+            answer = await self._add(
+                keys=[keys.FACILITIES(organisation), keys.FACILITY_NAMES(organisation)], args=args
+            )
         if answer == b"taken":
             raise FacilityProblem(N_("There is a facility of this name already."))
         if answer == b"full":
@@ -79,26 +82,26 @@ class Facilities:
     async def revoke(self, organisation: str, facility_id: str) -> bool:
         """Make the facility's link invalid; return False if there is no such facility."""
         async with answering():
-            kept = await self._redis.hget(_key(organisation), facility_id)
+            kept = await self._redis.hget(keys.FACILITIES(organisation), facility_id)
             if kept is None:
                 return False
             facility = msgspec.json.decode(kept, type=Facility)
             pipe = self._redis.pipeline(transaction=True)
-            pipe.hdel(_key(organisation), facility_id)
-            pipe.hdel(_names(organisation), facility.name.casefold())
+            pipe.hdel(keys.FACILITIES(organisation), facility_id)
+            pipe.hdel(keys.FACILITY_NAMES(organisation), facility.name.casefold())
             await pipe.execute()
         return True
 
     async def get(self, organisation: str, facility_id: str) -> Facility | None:
         """Return a facility, or None."""
         async with answering():
-            kept = await self._redis.hget(_key(organisation), facility_id)
+            kept = await self._redis.hget(keys.FACILITIES(organisation), facility_id)
         return None if kept is None else msgspec.json.decode(kept, type=Facility)
 
     async def of(self, organisation: str) -> list[Facility]:
         """Return the organisation's facilities, sorted by name."""
         async with answering():
-            kept = await self._redis.hvals(_key(organisation))
+            kept = await self._redis.hvals(keys.FACILITIES(organisation))
         found = (msgspec.json.decode(data, type=Facility) for data in kept)
         return sorted(found, key=lambda facility: facility.name.casefold())
 
@@ -128,11 +131,3 @@ class Facilities:
 
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _key(organisation: str) -> str:
-    return f"{{{organisation}}}:facilities"
-
-
-def _names(organisation: str) -> str:
-    return f"{{{organisation}}}:facility-names"

@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.records import answering
 
 
@@ -31,16 +32,12 @@ class Versions:
         """Record who made a version; a second record of the same version is ignored."""
         async with answering():
             await self._redis.hsetnx(
-                _key(organisation), str(version.version), msgspec.json.encode(version).decode()
+                keys.GUIDE_VERSIONS(organisation), str(version.version), msgspec.json.encode(version).decode()
             )
 
     async def list(self, organisation: str) -> list[Version]:
         """Return all versions that were made in the set-up, the newest first."""
         async with answering():
-            kept = cast(list[bytes], await self._redis.hvals(_key(organisation)))
+            kept = cast(list[bytes], await self._redis.hvals(keys.GUIDE_VERSIONS(organisation)))
         found = [msgspec.json.decode(record, type=Version) for record in kept]
         return sorted(found, key=lambda version: -version.version)
-
-
-def _key(organisation: str) -> str:
-    return f"{{{organisation}}}:guides"

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.records import answering
 from web.languages.i18n import N_
 
@@ -106,13 +107,13 @@ class Logos:
         """Store a logo and return its name, a hash of it. Earlier logos are kept for pages that are open."""
         name = hashlib.sha256(logo.data).hexdigest()[:16]
         async with answering():
-            await self._redis.hset(_key(organisation), name, logo.kind.encode() + b"\0" + logo.data)
+            await self._redis.hset(keys.LOGOS(organisation), name, logo.kind.encode() + b"\0" + logo.data)
         return name
 
     async def get(self, organisation: str, name: str) -> Logo | None:
         """Return the logo with this name, or None."""
         async with answering():
-            kept = cast(bytes | None, await self._redis.hget(_key(organisation), name))
+            kept = cast(bytes | None, await self._redis.hget(keys.LOGOS(organisation), name))
         if kept is None:
             return None
         kind, _, data = kept.partition(b"\0")
@@ -121,10 +122,6 @@ class Logos:
     async def keep_only(self, organisation: str, names: set[str]) -> None:
         """Delete all logos except these names."""
         async with answering():
-            kept = cast(list[bytes], await self._redis.hkeys(_key(organisation)))
+            kept = cast(list[bytes], await self._redis.hkeys(keys.LOGOS(organisation)))
             if gone := [name for name in kept if name.decode() not in names]:
-                await self._redis.hdel(_key(organisation), *gone)
-
-
-def _key(organisation: str) -> str:
-    return f"{{{organisation}}}:logos"
+                await self._redis.hdel(keys.LOGOS(organisation), *gone)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.records import answering
 from web.languages.i18n import N_
 from web.programs.scopes import Scope
@@ -110,7 +111,7 @@ class ApiKeys:
                 made_by=by,
             )
             added = await self._add(
-                keys=[_keys(organisation)], args=[key_id, msgspec.json.encode(key), MOST_KEYS]
+                keys=[keys.API_KEYS(organisation)], args=[key_id, msgspec.json.encode(key), MOST_KEYS]
             )
         if not added:
             raise KeyProblem(
@@ -121,17 +122,17 @@ class ApiKeys:
     async def revoke(self, organisation: str, key_id: str) -> bool:
         """Make the key invalid; return False if there is no such key."""
         async with answering():
-            gone = await self._redis.hdel(_keys(organisation), key_id)
-            await self._redis.hdel(_used(organisation), key_id)
+            gone = await self._redis.hdel(keys.API_KEYS(organisation), key_id)
+            await self._redis.hdel(keys.API_USED(organisation), key_id)
         return bool(gone)
 
     async def list(self, organisation: str) -> list[tuple[ApiKey, int | None]]:
         """Return all keys, the oldest first, each with when it was last used (ms, to the minute; None: never)."""
         async with answering():
-            kept = await self._redis.hvals(_keys(organisation))
-            used = await self._redis.hgetall(_used(organisation))
-        keys = sorted((msgspec.json.decode(data, type=ApiKey) for data in kept), key=lambda k: k.made_ms)
-        return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in keys]
+            kept = await self._redis.hvals(keys.API_KEYS(organisation))
+            used = await self._redis.hgetall(keys.API_USED(organisation))
+        found = sorted((msgspec.json.decode(data, type=ApiKey) for data in kept), key=lambda k: k.made_ms)
+        return [(key, int(used[key.id.encode()]) if key.id.encode() in used else None) for key in found]
 
     async def find(self, organisation: str, token: str) -> ApiKey | None:
         """Return the key with this token; None if it is unknown, revoked or another organisation's."""
@@ -139,7 +140,7 @@ class ApiKeys:
         if found is None:
             return None
         async with answering():
-            kept = await self._redis.hget(_keys(organisation), found[1])
+            kept = await self._redis.hget(keys.API_KEYS(organisation), found[1])
         key = None if kept is None else msgspec.json.decode(kept, type=ApiKey)
         return key if key is not None and hmac.compare_digest(key.hash, _hash(found[2])) else None
 
@@ -152,7 +153,7 @@ class ApiKeys:
         return await self._counted(organisation, f"wrong:{address}", "")
 
     async def _counted(self, organisation: str, who: str, used: str) -> Count:
-        names = [f"{{{organisation}}}:api-rate:{who}", _used(organisation)]
+        names = [keys.API_RATE(organisation, who), keys.API_USED(organisation)]
         async with answering():
             requests, left_ms = await self._count(keys=names, args=[WINDOW_MS, used])
         return Count(int(requests), max(1, -(-int(left_ms) // 1000)))
@@ -160,11 +161,3 @@ class ApiKeys:
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _keys(organisation: str) -> str:
-    return f"{{{organisation}}}:api-keys"
-
-
-def _used(organisation: str) -> str:
-    return f"{{{organisation}}}:api-used"

@@ -16,6 +16,7 @@ from aiohttp import web
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
 from signalling.store.records import Unavailable, answering
 from web.keys import KNOWN_WEBHOOKS, SUPERVISOR
@@ -24,7 +25,6 @@ from web.programs.types import Delivery
 MOST = 20
 LOG_KEPT, LOG_MS = 100, 30 * 86_400_000
 REFRESH_S = 1.0
-ALL = "webhooks"
 """The set of the organisations that have webhooks."""
 
 ADD = """
@@ -77,9 +77,9 @@ class Webhooks:
                 made_ms=seconds * 1000 + micros // 1000,
                 events=events,
             )
-            await self._redis.sadd(ALL, organisation)
+            await self._redis.sadd(keys.WEBHOOK_OWNERS(), organisation)
             args = [webhook.id, self._sealed(organisation, webhook), MOST]
-            added = await self._add(keys=[_key(organisation)], args=args)
+            added = await self._add(keys=[keys.WEBHOOKS(organisation)], args=args)
         return webhook if added else None
 
     async def change(self, organisation: str, webhook: Webhook, **changes: Any) -> Webhook | None:
@@ -87,37 +87,37 @@ class Webhooks:
         after = replace(webhook, **changes)
         async with answering():
             args = [after.id, self._sealed(organisation, after)]
-            done = await self._replace(keys=[_key(organisation)], args=args)
+            done = await self._replace(keys=[keys.WEBHOOKS(organisation)], args=args)
         return after if done else None
 
     async def drop(self, organisation: str, webhook_id: str) -> bool:
         """Delete the webhook; return False if it does not exist."""
         async with answering():
-            gone = await self._redis.hdel(_key(organisation), webhook_id)
-            await self._redis.delete(_log(organisation, webhook_id))
+            gone = await self._redis.hdel(keys.WEBHOOKS(organisation), webhook_id)
+            await self._redis.delete(keys.WEBHOOK_LOG(organisation, webhook_id))
         return bool(gone)
 
     async def get(self, organisation: str, webhook_id: str) -> Webhook | None:
         """Return a webhook, or None."""
         async with answering():
-            sealed = await self._redis.hget(_key(organisation), webhook_id)
+            sealed = await self._redis.hget(keys.WEBHOOKS(organisation), webhook_id)
         return None if sealed is None else self._opened(organisation, sealed)
 
     async def of(self, organisation: str) -> list[Webhook]:
         """Return the organisation's webhooks, the oldest first."""
         async with answering():
-            found = await self._redis.hvals(_key(organisation))
+            found = await self._redis.hvals(keys.WEBHOOKS(organisation))
         return sorted((self._opened(organisation, data) for data in found), key=lambda w: (w.made_ms, w.id))
 
     async def everything(self) -> dict[str, list[Webhook]]:
         """Return all webhooks by organisation, except those that cannot be read."""
         async with answering():
-            names = sorted(name.decode() for name in await self._redis.smembers(ALL))
+            names = sorted(name.decode() for name in await self._redis.smembers(keys.WEBHOOK_OWNERS()))
         return {name: await self._readable(name) for name in names}
 
     async def _readable(self, organisation: str) -> list[Webhook]:
         async with answering():
-            sealed = await self._redis.hvals(_key(organisation))
+            sealed = await self._redis.hvals(keys.WEBHOOKS(organisation))
         found = []
         for data in sealed:
             try:
@@ -129,7 +129,7 @@ class Webhooks:
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
         """Store the result of an attempt."""
-        key = _log(organisation, webhook_id)
+        key = keys.WEBHOOK_LOG(organisation, webhook_id)
         async with answering():
             pipe = self._redis.pipeline(transaction=False)
             pipe.lpush(key, msgspec.msgpack.encode(delivery))
@@ -140,7 +140,7 @@ class Webhooks:
     async def log(self, organisation: str, webhook_id: str) -> list[Delivery]:
         """Return the last attempts, the newest first."""
         async with answering():
-            found = await self._redis.lrange(_log(organisation, webhook_id), 0, -1)
+            found = await self._redis.lrange(keys.WEBHOOK_LOG(organisation, webhook_id), 0, -1)
         return [msgspec.msgpack.decode(data, type=Delivery) for data in found]
 
     def _sealed(self, organisation: str, webhook: Webhook) -> bytes:
@@ -180,14 +180,6 @@ async def knowing(app: web.Application) -> AsyncIterator[None]:
     app[SUPERVISOR].keep("web.webhooks", app[KNOWN_WEBHOOKS].run)
     yield
     await app[SUPERVISOR].stop("web.webhooks")
-
-
-def _key(organisation: str) -> str:
-    return f"{{{organisation}}}:webhooks"
-
-
-def _log(organisation: str, webhook_id: str) -> str:
-    return f"{{{organisation}}}:webhook-log:{webhook_id}"
 
 
 def _place(organisation: str) -> str:

@@ -19,6 +19,8 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from redis.asyncio import Redis
 
+from signalling.store import keys
+
 log = structlog.get_logger("web.security")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -310,9 +312,9 @@ class Throttle:
 
         Raises Blocked after too many wrong guesses, Busy if it could not begin within ten seconds.
         """
-        base = f"{{{organisation}}}:throttle:{rule.name}:{who}"
-        keys, member = [base, f"{base}:pending"], secrets.token_hex(8)
-        failed = await self._turn(rule, keys, member)
+        kinds, member = (keys.THROTTLE, keys.THROTTLE_PENDING), secrets.token_hex(8)
+        names = [kind(organisation, rule.name, who) for kind in kinds]
+        failed = await self._turn(rule, names, member)
         attempt = Attempt()
         try:
             await asyncio.sleep(rule.delay_ms(failed) / 1000)
@@ -321,12 +323,12 @@ class Throttle:
             attempt.failed = False
             raise
         finally:
-            await self._settle(keys=keys, args=[member, int(attempt.failed), rule.window_ms])
+            await self._settle(keys=names, args=[member, int(attempt.failed), rule.window_ms])
 
-    async def _turn(self, rule: Rule, keys: list[str], member: str) -> int:
+    async def _turn(self, rule: Rule, names: list[str], member: str) -> int:
         for _ in range(200):
             answer, number = await self._begin(
-                keys=keys, args=[member, rule.limit, rule.window_ms, PENDING_MS]
+                keys=names, args=[member, rule.limit, rule.window_ms, PENDING_MS]
             )
             if answer == b"go":
                 return int(number)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from web.config import ConfigError
 
 FILE = "secret.key"
@@ -76,7 +77,7 @@ def derived(key: bytes, purpose: str) -> bytes:
 
 async def check(redis: Redis, key: bytes) -> None:
     """Raise ConfigError if the store's records were encrypted by a server with another key."""
-    name = "greenroom:key"
+    name = keys.DATA_KEY()
     await redis.set(name, key_id(key), nx=True)
     if await redis.get(name) != key_id(key):
         raise ConfigError(

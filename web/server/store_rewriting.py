@@ -17,6 +17,7 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from signalling.store import keys
 from signalling.store.records import Unavailable, answering
 from web.keys import REDIS, SUPERVISOR
 
@@ -27,10 +28,6 @@ DAILY_S = 86_400
 REWRITES_S = 600.0
 POLL_S = 0.2
 
-ERASED = "greenroom:erased"
-"""This key exists from an erasure until the end of a rewriting that began after it; its value names the erasure."""
-TURN = "greenroom:rewriting"
-REWRITTEN = "greenroom:rewritten"
 UNMARK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 BUSY, FAILED = "busy", "the store could not write the file anew"
 log = structlog.get_logger("web.rewriting")
@@ -38,7 +35,7 @@ log = structlog.get_logger("web.rewriting")
 
 async def mark(redis: Redis) -> None:
     """Record that data was erased."""
-    await redis.set(ERASED, secrets.token_hex(8))
+    await redis.set(keys.ERASED(), secrets.token_hex(8))
 
 
 @asynccontextmanager
@@ -68,19 +65,19 @@ class Rewriting:
     async def look(self) -> bool:
         """Rewrite the file if that is due; return whether it was rewritten. Raises `Unavailable`."""
         async with answering():
-            erased = await self._redis.get(ERASED)
-            if erased is None and await self._redis.exists(REWRITTEN):
+            erased = await self._redis.get(keys.ERASED())
+            if erased is None and await self._redis.exists(keys.REWRITTEN()):
                 return False
-            if not await self._redis.set(TURN, b"1", nx=True, ex=PAUSE_S):
+            if not await self._redis.set(keys.REWRITING(), b"1", nx=True, ex=PAUSE_S):
                 return False
             reason = await self._rewrite()
             if reason in (BUSY, FAILED):
                 if reason == FAILED:
                     log.warning("erasure.log_not_rewritten", reason=reason)
                 return False  # another one began before the erasure, or this one failed: try again after the pause
-            await self._redis.set(REWRITTEN, b"1", ex=DAILY_S)
+            await self._redis.set(keys.REWRITTEN(), b"1", ex=DAILY_S)
             if erased is not None:
-                await self._unmark(keys=[ERASED], args=[erased])
+                await self._unmark(keys=[keys.ERASED()], args=[erased])
             if reason:
                 log.warning("erasure.log_not_rewritten", reason=reason)
             else:

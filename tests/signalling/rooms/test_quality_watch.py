@@ -14,7 +14,7 @@ from media import KindQuality, Quality
 from media.peers.aiortc_peer import SyntheticParty
 from signalling.clients.client import SignallingClient
 from signalling.protocol import views
-from signalling.rooms.quality_watch import key
+from signalling.store import keys
 from signalling.visit import call_quality as t
 from signalling.visit.record import Actor
 from tests.signalling.clinic import ORG, Clinic, clinic
@@ -72,7 +72,7 @@ async def test_a_calls_quality_stands_in_the_visits_history_after_its_end(valkey
             assert 0 < each["connected_ms"] < 60_000  # type: ignore[operator]
             assert each["interruptions"] == 0
             assert each["picture_kbps"]["usual"] > 1  # type: ignore[index]
-        for sealed in await valkey.hvals(key(ORG, f"{patient.visit}")):
+        for sealed in await valkey.hvals(keys.CALLS(ORG, f"{patient.visit}")):
             assert b"Ana" not in sealed
             assert b"seen" not in sealed
 
@@ -84,7 +84,7 @@ async def test_what_is_counted_is_kept_now_and_then_and_when_the_patient_returns
         owner = next(w for w in two.workers if w.rooms._rooms)
         owner.rooms._rooms[f"{patient.visit}"].kept_s = -1000.0
         assert set(await calls(provider, patient, 2)) == {"patient", "provider"}
-        await valkey.delete(key(ORG, f"{patient.visit}"))
+        await valkey.delete(keys.CALLS(ORG, f"{patient.visit}"))
         await provider.request("visit.release", visit=patient.visit)
         assert set(await calls(provider, patient, 2)) == {"patient", "provider"}
 

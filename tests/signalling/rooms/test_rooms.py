@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.rooms.liveness import death_of
-from signalling.store.records import Keys
+from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
 from signalling.visit.relations import Decided, Event
@@ -50,7 +50,7 @@ def gates(open_: Clinic, patient: Actor) -> list[bool]:
 async def owner_of(valkey: Redis, patient: Actor) -> str | None:
     """Return the worker whose lease of the visit's room stands in the store."""
     store: Any = valkey
-    owner = await store.hget(Keys(ORG).record("lease", f"{patient.visit}"), "owner")
+    owner = await store.hget(keys.LEASE(ORG, f"{patient.visit}"), "owner")
     return None if owner is None else str(owner.decode())
 
 
@@ -178,7 +178,7 @@ async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patien
         await their.request("subscribe", topic=f"visit/{patient.visit}")
         worker = one.workers[0]
         worker.bus._ear.handlers.pop(
-            Keys(ORG).stream.encode()
+            keys.EVENTS(ORG).encode()
         )  # what the dying worker would have said is not heard
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
         provider = one.provider(role=Role.ADMIN)

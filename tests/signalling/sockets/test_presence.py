@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.sweep import system
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Visit
@@ -105,7 +106,7 @@ async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
         await asyncio.sleep(3.2)
         for _ in range(4):
             for worker in two.workers:
-                await valkey.delete(f"worker:{worker.id}")
+                await valkey.delete(keys.WORKER(worker.id))
             await asyncio.sleep(0.1)
         await asyncio.sleep(1.0)
         assert [(await record(two, p)).version for p in patients] == versions
@@ -115,7 +116,7 @@ async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
 async def test_one_record_that_cannot_be_read_stops_no_other_clock(valkey: Redis) -> None:
     async with clinic(valkey, 1, away_expiry_ms=300) as one:
         spoilt, fine = await one.arrive(), await one.arrive()
-        await valkey.hset(f"{{{ORG}}}:visit:{spoilt.visit}", "record", b"spoilt")
+        await valkey.hset(keys.VISIT(ORG, spoilt.visit or ""), "record", b"spoilt")
         await until(lambda: is_ended(one, fine))
 
 

@@ -10,9 +10,10 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingError
 from signalling.store import audit_log as trails
+from signalling.store import keys
 from signalling.store.audit_log import Trail, Verdict, key_of
 from signalling.store.encryption import Seal
-from signalling.store.records import Keys, Store, Unavailable
+from signalling.store.records import Store, Unavailable
 from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from tests.signalling.clinic import ANA, ORG, clinic
@@ -99,18 +100,18 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
 
 
 async def test_what_happens_to_the_store_is_told(valkey: Redis) -> None:
-    keys, redis = Keys(ORG), valkey
+    redis = valkey
     client: Any = redis
     await written(trail_of(redis), 6)
-    whole = await client.lrange(keys.audit, 0, -1)
-    sealed = await client.get(keys.audit_head)
+    whole = await client.lrange(keys.AUDIT(ORG), 0, -1)
+    sealed = await client.get(keys.AUDIT_HEAD(ORG))
 
     async def put_back(kept: list[bytes], head: bytes | None = sealed) -> None:
-        await client.delete(keys.audit, keys.audit_head)
+        await client.delete(keys.AUDIT(ORG), keys.AUDIT_HEAD(ORG))
         if kept:
-            await client.rpush(keys.audit, *kept)
+            await client.rpush(keys.AUDIT(ORG), *kept)
         if head is not None:
-            await client.set(keys.audit_head, head)
+            await client.set(keys.AUDIT_HEAD(ORG), head)
 
     assert await problem(redis) == ""
     for kept, said in (
@@ -135,9 +136,9 @@ async def test_what_happens_to_the_store_is_told(valkey: Redis) -> None:
 async def test_a_store_that_is_put_back_or_emptied_is_noticed_by_what_the_machine_has_seen(
     valkey: Redis,
 ) -> None:
-    keys, client, witness = Keys(ORG), valkey, Memory()
+    client, witness = valkey, Memory()
     trail = await written(trail_of(valkey, witness), 3)
-    before: dict[str, Any] = {key: await client.dump(key) for key in (keys.audit, keys.audit_head)}
+    before: dict[str, Any] = {key: await client.dump(key) for key in (keys.AUDIT(ORG), keys.AUDIT_HEAD(ORG))}
     await written(trail, 2)
     await trail.close()
     assert witness.seen[ORG][0] == 5
@@ -156,7 +157,7 @@ async def test_a_store_that_is_put_back_or_emptied_is_noticed_by_what_the_machin
 
 async def test_a_trail_without_its_end_goes_on_and_says_so(valkey: Redis) -> None:
     await written(trail_of(valkey), 3)
-    await valkey.delete(Keys(ORG).audit_head)
+    await valkey.delete(keys.AUDIT_HEAD(ORG))
     trail = await written(trail_of(valkey), 1)
     assert [(e.number, e.act.what) for e in await entries(trail)][3:] == [
         (4, "trail.broken"),
@@ -169,7 +170,7 @@ async def test_what_is_put_into_the_queue_by_a_stranger_gets_no_seal(valkey: Red
     client: Any = valkey
     store = Store(valkey, Seal({b"2": b"x" * 32}))
     forged = store.sealed_act(ORG, Act(1, "staff", "u_lind", "case.read", "v_1"))
-    await client.rpush(Keys(ORG).audit_queue, forged)
+    await client.rpush(keys.AUDIT_QUEUE(ORG), forged)
     trail = await written(trail_of(valkey), 1)
     assert [e.act.what for e in await entries(trail)] == ["trail.forged", "case.read"]
     assert (await problem(valkey)).startswith("entry 1 stands in the place of something")
@@ -189,7 +190,7 @@ async def test_old_entries_go_and_the_rest_stays_verifiable(
     assert await trail.trim(ORG, now_ms - 5_000) == 10
     assert await trail.verify(ORG) == Verdict(3, now_ms, 0, "")
     assert [entry.number for entry in await entries(trail)] == [11, 12, 13]
-    await client.lpop(Keys(ORG).audit)
+    await client.lpop(keys.AUDIT(ORG))
     assert await problem(valkey) == "entry 11 was cut from the beginning"
     assert await trail.trim(ORG, now_ms + 1) == 0  # evidence stays
 

@@ -8,9 +8,10 @@ from functools import partial
 import pytest
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Keys, Store
+from signalling.store.records import Store
 from signalling.visit import commands as c
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
 from tests.signalling.screen import Screen, screen
@@ -113,7 +114,7 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
         provider = await two.connect(two.provider(), 1)
         shown = await screen(provider)
         deaf = two.workers[1].service.bus
-        deaf._ear.handlers.pop(Keys(ORG).stream.encode())
+        deaf._ear.handlers.pop(keys.EVENTS(ORG).encode())
         patient = await two.arrive(0)
         took = await until(lambda: patient.visit in shown.drained().rows, 3)
         assert took < 1.5
@@ -139,7 +140,7 @@ async def test_a_mirror_that_missed_more_than_the_stream_keeps_shows_everything_
         mirror = await alone(valkey, news)
         for _ in range(9):
             await one.arrive()
-        await valkey.xtrim(Keys(ORG).stream, maxlen=3, approximate=False)
+        await valkey.xtrim(keys.EVENTS(ORG), maxlen=3, approximate=False)
         await settled(mirror)
         assert news == [Reset(ORG)]
         assert len(mirror.visits) == 10
@@ -155,7 +156,7 @@ async def test_another_epoch_is_another_story(valkey: Redis, ahead: int) -> None
             await one.arrive()
         news: list[Change | Reset] = []
         mirror = await alone(valkey, news)
-        await valkey.hset(Keys(ORG).head, mapping={"epoch": "e_new", "seq": 5 + ahead})
+        await valkey.hset(keys.HEAD(ORG), mapping={"epoch": "e_new", "seq": 5 + ahead})
         await settled(mirror)
         assert news == [Reset(ORG)]
         assert (mirror.epoch, mirror.seq) == ("e_new", 5 + ahead)
@@ -179,8 +180,8 @@ async def test_screens_are_shown_anew_after_another_epoch_and_go_on_from_there(v
         row = f"{patient.visit}"
         await until(lambda: row in shown.drained().rows)
         before = shown.version
-        await valkey.hset(Keys(ORG).head, mapping={"epoch": "e_new", "seq": 0})
-        await valkey.delete(Keys(ORG).stream)
+        await valkey.hset(keys.HEAD(ORG), mapping={"epoch": "e_new", "seq": 0})
+        await valkey.delete(keys.EVENTS(ORG))
         await until(lambda: shown.drained().epoch == "e_new")
         assert row in shown.rows
         assert shown.version < before
@@ -233,11 +234,11 @@ async def test_r25_a_mirror_that_cannot_be_mended_is_counted_and_mended_when_ask
         )
         await mirror.open()
         await one.arrive()
-        head = await valkey.hgetall(Keys(ORG).head)
-        await valkey.hset(Keys(ORG).head, "seq", "unreadable")
+        head = await valkey.hgetall(keys.HEAD(ORG))
+        await valkey.hset(keys.HEAD(ORG), "seq", "unreadable")
         mirror.mend()
         await until(lambda: failed == ["mirror"])
-        await valkey.hset(Keys(ORG).head, "seq", head[b"seq"])
+        await valkey.hset(keys.HEAD(ORG), "seq", head[b"seq"])
         await settled(mirror)
         assert mirror.seq == int(head[b"seq"])
         await mirror.close()

@@ -7,9 +7,9 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.protocol.client_messages import SessionsPast
+from signalling.store import keys
 from signalling.store.mirror import Reset
 from signalling.store.past_visits import Index, folded
-from signalling.store.records import Keys
 from signalling.visit.record import Actor, PatientInformation
 from tests.faults.ended import ended_visit, write_ended
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
@@ -57,9 +57,9 @@ async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clini
     service = two.workers[0].service
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(20)))
     assert len(await found(two, 0, "v_00")) == 20
-    keys, gone = Keys(ORG), ended_visit(ORG, 19)
-    await valkey.delete(keys.record("visit", gone.id))
-    await valkey.zrem(keys.ended, gone.id)
+    gone = ended_visit(ORG, 19)
+    await valkey.delete(keys.VISIT(ORG, gone.id))
+    await valkey.zrem(keys.ENDED(ORG), gone.id)
     assert gone.id not in await found(two, 0, "v_00")
     service.past.erase(ORG, (ended_visit(ORG, 10).ended_ms or 0))
     assert len(await found(two, 0, "v_00")) == 12

@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
+from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import Committed, Keys, Store, Unavailable
+from signalling.store.records import Committed, Store, Unavailable
 from signalling.store.redis_connection import LineRedis
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
@@ -83,8 +84,7 @@ async def test_a_record_is_read_as_it_was_written_and_stays_in_its_place(valkey:
     await commit(store, visit("v_2"))
     loaded, _ = await store.load(ORG, Visit, "v_1")
     assert loaded == visit("v_1")
-    keys = Keys(ORG)
-    await valkey.copy(keys.record("visit", "v_1"), keys.record("visit", "v_2"), replace=True)
+    await valkey.copy(keys.VISIT(ORG, "v_1"), keys.VISIT(ORG, "v_2"), replace=True)
     with pytest.raises(SealError):
         await store.load(ORG, Visit, "v_2")
     snapshot = await store.snapshot(ORG)
@@ -117,15 +117,15 @@ async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
     await asyncio.gather(*writers)
     own.start()
     total = 0
-    for name in await members(client, Keys(ORG).visits):
+    for name in await members(client, keys.OPEN(ORG)):
         record, _ = await store.load(ORG, Visit, name)
         assert record is not None
         assert record.version >= acknowledged.get(record.id, 0), "what was acknowledged is there"
         assert len(await store.history(ORG, record.id)) == record.version
         total += record.version
     seq = (await store.head(ORG)).seq
-    assert seq == total == await client.xlen(Keys(ORG).stream)
-    assert set(acknowledged) <= set(await members(client, Keys(ORG).deadlines))
+    assert seq == total == await client.xlen(keys.EVENTS(ORG))
+    assert set(acknowledged) <= set(await members(client, keys.DEADLINES(ORG)))
 
 
 async def test_nothing_of_a_patient_shows_in_the_stores_keys_or_files(

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
+from signalling.store import keys
 from signalling.visit.record import Role
 from web.identity import accounts as module
 from web.identity.accounts import AccountError, Accounts, Hasher, pseudonym
@@ -78,7 +79,7 @@ async def test_each_change_ends_earlier_sessions_and_is_told_to_all_workers(
     added = await add(accounts)
     await add(accounts, "admin@example.org", role=Role.ADMIN)
     pubsub = valkey.pubsub(ignore_subscribe_messages=True)
-    await pubsub.subscribe(module.CHANNEL)
+    await pubsub.subscribe(keys.ACCOUNTS_CHANNEL)
     email = "osei@example.org"
     steps = [
         await accounts.set_password("demo", email, "another long password"),

@@ -11,6 +11,7 @@ import redis
 from redis.asyncio import Redis
 
 from signalling.service import Accepted
+from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.redis_connection import LineRedis
 from signalling.visit import commands as c
@@ -118,16 +119,16 @@ async def test_s34_each_erasure_is_followed_by_a_rewriting_but_not_more_often_th
 ) -> None:
     one, other = Rewriting(valkey), Rewriting(valkey)
     assert [await one.look(), await other.look()] == [True, False], "the first of the day"
-    await valkey.delete(rewriting.TURN)
+    await valkey.delete(keys.REWRITING())
     assert not await one.look(), "nothing was erased since"
     async with rewriting.erasing(valkey):
         pass
     assert await one.look()
     await rewriting.mark(valkey)
     assert not await other.look(), "the pause"
-    await valkey.delete(rewriting.TURN)
+    await valkey.delete(keys.REWRITING())
     assert await other.look()
-    assert await valkey.get(rewriting.ERASED) is None
+    assert await valkey.get(keys.ERASED()) is None
 
 
 async def test_s34_an_erasure_during_a_rewriting_is_followed_by_another_one(valkey: Redis) -> None:
@@ -138,7 +139,7 @@ async def test_s34_an_erasure_during_a_rewriting_is_followed_by_another_one(valk
 
     await rewriting.mark(valkey)
     assert await Slow(valkey).look()
-    assert await valkey.get(rewriting.ERASED) is not None
+    assert await valkey.get(keys.ERASED()) is not None
 
 
 async def test_s34_a_store_that_may_not_be_rewritten_is_told_once_a_day(
@@ -150,7 +151,7 @@ async def test_s34_a_store_that_may_not_be_rewritten_is_told_once_a_day(
     try:
         await rewriting.mark(valkey)
         assert not await Rewriting(own).look()
-        await valkey.delete(rewriting.TURN)
+        await valkey.delete(keys.REWRITING())
         assert not await Rewriting(own).look()
     finally:
         await own.execute_command("AUTH", "default", "")

@@ -1,0 +1,178 @@
+"""Every key and channel of the product in Redis: name, type, what it holds, and what erases it. Pure.
+
+All code that uses the store takes names from here. `ALL` is the table of keys: docs/OPERATIONS.md shows it, and after
+each test of `signalling` and `web` what is in the store is compared with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+_PART = re.compile("<[a-z]+>")
+
+
+class Erasure(StrEnum):
+    """What erases a key, or the entries in it."""
+
+    EXPIRY = "expires"
+    """The store itself: the key has a time to live. A backup does not need it."""
+    RETENTION = "retention"
+    """`web/retention.py`, after a number of days."""
+    USE = "use"
+    """The code that writes it also removes it."""
+    NONE = "kept"
+
+
+@dataclass(frozen=True, eq=False)
+class Key:
+    """A kind of key. `pattern`: its name, with <parts>; `type`: as the command TYPE returns it.
+
+    `until`: when it, or an entry in it, is erased. `patient`: True if it holds data of patients.
+    """
+
+    pattern: str
+    type: str
+    holds: str
+    erasure: Erasure
+    until: str = ""
+    patient: bool = False
+
+    @cached_property
+    def _format(self) -> str:
+        return _PART.sub("%s", self.pattern)
+
+    @cached_property
+    def _names(self) -> re.Pattern[str]:
+        return re.compile(".+".join(map(re.escape, _PART.split(self.pattern))))
+
+    def __call__(self, *parts: str) -> str:
+        """Return the name of one key of this kind. Raises `TypeError` for a wrong number of parts."""
+        return self._format % parts
+
+    def matches(self, name: str) -> bool:
+        """Return True if this kind of key can have this name."""
+        return self._names.fullmatch(name) is not None
+
+
+def hashed(secret: str) -> str:
+    """Return the SHA-256 of a secret in hexadecimal; the name of a key must not give the secret away."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+_EXPIRY, _RETENTION, _USE, _NONE = Erasure
+_DAYS = "the organisation's days"
+
+# The braces are a hash tag: they keep the keys of an organisation in one slot of a cluster.
+# Visits
+OPEN = Key("{<organisation>}:open", "zset", "ids of open visits, by arrival", _USE, "it ends")
+ENDED = Key("{<organisation>}:ended", "zset", "ids of ended visits, by end", _RETENTION, _DAYS)
+DEADLINES = Key("{<organisation>}:deadlines", "zset", "ids of visits, by deadline", _USE, "it passed")
+VISIT = Key("{<organisation>}:visit:<visit>", "hash", "the record of a visit", _RETENTION, _DAYS, True)
+HISTORY = Key("{<organisation>}:history:<visit>", "list", "the events of a visit", _RETENTION, _DAYS, True)
+CHAT = Key("{<organisation>}:chat:<visit>", "zset", "ids of a visit's chat lines", _RETENTION, _DAYS)
+LINE = Key("{<organisation>}:line:<line>", "hash", "a chat line", _RETENTION, _DAYS, True)
+CALLS = Key("{<organisation>}:calls:<visit>", "hash", "quality of a visit's calls", _RETENTION, _DAYS, True)
+LEASE = Key("{<organisation>}:lease:<visit>", "hash", "the worker that carries its media", _EXPIRY, "a day")
+EVENTS = Key(
+    "{<organisation>}:events", "stream", "the last events, with the records", _RETENTION, _DAYS, True
+)
+HEAD = Key("{<organisation>}:head", "hash", "number, epoch and mark of the last event", _NONE)
+GUIDE = Key("{<organisation>}:guide:<version>", "string", "a version of the setup guide", _NONE)
+INVITE = Key(
+    "{<organisation>}:invite:<hash>", "string", "a guest's link to a visit", _EXPIRY, "the link expires"
+)
+PATIENT_LINK = Key(
+    "{<organisation>}:patient-link:<hash>", "string", "a patient's link to a visit", _EXPIRY, "a day"
+)
+RESUME = Key(
+    "{<organisation>}:resume:<hash>", "hash", "the state of a connection, by its token", _EXPIRY, "a day"
+)
+IDEMPOTENCY = Key(
+    "{<organisation>}:idempotency:<visit>", "string", "hash of the API request for it", _EXPIRY, "a day"
+)
+# Staff
+STAFF = Key("{<organisation>}:staff", "zset", "ids of staff", _NONE)
+STAFF_MEMBER = Key("{<organisation>}:staff:<person>", "hash", "On-Call and states of a person", _NONE)
+HERE = Key("{<organisation>}:here", "zset", "when on-call staff last had a page open", _NONE)
+BELL = Key("{<organisation>}:bell:<person>", "zset", "notifications of a person", _RETENTION, "90 days", True)
+MARKS = Key("{<organisation>}:marks", "zset", "ids of staff with a mark", _NONE)
+MARK = Key("{<organisation>}:mark:<person>", "hash", "the last notification that was read", _NONE)
+# Appointments
+APPOINTMENTS = Key(
+    "{<organisation>}:appointments", "zset", "ids of booked visits, by start", _RETENTION, _DAYS
+)
+APPOINTMENT = Key(
+    "{<organisation>}:appointment:<appointment>", "hash", "a booked visit", _RETENTION, _DAYS, True
+)
+SLOTS = Key("{<organisation>}:slots", "zset", "ids at taken times, by start", _USE, "it is over")
+SLOT_SPANS = Key("{<organisation>}:slots:spans", "hash", "ends of taken times, by id", _USE, "it is over")
+HOLDS = Key("{<organisation>}:holds:<hash>", "zset", "times that a visitor holds", _EXPIRY, "ten minutes")
+# Jobs and the audit log
+JOBS = Key("{<organisation>}:jobs", "zset", "mails and webhooks to send", _USE, "done or given up", True)
+JOB_TRIES = Key("{<organisation>}:jobs:tries", "hash", "attempts at each job", _USE, "done or given up")
+DEAD_JOBS = Key("{<organisation>}:jobs:dead", "zset", "jobs that were given up", _RETENTION, "30 days", True)
+JOB_CLOCK = Key("{<organisation>}:jobs:clock", "string", "time of an earlier look", _USE, "no job waits")
+AUDIT = Key("{<organisation>}:audit", "list", "the audit log", _RETENTION, "`[retention] audit_days`")
+AUDIT_HEAD = Key("{<organisation>}:audit:head", "string", "its beginning and end, sealed", _NONE)
+AUDIT_QUEUE = Key("{<organisation>}:audit:queue", "list", "entries on the way to it", _USE, "a second")
+# Organisations
+ORGANISATIONS = Key("organisations", "set", "ids of organisations", _NONE)
+ORGANISATION = Key("{<organisation>}:organisation", "string", "its document: settings, texts", _NONE)
+EDITS = Key("{<organisation>}:edits", "hash", "earlier revisions of it", _USE, "200 later revisions")
+GUIDE_VERSIONS = Key("{<organisation>}:guides", "hash", "who made each version of the guide", _NONE)
+LOGOS = Key("{<organisation>}:logos", "hash", "pictures", _USE, "another one is chosen")
+FACILITIES = Key("{<organisation>}:facilities", "hash", "facilities by id", _USE, "revoked")
+FACILITY_NAMES = Key("{<organisation>}:facility-names", "hash", "ids of facilities by name", _USE, "revoked")
+DEMO_FRESH = Key(
+    "{<organisation>}:demo:fresh", "string", "demo passwords not printed yet", _EXPIRY, "ten minutes"
+)
+# Accounts and sign-in
+ACCOUNTS = Key("{<organisation>}:accounts", "hash", "accounts by id", _NONE)
+EMAILS = Key("{<organisation>}:emails", "hash", "ids of accounts by email address", _NONE)
+SECOND_FACTOR = Key(
+    "{<organisation>}:second_factor:<person>", "hash", "the secret, sealed", _USE, "turned off"
+)
+RECOVERY_CODES = Key(
+    "{<organisation>}:second_factor:<person>:codes", "set", "recovery codes, hashed", _USE, "turned off"
+)
+INVITATION = Key(
+    "{<organisation>}:invitation:<hash>", "string", "a link to set a password", _EXPIRY, "72 hours"
+)
+THROTTLE = Key(
+    "{<organisation>}:throttle:<rule>:<who>", "zset", "wrong guesses and openings", _EXPIRY, "a day at most"
+)
+THROTTLE_PENDING = Key(
+    "{<organisation>}:throttle:<rule>:<who>:pending", "zset", "guesses being checked", _EXPIRY, "a minute"
+)
+SESSION = Key("session:<hash>", "hash", "a browser's session", _EXPIRY, "a week without use")
+# Programs
+API_KEYS = Key("{<organisation>}:api-keys", "hash", "API keys by id, hashed", _USE, "revoked")
+API_USED = Key("{<organisation>}:api-used", "hash", "when each API key was last used", _USE, "revoked")
+API_RATE = Key("{<organisation>}:api-rate:<who>", "string", "requests in this window", _EXPIRY, "a minute")
+WEBHOOK_OWNERS = Key("webhooks", "set", "organisations that had a webhook", _NONE)
+WEBHOOKS = Key("{<organisation>}:webhooks", "hash", "webhooks by id, sealed", _USE, "deleted")
+WEBHOOK_LOG = Key(
+    "{<organisation>}:webhook-log:<webhook>", "list", "the last 100 attempts", _EXPIRY, "30 days"
+)
+# Servers
+DATA_KEY = Key("greenroom:key", "string", "a hash of the data key", _NONE)
+ERASED = Key("greenroom:erased", "string", "the last erasure", _USE, "the store's file is rewritten")
+REWRITING = Key("greenroom:rewriting", "string", "a worker rewrites the store's file", _EXPIRY, "5 minutes")
+REWRITTEN = Key("greenroom:rewritten", "string", "the file was rewritten", _EXPIRY, "a day")
+WORKER = Key("worker:<worker>", "string", "a worker's sign of life", _EXPIRY, "a second")
+WORKER_ADDRESSES = Key("worker:<worker>:addresses", "string", "its media addresses", _EXPIRY, "a day")
+
+ALL: tuple[Key, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Key))
+
+# Channels hold nothing. The events of an organisation are published on the channel that has the name of the stream.
+DEATHS_CHANNEL = "workers"
+ACCOUNTS_CHANNEL = "accounts"
+
+
+def worker_channel(worker: str) -> str:
+    """Return the channel of messages to a worker."""
+    return f"worker:{worker}"
