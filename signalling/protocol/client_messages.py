@@ -49,7 +49,7 @@ class Bye(Request, frozen=True, tag="bye"):
 
 
 class Ping(Request, frozen=True, tag="ping"):
-    """Ask whether the server still answers: PROTOCOL.md#odds."""
+    """Ask whether the server still answers: PROTOCOL.md#ping."""
 
     reply: ClassVar[str | None] = "pong"
 
@@ -169,13 +169,13 @@ class VisitDismiss(VisitRequest, frozen=True, kw_only=True, tag="visit.dismiss")
 
 
 class VisitHistory(VisitRequest, frozen=True, tag="visit.history"):
-    """Ask for all events of a visit: PROTOCOL.md#what-was."""
+    """Ask for all events of a visit: PROTOCOL.md#history."""
 
     reply: ClassVar[str | None] = "history"
 
 
 class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
-    """Ask for ended visits, newest first: PROTOCOL.md#what-was."""
+    """Ask for ended visits, newest first: PROTOCOL.md#history."""
 
     reply: ClassVar[str | None] = "past"
     text: Annotated[

@@ -33,19 +33,20 @@ TEXTS: Final = {
 """Code -> sentence. The codes are stable."""
 
 CLOSE_CODES: Final[dict[int, str]] = {
-    1000: "bye",
-    1001: "this worker drains, or holds more than its share: come back at once, anywhere, within a jitter of 2 s",
-    1006: "no close frame came: the network, or a server that gave up on a silent peer or a slow one",
-    1009: "a message over 64 KiB",
-    4002: "too slow: over 1 MiB unsent; seen as 1006, as no close frame would arrive",
-    4003: "no hello within 5 s, or something before it",
-    4004: "malformed frames: 10 bad messages",
+    1000: "the client sent `bye`",
+    1001: "this worker is about to stop, or has too many sockets: reconnect within 2 s, at a random time",
+    1006: "no close frame arrived: the network failed, or the server closed a silent or slow connection",
+    1009: "a message of the client was larger than 64 KiB",
+    4002: "the client reads too slowly: more than 1 MiB is unsent; clients see 1006, as no close frame arrives",
+    4003: "no `hello` within 5 s, or another message before it",
+    4004: "10 bad messages",
     4005: "too many messages (over 200 at once or 50/s), frames (over 2,000 or 4 MiB in 10 s) or wrong resume tokens",
-    4006: "too many sockets of this person or from this address; those that are open stay",
-    4201: "signed out, or the account was closed or changed",
-    4202: "not signed in for that role",
-    4203: "taken over by the same connection's newer socket",
+    4006: "too many sockets of this person or from this address; those that are open stay open",
+    4201: "the person signed out, or the account was closed or changed",
+    4202: "the person is not signed in for that role",
+    4203: "a newer socket has resumed this connection",
 }
+"""Close code -> the reason, as in PROTOCOL.md."""
 
 
 def error(reply_to: int | None, code: str, details: dict[str, Any] | None = None) -> Error:

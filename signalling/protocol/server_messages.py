@@ -103,7 +103,7 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
 
 
 class Pong(Reply, frozen=True, kw_only=True, tag="pong"):
-    """The server answers: PROTOCOL.md#odds."""
+    """The server answers: PROTOCOL.md#ping."""
 
     server_ms: ServerMs
 
@@ -224,7 +224,7 @@ class Invited(Reply, frozen=True, kw_only=True, tag="invited"):
 
 
 class History(Reply, frozen=True, kw_only=True, tag="history"):
-    """The events of a visit: PROTOCOL.md#what-was."""
+    """The events of a visit: PROTOCOL.md#history."""
 
     visit: VisitId
     events: Annotated[tuple[HistoryPart, ...], Meta(description="the events, oldest first")]
@@ -234,7 +234,7 @@ class History(Reply, frozen=True, kw_only=True, tag="history"):
 
 
 class Past(Reply, frozen=True, kw_only=True, tag="past"):
-    """Ended visits, newest first: PROTOCOL.md#what-was."""
+    """Ended visits, newest first: PROTOCOL.md#history."""
 
     more: Annotated[bool, Meta(description="true if there are older visits, or may be")]
     rows: Annotated[tuple[PastRow, ...], Rows]

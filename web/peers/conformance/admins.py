@@ -113,7 +113,7 @@ async def declined(stage: Stage) -> None:
     provider.want(gone["why"] == "declined", "`why` declined", gone)
 
 
-@check("decline", "a declined visit is among the past with its outcome and reason", "what-was")
+@check("decline", "a declined visit is among the past with its outcome and reason", "history")
 async def past_declined(stage: Stage) -> None:
     admin = await stage.admin()
     patient, _ = await stage.in_line()

@@ -271,7 +271,7 @@ async def link(stage: Stage) -> None:
     await guest.refused("not_found", "subscribe", topic=f"chat/{visit}")
 
 
-@check("past", "an ended visit is among the past, with its story", "what-was")
+@check("past", "an ended visit is among the past, with its story", "history")
 async def past(stage: Stage) -> None:
     _, provider, visit = await stage.together()
     await provider.get("visit.end", visit=visit)
