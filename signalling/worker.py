@@ -82,6 +82,7 @@ class Worker:
         self.crowd = Crowd(limits)
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # connections that may resume soon
+        self.hellos: set[asyncio.Timeout] = set()  # of sockets whose `hello` is awaited
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
@@ -149,6 +150,11 @@ class Worker:
         keep("heartbeat", self.heartbeat.run)
         keep("trail", self.trail.run)
 
+    @property
+    def draining(self) -> bool:
+        """Whether this worker sends its clients to other workers, as it stops."""
+        return self._stopping.is_set()
+
     async def lingered(self, seconds: float) -> None:
         """Return after a time in seconds, or at once if this worker stops."""
         with contextlib.suppress(TimeoutError):
@@ -201,6 +207,9 @@ class Worker:
         """Send all clients to other workers, at random times within DRAIN_JITTER_S, before this worker stops."""
         self._stopping.set()
         self.seats.draining = True
+        for awaited in self.hellos:
+            if not awaited.expired():
+                awaited.reschedule(0)
         try:
             await self.rooms.drain()
             await self.liveness.resign()

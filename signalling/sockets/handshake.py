@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
@@ -69,6 +69,8 @@ async def serve(
     guessed: Guessed = _uncounted,
 ) -> web.StreamResponse:
     """Serve one WebSocket until it closes. An HTTP error raised by `admit` is returned instead of the upgrade."""
+    if worker.draining:
+        raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})
     address = await admit(request)
     if not worker.crowd.enter(address):
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
@@ -82,7 +84,8 @@ async def serve(
             raise
         return ws  # the client disconnected before the reply
     except TimeoutError:
-        await ws.close(code=4003, message=b"no hello")
+        code, why = (1001, b"draining") if worker.draining else (4003, b"no hello")
+        await ws.close(code=code, message=why)
         return ws
     finally:
         worker.crowd.leave(address)
@@ -133,8 +136,7 @@ async def _hello(
     until_s = asyncio.get_running_loop().time() + worker.limits.hello_s
     for _ in range(MOST_BEFORE_HELLO):
         try:
-            async with asyncio.timeout_at(until_s):
-                message = await ws.receive()
+            message = await _received(ws, worker, until_s)
             if message.type in (WSMsgType.PING, WSMsgType.PONG):
                 if message.type is WSMsgType.PING:
                     await ws.pong(message.data)
@@ -178,6 +180,16 @@ async def _hello(
             await _reply(ws, codec, error(hello.id, "unavailable"))
     await ws.close(code=4005, message=b"too many hellos")
     return None
+
+
+async def _received(ws: WebSocket, worker: Worker, until_s: float) -> WSMessage:
+    """Return the next message. Raises TimeoutError at a time of the loop's clock, or as soon as the worker drains."""
+    async with asyncio.timeout_at(0 if worker.draining else until_s) as awaited:
+        worker.hellos.add(awaited)
+        try:
+            return await ws.receive()
+        finally:
+            worker.hellos.discard(awaited)
 
 
 def _replaces(worker: Worker, actor: Actor, hello: client.Hello) -> bool:
@@ -242,6 +254,8 @@ async def _welcome(
             server_ms=worker.service.store.clock_ms(),
         )
     )
+    if worker.draining:
+        socket.close(1001)  # the others have been told already
     return connection
 
 

@@ -16,7 +16,7 @@ from web.server.processes import serve
 
 
 def create_app(settings: Settings) -> web.Application:
-    """An app that answers /healthz with its worker, and /slow after the seconds it is asked for."""
+    """An app that answers /healthz with its worker, /slow after the seconds it is asked for, /form when it is whole."""
 
     async def healthz(request: web.Request) -> web.Response:
         worker = request.app[WORKER]
@@ -28,6 +28,9 @@ def create_app(settings: Settings) -> web.Application:
         await asyncio.sleep(float(request.query["seconds"]))
         return web.Response(text="done")
 
+    async def form(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
     async def fail(request: web.Request) -> web.Response:
         raise ValueError("Jane Doe")
 
@@ -37,7 +40,14 @@ def create_app(settings: Settings) -> web.Application:
     if (folder / "break").exists():
         raise RuntimeError("Jane Doe")
     app = web.Application()
-    app.add_routes([web.get("/healthz", healthz), web.get("/slow", slow), web.get("/fail/{token}", fail)])
+    app.add_routes(
+        [
+            web.get("/healthz", healthz),
+            web.get("/slow", slow),
+            web.post("/form", form),
+            web.get("/fail/{token}", fail),
+        ]
+    )
     return app
 
 

@@ -166,6 +166,31 @@ async def test_a_worker_that_drains_sends_everybody_elsewhere(two: Clinic) -> No
     await stays.request("ping")
 
 
+async def test_r36_whoever_comes_while_a_worker_drains_is_sent_elsewhere_at_once(two: Clinic) -> None:
+    silent = await raw(two, two.provider("Dr Silent"), JSON)
+    stays = await two.connect(two.provider("Dr Stays"), 0)  # the worker drains as long as it is connected
+    worker = two.workers[0]
+    tokens, asked, asking = worker.tokens.issue, asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: str, actor: Actor) -> Any:
+        asking.set()
+        await asked.wait()
+        return await tokens(connection, actor)
+
+    worker.tokens.issue = slow  # type: ignore[method-assign]
+    late = asyncio.create_task(two.connect(two.provider("Dr Late"), 0))
+    await asking.wait()
+    drained = asyncio.create_task(worker.drain())
+    assert (await silent.receive(timeout=1)).data == 1001
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await two.http.ws_connect(two.url(0), headers=headers(two.provider()))
+    assert refused.value.status == 503
+    assert await stays.wait_closed() == 1001
+    asked.set()
+    assert await (await late).wait_closed(1) == 1001
+    await asyncio.wait_for(drained, 1)
+
+
 async def test_message_pack_in_a_text_frame_is_malformed(two: Clinic) -> None:
     ws = await raw(two, two.provider(), MSGPACK)
     await ws.send_bytes(msgpack.packb({"type": "hello", "id": 1, "role": "staff"}))

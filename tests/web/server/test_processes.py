@@ -105,23 +105,71 @@ def test_workers_have_an_index_each_and_a_replacement_takes_it_over(tiny: Tiny) 
     assert after[new]["id"] not in {worker["id"] for worker in before.values()}
 
 
+def connected(server: RunningServer) -> socket.socket:
+    """A connection that has sent nothing yet."""
+    address = urlsplit(server.url)
+    return socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
+
+
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
 def test_a_worker_that_is_behind_answers_everybody_who_came_meanwhile(tiny: Tiny) -> None:
     server = tiny().wait()
     server.until_said(server.url)
     (worker,) = server.pids
-    address = urlsplit(server.url)
     with contextlib.ExitStack() as crowd:
         os.kill(worker, signal.SIGSTOP)
         try:
             people = []
             for _ in range(300):
-                person = socket.create_connection((str(address.hostname), int(address.port or 0)), timeout=20)
-                people.append(crowd.enter_context(person))
-                person.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                people.append(crowd.enter_context(connected(server)))
+                people[-1].sendall(HEALTHZ)
         finally:
             os.kill(worker, signal.SIGCONT)
         answers = [person.recv(1000) for person in people]
     assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+
+
+def test_r36_a_worker_that_stops_answers_those_whom_it_has_just_accepted(tiny: Tiny) -> None:
+    server = tiny().wait()
+    server.until_said(server.url)
+    (worker,) = server.pids
+    with contextlib.ExitStack() as crowd:
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            # When it continues, it accepts the first of them in the turn of its loop in which it begins to stop.
+            people = [crowd.enter_context(connected(server)) for _ in range(5)]
+            os.kill(worker, signal.SIGTERM)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        time.sleep(0.1)
+        began = time.monotonic()
+        for person in people:
+            person.sendall(HEALTHZ)
+        answers = [person.recv(1000) for person in people]
+    assert {answer.partition(b"\r\n")[0] for answer in answers} == {b"HTTP/1.1 200 OK"}
+    assert b"Connection: close" in answers[0]
+    assert time.monotonic() - began < 5.0 < Settings().server.drain_s, (
+        "the others waited for the first one's end"
+    )
+
+
+def test_a_worker_that_stops_reads_a_form_to_its_end_and_closes_what_is_idle(tiny: Tiny) -> None:
+    server = tiny().wait()
+    server.until_said(server.url)
+    with connected(server) as halfway, connected(server) as idle, connected(server) as silent:
+        idle.sendall(HEALTHZ)
+        assert idle.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        halfway.sendall(b"POST /form HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\n1234")
+        time.sleep(0.1)  # it is being read; nothing outside shows it
+        began = time.monotonic()
+        server.process.terminate()
+        assert idle.recv(1000) == silent.recv(1000) == b""
+        halfway.sendall(b"5678")
+        assert halfway.recv(1000).endswith(b"\r\n\r\n12345678")
+        assert server.process.wait(10) == 0
+        assert time.monotonic() - began < 5.0 < Settings().server.drain_s
 
 
 def test_a_stop_lets_a_request_finish_and_leaves_nothing_running(tiny: Tiny) -> None:
