@@ -89,6 +89,7 @@ def test_the_transport_wide_number_is_found_only_in_a_whole_one_byte_extension(
         (b"\xa0" + FIXED + b"\x01\x02\x03", 0),  # padding only
         (b"\xa0" + FIXED + b"\x01\xff", 0),
         (SOURCES + b"\x01\x02", 20),
+        (b"\x81" + FIXED + b"\0\0\0\0" + b"\x01\x02\x03", 16),
         (PLAIN[:5], 0),
     ],
 )
@@ -107,6 +108,7 @@ def test_a_retransmission_has_its_number_before_the_padding_or_none(packet: byte
         (b"\x14\x00", False),
         (b"\x18\x00", True),
         (b"\x10", False),
+        (b"\x90", False),
         (b"", False),
         (b"\x90\x00\x00", True),
         (b"\x90\x00\x01", False),

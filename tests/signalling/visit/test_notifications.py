@@ -1,0 +1,83 @@
+"""Who is notified of what: a row for each event, and for whom it is no news."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from signalling.visit.commands import Enter, Invite, Leave
+from signalling.visit.notifications import TOLD, notices
+from signalling.visit.record import Person, Role, Staff, Visit
+from signalling.visit.relations import Event
+from tests.signalling.visits import CLAIMANT, PATIENT, SYSTEM, T0, assigned, claimed, does, queued
+
+STAFF = {i: Staff(id=i, name=i.title(), role=Role.ADMIN if i in ("zoe", "max") else Role.PROVIDER) for i in
+         ("zoe", "max", "osei", "lin", "ray")}  # fmt: skip
+LIN, ZOE = Person("lin", "Lin"), Person("zoe", "Zoe")
+
+
+def told(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
+    """Return who receives a notice of an event."""
+    return [person for person, _ in notices(before, after, Event(kind, T0, by), STAFF, "n_1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "receive"),
+    [
+        ("assigned", queued(), assigned(), ["lin"]),
+        ("transferred", claimed(), assigned(), ["lin", "osei"]),
+        ("assignment_lapsed", assigned(), queued(), ["lin", "zoe"]),
+        ("declined", assigned(), queued(), ["lin", "max", "zoe"]),
+        ("declined", queued(), queued(), ["max", "zoe"]),
+        ("returned", claimed(), queued(), ["max", "osei", "zoe"]),
+        ("released", claimed(), queued(), ["osei"]),
+        ("assigned", None, queued(), []),
+        ("assignment_lapsed", None, queued(), []),
+        ("assignment_lapsed", queued(), queued(), []),
+        ("released", None, queued(), []),
+        ("released", queued(), queued(), []),
+        ("claimed", assigned(), claimed(), []),
+    ],
+)
+def test_each_event_has_its_recipients(
+    kind: str, before: Visit | None, after: Visit, receive: list[str]
+) -> None:
+    assert told(kind, before, after) == receive
+
+
+def test_who_caused_it_is_not_notified() -> None:
+    assert told("declined", assigned(), queued(), ZOE) == ["lin", "max"]
+    assert told("assigned", queued(), assigned(), LIN) == []
+
+
+def test_a_notice_says_what_happened_to_whom_and_by_whom() -> None:
+    event = Event("released", T0 + 5, ZOE, "lunch")
+    ((person, notice),) = notices(claimed(), queued(), event, STAFF, "n_7")
+    assert person == "osei"
+    assert (notice.id, notice.kind, notice.at_ms, notice.visit) == ("n_7", "returned", T0 + 5, "v_1")
+    assert (notice.name, notice.by, notice.note) == ("Ana Ruiz", "Zoe", "lunch")
+    ((_, unnamed),) = notices(claimed(), queued(), replace(event, by=None), STAFF, "n_7")
+    assert unnamed.by is None
+    assert {kind for kind, _ in TOLD.values()} == {
+        "assigned", "transferred", "assignment_lapsed", "declined", "returned", "patient_back",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("away_ms", "receive"), [(29_999, []), (30_000, ["osei"]), (90_000, ["osei"])])
+def test_the_claimant_is_notified_of_a_patient_who_was_away_for_half_a_minute(
+    away_ms: int, receive: list[str]
+) -> None:
+    gone = does(claimed(), Leave("c_ana", "w1"), PATIENT, T0)
+    back = does(gone, Enter("c_ana", "w1"), PATIENT, T0 + away_ms)
+    event = Event("entered", T0 + away_ms, PATIENT.person)
+    assert [person for person, _ in notices(gone, back, event, STAFF, "n_1")] == receive
+    assert notices(None, back, event, STAFF, "n_1") == []
+    assert notices(gone, gone, event, STAFF, "n_1") == [], "somebody else entered"
+    unclaimed = replace(back, claimant=None)
+    assert notices(gone, unclaimed, event, STAFF, "n_1") == []
+
+
+def test_a_guest_who_enters_is_no_news() -> None:
+    with_guest = does(claimed(), Invite("guest-rosa", "Rosa", "daughter"), CLAIMANT)
+    assert told("entered", with_guest, with_guest) == []
+    assert SYSTEM.role is Role.SYSTEM
