@@ -7,9 +7,12 @@ epoch.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
+
+SECOND_MS, MINUTE_MS = 1_000, 60_000
 
 
 class Status(StrEnum):
@@ -206,20 +209,77 @@ Record = Visit | Staff | Line | Mark
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An organisation's limits and choices. Durations in ms."""
+    """An organisation's limits and choices. Durations in ms; their bounds are checked when settings are saved."""
 
-    grace_ms: int = 30_000  # a party away for this long: its Start press is cleared, a live visit pauses
-    return_grace_ms: int = 120_000  # the claimant is away for this long: the visit returns to the queue
-    away_expiry_ms: int = 3_600_000  # a waiting patient is away for this long: the visit expires
-    assignment_ms: int = 120_000  # an assignment not claimed for this long is taken back
-    reopen_ms: int = 1_800_000  # how long after its end a provider may reopen a visit
-    front_desk_ms: int = 0  # for this long after the arrival only admins and the assignee may claim
-    off_call_ms: int = 300_000  # On-Call is turned off this long after the last tab closed
-    invite_ms: int = 900_000  # for how long a guest's link is valid
-    amber_ms: int = 600_000  # a row turns amber after this wait
-    red_ms: int = 1_800_000  # a row turns red after this wait
-    claim_in_session: bool = True  # staff in a live session may claim another visit
-    block_unlicensed: bool = False  # a claim without a licence for the state: True forbids, False warns
-    needs_on_call: bool = False  # Meet Now is closed while no provider is on call
-    show_place: bool = True  # the patient sees the place in the queue
-    show_wait: bool = True  # the patient sees the expected wait, if it is known
+    grace_ms: Annotated[
+        int,
+        Meta(
+            ge=5 * SECOND_MS,
+            le=600 * SECOND_MS,
+            description="a party away for this long: its Start press is cleared, a live visit pauses",
+        ),
+    ] = 30_000
+    return_grace_ms: Annotated[
+        int,
+        Meta(
+            ge=15 * SECOND_MS,
+            le=3600 * SECOND_MS,
+            description="the claimant is away for this long: the visit returns to the queue",
+        ),
+    ] = 120_000
+    away_expiry_ms: Annotated[
+        int,
+        Meta(
+            ge=5 * MINUTE_MS,
+            le=1440 * MINUTE_MS,
+            description="a waiting patient is away for this long: the visit expires",
+        ),
+    ] = 3_600_000
+    assignment_ms: Annotated[
+        int,
+        Meta(
+            ge=10 * SECOND_MS,
+            le=3600 * SECOND_MS,
+            description="an assignment not claimed for this long is taken back",
+        ),
+    ] = 120_000
+    reopen_ms: Annotated[
+        int,
+        Meta(ge=0, le=1440 * MINUTE_MS, description="how long after its end a provider may reopen a visit"),
+    ] = 1_800_000
+    front_desk_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=240 * MINUTE_MS,
+            description="for this long after the arrival only admins and the assignee may claim",
+        ),
+    ] = 0
+    off_call_ms: Annotated[
+        int,
+        Meta(
+            ge=MINUTE_MS,
+            le=240 * MINUTE_MS,
+            description="On-Call is turned off this long after the last tab closed",
+        ),
+    ] = 300_000
+    invite_ms: Annotated[
+        int, Meta(ge=MINUTE_MS, le=30 * MINUTE_MS, description="for how long a guest's link is valid")
+    ] = 900_000
+    amber_ms: Annotated[
+        int, Meta(ge=MINUTE_MS, le=1440 * MINUTE_MS, description="a row turns amber after this wait")
+    ] = 600_000
+    red_ms: Annotated[
+        int, Meta(ge=MINUTE_MS, le=1440 * MINUTE_MS, description="a row turns red after this wait")
+    ] = 1_800_000
+    claim_in_session: Annotated[bool, Meta(description="staff in a live session may claim another visit")] = (
+        True
+    )
+    block_unlicensed: Annotated[
+        bool, Meta(description="a claim without a licence for the state: True forbids, False warns")
+    ] = False
+    needs_on_call: Annotated[bool, Meta(description="Meet Now is closed while no provider is on call")] = (
+        False
+    )
+    show_place: Annotated[bool, Meta(description="the patient sees the place in the queue")] = True
+    show_wait: Annotated[bool, Meta(description="the patient sees the expected wait, if it is known")] = True

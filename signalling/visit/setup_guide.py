@@ -38,16 +38,19 @@ BRANCHING = frozenset({Kind.CHOICE, Kind.YES_NO})
 """The kinds of step that other steps' conditions may refer to."""
 
 
+Option = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One page of the setup guide."""
 
     id: Annotated[str, Meta(description="the step's id")]
     kind: Annotated[Kind, Meta(description="the kind of answer")]
-    title: Annotated[str, Meta(description="the heading")]
-    help: Annotated[str, Meta(description="a sentence of help below the heading")] = ""
+    title: Annotated[str, Meta(min_length=1, max_length=200, description="the heading")]
+    help: Annotated[str, Meta(max_length=1000, description="a sentence of help below the heading")] = ""
     required: Annotated[bool, Meta(description="true if the step must be answered")] = True
-    options: Annotated[tuple[str, ...], Meta(description="the options of a choice")] = ()
-    text: Annotated[str, Meta(description="the full wording of a consent")] = ""
+    options: Annotated[tuple[Option, ...], Meta(max_length=20, description="the options of a choice")] = ()
+    text: Annotated[str, Meta(max_length=20_000, description="the full wording of a consent")] = ""
     only_if: Annotated[
         Condition | None, Meta(description="the earlier answer without which the step is not asked")
     ] = None
@@ -57,7 +60,7 @@ class Guide(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One version of an organisation's setup guide. A visit keeps the version that it began with."""
 
     version: int
-    steps: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], Meta(min_length=1, max_length=50)]
 
     def position(self, step_id: str) -> int | None:
         """Return the index of a step, from 0, or None if the guide has no such step."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, get_type_hints
 
 from signalling.topics.rights import OF_STAFF, OF_VISITS
 from signalling.visit.record import Policy, Status
 from signalling.visit.rules import DEADLINES, DONE_BEFORE, RULES, Rule
 
-_LIMIT = re.compile(r"^    (\w+): (?:int|bool) = ([\w]+)(?:  # (.+))?$", re.MULTILINE)
 _REFUSED = re.compile(r'Refusal\("(\w+)"')
 
 
@@ -27,9 +26,10 @@ def parts() -> dict[str, str]:
     }
 
 
-def limits() -> dict[str, tuple[str, str]]:
-    """Return each limit of `Policy` with its default and its comment, as they are written there."""
-    return {name: (value, comment) for name, value, comment in _LIMIT.findall(inspect.getsource(Policy))}
+def limits() -> dict[str, str]:
+    """Return each limit of `Policy` with its description."""
+    hints = get_type_hints(Policy, include_extras=True)
+    return {name: hint.__metadata__[0].description for name, hint in hints.items()}
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -124,5 +124,5 @@ def _limits() -> str:
     default = Policy()
     return _table(
         ("limit", "default", "meaning"),
-        ((f"`{name}`", said(getattr(default, name)), comment) for name, (_, comment) in limits().items()),
+        ((f"`{name}`", said(getattr(default, name)), meaning) for name, meaning in limits().items()),
     )

@@ -2,9 +2,7 @@
 
 import asyncio
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -17,8 +15,7 @@ from tests.web.site import ADMIN, LIND, OSEI, settings_for
 from web import demo
 from web.config import ConfigError
 from web.keys import ACCOUNTS, ORGANISATIONS
-from web.organisations.opening_hours import is_open, opens_next
-from web.organisations.settings import OrganisationError, parsed, validated
+from web.organisations.settings import validated
 from web.server import data_key as secret
 
 # --- the demo
@@ -163,67 +160,3 @@ def test_a_server_with_another_key_says_so_and_exits_2(start_server: StartServer
     second = start_server()
     assert second.process.wait(20) == 2
     assert "secret.key" in second.log + second.output
-
-
-# --- the organisation's document
-
-
-def document(**changes: Any) -> dict[str, Any]:
-    kept: dict[str, Any] = msgspec.to_builtins(demo.ORGANISATION)
-    return {**kept, **changes}
-
-
-def test_a_document_comes_back_as_it_was() -> None:
-    assert parsed(msgspec.json.encode(demo.ORGANISATION)) == demo.ORGANISATION
-    assert parsed(document()) == demo.ORGANISATION
-
-
-STEP = {"id": "a", "kind": "text", "title": "A"}
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"id": "Demo"}, "id"),
-        ({"id": "static"}, "id"),
-        ({"id": "a/b"}, "id"),
-        ({"name": ""}, "name"),
-        ({"timezone": "Mars/Olympus"}, "timezone"),
-        ({"timezone": "../../etc/passwd"}, "timezone"),
-        ({"accent": "red; x"}, "accent"),
-        ({"hours": []}, "hours"),
-        ({"hours": [[["09:00", "08:00"]]] * 7}, "hours"),
-        ({"hours": [[["9:00", "17:00"]]] * 7}, "hours"),
-        ({"hours": [[["09:00", "12:00"], ["11:00", "13:00"]]] * 7}, "hours"),
-        ({"languages": []}, "languages"),
-        ({"languages": ["tlh"]}, "languages"),
-        ({"policy": {"grace_ms": -1}}, "policy"),
-        ({"policy": {"grace": 1}}, "policy"),
-        ({"guide": {"version": 1, "steps": []}}, "guide"),
-        ({"guide": {"version": 1, "steps": [STEP, STEP]}}, "guide"),
-        ({"guide": {"version": 1, "steps": [{**STEP, "kind": "choice", "options": ["one"]}]}}, "guide"),
-        ({"guide": {"version": 1, "steps": [{**STEP, "kind": "consent"}]}}, "guide"),
-        ({"guide": {"version": 1, "steps": [{**STEP, "kind": "riddle"}]}}, "guide"),
-        ({"colour": "red"}, "colour"),
-    ],
-)
-def test_a_document_that_cannot_be_says_where(changes: dict[str, Any], field: str) -> None:
-    with pytest.raises(OrganisationError, match=field):
-        parsed(document(**changes))
-
-
-def test_opening_hours_are_the_organisations_own_time() -> None:
-    day = [["09:00", "12:00"], ["13:00", "17:00"]]
-    clinic = parsed(document(timezone="America/Chicago", hours=[day, day, [], day, day, [], []]))
-
-    def at(text: str) -> datetime:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-    monday_nine = at("2026-11-23T15:00")  # Chicago is six hours behind in November
-    assert is_open(clinic, monday_nine)
-    assert not is_open(clinic, at("2026-11-23T14:59"))
-    assert not is_open(clinic, at("2026-11-23T18:00"))
-    assert opens_next(clinic, at("2026-11-23T18:30")) == "today at 13:00"
-    assert opens_next(clinic, at("2026-11-24T23:00")) == "Thursday at 09:00"
-    assert opens_next(clinic, at("2026-11-24T04:00")) == "tomorrow at 09:00"
-    assert opens_next(parsed(document(hours=[[]] * 7)), monday_nine) is None

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from web.organisations.opening_hours import spans_on
-from web.organisations.settings import SLOT_MIN, Organisation, Span
+from web.organisations.settings import Booking, Organisation, Span, bounds
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-LONGEST_MS = (SLOT_MIN.stop - 1) * MINUTE_MS
+LONGEST_MS = bounds(Booking, "slot_min").most * MINUTE_MS
 WEEK = 7
 
 

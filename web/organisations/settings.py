@@ -7,10 +7,12 @@ import itertools
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, NamedTuple, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Meta
 
 from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Guide, Kind, condition_problem
@@ -19,9 +21,7 @@ RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
 ACCENT = re.compile(r"#[0-9a-f]{6}")
-SLOT_MIN, LEAD_H, HORIZON_DAYS, CAPACITY = range(5, 241), range(337), range(1, 181), range(1, 101)
 LOGO = re.compile(r"[0-9a-f]{16}")
-RETENTION_DAYS = range(1, 36526)
 
 LANGUAGES: Mapping[str, str] = {
     "en": "English",
@@ -50,43 +50,99 @@ Span = tuple[str, str]
 """Opening and closing time, `HH:MM` in the organisation's time zone; "24:00" is the end of the day."""
 
 
+Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
+"""The opening hours of a day; a break lies between two of them."""
+
+
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether and how visits can be booked ahead, within the opening hours."""
 
     enabled: bool = False
-    slot_min: int = 30  # the length of a booked visit, and the distance between starting times
-    lead_h: int = 2  # the hours from now to the earliest time that can be booked
-    horizon_days: int = 28  # how far ahead times can be booked
-    capacity: int = 1  # booked visits at the same time: the number of providers for them
+    # The length of a booked visit, and the distance between starting times
+    slot_min: Annotated[int, Meta(ge=5, le=240)] = 30
+    # The hours from now to the earliest time that can be booked
+    lead_h: Annotated[int, Meta(ge=0, le=336)] = 2
+    # How far ahead times can be booked
+    horizon_days: Annotated[int, Meta(ge=1, le=180)] = 28
+    # Booked visits at the same time: the number of providers for them
+    capacity: Annotated[int, Meta(ge=1, le=100)] = 1
     opens: str = "00:00"  # only opening hours from this time ...
     closes: str = "24:00"  # ... to this time can be booked
 
 
+MailAddress = Annotated[str, Meta(max_length=254)]
+"""An email address."""
+
+
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `hours`: seven days from Monday, each with its spans in order; `closed`: dates (ISO 8601)."""
+    """The document. `hours`: seven days from Monday, each with its spans in order; `closed`: dates (ISO 8601).
+
+    The bounds of a number and the lengths of a text are part of its type, in `Booking`, `Policy` and `Guide` too;
+    `bounds` returns them for forms.
+    """
 
     id: str
-    name: str
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
     timezone: str = "UTC"
     accent: str | None = None
-    welcome: str = ""
-    hours: tuple[tuple[Span, ...], ...] = ((("00:00", "24:00"),),) * 7
-    closed: tuple[str, ...] = ()
+    welcome: Annotated[str, Meta(max_length=4000)] = ""
+    hours: tuple[Day, ...] = ((("00:00", "24:00"),),) * 7
+    closed: Annotated[tuple[str, ...], Meta(max_length=400)] = ()
     booking: Booking = Booking()
     languages: tuple[str, ...] = ("en",)
     policy: Policy = Policy()
     guide: Guide
-    notice: str = ""
+    notice: Annotated[str, Meta(max_length=1000)] = ""
     logo: str | None = None
-    retention_days: int = 2555
+    retention_days: Annotated[int, Meta(ge=1, le=36_525)] = 2555
     checked: tuple[str, ...] = ()
     revision: int = 0
-    mail_sender: str = ""  # the From address of its mails; "": the server's
-    reply_to: str = ""  # the Reply-To address of its mails
+    mail_sender: MailAddress = ""  # the From address of its mails; "": the server's
+    reply_to: MailAddress = ""  # the Reply-To address of its mails
     admins_two_factor: bool = False  # whether administrators need a second factor to do anything
 
 
+class Bounds(NamedTuple):
+    """The least and the greatest number, or length of a text or list. Both are allowed."""
+
+    least: int
+    most: int
+
+
+def bounds(kind: type[msgspec.Struct], field: str) -> Bounds:
+    """Return the bounds of a field of `Organisation`, `Booking`, `Policy` or `Step`."""
+    return bounds_of(_hints(kind)[field])
+
+
+def bounds_of(hint: Any) -> Bounds:
+    """Return the bounds of an annotated type."""
+    (meta,) = (found for found in hint.__metadata__ if isinstance(found, Meta))
+    most = meta.max_length if meta.le is None else meta.le
+    assert most is not None, "every bounded type has an upper bound"
+    return Bounds(int(meta.ge or meta.min_length or 0), int(most))
+
+
+@cache
+def _hints(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
 def validated(organisation: Organisation) -> Organisation:
+    """Return the organisation. Raises OrganisationError, naming the field, for values that are not allowed."""
+    return parsed(msgspec.to_builtins(organisation))
+
+
+def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
+    """Return the organisation in a document (a map, or JSON). Raises OrganisationError."""
+    try:
+        if isinstance(document, bytes):
+            return _consistent(msgspec.json.decode(document, type=Organisation))
+        return _consistent(msgspec.convert(document, Organisation))
+    except msgspec.DecodeError as error:
+        raise OrganisationError(f"{error}.") from None
+
+
+def _consistent(organisation: Organisation) -> Organisation:
     """Return the organisation. Raises OrganisationError, naming the field, for values that types cannot exclude."""
     steps = organisation.guide.steps
     ids = [step.id for step in steps]
@@ -94,14 +150,7 @@ def validated(organisation: Organisation) -> Organisation:
     for wrong, sentence in (
         (not SLUG.fullmatch(organisation.id), "id: must be 1 to 40 letters a-z, digits or hyphens."),
         (organisation.id in RESERVED, f"id: {organisation.id} is a name that the server itself uses."),
-        (not 1 <= len(organisation.name) <= 100, "name: must have 1 to 100 characters."),
-        (len(organisation.welcome) > 4000, "welcome: must have at most 4000 characters."),
-        (len(organisation.notice) > 1000, "notice: must have at most 1000 characters."),
         (organisation.logo and not LOGO.fullmatch(organisation.logo), "logo: must be a hash."),
-        (
-            organisation.retention_days not in RETENTION_DAYS,
-            "retention_days: must be 1 to 36525 days.",
-        ),
         (not _is_timezone(organisation.timezone), "timezone: must be a name such as America/Chicago."),
         (
             organisation.accent and not ACCENT.fullmatch(organisation.accent),
@@ -114,27 +163,17 @@ def validated(organisation: Organisation) -> Organisation:
         ),
         (not all(map(_is_in_order, organisation.hours)), "hours: a day's spans must follow one another."),
         (not all(map(_is_date, organisation.closed)), "closed: dates must look like 2026-12-25."),
-        (len(organisation.closed) > 400, "closed: must have at most 400 dates."),
-        (organisation.booking.slot_min not in SLOT_MIN, "booking: a visit must be 5 to 240 minutes long."),
-        (organisation.booking.lead_h not in LEAD_H, "booking: the lead must be 0 to 336 hours."),
-        (organisation.booking.horizon_days not in HORIZON_DAYS, "booking: must open 1 to 180 days ahead."),
         (
             not (TIME.fullmatch(organisation.booking.opens) and TIME.fullmatch(organisation.booking.closes))
             or organisation.booking.opens >= organisation.booking.closes,
             "booking: the bookable hours must look like 09:00 to 17:00.",
         ),
-        (organisation.booking.capacity not in CAPACITY, "booking: must allow 1 to 100 visits at a time."),
         (not organisation.languages, "languages: must name at least one."),
         (set(organisation.languages) - set(LANGUAGES), f"languages: must be among {', '.join(LANGUAGES)}."),
-        (not 1 <= len(steps) <= 50, "guide: must have 1 to 50 steps."),
         (len(set(ids)) != len(ids), "guide: two steps have the same id."),
         (
             not all(SLUG.fullmatch(step.id) for step in steps),
             "guide: a step's id is made like an organisation's.",
-        ),
-        (
-            not all(1 <= len(step.title) <= 200 for step in steps),
-            "guide: titles must have 1 to 200 characters.",
         ),
         (
             any(step.kind is Kind.CHOICE and len(set(step.options)) < 2 for step in steps),
@@ -148,26 +187,10 @@ def validated(organisation: Organisation) -> Organisation:
             any(condition_problem(steps, index) for index in range(len(steps))),
             "guide: a step may depend only on an answer that a step before it has.",
         ),
-        (
-            any(
-                value < 0 for value in msgspec.structs.astuple(organisation.policy) if isinstance(value, int)
-            ),
-            "policy: durations must not be negative.",
-        ),
     ):
         if wrong:
             raise OrganisationError(sentence)
     return organisation
-
-
-def parsed(document: Mapping[str, Any] | bytes) -> Organisation:
-    """Return the organisation in a document (a map, or JSON). Raises OrganisationError."""
-    try:
-        if isinstance(document, bytes):
-            return validated(msgspec.json.decode(document, type=Organisation))
-        return validated(msgspec.convert(document, Organisation))
-    except msgspec.DecodeError as error:
-        raise OrganisationError(f"{error}.") from None
 
 
 def _is_timezone(name: str) -> bool:

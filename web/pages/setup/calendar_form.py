@@ -16,50 +16,48 @@ from msgspec.structs import replace
 from web.languages.i18n import N_, day_names, gettext
 from web.organisations.settings import (
     ACCENT,
-    CAPACITY,
-    HORIZON_DAYS,
     LANGUAGES,
-    LEAD_H,
-    SLOT_MIN,
+    Booking,
+    Day,
     Organisation,
     Span,
+    bounds,
+    bounds_of,
 )
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 TIME = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d")
-MOST_SPANS = 8
-MOST_CLOSED = 400
+MOST_SPANS = bounds_of(Day).most
+MOST_CLOSED = bounds(Organisation, "closed").most
 MIDNIGHT = "24:00"
 
 
 class Text(NamedTuple):
-    """A text of the document: its greatest length, and the sentence if it must not be empty."""
+    """A text of the document, and the sentence if it must not be empty."""
 
     label: str
-    longest: int
     required: str = ""
 
 
 TEXTS: Mapping[str, Text] = {
-    "name": Text(N_("Name of the clinic"), 100, N_("Write the clinic’s name.")),
-    "welcome": Text(N_("Welcome text"), 4000),
-    "notice": Text(N_("Notice"), 1000),
+    "name": Text(N_("Name of the clinic"), N_("Write the clinic’s name.")),
+    "welcome": Text(N_("Welcome text")),
+    "notice": Text(N_("Notice")),
 }
 
 
 class Number(NamedTuple):
-    """A number of the booking settings and its bounds as a range (upper bound excluded)."""
+    """A number of the booking settings."""
 
     label: str
     unit: str
-    bounds: range
 
 
 NUMBERS: Mapping[str, Number] = {
-    "slot_min": Number(N_("Length of a booked visit"), N_("minutes"), SLOT_MIN),
-    "lead_h": Number(N_("Can be booked until this long before"), N_("hours"), LEAD_H),
-    "horizon_days": Number(N_("Can be booked this far ahead"), N_("days"), HORIZON_DAYS),
-    "capacity": Number(N_("Booked visits at the same time"), N_("visits"), CAPACITY),
+    "slot_min": Number(N_("Length of a booked visit"), N_("minutes")),
+    "lead_h": Number(N_("Can be booked until this long before"), N_("hours")),
+    "horizon_days": Number(N_("Can be booked this far ahead"), N_("days")),
+    "capacity": Number(N_("Booked visits at the same time"), N_("visits")),
 }
 BOOKABLE: Mapping[str, str] = {
     "bookable_from": N_("Booked visits begin at the earliest"),
@@ -101,11 +99,7 @@ class Calendar:
         errors = {
             **_wrong_texts(form),
             **{f"hours-{day}": said for day in range(7) if (said := _wrong_day(form["hours"][day]))},
-            **{
-                name: _wrong_number(number)
-                for name, number in NUMBERS.items()
-                if _number(form[name]) not in number.bounds
-            },
+            **{name: wrong for name in NUMBERS if (wrong := _wrong_number(name, form[name]))},
         }
         bookable = (form["bookable_from"], form["bookable_to"])
         if wrong := _wrong_day([bookable]):
@@ -173,8 +167,8 @@ def _typed(posted: Posted) -> Form:
         days.append([pair for pair in pairs if any(pair)][: MOST_SPANS + 1])
     return {
         **{
-            name: plain(posted.get(name, ""), text.longest, lines=name != "name")
-            for name, text in TEXTS.items()
+            name: plain(posted.get(name, ""), bounds(Organisation, name).most, lines=name != "name")
+            for name in TEXTS
         },
         "timezone": posted.get("timezone", "").strip()[:60],
         "accent": posted.get("accent", "").strip().lower()[:7],
@@ -192,12 +186,11 @@ def _typed(posted: Posted) -> Form:
 def _wrong_texts(form: Form) -> dict[str, str]:
     found = {}
     for name, text in TEXTS.items():
+        most = bounds(Organisation, name).most
         if text.required and not form[name]:
             found[name] = gettext(text.required)
-        elif len(form[name]) > text.longest:
-            found[name] = gettext("This is too long; at most %(most)s characters, please.") % {
-                "most": text.longest
-            }
+        elif len(form[name]) > most:
+            found[name] = gettext("This is too long; at most %(most)s characters, please.") % {"most": most}
     if form["timezone"] not in available_timezones():
         found["timezone"] = gettext("Choose a time zone from the list, such as America/Chicago.")
     if form["accent"] and not ACCENT.fullmatch(form["accent"]):
@@ -235,11 +228,11 @@ def _as_clock(closes: str) -> str:
     return "00:00" if closes == MIDNIGHT else closes
 
 
-def _wrong_number(number: Number) -> str:
-    return gettext("Write a whole number from %(least)s to %(most)s.") % {
-        "least": number.bounds.start,
-        "most": number.bounds.stop - 1,
-    }
+def _wrong_number(name: str, text: str) -> str:
+    allowed = bounds(Booking, name)
+    if allowed.least <= _number(text) <= allowed.most:
+        return ""
+    return gettext("Write a whole number from %(least)s to %(most)s.") % allowed._asdict()
 
 
 def _number(text: str) -> int:

@@ -165,6 +165,7 @@ def draw(
         "parts_of_setup": [(path_of(organisation, part), gettext(label), part) for part, label in PAGES],
         "heading": title,
         "errors": {},
+        "longest": {},
         "conflict": None,
         "saved": "saved" in request.query and status == 200,
         "form_path": path_of(organisation, name),

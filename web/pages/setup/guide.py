@@ -81,6 +81,7 @@ async def _context(request: web.Request, organisation: Organisation, form: Form)
         "kinds": [(str(kind), gettext(label)) for kind, label in guide_form.KINDS.items()],
         "kind_words": {kind: gettext(label) for kind, label in guide_form.KINDS.items()},
         "conditions": [guide_form.conditions(rows, index) for index in range(len(rows))],
+        "longest": guide_form.LONGEST,
         "has_options": Kind.CHOICE,
         "has_text": Kind.CONSENT,
         "version": organisation.guide.version,

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from signalling.visit.setup_guide import BRANCHING, Condition, Guide, Kind, Step
+from signalling.visit.setup_guide import BRANCHING, Condition, Guide, Kind, Option, Step
 from web.languages.i18n import N_, gettext
-from web.organisations.settings import SLUG, Organisation
+from web.organisations.settings import SLUG, Organisation, bounds, bounds_of
 from web.pages.setup.frame import Form, Parsed, Posted, plain
 
 KINDS: Mapping[Kind, str] = {
@@ -24,9 +24,10 @@ KINDS: Mapping[Kind, str] = {
     Kind.CONSENT: N_("Consent, signed by name"),
     Kind.DEVICE_CHECK: N_("Device check"),
 }
-MOST_STEPS = 50
-MOST_OPTIONS = 20
-LONGEST: Mapping[str, int] = {"title": 200, "help": 1000, "text": 20_000, "option": 200}
+MOST_STEPS = bounds(Guide, "steps").most
+MOST_OPTIONS = bounds(Step, "options").most
+LONGEST_OPTION = bounds_of(Option).most
+LONGEST: Mapping[str, int] = {name: bounds(Step, name).most for name in ("title", "help", "text")}
 ANSWERS: Mapping[str, bool] = {"yes": True, "no": False}
 
 Row = dict[str, Any]
@@ -162,7 +163,7 @@ def _typed_row(posted: Posted, key: str) -> Row:
         "title": text("title", LONGEST["title"]),
         "help": text("help", LONGEST["help"]),
         "required": f"{key}-required" in posted,
-        "options": text("options", (MOST_OPTIONS + 1) * (LONGEST["option"] + 1), lines=True),
+        "options": text("options", (MOST_OPTIONS + 1) * (LONGEST_OPTION + 1), lines=True),
         "text": text("text", LONGEST["text"], lines=True),
         "only_if": text("only_if", 300),
     }
@@ -177,17 +178,17 @@ def _wrong(row: Row, before: Sequence[Row]) -> dict[str, str]:
     key, errors = row["key"], {}
     if not row["title"]:
         errors[f"{key}-title"] = gettext("Write what this step asks.")
-    for name in ("title", "help", "text"):
-        if len(row[name]) > LONGEST[name]:
+    for name, most in LONGEST.items():
+        if len(row[name]) > most:
             said = gettext("This is too long; at most %(most)s characters, please.")
-            errors[f"{key}-{name}"] = said % {"most": LONGEST[name]}
+            errors[f"{key}-{name}"] = said % {"most": most}
     if row["kind"] == Kind.CHOICE:
         options = _options(row)
         if len(options) < 2:
             errors[f"{key}-options"] = gettext("Write two different options at least, each on a line.")
-        elif len(options) > MOST_OPTIONS or any(len(option) > LONGEST["option"] for option in options):
+        elif len(options) > MOST_OPTIONS or any(len(option) > LONGEST_OPTION for option in options):
             said = gettext("At most %(most)s options, of at most %(long)s characters each.")
-            errors[f"{key}-options"] = said % {"most": MOST_OPTIONS, "long": LONGEST["option"]}
+            errors[f"{key}-options"] = said % {"most": MOST_OPTIONS, "long": LONGEST_OPTION}
     if row["kind"] == Kind.CONSENT and not row["text"]:
         errors[f"{key}-text"] = gettext("Write the full text that is agreed to.")
     if row["only_if"] and row["only_if"] not in dict(

@@ -15,10 +15,10 @@ from web.keys import JOBS, POST, SERVICE, SETTINGS
 from web.languages.i18n import N_, current, date_words, gettext, time_words
 from web.mail.carriers import where
 from web.mail.post import KIND
-from web.organisations.settings import Organisation
+from web.organisations.settings import Organisation, bounds
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
 
-LONGEST = 254
+LONGEST = bounds(Organisation, "mail_sender").most
 
 
 class Address(NamedTuple):
@@ -101,6 +101,7 @@ async def _context(request: web.Request, organisation: Organisation) -> dict[str
         last = f"{date_words(at, 'medium')}, {time_words(at)}"
     return {
         "addresses": ADDRESSES,
+        "longest": dict.fromkeys(ADDRESSES, LONGEST),
         "way": where(request.app[SETTINGS]),
         "files": not request.app[SETTINGS].mail.host,
         "waiting": len(waiting),

@@ -12,7 +12,7 @@ from signalling.visit.record import Role
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, SETTINGS
 from web.languages.i18n import N_, day_names, gettext
-from web.organisations.settings import LANGUAGES, Organisation
+from web.organisations.settings import LANGUAGES, Organisation, bounds
 from web.pages.setup import calendar_form, policy_form
 from web.pages.setup.frame import Section, admin, draw, path_of, posted_to, save, show
 from web.requests.security import origin_of
@@ -149,6 +149,7 @@ def calendar_context() -> dict[str, Any]:
         "day_names": day_names(),
         "choices": [(name, gettext(label)) for name, label in calendar_form.CHOICES.items()],
         "bookable": [(name, gettext(label)) for name, label in calendar_form.BOOKABLE.items()],
+        "longest": {name: bounds(Organisation, name).most for name in calendar_form.TEXTS},
         "numbers": [
             (name, gettext(row.label), gettext(row.unit)) for name, row in calendar_form.NUMBERS.items()
         ],

@@ -1,7 +1,7 @@
 """The form of the rules and limits: durations, who may claim, and how long ended visits are kept.
 
 Pure. `DURATIONS` and `CHOICES` are the policy's fields, one row each; a test compares them with the policy itself, so
-that an administrator can change every rule.
+that an administrator can change every rule. The bounds of a field are part of its type.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from signalling.visit.record import Policy
 from web.languages.i18n import N_, gettext
-from web.organisations.settings import RETENTION_DAYS, Organisation
+from web.organisations.settings import Organisation, bounds
 from web.pages.setup.frame import Form, Parsed, Posted
 
 SECOND, MINUTE = 1000, 60_000
@@ -18,64 +19,50 @@ UNITS: Mapping[int, str] = {SECOND: N_("seconds"), MINUTE: N_("minutes")}
 
 
 class Duration(NamedTuple):
-    """A duration of the policy in the form: its unit in ms and its bounds in that unit, both included."""
+    """A duration of the policy in the form, with its unit in ms."""
 
     label: str
     help: str
     unit_ms: int
-    least: int
-    most: int
 
 
 DURATIONS: Mapping[str, Duration] = {
-    "amber_ms": Duration(N_("A wait turns amber after"), N_("In On-Demand Requests."), MINUTE, 1, 1440),
-    "red_ms": Duration(N_("A wait turns red after"), N_("Later than amber."), MINUTE, 1, 1440),
+    "amber_ms": Duration(N_("A wait turns amber after"), N_("In On-Demand Requests."), MINUTE),
+    "red_ms": Duration(N_("A wait turns red after"), N_("Later than amber."), MINUTE),
     "front_desk_ms": Duration(
         N_("Front desk first"),
         N_(
             "So long, only administrators and the assigned provider can claim a new request. 0: everybody at once."
         ),
         MINUTE,
-        0,
-        240,
     ),
     "assignment_ms": Duration(
         N_("An assignment is taken up within"),
         N_("Otherwise the request returns to everybody, and the administrator is told."),
         SECOND,
-        10,
-        3600,
     ),
     "grace_ms": Duration(
         N_("A lost connection pauses the call after"),
         N_("Back within this time, nobody needs to press Start Session again."),
         SECOND,
-        5,
-        600,
     ),
     "return_grace_ms": Duration(
         N_("A provider who is gone gives the patient back after"),
         N_("The patient returns to the queue, at the old place."),
         SECOND,
-        15,
-        3600,
     ),
     "away_expiry_ms": Duration(
         N_("A patient who is gone loses the place after"),
         N_("Until then it is kept, and staff see the patient as offline."),
         MINUTE,
-        5,
-        1440,
     ),
     "off_call_ms": Duration(
         N_("On-Call goes off when a provider’s pages are closed for"),
         N_("The provider is told."),
         MINUTE,
-        1,
-        240,
     ),
-    "invite_ms": Duration(N_("A guest’s link opens for"), N_("It works once."), MINUTE, 1, 30),
-    "reopen_ms": Duration(N_("A provider may reopen a session within"), N_("0: never."), MINUTE, 0, 1440),
+    "invite_ms": Duration(N_("A guest’s link opens for"), N_("It works once."), MINUTE),
+    "reopen_ms": Duration(N_("A provider may reopen a session within"), N_("0: never."), MINUTE),
 }
 
 
@@ -134,18 +121,12 @@ class PolicySection:
             TWO_FACTOR: TWO_FACTOR in posted,
         }
         numbers = {name: _number(form[name]) for name in DURATIONS}
-        errors = {
-            name: gettext("Write a number of %(unit)s from %(least)s to %(most)s.")
-            % {"unit": gettext(UNITS[row.unit_ms]), "least": row.least, "most": row.most}
-            for name, row in DURATIONS.items()
-            if not row.least <= numbers[name] <= row.most
-        }
+        errors = {name: wrong for name in DURATIONS if (wrong := _wrong(name, numbers[name]))}
         days = int(form[RETENTION]) if form[RETENTION].isascii() and form[RETENTION].isdigit() else 0
-        if days not in RETENTION_DAYS:
-            errors[RETENTION] = gettext("Write a whole number of days from %(least)s to %(most)s.") % {
-                "least": RETENTION_DAYS.start,
-                "most": RETENTION_DAYS.stop - 1,
-            }
+        kept = bounds(Organisation, RETENTION)
+        if not kept.least <= days <= kept.most:
+            said = gettext("Write a whole number of days from %(least)s to %(most)s.")
+            errors[RETENTION] = said % kept._asdict()
         if not errors and numbers["red_ms"] <= numbers["amber_ms"]:
             errors["red_ms"] = gettext("Red must come later than amber.")
 
@@ -170,6 +151,18 @@ class PolicySection:
             gettext("Days that ended visits are kept"): form[RETENTION],
             gettext("Administrators need two-factor sign-in"): yes[form[TWO_FACTOR]],
         }
+
+
+def _wrong(name: str, number: float) -> str | None:
+    """Return what is wrong with a duration, given in the unit of its row; None if it is within its bounds."""
+    unit_ms, (least_ms, most_ms) = DURATIONS[name].unit_ms, bounds(Policy, name)
+    if least_ms <= number * unit_ms <= most_ms:
+        return None
+    return gettext("Write a number of %(unit)s from %(least)s to %(most)s.") % {
+        "unit": gettext(UNITS[unit_ms]),
+        "least": least_ms // unit_ms,
+        "most": most_ms // unit_ms,
+    }
 
 
 def _number(text: str) -> float:
