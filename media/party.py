@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -20,6 +19,7 @@ from media.protocols import ice, sdp
 from media.protocols.codecs import Kind, StreamKind
 from media.protocols.ice import Address, Credentials
 from media.transport.dtls import Association, DtlsError
+from media.transport.tcp import PacketSocket
 
 if TYPE_CHECKING:
     from media.room import Room
@@ -219,7 +219,7 @@ class Party:
 
     # -- what the relay calls
 
-    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket, now_s: float) -> None:
+    def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
         """Answer a binding request for one of this party's ufrags."""
         request, used = None, self.credentials
         for credentials in (self.credentials, self.previous_credentials):
@@ -268,12 +268,18 @@ class Party:
             if now_s - self._association_born_s > HANDSHAKE_S:
                 self._fail(DTLS_FAILED)
                 return
-        if self.leg.address is not None and not self.leg.path.consented(now_s):
+        if (self._connected or self.leg.address is not None) and not self.leg.path.consented(now_s):
             self._lose_path()
             if self._connected:
                 self._connected = False
                 self.room.reroute()
                 self.tell(Disconnected(CONSENT_EXPIRED))
+
+    def lose_address(self, address: Address) -> None:
+        """Forget the address of a TCP connection that has ended. Consent expires unless another path shows itself."""
+        if self.leg.path.lose(address):
+            self.leg.address = self.leg.sendto = None
+            self.room.reroute()
 
     def end(self, reason: str | None) -> None:
         """Close the leg after the room has removed the party. With a `reason`, the listener receives Disconnected."""

@@ -24,9 +24,10 @@ from media.protocols import ice, rtcp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate
 from media.room import Room
-from media.transport import srtp
+from media.transport import srtp, tcp
 from media.transport import udp as sockets
 from media.transport.dtls import Identity
+from media.transport.tcp import PacketSocket
 from media.transport.udp import RelaySettings
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Relay:
         self.binding = binding
         self.forwarder = Forwarder(binding, self)
         self._sockets = bound
+        self.streams = tcp.Listener(_listening(settings, bound), self.forwarder.read, self._stream_ended)
         self._loop = asyncio.get_running_loop()
         self._rooms: dict[str, Room] = {}
         self._by_ufrag: dict[str, Party] = {}
@@ -96,12 +98,14 @@ class Relay:
         for sock in self._sockets:
             self._loop.remove_reader(sock.fileno())
             sock.close()
+        self.streams.close()
 
     # -- for rooms and parties
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates at which this relay is reached."""
-        return sockets.candidates(self.settings, self._sockets)
+        found = sockets.candidates(self.settings, self._sockets)
+        return [*found, *self.streams.candidates(found)]
 
     def identity(self) -> Identity:
         """Return the certificate for a new leg."""
@@ -158,15 +162,24 @@ class Relay:
         """Register an address that has proven the leg's password, and remove the `forgotten` ones."""
         self.disprove(forgotten)
         self.forwarder.legs[address] = leg
+        self.streams.proven(address)
 
     def disprove(self, addresses: list[Address]) -> None:
         """Remove addresses: datagrams from them are ignored."""
         for address in addresses:
             self.forwarder.legs.pop(address, None)
+            self.streams.close_stream(address)
+
+    def _stream_ended(self, address: Address) -> None:
+        """Take an ended TCP connection's address from its party, which may be reached on another path."""
+        leg = self.forwarder.legs.pop(address, None)
+        party = self._by_leg.get(leg) if leg is not None else None
+        if party is not None:
+            party.lose_address(address)
 
     # -- for the forwarder
 
-    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None:
+    def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
         """Pass a STUN datagram to the party of its ufrag, which answers only if the password is right."""
         ufrag = ice.local_ufrag(datagram)
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
@@ -212,3 +225,11 @@ class Relay:
                 self.forwarder.counters.faults += 1
                 logger.exception("media_fault")
         self._timer = self._loop.call_later(TICK_S, self._tick) if self._by_leg and not self._closed else None
+
+
+def _listening(settings: RelaySettings, bound: list[socket.socket]) -> list[socket.socket]:
+    """Return TCP sockets that listen where UDP is bound, none if the settings turn TCP off."""
+    if not settings.tcp:
+        return []
+    addresses = [(sock.family, *sock.getsockname()[:2]) for sock in bound]
+    return tcp.listen(addresses, any_port=0 in settings.ports)

@@ -213,7 +213,8 @@ def relay_settings(settings: Settings, index: int) -> RelaySettings:
     ports.
     """
     ports = settings.media_ports(index)
-    return RelaySettings(host=settings.media_host, ports=ports, announce=settings.media.announce)
+    media = settings.media
+    return RelaySettings(host=settings.media_host, ports=ports, announce=media.announce, tcp=media.tcp)
 
 
 class Watch:

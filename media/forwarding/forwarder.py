@@ -8,7 +8,6 @@ the relay. No method raises into the event loop: a hostile packet is counted and
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from media.protocols.rtp import (
     transport_cc_at,
 )
 from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
+from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Counters:
 class Elsewhere(Protocol):
     """Receives the datagrams that are neither RTP nor RTCP."""
 
-    def on_stun(self, datagram: bytes, address: Address, sock: socket.socket) -> None: ...
+    def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
     def on_dtls(self, leg: Leg, datagram: bytes) -> None: ...
 
 
@@ -85,7 +85,7 @@ class Forwarder:
         self._own_length = binding.length()
         self._copier = Copier(binding, self.ask_for_keyframe)
 
-    def read(self, sock: socket.socket) -> None:
+    def read(self, sock: PacketSocket) -> None:
         """Handle the datagrams that wait on a socket, at most BATCH."""
         receive, buffer, view, legs = sock.recvfrom_into, self._buffer, self._view, self.legs
         handle, length = self._handle, self._length
@@ -204,7 +204,7 @@ class Forwarder:
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
         self.say(leg, rtcp.picture_loss(leg.sinks["video"].ssrc, source.ssrc))
 
-    def _demultiplex(self, first: int, size: int, address: Address, sock: socket.socket) -> None:
+    def _demultiplex(self, first: int, size: int, address: Address, sock: PacketSocket) -> None:
         if first < 4:
             self.counters.stun += 1
             self._elsewhere.on_stun(bytes(self._view[:size]), address, sock)

@@ -20,10 +20,12 @@ from aioice import stun
 
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.ice import Transport
 from media.protocols.rtcp import split
 from media.transport import srtp
 from media.transport.dtls import Association, DtlsError, Identity
 from media.transport.srtp import Binding
+from media.transport.tcp import Stream
 
 CHECK_S: Final = 0.1
 KEEPALIVE_S: Final = 2.5
@@ -31,11 +33,14 @@ VP8_KEYFRAME: Final = b"\x10\x00"  # start of partition 0; the inverse key bit i
 VP8_DELTA: Final = b"\x10\x01"
 _U32 = Struct("!I")
 
-_OFFERED = re.compile(
-    r"a=ice-ufrag:(?P<ufrag>\S+)\r\na=ice-pwd:(?P<password>\S+)\r\n.*?"
-    r"a=candidate:\S+ 1 udp \d+ (?P<host>\S+) (?P<port>\d+) ",
-    re.DOTALL,
-)
+_OFFERED: Final[dict[Transport, re.Pattern[str]]] = {
+    transport: re.compile(
+        r"a=ice-ufrag:(?P<ufrag>\S+)\r\na=ice-pwd:(?P<password>\S+)\r\n.*?"
+        rf"a=candidate:\S+ 1 {transport} \d+ (?P<host>\S+) (?P<port>\d+) ",
+        re.DOTALL,
+    )
+    for transport in ("udp", "tcp")
+}
 
 
 def _streams(offer: str) -> Iterator[tuple[int, str]]:
@@ -63,17 +68,27 @@ class Heard:
 class Probe:
     """A party made of one socket.
 
-    `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted.
+    `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted. With `transport` "tcp" it
+    connects in `answer`, on the running loop, and calls its `readable` itself.
     """
 
-    def __init__(self, binding: Binding, identity: Identity | None = None, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        binding: Binding,
+        identity: Identity | None = None,
+        host: str = "127.0.0.1",
+        transport: Transport = "udp",
+    ) -> None:
         self.identity = identity or Identity(0.0)
         self.binding = binding
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM)
-        self.sock.setblocking(False)
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
-        self.sock.bind((host, 0))
+        self.transport = transport
+        self.ended = False  # the relay has closed the TCP connection
+        self.udp = socket.socket(family, socket.SOCK_DGRAM)
+        self.udp.setblocking(False)
+        self.udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2 << 20)
+        self.udp.bind((host, 0))
+        self.sock: socket.socket | Stream = self.udp
         self.audio_ssrc, self.video_ssrc, self.rtx_ssrc = (secrets.randbelow(1 << 31) | 1 for _ in range(3))
         self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
         self.on_rtp: Callable[[Heard], None] | None = None
@@ -99,15 +114,17 @@ class Probe:
         return self.tx is not None
 
     def answer(self, offer: str, *, fingerprint: str | None = None, sources: bool = True) -> str:
-        """Take the server's offer; return an SDP answer. Raises ValueError if the offer has no UDP candidate.
+        """Take the server's offer; return an SDP answer. Raises ValueError if no candidate fits.
 
         `fingerprint`: a false one instead of the certificate's. `sources`: False leaves out the SSRCs.
         """
-        offered = _OFFERED.search(offer)
+        offered = _OFFERED[self.transport].search(offer)
         if offered is None:
-            raise ValueError("the offer has no UDP candidate")
+            raise ValueError(f"the offer has no {self.transport} candidate")
         self.remote_ufrag, self.remote_password = offered["ufrag"], offered["password"]
         self.remote = (offered["host"], int(offered["port"]))
+        if self.transport == "tcp" and isinstance(self.sock, socket.socket):
+            self.connect_tcp()
         transport = [
             "c=IN IP4 0.0.0.0",
             "a=rtcp-mux",
@@ -142,6 +159,16 @@ class Probe:
         mids = " ".join(str(mid) for mid in range(offer.count("\nm=")))
         head = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", f"a=group:BUNDLE {mids}"]
         return "\r\n".join([*head, *audio, *video, *further]) + "\r\n"
+
+    def connect_tcp(self) -> None:
+        """Connect over TCP to the relay's address, instead of the socket so far. Raises OSError."""
+        self.sock.close()
+        self.sock = Stream(socket.create_connection(self.remote, timeout=5), self._stream_ended)
+        self.sock.start(lambda _stream: self.readable())
+
+    def _stream_ended(self, stream: Stream) -> None:
+        self.ended = True
+        stream.close()
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
         """Send an ICE binding request, with a wrong `password` or `ufrag` if one is given."""
@@ -191,7 +218,7 @@ class Probe:
         """Handle all datagrams that wait on the socket."""
         while True:
             try:
-                size = self.sock.recv_into(self._buffer)
+                size, _address = self.sock.recvfrom_into(self._buffer)
             except OSError:
                 return
             self.received_octets += size

@@ -11,14 +11,20 @@ import ipaddress
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from aioice import stun
 
 CONSENT_S: Final = 15.0
+UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
+TCP_PREFERENCE: Final = 90
+PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
 ADDRESSES_MAX: Final = 8  # proven addresses kept per connection; the oldest is dropped first
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
+"""Host and port; for UDP over IPv6 also flow and scope; for TCP the word "tcp", as one port number may serve both."""
+
+Transport = Literal["udp", "tcp"]
 
 _COOKIE: Final = stun.COOKIE.to_bytes(4, "big")
 _BINDING_REQUEST: Final = b"\x00\x01"
@@ -123,6 +129,18 @@ class Path:
         """Return True if the other side sent a request within the consent time (RFC 7675 §5.1)."""
         return now_s - self.heard_s < CONSENT_S
 
+    def lose(self, address: Address) -> bool:
+        """Forget an address whose connection has ended (TCP); return whether the path led there.
+
+        The next request, from any address, shows the new path.
+        """
+        if address in self.proven:
+            self.proven.remove(address)
+        lost = address == self.address
+        if lost:
+            self.address = None
+        return lost
+
     def expire(self) -> list[Address]:
         """Forget every address; return them."""
         gone, self.proven, self.address = self.proven, [], None
@@ -131,18 +149,31 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A host candidate of the server: one UDP address and port."""
+    """A host candidate of the server: one address and port, of UDP or of TCP (passive: the browser connects)."""
 
     host: str
     port: int
+    transport: Transport = "udp"
 
 
 def candidate_lines(candidates: Iterable[Candidate]) -> list[str]:
-    """Return `a=candidate` values, best first in the given order (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1)."""
+    """Return `a=candidate` values, best first in the given order (RFC 8839 §5.1, priority by RFC 8445 §5.1.2.1).
+
+    Each TCP candidate has a lower priority than every UDP candidate (RFC 6544 §4.2), whatever the order.
+    """
     lines = []
     for place, candidate in enumerate(candidates):
-        priority = 126 << 24 | max(0, 0xFFFF - place) << 8 | 0xFF
-        lines.append(f"{place + 1} 1 udp {priority} {candidate.host} {candidate.port} typ host")
+        if candidate.transport == "udp":
+            preference, ending = UDP_PREFERENCE << 16 | max(0, 0xFFFF - place), ""
+        else:
+            preference, ending = (
+                TCP_PREFERENCE << 16 | PASSIVE << 13 | max(0, 0x1FFF - place),
+                " tcptype passive",
+            )
+        lines.append(
+            f"{place + 1} 1 {candidate.transport} {preference << 8 | 0xFF} {candidate.host} {candidate.port} typ host"
+            f"{ending}"
+        )
     return lines
 
 

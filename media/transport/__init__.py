@@ -1,1 +1,1 @@
-"""Transports: UDP sockets, DTLS and SRTP."""
+"""Transports: UDP sockets, TCP streams, DTLS and SRTP."""

@@ -31,12 +31,13 @@ class RelaySettings:
     """The address and ports of a relay. `ports` are tried in order; 0 means any.
 
     `announce`: the addresses for candidates. If empty: the bind address, or for a wildcard all local addresses and
-    127.0.0.1.
+    127.0.0.1. `tcp`: also accept ICE over TCP, on the same port numbers.
     """
 
     host: str = LOOPBACK
     ports: Sequence[int] = (0,)
     announce: tuple[str, ...] = ()
+    tcp: bool = True
 
 
 def bind(settings: RelaySettings) -> list[socket.socket]:

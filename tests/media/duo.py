@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from media import Party, PartyEvent, Relay, RelaySettings, Room
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.ice import Transport
 from media.transport.dtls import Identity
 from media.transport.srtp import Binding, native_binding
 
@@ -28,19 +30,28 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
 class Speaker(Probe):
     """A probe on the test's loop that remembers what it heard."""
 
-    def __init__(self, host: str = "127.0.0.1", identity: Identity = IDENTITY) -> None:
-        super().__init__(native_binding(), identity, host)
+    def __init__(
+        self, host: str = "127.0.0.1", identity: Identity = IDENTITY, transport: Transport = "udp"
+    ) -> None:
+        super().__init__(native_binding(), identity, host, transport)
         self.heard: list[Heard] = []
         self.control: list[tuple[int, int, bytes]] = []
         self.on_rtp = self.heard.append
         self.on_rtcp = lambda count, kind, packet: self.control.append((count, kind, packet))
         self.events: list[PartyEvent] = []
-        asyncio.get_running_loop().add_reader(self.sock.fileno(), self.readable)
+        if isinstance(self.sock, socket.socket):
+            asyncio.get_running_loop().add_reader(self.sock.fileno(), self.readable)
 
     def close(self) -> None:
         """Off the loop, and the socket released."""
-        asyncio.get_running_loop().remove_reader(self.sock.fileno())
+        if isinstance(self.sock, socket.socket):
+            asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().close()
+
+    def connect_tcp(self) -> None:
+        """Connect over TCP, and stop reading from the socket so far."""
+        asyncio.get_running_loop().remove_reader(self.sock.fileno())
+        super().connect_tcp()
 
     async def connect(self, timeout_s: float = 20.0) -> None:
         """ICE and DTLS until SRTP packets can be sent."""
@@ -103,9 +114,11 @@ class Duo:
         self.speakers: list[Speaker] = []
         self.people: dict[str, Speaker] = {}
 
-    async def join(self, name: str, *, sources: bool = True, host: str = "127.0.0.1") -> Speaker:
+    async def join(
+        self, name: str, *, sources: bool = True, host: str = "127.0.0.1", transport: Transport = "udp"
+    ) -> Speaker:
         """A new speaker with a leg of its own, connected."""
-        speaker = Speaker(host)
+        speaker = Speaker(host, transport=transport)
         self.speakers.append(speaker)
         party = self.parties[name] = self.room.join(name, speaker.events.append)
         party.accept(speaker.answer(party.offer(), sources=sources))

@@ -115,6 +115,9 @@ class Stage:
         self.relay = relay
         self.seats: dict[tuple[str, str], Seat] = {}
         self.link: LossyLink | None = None
+        self.silent: socket.socket | None = (
+            None  # receives UDP and answers nothing, like a network that blocks it
+        )
         self.url = ""
         self._offers = itertools.count(1)
 
@@ -122,10 +125,17 @@ class Stage:
         """The relay's room of this name."""
         return self.relay.room(name)
 
+    def block_udp(self) -> None:
+        """Let no datagram of a page that enters from now on arrive."""
+        self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.silent.bind(("127.0.0.1", 0))
+
     async def offer(self, seat: Seat, sdp: str, fresh: bool) -> None:
         """Send an offer to a page."""
         if self.link is not None:
             sdp = _CANDIDATE.sub(rf"\g<1>{self.link.port} ", sdp)
+        if self.silent is not None:
+            sdp = _CANDIDATE.sub(rf"\g<1>{self.silent.getsockname()[1]} ", sdp)
         await seat.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def sit(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Seat:
@@ -195,4 +205,6 @@ async def staged(settings: RelaySettings | None = None) -> AsyncIterator[Stage]:
         await relay.close()
         if stage.link is not None:
             stage.link.close()
+        if stage.silent is not None:
+            stage.silent.close()
         await runner.cleanup()

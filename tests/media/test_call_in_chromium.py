@@ -58,6 +58,18 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
         await until(lambda: party.quality().sent["video"].kbps > 50)
 
 
+async def test_both_see_and_hear_each_other_where_the_network_of_both_blocks_udp(
+    camera_browser: Browser, record_property: Callable[[str, object], None]
+) -> None:
+    async with staged() as stage:
+        stage.block_udp()
+        rows = await press_to_picture(camera_browser, stage, 1)
+        record_property("second_press_to_first_frame_over_tcp_ms", rows)
+        assert rows[0]["early"] == 0
+        assert max(rows[0]["first"], rows[0]["second"]) < 3000, rows
+        assert stage.relay.streams.accepted >= 2
+
+
 async def test_the_first_frame_after_the_second_press_is_a_real_picture_and_nothing_crosses_before(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:

@@ -292,10 +292,10 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
 
 async def test_a_relay_on_every_address_announces_them_all_and_this_machine() -> None:
     relay = await Relay.open(RelaySettings(host="0.0.0.0"))
-    hosts = [candidate.host for candidate in relay.candidates()]
+    hosts = [candidate.host for candidate in relay.candidates() if candidate.transport == "udp"]
     assert hosts[-1] == "127.0.0.1"
     assert len(set(hosts)) == len(hosts)
     await relay.close()
     announced = await Relay.open(RelaySettings(announce=("198.51.100.7",)))
-    assert [candidate.host for candidate in announced.candidates()] == ["198.51.100.7"]
+    assert {candidate.host for candidate in announced.candidates()} == {"198.51.100.7"}
     await announced.close()

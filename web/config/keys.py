@@ -87,7 +87,7 @@ class Data(Section, frozen=True):
 
 
 class Media(Section, frozen=True):
-    """[media] the relay's UDP ports, and the addresses that browsers receive for it."""
+    """[media] the relay's UDP and TCP ports, and the addresses that browsers receive for it."""
 
     host: Annotated[
         str, Meta(description='an IP address to receive media on, or "" for that of the pages')
@@ -96,6 +96,7 @@ class Media(Section, frozen=True):
     announce: Annotated[
         tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
     ] = ()
+    tcp: Annotated[bool, Meta(description="true or false")] = True
 
 
 class Log(Section, frozen=True):

@@ -122,7 +122,7 @@ class Relay:
 
     def addresses(self) -> list[tuple[str, int]]:
         """Return the UDP addresses at which this relay is reached."""
-        return [(candidate.host, candidate.port) for candidate in self._relay.candidates()]
+        return [(found.host, found.port) for found in self._relay.candidates() if found.transport == "udp"]
 
     def answer_probes(self, name: str, password: str) -> None:
         """Answer other workers' probes for this name."""

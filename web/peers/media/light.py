@@ -97,7 +97,7 @@ class Speaker(Probe):
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
             try:
-                self.sock.send(self._view[: self._length[0]])
+                self.udp.send(self._view[: self._length[0]])
             except OSError:
                 return  # lost, as on any wire
 
@@ -204,7 +204,7 @@ class LightMedia:
             self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
             self._speaker.on = self._on
             answer = self._speaker.answer(offer)
-            self._speaker.sock.connect(self._speaker.remote)
+            self._speaker.udp.connect(self._speaker.remote)
             pacer().add(self._speaker)
             return answer
         return self._speaker.answer(offer)

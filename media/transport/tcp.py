@@ -1,0 +1,312 @@
+"""ICE over TCP, passive (RFC 6544), for networks that block UDP: listening sockets, and one stream per browser.
+
+Knows the framing of RFC 4571 (two bytes of length before each packet), its bounds, and when a connection is closed.
+`Stream` has the methods of a UDP socket that the forwarder uses, so that the hot path is the same for both. What a
+stream cannot send soon is dropped, not kept: late media is worth nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from struct import Struct
+from typing import Any, Final, Protocol
+
+from media.protocols.ice import Address, Candidate
+from media.transport.srtp import PACKET_MAX
+
+logger = logging.getLogger(__name__)
+
+INPUT_BYTES: Final = 16_384
+OUTPUT_BYTES: Final = 65_536  # a keyframe fits; a stream that is further behind loses packets
+UNSENT_BYTES: Final = 16_384  # TCP_NOTSENT_LOWAT: what the kernel takes before it is sent
+PROOF_S: Final = 10.0  # until then a stream must have proven an ICE password
+STREAMS_MAX: Final = 1_024
+STREAMS_PER_HOST: Final = 64  # a clinic behind one address; unproven ones end after PROOF_S
+BACKLOG: Final = 256
+ACCEPTS: Final = 32  # connections accepted in one turn of the loop
+_SIZE = Struct("!H")
+
+
+class PacketSocket(Protocol):
+    """The methods of a UDP socket that the relay uses; a `Stream` has them too."""
+
+    def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Any]: ...
+    def sendto(self, packet: bytes | memoryview, address: Any, /) -> int: ...
+
+
+class Stream:
+    """Frames over one TCP connection, with the methods of a UDP socket.
+
+    `on_end`: is called at most once, when the other side has closed or has broken the framing.
+    """
+
+    def __init__(self, sock: socket.socket, on_end: Callable[[Stream], None]) -> None:
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._on_end = on_end
+        self._input = bytearray(INPUT_BYTES)
+        self._view = memoryview(self._input)
+        self._start = self._stop = 0
+        self._output = bytearray()
+        self._flushing = False
+        self._ended = self._closed = False
+        self._on_readable: Callable[[Stream], None] | None = None
+        peer = sock.getpeername()
+        self.address: Address = (peer[0], peer[1], "tcp")
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # Linux and macOS
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+
+    def start(self, on_readable: Callable[[Stream], None]) -> None:
+        """Call `on_readable` whenever packets may be waiting; it reads with `recvfrom_into`."""
+        self._on_readable = on_readable
+        self._loop.add_reader(self._sock.fileno(), self._readable)
+
+    def recvfrom_into(self, buffer: bytearray, /) -> tuple[int, Address]:
+        """Copy the next packet into `buffer`; return its length in bytes and the other side's address.
+
+        Raises BlockingIOError if no whole packet is there, also after the end.
+        """
+        while not self._ended:
+            held = self._stop - self._start
+            if held >= 2:
+                size = _SIZE.unpack_from(self._input, self._start)[0]
+                if size > PACKET_MAX:
+                    break
+                if held >= 2 + size:
+                    at = self._start + 2
+                    self._start = at + size
+                    if size == 0:  # RFC 4571 §2 allows it: a null packet
+                        continue
+                    buffer[:size] = self._view[at : self._start]
+                    return size, self.address
+            if self._start:
+                self._input[:held] = self._view[self._start : self._stop]
+                self._start, self._stop = 0, held
+            try:
+                received = self._sock.recv_into(self._view[self._stop :])
+            except BlockingIOError:
+                raise
+            except OSError:
+                break
+            if not received:
+                break
+            self._stop += received
+        self._ended = True
+        raise BlockingIOError
+
+    def sendto(self, packet: bytes | memoryview, _address: object, /) -> int:
+        """Send a packet at the end of this turn of the loop, together with others; return its length.
+
+        Raises BlockingIOError if too much is waiting: the packet is lost. Raises OSError if the stream is closed.
+        """
+        if self._closed:
+            raise OSError(errno.EBADF, "the stream is closed")
+        if len(self._output) + len(packet) + 2 > OUTPUT_BYTES:
+            raise BlockingIOError
+        self._output += _SIZE.pack(len(packet))
+        self._output += packet
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+        return len(packet)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Return how many bytes wait for the kernel, at most OUTPUT_BYTES."""
+        return len(self._output)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the connection."""
+        return self._sock.fileno()
+
+    def getsockname(self) -> Any:
+        """Return this side's address, as `socket.getsockname` does."""
+        return self._sock.getsockname()
+
+    def close(self) -> None:
+        """Send what is waiting, if the kernel takes it at once, and close the connection. Idempotent."""
+        if self._closed:
+            return
+        if self._output:
+            self._flush()
+        self._closed = self._ended = True
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+
+    def _readable(self) -> None:
+        if self._closed:
+            return
+        assert self._on_readable is not None  # set by `start`
+        self._on_readable(self)
+        if self._ended and not self._closed:
+            self._on_end(self)
+        elif self._stop - self._start >= 2 and self._has_packet():
+            # The reader stopped after its batch; the socket may stay silent, so that the rest is read in the next turn.
+            self._loop.call_soon(self._readable)
+
+    def _has_packet(self) -> bool:
+        return bool(self._stop - self._start >= 2 + _SIZE.unpack_from(self._input, self._start)[0])
+
+    def _flush(self) -> None:
+        if self._closed:
+            return
+        try:
+            sent = self._sock.send(self._output)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._output.clear()  # the reader sees the end
+            sent = 0
+        del self._output[:sent]
+        if self._output:
+            self._loop.add_writer(self._sock.fileno(), self._flush)
+        elif self._flushing:
+            self._loop.remove_writer(self._sock.fileno())
+        self._flushing = bool(self._output)
+
+
+class Listener:
+    """The TCP sockets of a relay, and the streams that were accepted.
+
+    `on_readable`: see `Stream.start`. `on_end`: a stream that had proven its password has ended by itself.
+    """
+
+    def __init__(
+        self,
+        sockets: list[socket.socket],
+        on_readable: Callable[[Stream], None],
+        on_end: Callable[[Address], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._sockets = sockets
+        self._on_readable = on_readable
+        self._on_end = on_end
+        self._streams: dict[Address, Stream] = {}
+        self._deadlines: dict[Address, asyncio.TimerHandle] = {}
+        self._hosts: Counter[str] = Counter()
+        self.accepted = 0
+        self.refused = 0  # connections closed because there were too many, or none proved a password
+        for sock in sockets:
+            self._loop.add_reader(sock.fileno(), self._accept, sock)
+
+    def __len__(self) -> int:
+        """Return the number of open streams."""
+        return len(self._streams)
+
+    def __iter__(self) -> Iterator[Stream]:
+        """Iterate over the open streams."""
+        return iter(list(self._streams.values()))
+
+    def candidates(self, hosts: list[Candidate]) -> list[Candidate]:
+        """Return a passive TCP candidate for each UDP candidate whose address family is listened on."""
+        ports = {sock.family: sock.getsockname()[1] for sock in self._sockets}
+        found = []
+        for candidate in hosts:
+            family = socket.AF_INET6 if ":" in candidate.host else socket.AF_INET
+            if family in ports:
+                found.append(Candidate(candidate.host, ports[family], "tcp"))
+        return found
+
+    def proven(self, address: Address) -> None:
+        """Keep a stream whose other side has proven an ICE password."""
+        deadline = self._deadlines.pop(address, None)
+        if deadline is not None:
+            deadline.cancel()
+
+    def close_stream(self, address: Address) -> None:
+        """Close the stream of an address, if there is one."""
+        stream = self._streams.pop(address, None)
+        if stream is None:
+            return
+        self.proven(address)
+        self._hosts[address[0]] -= 1
+        if not self._hosts[address[0]]:
+            del self._hosts[address[0]]
+        stream.close()
+
+    def close(self) -> None:
+        """Close every stream and the listening sockets."""
+        for sock in self._sockets:
+            self._loop.remove_reader(sock.fileno())
+            sock.close()
+        for address in list(self._streams):
+            self.close_stream(address)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS):
+            try:
+                sock, _address = listening.accept()
+            except OSError:
+                # None waits, the client has left, or no file descriptor is free: the next turn tries again.
+                return
+            try:
+                self.take(sock)
+            except OSError:
+                sock.close()
+
+    def take(self, sock: socket.socket) -> None:
+        """Serve a connected socket. Closes it if there are too many. Raises OSError if it is no longer connected."""
+        stream = Stream(sock, self._ended)
+        host = stream.address[0]
+        if len(self._streams) >= STREAMS_MAX or self._hosts[host] >= STREAMS_PER_HOST:
+            self.refused += 1
+            stream.close()
+            return
+        self.accepted += 1
+        self._streams[stream.address] = stream
+        self._hosts[host] += 1
+        self._deadlines[stream.address] = self._loop.call_later(PROOF_S, self._unproven, stream.address)
+        stream.start(self._on_readable)
+
+    def _unproven(self, address: Address) -> None:
+        self.refused += 1
+        self.close_stream(address)
+
+    def _ended(self, stream: Stream) -> None:
+        self.close_stream(stream.address)
+        self._on_end(stream.address)
+
+
+def listen(addresses: list[tuple[socket.AddressFamily, str, int]], any_port: bool) -> list[socket.socket]:
+    """Return listening sockets for (family, host, port).
+
+    If a port is taken by another program: any free one with `any_port`, otherwise that address has no TCP, and a log
+    line says so.
+    """
+    found = []
+    for family, host, port in addresses:
+        for wanted in (port, 0) if any_port else (port,):
+            try:
+                found.append(_listen(family, host, wanted))
+            except OSError as problem:
+                if problem.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                break
+        else:
+            logger.warning("media.tcp_port_taken")
+    return found
+
+
+def _listen(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        # A port whose old connections wait in TIME_WAIT is free for the next worker.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return sock

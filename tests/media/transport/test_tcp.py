@@ -1,0 +1,270 @@
+"""ICE over TCP: calls cross over streams, and no stranger's bytes hold memory, a loop or another party."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from media import Connected, Disconnected, Relay, RelaySettings
+from media.party import CONSENT_EXPIRED
+from media.protocols.codecs import OPUS, VP8
+from media.protocols.ice import Candidate, candidate_lines
+from media.transport import tcp
+from tests.media.duo import Duo, Speaker, duo, until
+
+AUDIO, VIDEO = OPUS.payload_type, VP8.payload_type
+
+
+@asynccontextmanager
+async def pair(first: str = "tcp", second: str = "udp") -> AsyncIterator[tuple[Duo, Speaker, Speaker]]:
+    """Two connected speakers over these transports, the gate open, picture and sound flowing."""
+    async with duo() as stage:
+        a = await stage.join("a", transport="tcp" if first == "tcp" else "udp")
+        b = await stage.join("b", transport="tcp" if second == "tcp" else "udp")
+        stage.room.set_gate(True)
+        await stage.settle()
+        yield stage, a, b
+
+
+def port_of(relay: Relay) -> int:
+    """Return the TCP port of a relay's first TCP candidate."""
+    return next(found.port for found in relay.candidates() if found.transport == "tcp")
+
+
+@pytest.mark.parametrize("transports", [("tcp", "udp"), ("udp", "tcp"), ("tcp", "tcp")])
+async def test_sound_and_picture_cross_both_ways_where_a_party_comes_over_tcp(
+    transports: Sequence[str],
+) -> None:
+    async with pair(*transports) as (stage, a, b):
+        a.video(2, text=b"from a")
+        b.audio(2, text=b"from b")
+        await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(AUDIO)) == 2)
+        assert b.of(VIDEO)[-1].payload.endswith(b"from a")
+        assert a.of(AUDIO)[-1].payload == b"from b"
+        assert a.events == b.events == [Connected()]
+        assert stage.relay.stats.faults == 0
+
+
+async def test_nothing_crosses_over_tcp_while_the_gate_is_closed() -> None:
+    async with duo() as stage:
+        a, b = await stage.join("a", transport="tcp"), await stage.join("b", transport="tcp")
+        for number in range(1, 31):
+            a.video(number, key=number == 1)
+            a.audio(number)
+        await stage.handled(60)
+        await stage.quiet()
+        assert b.received == 0
+        stage.room.set_gate(True)
+        a.video(31, key=True)
+        a.audio(31)
+        await until(lambda: b.received == 2)
+
+
+async def test_a_burst_of_many_packets_arrives_whole_and_in_order() -> None:
+    async with pair() as (_stage, a, b):
+        for number in range(2, 302):
+            a.audio(number, text=bytes([number & 0xFF]) * 100)
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: len(b.of(AUDIO)) == 301)
+        sequences = [packet.sequence for packet in b.of(AUDIO)]
+        assert sequences == list(range(sequences[0], sequences[0] + 301))
+
+
+async def test_udp_is_offered_first_and_tcp_on_the_same_port_after_it() -> None:
+    relay = await Relay.open(RelaySettings())
+    udp, over_tcp = relay.candidates()
+    assert (udp.transport, over_tcp.transport) == ("udp", "tcp")
+    assert udp.port == over_tcp.port
+    lines = candidate_lines([over_tcp, udp, Candidate("::1", 9, "tcp")])
+    priorities = [int(line.split()[3]) for line in lines]
+    assert priorities[1] > priorities[0] > priorities[2]
+    assert lines[0].endswith(f"{over_tcp.port} typ host tcptype passive")
+    await relay.close()
+
+
+async def test_without_tcp_none_is_offered_and_none_listens() -> None:
+    relay = await Relay.open(RelaySettings(tcp=False))
+    (only,) = relay.candidates()
+    assert only.transport == "udp"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", only.port), timeout=1)
+    await relay.close()
+
+
+async def test_a_port_that_another_program_has_leaves_calls_over_udp() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        relay = await Relay.open(RelaySettings(ports=(port,)))
+        assert [(found.port, found.transport) for found in relay.candidates()] == [(port, "udp")]
+        await relay.close()
+
+
+async def test_a_party_whose_stream_ended_is_reached_on_the_next_one() -> None:
+    async with pair() as (stage, a, b):
+        a.connect_tcp()
+        await until(lambda: stage.parties["a"].leg.address is None)
+        b.audio(2)
+        await stage.quiet()
+        a.check()
+        await until(lambda: stage.parties["a"].leg.address is not None)
+        b.audio(3)
+        a.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2 and len(b.of(AUDIO)) == 2)
+        assert a.events == b.events == [Connected()]
+        assert stage.relay.stats.faults == 0
+
+
+async def test_a_party_whose_stream_ended_and_that_stays_away_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.3)
+    async with pair() as (stage, a, _b):
+        a.sock.close()
+        await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
+        assert not stage.parties["a"].connected
+
+
+async def test_a_party_that_leaves_has_its_stream_closed() -> None:
+    async with pair() as (stage, a, _b):
+        stage.parties["a"].leave()
+        await until(lambda: a.ended)
+        assert len(stage.relay.streams) == 0
+
+
+async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> None:
+    async with pair("udp", "udp") as (stage, a, b):
+        a.remote = ("127.0.0.1", port_of(stage.relay))
+        a.connect_tcp()
+        a.check()
+        await until(lambda: stage.parties["a"].leg.address == ("127.0.0.1", a.sock.getsockname()[1], "tcp"))
+        b.audio(2)
+        a.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2 and len(b.of(AUDIO)) == 2)
+        assert a.events == b.events == [Connected()]
+
+
+# --- strangers
+
+
+async def _closed_by(relay: Relay, *sent: bytes) -> bool:
+    """Return whether the relay closes a stranger's connection after these bytes, within a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(relay))
+    try:
+        for piece in sent:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(1.0):
+            return await reader.read(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    finally:
+        writer.close()
+
+
+def framed(packet: bytes) -> bytes:
+    """Return a packet with its length before it (RFC 4571)."""
+    return struct.pack("!H", len(packet)) + packet
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [framed(b"\x80" * 1601)],
+        [b"\xff\xff"],
+        [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"],
+        [b"\x16\x03\x01\x02\x00\x01"],
+    ],
+    ids=["too long", "length alone", "http", "tls"],
+)
+async def test_a_stream_with_a_frame_that_is_too_long_is_closed_at_once(sent: list[bytes]) -> None:
+    async with duo() as stage:
+        assert await _closed_by(stage.relay, *sent)
+        assert len(stage.relay.streams) == 0
+        assert stage.relay.stats.faults == 0
+
+
+async def test_a_frame_in_single_bytes_is_read_whole() -> None:
+    async with duo() as stage:
+        speaker = Speaker(transport="tcp")
+        stage.speakers.append(speaker)
+        party = stage.room.join("a", speaker.events.append)
+        speaker.answer(party.offer())
+        pieces: list[bytes] = []
+        speaker.send = lambda datagram: pieces.append(framed(bytes(datagram)))  # type: ignore[method-assign]
+        speaker.check()
+        speaker.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(stage.relay))
+        for byte in b"\0\0" + pieces[0]:  # an empty frame first
+            writer.write(bytes([byte]))
+            await writer.drain()
+        size = struct.unpack("!H", await asyncio.wait_for(reader.readexactly(2), 5))[0]
+        assert (await reader.readexactly(size))[:2] == b"\x01\x01"
+        writer.close()
+
+
+async def test_a_stream_that_proves_no_password_is_closed_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tcp, "PROOF_S", 0.2)
+    async with pair() as (stage, a, b):
+        assert await _closed_by(stage.relay, framed(b"\x80" + bytes(40)), framed(bytes(30)))
+        assert stage.relay.streams.refused == 1
+        a.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        assert stage.relay.stats.strays >= 1
+
+
+async def test_one_address_opens_only_so_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "STREAMS_PER_HOST", 3)
+    async with pair() as (stage, a, b):
+        strangers = [
+            socket.create_connection(("127.0.0.1", port_of(stage.relay)), timeout=5) for _ in range(10)
+        ]
+        await until(lambda: stage.relay.streams.refused == 8)
+        assert len(stage.relay.streams) == 3
+        a.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        for stranger in strangers:
+            stranger.close()
+        await until(lambda: len(stage.relay.streams) == 1)
+
+
+async def test_a_party_that_reads_nothing_loses_packets_and_holds_no_memory_or_other_party() -> None:
+    async with pair("tcp", "udp") as (stage, a, b):
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(a.sock.fileno())
+        dropped = stage.relay.stats.dropped
+        for number in range(2, 6_000):
+            b.audio(number, text=bytes(1000))
+            if number % 20 == 0:
+                await asyncio.sleep(0)
+        await until(lambda: stage.relay.stats.dropped > dropped + 100)
+        (stream,) = stage.relay.streams
+        assert stream.unsent_bytes <= tcp.OUTPUT_BYTES
+        a.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        assert stage.relay.stats.faults == 0
+
+
+async def test_a_stream_cannot_take_the_address_of_another_party() -> None:
+    async with pair() as (stage, a, b):
+        party = stage.parties["b"]
+        b_speaker = Speaker(transport="udp")
+        stage.speakers.append(b_speaker)
+        # b's own credentials over a's stream: the stream belongs to a.
+        a.remote_ufrag, a.remote_password = party.credentials.ufrag, party.credentials.password
+        answered = a.answered_checks
+        a.check()
+        await stage.quiet()
+        assert a.answered_checks == answered
+        b.audio(2)
+        await until(lambda: len(a.of(AUDIO)) == 2)
