@@ -15,16 +15,18 @@ from typing import Protocol, TypeVar
 import structlog
 
 from signalling.rooms.liveness import Liveness
-from signalling.service import Service
+from signalling.service import Accepted, Service
 from signalling.store import keys
 from signalling.store.mirror import Mirror
 from signalling.store.records import Pulse, Unavailable, answering
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import party_key
+from signalling.visit.rules import next_deadline_ms
 
 PERIOD_S = 0.5
 BACK_S = 2.5  # this long after a worker's death its connections may have resumed on another worker
+RETRY_MS = 60_000  # a visit that cannot be read is looked at again after this time
 log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -112,11 +114,11 @@ class Sweep:
                 await store.adopt(mirror.organisation, identity)
         self._identity = identity
 
-    async def _once(self, mirror: Mirror, due: Iterable[str], present: list[Present]) -> None:
+    async def _once(self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[Present]) -> None:
         """Sweep one organisation. `present`: its connections on this worker. Raises `Unavailable`."""
         organisation = mirror.organisation
-        for visit_id in due:
-            await _alone(self._service.command(system(organisation), visit_id, Due()))
+        for visit_id, due_ms in due:
+            await _alone(self._apply(organisation, visit_id, due_ms))
         await self._off_call(mirror, present)
         dead = self._dead_for_a_while()
         for worker in (*dead, self._here.id):
@@ -127,6 +129,22 @@ class Sweep:
         for connection_id, actor, visit_id in self._forgotten(mirror, present):
             enter = Enter(connection_id, self._here.id)
             await _alone(self._service.command(actor, visit_id, enter))
+
+    async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
+        """Apply a visit's deadline; move it if nothing is due, so that the next look finds others.
+
+        Raises `Unavailable`.
+        """
+        done = await _alone(self._service.command(system(organisation), visit_id, Due()))
+        if isinstance(done, Accepted) and done.event is not None:
+            return
+        next_ms = None  # there is no such visit
+        if isinstance(done, Accepted):  # its deadline was calculated by a policy that has changed since
+            policy = (await self._service.organisation(organisation)).policy
+            next_ms = next_deadline_ms(done.visit, policy)
+        elif done is None:  # it cannot be read
+            next_ms = self._service.store.clock_ms() + RETRY_MS
+        await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 
     def _dead_for_a_while(self) -> set[str]:
         now_s, dead = time.monotonic(), self._liveness.dead

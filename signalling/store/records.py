@@ -30,6 +30,7 @@ from signalling.visit.setup_guide import Guide
 STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
+_DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
 _RECORD: dict[str, Any] = {
     kind.__name__.lower(): msgspec.msgpack.Decoder(kind) for kind in (Visit, Staff, Line, Mark)
 }
@@ -93,10 +94,10 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream, and the visits whose deadline has passed."""
+    """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
 
     head: Head
-    due: list[str]
+    due: list[tuple[str, int]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -175,6 +176,7 @@ class Store:
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
         self._epoch: Any = redis.register_script(_EPOCH)
+        self._deadline: Any = redis.register_script(_DEADLINE)
         self._offset_ms: float | None = None
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
@@ -359,12 +361,29 @@ class Store:
             pipe = self.redis.pipeline(transaction=False)
             for organisation in organisations:
                 pipe.hmget(keys.HEAD(organisation), HEAD)
-                pipe.zrangebyscore(keys.DEADLINES(organisation), "-inf", self.clock_ms(), start=0, num=limit)
+                pipe.zrangebyscore(
+                    keys.DEADLINES(organisation),
+                    "-inf",
+                    self.clock_ms(),
+                    start=0,
+                    num=limit,
+                    withscores=True,
+                )
             answers = iter(await pipe.execute())
         return [
-            Pulse(_head(head), [member.decode() for member in due])
+            Pulse(_head(head), [(member.decode(), int(score)) for member, score in due])
             for head, due in zip(answers, answers, strict=True)
         ]
+
+    async def move_deadline(
+        self, organisation: str, visit_id: str, read_ms: int, deadline_ms: int | None
+    ) -> None:
+        """Set a visit's deadline, None for never, unless it is no longer `read_ms`."""
+        async with answering():
+            await self._deadline(
+                keys=[keys.DEADLINES(organisation)],
+                args=[visit_id, read_ms, "" if deadline_ms is None else deadline_ms],
+            )
 
     def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
         """Return a notification. Raises `SealError` if it is not this person's."""
