@@ -204,10 +204,12 @@ class Rooms:
         if visit is None or visit.status not in WITH_MEDIA:
             self._refuse(message, "wrong_status")
             return
-        if seat.party not in visit.parties:
+        if not seat.is_in(visit):
             visit = await self._service.visit_now(seat.organisation, seat.visit)
-        if visit is None or visit.status not in WITH_MEDIA or seat.party not in visit.parties:
-            self._refuse(message, "not_allowed")  # a guest who was dismissed meanwhile
+        if visit is None or visit.status not in WITH_MEDIA or not seat.is_in(visit):
+            self._refuse(
+                message, "not_allowed"
+            )  # a guest was dismissed, or another provider claimed the visit
             return
         room = self._rooms.get(seat.visit) or await self._opened(message)
         if room is None:
@@ -318,9 +320,9 @@ class Rooms:
             return
         if visit is not None and visit.status in WITH_MEDIA:
             for party, occupant in list(room.occupants.items()):
-                if party in visit.parties:
+                if occupant.seat.is_in(visit):
                     occupant.leg.set_admitted(_admitted(visit, party))
-                else:  # a dismissed guest; the topic of the visit shows it to them
+                else:  # a dismissed guest or a former provider; the topic of the visit shows it to them
                     self._part(room, occupant.seat)
             self._set_gate(room, visit)
             return

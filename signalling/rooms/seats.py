@@ -240,14 +240,19 @@ class Seats:
             held.moving = False
 
     def news(self, news: Change | Reset) -> None:
-        """Forget the seats whose party was removed. Called by the mirrors, in order."""
-        if isinstance(news, Reset) or not isinstance(news.after, Visit):
-            return
-        before, visit = news.before, news.after
-        if isinstance(before, Visit) and before.parties.keys() > visit.parties.keys():
-            for connection, held in list(self._held.items()):
-                if held.seat.visit == visit.id and held.seat.party not in visit.parties:
-                    self._forget(connection)
+        """Forget the seats whose person is not that party any more. Called by the mirrors, in order."""
+        if isinstance(news, Reset):
+            mirror = self._service.mirrors.known(news.organisation)
+            if mirror is not None:
+                self._forget_former(mirror.visits.get)
+        elif isinstance(news.after, Visit) and _people(news.before) != _people(news.after):
+            self._forget_former({news.after.id: news.after}.get)
+
+    def _forget_former(self, visit_of: Callable[[str], Visit | None]) -> None:
+        for connection, held in list(self._held.items()):
+            visit = visit_of(held.seat.visit)
+            if visit is not None and not held.seat.is_in(visit):
+                self._forget(connection)
 
     def close_room(self, visit: str) -> None:
         """Forget all seats of a visit whose room this worker closed at the end of the call."""
@@ -305,3 +310,8 @@ class Seats:
         socket = self._hub.sockets.get(connection)
         if socket is not None:
             socket.send(message)
+
+
+def _people(record: object) -> dict[str, str]:
+    """Return who each party of a visit is."""
+    return {key: party.id for key, party in record.parties.items()} if isinstance(record, Visit) else {}

@@ -8,17 +8,24 @@ from __future__ import annotations
 import msgspec
 
 from signalling.visit.call_quality import MediaKind
+from signalling.visit.record import Visit
 
 
 class Seat(msgspec.Struct, frozen=True, array_like=True):
-    """A party's place in a room: its side of the visit, its connection, that connection's worker and its codec."""
+    """A party's place in a room: its side of the visit, who has it, their connection, its worker and its codec."""
 
     organisation: str
     visit: str
     party: str
+    person: str
     connection: str
     worker: str
     codec: str
+
+    def is_in(self, visit: Visit) -> bool:
+        """Return True if the person is this party of the visit; another provider may have claimed it since."""
+        party = visit.parties.get(self.party)
+        return party is not None and party.id == self.person
 
 
 class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):

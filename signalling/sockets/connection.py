@@ -204,7 +204,7 @@ class Connection:
     def seat(self, visit: str, party: str) -> Seat:
         """Return this connection's seat in a visit's room, as that party."""
         codec = self.socket.codec.subprotocol
-        return Seat(self.actor.organisation, visit, party, self.id, self.worker.id, codec)
+        return Seat(self.actor.organisation, visit, party, self.actor.id, self.id, self.worker.id, codec)
 
     async def keep_pages(self) -> None:
         """Store the visits whose page this connection is on, in case this worker crashes. Raises `Unavailable`."""

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.rooms.liveness import death_of
+from signalling.service import Accepted
 from signalling.store import keys
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
@@ -251,3 +252,33 @@ async def test_a_tab_whose_media_another_has_taken_does_not_take_it_back_when_it
         again = await two.connect(patient, 0, resume=first.welcome["resume"])
         await again.expect("media.taken_over")
         assert not any(worker.seats.holds(again.welcome["connection"]) for worker in two.workers)
+
+
+@pytest.mark.parametrize("worker", [0, 1], ids=["on the room's worker", "on another"])
+async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen_as_one_change(
+    valkey: Redis, worker: int
+) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, worker, 0)
+        await join(their, patient)
+        await join(provider, patient)
+        await start(patient, their, provider)
+        colleague = await two.on_call(two.provider("Dr B. Lin"), 1)
+        mirrors = [await w.service.mirrors.get(ORG) for w in two.workers]
+        await until(lambda: all(len(mirror.staff) == 2 for mirror in mirrors))
+        room = two.workers[0].rooms._rooms[f"{patient.visit}"]
+        assert set(room.occupants) == {"patient", "provider"}
+        with pytest.MonkeyPatch.context() as patch:
+            for mirror in mirrors:
+                patch.setattr(mirror, "_take", lambda *_: None)
+                patch.setattr(mirror, "mend", lambda *_: None)
+            service = two.workers[1].service
+            for who, command in ((two.provider(), c.Release()), (two.provider("Dr B. Lin"), c.Claim())):
+                assert isinstance(await service.command(who, f"{patient.visit}", command), Accepted)
+            for mirror in mirrors:
+                await mirror._reload()
+        assert set(room.occupants) == {"patient"}, "nobody receives the patient any more"
+        assert not two.workers[worker].seats.holds(provider.welcome["connection"])
+        with pytest.raises(Exception, match=r"no_room|not_allowed"):
+            await provider.request("media.restart", visit=patient.visit)
+        assert (await join(colleague, patient))["fresh"]
