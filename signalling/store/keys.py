@@ -92,7 +92,7 @@ RESUME = Key(
     "{<organisation>}:resume:<hash>", "hash", "the state of a connection, by its token", _EXPIRY, "a day"
 )
 IDEMPOTENCY = Key(
-    "{<organisation>}:idempotency:<visit>", "string", "hash of the API request for it", _EXPIRY, "a day"
+    "{<organisation>}:idempotency:<hash>", "string", "the visit of an API request", _EXPIRY, "a day"
 )
 # Staff
 STAFF = Key("{<organisation>}:staff", "zset", "ids of staff", _NONE)

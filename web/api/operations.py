@@ -9,8 +9,9 @@ from web.programs.scopes import Scope
 READ, OPEN, STAFF = Scope.READ, Scope.OPEN, Scope.STAFF
 ANY = (READ, OPEN, STAFF)
 ONCE = {
-    visits.IDEMPOTENCY: "1 to 200 characters of your own. The request said again with it within a day opens no second "
-    "visit; another body with it is refused."
+    visits.IDEMPOTENCY: "1 to 200 characters of your own, such as a random UUID. The request said again with it opens "
+    "no second visit; another body with it is refused. A key is forgotten 24 hours after its first request: sent "
+    "again later, it opens a new visit."
 }
 
 OPERATIONS: tuple[Operation, ...] = (

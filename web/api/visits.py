@@ -4,9 +4,8 @@ Knows the command and the actor of each. The rules of a visit are defined in sig
 Idempotency-Key: if the same request is sent again because its answer was lost, it opens no second visit.
 """
 
-import base64
-import hashlib
 import hmac
+from typing import Any
 
 import msgspec
 
@@ -30,7 +29,7 @@ from web.requests.security import origin_of
 
 IDEMPOTENCY = "Idempotency-Key"
 REMEMBERED_MS = 24 * 3_600_000
-"""How long an Idempotency-Key is remembered with its body."""
+"""How long an Idempotency-Key is remembered, with its body and its visit; afterwards it is a new key."""
 
 
 async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
@@ -68,16 +67,20 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
             errors=(FieldProblem(field=IDEMPOTENCY, problem="must have 1 to 200 characters"),),
         )
     organisation = call.organisation.id
-    name = hashlib.sha256(f"{organisation}/{call.key.id}/{given}".encode()).digest()
+    name = keys.hashed(f"{organisation}/{call.key.id}/{given}")
     # Keyed with the request's own secret, so that the stored value reveals nothing about the patient.
-    print_ = hmac.digest(name, msgspec.json.encode(body), "sha256")
-    visit_id = "v_" + base64.urlsafe_b64encode(name[:12]).decode()
-    redis, kept = call.request.app[REDIS], keys.IDEMPOTENCY(organisation, visit_id)
+    print_, visit_id = hmac.digest(name.encode(), msgspec.json.encode(body), "sha256"), new_id("v")
+    redis: Any = call.request.app[REDIS]
     async with answering():
-        before = await redis.set(kept, print_, nx=True, get=True, px=REMEMBERED_MS)
-    if before is not None and before != print_:
+        kept = print_ + visit_id.encode()
+        before = await redis.set(
+            keys.IDEMPOTENCY(organisation, name), kept, nx=True, get=True, px=REMEMBERED_MS
+        )
+    if before is None:
+        return visit_id
+    if before[: len(print_)] != print_:
         raise Problem("idempotency_mismatch")
-    return visit_id
+    return str(before[len(print_) :], "ascii")
 
 
 async def show(call: Call, _: None) -> t.Visit:

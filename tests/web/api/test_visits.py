@@ -92,6 +92,18 @@ async def test_the_same_request_said_again_opens_no_second_visit(site: Site) -> 
     assert (await (await program(site)).call("POST", "/visits", other, **once))[0] == 201  # another key's own
 
 
+async def test_an_idempotency_key_opens_a_new_visit_when_its_day_is_over(site: Site, valkey: Redis) -> None:
+    office, body = await program(site), {"patient": PATIENT}
+    once = {"headers": {"Idempotency-Key": "order-4711"}}
+    _, first = await office.call("POST", "/visits", body, **once)
+    (place,) = [key async for key in valkey.scan_iter("*:idempotency:*")]
+    assert 23 * 3600 < await valkey.ttl(place) <= 24 * 3600
+    await valkey.delete(place)  # as it does by itself after that time
+    status, second = await office.call("POST", "/visits", body, **once)
+    assert (status, first["visit"]["id"] != second["visit"]["id"]) == (201, True)
+    assert (await office.call("POST", "/visits", body, **once))[1]["visit"]["id"] == second["visit"]["id"]
+
+
 async def test_places_and_the_queue_are_those_of_the_staffs_list(site: Site) -> None:
     office = await program(site)
     ids = [(await office.open(name=name))["visit"]["id"] for name in ("Ana Ruiz", "Ben Ode", "Cy Lee")]
