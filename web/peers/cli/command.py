@@ -29,7 +29,7 @@ from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
 if TYPE_CHECKING:
     from web.peers.run.machines import Crew
     from web.peers.run.observations import Observations
-    from web.peers.run.plan import Credential, Plan
+    from web.peers.run.plan import Plan
     from web.peers.run.presence import Presence
 
 
@@ -162,15 +162,23 @@ def run(
     from web.peers.run.machines import Crew, Failed
     from web.peers.run.plan import Plan
 
-    def made(address: str, slug: str, staff: tuple[Credential, ...]) -> Plan:
-        return Plan(
-            url=address,
-            organisation=slug,
+    told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
+    if helpers:
+        told["helpers"] = str(helpers)
+    if local:
+        told["server"] = "its own"  # another port each time, which is no difference between two runs
+    try:
+        if local == bool(url):
+            raise PlanError("expected the address of a server, or --local for one of its own")
+        meeting = together.meeting(helpers, listen, join_within, alone=local or part != "1/1")
+        plan = Plan(
+            url=url,
+            organisation=organisation,
             ca=ca,
             insecure=insecure,
             patients=patients,
             providers=providers,
-            credentials=staff,
+            credentials=() if local or not providers else options.staff(credentials),
             arrivals=Arrivals.parse(arrivals, options.recorded(arrivals)),
             fill_in=Span.parse(fill_in),
             claim_after=Span.parse(claim_after),
@@ -186,27 +194,14 @@ def run(
             loss=options.share(loss),
             seed=seed,
         )
-
-    told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
-    if helpers:
-        told["helpers"] = str(helpers)
-    if local:
-        told["server"] = "its own"  # another port each time, which is no difference between two runs
-    try:
-        if local == bool(url):
-            raise PlanError("expected the address of a server, or --local for one of its own")
-        meeting = together.meeting(helpers, listen, join_within, alone=local or part != "1/1")
-        staff = () if local or not providers else options.staff(credentials)
+        pids = options.watched(server_pid)
+        parts, begins_at, thresholds = options.part(part), options.moment(start_at), fail_if or []
+        for threshold in thresholds:
+            parse(threshold)
         with _server(local, local_workers, providers) as found:
-            plan = (
-                made(found.url, found.organisation, found.credentials)
-                if found
-                else made(url, organisation, staff)
-            )
-            pids = found.pids if found else options.watched(server_pid)
-            parts, begins_at, thresholds = options.part(part), options.moment(start_at), fail_if or []
-            for threshold in thresholds:
-                parse(threshold)
+            if found:
+                staff = {"organisation": found.organisation, "credentials": found.credentials}
+                plan, pids = replace(plan, url=found.url, **staff), found.pids
             # One look from here, so that what is wrong with the address is said once, and at once.
             plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)

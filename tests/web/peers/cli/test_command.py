@@ -23,6 +23,7 @@ from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web import demo
 from web.config import parse
+from web.peers.cli import local
 from web.peers.cli.command import peers_app
 from web.peers.people.people import Provider
 from web.peers.run.observations import Observations
@@ -249,6 +250,16 @@ def test_what_cannot_be_used_is_one_clear_sentence_and_exit_2(
     if words and "--credentials" not in words:
         words = [*words, "--credentials", str(staff)]
     assert sentence in refused(run(*words))
+
+
+@pytest.mark.parametrize(
+    "words", [["--media", "loud"], ["--fail-if", "pulled_inn.p99>5ms"], ["--start-at", "soon"]]
+)
+def test_what_cannot_be_used_is_refused_before_a_server_for_the_trial_is_started(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "local_server", lambda *_: pytest.fail("a server was started"))
+    assert words[1].partition(".")[0] in refused(run("--local", *words))
 
 
 def test_a_server_that_is_no_greenroom_is_called_that(staff: Path) -> None:
