@@ -19,7 +19,7 @@ from tests.benchmarks.process import Child
 from tests.benchmarks.stage import Stage
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
-from web.peers.cli.local import ORGANISATION, WORDS
+from web.peers.cli.local import WORDS
 
 ROUNDS = 300
 WARM_UP = 20
@@ -57,9 +57,9 @@ async def _admin(stage: Stage) -> Seat:
     hasher = Hasher()
     try:
         account = await Accounts(client, hasher).add(
-            ORGANISATION, email="desk@bench.example", name="Desk", role=Role.ADMIN, password=WORDS
+            stage.organisation, email="desk@bench.example", name="Desk", role=Role.ADMIN, password=WORDS
         )
-        return await stage._browser(sessions.storage(client, stage.settings), account)
+        return await stage.browser(sessions.storage(client, stage.settings), account)
     finally:
         hasher.close()
         await client.aclose()

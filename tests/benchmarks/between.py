@@ -19,6 +19,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.stage import Stage
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
@@ -58,9 +59,9 @@ class Spent(NamedTuple):
 Played = Field[dict[Way, Spent]]
 
 
-def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all ways on all stacks. Raises ChildFailed, ServerNotReadyError."""
-    with stacks(2, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
+def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays all ways on all stacks. Raises ChildFailed."""
+    with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)
     for way, (id, name) in WAYS.items():

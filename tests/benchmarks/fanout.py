@@ -20,6 +20,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import OURS, Stack, stacks
 from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.stage import Stage
 from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
@@ -75,9 +76,9 @@ Played = Field[dict[str, Spent]]
 """What each stack's turn took, by phase."""
 
 
-def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all phases on all stacks. Raises ChildFailed, ServerNotReadyError."""
-    with stacks(2, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
+def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays all phases on all stacks. Raises ChildFailed."""
+    with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]
         bare_us = bare.write_us(size.sockets // 2, RATE, size.steady_s)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from web.peers.report.figures import percentile as of_ordered
+
 
 class Figure(msgspec.Struct, frozen=True):
     """One figure. `target` is the most that it may be; None where it is only worth knowing. `note` is for people."""
@@ -126,9 +128,8 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def percentile(values: Iterable[float], percent: float) -> float:
-    """The smallest value that `percent` of all do not exceed (nearest rank); nan where there are none."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else math.nan
+    """Return the smallest value that `percent` of all do not exceed (nearest rank); nan if there are none."""
+    return of_ordered(sorted(values), percent)
 
 
 def medians(runs: Sequence[Sequence[Figure]]) -> list[Figure]:

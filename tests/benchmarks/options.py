@@ -1,20 +1,41 @@
-"""What a benchmark may be asked for. Light: the command line reads it before anything heavy is imported."""
+"""The options of a run. The command line imports this module before anything slow."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-NAMES = ("claim", "assign", "fan-out", "sockets", "idle", "waiting", "media", "driver")
-"""The measurements, in the order in which they are made."""
 
-OTHERS = ("socket.io", "python-socketio", "ws", "janus", "aiortc")
-"""Whom we are compared with."""
+class Name(StrEnum):
+    """The measurements, in the order in which they are made."""
+
+    CLAIM = "claim"
+    ASSIGN = "assign"
+    FAN_OUT = "fan-out"
+    SOCKETS = "sockets"
+    IDLE = "idle"
+    WAITING = "waiting"
+    MEDIA = "media"
+    DRIVER = "driver"
+
+
+class Other(StrEnum):
+    """The servers that ours is compared with."""
+
+    SOCKET_IO = "socket.io"
+    PYTHON_SOCKETIO = "python-socketio"
+    WS = "ws"
+    JANUS = "janus"
+    AIORTC = "aiortc"
+
+
+NAMES, OTHERS = tuple(Name), tuple(Other)
 
 
 class Options(NamedTuple):
     """`only` and `others` are names of the above; `runs` is how often our own figures are taken."""
 
-    only: tuple[str, ...] = NAMES
-    others: tuple[str, ...] = OTHERS
+    only: tuple[Name, ...] = NAMES
+    others: tuple[Other, ...] = OTHERS
     quick: bool = False
     runs: int = 1
     browser: bool = False

@@ -1,17 +1,14 @@
 """Measures a relayed packet: CPU of the relay process, added latency, and packets forwarded before the gate opens.
 
 The relay runs in a child process. This process plays the browsers, with real ICE, DTLS and AES-128-GCM SRTP over
-loopback: 320 packets a second per call, as in a 1:1 video call. `run` returns the figures;
-`python -m tests.benchmarks.packets` prints them.
+loopback: 320 packets a second per call, as in a 1:1 video call.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import heapq
 import itertools
-import json
 import multiprocessing
 import os
 import random
@@ -19,9 +16,8 @@ import select
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from struct import Struct
 from typing import Final
 
@@ -34,7 +30,10 @@ from media.relay import Relay
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
 from media.transport.udp import RelaySettings
+from tests.benchmarks.figures import Figure, Made
+from tests.benchmarks.process import cpu_ns
 
+CALLS: Final = 20
 VIDEO_PER_S: Final = 110
 AUDIO_PER_S: Final = 50
 FRAMES_PER_S: Final = 30
@@ -234,13 +233,6 @@ def served() -> AbstractContextManager[tuple[int, Connection]]:
     return in_child(_serve, ("stop", "", None))
 
 
-def _cpu_ns(pid: int) -> int:
-    """Return the nanoseconds of CPU that a process's threads have used."""
-    return sum(
-        int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()
-    )
-
-
 def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Figures:
     """Measure and return the figures.
 
@@ -259,7 +251,7 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
 
         try:
             ask("stats")
-            cpu_ns = _cpu_ns(pid)
+            used_ns = cpu_ns([pid])
             for call in range(calls):
                 pair = {name: Speaker(identity) for name in "ab"}
                 for name, speaker in pair.items():
@@ -267,7 +259,7 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
                     offer = ask("join", f"call-{call}", name)
                     ask("accept", f"call-{call}", (name, speaker.answer(str(offer))))
                 load.connect(list(pair.values()))
-            setup_ns = _cpu_ns(pid) - cpu_ns
+            setup_ns = cpu_ns([pid]) - used_ns
             everyone = list(load.speakers.values())
             load.talk(SETTLE_S)
             before_gate = sum(speaker.received for speaker in everyone)
@@ -275,9 +267,9 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
                 ask("gate", f"call-{call}", True)
             load.talk(SETTLE_S)
             sent, received = sum(s.sent for s in everyone), sum(s.received for s in everyone)
-            cpu_ns, began_s = _cpu_ns(pid), time.monotonic()
+            used_ns, began_s = cpu_ns([pid]), time.monotonic()
             load.talk(duration_s)
-            cpu_ns, took_s = _cpu_ns(pid) - cpu_ns, time.monotonic() - began_s
+            used_ns, took_s = cpu_ns([pid]) - used_ns, time.monotonic() - began_s
             sent = sum(s.sent for s in everyone) - sent
             received = sum(s.received for s in everyone) - received
             latencies_ns = [0]
@@ -294,8 +286,8 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
         calls=calls,
         packets=received,
         packets_per_s=round(received / took_s),
-        cpu_us_per_packet=round(cpu_ns / 1000 / max(received, 1), 2),
-        cpu_share_of_core=round(cpu_ns / 1e9 / took_s, 3),
+        cpu_us_per_packet=round(used_ns / 1000 / max(received, 1), 2),
+        cpu_share_of_core=round(used_ns / 1e9 / took_s, 3),
         lost_share=round(max(0.0, 1 - received / max(sent, 1)), 4),
         setup_ms_per_party=round(setup_ns / 1e6 / (2 * calls), 2),
         packets_before_gate=before_gate,
@@ -305,15 +297,23 @@ def run(calls: int = 20, duration_s: float = 5.0, *, latency: bool = True) -> Fi
     )
 
 
-def main() -> None:
-    """Print one line of JSON for each number of calls."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, nargs="+", default=[20, 60])
-    parser.add_argument("--seconds", type=float, default=5.0)
-    arguments = parser.parse_args()
-    for calls in arguments.calls:
-        print(json.dumps(asdict(run(calls, arguments.seconds))), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def measure(calls: int, seconds: float, progress: Callable[[float], None]) -> Made:
+    """Run so many calls through a relay for so long; return the figures. Raises TimeoutError if it does not answer."""
+    progress(0.1)
+    found = run(calls, seconds)
+    note = f"{calls} calls, {found.packets_per_s:.0f} packets/s, {found.binding}"
+    return Made(
+        [
+            Figure("relay_us", "relay, CPU a packet", found.cpu_us_per_packet, "µs", 25.0, note),
+            Figure(
+                "relay_before_gate",
+                "packets that crossed before the gate opened",
+                found.packets_before_gate,
+                "",
+                0,
+            ),
+            Figure("relay_lost_percent", "packets lost on the way", found.lost_share * 100, "%"),
+            Figure("relay_p50_ms", "delay that the relay adds, p50", found.latency_p50_ms, "ms"),
+            Figure("relay_p99_ms", "delay that the relay adds, p99", found.latency_p99_ms, "ms"),
+        ]
+    )

@@ -35,14 +35,6 @@ def resident_bytes(pids: Iterable[int]) -> int:
     )
 
 
-def cpu_name() -> str:
-    """What this machine's CPU calls itself."""
-    for line in (PROC / "cpuinfo").read_text().splitlines():
-        if line.startswith(("model name", "Model")):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
 def versions() -> dict[str, str]:
     """What it was measured with."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}

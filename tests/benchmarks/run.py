@@ -26,9 +26,9 @@ from tests.benchmarks import (
     driver,
     fanout,
     idle,
+    packets,
     process,
     publish,
-    relay,
     waiting,
 )
 from tests.benchmarks.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
@@ -40,6 +40,7 @@ from tests.benchmarks.stage import stage
 from tests.benchmarks.tables import cell, document
 from tests.benchmarks.wire import PeerError
 from web.config import ConfigError
+from web.peers.run.server import cpu_name
 from web.server.throwaway import ServerNotReadyError
 
 Tell = Callable[[float], None]
@@ -81,8 +82,8 @@ def _waiting(quick: bool, tell: Tell) -> Made:
     return Made([*away.figures, *here.figures], curve=[*away.curve, *here.curve])
 
 
-def _relay(quick: bool, tell: Tell) -> Made:
-    return relay.measure(relay.CALLS, 1 if quick else 5, tell)
+def _packets(quick: bool, tell: Tell) -> Made:
+    return packets.measure(packets.CALLS, 1 if quick else 5, tell)
 
 
 def _driver(quick: bool, tell: Tell) -> Made:
@@ -90,19 +91,27 @@ def _driver(quick: bool, tell: Tell) -> Made:
 
 
 def _fan_out(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    return fanout.measure(fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
+    with stage(2) as ours:
+        return fanout.measure(ours, fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
 
 
 def _sockets(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    return between.measure(between.QUICK if options.quick else between.WHOLE, others, say, tell)
+    with stage(2) as ours:
+        return between.measure(ours, between.QUICK if options.quick else between.WHOLE, others, say, tell)
 
 
 def _races(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    return race.measure(race.QUICK if options.quick else race.WHOLE, others, say, tell)
+    if not others:
+        return Made()
+    with stage(2) as ours:
+        return race.measure(ours, race.QUICK if options.quick else race.WHOLE, others, say, tell)
 
 
 def _memory(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    return memory.measure(memory.FEW if options.quick else memory.SOCKETS, others, say, tell)
+    if not others:
+        return Made()
+    with stage(1) as ours:
+        return memory.measure(ours, memory.FEW if options.quick else memory.SOCKETS, others, say, tell)
 
 
 def _media(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
@@ -117,7 +126,7 @@ MEASUREMENTS = {
     "sockets": Measurement("Socket to socket", None, _sockets),
     "idle": Measurement("Idle sockets", _idle, _memory),
     "waiting": Measurement("Waiting patients", _waiting, None),
-    "media": Measurement("Media packets", _relay, _media),
+    "media": Measurement("Media packets", _packets, _media),
     "driver": Measurement("Load tester", _driver, None),
 }
 """By the names in options.py."""
@@ -138,7 +147,7 @@ def run(options: Options) -> Report:
     started = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     made = _play(console, options)
     machine = Machine(
-        cpu=process.cpu_name(),
+        cpu=cpu_name(),
         cores=os.cpu_count() or 1,
         system=f"{platform.system()} {platform.release()}",
         versions=process.versions() | made.versions,

@@ -1,4 +1,4 @@
-"""The real server, its store and the people who will be connected, made ready for a measurement.
+"""A running server with an organisation, and the cookies of the people who connect to it in a measurement.
 
 Knows how people get their cookies: by accounts, visits and sessions as the product itself keeps them.
 """
@@ -10,59 +10,55 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks import visits
 from tests.benchmarks.peers import Door, Seat
-from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Account
 from web.identity.visitors import STAFF
 from web.peers.cli.local import ORGANISATION, make_staff
 from web.server.redis_client import connect
-from web.server.throwaway import throwaway
+from web.server.throwaway import Throwaway, throwaway
 
 
 class Stage:
-    """A server that runs. `workers` and `store` are the processes of each."""
+    """A running server and an organisation on it. `workers` and `store` are process ids."""
 
-    def __init__(self, settings: Settings, url: str, workers: list[int], store: int) -> None:
-        self.settings = settings
-        self.url = url
-        self.workers = workers
-        self.store = store
-        address = urlsplit(url)
+    def __init__(self, server: Throwaway, organisation: str = ORGANISATION) -> None:
+        self.settings, self.url, self.workers, self.store = server
+        self.organisation = organisation
+        address = urlsplit(self.url)
         assert address.hostname is not None
         assert address.port is not None
-        self.door = Door(address.hostname, address.port, ORGANISATION)
+        self.door = Door(address.hostname, address.port, organisation)
 
-    def staff(self, people: int, seats: int, admins: int = 0) -> list[Seat]:
-        """Seats of `people` providers, each seat in a browser of its own, person after person in turn; and so many
-        admins, who have none.
-        """
-        return asyncio.run(self._staff(people, seats, admins))
+    def staff(self, people: int, seats: int) -> list[Seat]:
+        """Make the organisation with so many providers; return so many browsers, provider after provider in turn."""
+        return asyncio.run(self.seated(people, seats))
 
-    async def _staff(self, people: int, seats: int, admins: int) -> list[Seat]:
-        staff = await make_staff(self.settings, people, admins)
+    async def seated(self, people: int, seats: int) -> list[Seat]:
+        """Do what `staff` does, inside a running loop."""
+        staff = await make_staff(self.settings, people, organisation=self.organisation)
         client = connect(self.settings)
         try:
             storage = sessions.storage(client, self.settings)
-            return [await self._browser(storage, staff[number % people]) for number in range(seats)]
+            return [await self.browser(storage, staff[number % people]) for number in range(seats)]
         finally:
             await client.aclose()
 
-    @staticmethod
-    async def _browser(storage: sessions.Storage, account: Account) -> Seat:
-        entry = {"organisation": ORGANISATION, "person": account.id, "generation": account.generation}
+    async def browser(self, storage: sessions.Storage, account: Account) -> Seat:
+        """Return a browser in which this account is signed in."""
+        entry = {"organisation": self.organisation, "person": account.id, "generation": account.generation}
         return await visits.browser(storage, STAFF, entry, "staff")
 
     def waiting(self, number: int) -> tuple[list[Seat], list[str]]:
-        """So many patients who wait: the browser of each, and their visits. The organisation must have its staff."""
+        """Open so many visits; return the browser of each patient, and the visits. The staff must be there already."""
 
         async def enter() -> tuple[list[Seat], list[str]]:
-            opened = await visits.open_visits(self.settings, ORGANISATION, number)
-            return await visits.patients(self.settings, ORGANISATION, opened), opened
+            opened = await visits.open_visits(self.settings, self.organisation, number)
+            return await visits.patients(self.settings, self.organisation, opened), opened
 
         return asyncio.run(enter())
 
     def patient(self) -> tuple[Seat, str]:
-        """One patient who waits, and their visit. The organisation must have its staff already."""
+        """Open one visit; return the patient's browser and the visit. The staff must be there already."""
         seats, opened = self.waiting(1)
         return seats[0], opened[0]
 
@@ -73,5 +69,5 @@ def stage(workers: int) -> Iterator[Stage]:
 
     Raises ServerNotReadyError.
     """
-    with throwaway(workers) as found:
-        yield Stage(found.settings, found.url, found.workers, found.store)
+    with throwaway(workers) as server:
+        yield Stage(server)

@@ -28,7 +28,6 @@ from tests.benchmarks.peers import (
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.stage import Stage
 from web.config import Settings
-from web.peers.cli.local import ORGANISATION
 
 LISTENING = 10
 SETTLE_S = 1.0
@@ -114,7 +113,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
     points: list[Point] = []
     present: list[Peer] = []
     for number in size.waiting:
-        opened += await visits.open_visits(place.settings, ORGANISATION, number - len(opened))
+        opened += await visits.open_visits(place.settings, place.door.organisation, number - len(opened))
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
@@ -128,7 +127,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
 
 async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
     """The pages of these visits' patients, each hearing its visit and place."""
-    seats = await visits.patients(place.settings, ORGANISATION, opened)
+    seats = await visits.patients(place.settings, place.door.organisation, opened)
     peers = await enter_all(place.door, seats, text=True)
     for start in range(0, len(peers), AT_ONCE):
         some = list(zip(peers, opened, strict=True))[start : start + AT_ONCE]
@@ -140,7 +139,7 @@ async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
 
 async def _point(place: Place, visit: str, size: Size, number: int, pages: int) -> Point:
     _, door, staff, workers = place
-    patient = (await visits.patients(place.settings, ORGANISATION, [visit]))[0]
+    patient = (await visits.patients(place.settings, place.door.organisation, [visit]))[0]
     open_ms = []
     listening: list[Peer] = []
     for at in range(max(size.opens, len(staff))):

@@ -23,7 +23,7 @@ from tests.server import RunningServer
 from tests.signalling.waits import until
 from web.config import parse
 from web.peers.cli.local import ORGANISATION
-from web.server.throwaway import UNLIMITED
+from web.server.throwaway import UNLIMITED, Throwaway
 
 START_S = 60.0
 
@@ -76,8 +76,7 @@ class Member:
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
     """So many of the staff with an open page each."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
-    stage = Stage(settings, server.url, [], 0)
-    seats = await stage._staff(20, number, 0)
+    seats = await Stage(Throwaway(settings, server.url, [], 0)).seated(20, number)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         everybody = [Member(http, server.url, seat) for seat in seats]

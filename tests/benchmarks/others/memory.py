@@ -17,6 +17,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import OURS, Stack, stacks
 from tests.benchmarks.peers import AT_ONCE, enter_all, no_news
 from tests.benchmarks.process import Child, resident_bytes
+from tests.benchmarks.stage import Stage
 from tests.benchmarks.wire import Wire
 
 EARLY = 0.3
@@ -26,11 +27,9 @@ SOCKETS, FEW = 1000, 200
 Tell = Callable[[float], None]
 
 
-def measure(sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connects everybody to each. Raises ChildFailed, ServerNotReadyError."""
-    if not others:
-        return Made()
-    with stacks(1, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
+def measure(ours: Stage, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Connects everybody to each. Raises ChildFailed."""
+    with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
     one = {name: [value / 1024] for name, value in found.items()}
     note = f"{sockets} sockets on one worker"

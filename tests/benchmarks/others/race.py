@@ -19,6 +19,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field, all_done
 from tests.benchmarks.process import Child, cpu_ns
+from tests.benchmarks.stage import Stage
 from tests.benchmarks.wire import PeerError, Wire
 
 ARRIVE_S = 10.0
@@ -46,11 +47,9 @@ class Spent(NamedTuple):
     store_us: float
 
 
-def measure(size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays the races on all stacks. Raises ChildFailed, ServerNotReadyError."""
-    if not others:
-        return Made()
-    with stacks(2, others, (PROVIDERS, PROVIDERS, 1), say) as company:
+def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Plays the races on all stacks. Raises ChildFailed."""
+    with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
     columns = {field: _column(played, field) for field in Spent._fields}
     name = "claim race"

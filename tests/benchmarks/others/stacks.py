@@ -15,7 +15,7 @@ from typing import NamedTuple
 from tests.benchmarks.figures import Skipped
 from tests.benchmarks.others import setup
 from tests.benchmarks.peers import Door, Seat
-from tests.benchmarks.stage import Stage, stage
+from tests.benchmarks.stage import Stage
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 OURS = "Greenroom"
@@ -79,22 +79,21 @@ class Company(NamedTuple):
 
 @contextmanager
 def stacks(
-    workers: int, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
+    ours: Stage, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
 ) -> Iterator[Company]:
-    """Ours with `people` (staff, staff's seats, patients who wait), and the others that can be had.
+    """Start the others that can be had, with as many workers as ours; give ours `people`; yield all of them.
 
-    Raises ServerNotReadyError where ours does not start.
+    `people`: how many staff, how many browsers of staff, how many patients who wait.
     """
     skipped: list[Skipped] = []
     versions: dict[str, str] = {}
     with ExitStack() as running:
-        ours = running.enter_context(stage(workers))
         found = [_ours(ours, *people)]
         for name in others:
             recipe = RECIPES[name]
             try:
                 command, made_of = recipe.command(say)
-                found.append(running.enter_context(_other(name, recipe, command, workers)))
+                found.append(running.enter_context(_other(name, recipe, command, len(ours.workers))))
                 versions |= made_of
             except setup.Missing as problem:
                 skipped.append(Skipped(name, str(problem)))

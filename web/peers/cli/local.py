@@ -60,31 +60,33 @@ class OneHash(Hasher):
         return self._hash
 
 
-async def make_staff(settings: Settings, providers: int, admins: int = 0) -> list[Account]:
-    """Make the organisation with its providers and admins; return their accounts, the providers' first."""
+async def make_staff(
+    settings: Settings, providers: int, admins: int = 0, organisation: str = ORGANISATION
+) -> list[Account]:
+    """Make an organisation with its providers and admins; return their accounts, the providers' first."""
     client = connect(settings)
     hasher = OneHash()
     await hasher.hash(WORDS)
     try:
-        organisation = msgspec.structs.replace(demo.ORGANISATION, id=ORGANISATION, name="Bench Clinic")
-        await Organisations(client).save(organisation)
+        clinic = msgspec.structs.replace(demo.ORGANISATION, id=organisation, name="Bench Clinic")
+        await Organisations(client).save(clinic)
         accounts = Accounts(client, hasher)
         wanted = [(Role.PROVIDER, number) for number in range(providers)]
         wanted += [(Role.ADMIN, number) for number in range(admins)]
         staff: list[Account] = []
         for start in range(0, len(wanted), AT_ONCE):
             some = wanted[start : start + AT_ONCE]
-            staff += await asyncio.gather(*(_account(accounts, role, number) for role, number in some))
+            staff += await asyncio.gather(*(_account(accounts, organisation, *one) for one in some))
         return staff
     finally:
         hasher.close()
         await client.aclose()
 
 
-async def _account(accounts: Accounts, role: Role, number: int) -> Account:
+async def _account(accounts: Accounts, organisation: str, role: Role, number: int) -> Account:
     email, title = ("admin", "Desk") if role is Role.ADMIN else ("staff", "Dr")
     return await accounts.add(
-        ORGANISATION,
+        organisation,
         email=f"{email}{number}@bench.example",
         name=f"{title} Bench {number}",
         role=role,

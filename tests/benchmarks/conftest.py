@@ -1,0 +1,26 @@
+"""One real server with two workers for all tests of the benchmark; each test has an organisation of its own on it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.benchmarks.stage import Stage
+from web.server.throwaway import Throwaway, throwaway
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="package")
+def server() -> Iterator[Throwaway]:
+    """A server with an empty store."""
+    with throwaway(2) as running:
+        yield running
+
+
+@pytest.fixture
+def ours(server: Throwaway) -> Stage:
+    """An organisation that nobody has used."""
+    return Stage(server, f"bench-{next(NUMBERS)}")

@@ -1,0 +1,26 @@
+"""Keyframes are told from other frames."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.others.calls import is_keyframe
+
+
+@pytest.mark.parametrize(
+    ("payload", "keyframe"),
+    [
+        (b"\x10\x00", True),  # no extensions, first partition, inverse key bit 0
+        (b"\x10\x01", False),
+        (b"\x00\x00", False),  # not where a frame begins
+        (b"\x90\x80\x81\x23\x00", True),  # a picture id of two bytes
+        (b"\x90\x80\x12\x01", False),  # of one
+        (b"\x90\xe0\x12\x01\x40\x00", True),  # and a TL0PICIDX, and a temporal layer
+        (b"\x90", False),
+        (b"", False),
+    ],
+)
+def test_a_keyframe_is_told_from_another_frame_whatever_extensions_there_are(
+    payload: bytes, keyframe: bool
+) -> None:
+    assert is_keyframe(payload) is keyframe

@@ -1,0 +1,17 @@
+"""The first picture and the cost of packets, on our relay."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.others import media
+
+
+def test_the_first_picture_comes_after_the_second_press_and_packets_cost_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "SETTLE_S", 0.2)
+    with media.ours() as server:
+        assert 0 < media.first(server, "call") < 5000
+        spent = media.talk(server, 1, 0.3, late=False)
+    assert 0 < spent.us < 10_000

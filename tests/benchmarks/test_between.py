@@ -1,0 +1,13 @@
+"""A message from one socket reaches one other, on the same worker and on another."""
+
+from __future__ import annotations
+
+from tests.benchmarks import between
+from tests.benchmarks.stage import Stage
+
+
+def test_a_line_and_a_switched_off_microphone_reach_the_other_socket_on_either_worker(ours: Stage) -> None:
+    made = between.measure(ours, between.Size(2, 1, 2, 2), [], print, print)
+    figures = {figure.id: figure.value for figure in made.figures}
+    assert set(figures) == {"muted_one_us", "muted_across_us", "line_one_us", "line_across_us"}
+    assert all(0 < value < 1e6 for value in figures.values())

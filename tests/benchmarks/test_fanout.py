@@ -1,0 +1,23 @@
+"""News reach every socket, and a server that cannot be had is named with the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import fanout
+from tests.benchmarks.stage import Stage
+
+
+def test_everybody_hears_every_row_and_a_server_that_cannot_be_had_is_named_with_the_reason(
+    ours: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    made = fanout.measure(ours, fanout.Size(20, 1, 0.4, 1, 10), ["socket.io"], print, print)
+    assert [(skipped.name, skipped.why) for skipped in made.skipped] == [
+        ("socket.io", "Node is not installed")
+    ]
+    figures = {figure.id: figure.value for figure in made.figures}
+    for name in ("fanout_us", "fanout_burst_us", "fanout_flood_us", "fanout_last_p50_ms", "fanout_store_us"):
+        assert 0 < figures[name] < 1e6, name
