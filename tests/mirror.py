@@ -51,6 +51,7 @@ BESIDES: dict[str, str] = {
     "signalling/sweep": f"signalling/sockets/test_presence {CLINIC}",
     "signalling/topics/bell": CLINIC,
     "signalling/topics/chat": CLINIC,
+    "signalling/topics/queue": f"signalling/test_hub signalling/topics/test_rights {CLINIC}",
     "signalling/topics/sessions_list": f"signalling/topics/test_rights {CLINIC}",
     "signalling/topics/topics": f"signalling/topics/test_rights {CLINIC}",
     f"{VISIT}commands": f"{VISIT}test_rules",

@@ -1,6 +1,6 @@
 """Debouncer: merges requests for the same work and runs it once after a delay, never concurrently.
 
-Work takes at most a share of this worker's time (`SHARE`), and is repeated until it succeeds.
+The work takes at most a share of this worker's time (`SHARE`), and is repeated until it succeeds.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ log = structlog.get_logger()
 Work = Callable[[], Awaitable[None]]
 
 
-class Soon:
-    """Debounced work, by name."""
+class Debouncer:
+    """Runs debounced work; each piece of work has a name."""
 
     def __init__(self, failed: Failed = unsupervised) -> None:
         self._failed = failed
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
 
-    def do(self, name: str, work: Work, delay_s: float) -> None:
+    def run(self, name: str, work: Work, delay_s: float) -> None:
         """Run the work after a delay.
 
-        Work already waiting runs only once; work already running runs once more afterwards.
+        If work with that name already waits, it is not run twice; if it is running, it is run once more afterwards.
         """
         if name in self._tasks:
             self._again.add(name)
@@ -61,7 +61,7 @@ class Soon:
                     await asyncio.sleep(pause_s)
                     pause_s = min(pause_s * 2, LONGEST_S)
                 else:
-                    # What is waited for is mostly the store, so the rest has a bound.
+                    # Most of the time was spent waiting for the store, so the rest has a bound.
                     pause_s = RETRY_S
                     rest_s = min((time.monotonic() - began_s) * (1 / SHARE - 1), REST_S)
                 await asyncio.sleep(rest_s)

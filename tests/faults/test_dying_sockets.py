@@ -21,7 +21,7 @@ import uvloop
 
 from signalling.clients.client import MSGPACK, SignallingClient
 from signalling.store.redis_connection import LineRedis
-from signalling.topics.topics import queue_topic
+from signalling.topics.queue import queue_topic
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
 from tests.signalling.clinic import ORG, Clinic, clinic, headers

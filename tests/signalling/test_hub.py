@@ -19,7 +19,7 @@ from signalling.hub import RING, Hub, Socket, frame
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
 from signalling.protocol.server_messages import QueueStaff
 from signalling.protocol.shapes import StaffPart
-from signalling.topics.topics import queue_topic
+from signalling.topics.queue import queue_topic
 from signalling.visit.record import Actor, Role
 from signalling.worker import Limits
 from tests.signalling.clinic import ORG, Clinic, clinic, headers

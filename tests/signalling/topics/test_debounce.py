@@ -8,8 +8,8 @@ import pytest
 
 from signalling.store.records import Unavailable
 from signalling.supervision import Supervisor
-from signalling.topics import debounce as soon
-from signalling.topics.debounce import Soon
+from signalling.topics import debounce
+from signalling.topics.debounce import Debouncer
 from tests.signalling.waits import until
 
 
@@ -17,7 +17,7 @@ from tests.signalling.waits import until
 async def test_r28_work_that_failed_is_tried_again_until_it_succeeds(
     problem: Exception, counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soon, "RETRY_S", 0.001)
+    monkeypatch.setattr(debounce, "RETRY_S", 0.001)
     supervisor, done = Supervisor(), list[str]()
 
     async def work() -> None:
@@ -25,13 +25,13 @@ async def test_r28_work_that_failed_is_tried_again_until_it_succeeds(
         if len(done) < 3:
             raise problem
 
-    work_soon = Soon(supervisor.failed)
-    work_soon.do("riverside/reset", work, 0)
+    debouncer = Debouncer(supervisor.failed)
+    debouncer.run("riverside/reset", work, 0)
     await until(lambda: len(done) == 3)
-    await until(lambda: not work_soon._tasks)
+    await until(lambda: not debouncer._tasks)
     assert len(done) == 3
     assert supervisor.failures["topics.reset"] == counted
-    await work_soon.close()
+    await debouncer.close()
 
 
 async def test_work_that_many_ask_for_is_done_once_and_once_more_for_those_who_came_meanwhile() -> None:
@@ -41,12 +41,12 @@ async def test_work_that_many_ask_for_is_done_once_and_once_more_for_those_who_c
         done.append("done")
         await asyncio.sleep(0.01)
 
-    work_soon = Soon()
+    debouncer = Debouncer()
     for _ in range(10):
-        work_soon.do("riverside/places", work, 0)
+        debouncer.run("riverside/places", work, 0)
     await until(lambda: len(done) == 1)
     for _ in range(10):
-        work_soon.do("riverside/places", work, 0)
-    await until(lambda: not work_soon._tasks)
+        debouncer.run("riverside/places", work, 0)
+    await until(lambda: not debouncer._tasks)
     assert len(done) == 2
-    await work_soon.close()
+    await debouncer.close()

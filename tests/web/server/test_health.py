@@ -22,7 +22,7 @@ ENDS = {
     "signalling/supervision.py keep": "the supervisor's own",
     "signalling/store/mirror.py mend": "ends when nothing is missing; asked for again by the sweep",
     "signalling/hub.py publish": "ends when nothing is pending; started again by the next news",
-    "signalling/topics/debounce.py do": "ends when the work is done; tries again until it is",
+    "signalling/topics/debounce.py run": "ends when the work is done; tries again until it is",
     "signalling/store/redis_connection.py _connected": "one attempt to connect; its time is limited",
     "signalling/store/past_visits.py ready": "ends when all is read; started again by the next search",
     "signalling/store/past_visits.py _give_up": "ends a reader",
