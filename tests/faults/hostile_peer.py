@@ -2,10 +2,12 @@
 browser does, signed with the right password, or nothing of the kind.
 """
 
+import asyncio
 import hmac
+import socket
 import struct
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha1
 
@@ -22,12 +24,17 @@ from tests.faults.mutation import Mutator
 from tests.media.duo import Duo, Speaker, call
 
 
+class RefusedError(Exception):
+    """The relay has closed the connection."""
+
+
 class Peer:
     """Somebody in a call: what they send is read by the relay at once, in the caller's turn of the loop."""
 
     def __init__(self, stage: Duo, speaker: Speaker, party: Party) -> None:
         self.stage, self.speaker, self.party = stage, speaker, party
         self._sock = stage.relay._sockets[0]
+        self._stream: socket.socket | None = None
 
     def _read(self) -> None:
         self.party.leg.budget = BUDGET_MAX  # so that each is looked at, however many came before it
@@ -53,6 +60,31 @@ class Peer:
         self.speaker.send_rtcp(data)
         self._read()
 
+    async def framing(self, data: bytes) -> None:
+        """Anything over TCP, on a new connection after the relay has closed the last one."""
+        if self._stream is None:
+            port = next(found.port for found in self.stage.relay.candidates() if found.transport == "tcp")
+            self._stream = socket.create_connection(("127.0.0.1", port), timeout=5)
+            self._stream.setblocking(False)
+        try:
+            self._stream.send(data)
+            for _ in range(3):  # the relay accepts, reads, and reads what its batch left
+                await asyncio.sleep(0)
+            ended = not self._stream.recv(4096)
+        except BlockingIOError:
+            ended = False
+        except OSError:
+            ended = True
+        if ended:
+            self.close()
+            raise RefusedError
+
+    def close(self) -> None:
+        """Close the connection over TCP."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
     def answers(self, data: bytes) -> None:
         """An SDP answer to a leg that is connected."""
         try:
@@ -72,6 +104,13 @@ class Peer:
                 8,
                 Mutator(f"{seed} any", [*stuns, *dtls, *samples, *controls], tokens),
                 self.datagram,
+            ),
+            Target(
+                "framing",
+                6,
+                Mutator(f"{seed} framing", *_frames([*stuns, *dtls, *samples])),
+                self.framing,
+                (RefusedError,),
             ),
             Target("stun", 6, Mutator(f"{seed} stun", stuns, _ATTRIBUTES, 560), self.binding),
             Target("rtp", 9, Mutator(f"{seed} rtp", samples, tokens), self.rtp),
@@ -94,7 +133,9 @@ async def peer(others: int = 1) -> AsyncIterator[Peer]:
     async with call() as (stage, a, _):
         for number in range(1, others):
             await stage.join(f"guest-{number}")
-        yield Peer(stage, a, stage.parties["a"])
+        someone = Peer(stage, a, stage.parties["a"])
+        yield someone
+        someone.close()
 
 
 _ATTRIBUTES = [
@@ -115,6 +156,13 @@ _ATTRIBUTES = [
     )
     for size in (0, 4, 8, 0xFFFF)
 ]
+
+
+def _frames(packets: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Return packets with their length before them, several in one piece too, and lengths that lie (RFC 4571)."""
+    framed = [struct.pack("!H", len(packet)) + packet for packet in packets]
+    lengths = [struct.pack("!H", length) for length in (0, 1, 2, 20, 1600, 1601, 0x7FFF, 0xFFFF)]
+    return [*framed, b"".join(framed[:6]), *lengths], [*lengths, *framed[:4]]
 
 
 def _bindings(speaker: Speaker) -> list[bytes]:
