@@ -13,22 +13,19 @@ ROOT = Path(__file__).resolve().parents[1]
 VISIT = "signalling/visit/"
 PROTOCOL = "signalling/protocol/"
 CLINIC = "signalling/test_clinic signalling/test_clinic_side"
-RELAYED = "media/test_groups media/test_relay media/test_hostile"
+RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
-    "media/forwarding/endpoint": f"media/forwarding/test_streams media/test_fuzz {RELAYED}",
-    "media/forwarding/forwarder": f"media/forwarding/test_streams {RELAYED} media/test_continuity",
+    "media/forwarding/endpoint": f"{RELAYED} media/test_fuzz",
+    "media/forwarding/forwarder": f"{RELAYED} media/test_continuity",
     "media/forwarding/group_forwarder": "media/test_groups",
-    "media/forwarding/quality": "media/test_groups media/test_relay",
-    "media/forwarding/rtcp_translation": f"media/test_fuzz {RELAYED}",
-    "media/forwarding/subscriptions": "media/test_groups",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,
     "media/room": f"{RELAYED} media/test_continuity",
     "media/transport/dtls": "media/transport/test_srtp_and_dtls media/test_fuzz media/test_hostile",
     "media/transport/srtp": "media/transport/test_srtp_and_dtls media/test_relay",
     "media/transport/udp": "media/test_relay media/test_hostile",
-    "signalling/clients/client": f"signalling/clients/test_reconnecting signalling/test_hub {CLINIC}",
+    "signalling/clients/client": f"{CLINIC} signalling/test_hub signalling/clients/test_reconnecting",
     f"{PROTOCOL}client_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}errors": f"{PROTOCOL}test_protocol signalling/test_clinic",
     f"{PROTOCOL}reference": f"{PROTOCOL}test_protocol {PROTOCOL}test_typescript",

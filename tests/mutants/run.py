@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -65,7 +65,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mutants = draw(options.paths, options.number, options.seed)
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
         bench = Bench(Path(folder))
-        bench.measure(sorted({test for mutant in mutants for test in own_tests(mutant.source)}))
         reasons = _reasons()
         outcome = {mutant: _judged(bench, mutant, reasons) for mutant in mutants}
     text = report(outcome, f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}")
@@ -139,33 +138,43 @@ class Bench:
                 (self._root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, self._root / name)
 
-    def measure(self, tests: Iterable[Path]) -> None:
-        """Run test files without a change: how long they take, and which tests fail here anyway and do not count."""
-        for test in tests:
+    def _measured(self, test: Path) -> float:
+        """Return how long a test file takes without a change (s); its tests that fail even so are left out from now on.
+
+        A file is measured before its first use: most changes are killed by the first of a source's test files.
+        """
+        if test not in self._took_s:
             began_s = time.monotonic()
             self._run(test, LONGEST_S)
             self._took_s[test] = time.monotonic() - began_s
-            self._broken += [
+            failed = [
                 line.split()[1]
                 for line in self._log.read_text("utf-8").splitlines()
                 if line.startswith(("FAILED ", "ERROR "))
             ]
-            print(f"{self._took_s[test]:5.1f} s  {test}", flush=True)
-        for name in self._broken:
-            print(f"left out, for it fails without a change: {name}", flush=True)
+            self._broken += failed
+            print(f"{self._took_s[test]:.1f} s without a change: {test} {failed or ''}", flush=True)
+        return self._took_s[test]
 
     def judge(self, mutant: Mutant) -> str:
         """Return "killed", "late" or "survived"."""
+        for test in own_tests(mutant.source):
+            longest_s = GRACE_S + LONGER * self._measured(test)
+            with self._changed(mutant):
+                code = self._run(test, longest_s, "-x")
+            if code != 0:
+                return "late" if code is None else "killed"
+        return "survived"
+
+    @contextlib.contextmanager
+    def _changed(self, mutant: Mutant) -> Iterator[None]:
+        """Change the copy's file, and put it back at the end."""
         file = self._root / mutant.source
         kept, times = file.read_bytes(), file.stat()
         file.write_bytes(mutant.change.applied(kept))
         os.utime(file, (times.st_atime, times.st_mtime + 3600))  # so that no compiled file is taken for it
         try:
-            for test in own_tests(mutant.source):
-                code = self._run(test, GRACE_S + LONGER * self._took_s[test], "-x")
-                if code != 0:
-                    return "late" if code is None else "killed"
-            return "survived"
+            yield
         finally:
             file.write_bytes(kept)
             os.utime(file, (times.st_atime, times.st_mtime))

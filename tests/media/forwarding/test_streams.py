@@ -70,6 +70,89 @@ def test_what_was_sent_before_a_source_settled_is_known_across_the_roll_over() -
     assert not source.predates_settling(2)
 
 
+def test_what_is_not_forwarded_yet_knows_no_packet_that_was_sent_before() -> None:
+    _, source = fed(100, 0, 0.0)
+    source.packets, source.first_forwarded = 7, 5
+    assert [source.predates_settling(number) for number in (97, 98, 99, 100)] == [True, False, False, False]
+    source.unsettle()
+    assert source.predates_settling(100)
+    source.settled, source.sink = True, None
+    assert source.predates_settling(100)
+
+
+def test_a_first_picture_of_one_packet_waits_for_a_better_one_for_a_moment() -> None:
+    source = Source("video", 10)
+    assert source.worth_showing(False, 5.0)
+    assert not source.worth_showing(True, 5.5)
+    assert not source.worth_showing(True, 5.59)
+    assert source.worth_showing(True, 5.61)
+    source.unsettle()
+    assert not source.worth_showing(True, 9.0)
+
+
+def test_a_source_that_comes_back_keeps_its_time_unless_it_would_go_backwards() -> None:
+    _, source = fed(10, 5_000, 0.0)
+    source.unsettle()
+    source.settle(20, 4_000, 1.0)
+    assert sent(source, 20, 4_000, 1.0) == (11, 5_001)
+    source.packets = 3
+    source.settle(30, 4_500, 1.0)
+    assert sent(source, 30, 4_500, 1.0) == (12, 5_501)
+    assert (source.settled, source.first_forwarded) == (True, 3)
+
+
+def test_before_a_packet_is_sent_the_sink_is_one_behind_it() -> None:
+    leg = Leg(SSRCS)  # type: ignore[arg-type]
+    source = Source("video", 10)
+    source.sink = leg.sinks["video"]
+    source.settle(7, 0, 0.0)
+    assert (source.sink.sequence, source.sink.used, source.sink.feeder) == (6, True, source)
+
+
+def test_a_copy_has_the_numbers_and_takes_the_sink_over() -> None:
+    leg, source = fed(10, 5_000, 0.0)
+    source.forward, source.sequence_shift, source.timestamp_shift = True, 3, 4
+    source.packets, source.first_forwarded = 9, 2
+    copy = source.copy()
+    assert (copy.kind, copy.ssrc, copy.sink) == ("video", 10, leg.sinks["video"])
+    assert (copy.forward, copy.settled, copy.sequence_shift, copy.timestamp_shift) == (True, True, 3, 4)
+    assert (copy.packets, copy.first_forwarded) == (9, 2)
+    assert leg.sinks["video"].feeder is copy
+    source.copy()
+    assert leg.sinks["video"].feeder is copy, "another feeds it by now"
+    assert Source("audio", 11).copy().sink is None
+
+
+def test_a_flow_is_measured_only_while_it_is_forwarded() -> None:
+    _, source = fed(0, 0, 0.0)
+    flow = Flow()
+    assert (flow.kbps, flow.loss) == (0.0, None)
+    flow.sample(source, 10.0)
+    source.octets = 1000
+    flow.sample(source, 10.0)
+    assert flow.kbps == 0.0, "no time has passed"
+    source.forward = True
+    flow.sample(source, 12.0)
+    assert (flow.kbps, flow.loss) == (4.0, None)
+    sent(source, 10, 0, 1.0)
+    source.packets, source.octets = 11, 500
+    flow.sample(source, 13.0)
+    assert (flow.kbps, flow.loss) == (0.0, 0.0), (
+        "more than expected is no gain, and a counter that began anew no debt"
+    )
+    flow.sample(source, 14.0)
+    assert flow.loss is None, "nothing was expected"
+    sent(source, 10 + 0x8000, 0, 1.0)
+    flow.sample(source, 15.0)
+    assert flow.loss is None, "a jump is no loss"
+    sent(source, 10 + 0x8000 + 4, 0, 1.0)
+    flow.sample(source, 16.0)
+    assert flow.loss == 1.0
+    source.unsettle()
+    flow.sample(source, 17.0)
+    assert flow.loss is None
+
+
 def test_loss_and_bit_rate_are_those_of_the_last_interval() -> None:
     _, source = fed(0, 0, 0.0)
     source.forward = True

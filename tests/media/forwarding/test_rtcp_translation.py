@@ -1,0 +1,177 @@
+"""RTCP from one connection to another: which packets cross, and in whose numbers, byte by byte."""
+
+from __future__ import annotations
+
+import re
+from struct import pack
+from typing import Any
+
+import pytest
+
+from media.forwarding.rtcp_translation import Crossing, ReportBlock, translate
+from media.forwarding.streams import Sink, Source
+from media.protocols.codecs import StreamKind
+from media.protocols.rtcp import RtcpError
+
+OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99  # the sender's stream, its name at the other side, and the server's
+OTHER, SEEN_AS = 0x0B, 0x1B  # the other's stream, and the name under which the sender receives it
+NO_LEG: Any = None
+
+
+def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -> Source:
+    """Return a source whose numbers are moved by 10 (sequence) and 1000 (timestamps)."""
+    source = Source(kind, ssrc)
+    source.sink = Sink(kind, seen_as, NO_LEG)
+    source.forward = source.settled = forward
+    source.sequence_shift, source.timestamp_shift = 10, 1000
+    return source
+
+
+def cross(
+    data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
+) -> tuple[Crossing, Source, Source]:
+    """Return what crosses, the sender's source and the other's."""
+    own, other = (
+        stream("video", OWN, SHOWN_AS, forward=forward),
+        stream("video", OTHER, SEEN_AS, forward=forward),
+    )
+    crossing = translate(
+        data,
+        {OWN: own},
+        {SEEN_AS: other},
+        sender_ssrc=SERVER,
+        transport_cc_shift=shift,
+        answered_here=here,
+    )
+    return crossing, own, other
+
+
+def packet(kind: int, count: int, body: bytes) -> bytes:
+    """Return an RTCP packet; `body` follows its first four bytes."""
+    return pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
+
+
+def block(ssrc: int, highest: int = 100, *, lost: int = 0x40000003) -> bytes:
+    """Return a report block: a quarter lost, jitter 7, a report of 0x50006, 9 ticks ago."""
+    return pack("!IIIIII", ssrc, lost, highest, 7, 0x50006, 9)
+
+
+INFO = pack("!IIIII", 0xAAAA0005, 0x0006BBBB, 0xFFFFFF00, 3, 4)
+
+
+def test_a_sender_report_crosses_with_the_timestamps_of_the_other_side() -> None:
+    crossing, own, other = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)))
+    info = pack("!IIIII", 0xAAAA0005, 0x0006BBBB, 0xFFFFFF00 + 1000 - (1 << 32), 3, 4)
+    assert crossing.payload == packet(200, 1, pack("!I", SHOWN_AS) + info + block(OTHER, 90))
+    assert crossing.sender_reports == [(own, 0x00050006)]
+    assert crossing.blocks == [ReportBlock(other, 0.25, 7, 0x50006, 9)]
+    assert crossing.transport_cc_last is None
+
+
+def test_a_receiver_report_crosses_with_the_blocks_of_forwarded_streams_only() -> None:
+    crossing, _, other = cross(packet(201, 2, pack("!I", 0x77) + block(0x55) + block(SEEN_AS, 5)))
+    assert crossing.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, (5 - 10) & 0xFFFFFFFF))
+    assert [found.source for found in crossing.blocks] == [other]
+    assert crossing.sender_reports == []
+
+
+def test_nothing_of_a_report_crosses_a_closed_gate() -> None:
+    crossing, _, _ = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)), forward=False)
+    assert (crossing.payload, crossing.blocks, crossing.sender_reports) == (b"", [], [])
+    unsettled = stream("video", OWN, SHOWN_AS)
+    unsettled.settled = False
+    data = packet(200, 0, pack("!I", OWN) + INFO)
+    found = translate(
+        data, {OWN: unsettled}, {}, sender_ssrc=SERVER, transport_cc_shift=0, answered_here=False
+    )
+    assert found.payload == b"", "its timestamps are not known yet"
+
+
+def test_a_sender_without_a_stream_of_its_own_reports_as_a_receiver() -> None:
+    crossing, _, _ = cross(packet(200, 1, pack("!I", 0x77) + INFO + block(SEEN_AS)))
+    assert crossing.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, 90))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (packet(200, 0, pack("!I", OWN) + INFO[:-4]), "sender information"),
+        (packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)[:-4]), "fewer report blocks"),
+        (packet(201, 2, pack("!I", OWN) + block(SEEN_AS)), "fewer report blocks"),
+    ],
+)
+def test_a_report_shorter_than_it_says_is_refused(data: bytes, why: str) -> None:
+    with pytest.raises(RtcpError, match=re.escape(why)):
+        cross(data)
+
+
+def test_a_request_for_a_keyframe_crosses_in_either_form() -> None:
+    indication = packet(206, 1, pack("!II", OWN, OTHER))[:8].replace(pack("!I", OWN), pack("!I", SHOWN_AS))
+    wanted = indication + pack("!I", OTHER)
+    assert cross(packet(206, 1, pack("!II", OWN, SEEN_AS)))[0].payload == wanted
+    intra = packet(206, 4, pack("!IIII", OWN, 0, SEEN_AS, 0x01000000))
+    assert cross(intra)[0].payload == wanted
+    assert cross(packet(206, 4, pack("!III", OWN, SEEN_AS, SEEN_AS)))[0].payload == b"", "without an entry"
+    assert cross(packet(206, 1, pack("!II", 0x77, SEEN_AS)))[0].payload == wanted[:4] + pack(
+        "!II", SERVER, OTHER
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        packet(206, 1, pack("!II", OWN, 0x55)),  # about a stream that the other does not send
+        packet(206, 1, pack("!I", OWN)),  # about none
+        packet(206, 15, pack("!II", OWN, SEEN_AS) + b"REMB"),  # other feedback
+        packet(205, 4, pack("!III", OWN, SEEN_AS, 0)),
+        packet(205, 3, pack("!IIII", OWN, SEEN_AS, 0, 0)),
+        packet(206, 2, pack("!IIII", OWN, SEEN_AS, 0, 0)),
+        packet(205, 1, pack("!II", OWN, SEEN_AS)),  # a negative acknowledgement of nothing
+        packet(203, 1, pack("!I", OWN)),  # a goodbye
+        packet(202, 1, pack("!I", OWN) + b"\x01\x04name\x00\x00"),  # a name
+        packet(207, 0, pack("!III", OWN, 0, 0)),  # extended reports
+    ],
+)
+def test_what_a_call_does_not_need_does_not_cross(data: bytes) -> None:
+    assert cross(data)[0].payload == b""
+
+
+def test_feedback_on_what_is_not_forwarded_does_not_cross() -> None:
+    for data in (
+        packet(206, 1, pack("!II", OWN, SEEN_AS)),
+        packet(205, 1, pack("!IIHH", OWN, SEEN_AS, 7, 1)),
+    ):
+        assert cross(data, forward=False)[0].payload == b""
+
+
+def test_what_is_missed_is_asked_for_in_the_senders_numbers() -> None:
+    crossing, _, _ = cross(packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2)))
+    assert crossing.payload == packet(205, 1, pack("!IIHHHH", SHOWN_AS, OTHER, 65_533, 0x8001, 490, 2))
+
+
+def test_transport_feedback_crosses_in_the_others_numbers() -> None:
+    rest = b"\x00\x00\x01\x07\x20\x01\x04\x00"
+    crossing, _, _ = cross(packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + rest))
+    assert crossing.payload == packet(205, 15, pack("!IIHH", SHOWN_AS, OTHER, 65_534, 2) + rest)
+    assert crossing.transport_cc_last == 5
+    about_unknown, _, _ = cross(packet(205, 15, pack("!IIHH", OWN, 0x55, 0xFFFF, 2) + rest))
+    assert about_unknown.payload == packet(205, 15, pack("!IIHH", SHOWN_AS, OTHER, 0xFFFA, 2) + rest)
+    assert about_unknown.transport_cc_last == 1
+    padded = packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 9, 2) + rest[:5] + b"\0\0\x03")
+    assert cross(bytes((padded[0] | 0x20,)) + padded[1:])[0].payload == packet(
+        205, 15, pack("!IIHH", SHOWN_AS, OTHER, 4, 2) + rest[:5] + bytes(3)
+    )
+
+
+def test_transport_feedback_that_the_server_answers_itself_is_only_read() -> None:
+    data = packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + bytes(4))
+    for crossing in (cross(data, here=True)[0], cross(data, forward=False)[0]):
+        assert (crossing.payload, crossing.transport_cc_last) == (b"", 5)
+    short = cross(packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2)))[0]
+    assert (short.payload, short.transport_cc_last) == (b"", None)
+
+
+def test_a_compound_crosses_in_its_order() -> None:
+    report, loss = packet(201, 1, pack("!I", OWN) + block(SEEN_AS)), packet(206, 1, pack("!II", OWN, SEEN_AS))
+    goodbye = packet(203, 1, pack("!I", OWN))
+    assert cross(report + goodbye + loss)[0].payload == cross(report)[0].payload + cross(loss)[0].payload
