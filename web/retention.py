@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from aiohttp import web
 from redis.asyncio import Redis
@@ -17,6 +18,7 @@ from redis.asyncio import Redis
 from signalling.service import Service
 from signalling.store import keys
 from signalling.store.audit_log import Trail
+from signalling.store.encryption import SealError
 from signalling.store.jobs import DEAD_KEPT_MS
 from signalling.store.records import BELL_MS, Unavailable, answering, decode_entry
 from signalling.visit.record import Visit
@@ -111,7 +113,10 @@ class Retention:
         erased, ended = 0, keys.ENDED(organisation)
         while names := await self._redis.zrangebyscore(ended, "-inf", f"({before_ms}", start=0, num=AT_ONCE):
             for visit_id in (name.decode() for name in names):
-                visit, _ = await self._service.store.load(organisation, Visit, visit_id)
+                try:
+                    visit, _ = await self._service.store.load(organisation, Visit, visit_id)
+                except (SealError, msgspec.DecodeError):
+                    visit = None  # it is erased all the same, and must not keep later ones from it
                 gone = [kind(organisation, visit_id) for kind in OF_A_VISIT]
                 if visit is not None and visit.is_open:
                     gone = []  # reopened: its next end puts it into the index again

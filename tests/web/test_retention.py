@@ -1,21 +1,28 @@
 """What an organisation keeps no longer is gone from the store, whole; what it keeps stays."""
 
+import asyncio
 import os
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
+import pytest
+from aiohttp import ClientWebSocketResponse
 from redis.asyncio import Redis
 
 from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.jobs import new_job
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import Refusal
 from tests.stored import kind_of
+from tests.web.api.client import PATIENT, program
+from tests.web.appointments.visitor import BOOKING, book, offered
 from tests.web.setup.desk import desk
-from tests.web.site import Site
+from tests.web.site import ADMIN, OSEI, Site
 from web.identity.visitors import patient
-from web.keys import AUDIT_TRAIL, ORGANISATIONS, SERVICE, SETTINGS
+from web.keys import AUDIT_TRAIL, JOBS, ORGANISATIONS, SERVICE, SETTINGS
 from web.mail import outbox
 from web.mail.carriers import Files
 from web.retention import DAY_MS, Retention
@@ -56,6 +63,16 @@ async def test_a_visit_is_erased_when_its_time_is_over_and_not_before(site: Site
     for key in await valkey.keys("*"):
         assert visit_id.encode() not in key
     assert await retention.erase("demo", now_ms + 31 * DAY_MS) == 0
+
+
+async def test_a_visit_that_cannot_be_read_is_erased_and_does_not_keep_later_ones(
+    site: Site, valkey: Redis
+) -> None:
+    visits, service = [await withdrawn(site) for _ in range(2)], site.app[SERVICE]
+    await valkey.hset(keys.VISIT("demo", visits[0]), "record", b"bytes of a key that is gone")
+    later_ms = service.store.clock_ms() + 2600 * DAY_MS
+    assert await retention_of(site, valkey).erase("demo", later_ms) == 2
+    assert await valkey.exists(*(keys.VISIT("demo", visit) for visit in visits)) == 0
 
 
 async def kinds_in(valkey: Redis) -> set[str]:
@@ -160,3 +177,96 @@ def test_what_belongs_to_no_organisation_goes_when_all_of_them_would_have_let_go
     )
     assert outbox.erase(tmp_path, {"short": 1_000_001, "long": 1_000_001}) == 3
     assert outbox.erase(tmp_path / "nowhere", {"short": 1_000_001}) == 0
+
+
+NAME, MAIL, PHONE = "Quetzal Zorrilla", "quetzal.z@example.org", "(512) 555-0142"
+CANARIES = (b"quetzal", b"555-0142", b"5550142", b"5125550142")
+
+
+@pytest.fixture
+def unsealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sealed is readable in the store, so that a scan of it finds everything."""
+    monkeypatch.setattr(Seal, "close", lambda _, data, place: os.urandom(32) + data)
+    monkeypatch.setattr(Seal, "open", lambda _, sealed, place: sealed[32:])
+
+
+async def naming(client: Any) -> dict[str, bool]:
+    """Return the patterns of the keys that name the patient; True if a key of it never expires."""
+    found: dict[str, bool] = {}
+    for name in await client.keys("*"):
+        dump = repr([name, await content(client, name)]).lower().encode()
+        kind = kind_of(name.decode())
+        assert kind is not None
+        if any(canary in dump for canary in CANARIES):
+            found[kind.pattern] = found.get(kind.pattern, False) or await client.ttl(name) == -1
+    return found
+
+
+async def content(client: Any, name: bytes) -> Any:
+    """Return everything that a key holds."""
+    kind = (await client.type(name)).decode()
+    if kind == "string":
+        return await client.get(name)
+    if kind == "hash":
+        return await client.hgetall(name)
+    if kind == "stream":
+        return await client.xrange(name)
+    if kind == "set":
+        return await client.smembers(name)
+    return await {"list": client.lrange, "zset": client.zrange}[kind](name, 0, -1)
+
+
+async def ask(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> None:
+    """Send a request; return when it was carried out."""
+    await ws.send_json({"type": kind, "id": 99, **fields})
+    while (answer := await ws.receive_json(timeout=20)).get("reply_to") != 99:
+        pass
+    assert answer["type"] != "error", answer
+
+
+@pytest.mark.usefixtures("unsealed")
+async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visit_is_over(
+    site: Site, valkey: Redis
+) -> None:
+    await site.change(booking=BOOKING)
+    patient_, osei, admin = site.person(), site.person(), site.person()
+    who = {"name": NAME, "email": MAIL, "phone": PHONE}
+    await book(patient_, (await offered(patient_))[-1], **who)
+    await patient_.ask_for_a_visit(**who)
+    office = await program(site)
+    opened = {"patient": {**PATIENT, **who}}
+    await office.call("POST", "/visits", opened, headers={"Idempotency-Key": "one"})
+    service = site.app[SERVICE]
+    visits = [visit.id for visit in (await service.mirrors.get("demo")).visits.values()]
+    sockets = []
+    for person, email in ((osei, OSEI), (admin, ADMIN)):
+        assert (await person.sign_in(email)).status == 303
+        sockets.append(await person.socket("staff"))
+        await ask(sockets[-1], "on_call", on=True)
+        await ask(sockets[-1], "subscribe", topic="bell")
+    theirs, chief = sockets
+    me = next(
+        staff.id for staff in (await service.mirrors.get("demo")).staff.values() if "Osei" in staff.name
+    )
+    for visit in visits:
+        await ask(chief, "visit.assign", visit=visit, to=me)
+        await ask(theirs, "chat.send", visit=visit, text=f"Hello {NAME}, {PHONE}")
+        await ask(theirs, "visit.claim", visit=visit)
+        await ask(theirs, "visit.invite", visit=visit, name=f"Daughter of {NAME}", relation="family")
+        await ask(theirs, "visit.release", visit=visit)
+        await ask(chief, "visit.decline", visit=visit, reason=f"{NAME}, please call.")
+    now_ms = service.store.clock_ms()
+    await site.app[JOBS].add("demo", new_job("nobody's", {"to": MAIL, "name": NAME}, now_ms))
+    async with asyncio.timeout(20):
+        while not await site.app[JOBS].dead("demo"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    named = await naming(valkey)
+    patients = {kind.pattern for kind in keys.ALL if kind.patient}
+    assert patients <= named.keys() | {keys.CALLS.pattern, keys.JOBS.pattern}, (
+        "the visit has left something in each"
+    )
+    assert named.keys() <= patients, "and the table of keys knows all"
+    retention, later_ms = retention_of(site, valkey), now_ms + 2600 * DAY_MS
+    await retention.erase("demo", later_ms)
+    await retention.erase_audit("demo", later_ms)
+    assert await naming(valkey) == {}
