@@ -39,6 +39,10 @@ def _part(line: Line) -> shapes.LinePart:
     return shapes.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
 
 
+def _may_write(visit: Visit, actor: Actor, mirror: Mirror) -> bool:
+    return not relations(visit, actor, mirror.staff).isdisjoint(WRITES[visit.status])
+
+
 class Chat:
     """The topics `chat/{id}` for this worker's sockets."""
 
@@ -74,10 +78,13 @@ class Chat:
         """
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)
+        if visit is None or not _may_write(visit, actor, mirror):
+            # A claim made through another worker a moment ago may not be in this mirror yet.
+            visit = await self._service.visit_now(actor.organisation, request.visit)
         if visit is None:
             return Refusal("not_found")
-        known = relations(visit, actor, mirror.staff)
-        if known.isdisjoint(WRITES[visit.status]):
+        if not _may_write(visit, actor, mirror):
+            known = relations(visit, actor, mirror.staff)
             once = any(not known.isdisjoint(who) for who in WRITES.values())
             return Refusal("wrong_status", {"status": str(visit.status)}) if once else Refusal("not_allowed")
         most = MOST_LINES_WITH_STAFF if actor.is_staff else MOST_LINES

@@ -7,9 +7,10 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient, SignallingError
+from signalling.store import keys
 from signalling.store.mirror import Change, Reset
 from signalling.visit.record import Actor, Role
-from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.clinic import ORG, Clinic, clinic
 
 OSEI, LIN, HALE = "Dr M. Osei", "Dr B. Lin", "Robin Hale"
 
@@ -170,6 +171,16 @@ async def test_s47_a_visit_keeps_so_many_chat_lines_and_staff_can_still_write(
     other, another = await waiting(two)
     await provider.request("visit.claim", visit=other)
     await another.request("chat.send", visit=other, text="hello")
+
+
+async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is_accepted(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    # The events no longer reach the patient's worker: its mirror does not have the claim.
+    two.workers[0].service.bus._ear.handlers.pop(keys.EVENTS(ORG).encode())
+    await provider.request("visit.claim", visit=visit)
+    await patient.request("chat.send", visit=visit, text="Hello.")
+    assert await refused(patient, "chat.send", visit="v_none", text="Hello.") == "not_found"
 
 
 async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two: Clinic) -> None:
