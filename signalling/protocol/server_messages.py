@@ -15,8 +15,8 @@ from signalling.protocol.shapes import (
     BellPart,
     CallPart,
     CasePart,
+    ChatMessagePart,
     HistoryPart,
-    LinePart,
     Me,
     PastRow,
     PersonPart,
@@ -206,13 +206,13 @@ class BellMarked(TopicMessage, frozen=True, kw_only=True, tag="bell.marked"):
 class ChatSnapshot(WholeMessage, frozen=True, kw_only=True, tag="chat.snapshot"):
     """All chat messages of a visit: PROTOCOL.md#chat."""
 
-    lines: Annotated[tuple[LinePart, ...], Meta(description="the chat messages, oldest first")]
+    lines: Annotated[tuple[ChatMessagePart, ...], Meta(description="the chat messages, oldest first")]
 
 
 class ChatLine(TopicMessage, frozen=True, kw_only=True, tag="chat.line"):
     """A new chat message: PROTOCOL.md#chat."""
 
-    line: Annotated[LinePart, Meta(description="the chat message")]
+    line: Annotated[ChatMessagePart, Meta(description="the chat message")]
 
 
 class Invited(Reply, frozen=True, kw_only=True, tag="invited"):

@@ -243,7 +243,7 @@ class BellPart(Part, frozen=True, kw_only=True):
     note: Note
 
 
-class LinePart(Part, frozen=True, kw_only=True):
+class ChatMessagePart(Part, frozen=True, kw_only=True):
     """A chat message."""
 
     id: Annotated[str, Meta(description="the chat message's id")]

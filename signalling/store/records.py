@@ -22,7 +22,7 @@ from signalling.store.encryption import Seal, SealError
 from signalling.store.unavailable import Unavailable as Unavailable
 from signalling.store.unavailable import answering as answering
 from signalling.visit import audit_entries as audit
-from signalling.visit.record import Line, Mark, Notice, Record, Staff, Visit
+from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide
@@ -31,9 +31,9 @@ STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are mi
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
 _EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
-_RECORD: dict[str, Any] = {
-    kind.__name__.lower(): msgspec.msgpack.Decoder(kind) for kind in (Visit, Staff, Line, Mark)
-}
+KINDS: dict[type[Record], str] = {Visit: "visit", Staff: "staff", ChatMessage: "line", Mark: "mark"}
+"""Record type -> the name of its kind in keys, in sealed data and in the stream of events."""
+_RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
 _NOTICE = msgspec.msgpack.Decoder(Notice)
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -160,7 +160,7 @@ def index_of(organisation: str, record: Record) -> str:
     match record:
         case Visit():
             return keys.OPEN(organisation)
-        case Line():
+        case ChatMessage():
             return keys.CHAT(organisation, record.visit)
         case Staff():
             return keys.STAFF(organisation)
@@ -194,7 +194,7 @@ class Store:
 
     async def load(self, organisation: str, what: type[R], member: str) -> tuple[R | None, int]:
         """Return (record or None, the store's time in ms)."""
-        kind = what.__name__.lower()
+        kind = KINDS[what]
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.time()
@@ -225,7 +225,7 @@ class Store:
 
         Raises `SupersededError` if the request's connection (`origin`) has been resumed since.
         """
-        what, head = type(record).__name__.lower(), keys.HEAD(organisation)
+        what, head = KINDS[type(record)], keys.HEAD(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
         stream = keys.EVENTS(organisation)
         told = tuple(
@@ -415,11 +415,11 @@ class Store:
         before = [place for at_ms, place in kept if at_ms <= until_ms]
         return max(exact or before, default=0)
 
-    async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[Line]:
+    async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
         """Return the newest chat lines of a visit, oldest first."""
         async with answering():
             found = await self.redis.zrange(keys.CHAT(organisation, visit_id), -limit, -1)
-        lines: dict[str, Line] = await self._many(organisation, "line", found)
+        lines: dict[str, ChatMessage] = await self._many(organisation, "line", found)
         return list(lines.values())
 
     async def count_lines(self, organisation: str, visit_id: str) -> int:

@@ -9,7 +9,7 @@ from signalling.protocol import shapes
 from signalling.service import Service, new_id
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.records import Origin, newest
-from signalling.visit.record import Actor, Line, Status, Visit
+from signalling.visit.record import Actor, ChatMessage, Status, Visit
 from signalling.visit.relations import (
     ADMIN,
     ASSIGNEE,
@@ -24,7 +24,7 @@ from signalling.visit.relations import (
 )
 
 STAFF = "staff"
-MOST_LINES, MOST_LINES_WITH_STAFF = 1_000, 2_000
+MOST_MESSAGES, MOST_MESSAGES_WITH_STAFF = 1_000, 2_000
 """The most lines of a visit; the second thousand is for staff alone, so that no patient or guest can silence them."""
 # status -> relations that may write; which may read is defined in rights.py
 WRITES: dict[Status, frozenset[str]] = {
@@ -35,8 +35,10 @@ WRITES: dict[Status, frozenset[str]] = {
 }
 
 
-def _part(line: Line) -> shapes.LinePart:
-    return shapes.LinePart(id=line.id, at_ms=line.at_ms, party=line.party, name=line.name, text=line.text)
+def _part(message: ChatMessage) -> shapes.ChatMessagePart:
+    return shapes.ChatMessagePart(
+        id=message.id, at_ms=message.at_ms, party=message.party, name=message.name, text=message.text
+    )
 
 
 def _may_write(visit: Visit, actor: Actor, mirror: Mirror) -> bool:
@@ -49,30 +51,30 @@ class Chat:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
-        # Hub name -> lists that collect the lines which arrive while older lines are being read.
-        self._reading: dict[str, list[list[Line]]] = {}
+        # Hub name -> lists of the messages that arrive while older ones are being read.
+        self._reading: dict[str, list[list[ChatMessage]]] = {}
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return all lines of a visit, including those that arrive during the read. Raises `Unavailable`."""
-        name, told = f"{mirror.organisation}/chat/{visit.id}", list[Line]()
-        self._reading.setdefault(name, []).append(told)
+        """Return all chat messages of a visit, including those that arrive during the read. Raises `Unavailable`."""
+        name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
+        self._reading.setdefault(name, []).append(arrived)
         try:
             found = await self._service.store.lines(mirror.organisation, visit.id)
         finally:
-            self._reading[name] = [others for others in self._reading[name] if others is not told]
+            self._reading[name] = [others for others in self._reading[name] if others is not arrived]
             if not self._reading[name]:
                 del self._reading[name]
-        lines = {line.id: line for line in (*found, *told)}
+        messages = {message.id: message for message in (*found, *arrived)}
         return server.ChatSnapshot(
             topic=f"chat/{visit.id}",
             epoch=mirror.epoch,
             version=mirror.version,
-            lines=tuple(map(_part, lines.values())),
+            lines=tuple(map(_part, messages.values())),
         )
 
     async def send(self, actor: Actor, request: client.ChatSend, origin: Origin) -> int | Refusal:
-        """Write a line; return the topic's version that contains it, or a refusal.
+        """Store and send a chat message; return the topic's version that contains it, or a refusal.
 
         Raises `Unavailable` and `SupersededError`.
         """
@@ -87,11 +89,11 @@ class Chat:
             known = relations(visit, actor, mirror.staff)
             once = any(not known.isdisjoint(who) for who in WRITES.values())
             return Refusal("wrong_status", {"status": str(visit.status)}) if once else Refusal("not_allowed")
-        most = MOST_LINES_WITH_STAFF if actor.is_staff else MOST_LINES
+        most = MOST_MESSAGES_WITH_STAFF if actor.is_staff else MOST_MESSAGES
         if await self._service.store.count_lines(actor.organisation, visit.id) >= most:
             return Refusal("limit_reached", {"most": most})
         now_ms = self._service.store.clock_ms()
-        line = Line(
+        message = ChatMessage(
             id=new_id("m"),
             visit=visit.id,
             at_ms=now_ms,
@@ -101,20 +103,20 @@ class Chat:
         )
         event = Event("wrote", now_ms, actor.person)
         committed = await self._service.store.commit(
-            actor.organisation, line, event, index_score=newest(now_ms), origin=origin
+            actor.organisation, message, event, index_score=newest(now_ms), origin=origin
         )
         if committed is None:
-            return Refusal("unavailable")  # another line has the same random id
+            return Refusal("unavailable")  # another message has the same random id
         mirror.committed(committed)
         return mirror.version
 
     def news(self, news: Change | Reset) -> None:
-        """Send a new line to the subscribers. Called by the mirrors, in order."""
+        """Send a new chat message to the subscribers. Called by the mirrors, in order."""
         mirror = self._service.mirrors.known(news.organisation)
-        if mirror is not None and isinstance(news, Change) and isinstance(news.after, Line):
+        if mirror is not None and isinstance(news, Change) and isinstance(news.after, ChatMessage):
             topic = f"chat/{news.after.visit}"
             line = server.ChatLine(topic=topic, version=mirror.version, line=_part(news.after))
             name = f"{news.organisation}/{topic}"
-            for told in self._reading.get(name, ()):
-                told.append(news.after)
+            for arrived in self._reading.get(name, ()):
+                arrived.append(news.after)
             self._hub.tell(name, line)

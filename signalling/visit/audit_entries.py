@@ -11,7 +11,7 @@ import hmac
 
 import msgspec
 
-from signalling.visit.record import Line, Record, Staff, Visit
+from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
 
@@ -23,7 +23,7 @@ KEPT = sorted(({row.event for row in RULES} | {row.event for row in DEADLINES}) 
 
 OF_EVENTS: dict[tuple[type[Record], str], str] = {
     **{(Visit, kind): f"visit.{kind}" for kind in KEPT},
-    (Line, "wrote"): "chat.written",
+    (ChatMessage, "wrote"): "chat.written",
     (Staff, "on_call"): "staff.on_call",
     (Staff, "off_call"): "staff.off_call",
 }
@@ -114,7 +114,7 @@ def act_of(record: Record, event: Event) -> Act | None:
     what = OF_EVENTS.get((type(record), event.kind))
     if what is None:
         return None
-    about = record.visit if isinstance(record, Line) else record.id
+    about = record.visit if isinstance(record, ChatMessage) else record.id
     to = ""
     if isinstance(record, Visit) and record.assignee is not None and event.kind in ASSIGNING:
         to = record.assignee.id

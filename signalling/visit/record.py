@@ -168,8 +168,8 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
         return self.status is not Status.ENDED
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat line of a visit. `party`: the writer's key; "staff" if the writer is no party."""
+class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A chat message of a visit. `party`: the sender's key; "staff" if the sender is no party."""
 
     id: str
     version: int = 1
@@ -205,7 +205,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     place: int = 0
 
 
-Record = Visit | Staff | Line | Mark
+Record = Visit | Staff | ChatMessage | Mark
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from signalling.visit import commands as c
-from signalling.visit.record import Actor, Line, Policy, Record, Role, Staff, Status, Visit
+from signalling.visit.record import Actor, ChatMessage, Policy, Record, Role, Staff, Status, Visit
 from signalling.visit.relations import PATIENT, Context, Decided, Event
 from signalling.visit.rules import QUIET, decide
 from signalling.visit.setup_guide import Guide
@@ -316,7 +316,7 @@ def gates(history: History) -> Iterator[Finding]:
 def lost(history: History) -> Iterator[Finding]:
     """No acknowledged command lost: each is in the store's stream where its answer says, and was not taken back."""
     by_seq = {commit.seq: commit for commit in history.commits}
-    lines = {commit.record.text for commit in history.commits if isinstance(commit.record, Line)}
+    lines = {commit.record.text for commit in history.commits if isinstance(commit.record, ChatMessage)}
     for said in history.said:
         if said.answer != "done":
             continue

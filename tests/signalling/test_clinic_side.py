@@ -156,8 +156,8 @@ async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(
 async def test_s47_a_visit_keeps_so_many_chat_lines_and_staff_can_still_write(
     two: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalling.topics.chat.MOST_LINES", 2)
-    monkeypatch.setattr("signalling.topics.chat.MOST_LINES_WITH_STAFF", 4)
+    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES", 2)
+    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES_WITH_STAFF", 4)
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     await provider.request("visit.claim", visit=visit)
@@ -173,7 +173,9 @@ async def test_s47_a_visit_keeps_so_many_chat_lines_and_staff_can_still_write(
     await another.request("chat.send", visit=other, text="hello")
 
 
-async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is_accepted(two: Clinic) -> None:
+async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is_accepted(
+    two: Clinic,
+) -> None:
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     # The events no longer reach the patient's worker: its mirror does not have the claim.

@@ -78,7 +78,7 @@ declare namespace Protocol {
     note: string | null;
   }
 
-  interface LinePart {
+  interface ChatMessagePart {
     id: string;
     at_ms: number;
     party: string;
@@ -313,14 +313,14 @@ declare namespace Protocol {
     topic: string;
     version: number;
     epoch: string;
-    lines: LinePart[];
+    lines: ChatMessagePart[];
   }
 
   interface ChatLine {
     type: "chat.line";
     topic: string;
     version: number;
-    line: LinePart;
+    line: ChatMessagePart;
   }
 
   interface Invited {

@@ -7,7 +7,7 @@ import pytest
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import BrokenHead, Chain, Checker, Head
 from signalling.visit.commands import Assign
-from signalling.visit.record import Line, Staff
+from signalling.visit.record import ChatMessage, Staff
 from signalling.visit.relations import Decided, Event
 from signalling.visit.rules import QUIET, RULES, decide
 from tests.signalling.visits import ADMIN, ORG, T0, context, on_call, queued
@@ -100,7 +100,7 @@ def test_what_is_committed_leaves_an_entry_unless_it_happens_all_the_time() -> N
         assert (act is None) is (row.event in QUIET), row.event
         if act is not None:
             assert (act.what, act.who, act.about, act.at_ms) == (f"visit.{row.event}", ADMIN.id, "v_1", T0)
-    line = Line(id="m_1", visit="v_1", at_ms=T0, party="staff", name="Zoe", text="You are next, Ana.")
+    line = ChatMessage(id="m_1", visit="v_1", at_ms=T0, party="staff", name="Zoe", text="You are next, Ana.")
     assert audit.act_of(line, Event("wrote", T0, ADMIN.person)) == audit.act(
         T0, ADMIN.id, "chat.written", "v_1"
     )

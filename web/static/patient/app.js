@@ -211,7 +211,7 @@ function asideOfCall() {
 /**
  * Staff wrote to somebody who waits: it stands on the page, and is said once.
  *
- * @param {Protocol.LinePart | null} line
+ * @param {Protocol.ChatMessagePart | null} line
  */
 function wrote(line) {
   if (line && !session) {

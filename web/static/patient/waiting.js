@@ -74,7 +74,7 @@ function readiness(state) {
 /**
  * What staff wrote to somebody who waits, newest first; nothing where they wrote nothing.
  *
- * @param {Protocol.LinePart[]} lines
+ * @param {Protocol.ChatMessagePart[]} lines
  */
 export function messages(lines) {
   const theirs = lines
@@ -100,7 +100,7 @@ export function messages(lines) {
  *   visit: Protocol.VisitPart,
  *   act: { leave: () => void, step: (step: Protocol.Step) => void },
  *   organisation: Organisation,
- *   lines: Protocol.LinePart[],
+ *   lines: Protocol.ChatMessagePart[],
  * }} options `lines` is what was written
  */
 export function waitingRoom({ state, visit, act, organisation, lines }) {

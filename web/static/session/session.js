@@ -369,7 +369,7 @@ export class Session {
     return own ? [{ id: "own", ...own }, messages] : [messages];
   }
 
-  /** @param {Protocol.LinePart | null} line */
+  /** @param {Protocol.ChatMessagePart | null} line */
   #wrote(line) {
     if (line && this.#asideOpen !== "chat") {
       toast(`${line.name}: ${line.text}`);

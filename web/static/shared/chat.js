@@ -10,7 +10,7 @@ import { t } from "./text.js";
  * else.
  */
 export class Chat {
-  /** @type {Protocol.LinePart[]} */
+  /** @type {Protocol.ChatMessagePart[]} */
   lines = [];
   unread = 0;
   open = false; // the lines stand before the reader's eyes
@@ -28,7 +28,7 @@ export class Chat {
    * @param {import("../signalling.js").SignallingClient} client
    * @param {string} visit
    * @param {string} me
-   * @param {(line: Protocol.LinePart | null) => void} changed
+   * @param {(line: Protocol.ChatMessagePart | null) => void} changed
    */
   constructor(client, visit, me, changed) {
     this.#client = client;
@@ -56,7 +56,7 @@ export class Chat {
     if (open) this.unread = 0;
   }
 
-  /** @param {Protocol.LinePart} line */
+  /** @param {Protocol.ChatMessagePart} line */
   isMine(line) {
     return line.party === this.#me;
   }
