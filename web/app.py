@@ -16,7 +16,7 @@ from web import demo, jobs, mail, retention
 from web.api.dispatch import is_api
 from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
-from web.audit.routes import ROWS as AUDITED
+from web.audit.routes import DECLARED
 from web.config import Settings
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
@@ -115,7 +115,7 @@ def create_app(settings: Settings) -> web.Application:
             refuse_other_encodings(is_api),
             same_site_middleware(settings.server.public_url, is_api, is_own_form),
             aiohttp_session.session_middleware(storage),
-            audited(AUDITED, is_api),
+            audited(DECLARED, is_api),
         ],
     )
     app[SETTINGS] = settings

@@ -21,7 +21,7 @@ from web.api.openapi import document
 from web.api.operation import Call, Operation
 from web.api.operations import OPERATIONS
 from web.api.problems import FieldProblem, Problem
-from web.audit.noting import noted
+from web.audit.noting import DECLARED, Row
 from web.keys import API_KEYS, AUDIT_TRAIL, SETTINGS
 from web.organisations.by_path import UnknownOrganisation, organisation_of
 from web.organisations.settings import Organisation
@@ -31,8 +31,6 @@ from web.requests.security import RETRY_S, neighbourhood, remote_of
 
 BODY_BYTES = 64 * 1024
 BASE = "/{organisation}/api/v1"
-ABOUT = ("visit", "webhook")
-"""Parameters of a path whose value goes into the audit entry."""
 AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<where>[^`]*)`)?$", re.DOTALL)
 
 log = structlog.get_logger("web.api")
@@ -75,11 +73,12 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
         if not key.allows(operation.scopes):
             raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
         body = await _body(request, operation.takes)
-        request.app[AUDIT_TRAIL].ready()
+        trail, row = request.app[AUDIT_TRAIL], operation.audit
+        request[DECLARED] = row
+        trail.ready()
         answer = await operation.handler(Call(request, organisation, key), body)
-        if operation.act:
-            about = next((request.match_info[name] for name in ABOUT if name in request.match_info), "")
-            await noted(request, operation.act, about, who=f"api:{key.id}")
+        if isinstance(row, Row):
+            trail.note(organisation.id, f"api:{key.id}", row.what, await row.about(request) or "")
         log.info("api", organisation=organisation.id, key=key.id, operation=operation.name)
         if answer is None:
             return web.Response(status=204)

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from signalling.service import Service
 from signalling.visit.record import Actor, Role
+from web.audit.noting import Declared
 from web.keys import SERVICE
 from web.organisations.settings import Organisation
 from web.programs.keys import ApiKey
@@ -66,6 +67,8 @@ class Operation(NamedTuple):
     handler: Handler
     answers: type[msgspec.Struct] | None
     """The type of the answer's body; None: HTTP 204 without a body."""
+    audit: Declared
+    """What it leaves in the audit log."""
     takes: type[msgspec.Struct] | None = None
     status: int = 200
     problems: tuple[str, ...] = ()
@@ -73,5 +76,3 @@ class Operation(NamedTuple):
     headers: Mapping[str, str] = {}
     """The request headers that the operation reads, with their meaning."""
     description: str = ""
-    act: str = ""
-    """The name of its audit entry; "" if its command adds one, or it shows no patient data."""

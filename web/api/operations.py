@@ -3,6 +3,7 @@
 from web.api import visits
 from web.api import webhook_operations as hooks
 from web.api.operation import Operation
+from web.audit.noting import ByHandler, NoEntry, Row, in_path
 from web.programs import types as t
 from web.programs.scopes import Scope
 
@@ -13,6 +14,8 @@ ONCE = {
     "no second visit; another body with it is refused. A key is forgotten 24 hours after its first request: sent "
     "again later, it opens a new visit."
 }
+COMMIT = NoEntry("the commit of its command leaves one")
+NO_PATIENT = NoEntry("shows no patient, and changes nothing")
 
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -23,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Open a visit: the patient stands in the queue from now on",
         visits.open_visit,
         t.Opened,
+        COMMIT,
         takes=t.OpenVisit,
         status=201,
         problems=("closed", "nobody_on_call", "idempotency_mismatch"),
@@ -37,7 +41,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "A visit’s state, place and expected wait",
         visits.show,
         t.Visit,
-        act="visit.read",
+        Row("visit.read", in_path("visit")),
         description="A key with the scope `open` alone sees the visits that it opened.",
     ),
     Operation(
@@ -48,9 +52,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "Make another link for the patient of an open visit that this key opened",
         visits.link,
         t.PatientLink,
+        Row("visit.linked", in_path("visit")),
         status=201,
         problems=("wrong_status",),
-        act="visit.linked",
     ),
     Operation(
         "withdraw_visit",
@@ -60,6 +64,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take a patient out of the line whom this key put there",
         visits.withdraw,
         t.Visit,
+        COMMIT,
         problems=("wrong_status", "not_allowed"),
     ),
     Operation(
@@ -70,6 +75,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Assign a visit to somebody who is on call",
         visits.assign,
         t.Visit,
+        COMMIT,
         takes=t.Assign,
         problems=("wrong_status", "not_on_call"),
     ),
@@ -81,6 +87,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Take an assignment back",
         visits.unassign,
         t.Visit,
+        COMMIT,
         problems=("wrong_status",),
     ),
     Operation(
@@ -91,6 +98,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Decline a request",
         visits.decline,
         t.Visit,
+        COMMIT,
         takes=t.Decline,
         problems=("wrong_status",),
         description="The patient’s screen says so at once, and an email goes out.",
@@ -103,15 +111,31 @@ OPERATIONS: tuple[Operation, ...] = (
         "Everybody who waits, with patient information",
         visits.queue,
         t.Queue,
-        act="queue.read",
+        Row("queue.read"),
     ),
     Operation(
-        "show_wait", "GET", "/wait", ANY, "What somebody who comes now has to expect", visits.wait, t.Wait
+        "show_wait",
+        "GET",
+        "/wait",
+        ANY,
+        "What somebody who comes now has to expect",
+        visits.wait,
+        t.Wait,
+        NO_PATIENT,
     ),
     Operation(
-        "list_staff", "GET", "/staff", (READ, STAFF), "The staff, and who is on call", visits.staff, t.Staff
+        "list_staff",
+        "GET",
+        "/staff",
+        (READ, STAFF),
+        "The staff, and who is on call",
+        visits.staff,
+        t.Staff,
+        NO_PATIENT,
     ),
-    Operation("list_webhooks", "GET", "/webhooks", (STAFF,), "The webhooks", hooks.list_all, t.Webhooks),
+    Operation(
+        "list_webhooks", "GET", "/webhooks", (STAFF,), "The webhooks", hooks.list_all, t.Webhooks, NO_PATIENT
+    ),
     Operation(
         "make_webhook",
         "POST",
@@ -120,13 +144,21 @@ OPERATIONS: tuple[Operation, ...] = (
         "Make a webhook",
         hooks.make,
         t.MadeWebhook,
+        ByHandler(("webhook.added",)),
         takes=t.NewWebhook,
         status=201,
         problems=("too_many_webhooks",),
         description="The secret in the answer signs what is sent; it is shown this once.",
     ),
     Operation(
-        "show_webhook", "GET", "/webhooks/{webhook}", (STAFF,), "A webhook", hooks.show, t.WebhookShown
+        "show_webhook",
+        "GET",
+        "/webhooks/{webhook}",
+        (STAFF,),
+        "A webhook",
+        hooks.show,
+        t.WebhookShown,
+        NO_PATIENT,
     ),
     Operation(
         "change_webhook",
@@ -136,8 +168,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change what a webhook hears, or turn it off and on",
         hooks.change,
         t.WebhookShown,
+        Row("webhook.changed", in_path("webhook")),
         takes=t.ChangedWebhook,
-        act="webhook.changed",
     ),
     Operation(
         "drop_webhook",
@@ -147,8 +179,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "Delete a webhook",
         hooks.drop,
         None,
+        Row("webhook.dropped", in_path("webhook")),
         status=204,
-        act="webhook.dropped",
     ),
     Operation(
         "list_deliveries",
@@ -158,5 +190,6 @@ OPERATIONS: tuple[Operation, ...] = (
         "The last attempts to deliver to a webhook",
         hooks.deliveries,
         t.Deliveries,
+        NO_PATIENT,
     ),
 )

@@ -1,6 +1,7 @@
-"""How pages write entries to the audit log: from a table after the request, or by calling `noted`.
+"""How requests write entries to the audit log: each route declares a `Row`, `ByHandler` or `NoEntry`.
 
-A sign-in is detected by comparing the signed-in account before and after a request. Knows sessions; knows no page.
+The declarations of pages are in `routes.py`, those of the API in `web/api/operations.py`. A sign-in is detected by
+comparing the signed-in account before and after a request. Knows sessions; knows no page.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,12 +27,22 @@ async def nothing(_: web.Request) -> str | None:
     return ""
 
 
+def in_path(name: str) -> Of:
+    """Return a function that returns a parameter of the path."""
+
+    async def of(request: web.Request) -> str | None:
+        return request.match_info[name]
+
+    return of
+
+
 class Row(NamedTuple):
-    """The audit entry that a request leaves.
+    """The audit entry that is added after a request.
 
     `what`: the entry's name. `about`: a function that returns what the entry is about, such as an id; if it returns
-    None, no entry is written. `who`: a function that returns the actor; None for the signed-in member of staff. `done`:
-    the response statuses that mean success. `goes`: if set, only a redirect to an address that contains it counts.
+    None, no entry is written. `who`: a function that returns the actor; None for the signed-in member of staff, or the
+    key of a program. `done`: the response statuses that mean success. `goes`: if set, only a redirect to an address
+    that contains it counts.
     """
 
     what: str
@@ -41,8 +52,36 @@ class Row(NamedTuple):
     goes: str = ""
 
 
+class ByHandler(NamedTuple):
+    """The handler adds one of these entries by `noted`, as only it knows which, or about what."""
+
+    acts: tuple[str, ...]
+
+
+class NoEntry(NamedTuple):
+    """The request adds no entry; `why` says the reason to the reader of the table."""
+
+    why: str
+
+
+Declared = Row | ByHandler | NoEntry
+UNKNOWN = NoEntry("no route")
+DECLARED: web.RequestKey[Declared] = web.RequestKey("declared audit entry")
+"""The declaration of the request's route."""
+
+
 async def noted(request: web.Request, what: str, about: str = "", *, who: str = "") -> None:
-    """Add an entry about what was just done, by the signed-in member of staff unless `who` is given."""
+    """Add an entry about what was just done, by the signed-in member of staff unless `who` is given.
+
+    Raises LookupError if the route does not declare it.
+    """
+    declared = request[DECLARED]
+    if not isinstance(declared, ByHandler) or what not in declared.acts:
+        raise LookupError(f"{request.match_info.route.resource} does not declare that it leaves {what}")
+    await _note(request, what, about, who)
+
+
+async def _note(request: web.Request, what: str, about: str = "", who: str = "") -> None:
     organisation = request.match_info["organisation"]
     who = who or staff_of(await sessions.get(request), organisation) or NOBODY
     request.app[AUDIT_TRAIL].note(organisation, who, what, about)
@@ -54,16 +93,22 @@ def staff_of(session: Session, organisation: str) -> str:
     return str(entry["person"]) if entry is not None and entry["organisation"] == organisation else ""
 
 
-def audited(rows: Mapping[tuple[str, str], Row], is_api: Callable[[web.Request], bool]) -> Callable[..., Any]:
-    """Return a middleware, inside that of sessions, that adds the entries of `rows`, keyed by method and canonical
-    path.
+def audited(
+    declared: Mapping[tuple[str, str], Declared], is_api: Callable[[web.Request], bool]
+) -> Callable[..., Any]:
+    """Return a middleware, inside that of sessions, that adds the entries of pages; `declared` by method and path.
+
+    The API adds its own entries, as it ignores sessions.
     """
 
     @web.middleware
     async def audit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if is_api(request):
+            return await handler(request)
         resource = request.match_info.route.resource
-        row = rows.get((request.method, resource.canonical if resource is not None else ""))
-        if (row is None and request.method != "POST") or is_api(request):
+        row = declared.get((request.method, resource.canonical if resource is not None else ""), UNKNOWN)
+        request[DECLARED] = row
+        if isinstance(row, NoEntry) and request.method != "POST":
             return await handler(request)
         request.app[AUDIT_TRAIL].ready()
         organisation = request.match_info.get("organisation", "")
@@ -79,16 +124,16 @@ def audited(rows: Mapping[tuple[str, str], Row], is_api: Callable[[web.Request],
     return audit
 
 
-async def _after(request: web.Request, row: Row | None, before: str, status: int, goes: str) -> None:
+async def _after(request: web.Request, row: Declared, before: str, status: int, goes: str) -> None:
     organisation = request.match_info.get("organisation", "")
     after = staff_of(await sessions.get(request), organisation)
     if request.method == "POST" and after and after != before:
-        await noted(request, "signin.succeeded", who=after)
-    if row is None or status not in row.done or row.goes not in goes:
+        await _note(request, "signin.succeeded", who=after)
+    if not isinstance(row, Row) or status not in row.done or row.goes not in goes:
         return
     who = await row.who(request) if row.who is not None else after or before
     if status == 303 and (not who or (not row.goes and goes.endswith(NOT_DONE))):
         return
     about = await row.about(request)
     if about is not None:
-        await noted(request, row.what, about, who=who or "")
+        await _note(request, row.what, about, who or "")

@@ -1,12 +1,12 @@
-"""The table of all page requests that leave an entry in the audit log; a test checks every route.
+"""What each route of the pages leaves in the audit log, as one table; a test compares it with the router.
 
-Routes that are not here show no patient data and change nothing that others rely on, or add their entry elsewhere:
-sockets in signalling, and forms with several buttons by calling `noted`.
+The operations of the API declare theirs in `web/api/operations.py`. The commits of visits and the topics of sockets
+declare theirs in `signalling/visit/audit_entries.py`, the command line at each command.
 """
 
 from aiohttp import web
 
-from web.audit.noting import Of, Row
+from web.audit.noting import ByHandler, Declared, NoEntry, Of, Row, in_path
 from web.identity import sessions
 from web.identity.accounts import pseudonym
 from web.identity.visitors import HALF, booked_key
@@ -16,14 +16,8 @@ from web.requests.fields import read_form
 STAFF = "/{organisation}/staff"
 SETUP = f"{STAFF}/setup"
 BOOKED = "/{organisation}/appointments/{token}"
+FACILITY = "/{organisation}/facility/{token}"
 SAVED = "?saved"
-
-
-def _path(name: str) -> Of:
-    async def of(request: web.Request) -> str | None:
-        return request.match_info[name]
-
-    return of
 
 
 def _always(text: str) -> Of:
@@ -71,30 +65,46 @@ def _by_link(what: str, done: tuple[int, ...]) -> Row:
     return Row(what, _of_link, _patient(_of_link), done)
 
 
-ROWS: dict[tuple[str, str], Row] = {
-    ("POST", f"{STAFF}/sign-in"): Row("signin.failed", _tried, done=(422,)),
-    ("POST", f"{STAFF}/sign-in/code"): Row("signin.failed", _half, done=(422,)),
-    ("POST", f"{STAFF}/sign-out"): Row("signin.ended", done=(303,), goes="/sign-in"),
-    ("POST", f"{STAFF}/password"): Row("account.password_set", done=(303,)),
-    ("POST", f"{STAFF}/preferences/password"): Row("account.password_set", done=(303,), goes=SAVED),
-    ("GET", f"{STAFF}/calendar"): Row("appointments.read", done=(200,)),
-    ("GET", f"{STAFF}/calendar/{{appointment}}/move"): Row(
-        "appointment.read", _path("appointment"), done=(200,)
-    ),
-    ("POST", f"{STAFF}/calendar/{{appointment}}/move"): Row(
-        "appointment.moved", _path("appointment"), done=(303,)
-    ),
-    ("POST", f"{STAFF}/calendar/{{appointment}}/cancel"): Row(
-        "appointment.cancelled", _path("appointment"), done=(303,)
-    ),
-    ("GET", f"{STAFF}/reports"): Row("reports.read", done=(200,)),
-    ("GET", f"{STAFF}/reports.csv"): Row("reports.exported", done=(200,)),
-    ("POST", f"{SETUP}/calendar"): _setup("calendar"),
-    ("POST", f"{SETUP}/policy"): _setup("policy"),
-    ("POST", f"{SETUP}/guide"): _setup("guide"),
-    ("POST", f"{SETUP}/mail"): _setup("mail"),
-    ("POST", f"{SETUP}/logo"): _setup("logo"),
-    ("GET", f"{SETUP}/audit"): Row("audit.read", done=(200,)),
+PUBLIC = NoEntry("shows what everybody may see")
+FORM = NoEntry("shows a form, or a page without a patient")
+SOCKET = NoEntry("the page's data comes by its WebSocket, whose topics leave entries")
+SETTINGS = NoEntry("shows settings, which name no patient")
+ONESELF = NoEntry("shows or changes only what is one's own")
+
+DECLARED: dict[tuple[str, str], Declared] = {
+    # Visitors and patients
+    ("GET", "/"): PUBLIC,
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/static/{build}/locale/{language}.js"): PUBLIC,
+    ("GET", "/static/{path}"): PUBLIC,
+    ("GET", "/{organisation}"): PUBLIC,
+    ("GET", "/{organisation}/logo/{name}"): PUBLIC,
+    ("GET", "/{organisation}/qr.svg"): PUBLIC,
+    ("GET", "/{organisation}/api"): PUBLIC,
+    ("GET", "/{organisation}/api/v1/openapi.json"): PUBLIC,
+    ("GET", "/{organisation}/api/v1/asyncapi.json"): PUBLIC,
+    ("GET", "/{organisation}/api/v1/protocol.md"): PUBLIC,
+    ("*", "/{organisation}/api/v1/{rest}"): NoEntry("there is no such operation"),
+    ("*", "/{organisation}/{rest}"): NoEntry("there is no such page"),
+    ("GET", "/{organisation}/information"): FORM,
+    ("POST", "/{organisation}/information"): NoEntry("the commit of the visit leaves one"),
+    ("GET", "/{organisation}/visit"): SOCKET,
+    ("GET", "/{organisation}/ws"): SOCKET,
+    ("GET", "/{organisation}/guest"): SOCKET,
+    ("GET", "/{organisation}/join/{token}"): FORM,
+    ("POST", "/{organisation}/join/{token}"): SOCKET,
+    ("GET", "/{organisation}/enter/{token}"): FORM,
+    ("POST", "/{organisation}/enter/{token}"): ByHandler(("visit.linked",)),
+    # Facilities
+    ("GET", FACILITY): ByHandler(("facility.read",)),
+    ("POST", FACILITY): NoEntry("the commit of the visit leaves one"),
+    ("GET", f"{FACILITY}/list"): NoEntry("shows initials, again and again, of a page that has its entry"),
+    ("POST", f"{FACILITY}/visits/{{visit}}"): ByHandler(("visit.linked",)),
+    # Booked visits, by the patient's link
+    ("GET", "/{organisation}/appointments"): PUBLIC,
+    ("POST", "/{organisation}/appointments/hold"): NoEntry("holds a time for nobody yet"),
+    ("GET", "/{organisation}/appointments/new"): FORM,
     ("POST", "/{organisation}/appointments/new"): Row(
         "appointment.booked", _booked, _patient(_booked), done=(303,), goes="~"
     ),
@@ -103,4 +113,68 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", f"{BOOKED}/move"): _by_link("appointment.moved", (303,)),
     ("POST", f"{BOOKED}/cancel"): _by_link("appointment.cancelled", (303,)),
     ("POST", f"{BOOKED}/check-in"): _by_link("appointment.checked_in", (303,)),
+    ("GET", f"{BOOKED}/move"): PUBLIC,
+    # Staff
+    ("GET", STAFF): SOCKET,
+    ("GET", f"{STAFF}/visits/{{visit}}"): SOCKET,
+    ("GET", f"{STAFF}/sign-in"): FORM,
+    ("GET", f"{STAFF}/sign-in/code"): FORM,
+    ("GET", f"{STAFF}/session"): ONESELF,
+    ("POST", f"{STAFF}/session"): ONESELF,
+    ("GET", f"{STAFF}/invitation/{{token}}"): FORM,
+    ("GET", f"{STAFF}/password"): FORM,
+    ("GET", f"{STAFF}/two-factor"): ONESELF,
+    ("POST", f"{STAFF}/two-factor"): ByHandler(
+        ("account.second_factor_on", "account.second_factor_off", "account.recovery_codes")
+    ),
+    ("GET", f"{STAFF}/preferences"): ONESELF,
+    ("POST", f"{STAFF}/preferences"): ONESELF,
+    ("POST", f"{STAFF}/sign-in"): Row("signin.failed", _tried, done=(422,)),
+    ("POST", f"{STAFF}/sign-in/code"): Row("signin.failed", _half, done=(422,)),
+    ("POST", f"{STAFF}/sign-out"): Row("signin.ended", done=(303,), goes="/sign-in"),
+    ("POST", f"{STAFF}/password"): Row("account.password_set", done=(303,)),
+    ("POST", f"{STAFF}/preferences/password"): Row("account.password_set", done=(303,), goes=SAVED),
+    ("GET", f"{STAFF}/calendar"): Row("appointments.read", done=(200,)),
+    ("GET", f"{STAFF}/calendar/{{appointment}}/move"): Row(
+        "appointment.read", in_path("appointment"), done=(200,)
+    ),
+    ("POST", f"{STAFF}/calendar/{{appointment}}/move"): Row(
+        "appointment.moved", in_path("appointment"), done=(303,)
+    ),
+    ("POST", f"{STAFF}/calendar/{{appointment}}/cancel"): Row(
+        "appointment.cancelled", in_path("appointment"), done=(303,)
+    ),
+    ("GET", f"{STAFF}/reports"): Row("reports.read", done=(200,)),
+    ("GET", f"{STAFF}/reports.csv"): Row("reports.exported", done=(200,)),
+    # The set-up
+    ("GET", SETUP): SETTINGS,
+    ("GET", f"{SETUP}/calendar"): SETTINGS,
+    ("GET", f"{SETUP}/policy"): SETTINGS,
+    ("GET", f"{SETUP}/guide"): SETTINGS,
+    ("GET", f"{SETUP}/mail"): SETTINGS,
+    ("POST", f"{SETUP}/mail/try"): ONESELF,
+    ("GET", f"{SETUP}/links"): SETTINGS,
+    ("GET", f"{SETUP}/links/poster"): SETTINGS,
+    ("GET", f"{SETUP}/people"): SETTINGS,
+    ("POST", f"{SETUP}/people"): ByHandler(("account.added",)),
+    ("POST", f"{SETUP}/people/{{person}}"): ByHandler(
+        (
+            *("account.changed", "account.disabled", "account.enabled"),
+            *("account.password_reset", "account.second_factor_off"),
+        )
+    ),
+    ("GET", f"{SETUP}/facilities"): SETTINGS,
+    ("POST", f"{SETUP}/facilities"): ByHandler(("facility.added", "facility.revoked")),
+    ("GET", f"{SETUP}/facilities/{{facility}}/qr.svg"): SETTINGS,
+    ("GET", f"{SETUP}/facilities/{{facility}}/poster"): SETTINGS,
+    ("GET", f"{SETUP}/api"): SETTINGS,
+    ("POST", f"{SETUP}/api"): ByHandler(
+        ("key.added", "key.revoked", "webhook.added", "webhook.changed", "webhook.dropped")
+    ),
+    ("POST", f"{SETUP}/calendar"): _setup("calendar"),
+    ("POST", f"{SETUP}/policy"): _setup("policy"),
+    ("POST", f"{SETUP}/guide"): _setup("guide"),
+    ("POST", f"{SETUP}/mail"): _setup("mail"),
+    ("POST", f"{SETUP}/logo"): _setup("logo"),
+    ("GET", f"{SETUP}/audit"): Row("audit.read", done=(200,)),
 }
