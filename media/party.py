@@ -1,7 +1,7 @@
 """One party of a room, with the interface for signalling: offer, answer, events, what it may send, quality.
 
-Knows the life of one leg: ICE credentials, DTLS association, the certificate promised in the answer. Knows no other
-party, not why the gate is open, and not how an offer reaches the browser.
+Knows one endpoint from join to leave: ICE credentials, DTLS association, the certificate promised in the answer. Knows
+no other party, not why the gate is open, and not how an offer reaches the browser.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from media.forwarding.endpoint import SOURCES_MAX, Leg
+from media.forwarding.endpoint import SOURCES_MAX, Endpoint
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
 from media.protocols import ice, sdp
@@ -62,7 +62,7 @@ REPLACED: Final = "replaced"
 
 
 class PartyGone(RuntimeError):
-    """The party has left, was replaced by a newer one, or its leg has failed: it must join again."""
+    """The party has left, was replaced by a newer one, or its endpoint has failed: it must join again."""
 
 
 @dataclass(slots=True)
@@ -88,8 +88,8 @@ class Party:
         self.party_id = party_id
         self.room = room
         self.admitted = admitted
-        self.leg = Leg(room.relay.new_ssrcs())
-        self.slots = [Slot(opposite or sdp.ANYBODY, opposite, self.leg.sinks)]
+        self.endpoint = Endpoint(room.relay.new_ssrcs())
+        self.slots = [Slot(opposite or sdp.ANYBODY, opposite, self.endpoint.sinks)]
         self._offered = 1
         self.credentials = _new_credentials()
         self.previous_credentials: Credentials | None = None
@@ -134,14 +134,14 @@ class Party:
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
-            # RFC 8842 §4: a new certificate needs a new association, and so a new leg.
-            raise sdp.SdpError("fingerprint", "the certificate changed on a leg that is connected")
-        fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.leg.sources]
-        if len(self.leg.sources) + len(fresh) > SOURCES_MAX:
-            raise sdp.SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a leg")
+            # RFC 8842 §4: a new certificate needs a new association, and so a new endpoint.
+            raise sdp.SdpError("fingerprint", "the certificate of a connected party has changed")
+        fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.endpoint.sources]
+        if len(self.endpoint.sources) + len(fresh) > SOURCES_MAX:
+            raise sdp.SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a connection")
         self._answer = parsed
         for kind, ssrc in parsed.sources.items():
-            self.leg.learn(ssrc, kind)
+            self.endpoint.learn(ssrc, kind)
         self.room.reroute()
         self._promote()
 
@@ -152,19 +152,19 @@ class Party:
         """
         self._check_here()
         if self.previous_credentials is not None:
-            self.room.relay.forget_ufrag(self.previous_credentials.ufrag)
+            self.room.relay.remove_ufrag(self.previous_credentials.ufrag)
         self.previous_credentials, self.credentials = self.credentials, _new_credentials()
-        self.room.relay.know_ufrag(self.credentials.ufrag, self)
+        self.room.relay.add_ufrag(self.credentials.ufrag, self)
         return self.offer()
 
     def set_receiving(self, kind: Kind, allowed: bool) -> None:
         """Set whether media of a kind that this party sends may be forwarded. Idempotent; initially allowed."""
-        if allowed == (kind in self.leg.allowed):
+        if allowed == (kind in self.endpoint.allowed):
             return
         if allowed:
-            self.leg.allowed.add(kind)
+            self.endpoint.allowed.add(kind)
         else:
-            self.leg.allowed.discard(kind)
+            self.endpoint.allowed.discard(kind)
         self.room.reroute_from(self)
 
     def set_admitted(self, admitted: bool) -> None:
@@ -175,8 +175,8 @@ class Party:
 
     def quality(self) -> Quality:
         """Return loss, jitter, round trip and bit rate, as far as RTCP and the counters show them."""
-        peer = self.leg.peer or next(iter(self.leg.lanes), None)
-        return self.leg.meter.quality(peer.meter if peer is not None else None)
+        peer = self.endpoint.peer or next(iter(self.endpoint.subscribers), None)
+        return self.endpoint.meter.quality(peer.meter if peer is not None else None)
 
     def leave(self) -> None:
         """Remove the party from its room, and close its DTLS association.
@@ -195,7 +195,7 @@ class Party:
                 return slot
         return None
 
-    def make_place(self, party_id: str) -> None:
+    def add_slot(self, party_id: str) -> None:
         """Provide a slot for another party, its previous one if it had one.
 
         Sends `OfferNeeded` to the listener if the browser was not offered the slot yet.
@@ -208,14 +208,14 @@ class Party:
             first.holder = party_id
             return
         ssrcs = self.room.relay.new_ssrcs(taken={ssrc for slot in self.slots for ssrc in slot.ssrcs.values()})
-        sinks = {kind: Sink(kind, ssrc, self.leg) for kind, ssrc in ssrcs.items()}
+        sinks = {kind: Sink(kind, ssrc, self.endpoint) for kind, ssrc in ssrcs.items()}
         left = next((slot for slot in self.slots[1:] if slot.holder not in present), None)
         if left is None:
             self.slots.append(Slot(party_id, party_id, sinks))
         else:
             left.label, left.holder, left.sinks = party_id, party_id, sinks
         if self._version and not self._failed:
-            self.tell(OfferNeeded())
+            self.notify(OfferNeeded())
 
     # -- what the relay calls
 
@@ -225,19 +225,19 @@ class Party:
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None and credentials.ufrag == ice.local_ufrag(datagram):
                 request, used = ice.check(datagram, credentials.password), credentials
-        if request is None or not self.room.relay.serves(address, self.leg):
+        if request is None or not self.room.relay.is_free(address, self.endpoint):
             return
         if used is self.credentials and self.previous_credentials is not None:
-            self.room.relay.forget_ufrag(self.previous_credentials.ufrag)
+            self.room.relay.remove_ufrag(self.previous_credentials.ufrag)
             self.previous_credentials = None
         try:
             sock.sendto(ice.response(request, address, used.password), address)
         except OSError:
             return
-        moved, forgotten = self.leg.path.heard(address, request.nominates, now_s)
-        self.room.relay.prove(self.leg, address, forgotten)
+        moved, forgotten = self.endpoint.path.on_check(address, request.nominates, now_s)
+        self.room.relay.add_address(self.endpoint, address, forgotten)
         if moved:
-            self.leg.address, self.leg.sendto = address, sock.sendto
+            self.endpoint.address, self.endpoint.sendto = address, sock.sendto
             self.room.reroute()
             self._promote()
 
@@ -268,21 +268,21 @@ class Party:
             if now_s - self._association_born_s > HANDSHAKE_S:
                 self._fail(DTLS_FAILED)
                 return
-        if (self._connected or self.leg.address is not None) and not self.leg.path.consented(now_s):
+        if (self._connected or self.endpoint.address is not None) and not self.endpoint.path.consented(now_s):
             self._lose_path()
             if self._connected:
                 self._connected = False
                 self.room.reroute()
-                self.tell(Disconnected(CONSENT_EXPIRED))
+                self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
         """Forget the address of a TCP connection that has ended. Consent expires unless another path shows itself."""
-        if self.leg.path.lose(address):
-            self.leg.address = self.leg.sendto = None
+        if self.endpoint.path.lose(address):
+            self.endpoint.address = self.endpoint.sendto = None
             self.room.reroute()
 
     def end(self, reason: str | None) -> None:
-        """Close the leg after the room has removed the party. With a `reason`, the listener receives Disconnected."""
+        """Close the endpoint after the room has removed the party. With a `reason`, send the listener Disconnected."""
         self.gone = True
         if self._association is not None:
             self._association.close()
@@ -290,9 +290,9 @@ class Party:
         self._silence()
         self._connected = False
         if reason is not None:
-            self.tell(Disconnected(reason))
+            self.notify(Disconnected(reason))
 
-    def tell(self, event: PartyEvent) -> None:
+    def notify(self, event: PartyEvent) -> None:
         """Call the listener. An exception in it is logged, and the relay continues."""
         try:
             self._listener(event)
@@ -306,23 +306,23 @@ class Party:
             raise PartyGone(self.party_id)
 
     def _promote(self) -> None:
-        """Connect the leg once the handshake is done, the answer is known, and both have the same certificate."""
+        """Connect the endpoint once the handshake is done, the answer is known, and both have the same certificate."""
         established = self._association.established if self._association is not None else None
-        if self._connected or established is None or self._answer is None or self.leg.address is None:
+        if self._connected or established is None or self._answer is None or self.endpoint.address is None:
             return
         if not established.shows(self._answer.fingerprints):
             self._fail(WRONG_FINGERPRINT)
             return
-        if self.leg.tx is None:
+        if self.endpoint.tx is None:
             context = self.room.relay.binding.context
-            self.leg.rx = context(established.keys.inbound)
-            self.leg.tx = context(established.keys.outbound)
+            self.endpoint.rx = context(established.keys.inbound)
+            self.endpoint.tx = context(established.keys.outbound)
         self._connected = True
         self.room.reroute()
-        self.tell(Connected())
+        self.notify(Connected())
 
     def _fail(self, reason: str) -> None:
-        """Disable a failed leg. The room keeps its place until signalling joins again or leaves."""
+        """Disable a failed endpoint. The room keeps its place until signalling joins again or leaves."""
         if self._association is not None:
             self._association.closed = True
         self._failed = True
@@ -331,24 +331,24 @@ class Party:
         self._silence()
         self._forget_credentials()
         self.room.reroute()
-        self.tell(Disconnected(reason))
+        self.notify(Disconnected(reason))
 
     def _forget_credentials(self) -> None:
         for credentials in (self.credentials, self.previous_credentials):
             if credentials is not None:
-                self.room.relay.forget_ufrag(credentials.ufrag)
+                self.room.relay.remove_ufrag(credentials.ufrag)
 
     def _silence(self) -> None:
-        self.leg.rx = self.leg.tx = None
+        self.endpoint.rx = self.endpoint.tx = None
 
     def _lose_path(self) -> None:
-        self.room.relay.disprove(self.leg.path.expire())
-        self.leg.address = self.leg.sendto = None
+        self.room.relay.remove_addresses(self.endpoint.path.expire())
+        self.endpoint.address = self.endpoint.sendto = None
 
     def _send(self, datagram: bytes) -> None:
-        if self.leg.address is not None and self.leg.sendto is not None:
+        if self.endpoint.address is not None and self.endpoint.sendto is not None:
             try:
-                self.leg.sendto(datagram, self.leg.address)
+                self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
                 return  # the datagram is lost; DTLS sends it again
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from media.forwarding.endpoint import Leg
+from media.forwarding.endpoint import Endpoint
 from media.forwarding.forwarder import Counters, Forwarder
 from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
@@ -49,7 +49,7 @@ class Relay:
         self._loop = asyncio.get_running_loop()
         self._rooms: dict[str, Room] = {}
         self._by_ufrag: dict[str, Party] = {}
-        self._by_leg: dict[Leg, Party] = {}
+        self._by_endpoint: dict[Endpoint, Party] = {}
         self._identity = Identity(time.monotonic())
         self.probed_by: ice.Credentials | None = (
             None  # other workers use these to check whether this relay answers
@@ -108,72 +108,72 @@ class Relay:
         return [*found, *self.streams.candidates(found)]
 
     def identity(self) -> Identity:
-        """Return the certificate for a new leg."""
+        """Return the certificate for a new endpoint."""
         now_s = time.monotonic()
         if not self._identity.fresh(now_s):
             self._identity = Identity(now_s)
         return self._identity
 
     def new_ssrcs(self, taken: Iterable[int] = ()) -> dict[StreamKind, int]:
-        """Return distinct SSRCs for the media that a leg receives from one party; none of those in `taken`."""
+        """Return distinct SSRCs for the media that an endpoint receives from one party; none of those in `taken`."""
         chosen: set[int] = set()
         while len(chosen) < len(STREAM_KINDS):
             chosen.add(secrets.randbelow(0x7FFF_FFFF) + 1)
             chosen.difference_update(taken)
         return dict(zip(STREAM_KINDS, chosen, strict=True))
 
-    def enter(self, party: Party) -> None:
+    def add_party(self, party: Party) -> None:
         """Register a new party, and start the timer with the first."""
-        self._by_leg[party.leg] = party
-        self.know_ufrag(party.credentials.ufrag, party)
+        self._by_endpoint[party.endpoint] = party
+        self.add_ufrag(party.credentials.ufrag, party)
         if self._timer is None and not self._closed:
             self._ticked_s = time.monotonic()
             self._timer = self._loop.call_later(TICK_S, self._tick)
 
-    def exit(self, party: Party, reason: str | None) -> None:
-        """Remove a party and close its leg."""
-        self._by_leg.pop(party.leg, None)
-        self.forget_ufrag(party.credentials.ufrag)
+    def remove_party(self, party: Party, reason: str | None) -> None:
+        """Remove a party and close its endpoint."""
+        self._by_endpoint.pop(party.endpoint, None)
+        self.remove_ufrag(party.credentials.ufrag)
         if party.previous_credentials is not None:
-            self.forget_ufrag(party.previous_credentials.ufrag)
+            self.remove_ufrag(party.previous_credentials.ufrag)
         party.end(reason)
 
-    def forget_room(self, room: Room) -> None:
+    def remove_room(self, room: Room) -> None:
         """Remove a closed room."""
         if self._rooms.get(room.room_id) is room:
             del self._rooms[room.room_id]
 
-    def know_ufrag(self, ufrag: str, party: Party) -> None:
+    def add_ufrag(self, ufrag: str, party: Party) -> None:
         """Register a ufrag: requests with it belong to this party."""
         self._by_ufrag[ufrag] = party
 
-    def forget_ufrag(self, ufrag: str) -> None:
+    def remove_ufrag(self, ufrag: str) -> None:
         """Remove a ufrag: requests with it are ignored."""
         self._by_ufrag.pop(ufrag, None)
 
-    def serves(self, address: Address, leg: Leg) -> bool:
-        """Return True if an address is free for a leg.
+    def is_free(self, address: Address, endpoint: Endpoint) -> bool:
+        """Return True if an address is free for an endpoint.
 
-        A request with a forged sender must not take another leg's address.
+        A request with a forged sender must not take another endpoint's address.
         """
-        return self.forwarder.legs.get(address, leg) is leg
+        return self.forwarder.endpoints.get(address, endpoint) is endpoint
 
-    def prove(self, leg: Leg, address: Address, forgotten: list[Address]) -> None:
-        """Register an address that has proven the leg's password, and remove the `forgotten` ones."""
-        self.disprove(forgotten)
-        self.forwarder.legs[address] = leg
+    def add_address(self, endpoint: Endpoint, address: Address, forgotten: list[Address]) -> None:
+        """Register an address that has proven the endpoint's password, and remove the `forgotten` ones."""
+        self.remove_addresses(forgotten)
+        self.forwarder.endpoints[address] = endpoint
         self.streams.proven(address)
 
-    def disprove(self, addresses: list[Address]) -> None:
+    def remove_addresses(self, addresses: list[Address]) -> None:
         """Remove addresses: datagrams from them are ignored."""
         for address in addresses:
-            self.forwarder.legs.pop(address, None)
+            self.forwarder.endpoints.pop(address, None)
             self.streams.close_stream(address)
 
     def _stream_ended(self, address: Address) -> None:
         """Take an ended TCP connection's address from its party, which may be reached on another path."""
-        leg = self.forwarder.legs.pop(address, None)
-        party = self._by_leg.get(leg) if leg is not None else None
+        endpoint = self.forwarder.endpoints.pop(address, None)
+        party = self._by_endpoint.get(endpoint) if endpoint is not None else None
         if party is not None:
             party.lose_address(address)
 
@@ -191,40 +191,42 @@ class Relay:
                 with contextlib.suppress(OSError):
                     sock.sendto(ice.response(request, address, self.probed_by.password), address)
 
-    def on_dtls(self, leg: Leg, datagram: bytes) -> None:
+    def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
         """Pass a DTLS datagram from a proven address to its party."""
-        party = self._by_leg.get(leg)
+        party = self._by_endpoint.get(endpoint)
         if party is not None:
             party.on_dtls(datagram, time.monotonic())
 
     def _limit(self, party: Party, now_s: float) -> None:
         """Send a sender in a room of more than two the limit of its weakest receiver."""
-        leg = party.leg
-        video = leg.current.get("video")
-        if video is not None and now_s - leg.limited_s >= LIMIT_S:
-            leg.limited_s = now_s
+        endpoint = party.endpoint
+        video = endpoint.current.get("video")
+        if video is not None and now_s - endpoint.limited_s >= LIMIT_S:
+            endpoint.limited_s = now_s
             limit = rtcp.bitrate_limit(
-                leg.sinks["video"].ssrc, video.ssrc, limit_kbps(leg, len(party.room.parties))
+                endpoint.sinks["video"].ssrc, video.ssrc, limit_kbps(endpoint, len(party.room.parties))
             )
-            self.forwarder.say(leg, limit)
+            self.forwarder.send_rtcp(endpoint, limit)
 
     def _tick(self) -> None:
         now_s = time.monotonic()
         passed_s, self._ticked_s = now_s - self._ticked_s, now_s
-        for leg, party in list(self._by_leg.items()):
+        for endpoint, party in list(self._by_endpoint.items()):
             try:
-                leg.refill(passed_s)
-                feedback = leg.feedback()
+                endpoint.refill(passed_s)
+                feedback = endpoint.feedback()
                 if feedback is not None:
-                    self.forwarder.say(leg, feedback)
-                leg.meter.sample(leg.current, now_s)
-                if leg.lanes:
+                    self.forwarder.send_rtcp(endpoint, feedback)
+                endpoint.meter.sample(endpoint.current, now_s)
+                if endpoint.subscribers:
                     self._limit(party, now_s)
                 party.tick(now_s)
             except Exception:
                 self.forwarder.counters.faults += 1
                 logger.exception("media_fault")
-        self._timer = self._loop.call_later(TICK_S, self._tick) if self._by_leg and not self._closed else None
+        self._timer = (
+            self._loop.call_later(TICK_S, self._tick) if self._by_endpoint and not self._closed else None
+        )
 
 
 def _listening(settings: RelaySettings, bound: list[socket.socket]) -> list[socket.socket]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from media.forwarding.endpoint import Leg
+from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Source
-from media.forwarding.subscriptions import Lane
+from media.forwarding.subscriptions import Subscription
 from media.party import REPLACED, Listener, Party
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Room:
         self.parties: dict[str, Party] = {}
         self._gate = False
         self._closed = False
-        self._lanes = False  # a room that once had more than two parties keeps using lanes
+        self._subscribing = False  # a room that once had more than two parties keeps using subscriptions
 
     @property
     def gate(self) -> bool:
@@ -57,9 +57,9 @@ class Room:
     def join(
         self, party_id: str, listener: Listener, *, opposite: str | None = None, admitted: bool = True
     ) -> Party:
-        """Return a new party with a leg of its own. Raises RoomFull and RoomClosed.
+        """Return a new party with an endpoint of its own. Raises RoomFull and RoomClosed.
 
-        If the `party_id` is already present (a page was reloaded), the older leg ends with Disconnected("replaced"),
+        If the `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"),
         and the numbers that the other side receives continue. `listener` is called on the loop and must not raise.
         `opposite`: the party that this one receives on the m-lines on which it sends, present or not (not needed in a
         room of two). Nothing is forwarded to or from a party that is not `admitted`, until `set_admitted`.
@@ -71,22 +71,22 @@ class Room:
             raise RoomFull(self.room_id)
         party = Party(self, party_id, listener, opposite, admitted)
         self.parties[party_id] = party
-        self.relay.enter(party)
+        self.relay.add_party(party)
         if previous is not None:
-            self.relay.exit(previous, REPLACED)
+            self.relay.remove_party(previous, REPLACED)
         for other in list(self.parties.values()):
             if other is not party:
-                party.make_place(other.party_id)
-                other.make_place(party_id)
+                party.add_slot(other.party_id)
+                other.add_slot(party_id)
         self.reroute()
         return party
 
     def remove(self, party: Party) -> None:
-        """Remove a party and close its leg; called by `Party.leave`."""
+        """Remove a party and close its endpoint; called by `Party.leave`."""
         if self.parties.get(party.party_id) is party:
             del self.parties[party.party_id]
             self.reroute()
-        self.relay.exit(party, None)
+        self.relay.remove_party(party, None)
 
     def close(self) -> None:
         """Close the room: nothing is forwarded from now on. Idempotent."""
@@ -94,69 +94,71 @@ class Room:
         self._closed = True
         for party in list(self.parties.values()):
             self.remove(party)
-        self.relay.forget_room(self)
+        self.relay.remove_room(self)
 
     def reroute(self) -> None:
         """Compute again which media each party receives, after a change."""
         parties = list(self.parties.values())
-        if not self._lanes and not _face_each_other(parties):
-            self._begin_lanes(parties)
+        if not self._subscribing and not _is_pair(parties):
+            self._begin_subscriptions(parties)
         now_s = time.monotonic()
-        if self._lanes:
-            self._reroute_lanes(parties, now_s)
+        if self._subscribing:
+            self._reroute_subscriptions(parties, now_s)
             return
         gate = self._gate and all(party.admitted for party in parties)
         for party in parties:
-            party.leg.received = {}
+            party.endpoint.received = {}
         peers: list[Party | None] = [None] if len(parties) == 1 else [*reversed(parties)]
         for party, peer in zip(parties, peers, strict=True):
-            for source in party.leg.route(peer.leg if peer is not None else None, gate):
-                self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
+            for source in party.endpoint.route(peer.endpoint if peer is not None else None, gate):
+                self.relay.forwarder.ask_for_keyframe(party.endpoint, source, now_s)
 
     def reroute_from(self, party: Party) -> None:
         """Compute again what is forwarded from one party, after it turned a kind off or on.
 
         Its receivers and the gate are unchanged.
         """
-        if self._lanes:
+        if self._subscribing:
             self.reroute()
             return
-        for source in party.leg.route(party.leg.peer, party.leg.gate):
-            self.relay.forwarder.ask_for_keyframe(party.leg, source, time.monotonic())
+        for source in party.endpoint.route(party.endpoint.peer, party.endpoint.gate):
+            self.relay.forwarder.ask_for_keyframe(party.endpoint, source, time.monotonic())
 
-    def _begin_lanes(self, parties: list[Party]) -> None:
-        """Start using lanes, because a third party has joined. Media already forwarded continues without a gap."""
-        self._lanes = True
+    def _begin_subscriptions(self, parties: list[Party]) -> None:
+        """Start using subscriptions, because a third party has joined. Forwarded media continues without a gap."""
+        self._subscribing = True
         for party in parties:
-            peer = party.leg.peer
-            other = next((other for other in parties if other.leg is peer), None)
+            peer = party.endpoint.peer
+            other = next((other for other in parties if other.endpoint is peer), None)
             slot = other.slot_of(party.party_id) if other is not None else None
             if peer is not None and slot is not None:
-                lane = party.leg.lanes[peer] = Lane(party.leg, peer, slot.sinks)
-                lane.inherit()
+                subscription = party.endpoint.subscribers[peer] = Subscription(
+                    party.endpoint, peer, slot.sinks
+                )
+                subscription.inherit()
         for party in parties:
-            party.leg.unpair()
+            party.endpoint.unpair()
 
-    def _reroute_lanes(self, parties: list[Party], now_s: float) -> None:
+    def _reroute_subscriptions(self, parties: list[Party], now_s: float) -> None:
         for party in parties:
-            lanes: dict[Leg, Lane] = {}
+            subscribers: dict[Endpoint, Subscription] = {}
             waiting: set[Source] = set()
             for other in parties:
                 slot = other.slot_of(party.party_id)
                 if other is party or slot is None:
                     continue
-                lane = party.leg.lanes.get(other.leg)
-                if lane is None or lane.sinks is not slot.sinks:
-                    lane = Lane(party.leg, other.leg, slot.sinks)
-                lane.open = self._gate and party.admitted and other.admitted
-                waiting.update(lane.refresh())
-                lanes[other.leg] = lane
-            party.leg.lanes = lanes
+                subscription = party.endpoint.subscribers.get(other.endpoint)
+                if subscription is None or subscription.sinks is not slot.sinks:
+                    subscription = Subscription(party.endpoint, other.endpoint, slot.sinks)
+                subscription.open = self._gate and party.admitted and other.admitted
+                waiting.update(subscription.refresh())
+                subscribers[other.endpoint] = subscription
+            party.endpoint.subscribers = subscribers
             for source in waiting:
-                self.relay.forwarder.ask_for_keyframe(party.leg, source, now_s)
+                self.relay.forwarder.ask_for_keyframe(party.endpoint, source, now_s)
 
 
-def _face_each_other(parties: list[Party]) -> bool:
+def _is_pair(parties: list[Party]) -> bool:
     """Return True if two parties receive each other, and no other party, on the m-lines on which they send."""
     if len(parties) != 2:
         return len(parties) < 2

@@ -1,4 +1,4 @@
-"""A leg: the transport to one browser, the streams it sends (sources) and the streams it receives (sinks).
+"""An endpoint: the transport to one browser, the streams it sends (sources) and the streams it receives (sinks).
 
 Knows its keys, its address, and which of its sources are forwarded now. Knows no SDP or DTLS, and not why the gate is
 open. The hot path reads its fields directly. State that changes rarely is computed in `route`, so that the hot path
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from media.forwarding.quality import Meter
 from media.forwarding.streams import SEQUENCE_MASK, Sink, Source
-from media.forwarding.subscriptions import Lane
+from media.forwarding.subscriptions import Subscription
 from media.protocols.codecs import BY_PAYLOAD_TYPE, STREAM_KINDS, Kind, StreamKind
 from media.protocols.ice import Address, Path
 from media.protocols.rtp import transport_cc_at
@@ -31,7 +31,7 @@ BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
 SendTo = Callable[[Any, Any], int]
 
 
-class Leg:
+class Endpoint:
     """The connection to one browser. `tx`, `rx`: SRTP contexts, None until the browser's certificate was checked."""
 
     __slots__ = (
@@ -46,7 +46,6 @@ class Leg:
         "cc_want",
         "current",
         "gate",
-        "lanes",
         "limited_s",
         "meter",
         "path",
@@ -57,6 +56,7 @@ class Leg:
         "sendto",
         "sinks",
         "sources",
+        "subscribers",
         "tx",
         "withheld",
     )
@@ -70,26 +70,27 @@ class Leg:
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}
         self.sources: dict[int, Source] = {}
         self.current: dict[StreamKind, Source] = {}
-        self.received: dict[int, Source] = {}  # the SSRC that this leg receives -> its source
+        self.received: dict[int, Source] = {}  # the SSRC that this endpoint receives -> its source
         self.reporters: set[int] = set()
-        self.peer: Leg | None = None
-        self.lanes: dict[Leg, Lane] = {}  # in a room of more than two: the lane to each of the others
+        self.peer: Endpoint | None = None
+        # In a room of more than two: each receiver, and its subscription to this endpoint.
+        self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
         self.arrivals = Arrivals()
         self.withheld = 0  # packets since the last feedback
         self.answering = False  # the server itself sends transport-cc feedback
-        self.cc_shift = 0  # added to this leg's transport-wide numbers when forwarded to the peer
+        self.cc_shift = 0  # added to this endpoint's transport-wide numbers when forwarded to the peer
         self.cc_want: int | None = None  # the value that the next number must become
-        self.cc_last: int | None = None  # the last number that this leg has reported as a receiver
-        self.cc_next = 0  # in a room of more than two: the next transport-wide number to this leg
-        self.limited_s = 0.0  # when the server last sent this leg a limit for its video
+        self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
+        self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
+        self.limited_s = 0.0  # when the server last sent this endpoint a limit for its video
         self.budget = BUDGET_MAX
         self.meter = Meter()
 
     @property
     def ready(self) -> bool:
-        """Return True if packets can be sent to this leg."""
+        """Return True if packets can be sent to this endpoint."""
         return self.tx is not None and self.address is not None
 
     def learn(self, ssrc: int, kind: StreamKind) -> Source:
@@ -120,7 +121,7 @@ class Leg:
             return None
         return self.learn(ssrc, codec.stream)
 
-    def route(self, peer: Leg | None, gate: bool) -> list[Source]:
+    def route(self, peer: Endpoint | None, gate: bool) -> list[Source]:
         """Set which sources are forwarded to `peer`; return the video sources that must now start with a keyframe."""
         waiting: list[Source] = []
         opened = peer is not self.peer
@@ -145,7 +146,7 @@ class Leg:
         return waiting
 
     def unpair(self) -> None:
-        """Stop forwarding to a single peer: the room has more than two parties, and the lanes forward from now on."""
+        """Stop forwarding to a single peer. Called when a room of two gets a third party, and uses subscriptions."""
         self.route(None, False)
         if self.cc_last is not None:
             self.cc_next = (self.cc_last + CC_MARGIN) & SEQUENCE_MASK

@@ -1,8 +1,8 @@
 """The hot path: each datagram is decrypted, renumbered, encrypted and sent on, in one buffer.
 
-In a room of two there is at most one receiver; in larger rooms `Copier` sends the copies. Knows SRTP in place, the ten
-header bytes that change, and each source's `forward` flag. Knows no SDP, room or person; STUN and DTLS are passed to
-the relay. No method raises into the event loop: a hostile packet is counted and dropped.
+In a room of two there is at most one receiver; in larger rooms `GroupForwarder` sends the copies. Knows SRTP in place,
+the ten header bytes that change, and each source's `forward` flag. Knows no SDP, room or person; STUN and DTLS are
+passed to the relay. No method raises into the event loop: a hostile packet is counted and dropped.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, Protocol
 
-from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Leg
-from media.forwarding.group_forwarder import Copier
+from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Endpoint
+from media.forwarding.group_forwarder import GroupForwarder
 from media.forwarding.rtcp_translation import translate
 from media.forwarding.streams import KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
@@ -56,23 +56,23 @@ class Counters:
     faults: int = 0  # errors of the server; each is logged
 
 
-class Elsewhere(Protocol):
+class NonMediaHandler(Protocol):
     """Receives the datagrams that are neither RTP nor RTCP."""
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
-    def on_dtls(self, leg: Leg, datagram: bytes) -> None: ...
+    def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None: ...
 
 
 class Forwarder:
     """Forwards the packets of a relay. Owns the buffers and the table of proven addresses."""
 
     def __init__(
-        self, binding: Binding, elsewhere: Elsewhere, clock: Callable[[], float] = time.monotonic
+        self, binding: Binding, handler: NonMediaHandler, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.counters = Counters()
-        self.legs: dict[Address, Leg] = {}
+        self.endpoints: dict[Address, Endpoint] = {}
         self._binding = binding
-        self._elsewhere = elsewhere
+        self._handler = handler
         self._clock = clock
         self._buffer = bytearray(BUFFER_BYTES)
         self._view = memoryview(self._buffer)
@@ -83,11 +83,11 @@ class Forwarder:
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
         self._own_length = binding.length()
-        self._copier = Copier(binding, self.ask_for_keyframe)
+        self._group = GroupForwarder(binding, self.ask_for_keyframe)
 
     def read(self, sock: PacketSocket) -> None:
         """Handle the datagrams that wait on a socket, at most BATCH."""
-        receive, buffer, view, legs = sock.recvfrom_into, self._buffer, self._view, self.legs
+        receive, buffer, view, endpoints = sock.recvfrom_into, self._buffer, self._view, self.endpoints
         handle, length = self._handle, self._length
         unprotect, protect = self._binding.unprotect, self._binding.protect
         ssrc_in, read_numbers, write_numbers = _U32.unpack_from, _NUMBERS.unpack_from, _NUMBERS.pack_into
@@ -104,54 +104,54 @@ class Forwarder:
                 if not 127 < first < 192:  # RFC 7983 §7
                     self._demultiplex(first, size, address, sock)
                     continue
-                leg = legs.get(address)
-                if leg is None or leg.rx is None:
+                endpoint = endpoints.get(address)
+                if endpoint is None or endpoint.rx is None:
                     counters.strays += 1
                     continue
                 if 191 < buffer[1] < 224:
-                    self._control(leg, size, now)
+                    self._control(endpoint, size, now)
                     continue
                 received += 1
-                source = leg.sources.get(ssrc_in(buffer, SSRC_AT)[0])
-                if source is None and len(leg.sources) >= SOURCES_MAX:
+                source = endpoint.sources.get(ssrc_in(buffer, SSRC_AT)[0])
+                if source is None and len(endpoint.sources) >= SOURCES_MAX:
                     dropped += 1
                     continue
                 length[0] = size
                 # Also while the gate is closed: libsrtp must see every roll-over of the sequence number.
-                status = unprotect(leg.rx, handle, length)
+                status = unprotect(endpoint.rx, handle, length)
                 if status:
                     self._refused(status)
                     continue
                 if source is None:
-                    source = self._learn(leg)
+                    source = self._learn(endpoint)
                     if source is None:
                         dropped += 1
                         continue
                 source.packets += 1
                 source.octets += size
                 if not source.forward or buffer[1] & 0x7F != source.payload_type:
-                    if leg.lanes and buffer[1] & 0x7F == source.payload_type:
-                        leg.budget -= size
-                        if leg.budget < 0:
+                    if endpoint.subscribers and buffer[1] & 0x7F == source.payload_type:
+                        endpoint.budget -= size
+                        if endpoint.budget < 0:
                             dropped += 1
                             continue
-                        copies = self._copier.send(leg, source, buffer, length[0], now)
+                        copies = self._group.send(endpoint, source, buffer, length[0], now)
                         forwarded += copies
                         octets += size * copies
                         withheld += not copies
                         continue
                     withheld += 1
-                    leg.withhold(buffer, length[0])
+                    endpoint.withhold(buffer, length[0])
                     continue
                 sequence, timestamp, _ssrc = read_numbers(buffer, _NUMBERS_AT)
-                if not source.settled and not self._settle(leg, source, sequence, timestamp, now):
+                if not source.settled and not self._settle(endpoint, source, sequence, timestamp, now):
                     withheld += 1
                     continue
-                if source.special and not self._special(leg, source):
+                if source.special and not self._special(endpoint, source):
                     withheld += 1
                     continue
-                leg.budget -= size
-                if leg.budget < 0:
+                endpoint.budget -= size
+                if endpoint.budget < 0:
                     dropped += 1
                     continue
                 sink = source.sink
@@ -161,7 +161,7 @@ class Forwarder:
                 write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
                 if (sequence - sink.sequence) & 0x8000 == 0:
                     sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now
-                to = sink.leg
+                to = sink.endpoint
                 if protect(to.tx, handle, length):
                     dropped += 1
                     continue
@@ -185,36 +185,41 @@ class Forwarder:
         counters.withheld += withheld
         counters.dropped += dropped
 
-    def say(self, leg: Leg, packet: bytes) -> None:
-        """Encrypt and send an RTCP packet of the server to a leg. Does nothing if the leg cannot be reached."""
-        if leg.tx is None or leg.address is None or leg.sendto is None or len(packet) > PACKET_MAX:
+    def send_rtcp(self, endpoint: Endpoint, packet: bytes) -> None:
+        """Encrypt an RTCP packet of the server and send it to an endpoint. Does nothing if it cannot be reached."""
+        if (
+            endpoint.tx is None
+            or endpoint.address is None
+            or endpoint.sendto is None
+            or len(packet) > PACKET_MAX
+        ):
             return
         self._own_buffer[: len(packet)] = packet
         self._own_length[0] = len(packet)
-        if self._binding.protect_rtcp(leg.tx, self._own_handle, self._own_length):
+        if self._binding.protect_rtcp(endpoint.tx, self._own_handle, self._own_length):
             self.counters.dropped += 1
             return
         try:
-            leg.sendto(self._own_view[: self._own_length[0]], leg.address)
+            endpoint.sendto(self._own_view[: self._own_length[0]], endpoint.address)
         except OSError:
             self.counters.dropped += 1
 
-    def ask_for_keyframe(self, leg: Leg, source: Source, now_s: float) -> None:
-        """Send a picture loss indication for a leg's video."""
+    def ask_for_keyframe(self, endpoint: Endpoint, source: Source, now_s: float) -> None:
+        """Send a picture loss indication for an endpoint's video."""
         source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
-        self.say(leg, rtcp.picture_loss(leg.sinks["video"].ssrc, source.ssrc))
+        self.send_rtcp(endpoint, rtcp.picture_loss(endpoint.sinks["video"].ssrc, source.ssrc))
 
     def _demultiplex(self, first: int, size: int, address: Address, sock: PacketSocket) -> None:
         if first < 4:
             self.counters.stun += 1
-            self._elsewhere.on_stun(bytes(self._view[:size]), address, sock)
+            self._handler.on_stun(bytes(self._view[:size]), address, sock)
         elif 19 < first < 64:
-            leg = self.legs.get(address)
-            if leg is None:
+            endpoint = self.endpoints.get(address)
+            if endpoint is None:
                 self.counters.strays += 1
                 return
             self.counters.dtls += 1
-            self._elsewhere.on_dtls(leg, bytes(self._view[:size]))
+            self._handler.on_dtls(endpoint, bytes(self._view[:size]))
         else:
             self.counters.dropped += 1
 
@@ -224,48 +229,50 @@ class Forwarder:
         else:
             self.counters.unauthentic += 1
 
-    def _learn(self, leg: Leg) -> Source | None:
-        source = leg.learn_from_packet(_U32.unpack_from(self._buffer, SSRC_AT)[0], self._buffer[1] & 0x7F)
+    def _learn(self, endpoint: Endpoint) -> Source | None:
+        source = endpoint.learn_from_packet(
+            _U32.unpack_from(self._buffer, SSRC_AT)[0], self._buffer[1] & 0x7F
+        )
         if source is not None:
-            self.reroute(leg)
+            self.reroute(endpoint)
         return source
 
-    def reroute(self, leg: Leg) -> None:
-        """Route a leg again after a new source. Its first keyframe is on its way, so none is requested."""
-        leg.route(leg.peer, leg.gate)
-        for lane in leg.lanes.values():
-            lane.refresh()
+    def reroute(self, endpoint: Endpoint) -> None:
+        """Route an endpoint again after a new source. Its first keyframe is on its way, so none is requested."""
+        endpoint.route(endpoint.peer, endpoint.gate)
+        for subscription in endpoint.subscribers.values():
+            subscription.refresh()
 
-    def _settle(self, leg: Leg, source: Source, sequence: int, timestamp: int, now: float) -> bool:
+    def _settle(self, endpoint: Endpoint, source: Source, sequence: int, timestamp: int, now: float) -> bool:
         """Adapt a source's first packet to its sink; return False while its video has not reached a keyframe."""
         buffer, length = self._buffer, self._length[0]
         starts = KEYFRAME_START.get(source.payload_type)
         if starts is not None and not (
             starts(buffer, length) and source.worth_showing(bool(buffer[1] & 0x80), now)
         ):
-            leg.withhold(buffer, length)
+            endpoint.withhold(buffer, length)
             if now >= source.keyframe_due_s:
-                self.ask_for_keyframe(leg, source, now)
+                self.ask_for_keyframe(endpoint, source, now)
             return False
         source.settle(sequence, timestamp, now)
         return True
 
-    def _special(self, leg: Leg, source: Source) -> bool:
+    def _special(self, endpoint: Endpoint, source: Source) -> bool:
         """Rewrite fields behind the fixed header.
 
         Returns False for a retransmission of a packet that was not forwarded.
         """
         buffer, length = self._buffer, self._length[0]
         if source.kind == "rtx":
-            video = leg.current.get("video")
+            video = endpoint.current.get("video")
             at = original_sequence_at(buffer, length)
             if video is None or not video.settled:
-                leg.withhold(buffer, length)
+                endpoint.withhold(buffer, length)
                 return False
             if at:
                 original = buffer[at] << 8 | buffer[at + 1]
                 if video.predates_settling(original):
-                    leg.withhold(buffer, length)
+                    endpoint.withhold(buffer, length)
                     return False
                 original = (original + video.sequence_shift) & 0xFFFF
                 buffer[at], buffer[at + 1] = original >> 8, original & 0xFF
@@ -273,70 +280,70 @@ class Forwarder:
         at = transport_cc_at(buffer, length)
         if at:
             number = buffer[at] << 8 | buffer[at + 1]
-            if leg.answering:
-                leg.note_arrival(buffer, length)
-            if leg.cc_want is not None:
-                leg.cc_shift, leg.cc_want = (leg.cc_want - number) & 0xFFFF, None
-                leg.mark()
-            number = (number + leg.cc_shift) & 0xFFFF
+            if endpoint.answering:
+                endpoint.note_arrival(buffer, length)
+            if endpoint.cc_want is not None:
+                endpoint.cc_shift, endpoint.cc_want = (endpoint.cc_want - number) & 0xFFFF, None
+                endpoint.mark()
+            number = (number + endpoint.cc_shift) & 0xFFFF
             buffer[at], buffer[at + 1] = number >> 8, number & 0xFF
         return True
 
-    def _control(self, leg: Leg, size: int, now: float) -> None:
+    def _control(self, endpoint: Endpoint, size: int, now: float) -> None:
         """Decrypt an RTCP packet, translate it, and send on what the receivers may get."""
         reporter = _U32.unpack_from(self._buffer, 4)[0]
-        if reporter not in leg.reporters and len(leg.reporters) >= REPORTERS_MAX:
+        if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
             self.counters.dropped += 1
             return
         self._length[0] = size
-        status = self._binding.unprotect_rtcp(leg.rx, self._handle, self._length)
+        status = self._binding.unprotect_rtcp(endpoint.rx, self._handle, self._length)
         if status:
             self._refused(status)
             return
-        leg.reporters.add(reporter)
+        endpoint.reporters.add(reporter)
         self.counters.rtcp += 1
-        leg.budget -= size
-        if leg.budget < 0:
+        endpoint.budget -= size
+        if endpoint.budget < 0:
             return
         try:
-            if leg.lanes:
-                self._control_lanes(leg, bytes(self._view[: self._length[0]]), now)
-            elif leg.peer is not None:
-                self._control_pair(leg, leg.peer, bytes(self._view[: self._length[0]]), now)
+            if endpoint.subscribers:
+                self._control_group(endpoint, bytes(self._view[: self._length[0]]), now)
+            elif endpoint.peer is not None:
+                self._control_pair(endpoint, endpoint.peer, bytes(self._view[: self._length[0]]), now)
         except rtcp.RtcpError:
             self.counters.dropped += 1
 
-    def _control_pair(self, leg: Leg, peer: Leg, data: bytes, now: float) -> None:
-        crossing = translate(
+    def _control_pair(self, endpoint: Endpoint, peer: Endpoint, data: bytes, now: float) -> None:
+        translation = translate(
             data,
-            leg.sources,
-            leg.received,
+            endpoint.sources,
+            endpoint.received,
             sender_ssrc=peer.sinks["video"].ssrc,
             transport_cc_shift=peer.cc_shift,
             answered_here=peer.answering,
         )
-        if crossing.transport_cc_last is not None:
-            leg.cc_last = crossing.transport_cc_last
-        leg.meter.observe(crossing, now)
-        if crossing.payload and leg.gate:
-            self.say(peer, crossing.payload)
+        if translation.transport_cc_last is not None:
+            endpoint.cc_last = translation.transport_cc_last
+        endpoint.meter.observe(translation, now)
+        if translation.payload and endpoint.gate:
+            self.send_rtcp(peer, translation.payload)
 
-    def _control_lanes(self, leg: Leg, data: bytes, now: float) -> None:
+    def _control_group(self, endpoint: Endpoint, data: bytes, now: float) -> None:
         """Send each other party the reports on its streams and the requests for them."""
-        for lane in leg.lanes.values():
-            heard = lane.to.lanes.get(leg)
-            crossing = translate(
+        for subscription in endpoint.subscribers.values():
+            back = subscription.to.subscribers.get(endpoint)
+            translation = translate(
                 data,
-                lane.sources,
-                heard.received if heard is not None else {},
-                sender_ssrc=lane.sinks["video"].ssrc,
+                subscription.sources,
+                back.received if back is not None else {},
+                sender_ssrc=subscription.sinks["video"].ssrc,
                 transport_cc_shift=0,
                 answered_here=True,
             )
-            leg.meter.observe(crossing, now)
-            if heard is not None:
-                for block in crossing.blocks:
+            endpoint.meter.observe(translation, now)
+            if back is not None:
+                for block in translation.blocks:
                     if block.source.kind == "video":
-                        heard.bound.observe(block.loss, lane.to.meter.kbps("video"))
-            if crossing.payload and lane.open:
-                self.say(lane.to, crossing.payload)
+                        back.estimate.observe(block.loss, subscription.to.meter.kbps("video"))
+            if translation.payload and subscription.open:
+                self.send_rtcp(subscription.to, translation.payload)

@@ -1,7 +1,7 @@
 """Forwards packets in rooms of more than two: one decryption, and one renumbered, encrypted copy per receiver.
 
-Knows a leg's lanes and the numbers in an RTP packet. Knows no party, and not why a lane is open. The server itself
-answers the sender's transport-cc, and numbers the packets to each receiver anew.
+Knows an endpoint's subscriptions and the numbers in an RTP packet. Knows no party, and not why a subscription is open.
+The server itself answers the sender's transport-cc, and numbers the packets to each receiver anew.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from media.forwarding.endpoint import Leg
+from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import KEYFRAME_RETRY_S, SEQUENCE_MASK, TIMESTAMP_MASK, Source
-from media.forwarding.subscriptions import Lane
+from media.forwarding.subscriptions import Subscription
 from media.protocols.rtp import KEYFRAME_START, original_sequence_at, transport_cc_at
 from media.transport.srtp import BUFFER_BYTES, Binding
 
@@ -21,10 +21,10 @@ _NUMBERS_AT: Final = 2
 _U16 = Struct("!H")
 
 
-class Copier:
+class GroupForwarder:
     """Makes and sends the copies, in a buffer of its own. `ask_for_keyframe` is the forwarder's."""
 
-    def __init__(self, binding: Binding, ask_for_keyframe: Callable[[Leg, Source, float], None]) -> None:
+    def __init__(self, binding: Binding, ask_for_keyframe: Callable[[Endpoint, Source, float], None]) -> None:
         self._protect = binding.protect
         self._ask_for_keyframe = ask_for_keyframe
         self._buffer = bytearray(BUFFER_BYTES)
@@ -32,14 +32,14 @@ class Copier:
         self._handle = binding.handle(self._buffer)
         self._length = binding.length()
 
-    def send(self, leg: Leg, source: Source, packet: bytearray, length: int, now_s: float) -> int:
-        """Send a decrypted packet of a leg to all its receivers; return their number."""
-        leg.withhold(packet, length)
+    def send(self, endpoint: Endpoint, source: Source, packet: bytearray, length: int, now_s: float) -> int:
+        """Send a decrypted packet of an endpoint to all its receivers; return their number."""
+        endpoint.withhold(packet, length)
         sequence, timestamp, _ = _NUMBERS.unpack_from(packet, _NUMBERS_AT)
         number_at = transport_cc_at(packet, length)
         sent = 0
-        for lane in leg.lanes.values():
-            copy = lane.sources.get(source.ssrc)
+        for subscription in endpoint.subscribers.values():
+            copy = subscription.sources.get(source.ssrc)
             if copy is None:
                 continue
             copy.packets += 1
@@ -48,9 +48,9 @@ class Copier:
             if not copy.settled and not self._settle(source, copy, packet, length, now_s):
                 if now_s >= source.keyframe_due_s:
                     source.keyframe_due_s = now_s + KEYFRAME_RETRY_S
-                    self._ask_for_keyframe(leg, source, now_s)
+                    self._ask_for_keyframe(endpoint, source, now_s)
                 continue
-            sent += self._send(lane, copy, sequence, timestamp, packet, length, number_at, now_s)
+            sent += self._send(subscription, copy, sequence, timestamp, packet, length, number_at, now_s)
         return sent
 
     @staticmethod
@@ -66,7 +66,7 @@ class Copier:
 
     def _send(
         self,
-        lane: Lane,
+        subscription: Subscription,
         copy: Source,
         sequence: int,
         timestamp: int,
@@ -75,10 +75,10 @@ class Copier:
         number_at: int,
         now_s: float,
     ) -> int:
-        buffer, sink, to = self._buffer, copy.sink, lane.to
-        assert sink is not None  # a lane's sources have one
+        buffer, sink, to = self._buffer, copy.sink, subscription.to
+        assert sink is not None  # a subscription's sources have one
         buffer[:length] = packet[:length]
-        if copy.kind == "rtx" and not self._retransmission(lane, copy, length):
+        if copy.kind == "rtx" and not self._retransmission(subscription, copy, length):
             return 0
         if number_at:
             _U16.pack_into(buffer, number_at, to.cc_next)
@@ -97,9 +97,9 @@ class Copier:
             return 0
         return 1
 
-    def _retransmission(self, lane: Lane, copy: Source, length: int) -> bool:
+    def _retransmission(self, subscription: Subscription, copy: Source, length: int) -> bool:
         """Rewrite the original's number (RFC 4588 §4); return False if the receiver was not sent the original."""
-        video = lane.current.get("video")
+        video = subscription.current.get("video")
         if video is None or not video.settled:
             return False
         at = original_sequence_at(self._buffer, length)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from media.forwarding.rtcp_translation import Crossing
+from media.forwarding.rtcp_translation import Translation
 from media.forwarding.streams import Flow, Source
 from media.protocols.codecs import BY_STREAM, KINDS, Kind, StreamKind
 
@@ -40,32 +40,32 @@ class Quality:
 
 
 @dataclass(slots=True)
-class _Heard:
+class _Reported:
     loss: float | None = None
     jitter_ms: float | None = None
 
 
 @dataclass(slots=True)
 class Meter:
-    """One leg's figures, updated by its RTCP and by samples of its counters every second."""
+    """One endpoint's figures, updated by its RTCP and by samples of its counters every second."""
 
     rtt_ms: float | None = None
     _sampled_s: float = 0.0
     _flows: dict[Kind, Flow] = field(default_factory=lambda: {kind: Flow() for kind in KINDS})
-    _heard: dict[Kind, _Heard] = field(default_factory=lambda: {kind: _Heard() for kind in KINDS})
+    _reported: dict[Kind, _Reported] = field(default_factory=lambda: {kind: _Reported() for kind in KINDS})
 
-    def observe(self, crossing: Crossing, now_s: float) -> None:
-        """Take the report blocks that this leg sent, and record when its own sender reports were forwarded."""
-        for source, middle in crossing.sender_reports:
+    def observe(self, translation: Translation, now_s: float) -> None:
+        """Take the report blocks that this endpoint sent, and record when its own sender reports were forwarded."""
+        for source, middle in translation.sender_reports:
             source.reports[middle] = now_s
             if len(source.reports) > REMEMBERED_REPORTS:
                 del source.reports[next(iter(source.reports))]
-        for block in crossing.blocks:
+        for block in translation.blocks:
             if block.source.kind == "rtx":
                 continue
-            heard = self._heard[block.source.kind]
-            heard.loss = block.loss
-            heard.jitter_ms = block.jitter * 1000 / BY_STREAM[block.source.kind].clock_rate
+            reported = self._reported[block.source.kind]
+            reported.loss = block.loss
+            reported.jitter_ms = block.jitter * 1000 / BY_STREAM[block.source.kind].clock_rate
             forwarded_s = block.source.reports.get(block.last_report)
             if forwarded_s is not None:
                 self.rtt_ms = max(0.0, (now_s - forwarded_s - block.delay / 65_536) * 1000)
@@ -81,7 +81,7 @@ class Meter:
                 self._flows[kind].sample(source, now_s)
 
     def kbps(self, kind: Kind) -> float:
-        """Return the bit rate that this leg sends of a kind, in kbit/s."""
+        """Return the bit rate that this endpoint sends of a kind, in kbit/s."""
         return self._flows[kind].kbps
 
     def quality(self, peer: Meter | None) -> Quality:
@@ -90,13 +90,15 @@ class Meter:
         The jitter of sent media is measured by its receiver, `peer`, over the whole path.
         """
         sent = {
-            kind: KindQuality(flow.kbps, flow.loss, peer._heard[kind].jitter_ms if peer is not None else None)
+            kind: KindQuality(
+                flow.kbps, flow.loss, peer._reported[kind].jitter_ms if peer is not None else None
+            )
             for kind, flow in self._flows.items()
         }
         received = {
             kind: KindQuality(
-                peer._flows[kind].kbps if peer is not None else 0.0, heard.loss, heard.jitter_ms
+                peer._flows[kind].kbps if peer is not None else 0.0, reported.loss, reported.jitter_ms
             )
-            for kind, heard in self._heard.items()
+            for kind, reported in self._reported.items()
         }
         return Quality(self.rtt_ms, sent, received)

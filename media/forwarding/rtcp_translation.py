@@ -47,7 +47,7 @@ class ReportBlock:
 
 
 @dataclass(slots=True)
-class Crossing:
+class Translation:
     """The result of `translate` for one compound packet."""
 
     payload: bytes = b""  # for the other connection; empty if nothing is forwarded
@@ -64,7 +64,7 @@ def translate(
     sender_ssrc: int,
     transport_cc_shift: int,
     answered_here: bool,
-) -> Crossing:
+) -> Translation:
     """Return a decrypted compound packet of one connection in the numbers of the other.
 
     `sent`: the sender's own sources by SSRC. `received`: the other's sources by the SSRC under which the sender
@@ -72,20 +72,20 @@ def translate(
     added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now.
     Reports on sources that are not forwarded are dropped. Raises RtcpError.
     """
-    crossing = Crossing()
+    translation = Translation()
     out: list[bytes] = []
     for count, packet_type, packet in split(data):
         (reporter,) = U32.unpack_from(packet, 4)
         own = sent.get(reporter)
         shown = own.sink.ssrc if own is not None and own.sink is not None else sender_ssrc
         if packet_type in (SENDER_REPORT, RECEIVER_REPORT):
-            out.append(_report(packet_type, count, packet, own, shown, received, crossing))
+            out.append(_report(packet_type, count, packet, own, shown, received, translation))
         elif packet_type in (TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK) and len(packet) >= 12:
             (about,) = U32.unpack_from(packet, 8)
             if packet_type == TRANSPORT_FEEDBACK and count == TRANSPORT_CC:
                 if len(packet) >= 20:
                     out.append(
-                        _transport_cc(packet, shown, received, transport_cc_shift, answered_here, crossing)
+                        _transport_cc(packet, shown, received, transport_cc_shift, answered_here, translation)
                     )
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
@@ -98,8 +98,8 @@ def translate(
                 out.append(picture_loss(shown, source.ssrc))
             elif packet_type == TRANSPORT_FEEDBACK and count == GENERIC_NACK:
                 out.append(_nack(packet, shown, source))
-    crossing.payload = b"".join(out)
-    return crossing
+    translation.payload = b"".join(out)
+    return translation
 
 
 def _report(
@@ -109,7 +109,7 @@ def _report(
     own: Source | None,
     shown: int,
     received: Mapping[int, Source],
-    crossing: Crossing,
+    translation: Translation,
 ) -> bytes:
     at, info = 8, b""
     if packet_type == SENDER_REPORT:
@@ -120,7 +120,7 @@ def _report(
             seconds, fraction, timestamp, packets, octets = SENDER_INFO.unpack_from(packet, 8)
             timestamp = (timestamp + own.timestamp_shift) & TIMESTAMP_MASK
             info = SENDER_INFO.pack(seconds, fraction, timestamp, packets, octets)
-            crossing.sender_reports.append((own, (seconds & 0xFFFF) << 16 | fraction >> 16))
+            translation.sender_reports.append((own, (seconds & 0xFFFF) << 16 | fraction >> 16))
     if at + count * BLOCK > len(packet):
         raise RtcpError("fewer report blocks than announced")
     blocks = []
@@ -132,7 +132,7 @@ def _report(
             continue
         highest = (highest - source.sequence_shift) & TIMESTAMP_MASK
         blocks.append(REPORT_BLOCK.pack(source.ssrc, lost, highest, jitter, last_report, delay))
-        crossing.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))
+        translation.blocks.append(ReportBlock(source, (lost >> 24) / 256, jitter, last_report, delay))
     if not blocks and not info:
         return b""
     kind = SENDER_REPORT if info else RECEIVER_REPORT
@@ -146,10 +146,10 @@ def _transport_cc(
     received: Mapping[int, Source],
     shift: int,
     answered_here: bool,
-    crossing: Crossing,
+    translation: Translation,
 ) -> bytes:
     base, statuses = PAIR.unpack_from(packet, 12)
-    crossing.transport_cc_last = (base + statuses) & SEQUENCE_MASK
+    translation.transport_cc_last = (base + statuses) & SEQUENCE_MASK
     forwarded = next((source for source in received.values() if source.forward), None)
     if answered_here or forwarded is None:
         return b""

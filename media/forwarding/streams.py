@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from media.protocols.codecs import BY_STREAM, StreamKind
 
 if TYPE_CHECKING:
-    from media.forwarding.endpoint import Leg
+    from media.forwarding.endpoint import Endpoint
 
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
@@ -20,14 +20,14 @@ TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
 class Sink:
-    """One kind of media that a leg receives: an SSRC chosen by the server, which stays when its source changes."""
+    """One kind of media that an endpoint receives. The server chooses its SSRC, which stays when its source changes."""
 
-    __slots__ = ("at_s", "feeder", "kind", "leg", "sequence", "ssrc", "timestamp", "used")
+    __slots__ = ("at_s", "endpoint", "feeder", "kind", "sequence", "ssrc", "timestamp", "used")
 
-    def __init__(self, kind: StreamKind, ssrc: int, leg: Leg) -> None:
+    def __init__(self, kind: StreamKind, ssrc: int, endpoint: Endpoint) -> None:
         self.kind: StreamKind = kind
         self.ssrc = ssrc
-        self.leg = leg
+        self.endpoint = endpoint
         self.feeder: Source | None = None
         self.used = False
         self.sequence = 0  # the highest sent, in the receiver's numbers
@@ -36,7 +36,7 @@ class Sink:
 
 
 class Source:
-    """One SSRC that a leg sends. `forward`: the gate, as the hot path sees it; initially closed."""
+    """One SSRC that an endpoint sends. `forward`: the gate, as the hot path sees it; initially closed."""
 
     __slots__ = (
         "first_forwarded",

@@ -1,7 +1,8 @@
-"""Rooms of more than two: the lanes on which one party's media goes to each of the others.
+"""Rooms of more than two: each party subscribes to the media of each of the others.
 
-There is one lane per ordered pair of legs, with its own numbers, first keyframe and `open` flag. Knows no packet, key
-or socket, and not why a lane is open. A room of two has no lanes: the leg's own sources are used.
+There is one subscription per ordered pair of endpoints, with its own numbers, first keyframe and `open` flag. Knows no
+packet, key or socket, and not why a subscription is open. A room of two has no subscriptions: the endpoint's own
+sources are used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from media.forwarding.streams import Sink, Source
 from media.protocols.codecs import StreamKind
 
 if TYPE_CHECKING:
-    from media.forwarding.endpoint import Leg
+    from media.forwarding.endpoint import Endpoint
 
 LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slowly more below the low mark
 LOSS_LOW: Final = 0.02
@@ -29,7 +30,7 @@ KBPS_MAX: Final[Mapping[int, float]] = {3: 1200.0, 4: 900.0, 5: 700.0, 6: 500.0}
 KBPS_MAX_OF_TWO: Final = 2500.0
 
 
-class Bound:
+class BandwidthEstimate:
     """The kbit/s of one sender's video that one receiver can take, estimated from its loss reports."""
 
     __slots__ = ("kbps",)
@@ -46,16 +47,16 @@ class Bound:
             self.kbps = min(KBPS_MAX_OF_TWO, self.kbps * GROWTH)
 
 
-class Lane:
-    """The forwarding from one leg to another.
+class Subscription:
+    """What one endpoint, `to`, receives from another, `sender`.
 
     `sources`: copies of the sender's sources, by the sender's SSRC, adapted to the receiver's sinks. `received`: the
     same, by the SSRC that the receiver sees.
     """
 
-    __slots__ = ("bound", "current", "open", "received", "sender", "sinks", "sources", "to")
+    __slots__ = ("current", "estimate", "open", "received", "sender", "sinks", "sources", "to")
 
-    def __init__(self, sender: Leg, to: Leg, sinks: Mapping[StreamKind, Sink]) -> None:
+    def __init__(self, sender: Endpoint, to: Endpoint, sinks: Mapping[StreamKind, Sink]) -> None:
         self.sender = sender
         self.to = to
         self.sinks = sinks
@@ -63,7 +64,7 @@ class Lane:
         self.sources: dict[int, Source] = {}
         self.current: dict[StreamKind, Source] = {}
         self.received: dict[int, Source] = {}
-        self.bound = Bound()
+        self.estimate = BandwidthEstimate()
 
     def inherit(self) -> None:
         """Continue the numbers of a room of two without a new keyframe, when a third party joins."""
@@ -100,7 +101,11 @@ class Lane:
         self.received[copy.sink.ssrc] = copy
 
 
-def limit_kbps(leg: Leg, parties: int) -> float:
-    """Return the kbit/s that a leg's video may take: the limit of its weakest receiver, or of the number of parties."""
-    taken = [lane.bound.kbps for lane in leg.lanes.values() if lane.open and lane.to.ready]
+def limit_kbps(endpoint: Endpoint, parties: int) -> float:
+    """Return how many kbit/s of video an endpoint may send: limited by its receivers and the number of parties."""
+    taken = [
+        subscription.estimate.kbps
+        for subscription in endpoint.subscribers.values()
+        if subscription.open and subscription.to.ready
+    ]
     return min([KBPS_MAX.get(parties, KBPS_MAX_OF_TWO), *taken])

@@ -184,20 +184,20 @@ class SyntheticParty:
         self._picture: Switched = picture or PictureTrack()
         self._tone: Switched = sound or ToneTrack()
         self._connection: RTCPeerConnection | None = None
-        self._leg = ""
+        self._ufrag = ""
         self._watchers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
 
     async def answer(self, offer: str) -> str:
         """Return the SDP answer to an offer.
 
-        An offer of the same leg, with more m-lines, continues the connection. An offer of another leg gets a new
-        connection, as a `fresh` offer does in the browser.
+        An offer with the ufrag of the one before, and more m-lines, continues the connection. Any other offer begins a
+        new connection, as a `fresh` offer does in the browser.
         """
-        leg = "".join(_UFRAG.findall(offer)[:1])
-        if self._connection is None or leg != self._leg:
+        ufrag = "".join(_UFRAG.findall(offer)[:1])
+        if self._connection is None or ufrag != self._ufrag:
             await self._drop_connection()
-            self._leg = leg
+            self._ufrag = ufrag
             self._connection = RTCPeerConnection(_CONFIGURATION)
             self._connection.on("connectionstatechange", self._changed.set)
             self._connection.on("track", self._watch)

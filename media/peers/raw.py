@@ -1,8 +1,8 @@
 """A party made of one socket: real ICE checks, real DTLS, SRTP packets chosen by the caller; no encoder or decoder.
 
 For benchmarks, whose load must cost less than what they measure, and for tests that send what no browser would. Knows
-the client's side of a leg. Has no timer or reader of its own: the caller calls `readable` if the socket is readable,
-and `tick` regularly.
+the client's side of a connection. Has no timer or reader of its own: the caller calls `readable` if the socket is
+readable, and `tick` regularly.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _streams(offer: str) -> Iterator[tuple[int, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ReceivedPacket:
     """A decrypted RTP packet as received from the relay. `received_ns`: by time.monotonic_ns."""
 
     payload_type: int
@@ -65,7 +65,7 @@ class Heard:
     received_ns: int
 
 
-class Probe:
+class RawPeer:
     """A party made of one socket.
 
     `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted. With `transport` "tcp" it
@@ -91,7 +91,7 @@ class Probe:
         self.sock: socket.socket | Stream = self.udp
         self.audio_ssrc, self.video_ssrc, self.rtx_ssrc = (secrets.randbelow(1 << 31) | 1 for _ in range(3))
         self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
-        self.on_rtp: Callable[[Heard], None] | None = None
+        self.on_rtp: Callable[[ReceivedPacket], None] | None = None
         self.on_rtcp: Callable[[int, int, bytes], None] | None = None
         self.sent = self.received = self.received_rtcp = self.unauthentic = 0
         self.answered_checks = 0
@@ -270,7 +270,7 @@ class Probe:
             packet = bytes(self._view[: self._length[0]])
             start = rtp.payload_start(packet, len(packet))
             self.on_rtp(
-                Heard(
+                ReceivedPacket(
                     packet[1] & 0x7F,
                     packet[2] << 8 | packet[3],
                     _U32.unpack_from(packet, 4)[0],

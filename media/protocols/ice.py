@@ -99,20 +99,20 @@ def response(request: BindingRequest, address: Address, password: str) -> bytes:
 class Path:
     """The network path to one browser: the nominated address, and all addresses that proved the password."""
 
-    __slots__ = ("address", "heard_s", "proven")
+    __slots__ = ("address", "checked_s", "proven")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        self.heard_s = 0.0
+        self.checked_s = 0.0
 
-    def heard(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
+    def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
         """Take a checked request from `address`; return whether the path moved there, and the addresses to forget.
 
         Before a nomination any proven address is used. After one, only another nomination moves the path (RFC 8445
         §8.1.1).
         """
-        self.heard_s = now_s
+        self.checked_s = now_s
         forgotten: list[Address] = []
         if address not in self.proven:
             self.proven.append(address)
@@ -127,7 +127,7 @@ class Path:
 
     def consented(self, now_s: float) -> bool:
         """Return True if the other side sent a request within the consent time (RFC 7675 §5.1)."""
-        return now_s - self.heard_s < CONSENT_S
+        return now_s - self.checked_s < CONSENT_S
 
     def lose(self, address: Address) -> bool:
         """Forget an address whose connection has ended (TCP); return whether the path led there.

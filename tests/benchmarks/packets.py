@@ -23,7 +23,7 @@ from typing import Final
 
 import uvloop
 
-from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer, ReceivedPacket
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.relay import Relay
@@ -66,7 +66,7 @@ class Figures:
     binding: str
 
 
-class Speaker(Probe):
+class Speaker(RawPeer):
     """A probe that sends packets of a call's sizes. Each video packet contains its time of sending."""
 
     def __init__(self, identity: Identity, host: str = "127.0.0.1") -> None:
@@ -108,7 +108,7 @@ class Speaker(Probe):
             _REPORT.pack(0x80, 200, 6, self.video_ssrc, int(time.time()) & 0xFFFFFFFF, 0, 0, self.sent, 0)
         )
 
-    def heard(self, packet: Heard) -> None:
+    def heard(self, packet: ReceivedPacket) -> None:
         """Record the latency of a video packet."""
         if packet.payload_type == VP8.payload_type:
             sent_ns = _STAMP.unpack_from(packet.payload, _STAMP_AT)[0]

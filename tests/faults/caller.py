@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from media.peers.raw import Probe
+from media.peers.raw import RawPeer
 from media.protocols.codecs import OPUS
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
@@ -30,7 +30,7 @@ BACK_S = 0.25, 0.5
 IDENTITY = Identity(0.0)
 
 
-class _Leg(Probe):
+class _Peer(RawPeer):
     """Notes when each RTP packet of the other party arrives."""
 
     def __init__(self, arrivals: list[float]) -> None:
@@ -71,7 +71,7 @@ class Caller:
         self.closed_with: list[int] = []
         self._http = http
         self._urls = list(urls)
-        self._leg: _Leg | None = None
+        self._peer: _Peer | None = None
         self._client: SignallingClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -147,31 +147,31 @@ class Caller:
     def _answer(self, offer: dict[str, Any]) -> None:
         if offer["fresh"]:
             self.rooms += 1
-            self._take(_Leg(self.arrivals))
-        assert self._leg is not None
-        sdp = self._leg.answer(offer["sdp"])
+            self._take(_Peer(self.arrivals))
+        assert self._peer is not None
+        sdp = self._peer.answer(offer["sdp"])
         self._spawn(self._send_answer(offer["offer"], sdp))
 
     async def _send_answer(self, number: int, sdp: str) -> None:
         with contextlib.suppress(SignallingError, Closed, TimeoutError):
             await self.client.request("media.answer", visit=self.visit, offer=number, sdp=sdp)
 
-    def _take(self, leg: _Leg | None) -> None:
+    def _take(self, leg: _Peer | None) -> None:
         loop = asyncio.get_running_loop()
-        if self._leg is not None:
-            loop.remove_reader(self._leg.sock.fileno())
-            self._leg.close()
-        self._leg = leg
+        if self._peer is not None:
+            loop.remove_reader(self._peer.sock.fileno())
+            self._peer.close()
+        self._peer = leg
         if leg is not None:
             loop.add_reader(leg.sock.fileno(), leg.readable)
 
     async def _speak(self) -> None:
         while True:
             await asyncio.sleep(FRAME_S)
-            if self._leg is not None and self._leg.remote is not None:
-                self._leg.tick(time.monotonic())
-                if self._leg.ready:
-                    self._leg.speak()
+            if self._peer is not None and self._peer.remote is not None:
+                self._peer.tick(time.monotonic())
+                if self._peer.ready:
+                    self._peer.speak()
 
     async def _come_back(self) -> None:
         while True:

@@ -373,7 +373,7 @@ class _Handshakes:
         return Association(IDENTITY, lambda _: None)
 
     def feed(self, data: bytes) -> None:
-        """A datagram from an address that has shown the leg's password."""
+        """A datagram from an address that has shown the endpoint's password."""
         self._fed += 1
         try:
             self._association.feed(data)

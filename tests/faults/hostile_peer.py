@@ -37,7 +37,7 @@ class Peer:
         self._stream: socket.socket | None = None
 
     def _read(self) -> None:
-        self.party.leg.budget = BUDGET_MAX  # so that each is looked at, however many came before it
+        self.party.endpoint.budget = BUDGET_MAX  # so that each is looked at, however many came before it
         self.stage.relay.forwarder.read(self._sock)
 
     def datagram(self, data: bytes) -> None:
@@ -86,11 +86,11 @@ class Peer:
             self._stream = None
 
     def answers(self, data: bytes) -> None:
-        """An SDP answer to a leg that is connected."""
+        """An SDP answer to an endpoint that is connected."""
         try:
             self.party.accept(data.decode("utf-8", "replace"))
         finally:
-            assert len(self.party.leg.sources) <= SOURCES_MAX
+            assert len(self.party.endpoint.sources) <= SOURCES_MAX
 
     def targets(self, seed: str) -> list[Target]:
         """All that this peer can send."""
@@ -220,7 +220,7 @@ def _packets(speaker: Speaker) -> tuple[list[bytes], list[bytes]]:
 
 def _controls(speaker: Speaker, party: Party) -> tuple[list[bytes], list[bytes]]:
     own = speaker.video_ssrc
-    heard = party.leg.sinks["video"].ssrc
+    heard = party.endpoint.sinks["video"].ssrc
     block = struct.pack("!IIIIII", heard, 1 << 24 | 5, 70_000, 9, 1, 1)
     samples = [
         struct.pack("!BBHIIIIII", 0x80, 200, 6, own, 1, 2, 3, 4, 5),

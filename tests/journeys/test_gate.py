@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Probe
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.rtcp import picture_loss
@@ -42,7 +42,7 @@ class Cheat:
     def __init__(self, client: SignallingClient, visit: str) -> None:
         self.client = client
         self.visit = visit
-        self.probe = Probe(best_binding())
+        self.probe = RawPeer(best_binding())
         self.sequence = 0
         self._tasks: list[asyncio.Task[None]] = []
 

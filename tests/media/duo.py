@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from media import Party, PartyEvent, Relay, RelaySettings, Room
-from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Heard, Probe
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer, ReceivedPacket
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
@@ -27,14 +27,14 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
             await asyncio.sleep(0.002)
 
 
-class Speaker(Probe):
+class Speaker(RawPeer):
     """A probe on the test's loop that remembers what it heard."""
 
     def __init__(
         self, host: str = "127.0.0.1", identity: Identity = IDENTITY, transport: Transport = "udp"
     ) -> None:
         super().__init__(native_binding(), identity, host, transport)
-        self.heard: list[Heard] = []
+        self.heard: list[ReceivedPacket] = []
         self.control: list[tuple[int, int, bytes]] = []
         self.on_rtp = self.heard.append
         self.on_rtcp = lambda count, kind, packet: self.control.append((count, kind, packet))
@@ -95,7 +95,7 @@ class Speaker(Probe):
             rtp.build(OPUS.payload_type, sequence, timestamp, self.audio_ssrc, text, transport_cc=cc)
         )
 
-    def of(self, payload_type: int) -> list[Heard]:
+    def of(self, payload_type: int) -> list[ReceivedPacket]:
         """What was heard of one payload type."""
         return [packet for packet in self.heard if packet.payload_type == payload_type]
 
@@ -117,7 +117,7 @@ class Duo:
     async def join(
         self, name: str, *, sources: bool = True, host: str = "127.0.0.1", transport: Transport = "udp"
     ) -> Speaker:
-        """A new speaker with a leg of its own, connected."""
+        """A new speaker with an endpoint of its own, connected."""
         speaker = Speaker(host, transport=transport)
         self.speakers.append(speaker)
         party = self.parties[name] = self.room.join(name, speaker.events.append)

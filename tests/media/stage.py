@@ -30,7 +30,7 @@ _CANDIDATE = re.compile(r"(a=candidate:\S+ 1 udp \d+ \S+ )\d+ ")
 
 
 class Seat:
-    """One party's place: its WebSocket, its leg, whether it has pressed."""
+    """One party's place: its WebSocket, its endpoint, whether it has pressed."""
 
     def __init__(self, ws: web.WebSocketResponse, party: Party) -> None:
         self.ws = ws
@@ -139,7 +139,7 @@ class Stage:
         await seat.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def sit(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Seat:
-        """A page has come (or come back): give it a leg and an offer."""
+        """A page has come (or come back): give it an endpoint and an offer."""
         events: list[PartyEvent] = []
         seat = Seat(ws, self.room(key[0]).join(key[1], events.append))
         seat.events = events

@@ -8,7 +8,7 @@ import struct
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from media.forwarding.endpoint import Leg
+from media.forwarding.endpoint import Endpoint
 from media.forwarding.rtcp_translation import translate
 from media.protocols import ice, rtcp, rtp, sdp
 from media.protocols.ice import Candidate, Credentials
@@ -84,7 +84,7 @@ def test_any_bytes_have_rtp_offsets_inside_or_none(data: bytes) -> None:
     anything,
 )
 def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], tail: bytes) -> None:
-    a, _b = _legs()
+    a, _b = _endpoints()
     compound = b""
     for count, kind, body in packets:
         body += bytes(-len(body) % 4)
@@ -93,24 +93,24 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
         compound += struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
     for data in (compound, compound + tail, tail):
         with contextlib.suppress(rtcp.RtcpError):
-            crossing = translate(
+            translation = translate(
                 data, a.sources, a.received, sender_ssrc=7, transport_cc_shift=3, answered_here=False
             )
-            if crossing.payload:
-                kinds = {kind for _, kind, _ in rtcp.split(crossing.payload)}
+            if translation.payload:
+                kinds = {kind for _, kind, _ in rtcp.split(translation.payload)}
                 assert kinds <= {200, 201, 205, 206}
 
 
-def _legs() -> tuple[Leg, Leg]:
-    a, b = Leg({"audio": 1, "video": 2, "rtx": 3}), Leg({"audio": 4, "video": 5, "rtx": 6})
-    for leg in (a, b):
-        leg.tx, leg.address = object(), ("127.0.0.1", 1)
-        leg.learn(10, "audio")
-        leg.learn(11, "video")
+def _endpoints() -> tuple[Endpoint, Endpoint]:
+    a, b = Endpoint({"audio": 1, "video": 2, "rtx": 3}), Endpoint({"audio": 4, "video": 5, "rtx": 6})
+    for endpoint in (a, b):
+        endpoint.tx, endpoint.address = object(), ("127.0.0.1", 1)
+        endpoint.learn(10, "audio")
+        endpoint.learn(11, "video")
     a.route(b, True)
     b.route(a, True)
-    for leg in (a, b):
-        for source in leg.current.values():
+    for endpoint in (a, b):
+        for source in endpoint.current.values():
             source.settle(1, 1, 0.0)
     return a, b
 

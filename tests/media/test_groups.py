@@ -54,7 +54,7 @@ def heard_from(speaker: Speaker, payload_type: int) -> dict[str, list[bytes]]:
     return found
 
 
-def say(people: dict[str, Speaker], sequence: int = 1) -> None:
+def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
     """Everybody sends one sound and the start of a picture, with the first letter of their name in it."""
     for number, speaker in enumerate(people.values()):
         speaker.audio(sequence, text=bytes([number]))
@@ -65,7 +65,7 @@ def say(people: dict[str, Speaker], sequence: int = 1) -> None:
 async def test_everybody_hears_everybody_else_under_their_name(size: int) -> None:
     names = ["patient", "provider", *(f"guest-{n}" for n in range(size - 2))]
     async with group(*names) as (_, people):
-        say(people)
+        send_all(people)
         for name, speaker in people.items():
             wanted = {other: [bytes([names.index(other)])] for other in names if other != name}
             await until(lambda s=speaker, w=wanted: heard_from(s, VIDEO) == w and heard_from(s, AUDIO) == w)  # type: ignore[misc]
@@ -74,7 +74,7 @@ async def test_everybody_hears_everybody_else_under_their_name(size: int) -> Non
 async def test_a_call_of_two_goes_on_without_a_gap_when_a_third_comes() -> None:
     async with group("patient", "provider") as (stage, people):
         patient, provider = people["patient"], people["provider"]
-        say(people)
+        send_all(people)
         await until(lambda: bool(provider.of(VIDEO)) and bool(provider.of(AUDIO)))
         before = provider.of(VIDEO)[-1]
         await come(stage, "guest-a")
@@ -101,7 +101,7 @@ async def test_the_offer_of_a_call_of_two_names_the_other_and_nobody_needs_a_sec
 
 async def test_whoever_has_left_is_heard_again_in_the_same_place() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
-        say(people)
+        send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
         offered = stage.parties["patient"].offer().count("m=")
         stage.parties["guest-a"].leave()
@@ -134,7 +134,7 @@ async def test_a_seventh_is_turned_away() -> None:
 
 async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
     async with group("patient", "provider", "guest-a", admitted=False) as (stage, people):
-        say(people)
+        send_all(people)
         await until(
             lambda: bool(people["patient"].of(VIDEO)) and bool(people["provider"].of(AUDIO))
         )  # the two go on
@@ -142,7 +142,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
             people["guest-a"].video(sequence, key=True)
             people["guest-a"].audio(sequence)
             people["guest-a"].rtx(sequence, sequence)
-        say(people, 30)
+        send_all(people, 30)
         await stage.quiet()
         assert not people["guest-a"].heard
         assert "guest-a" not in {
@@ -154,7 +154,7 @@ async def test_nothing_crosses_to_or_from_a_guest_who_is_not_admitted() -> None:
             **heard_from(people["provider"], RTX),
         }
         stage.parties["guest-a"].set_admitted(True)
-        say(people, 40)
+        send_all(people, 40)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
         await until(lambda: set(heard_from(people["guest-a"], AUDIO)) == {"patient", "provider"})
 
@@ -173,7 +173,7 @@ async def test_an_admitted_guest_opens_no_gate() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         stage.room.set_gate(False)
         for sequence in range(1, 10):
-            say(people, sequence)
+            send_all(people, sequence)
         await stage.handled(2 * 3 * 9)
         await stage.quiet()
         assert not any(speaker.heard for speaker in people.values())
@@ -182,7 +182,7 @@ async def test_an_admitted_guest_opens_no_gate() -> None:
 async def test_a_guest_alone_with_the_patient_hears_nothing_before_the_gate_opens() -> None:
     async with group("patient", "guest-a") as (stage, people):
         stage.room.set_gate(False)
-        say(people)
+        send_all(people)
         await stage.handled(4)
         await stage.quiet()
         assert not any(speaker.heard for speaker in people.values())
@@ -190,7 +190,7 @@ async def test_a_guest_alone_with_the_patient_hears_nothing_before_the_gate_open
 
 async def test_a_dismissed_guest_hears_nothing_and_is_not_heard() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
-        say(people)
+        send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
         stage.parties["guest-a"].leave()
         heard = {name: len(speaker.heard) for name, speaker in people.items()}
@@ -207,7 +207,7 @@ async def test_a_dismissed_guest_hears_nothing_and_is_not_heard() -> None:
 async def test_what_is_switched_off_reaches_nobody() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         stage.parties["patient"].set_receiving("audio", False)
-        say(people)
+        send_all(people)
         for other in ("provider", "guest-a"):
             await until(lambda o=other: "patient" in heard_from(people[o], VIDEO))  # type: ignore[misc]
             assert "patient" not in heard_from(people[other], AUDIO)
@@ -218,7 +218,7 @@ async def test_a_guests_answer_cannot_claim_the_m_lines_of_others_to_send_on() -
         party, guest = stage.parties["guest-a"], people["guest-a"]
         answer = guest.answer(party.offer())
         party.accept(answer.replace("a=mid:2\r\na=recvonly", "a=mid:2\r\na=sendrecv\r\na=ssrc:99 cname:x"))
-        assert 99 not in party.leg.sources
+        assert 99 not in party.endpoint.sources
         with pytest.raises(SdpError):
             party.accept(answer.rsplit("m=", 1)[0])
 
@@ -232,7 +232,7 @@ async def test_other_rooms_hear_nothing_of_a_group() -> None:
         party.accept(stranger.answer(party.offer()))
         await stranger.connect()
         other.set_gate(True)
-        say(people)
+        send_all(people)
         await until(lambda: bool(people["guest-a"].of(VIDEO)))
         await stage.quiet()
         assert not stranger.heard
@@ -269,7 +269,7 @@ async def test_a_lost_packet_is_asked_of_its_sender_and_comes_again_with_the_rig
 
 async def test_a_keyframe_is_asked_of_the_one_who_is_to_send_it() -> None:
     async with group("patient", "provider", "guest-a") as (_, people):
-        say(people)
+        send_all(people)
         await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
         for speaker in people.values():
             speaker.control.clear()
@@ -300,7 +300,7 @@ async def test_each_downlink_has_transport_wide_numbers_of_its_own_and_each_upli
 
 async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
-        say(people)
+        send_all(people)
         await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
         await until(lambda: bool(people["patient"].said(206, 15)))
         before = limit(people["patient"].said(206, 15)[-1])

@@ -235,14 +235,14 @@ async def test_one_browser_cannot_fill_the_memory_with_sources() -> None:
             a.send_rtp(rtp.build(AUDIO, 1, 0, secrets.randbits(32), b"spray"))
             a.send_rtp(rtp.build(5, 1, 0, secrets.randbits(32), b"unknown type"))
         await stage.quiet()
-        assert len(stage.parties["a"].leg.sources) <= SOURCES_MAX
+        assert len(stage.parties["a"].endpoint.sources) <= SOURCES_MAX
         b.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2)
 
 
 async def test_a_flood_is_cut_at_the_budget_and_the_other_direction_goes_on() -> None:
     async with call() as (stage, a, b):
-        stage.parties["a"].leg.budget = 20_000
+        stage.parties["a"].endpoint.budget = 20_000
         before = stage.relay.stats.forwarded_octets
         for number in range(2, 500):
             a.video(number, text=bytes(1000))
@@ -304,5 +304,5 @@ async def test_f_answers_with_ever_new_streams_are_refused_at_a_bound() -> None:
             )
             with contextlib.suppress(SdpError):
                 party.accept(changed)
-        assert len(party.leg.sources) <= SOURCES_MAX
+        assert len(party.endpoint.sources) <= SOURCES_MAX
         party.accept(answer)  # what is known already may be said again

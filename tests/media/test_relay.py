@@ -32,7 +32,7 @@ async def test_sound_and_picture_cross_both_ways_once_the_gate_is_open(binding: 
 
 async def test_what_arrives_has_the_ssrc_that_the_server_offered() -> None:
     async with call() as (stage, _a, b):
-        sinks = stage.parties["b"].leg.sinks
+        sinks = stage.parties["b"].endpoint.sinks
         assert {packet.ssrc for packet in b.of(VIDEO)} == {sinks["video"].ssrc}
         assert {packet.ssrc for packet in b.of(AUDIO)} == {sinks["audio"].ssrc}
 
@@ -215,7 +215,7 @@ async def test_a_party_not_heard_for_fifteen_seconds_is_gone_and_may_come_back(
         await until(lambda: a.events[-1] == Connected())
 
 
-async def test_a_seventh_party_does_not_fit_and_a_second_leg_of_one_does() -> None:
+async def test_a_seventh_party_does_not_fit_and_a_second_connection_of_one_does() -> None:
     async with duo() as stage:
         for name in "abdefg":
             stage.room.join(name, lambda event: None)
@@ -252,7 +252,7 @@ async def test_quality_is_known_in_both_directions() -> None:
     async with call() as (stage, a, b):
         a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 0x11112222, 0x33334444, 0, 1, 1))
         await until(lambda: bool(b.said(200, 0)))
-        sink = stage.parties["b"].leg.sinks["audio"].ssrc
+        sink = stage.parties["b"].endpoint.sinks["audio"].ssrc
         block = struct.pack("!IIIIII", sink, 64 << 24 | 3, 1, 480, 0x22223333, 0)
         b.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, b.audio_ssrc) + block)
         await until(lambda: stage.parties["b"].quality().rtt_ms is not None)

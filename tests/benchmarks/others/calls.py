@@ -16,7 +16,7 @@ from aioice import stun
 from aiortc.codecs.opus import OpusEncoder
 from aiortc.codecs.vpx import Vp8Encoder
 
-from media.peers.raw import Heard
+from media.peers.raw import ReceivedPacket
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.transport.dtls import Identity
@@ -202,7 +202,7 @@ class Party(Speaker):
         self.first_ns = 0
         self.on_rtp, self.on_rtcp = self._seen, self._asked
 
-    def _seen(self, packet: Heard) -> None:
+    def _seen(self, packet: ReceivedPacket) -> None:
         if self.first_ns or packet.payload_type != VP8.payload_type:
             return
         if is_keyframe(packet.payload):

@@ -3,21 +3,21 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.forwarding.endpoint import Leg
+from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Flow, Source, sequence_older
 
 SSRCS = {"audio": 1, "video": 2, "rtx": 3}
 sequences, timestamps = st.integers(0, 0xFFFF), st.integers(0, 0xFFFFFFFF)
 
 
-def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Leg, Source]:
-    """A leg whose video sink one source has fed one packet."""
-    leg = Leg(SSRCS)  # type: ignore[arg-type]
+def fed(sequence: int, timestamp: int, at_s: float) -> tuple[Endpoint, Source]:
+    """An endpoint whose video sink one source has fed one packet."""
+    endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
-    source.sink = leg.sinks["video"]
+    source.sink = endpoint.sinks["video"]
     source.settle(sequence, timestamp, at_s)
     sent(source, sequence, timestamp, at_s)
-    return leg, source
+    return endpoint, source
 
 
 def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[int, int]:
@@ -34,9 +34,9 @@ def sent(source: Source, sequence: int, timestamp: int, at_s: float) -> tuple[in
 def test_a_new_source_goes_on_where_the_old_one_stopped(
     sequence: int, timestamp: int, new_sequence: int, new_timestamp: int, passed_s: float
 ) -> None:
-    leg, _ = fed(sequence, timestamp, 100.0)
+    endpoint, _ = fed(sequence, timestamp, 100.0)
     successor = Source("video", 11)
-    successor.sink = leg.sinks["video"]
+    successor.sink = endpoint.sinks["video"]
     successor.settle(new_sequence, new_timestamp, 100.0 + passed_s)
     out = sent(successor, new_sequence, new_timestamp, 100.0 + passed_s)
     assert out[0] == (sequence + 1) & 0xFFFF

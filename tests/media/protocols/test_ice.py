@@ -119,29 +119,29 @@ def test_the_answer_names_the_address_and_is_signed(address: Address, told: Addr
 def test_only_a_nomination_moves_a_path_once_it_is_used() -> None:
     path = Path()
     assert Path().address is None
-    assert path.heard(A, False, 1.0) == (True, [])
-    assert path.heard(A, True, 2.0) == (False, [])
-    assert path.heard(B, False, 3.0) == (False, [])
-    assert (path.address, path.proven, path.heard_s) == (A, [A, B], 3.0)
-    assert path.heard(B, True, 4.0) == (True, [])
+    assert path.on_check(A, False, 1.0) == (True, [])
+    assert path.on_check(A, True, 2.0) == (False, [])
+    assert path.on_check(B, False, 3.0) == (False, [])
+    assert (path.address, path.proven, path.checked_s) == (A, [A, B], 3.0)
+    assert path.on_check(B, True, 4.0) == (True, [])
     assert (path.address, path.proven) == (B, [A, B])
 
 
 def test_the_oldest_proven_address_is_forgotten_but_never_the_one_in_use() -> None:
     path = Path()
-    path.heard(A, True, 0.0)
+    path.on_check(A, True, 0.0)
     others: list[Address] = [("192.0.2.9", port) for port in range(8)]
     for other in others[:-1]:
-        assert path.heard(other, False, 0.0) == (False, [])
-    assert path.heard(others[-1], False, 0.0) == (False, [others[0]])
+        assert path.on_check(other, False, 0.0) == (False, [])
+    assert path.on_check(others[-1], False, 0.0) == (False, [others[0]])
     assert path.proven == [A, *others[1:]]
-    assert path.heard(others[0], True, 0.0) == (True, [others[1]])
+    assert path.on_check(others[0], True, 0.0) == (True, [others[1]])
     assert path.address == others[0]
 
 
 def test_consent_lasts_fifteen_seconds_after_the_last_request() -> None:
     path = Path()
-    path.heard(A, True, 100.0)
+    path.on_check(A, True, 100.0)
     assert CONSENT_S == 15
     assert path.consented(114.9)
     assert not path.consented(115.0)
@@ -150,8 +150,8 @@ def test_consent_lasts_fifteen_seconds_after_the_last_request() -> None:
 
 def test_a_path_that_expires_forgets_every_address() -> None:
     path = Path()
-    path.heard(A, True, 0.0)
-    path.heard(C, False, 0.0)
+    path.on_check(A, True, 0.0)
+    path.on_check(C, False, 0.0)
     assert path.expire() == [A, C]
     assert (path.address, path.proven, path.expire()) == (None, [], [])
 

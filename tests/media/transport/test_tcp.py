@@ -108,11 +108,11 @@ async def test_a_port_that_another_program_has_leaves_calls_over_udp() -> None:
 async def test_a_party_whose_stream_ended_is_reached_on_the_next_one() -> None:
     async with pair() as (stage, a, b):
         a.connect_tcp()
-        await until(lambda: stage.parties["a"].leg.address is None)
+        await until(lambda: stage.parties["a"].endpoint.address is None)
         b.audio(2)
         await stage.quiet()
         a.check()
-        await until(lambda: stage.parties["a"].leg.address is not None)
+        await until(lambda: stage.parties["a"].endpoint.address is not None)
         b.audio(3)
         a.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2 and len(b.of(AUDIO)) == 2)
@@ -142,7 +142,9 @@ async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> Non
         a.remote = ("127.0.0.1", port_of(stage.relay))
         a.connect_tcp()
         a.check()
-        await until(lambda: stage.parties["a"].leg.address == ("127.0.0.1", a.sock.getsockname()[1], "tcp"))
+        await until(
+            lambda: stage.parties["a"].endpoint.address == ("127.0.0.1", a.sock.getsockname()[1], "tcp")
+        )
         b.audio(2)
         a.audio(2)
         await until(lambda: len(a.of(AUDIO)) == 2 and len(b.of(AUDIO)) == 2)

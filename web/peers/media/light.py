@@ -17,7 +17,7 @@ from collections.abc import Callable
 from struct import Struct
 from weakref import WeakKeyDictionary
 
-from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, Probe
+from media.peers.raw import VP8_DELTA, VP8_KEYFRAME, RawPeer
 from media.protocols.codecs import OPUS, VP8
 from media.transport import srtp
 from media.transport.dtls import Identity
@@ -40,7 +40,7 @@ _AUDIO, _VIDEO = (
 )  # RFC 3550 §5.1; with the first bytes of VP8 (RFC 7741 §4.2)
 
 
-class Speaker(Probe):
+class Speaker(RawPeer):
     """One leg: sends, answers the relay's requests for a keyframe, and counts what comes."""
 
     def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
