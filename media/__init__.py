@@ -4,16 +4,16 @@ Knows ICE, DTLS, SRTP, SDP and a gate. Knows no visit, person, page or Redis: a 
 when its gate opens. The names below are the package's public interface.
 """
 
+from media.errors import MediaError, PartyGoneError, PortsTakenError, RoomClosedError, RoomFullError, SdpError
 from media.forwarding.forwarder import Counters
 from media.forwarding.quality import KindQuality, Quality
-from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent, PartyGone
+from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent
 from media.protocols.codecs import Kind
 from media.protocols.ice import Credentials
-from media.protocols.sdp import SdpError
 from media.relay import Relay
-from media.room import Room, RoomClosed, RoomFull
+from media.room import Room
 from media.transport.reach import reaches
-from media.transport.udp import PortsTaken, RelaySettings
+from media.transport.udp import RelaySettings
 
 __all__ = [
     "Connected",
@@ -22,17 +22,18 @@ __all__ = [
     "Disconnected",
     "Kind",
     "KindQuality",
+    "MediaError",
     "OfferNeeded",
     "Party",
     "PartyEvent",
-    "PartyGone",
-    "PortsTaken",
+    "PartyGoneError",
+    "PortsTakenError",
     "Quality",
     "Relay",
     "RelaySettings",
     "Room",
-    "RoomClosed",
-    "RoomFull",
+    "RoomClosedError",
+    "RoomFullError",
     "SdpError",
     "reaches",
 ]

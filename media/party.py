@@ -12,13 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from media.errors import DtlsError, PartyGoneError, SdpError
 from media.forwarding.endpoint import SOURCES_MAX, Endpoint
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
 from media.protocols import ice, sdp
 from media.protocols.codecs import Kind, StreamKind
 from media.protocols.ice import Address, Credentials
-from media.transport.dtls import Association, DtlsError
+from media.transport.dtls import Association
 from media.transport.tcp import PacketSocket
 
 if TYPE_CHECKING:
@@ -59,10 +60,6 @@ CLOSED_BY_PARTY: Final = "closed by the party"
 DTLS_FAILED: Final = "dtls failed"
 WRONG_FINGERPRINT: Final = "wrong fingerprint"
 REPLACED: Final = "replaced"
-
-
-class PartyGone(RuntimeError):
-    """The party has left, was replaced by a newer one, or its endpoint has failed: it must join again."""
 
 
 @dataclass(slots=True)
@@ -112,7 +109,7 @@ class Party:
         return self._connected
 
     def offer(self) -> str:
-        """Return an SDP offer for this party's browser. Raises PartyGone."""
+        """Return an SDP offer for this party's browser. Raises PartyGoneError."""
         self._check_here()
         self._version += 1
         self._offered = len(self.slots)
@@ -129,16 +126,16 @@ class Party:
         )
 
     def accept(self, answer: str) -> None:
-        """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGone."""
+        """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGoneError."""
         self._check_here()
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
             # RFC 8842 §4: a new certificate needs a new association, and so a new endpoint.
-            raise sdp.SdpError("fingerprint", "the certificate of a connected party has changed")
+            raise SdpError("fingerprint", "the certificate of a connected party has changed")
         fresh = [ssrc for ssrc in parsed.sources.values() if ssrc not in self.endpoint.sources]
         if len(self.endpoint.sources) + len(fresh) > SOURCES_MAX:
-            raise sdp.SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a connection")
+            raise SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a connection")
         self._answer = parsed
         for kind, ssrc in parsed.sources.items():
             self.endpoint.learn(ssrc, kind)
@@ -146,7 +143,7 @@ class Party:
         self._promote()
 
     def restart_ice(self) -> str:
-        """Return a new offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). Raises PartyGone.
+        """Return an offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). Raises PartyGoneError.
 
         The old credentials are valid until a request uses the new ones.
         """
@@ -303,7 +300,7 @@ class Party:
 
     def _check_here(self) -> None:
         if self.gone or self._failed:
-            raise PartyGone(self.party_id)
+            raise PartyGoneError(self.party_id)
 
     def _promote(self) -> None:
         """Connect the endpoint once the handshake is done, the answer is known, and both have the same certificate."""

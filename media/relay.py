@@ -62,7 +62,7 @@ class Relay:
     async def open(cls, settings: RelaySettings, binding: srtp.Binding | None = None) -> Relay:
         """Bind the sockets and start reading.
 
-        Raises PortsTaken (an OSError) if no port is free, OSError if the address is not this machine's.
+        Raises PortsTakenError (an OSError) if no port is free, OSError if the address is not this machine's.
         """
         relay = cls(settings, sockets.bind(settings), binding or srtp.best_binding())
         for sock in relay._sockets:

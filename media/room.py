@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from media.errors import RoomClosedError, RoomFullError
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import Source
 from media.forwarding.subscriptions import Subscription
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from media.relay import Relay
 
 PARTIES_MAX: Final = 6
-
-
-class RoomFull(RuntimeError):
-    """The room already has PARTIES_MAX parties."""
-
-
-class RoomClosed(RuntimeError):
-    """The room is closed; ask the relay for a new one."""
 
 
 class Room:
@@ -57,7 +50,7 @@ class Room:
     def join(
         self, party_id: str, listener: Listener, *, opposite: str | None = None, admitted: bool = True
     ) -> Party:
-        """Return a new party with an endpoint of its own. Raises RoomFull and RoomClosed.
+        """Return a new party with an endpoint of its own. Raises RoomFullError and RoomClosedError.
 
         If the `party_id` is already present (a page was reloaded), the older party receives Disconnected("replaced"),
         and the numbers that the other side receives continue. `listener` is called on the loop and must not raise.
@@ -65,10 +58,10 @@ class Room:
         room of two). Nothing is forwarded to or from a party that is not `admitted`, until `set_admitted`.
         """
         if self._closed:
-            raise RoomClosed(self.room_id)
+            raise RoomClosedError(self.room_id)
         previous = self.parties.get(party_id)
         if previous is None and len(self.parties) >= PARTIES_MAX:
-            raise RoomFull(self.room_id)
+            raise RoomFullError(self.room_id)
         party = Party(self, party_id, listener, opposite, admitted)
         self.parties[party_id] = party
         self.relay.add_party(party)

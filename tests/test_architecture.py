@@ -26,8 +26,9 @@ IMPURE = frozenset(
 )
 PURE = (
     "signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
-    "signalling/rooms/worker_messages signalling/topics/rights media/protocols/* media/forwarding/streams "
-    "media/forwarding/quality media/forwarding/rtcp_translation web/peers/people/frames web/requests/unicode"
+    "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
+    "media/forwarding/streams media/forwarding/quality media/forwarding/rtcp_translation "
+    "web/peers/people/frames web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""
 PURE_FILES = sorted(
@@ -39,7 +40,7 @@ PURE_FILES = sorted(
 
 
 FLOORS: dict[str, tuple[str, ...]] = {
-    "media": ("protocols", "transport", "forwarding", "party room relay", "peers"),
+    "media": ("errors", "protocols", "transport", "forwarding", "party room relay", "peers"),
     "signalling": (
         "visit supervision",
         "protocol clients",

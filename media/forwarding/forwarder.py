@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, Protocol
 
+from media.errors import RtcpError
 from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Endpoint
 from media.forwarding.group_forwarder import GroupForwarder
 from media.forwarding.rtcp_translation import translate
@@ -310,7 +311,7 @@ class Forwarder:
                 self._control_group(endpoint, bytes(self._view[: self._length[0]]), now)
             elif endpoint.peer is not None:
                 self._control_pair(endpoint, endpoint.peer, bytes(self._view[: self._length[0]]), now)
-        except rtcp.RtcpError:
+        except RtcpError:
             self.counters.dropped += 1
 
     def _control_pair(self, endpoint: Endpoint, peer: Endpoint, data: bytes, now: float) -> None:

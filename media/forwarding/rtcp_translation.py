@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from media.errors import RtcpError
 from media.forwarding.streams import SEQUENCE_MASK, TIMESTAMP_MASK, Source
 from media.protocols.rtcp import (
     BLOCK,
@@ -25,7 +26,6 @@ from media.protocols.rtcp import (
     TRANSPORT_CC,
     TRANSPORT_FEEDBACK,
     U32,
-    RtcpError,
     picture_loss,
     split,
 )

@@ -18,12 +18,13 @@ from typing import Any, Final
 
 from aioice import stun
 
+from media.errors import DtlsError
 from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.protocols.rtcp import split
 from media.transport import srtp
-from media.transport.dtls import Association, DtlsError, Identity
+from media.transport.dtls import Association, Identity
 from media.transport.srtp import Binding
 from media.transport.tcp import Stream
 

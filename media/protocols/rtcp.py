@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Final
 
+from media.errors import RtcpError
+
 SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201, 205, 206
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
@@ -19,10 +21,6 @@ HEADER = Struct("!BBHI")
 SENDER_INFO = Struct("!IIIII")  # NTP seconds, NTP fraction, RTP timestamp, packets, octets
 REPORT_BLOCK = Struct("!IIIIII")
 PAIR = Struct("!HH")
-
-
-class RtcpError(ValueError):
-    """The bytes are no RTCP compound packet."""
 
 
 def split(data: bytes) -> Iterator[tuple[int, int, bytes]]:

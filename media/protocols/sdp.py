@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from media.errors import SdpError
 from media.protocols.codecs import (
     BY_PAYLOAD_TYPE,
     BY_STREAM,
@@ -34,15 +35,6 @@ _SSRC = re.compile(r"(?a)(\d{1,10})(?: .*)?")
 # RFC 8839 §5.4 allows ice-char; some browsers also use the base64url characters.
 _ICE = re.compile(r"(?a)[A-Za-z0-9+/=_-]{4,256}")
 _SENDING: Final = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
-
-
-class SdpError(ValueError):
-    """The answer cannot be used. `code` is stable, `detail` is for people; neither contains text of the answer."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)

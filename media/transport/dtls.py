@@ -14,6 +14,7 @@ from aiortc.rtcdtlstransport import RTCCertificate, certificate_digest
 from cryptography import x509
 from OpenSSL import SSL
 
+from media.errors import DtlsError
 from media.protocols.sdp import Fingerprint
 from media.transport import srtp
 
@@ -21,10 +22,6 @@ MTU: Final = 1200
 EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
 RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
-
-
-class DtlsError(Exception):
-    """The handshake has failed."""
 
 
 class Identity:

@@ -14,16 +14,13 @@ from typing import Final
 
 import ifaddr
 
+from media.errors import PortsTakenError
 from media.protocols.ice import Candidate, usable
 
 BUFFER_BYTES: Final = 4 << 20
 WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - asked for by name
 ANY_PORT_TRIES: Final = 8  # a port that the kernel chose for IPv4 may be taken for IPv6
 LOOPBACK: Final = "127.0.0.1"
-
-
-class PortsTaken(OSError):
-    """No port of the range is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class RelaySettings:
 def bind(settings: RelaySettings) -> list[socket.socket]:
     """Return bound, non-blocking sockets, one per address family.
 
-    Raises PortsTaken, or OSError if the address is not this machine's.
+    Raises PortsTakenError, or OSError if the address is not this machine's.
     """
     families = _families(settings.host)
     for port in (number for number in settings.ports for _ in range(1 if number else ANY_PORT_TRIES)):
@@ -52,7 +49,7 @@ def bind(settings: RelaySettings) -> list[socket.socket]:
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-    raise PortsTaken(errno.EADDRINUSE, f"no free UDP port on {settings.host or 'any address'}")
+    raise PortsTakenError(errno.EADDRINUSE, f"no free UDP port on {settings.host or 'any address'}")
 
 
 def candidates(settings: RelaySettings, sockets: Iterable[socket.socket]) -> list[Candidate]:

@@ -16,8 +16,9 @@ from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
+from media.errors import DtlsError, SdpError
 from media.protocols import sdp
-from media.transport.dtls import Association, DtlsError, Identity
+from media.transport.dtls import Association, Identity
 from signalling.hub import frame
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage, Codec
 from signalling.protocol.errors import error
@@ -72,7 +73,7 @@ class Target(NamedTuple):
 def targets(seed: str) -> list[Target]:
     """All that need no peer."""
     return [
-        Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (sdp.SdpError,)),
+        Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (SdpError,)),
         Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessage,)),
         Target(
             "msgpack",

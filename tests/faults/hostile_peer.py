@@ -14,10 +14,10 @@ from hashlib import sha1
 from aioice import stun
 
 from media import Party
+from media.errors import PartyGoneError, SdpError
 from media.forwarding.endpoint import BUDGET_MAX, SOURCES_MAX
-from media.party import PartyGone
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
-from media.protocols import rtcp, rtp, sdp
+from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from tests.faults.hostile import Target, hellos, sdp_answers
 from tests.faults.mutation import Mutator
@@ -122,7 +122,7 @@ class Peer:
                     f"{seed} answers", [answer], [*sdp_answers()[1], *answer.splitlines(keepends=True)], 8192
                 ),
                 self.answers,
-                (sdp.SdpError, PartyGone),
+                (SdpError, PartyGoneError),
             ),
         ]
 

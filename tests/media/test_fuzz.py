@@ -8,13 +8,14 @@ import struct
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from media.errors import DtlsError, RtcpError, SdpError
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.rtcp_translation import translate
 from media.protocols import ice, rtcp, rtp, sdp
 from media.protocols.ice import Candidate, Credentials
-from media.protocols.sdp import Fingerprint, SdpError
+from media.protocols.sdp import Fingerprint
 from media.protocols.transport_cc import build_feedback
-from media.transport.dtls import Association, DtlsError, Identity, datagrams, is_record
+from media.transport.dtls import Association, Identity, datagrams, is_record
 
 IDENTITY = Identity(0.0)
 OFFER = sdp.offer(
@@ -92,7 +93,7 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
         body = body.replace(b"\x00\x00\x00\x01", struct.pack("!I", a.sinks["video"].ssrc))
         compound += struct.pack("!BBH", 0x80 | count, kind, len(body) // 4) + body
     for data in (compound, compound + tail, tail):
-        with contextlib.suppress(rtcp.RtcpError):
+        with contextlib.suppress(RtcpError):
             translation = translate(
                 data, a.sources, a.received, sender_ssrc=7, transport_cc_shift=3, answered_here=False
             )

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from media import OfferNeeded, Party, RoomFull
+from media import OfferNeeded, Party, RoomFullError
+from media.errors import SdpError
 from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
-from media.protocols.sdp import SdpError
 from tests.media.duo import Duo, Speaker, duo, until
 
 VIDEO, AUDIO, RTX = VP8.payload_type, OPUS.payload_type, VP8_RTX.payload_type
@@ -125,7 +125,7 @@ async def test_the_place_of_one_who_left_is_anothers_under_their_own_name() -> N
 
 async def test_a_seventh_is_turned_away() -> None:
     async with group("patient", "provider", *(f"guest-{n}" for n in range(4))) as (stage, _):
-        with pytest.raises(RoomFull):
+        with pytest.raises(RoomFullError):
             stage.room.join("guest-late", lambda event: None)
 
 

@@ -13,12 +13,12 @@ import struct
 import pytest
 
 from media import Connected, Disconnected
+from media.errors import SdpError
 from media.forwarding.endpoint import BUDGET_MAX, SOURCES_MAX
 from media.party import WRONG_FINGERPRINT
 from media.peers.raw import VP8_DELTA, VP8_KEYFRAME
 from media.protocols import rtcp, rtp
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
-from media.protocols.sdp import SdpError
 from media.transport.dtls import Identity
 from tests.media.duo import Duo, Speaker, call, duo, until
 

@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from media import Connected, Disconnected, PartyGone, PortsTaken, Relay, RelaySettings, RoomClosed, RoomFull
+from media import (
+    Connected,
+    Disconnected,
+    PartyGoneError,
+    PortsTakenError,
+    Relay,
+    RelaySettings,
+    RoomClosedError,
+    RoomFullError,
+)
 from media.party import CLOSED_BY_PARTY, CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.transport.srtp import Binding, native_binding, public_binding
@@ -196,7 +205,7 @@ async def test_a_party_that_says_goodbye_is_gone_at_once() -> None:
         await until(lambda: a.events == [Connected(), Disconnected(CLOSED_BY_PARTY)])
         assert not stage.parties["a"].connected
         assert b.events == [Connected()]
-        with pytest.raises(PartyGone):
+        with pytest.raises(PartyGoneError):
             stage.parties["a"].offer()
         again = await stage.join("a")
         again.audio(1)
@@ -219,7 +228,7 @@ async def test_a_seventh_party_does_not_fit_and_a_second_connection_of_one_does(
     async with duo() as stage:
         for name in "abdefg":
             stage.room.join(name, lambda event: None)
-        with pytest.raises(RoomFull):
+        with pytest.raises(RoomFullError):
             stage.room.join("c", lambda event: None)
         stage.room.join("a", lambda event: None)
 
@@ -230,7 +239,7 @@ async def test_a_party_that_left_makes_no_more_offers() -> None:
         party.leave()
         party.leave()
         for forbidden in (party.offer, party.restart_ice, lambda: party.accept("")):
-            with pytest.raises(PartyGone):
+            with pytest.raises(PartyGoneError):
                 forbidden()
 
 
@@ -243,7 +252,7 @@ async def test_a_closed_room_lets_nobody_in_and_nothing_across() -> None:
         assert b.received == received
         stage.room.set_gate(True)
         assert not stage.room.gate
-        with pytest.raises(RoomClosed):
+        with pytest.raises(RoomClosedError):
             stage.room.join("a", lambda event: None)
         assert stage.relay.room("room") is not stage.room
 
@@ -283,7 +292,7 @@ async def test_the_first_free_port_of_a_range_is_taken() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        with pytest.raises(PortsTaken):
+        with pytest.raises(PortsTakenError):
             await Relay.open(RelaySettings(ports=(port,)))
         relay = await Relay.open(RelaySettings(ports=(port, 0)))
         assert relay.ports[0] != port

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Final
 
 import media
 from signalling.rooms import ports
 
-
-def _event(event: media.PartyEvent) -> ports.MediaEvent:
-    if isinstance(event, media.Disconnected):
-        return ports.Disconnected(event.reason)
-    return ports.Connected() if isinstance(event, media.Connected) else ports.OfferNeeded()
+ERRORS: Final[Mapping[type[media.MediaError], Callable[[Any], ports.MediaError]]] = {
+    media.PartyGoneError: lambda _: ports.PartyGoneError(),
+    media.RoomFullError: lambda _: ports.RoomFullError(),
+    media.RoomClosedError: lambda _: ports.RoomFullError(),
+    media.SdpError: lambda error: ports.BadSdpError(error.code),
+}
+EVENTS: Final[Mapping[type[media.PartyEvent], Callable[[Any], ports.MediaEvent]]] = {
+    media.Connected: lambda _: ports.Connected(),
+    media.Disconnected: lambda event: ports.Disconnected(event.reason),
+    media.OfferNeeded: lambda _: ports.OfferNeeded(),
+}
 
 
 @contextmanager
 def _errors() -> Iterator[None]:
     try:
         yield
-    except media.PartyGone as problem:
-        raise ports.PartyGoneError from problem
-    except (media.RoomFull, media.RoomClosed) as problem:
-        raise ports.RoomFullError from problem
-    except media.SdpError as problem:
-        raise ports.BadSdpError(problem.code) from problem
+    except media.MediaError as error:
+        raise ERRORS[type(error)](error) from error
 
 
 class Party:
@@ -95,11 +98,11 @@ class Room:
     ) -> Party:
         """Return a new party of the room, with an endpoint of its own. Raises `RoomFullError`."""
 
-        def told(event: media.PartyEvent) -> None:
-            listener(_event(event))
+        def convert(event: media.PartyEvent) -> None:
+            listener(EVENTS[type(event)](event))
 
         with _errors():
-            return Party(self._room.join(party_id, told, opposite=opposite, admitted=admitted))
+            return Party(self._room.join(party_id, convert, opposite=opposite, admitted=admitted))
 
     def set_gate(self, open: bool) -> None:
         """Open or close the gate."""

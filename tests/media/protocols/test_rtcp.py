@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from media.protocols.rtcp import RtcpError, bitrate_limit, picture_loss, split
+from media.errors import RtcpError
+from media.protocols.rtcp import bitrate_limit, picture_loss, split
 
 REPORT = bytes.fromhex("81c90001 0a0b0c0d")  # a receiver report without its block, eight bytes
 EMPTY = bytes.fromhex("80cb0000")  # a goodbye of nobody, four bytes

@@ -2,10 +2,11 @@
 
 import pytest
 
+from media.errors import SdpError
 from media.protocols import sdp
 from media.protocols.codecs import StreamKind
 from media.protocols.ice import Candidate, Credentials
-from media.protocols.sdp import Fingerprint, SdpError
+from media.protocols.sdp import Fingerprint
 
 FINGERPRINT = Fingerprint("sha-256", ":".join(["AB"] * 32))
 OFFER = sdp.offer(

@@ -16,8 +16,9 @@ import aiohttp
 import msgpack
 from aiohttp import web
 
+from media.errors import SdpError
 from media.protocols.ice import Candidate, Credentials
-from media.protocols.sdp import Fingerprint, SdpError, offer, parse_answer
+from media.protocols.sdp import Fingerprint, offer, parse_answer
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, BadMessage
 from signalling.protocol.errors import error
 from signalling.protocol.reference import client_types, examples, topic_messages

@@ -1,0 +1,40 @@
+"""All errors that media raises to its callers. Pure. Errors of the network itself remain OSError."""
+
+from __future__ import annotations
+
+
+class MediaError(Exception):
+    """The base of all errors in this module. Its subclasses below are all there are."""
+
+
+class PartyGoneError(MediaError):
+    """The party has left, was replaced by a newer one, or its connection has failed: it must join again."""
+
+
+class RoomFullError(MediaError):
+    """The room already has the most parties that it can have."""
+
+
+class RoomClosedError(MediaError):
+    """The room is closed; ask the relay for a new one."""
+
+
+class PortsTakenError(MediaError, OSError):
+    """No UDP port of the range is free."""
+
+
+class SdpError(MediaError):
+    """The answer cannot be used. `code` is stable, `detail` is for people; neither contains text of the answer."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+
+
+class RtcpError(MediaError):
+    """The bytes are no RTCP compound packet."""
+
+
+class DtlsError(MediaError):
+    """The DTLS handshake has failed."""

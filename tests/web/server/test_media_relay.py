@@ -1,0 +1,39 @@
+"""The adapter knows every error and event of media, so that none reaches signalling as a type it does not know."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+import media
+from signalling.rooms import ports
+from web.server.media_relay import ERRORS, EVENTS, Relay
+
+BEFORE_THE_ADAPTER = {
+    media.MediaError,
+    media.PortsTakenError,
+}  # the base, and the error of `media.Relay.open`
+
+
+def test_every_error_and_event_of_media_has_its_counterpart() -> None:
+    public = {getattr(media, name) for name in media.__all__ if name.endswith("Error")}
+    assert set(ERRORS) == public - BEFORE_THE_ADAPTER
+    assert set(EVENTS) == set(get_args(media.PartyEvent))
+
+
+async def test_calls_of_a_party_and_a_room_raise_the_errors_of_the_ports() -> None:
+    relay = await media.Relay.open(media.RelaySettings())
+    try:
+        room = Relay(relay).room("room")
+        party = room.join("a", lambda event: None, opposite="b", admitted=True)
+        with pytest.raises(ports.BadSdpError) as refused:
+            party.accept("no sdp")
+        assert refused.value.problem == "not-sdp"
+        room.close()
+        with pytest.raises(ports.PartyGoneError):
+            party.offer()
+        with pytest.raises(ports.RoomFullError):
+            room.join("a", lambda event: None, opposite="b", admitted=True)
+    finally:
+        await relay.close()
