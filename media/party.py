@@ -143,9 +143,9 @@ class Party:
         self._promote()
 
     def restart_ice(self) -> str:
-        """Return an offer with new ICE credentials over the same DTLS association (RFC 8445 §2.4). Raises PartyGoneError.
+        """Return an offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
 
-        The old credentials are valid until a request uses the new ones.
+        Raises PartyGoneError. The old credentials are valid until a request uses the new ones.
         """
         self._check_here()
         if self.previous_credentials is not None:

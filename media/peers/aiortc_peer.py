@@ -7,6 +7,7 @@ as text. Like a browser it sends black and silence until `start()`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fractions
 import functools
 import math
@@ -263,16 +264,18 @@ class SyntheticParty:
     async def _gather_on_loopback(connection: RTCPeerConnection) -> None:
         """Add 127.0.0.1 to the candidates.
 
-        aioice leaves it out, but a relay on this machine may announce no other address.
+        aioice leaves it out, but a relay on this machine may announce no other address. Private names, so the versions
+        are bounded; without them the machine's other addresses are used.
         """
-        for transceiver in connection.getTransceivers():
-            ice = transceiver.receiver.transport.transport.iceGatherer._connection
-            if not ice._local_candidates_start:
-                ice._local_candidates_start = True
-                ice._local_candidates += await ice.get_component_candidates(
-                    component=1, addresses=["127.0.0.1"]
-                )
-                ice._local_candidates_end = True
+        with contextlib.suppress(AttributeError):
+            for transceiver in connection.getTransceivers():
+                ice = transceiver.receiver.transport.transport.iceGatherer._connection
+                if not ice._local_candidates_start:
+                    ice._local_candidates_start = True
+                    ice._local_candidates += await ice.get_component_candidates(
+                        component=1, addresses=["127.0.0.1"]
+                    )
+                    ice._local_candidates_end = True
 
     def _watch(self, track: MediaStreamTrack) -> None:
         watcher = asyncio.ensure_future(self._consume(track))

@@ -6,12 +6,14 @@ and not which certificate is expected: the caller calls `Established.shows` befo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from aiortc.rtcdtlstransport import RTCCertificate, certificate_digest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 
 from media.errors import DtlsError
@@ -22,6 +24,19 @@ MTU: Final = 1200
 EXPORTER: Final = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
 RECORD_HEADER: Final = 13
 IDENTITY_S: Final = 7 * 24 * 3600.0
+VALID_BEFORE: Final = timedelta(days=1)  # a browser's clock may be late
+VALID_AFTER: Final = timedelta(days=30)
+NAME: Final = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "WebRTC")])  # as browsers have it
+# RFC 8827 §6.5 demands the first; the last two are for libraries that are older than it.
+CIPHERS: Final = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305"
+    b":ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
+)
+HASHES: Final[Mapping[str, hashes.HashAlgorithm]] = {
+    "sha-256": hashes.SHA256(),
+    "sha-384": hashes.SHA384(),
+    "sha-512": hashes.SHA512(),
+}
 
 
 class Identity:
@@ -29,10 +44,10 @@ class Identity:
 
     def __init__(self, now_s: float) -> None:
         self.born_s = now_s
-        certificate = RTCCertificate.generateCertificate()
-        value = next(f.value for f in certificate.getFingerprints() if f.algorithm == "sha-256")
-        self.fingerprint = Fingerprint("sha-256", value)
-        self.context = certificate._create_ssl_context(list(srtp.PROFILES))
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(key)
+        self.fingerprint = fingerprint(certificate, "sha-256")
+        self.context = _context(key, certificate)
 
     def fresh(self, now_s: float) -> bool:
         """Return True if new connections may be offered this certificate. `now_s`: on the clock of the constructor."""
@@ -49,7 +64,7 @@ class Established:
 
     def shows(self, fingerprints: tuple[Fingerprint, ...]) -> bool:
         """Return True if the certificate has one of the fingerprints of the answer (RFC 8122 §5)."""
-        return any(certificate_digest(self.certificate, f.algorithm) == f.value for f in fingerprints)
+        return any(fingerprint(self.certificate, known.algorithm) == known for known in fingerprints)
 
 
 class Association:
@@ -131,11 +146,10 @@ class Association:
         self._connection.do_handshake()
         certificate = self._connection.get_peer_certificate(as_cryptography=True)
         name = self._connection.get_selected_srtp_profile()
-        profile = next((known for known in srtp.PROFILES if known.openssl_profile == name), None)
+        profile = next((known for known in srtp.PROFILES if known.name == name), None)
         if certificate is None or profile is None:
             raise DtlsError("no certificate or no SRTP profile")
-        size = 2 * (profile.key_length + profile.salt_length)
-        material = self._connection.export_keying_material(EXPORTER, size)
+        material = self._connection.export_keying_material(EXPORTER, profile.material_bytes)
         self.established = Established(
             srtp.derive(profile, material, self._client), certificate, name.decode("ascii")
         )
@@ -148,6 +162,38 @@ class Association:
                 return
             for datagram in datagrams(flight):
                 self._send(datagram)
+
+
+def fingerprint(certificate: x509.Certificate, algorithm: str) -> Fingerprint:
+    """Return a certificate's fingerprint (RFC 8122 §5). Raises KeyError if the algorithm is not in HASHES."""
+    return Fingerprint(algorithm, certificate.fingerprint(HASHES[algorithm]).hex(":").upper())
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Return a self-signed certificate: a peer checks its fingerprint, and nothing else in it."""
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(NAME)
+        .issuer_name(NAME)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - VALID_BEFORE)
+        .not_valid_after(now + VALID_AFTER)
+    )
+    return builder.sign(key, hashes.SHA256())
+
+
+def _context(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> SSL.Context:
+    """Return a context for both roles that demands a certificate and accepts any: `Established.shows` checks it."""
+    context = SSL.Context(SSL.DTLS_METHOD)
+    context.set_options(SSL.OP_NO_TICKET)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *_: True)
+    context.use_certificate(certificate)
+    context.use_privatekey(key)
+    context.set_cipher_list(CIPHERS)
+    context.set_tlsext_use_srtp(b":".join(profile.name for profile in srtp.PROFILES))
+    return context
 
 
 def is_record(datagram: bytes) -> bool:

@@ -14,22 +14,37 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import pylibsrtp
-from aiortc.rtcdtlstransport import (
-    SRTP_AEAD_AES_128_GCM,
-    SRTP_AEAD_AES_256_GCM,
-    SRTP_AES128_CM_SHA1_80,
-    SRTPProtectionProfile,
-)
 from pylibsrtp import Policy, Session
 
 logger = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An SRTP protection profile (RFC 5764 §4.1.2, RFC 7714 §14.2): OpenSSL's name for it, libsrtp's number."""
+
+    name: bytes
+    number: int
+    key_bytes: int
+    salt_bytes: int
+
+    @property
+    def material_bytes(self) -> int:
+        """Return the length of the keying material for both directions."""
+        return 2 * (self.key_bytes + self.salt_bytes)
+
+    def key_and_salt(self, material: bytes, side: int) -> bytes:
+        """Return one side's key and salt. `material`: both keys, then both salts; `side`: 0 for the client's."""
+        salts = 2 * self.key_bytes
+        key = material[side * self.key_bytes :][: self.key_bytes]
+        return key + material[salts + side * self.salt_bytes :][: self.salt_bytes]
+
+
+AES_128_GCM: Final = Profile(b"SRTP_AEAD_AES_128_GCM", Policy.SRTP_PROFILE_AEAD_AES_128_GCM, 16, 12)
+AES_256_GCM: Final = Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_AES_256_GCM, 32, 12)
+AES_128_SHA1: Final = Profile(b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14)
 # RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first, because it is the fastest.
-PROFILES: Final[tuple[SRTPProtectionProfile, ...]] = (
-    SRTP_AEAD_AES_128_GCM,
-    SRTP_AEAD_AES_256_GCM,
-    SRTP_AES128_CM_SHA1_80,
-)
+PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
 REPLAY_WINDOW: Final = (
     256  # packets: half a second of the fastest video; libsrtp shifts the whole window for each packet
 )
@@ -75,17 +90,17 @@ class Keys:
     outbound: Session
 
 
-def derive(profile: SRTPProtectionProfile, material: bytes, client: bool = False) -> Keys:
+def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
     """Return the SRTP sessions of a DTLS server, or of its client, from keying material (RFC 5764 §4.2)."""
     inbound = Policy(
-        key=profile.get_key_and_salt(material, int(client)),
+        key=profile.key_and_salt(material, int(client)),
         ssrc_type=Policy.SSRC_ANY_INBOUND,
-        srtp_profile=profile.libsrtp_profile,
+        srtp_profile=profile.number,
     )
     outbound = Policy(
-        key=profile.get_key_and_salt(material, int(not client)),
+        key=profile.key_and_salt(material, int(not client)),
         ssrc_type=Policy.SSRC_ANY_OUTBOUND,
-        srtp_profile=profile.libsrtp_profile,
+        srtp_profile=profile.number,
     )
     inbound.window_size = outbound.window_size = REPLAY_WINDOW
     outbound.allow_repeat_tx = True
@@ -151,9 +166,9 @@ def _length(ffi: Any) -> Length:
 
 def works(binding: Binding) -> bool:
     """Return True if a binding encrypts to the same bytes as the public API, and decrypts them again."""
-    material = bytes(range(2 * (SRTP_AEAD_AES_128_GCM.key_length + SRTP_AEAD_AES_128_GCM.salt_length)))
-    here, reference = derive(SRTP_AEAD_AES_128_GCM, material), derive(SRTP_AEAD_AES_128_GCM, material)
-    there = derive(SRTP_AEAD_AES_128_GCM, material, client=True)
+    material = bytes(range(AES_128_GCM.material_bytes))
+    here, reference = derive(AES_128_GCM, material), derive(AES_128_GCM, material)
+    there = derive(AES_128_GCM, material, client=True)
     buffer = bytearray(BUFFER_BYTES)
     buffer[: len(PROBE)] = PROBE
     handle, length = binding.handle(buffer), binding.length()

@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -231,3 +233,15 @@ async def test_a_server_that_stops_sends_people_on_and_exits_0(greenroom_server:
             pass
         assert message.data == 1001
         assert await stopped == 0
+
+
+def test_a_worker_loads_neither_aiortc_nor_ffmpeg() -> None:
+    """They cost the process that imports them 11 MB; only peers of the load tester need them."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, web.app; print({'av', 'aiortc'} & set(sys.modules))"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert loaded.stdout.strip() == "set()"
