@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from media.forwarding.quality import KindQuality, Meter, Quality
-from media.forwarding.rtcp_translation import Crossing, ReportBlock
+from media.forwarding.rtcp_translation import ReportBlock, Translation
 from media.forwarding.streams import Source
 from media.protocols.codecs import StreamKind
 
@@ -16,9 +16,9 @@ UNKNOWN: Any = {"audio": KindQuality(0.0, None, None), "video": KindQuality(0.0,
 
 def reported(
     source: Source, *, last: int = 0, delay: int = 0, loss: float = 0.25, jitter: int = 900
-) -> Crossing:
+) -> Translation:
     """Return a compound with one report block."""
-    return Crossing(blocks=[ReportBlock(source, loss, jitter, last, delay)])
+    return Translation(blocks=[ReportBlock(source, loss, jitter, last, delay)])
 
 
 def test_nothing_is_known_at_first() -> None:
@@ -44,7 +44,7 @@ def test_retransmissions_have_no_figures() -> None:
 
 def test_the_round_trip_is_from_the_forwarded_report_to_its_block() -> None:
     meter, source = Meter(), Source("video", 1)
-    meter.observe(Crossing(sender_reports=[(source, 0x50006)]), 10.0)
+    meter.observe(Translation(sender_reports=[(source, 0x50006)]), 10.0)
     meter.observe(reported(source, last=0x50007), 10.5)
     assert meter.rtt_ms is None
     meter.observe(reported(source, last=0x50006, delay=32_768), 10.625)
@@ -56,7 +56,7 @@ def test_the_round_trip_is_from_the_forwarded_report_to_its_block() -> None:
 def test_the_last_eight_reports_are_remembered() -> None:
     meter, source = Meter(), Source("video", 1)
     for number in range(9):
-        meter.observe(Crossing(sender_reports=[(source, number)]), float(number))
+        meter.observe(Translation(sender_reports=[(source, number)]), float(number))
     assert source.reports == {number: float(number) for number in range(1, 9)}
 
 

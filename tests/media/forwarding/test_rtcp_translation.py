@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from media.forwarding.rtcp_translation import Crossing, ReportBlock, translate
+from media.errors import RtcpError
+from media.forwarding.rtcp_translation import ReportBlock, Translation, translate
 from media.forwarding.streams import Sink, Source
 from media.protocols.codecs import StreamKind
-from media.protocols.rtcp import RtcpError
 
 OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99  # the sender's stream, its name at the other side, and the server's
 OTHER, SEEN_AS = 0x0B, 0x1B  # the other's stream, and the name under which the sender receives it
@@ -29,13 +29,13 @@ def stream(kind: StreamKind, ssrc: int, seen_as: int, *, forward: bool = True) -
 
 def cross(
     data: bytes, *, forward: bool = True, shift: int = 5, here: bool = False
-) -> tuple[Crossing, Source, Source]:
+) -> tuple[Translation, Source, Source]:
     """Return what crosses, the sender's source and the other's."""
     own, other = (
         stream("video", OWN, SHOWN_AS, forward=forward),
         stream("video", OTHER, SEEN_AS, forward=forward),
     )
-    crossing = translate(
+    translation = translate(
         data,
         {OWN: own},
         {SEEN_AS: other},
@@ -43,7 +43,7 @@ def cross(
         transport_cc_shift=shift,
         answered_here=here,
     )
-    return crossing, own, other
+    return translation, own, other
 
 
 def packet(kind: int, count: int, body: bytes) -> bytes:
@@ -60,24 +60,24 @@ INFO = pack("!IIIII", 0xAAAA0005, 0x0006BBBB, 0xFFFFFF00, 3, 4)
 
 
 def test_a_sender_report_crosses_with_the_timestamps_of_the_other_side() -> None:
-    crossing, own, other = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)))
+    translation, own, other = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)))
     info = pack("!IIIII", 0xAAAA0005, 0x0006BBBB, 0xFFFFFF00 + 1000 - (1 << 32), 3, 4)
-    assert crossing.payload == packet(200, 1, pack("!I", SHOWN_AS) + info + block(OTHER, 90))
-    assert crossing.sender_reports == [(own, 0x00050006)]
-    assert crossing.blocks == [ReportBlock(other, 0.25, 7, 0x50006, 9)]
-    assert crossing.transport_cc_last is None
+    assert translation.payload == packet(200, 1, pack("!I", SHOWN_AS) + info + block(OTHER, 90))
+    assert translation.sender_reports == [(own, 0x00050006)]
+    assert translation.blocks == [ReportBlock(other, 0.25, 7, 0x50006, 9)]
+    assert translation.transport_cc_last is None
 
 
 def test_a_receiver_report_crosses_with_the_blocks_of_forwarded_streams_only() -> None:
-    crossing, _, other = cross(packet(201, 2, pack("!I", 0x77) + block(0x55) + block(SEEN_AS, 5)))
-    assert crossing.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, (5 - 10) & 0xFFFFFFFF))
-    assert [found.source for found in crossing.blocks] == [other]
-    assert crossing.sender_reports == []
+    translation, _, other = cross(packet(201, 2, pack("!I", 0x77) + block(0x55) + block(SEEN_AS, 5)))
+    assert translation.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, (5 - 10) & 0xFFFFFFFF))
+    assert [found.source for found in translation.blocks] == [other]
+    assert translation.sender_reports == []
 
 
 def test_nothing_of_a_report_crosses_a_closed_gate() -> None:
-    crossing, _, _ = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)), forward=False)
-    assert (crossing.payload, crossing.blocks, crossing.sender_reports) == (b"", [], [])
+    translation, _, _ = cross(packet(200, 1, pack("!I", OWN) + INFO + block(SEEN_AS)), forward=False)
+    assert (translation.payload, translation.blocks, translation.sender_reports) == (b"", [], [])
     unsettled = stream("video", OWN, SHOWN_AS)
     unsettled.settled = False
     data = packet(200, 0, pack("!I", OWN) + INFO)
@@ -88,8 +88,8 @@ def test_nothing_of_a_report_crosses_a_closed_gate() -> None:
 
 
 def test_a_sender_without_a_stream_of_its_own_reports_as_a_receiver() -> None:
-    crossing, _, _ = cross(packet(200, 1, pack("!I", 0x77) + INFO + block(SEEN_AS)))
-    assert crossing.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, 90))
+    translation, _, _ = cross(packet(200, 1, pack("!I", 0x77) + INFO + block(SEEN_AS)))
+    assert translation.payload == packet(201, 1, pack("!I", SERVER) + block(OTHER, 90))
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_feedback_on_what_is_not_forwarded_does_not_cross() -> None:
 
 
 def test_what_is_missed_is_asked_for_in_the_senders_numbers() -> None:
-    crossing, _, _ = cross(packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2)))
-    assert crossing.payload == packet(205, 1, pack("!IIHHHH", SHOWN_AS, OTHER, 65_533, 0x8001, 490, 2))
+    translation, _, _ = cross(packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2)))
+    assert translation.payload == packet(205, 1, pack("!IIHHHH", SHOWN_AS, OTHER, 65_533, 0x8001, 490, 2))
 
 
 def test_transport_feedback_crosses_in_the_others_numbers() -> None:
     rest = b"\x00\x00\x01\x07\x20\x01\x04\x00"
-    crossing, _, _ = cross(packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + rest))
-    assert crossing.payload == packet(205, 15, pack("!IIHH", SHOWN_AS, OTHER, 65_534, 2) + rest)
-    assert crossing.transport_cc_last == 5
+    translation, _, _ = cross(packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + rest))
+    assert translation.payload == packet(205, 15, pack("!IIHH", SHOWN_AS, OTHER, 65_534, 2) + rest)
+    assert translation.transport_cc_last == 5
     about_unknown, _, _ = cross(packet(205, 15, pack("!IIHH", OWN, 0x55, 0xFFFF, 2) + rest))
     assert about_unknown.payload == packet(205, 15, pack("!IIHH", SHOWN_AS, OTHER, 0xFFFA, 2) + rest)
     assert about_unknown.transport_cc_last == 1
@@ -165,8 +165,8 @@ def test_transport_feedback_crosses_in_the_others_numbers() -> None:
 
 def test_transport_feedback_that_the_server_answers_itself_is_only_read() -> None:
     data = packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + bytes(4))
-    for crossing in (cross(data, here=True)[0], cross(data, forward=False)[0]):
-        assert (crossing.payload, crossing.transport_cc_last) == (b"", 5)
+    for translation in (cross(data, here=True)[0], cross(data, forward=False)[0]):
+        assert (translation.payload, translation.transport_cc_last) == (b"", 5)
     short = cross(packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2)))[0]
     assert (short.payload, short.transport_cc_last) == (b"", None)
 

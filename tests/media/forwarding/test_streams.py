@@ -102,24 +102,24 @@ def test_a_source_that_comes_back_keeps_its_time_unless_it_would_go_backwards() 
 
 
 def test_before_a_packet_is_sent_the_sink_is_one_behind_it() -> None:
-    leg = Leg(SSRCS)  # type: ignore[arg-type]
+    endpoint = Endpoint(SSRCS)  # type: ignore[arg-type]
     source = Source("video", 10)
-    source.sink = leg.sinks["video"]
+    source.sink = endpoint.sinks["video"]
     source.settle(7, 0, 0.0)
     assert (source.sink.sequence, source.sink.used, source.sink.feeder) == (6, True, source)
 
 
 def test_a_copy_has_the_numbers_and_takes_the_sink_over() -> None:
-    leg, source = fed(10, 5_000, 0.0)
+    endpoint, source = fed(10, 5_000, 0.0)
     source.forward, source.sequence_shift, source.timestamp_shift = True, 3, 4
     source.packets, source.first_forwarded = 9, 2
     copy = source.copy()
-    assert (copy.kind, copy.ssrc, copy.sink) == ("video", 10, leg.sinks["video"])
+    assert (copy.kind, copy.ssrc, copy.sink) == ("video", 10, endpoint.sinks["video"])
     assert (copy.forward, copy.settled, copy.sequence_shift, copy.timestamp_shift) == (True, True, 3, 4)
     assert (copy.packets, copy.first_forwarded) == (9, 2)
-    assert leg.sinks["video"].feeder is copy
+    assert endpoint.sinks["video"].feeder is copy
     source.copy()
-    assert leg.sinks["video"].feeder is copy, "another feeds it by now"
+    assert endpoint.sinks["video"].feeder is copy, "another feeds it by now"
     assert Source("audio", 11).copy().sink is None
 
 

@@ -8,30 +8,33 @@ from typing import Any
 import pytest
 
 from media.forwarding.streams import Sink, Source
-from media.forwarding.subscriptions import Bound, Lane, limit_kbps
+from media.forwarding.subscriptions import BandwidthEstimate, Subscription, limit_kbps
 from media.protocols.codecs import StreamKind
 
 NO_LEG: Any = None
 
 
-def leg(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
-    """Return what a lane reads of a leg."""
+def endpoint(*sources: Source, ready: bool = True, allowed: tuple[str, ...] = ("audio", "video")) -> Any:
+    """Return what a subscription reads of an endpoint."""
     return SimpleNamespace(
-        current={source.kind: source for source in sources}, ready=ready, allowed=set(allowed), lanes={}
+        current={source.kind: source for source in sources},
+        ready=ready,
+        allowed=set(allowed),
+        subscribers={},
     )
 
 
-def lane(sender: Any, to: Any = None) -> Lane:
-    """Return an open lane to another leg."""
+def subscription(sender: Any, to: Any = None) -> Subscription:
+    """Return an open subscription to another endpoint."""
     kinds: tuple[StreamKind, ...] = ("audio", "video", "rtx")
     sinks = {kind: Sink(kind, 100 + number, NO_LEG) for number, kind in enumerate(kinds)}
-    made = Lane(sender, leg() if to is None else to, sinks)
+    made = Subscription(sender, endpoint() if to is None else to, sinks)
     made.open = True
     return made
 
 
 def test_a_receiver_that_loses_much_takes_less_and_slowly_more_again() -> None:
-    bound = Bound()
+    bound = BandwidthEstimate()
     assert bound.kbps == 2500.0
     bound.observe(0.10, 1000.0)
     bound.observe(0.02, 1000.0)
@@ -54,7 +57,7 @@ def test_a_receiver_that_loses_much_takes_less_and_slowly_more_again() -> None:
 
 def test_a_lane_forwards_copies_and_asks_for_a_keyframe_once() -> None:
     video, audio, rtx = Source("video", 1), Source("audio", 2), Source("rtx", 3)
-    made = lane(leg(video, audio, rtx))
+    made = subscription(endpoint(video, audio, rtx))
     assert made.refresh() == [video]
     assert {ssrc: copy.forward for ssrc, copy in made.sources.items()} == {1: True, 2: True, 3: True}
     assert made.current["video"] is made.sources[1] is made.received[101]
@@ -67,7 +70,7 @@ def test_a_lane_forwards_copies_and_asks_for_a_keyframe_once() -> None:
 
 
 def test_a_lane_that_opens_again_begins_with_a_keyframe() -> None:
-    made = lane(leg(Source("video", 1)))
+    made = subscription(endpoint(Source("video", 1)))
     made.refresh()
     made.sources[1].settled = True
     made.open = False
@@ -82,23 +85,25 @@ def test_a_lane_that_opens_again_begins_with_a_keyframe() -> None:
 @pytest.mark.parametrize(
     ("to", "allowed", "forwarded"),
     [
-        (leg(), ("audio",), {"audio"}),
-        (leg(), ("video",), {"video", "rtx"}),
-        (leg(), (), set()),
-        (leg(ready=False), ("audio", "video"), set()),
+        (endpoint(), ("audio",), {"audio"}),
+        (endpoint(), ("video",), {"video", "rtx"}),
+        (endpoint(), (), set()),
+        (endpoint(ready=False), ("audio", "video"), set()),
     ],
 )
 def test_only_what_is_allowed_goes_to_who_is_ready(
     to: Any, allowed: tuple[str, ...], forwarded: set[str]
 ) -> None:
-    made = lane(leg(Source("audio", 1), Source("video", 2), Source("rtx", 3), allowed=allowed), to)
+    made = subscription(
+        endpoint(Source("audio", 1), Source("video", 2), Source("rtx", 3), allowed=allowed), to
+    )
     made.refresh()
     assert {kind for kind, source in made.current.items() if source.forward} == forwarded
 
 
 def test_a_new_source_takes_over_and_the_old_one_is_closed() -> None:
-    sender = leg(Source("video", 1))
-    made = lane(sender)
+    sender = endpoint(Source("video", 1))
+    made = subscription(sender)
     made.refresh()
     sender.current["video"] = Source("video", 9)
     assert made.refresh() == [sender.current["video"]]
@@ -108,7 +113,7 @@ def test_a_new_source_takes_over_and_the_old_one_is_closed() -> None:
 
 def test_the_numbers_of_a_room_of_two_go_on() -> None:
     video, audio = Source("video", 1), Source("audio", 2)
-    made = lane(leg(video, audio))
+    made = subscription(endpoint(video, audio))
     video.sink, video.forward, video.settled, video.sequence_shift = made.sinks["video"], True, True, 7
     audio.sink = Sink("audio", 50, NO_LEG)
     made.inherit()
@@ -119,11 +124,15 @@ def test_the_numbers_of_a_room_of_two_go_on() -> None:
 
 
 def test_a_video_takes_what_its_weakest_receiver_can_take() -> None:
-    sender = leg(Source("video", 1))
+    sender = endpoint(Source("video", 1))
     assert [limit_kbps(sender, parties) for parties in (2, 3, 4, 5, 6)] == [2500, 1200, 900, 700, 500]
-    weak, closed, absent = lane(sender), lane(sender), lane(sender, leg(ready=False))
-    weak.bound.kbps, closed.bound.kbps, absent.bound.kbps = 800.0, 200.0, 300.0
+    weak, closed, absent = (
+        subscription(sender),
+        subscription(sender),
+        subscription(sender, endpoint(ready=False)),
+    )
+    weak.estimate.kbps, closed.estimate.kbps, absent.estimate.kbps = 800.0, 200.0, 300.0
     closed.open = False
-    sender.lanes = {1: weak, 2: closed, 3: absent}
+    sender.subscribers = {1: weak, 2: closed, 3: absent}
     assert limit_kbps(sender, 3) == 800.0
     assert limit_kbps(sender, 5) == 700.0
