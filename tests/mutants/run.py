@@ -65,8 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     mutants = draw(options.paths, options.number, options.seed)
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
         bench = Bench(Path(folder))
-        reasons = _reasons()
-        outcome = {mutant: _judged(bench, mutant, reasons) for mutant in mutants}
+        reasons, outcome = _reasons(), dict[Mutant, str]()
+        with contextlib.suppress(KeyboardInterrupt):  # what was judged until Ctrl-C is a smaller sample
+            for mutant in mutants:
+                outcome[mutant] = _judged(bench, mutant, reasons)
     text = report(outcome, f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}")
     print(text)
     if options.write:
@@ -87,7 +89,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
-    """Return `number` random changes of the sources, sorted by their place."""
+    """Return `number` random changes of the sources, in random order."""
     files = sorted(
         {
             file
@@ -98,7 +100,7 @@ def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
     found = [
         Mutant(file.relative_to(ROOT), change) for file in files for change in changes(file.read_bytes())
     ]
-    return sorted(random.Random(seed).sample(found, min(number, len(found))))
+    return random.Random(seed).sample(found, min(number, len(found)))
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:
@@ -241,7 +243,7 @@ def report(outcome: dict[Mutant, str], arguments: str) -> str:
         lines += ["| survived | change | in |", "|---|---|---|"]
         lines += [
             f"| {mutant} | {mutant.change} | `{mutant.code}` |".replace("||", "\\|\\|")
-            for mutant, found in outcome.items()
+            for mutant, found in sorted(outcome.items())
             if found == "survived"
         ]
         lines.append("")

@@ -107,3 +107,119 @@ def test_the_documents_address_is_the_servers() -> None:
     assert found["servers"]["greenroom"]["host"] == "visits.example.org"
     assert found["channels"]["socket"]["address"] == "/demo/ws"
     assert found["components"]["securitySchemes"]["session"]["name"] == "greenroom"
+
+
+SOCKET = {"$ref": "#/channels/socket"}
+
+
+def refs(*keys: str) -> list[dict[str, str]]:
+    """Return references to messages."""
+    return [{"$ref": f"#/channels/socket/messages/{key}"} for key in keys]
+
+
+def test_the_document_begins_with_who_it_is_and_how_one_connects() -> None:
+    found = asyncapi.document(DOCUMENT)
+    assert list(found) == "asyncapi id info defaultContentType servers channels operations components".split()
+    assert (found["asyncapi"], found["id"]) == ("3.1.0", "urn:greenroom:signalling:v1")
+    assert found["defaultContentType"] == "application/json"
+    assert {name: value for name, value in found["info"].items() if name != "description"} == {
+        "title": "Greenroom signalling",
+        "version": "1.0.0",
+        "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        "tags": [{"name": "signalling"}],
+    }
+    assert "PROTOCOL.md" in found["info"]["description"]
+    server = found["servers"]["greenroom"]
+    assert (server["host"], server["protocol"]) == ("greenroom.example", "wss")
+    assert "greenroom.v1.json" in server["description"]
+    assert server["security"] == [{"$ref": "#/components/securitySchemes/session"}]
+    session = found["components"]["securitySchemes"]["session"]
+    assert session.pop("description")
+    assert session == {"type": "httpApiKey", "in": "cookie", "name": "__Host-greenroom"}
+    assert list(found["components"]) == ["messages", "schemas", "correlationIds", "securitySchemes"]
+    assert {name: (value["location"], bool(value["description"])) for name, value in
+            found["components"]["correlationIds"].items()} == {
+        "request": ("$message.payload#/id", True),
+        "answer": ("$message.payload#/reply_to", True),
+    }  # fmt: skip
+
+
+def test_the_one_channel_is_a_websocket_with_every_message() -> None:
+    channel = asyncapi.document(DOCUMENT)["channels"]["socket"]
+    names = [name.replace(".", "_") for name in (*client_types(), *server_types())]
+    assert channel.pop("messages") == {name: {"$ref": f"#/components/messages/{name}"} for name in names}
+    headers = channel["bindings"]["ws"].pop("headers")
+    assert channel == {
+        "address": "/{organisation}/ws",
+        "title": "One connection",
+        "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+        "parameters": {"organisation": {"description": "The organisation’s name in addresses."}},
+    }
+    assert headers["properties"]["Origin"].pop("description")
+    assert headers == {
+        "type": "object",
+        "required": ["Origin"],
+        "properties": {
+            "Origin": {"type": "string"},
+            "Sec-WebSocket-Protocol": {
+                "type": "string",
+                "enum": ["greenroom.v1.json", "greenroom.v1.msgpack"],
+            },
+        },
+    }
+    assert "parameters" not in asyncapi.document(DOCUMENT, organisation="demo")["channels"]["socket"]
+
+
+def test_a_request_is_received_and_a_topic_is_sent() -> None:
+    operations = asyncapi.document(DOCUMENT)["operations"]
+    claim = operations["visit_claim"]
+    assert claim.pop("summary")
+    assert claim == {
+        "action": "receive",
+        "channel": SOCKET,
+        "messages": refs("visit_claim"),
+        "reply": {"channel": SOCKET, "messages": refs("done", "error")},
+    }
+    assert set(operations["bye"]) == {"action", "channel", "summary", "messages"}
+    assert {key for key in operations if key.startswith("topic_")} == {
+        f"topic_{t.partition('/')[0]}" for t in TOPICS
+    }
+    for key, text in (
+        ("topic_chat", "The topic chat/<visit>."),
+        ("media", "A visit’s media, for those who have joined it."),
+    ):
+        operation = operations[key]
+        messages = [reference["$ref"].rpartition("/")[2] for reference in operation["messages"]]
+        assert messages, key
+        assert operation == {
+            "action": "send",
+            "channel": SOCKET,
+            "summary": text,
+            "messages": refs(*messages),
+        }
+
+
+def test_a_message_is_described_by_its_type() -> None:
+    messages = asyncapi.document(DOCUMENT)["components"]["messages"]
+    claim = messages["visit_claim"]
+    assert claim["summary"].endswith(".")
+    assert claim["description"].startswith("PROTOCOL.md#")
+    assert (claim["name"], claim["title"], claim["contentType"]) == (
+        "visit.claim",
+        "visit.claim",
+        "application/json",
+    )
+    assert set(claim) == set(
+        "name title summary description contentType payload examples correlationId".split()
+    )
+    assert {"name", "payload"} == set(claim["examples"][0])
+    assert claim["examples"][0]["name"] == "visit.claim"
+    assert claim["correlationId"] == {"$ref": "#/components/correlationIds/request"}
+    assert messages["done"]["correlationId"] == {"$ref": "#/components/correlationIds/answer"}
+    assert "correlationId" not in messages["queue_row"]
+
+
+def test_schemas_are_sorted_and_named_by_their_key_only() -> None:
+    schemas = asyncapi.document(DOCUMENT)["components"]["schemas"]
+    assert list(schemas) == sorted(schemas)
+    assert not any("title" in schema for schema in schemas.values())

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from signalling.protocol import errors
 from signalling.protocol.client_messages import ClientMessage
 from signalling.protocol.codec import CODECS, BadMessage, Codec
 
@@ -117,3 +118,40 @@ def test_a_bad_message_says_where_and_never_what(codec: Codec, message: dict[str
     assert CANARY not in bad.value.path
     assert CANARY not in str(bad.value)
     assert bad.value.path.startswith(("$", "key"))
+
+
+def test_json_goes_in_text_frames_and_messagepack_in_binary_ones() -> None:
+    found = [(name, codec.subprotocol, codec.text, codec.opcode) for name, codec in CODECS.items()]
+    assert found == [
+        ("greenroom.v1.json", "greenroom.v1.json", True, 1),
+        ("greenroom.v1.msgpack", "greenroom.v1.msgpack", False, 2),
+    ]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("message", "path", "reply_to"),
+    [
+        ({"type": "ping", "id": 7, "more": 1}, "$", 7),
+        ({"type": "on_call", "id": 8, "on": "yes"}, "$.on", 8),
+        ({"type": "on_call", "on": True}, "$", None),
+        ({"type": "on_call", "id": -1, "on": True}, "$.id", None),
+        ({"type": "visit.claim", "id": 9}, "$", 9),
+    ],
+)
+def test_a_bad_message_names_the_place_and_the_request(
+    codec: Codec, message: dict[str, Any], path: str, reply_to: int | None
+) -> None:
+    with pytest.raises(BadMessage) as bad:
+        codec.decode(json.dumps(message).encode() if codec.text else msgpack.packb(message))
+    assert (bad.value.path, bad.value.reply_to, str(bad.value)) == (path, reply_to, path)
+
+
+@BOTH
+def test_what_is_written_can_be_read(codec: Codec) -> None:
+    request = codec.decode(
+        json.dumps({"type": "ping", "id": 7}) if codec.text else msgpack.packb({"type": "ping", "id": 7})
+    )
+    assert codec.decode(codec.encode(request)) == request
+    answer = errors.error(7, "not_found")
+    assert codec.decode_server(codec.encode(answer)) == answer
