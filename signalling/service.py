@@ -19,7 +19,8 @@ from signalling.store import keys
 from signalling.store.mirror import Mirror, Mirrors, version_of
 from signalling.store.past_visits import PastVisits
 from signalling.store.pubsub import Bus
-from signalling.store.records import Extra, Origin, Store, Unavailable
+from signalling.store.records import Extra, Origin, Store
+from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
@@ -242,7 +243,7 @@ class Service:
                 turn.saw(visit, now_s)
             guide = settings.guide if visit is None else await self.guide(organisation, visit.guide_version)
             # A later visit finds a higher number; the order needs no clock.
-            number = (await self.store.head(organisation)).seq if visit is None else 0
+            number = (await self.store.stream.head(organisation)).seq if visit is None else 0
             context = self._context(settings, guide, mirror, now_ms, number)
             decided = decide(visit, command, actor, context)
             if isinstance(decided, Refusal):

@@ -17,8 +17,9 @@ import structlog
 from signalling.rooms.liveness import Liveness
 from signalling.service import Accepted, Service
 from signalling.store import keys
+from signalling.store.event_stream import Pulse
 from signalling.store.mirror import Mirror
-from signalling.store.records import Pulse, Unavailable, answering
+from signalling.store.unavailable import Unavailable, answering
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import party_key
@@ -81,7 +82,9 @@ class Sweep:
         mirrors = [mirror for mirror in known if mirror is not None]
         # A store that has lost everything lists no organisation: the loaded mirrors are checked as well.
         mirrors += [mirror for mirror in self._service.mirrors if mirror not in mirrors]
-        pulses = await self._service.store.pulses([mirror.organisation for mirror in mirrors])
+        pulses = await self._service.store.stream.pulses(
+            [mirror.organisation for mirror in mirrors], self._service.store.clock_ms()
+        )
         looked = list(zip(mirrors, pulses, strict=True))
         await _alone(self._recognise(looked))
         for mirror, pulse in looked:
@@ -101,17 +104,17 @@ class Sweep:
         Raises `Unavailable`.
         """
         store = self._service.store
-        identity = await store.identity()
+        identity = await store.stream.identity()
         other = self._identity not in ("", identity)
         for mirror, pulse in looked:
             head = pulse.head
             if not head.epoch or head.store == identity:
                 continue
             if head.store or other:
-                await store.begin_epoch(mirror.organisation, "store", head.store, identity)
+                await store.stream.begin_epoch(mirror.organisation, "store", head.store, identity)
                 mirror.mend()
             else:
-                await store.adopt(mirror.organisation, identity)
+                await store.stream.adopt(mirror.organisation, identity)
         self._identity = identity
 
     async def _once(self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[Present]) -> None:

@@ -37,8 +37,9 @@ from signalling.store.audit_log import Trail, Witness, key_of
 from signalling.store.encryption import Seal
 from signalling.store.guest_links import Invites
 from signalling.store.pubsub import Bus
-from signalling.store.records import Store, Unavailable
+from signalling.store.records import Store
 from signalling.store.resume_tokens import Tokens
+from signalling.store.unavailable import Unavailable
 from signalling.supervision import Supervisor
 from signalling.sweep import Sweep
 from signalling.topics.topics import Topics

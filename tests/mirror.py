@@ -43,6 +43,8 @@ BESIDES: dict[str, str] = {
     "signalling/sockets/handlers": f"signalling/sockets/test_connection signalling/topics/test_rights {CLINIC}",
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
+    "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",
+    "signalling/store/notices": f"web/test_retention {CLINIC}",
     "signalling/store/one_time": "signalling/test_clinic web/pages/patient/test_guest",
     "signalling/store/resume_tokens": CLINIC,
     "signalling/sweep": f"signalling/sockets/test_presence {CLINIC}",

@@ -16,7 +16,8 @@ from aiohttp import web
 from signalling import service
 from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, next_try_ms
-from signalling.store.records import Extra, Unavailable
+from signalling.store.records import Extra
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings

@@ -16,11 +16,12 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from signalling.service import Service
-from signalling.store import keys
+from signalling.store import keys, notices
 from signalling.store.audit_log import Trail
 from signalling.store.encryption import SealError
+from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
-from signalling.store.records import BELL_MS, Unavailable, answering, decode_entry
+from signalling.store.unavailable import Unavailable, answering
 from signalling.visit.record import Visit
 from web.keys import AUDIT_TRAIL, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
@@ -156,7 +157,10 @@ class Retention:
             *await self._redis.zrange(keys.STAFF(organisation), 0, -1),
             *await self._redis.hkeys(keys.ACCOUNTS(organisation)),
         }
-        ends = {keys.BELL(organisation, name.decode()): max(before_ms, now_ms - BELL_MS) for name in people}
+        ends = {
+            keys.BELL(organisation, name.decode()): max(before_ms, now_ms - notices.KEPT_MS)
+            for name in people
+        }
         ends[keys.DEAD_JOBS(organisation)] = max(before_ms, now_ms - DEAD_KEPT_MS)
         pipe = self._redis.pipeline(transaction=False)
         for name, end_ms in ends.items():

@@ -18,8 +18,8 @@ from aiohttp import web
 from media import Relay, RelaySettings
 from signalling.sockets.handshake import serve
 from signalling.store import keys
-from signalling.store.records import Unavailable, answering
 from signalling.store.resume_tokens import TooManyGuessesError
+from signalling.store.unavailable import Unavailable, answering
 from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
 from web.audit.witness import FileWitness

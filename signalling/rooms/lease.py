@@ -13,7 +13,8 @@ import msgspec
 
 from signalling.rooms.liveness import Liveness
 from signalling.store import keys
-from signalling.store.records import Origin, Store, SupersededError, answering
+from signalling.store.records import Origin, Store, SupersededError
+from signalling.store.unavailable import answering
 
 _LEASE_S = 86_400
 # KEYS: lease, resume token of the requesting connection (any key if there is none).

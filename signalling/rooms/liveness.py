@@ -19,7 +19,8 @@ import structlog
 
 from signalling.rooms.ports import MediaRelay
 from signalling.store import keys
-from signalling.store.records import Store, Unavailable, answering
+from signalling.store.records import Store
+from signalling.store.unavailable import Unavailable, answering
 
 PERIOD_S = 0.25
 SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if it does not answer

@@ -19,7 +19,8 @@ from signalling.rooms.occupants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent
 from signalling.store import keys
 from signalling.store.encryption import SealError
-from signalling.store.records import Store, Unavailable, answering
+from signalling.store.records import Store
+from signalling.store.unavailable import Unavailable, answering
 from signalling.visit.call_quality import Tally, merged
 
 LOOK_S = 2.0

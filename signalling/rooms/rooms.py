@@ -31,7 +31,7 @@ from signalling.rooms.quality_watch import CallWatch
 from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
 from signalling.store.mirror import Change, Reset
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER

@@ -22,7 +22,8 @@ from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
 from signalling.store import keys
 from signalling.store.mirror import Change, Reset
-from signalling.store.records import Origin, SupersededError, Unavailable
+from signalling.store.records import Origin, SupersededError
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 
 log = structlog.get_logger()

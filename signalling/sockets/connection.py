@@ -21,7 +21,8 @@ from signalling.protocol.errors import error
 from signalling.rooms.worker_messages import Seat
 from signalling.sockets.handlers import HANDLERS, Later
 from signalling.sockets.websocket import WebSocket
-from signalling.store.records import Origin, SupersededError, Unavailable
+from signalling.store.records import Origin, SupersededError
+from signalling.store.unavailable import Unavailable
 from signalling.sweep import system
 from signalling.visit.commands import Leave
 from signalling.visit.record import Actor

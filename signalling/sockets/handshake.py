@@ -22,8 +22,9 @@ from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.sockets.connection import SAID, Connection, decoded
 from signalling.sockets.websocket import WebSocket
-from signalling.store.records import SupersededError, Unavailable
+from signalling.store.records import SupersededError
 from signalling.store.resume_tokens import Refused, TooManyGuessesError
+from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Enter
 from signalling.visit.record import STAFF_ROLES, Actor, Visit
 from signalling.visit.relations import party_key

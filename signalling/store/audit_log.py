@@ -21,7 +21,8 @@ import structlog
 
 from signalling.store import keys
 from signalling.store.encryption import SealError
-from signalling.store.records import Store, Unavailable, answering
+from signalling.store.records import Store
+from signalling.store.unavailable import Unavailable, answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.audit_entries import Act, BrokenHead, Chain, Checker, Entry, Head
 

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 
 LEASE_MS = 120_000
 FIRST_PAUSE_MS = 5_000

@@ -16,15 +16,9 @@ import msgspec
 import structlog
 
 from signalling.store.encryption import SealError
-from signalling.store.records import (
-    Committed,
-    Entry,
-    Head,
-    Store,
-    Unavailable,
-    decode_entry,
-    mark_of,
-)
+from signalling.store.event_stream import Entry, Head, decode_entry, mark_of
+from signalling.store.records import Committed, Store
+from signalling.store.unavailable import Unavailable
 from signalling.supervision import Failed, unsupervised
 from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
@@ -183,7 +177,7 @@ class Mirror:
             try:
                 # A commit is in the head before it is published, so this look covers everything wanted until now.
                 self._wanted = 0
-                head = await self._store.head(self.organisation)
+                head = await self._store.stream.head(self.organisation)
                 self.epoch = self.epoch or head.epoch  # the organisation had no event when this was loaded
                 if head.epoch != self.epoch:
                     await self._reload()
@@ -203,7 +197,7 @@ class Mirror:
 
     async def _fill(self) -> None:
         """Apply the missing events. Also read the newest known event again, to check that it is unchanged."""
-        events = await self._store.events(self.organisation, self.seq - 1)
+        events = await self._store.stream.after(self.organisation, self.seq - 1)
         if events and events[0][0] == self.seq:
             if self._is_another(mark_of(events[0][1])):
                 await self._begin_epoch()
@@ -220,7 +214,7 @@ class Mirror:
 
         Then reload.
         """
-        await self._store.begin_epoch(self.organisation, "epoch", self.epoch)
+        await self._store.stream.begin_epoch(self.organisation, "epoch", self.epoch)
         await self._reload()
 
     async def _reload(self) -> None:
@@ -234,7 +228,7 @@ class Mirror:
 
     async def catch_up(self) -> None:
         """Return when this copy has all events that the store had at the call, or after 1 s. Raises `Unavailable`."""
-        self.stands(await self._store.head(self.organisation))
+        self.stands(await self._store.stream.head(self.organisation))
         if self._mending is not None:
             await asyncio.wait([self._mending], timeout=1)
 

@@ -17,7 +17,8 @@ import msgspec
 import structlog
 
 from signalling.store.mirror import Change, Mirrors, Reset
-from signalling.store.records import NEWEST, Place, Store, Unavailable
+from signalling.store.records import NEWEST, Place, Store
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 
 PATIENCE_S = 0.15  # a search waits this long for its index, then uses the part that was read

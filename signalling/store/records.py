@@ -1,4 +1,4 @@
-"""The store: records of visits and staff, their indexes and the organisation's event stream, on Redis or Valkey.
+"""The records of visits and staff, and the indexes of them, in the store.
 
 Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version that the decision
 was based on. Knows keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise `Unavailable`
@@ -7,7 +7,6 @@ if the store does not answer.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,26 +18,20 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.unavailable import Unavailable as Unavailable
-from signalling.store.unavailable import answering as answering
+from signalling.store.event_stream import STREAM_LENGTH, Entry, EventStream, Head, decode_entry, new_epoch
+from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import QUIET
 from signalling.visit.setup_guide import Guide
 
-STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_text()
-_EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
 _DEADLINE = (Path(__file__).parent / "deadline.lua").read_text()
 KINDS: dict[type[Record], str] = {Visit: "visit", Staff: "staff", ChatMessage: "line", Mark: "mark"}
 """Record type -> the name of its kind in keys, in sealed data and in the stream of events."""
 _RECORD: dict[str, Any] = {name: msgspec.msgpack.Decoder(kind) for kind, name in KINDS.items()}
-_NOTICE = msgspec.msgpack.Decoder(Notice)
 _encode = msgspec.msgpack.Encoder().encode
-
-BELL_MS = 90 * 86_400_000  # how long a notification is kept
-BELL_SHOWN = 100  # how many of the newest notifications a bell shows
 
 log = structlog.get_logger()
 R = TypeVar("R", Visit, Staff, Mark)
@@ -60,44 +53,12 @@ class Origin(msgspec.Struct, frozen=True):
     generation: int
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An event, as stored in the stream and sent by pub/sub. `what`: "visit" or "staff"; `record`: sealed."""
-
-    what: str
-    member: str
-    version: int
-    kind: str
-    at_ms: int
-    record: bytes
-    told: tuple[tuple[str, bytes], ...] = ()
-
-
 class Committed(msgspec.Struct, frozen=True):
     """A commit's position in the organisation's stream."""
 
     seq: int
     epoch: str
     entry: Entry
-
-
-class Head(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream; "" and 0 if it has no event yet.
-
-    `mark` distinguishes the newest event from any other (`mark_of`), empty if unknown. `store`: the store that the
-    epoch belongs to (`Store.identity`), "" if not written yet.
-    """
-
-    epoch: str
-    seq: int
-    mark: bytes = b""
-    store: str = ""
-
-
-class Pulse(msgspec.Struct, frozen=True):
-    """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
-
-    head: Head
-    due: list[tuple[str, int]]
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -109,47 +70,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     claims_ms: list[int]
 
 
-_ENTRY = msgspec.msgpack.Decoder(Entry)
-
-
-def decode_entry(data: bytes) -> Entry:
-    """Return an event from its bytes. Raises `msgspec.DecodeError`."""
-    return _ENTRY.decode(data)
-
-
-def mark_of(entry: Entry) -> bytes:
-    """Return bytes that distinguish an event from any other with the same number.
-
-    `commit.lua` keeps the newest event's.
-
-    The beginning of the sealed record holds its nonce, which is never used twice (`encryption.py`).
-    """
-    return entry.record[:32]
-
-
-HEAD = ("epoch", "seq", "mark", "store")
-
-
-def _head(answer: Sequence[bytes | None]) -> Head:
-    epoch, seq, mark, store = answer
-    return Head((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
-
-
-def _new_epoch() -> str:
-    return "e_" + secrets.token_hex(6)
-
-
 def newest(at_ms: int) -> str:
     """Return the score for a member that must come last in its sorted set, even if the clock was set back."""
     return f">{at_ms}"
-
-
-def read_until(mark: Mark | None) -> int:
-    """Return the place of the newest notification that was read.
-
-    First places are times, so that old marks stay valid.
-    """
-    return 0 if mark is None else mark.place or mark.until_ms
 
 
 RECORDS = {"visit": keys.VISIT, "staff": keys.STAFF_MEMBER, "line": keys.LINE, "mark": keys.MARK}
@@ -175,8 +98,8 @@ class Store:
         self.redis: Any = redis  # its stubs do not know that replies are bytes
         self.seal = seal
         self._commit: Any = redis.register_script(_SCRIPT)
-        self._epoch: Any = redis.register_script(_EPOCH)
         self._deadline: Any = redis.register_script(_DEADLINE)
+        self.stream = EventStream(redis)
         self._offset_ms: float | None = None
         self.on_audited: Callable[[str], None] = lambda organisation: None
 
@@ -266,7 +189,7 @@ class Store:
                     "" if index_score is None else index_score,
                     "" if deadline_ms is None else deadline_ms,
                     STREAM_LENGTH,
-                    _new_epoch(),
+                    new_epoch(),
                     history,
                     b"" if act is None else self.sealed_act(organisation, act),
                     "" if origin is None else origin.generation,
@@ -283,46 +206,9 @@ class Store:
         """Return an act, sealed for the queue of the audit log (`audit_log.py`)."""
         return self.seal.close(audit.encode(act), f"{organisation}/audit")
 
-    async def head(self, organisation: str) -> Head:
-        """Return the end of the organisation's stream."""
-        async with answering():
-            return _head(await self.redis.hmget(keys.HEAD(organisation), HEAD))
-
-    async def identity(self) -> str:
-        """Return the identity of the store: it changes with a restart, a failover or a restored copy."""
-        async with answering():
-            about = await self.redis.info("server", "replication")
-        return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
-
-    async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
-        """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
-
-        `field` of the head ("epoch" or "store") must still be `held`, so that several workers begin one epoch together.
-        """
-        async with answering():
-            begun = await self._epoch(
-                keys=[keys.HEAD(organisation), keys.EVENTS(organisation)],
-                args=[field, held, _new_epoch(), identity],
-            )
-        if begun:
-            reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
-            log.warning("store.new_epoch", organisation=organisation, reason=reason)
-        return bool(begun)
-
-    async def adopt(self, organisation: str, identity: str) -> None:
-        """Record to which store an epoch belongs, if that is not recorded yet."""
-        async with answering():
-            await self.redis.hsetnx(keys.HEAD(organisation), "store", identity)
-
-    async def events(self, organisation: str, after: int) -> list[tuple[int, Entry]]:
-        """Return the events above `after` that the stream still has, oldest first, as (seq, entry)."""
-        async with answering():
-            found = await self.redis.xrange(keys.EVENTS(organisation), min=f"{after + 1}-0")
-        return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
-
     async def snapshot(self, organisation: str) -> Snapshot:
         """Return all open records. The head is read first: later events may repeat what the snapshot contains."""
-        head = await self.head(organisation)
+        head = await self.stream.head(organisation)
         async with answering():
             pipe = self.redis.pipeline(transaction=False)
             pipe.zrange(keys.OPEN(organisation), 0, -1)
@@ -355,26 +241,6 @@ class Store:
                     log.error("store.unreadable_record", organisation=organisation, what=what)
         return found
 
-    async def pulses(self, organisations: Sequence[str], limit: int = 200) -> list[Pulse]:
-        """Return each organisation's pulse, with at most `limit` due visits each, in one round trip."""
-        async with answering():
-            pipe = self.redis.pipeline(transaction=False)
-            for organisation in organisations:
-                pipe.hmget(keys.HEAD(organisation), HEAD)
-                pipe.zrangebyscore(
-                    keys.DEADLINES(organisation),
-                    "-inf",
-                    self.clock_ms(),
-                    start=0,
-                    num=limit,
-                    withscores=True,
-                )
-            answers = iter(await pipe.execute())
-        return [
-            Pulse(_head(head), [(member.decode(), int(score)) for member, score in due])
-            for head, due in zip(answers, answers, strict=True)
-        ]
-
     async def move_deadline(
         self, organisation: str, visit_id: str, read_ms: int, deadline_ms: int | None
     ) -> None:
@@ -384,36 +250,6 @@ class Store:
                 keys=[keys.DEADLINES(organisation)],
                 args=[visit_id, read_ms, "" if deadline_ms is None else deadline_ms],
             )
-
-    def notice(self, organisation: str, person: str, sealed: bytes) -> Notice:
-        """Return a notification. Raises `SealError` if it is not this person's."""
-        return _NOTICE.decode(self.seal.open(sealed, f"{organisation}/bell/{person}"))
-
-    async def bell(self, organisation: str, person: str) -> tuple[list[Notice], int]:
-        """Return a person's newest notifications, newest first, and the number of unread ones."""
-        key = keys.BELL(organisation, person)
-        mark, now_ms = await self.load(organisation, Mark, person)
-        async with answering():
-            pipe = self.redis.pipeline(transaction=False)
-            pipe.zremrangebyscore(key, "-inf", now_ms - BELL_MS)
-            pipe.zrange(key, 0, BELL_SHOWN - 1, desc=True)
-            pipe.zcount(key, f"({read_until(mark)}", "+inf")
-            _, sealed, unread = await pipe.execute()
-        return [self.notice(organisation, person, data) for data in sealed], unread
-
-    async def place_in_bell(self, organisation: str, person: str, until_ms: int) -> int:
-        """Return the place of the notification with that time, or of the newest one before it; 0 if there is none.
-
-        A notification's place is its score. It grows with each notification, even if the clock is set back.
-        """
-        async with answering():
-            found = await self.redis.zrange(
-                keys.BELL(organisation, person), 0, BELL_SHOWN - 1, desc=True, withscores=True
-            )
-        kept = [(self.notice(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
-        exact = [place for at_ms, place in kept if at_ms == until_ms]
-        before = [place for at_ms, place in kept if at_ms <= until_ms]
-        return max(exact or before, default=0)
 
     async def lines(self, organisation: str, visit_id: str, limit: int = 500) -> list[ChatMessage]:
         """Return the newest chat lines of a visit, oldest first."""

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from signalling.store import keys
-from signalling.store.records import Origin, Store, SupersededError, answering
+from signalling.store.records import Origin, Store, SupersededError
+from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
 OPEN_MS = 24 * 3_600_000  # long, because a worker that crashes does not mark its connections as lost

@@ -15,7 +15,9 @@ from signalling.protocol import shapes
 from signalling.service import Service
 from signalling.store.encryption import SealError
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Origin, Unavailable, read_until
+from signalling.store.notices import Notices, read_until
+from signalling.store.records import Origin
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Actor, Mark, Notice
 from signalling.visit.relations import Event
 
@@ -71,6 +73,7 @@ class Bell:
     def __init__(self, hub: Hub, service: Service) -> None:
         self._hub = hub
         self._service = service
+        self._notices = Notices(service.store)
         self._unread: dict[str, Unread] = {}  # of the people subscribed on this worker
         service.mirrors.observers.append(self.news)
 
@@ -99,7 +102,7 @@ class Bell:
         name = self._name(mirror.organisation, person)
         for _ in range(ATTEMPTS):  # again if something was sent while the store was read
             told = self._hub.told(name)
-            notices, unread = await self._service.store.bell(mirror.organisation, person)
+            notices, unread = await self._notices.newest(mirror.organisation, person)
             if self._hub.told(name) == told:
                 break
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
@@ -126,7 +129,7 @@ class Bell:
         mirror = await self._service.mirrors.get(actor.organisation)
         for _ in range(10):
             held, now_ms = await store.load(actor.organisation, Mark, actor.id)
-            place = await store.place_in_bell(actor.organisation, actor.id, until_ms)
+            place = await self._notices.place(actor.organisation, actor.id, until_ms)
             if read_until(held) >= place:
                 return 0
             version = (held.version if held is not None else 0) + 1
@@ -148,7 +151,7 @@ class Bell:
             name = self._name(news.organisation, person)
             if self._hub.has(name):
                 try:
-                    notice = self._service.store.notice(news.organisation, person, sealed)
+                    notice = self._notices.opened(news.organisation, person, sealed)
                 except (SealError, msgspec.DecodeError):
                     log.error("bell.unreadable_notice", organisation=news.organisation)
                     continue  # the other recipients still get theirs

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1

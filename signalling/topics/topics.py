@@ -20,7 +20,7 @@ from signalling.protocol import views
 from signalling.protocol.errors import error
 from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.supervision import Failed, unsupervised
 from signalling.topics import rights
 from signalling.topics.bell import Bell

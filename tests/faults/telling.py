@@ -25,7 +25,9 @@ from signalling.protocol import views
 from signalling.service import new_id
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.records import Snapshot, Store, decode_entry
+from signalling.store.event_stream import decode_entry
+from signalling.store.notices import Notices
+from signalling.store.records import Snapshot, Store
 from signalling.topics.rights import may_see
 from signalling.visit.open_visits import OpenVisits
 from signalling.visit.record import Actor, Role, Visit
@@ -390,7 +392,7 @@ class Telling:
                 "staff": {s.id: views.staff(s, s.id in busy) for s in snapshot.staff.values()},
             }
         if screen.kind == "bell":
-            notices, unread = await self._store.bell(ORG, actor.id)
+            notices, unread = await Notices(self._store).newest(ORG, actor.id)
             items = {notice.id: msgspec.to_builtins(notice) for notice in notices}
             return {"unread": unread, "items": items}
         visit_id = screen.topic.partition("/")[2]

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from signalling.clients.client import SignallingClient, SignallingError
-from signalling.store.records import Unavailable
 from signalling.store.redis_connection import LineRedis
+from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Claim, Release
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import Refusal

@@ -14,6 +14,7 @@ from signalling.service import Accepted
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, new_job
+from signalling.store.notices import Notices
 from signalling.store.records import Store
 from signalling.store.redis_connection import LineRedis
 from signalling.visit import commands as c
@@ -139,7 +140,7 @@ async def test_r34_lines_and_notifications_stay_in_the_order_in_which_they_came(
             async def unread_after(item: dict[str, Any]) -> tuple[int, int]:
                 await reader.request("bell.mark", until_ms=item["at_ms"])
                 heard = await reader.expect("bell.marked")
-                _, kept = await service.store.bell(ORG, osei.id)
+                _, kept = await Notices(service.store).newest(ORG, osei.id)
                 return heard["unread"], kept
 
             newest, _, _, oldest = bell["items"]
@@ -157,7 +158,7 @@ async def test_r34_a_mark_from_before_places_still_holds(valkey: Redis) -> None:
         await store.commit(ORG, staff, event, index_score=0, notices=[("u_1", notice)])
     mark = Mark(id="u_1", version=1, until_ms=now_ms + 2)
     await store.commit(ORG, mark, Event("bell_marked", now_ms), index_score=0)
-    assert (await store.bell(ORG, "u_1"))[1] == 1
+    assert (await Notices(store).newest(ORG, "u_1"))[1] == 1
 
 
 async def test_r34_jobs_do_not_wait_an_hour_longer_and_later_ones_keep_their_time(valkey: Redis) -> None:

@@ -230,7 +230,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patient
             await service.set_on_call(osei, on=True)
             patient = await at.arrive()
             await at.arrive(1)
-            before = await service.store.head(ORG)
+            before = await service.store.stream.head(ORG)
             earlier = tmp_path / "earlier"
             shutil.copytree(data_of(folder), earlier)
 
@@ -243,12 +243,12 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patient
                 )
             screens = Four(at, service.store, patient, lost)
             await screens.open()
-            seen = (await service.store.head(ORG)).seq
+            seen = (await service.store.stream.head(ORG)).seq
 
             events = seen - before.seq + {"smaller": -1, "equal": 0, "larger": 2}[count]
             async with another_history(tmp_path / "other", earlier) as (other, elsewhere, apart):
                 await lives_apart(at, apart, patient, events)
-                there = await apart.store.head(ORG)
+                there = await apart.store.stream.head(ORG)
                 assert (there.epoch, there.seq) == (before.epoch, before.seq + events)
                 if how == "while it runs":
                     await restored(redis, elsewhere)
@@ -260,7 +260,7 @@ async def test_r26_every_screen_equals_a_store_that_lost_events_and_lost_patient
             except AssertionError:
                 raise AssertionError(f"wrong: {await screens.wrong()}") from None
             measured("R26", f"all screens right, {how}, {count} count", took_s, "s", at_most=WITHIN_S)
-            assert (await service.store.head(ORG)).epoch != before.epoch
+            assert (await service.store.stream.head(ORG)).epoch != before.epoch
             # What happens from here on is shown as ever.
             later = await at.arrive(1)
             await until(lambda: later.visit in screens.admins.rows["queue"])
@@ -275,10 +275,10 @@ async def test_r26_workers_that_start_beside_an_older_store_begin_a_new_epoch_on
                 before = at.workers[0].service.store
 
                 async def belongs_to_a_store() -> bool:
-                    return bool((await before.head(ORG)).store)
+                    return bool((await before.stream.head(ORG)).store)
 
                 await until(belongs_to_a_store)
-                epoch = (await before.head(ORG)).epoch
+                epoch = (await before.stream.head(ORG)).epoch
                 shutil.copytree(data_of(folder), earlier)
             await replaced(own, folder, earlier)
             async with clinic(redis) as again:
@@ -286,12 +286,12 @@ async def test_r26_workers_that_start_beside_an_older_store_begin_a_new_epoch_on
                 store = again.workers[1].service.store
 
                 async def anew() -> bool:
-                    return (await store.head(ORG)).epoch != epoch
+                    return (await store.stream.head(ORG)).epoch != epoch
 
                 await until(anew, WITHIN_S)
-                newest = await store.head(ORG)
+                newest = await store.stream.head(ORG)
                 await asyncio.sleep(0.6)
-                assert (await store.head(ORG)).epoch == newest.epoch, (
+                assert (await store.stream.head(ORG)).epoch == newest.epoch, (
                     "one new epoch, however many workers look"
                 )
                 page, _ = await page_of(again, patient, 1, f"visit/{patient.visit}")

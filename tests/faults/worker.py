@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from media import Relay, RelaySettings
 from signalling.service import Accepted
 from signalling.sockets.handshake import serve
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Actor, Role
 from signalling.worker import Limits, Worker
 from tests.faults.machine import BEAT_S, POLICY, SAMPLE_S, now_s, say

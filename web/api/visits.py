@@ -11,7 +11,7 @@ import msgspec
 
 from signalling.service import new_id
 from signalling.store import keys
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Visit
 from signalling.visit.relations import Refusal

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import Unavailable, answering
+from signalling.store.unavailable import Unavailable, answering
 from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 

@@ -145,7 +145,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
     """Like `carry_out`, on the store in `redis.url` of these settings."""
     from redis.exceptions import RedisError
 
-    from signalling.store.records import Unavailable
+    from signalling.store.unavailable import Unavailable
     from web.identity.accounts import AccountError
     from web.organisations.settings import OrganisationError
 

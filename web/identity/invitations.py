@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.one_time import OneTime
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from web.identity.accounts import Account, Accounts
 
 HOURS = 72

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from web.identity import totp
 from web.identity.accounts import Account, Accounts, Hasher
 from web.requests.unicode import normalized

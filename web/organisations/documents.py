@@ -11,7 +11,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from web.organisations.settings import SLUG, Organisation, validated
 
 KEEP_S = 2.0

@@ -10,7 +10,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):

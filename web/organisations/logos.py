@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from web.languages.i18n import N_
 
 MOST_BYTES = 256 * 1024

@@ -15,7 +15,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from signalling.store.records import answering
+from signalling.store.unavailable import answering
 from web.languages.i18n import N_
 from web.programs.scopes import Scope
 

@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import Unavailable, answering
+from signalling.store.unavailable import Unavailable, answering
 from web.keys import KNOWN_WEBHOOKS, SUPERVISOR
 from web.programs.types import Delivery
 

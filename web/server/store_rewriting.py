@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from signalling.store import keys
-from signalling.store.records import Unavailable, answering
+from signalling.store.unavailable import Unavailable, answering
 from web.keys import REDIS, SUPERVISOR
 
 LOOK_S = 60.0

@@ -13,7 +13,8 @@ from signalling.store import audit_log as trails
 from signalling.store import keys
 from signalling.store.audit_log import Trail, Verdict, key_of
 from signalling.store.encryption import Seal
-from signalling.store.records import Store, Unavailable
+from signalling.store.records import Store
+from signalling.store.unavailable import Unavailable
 from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from tests.signalling.clinic import ANA, ORG, clinic

@@ -45,7 +45,7 @@ class Seen:
 
 async def caught_up(seen: Seen, store: Store) -> bool:
     """Return whether a mirror stands where the store does."""
-    head = await store.head(ORG)
+    head = await store.stream.head(ORG)
     return (seen.mirror.epoch, seen.mirror.seq) == (head.epoch, head.seq)
 
 
@@ -129,7 +129,7 @@ async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
 
 async def settled(mirror: Mirror) -> None:
     """Look at the tail, and wait until nothing is being mended."""
-    mirror.stands(await mirror._store.head(ORG))
+    mirror.stands(await mirror._store.stream.head(ORG))
     await until(lambda: mirror._mending is None)
 
 
@@ -166,7 +166,7 @@ async def test_a_late_word_of_an_epoch_that_is_over_keeps_nobody_waiting(valkey:
     async with clinic(valkey, 1) as one:
         await one.arrive()
         mirror = await alone(valkey, [])
-        _, entry = (await one.workers[0].service.store.events(ORG, 0))[0]
+        _, entry = (await one.workers[0].service.store.stream.after(ORG, 0))[0]
         mirror._take(900, "e_old", entry)
         await until(lambda: mirror._mending is None, 1)
         assert mirror.seq == 1
@@ -193,7 +193,7 @@ async def test_an_event_that_cannot_be_read_does_not_stop_those_after_it(valkey:
     async with clinic(valkey, 1) as one:
         first = await one.arrive()
         mirror = await alone(valkey, [])
-        (_, entry), *_ = await one.workers[0].service.store.events(ORG, 0)
+        (_, entry), *_ = await one.workers[0].service.store.stream.after(ORG, 0)
         foreign = type(entry)("visit", "v_other", 1, "opened", entry.at_ms, entry.record)
         mirror._take(2, mirror.epoch, foreign)
         await one.arrive(information=ANA)

@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.store.pubsub import Bus
-from signalling.store.records import Unavailable
 from signalling.store.redis_connection import LineRedis
+from signalling.store.unavailable import Unavailable
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
 

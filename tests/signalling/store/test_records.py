@@ -18,8 +18,9 @@ from redis.backoff import ConstantBackoff
 
 from signalling.store import keys
 from signalling.store.encryption import Seal, SealError
-from signalling.store.records import Committed, Store, Unavailable
+from signalling.store.records import Committed, Store
 from signalling.store.redis_connection import LineRedis
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
@@ -74,7 +75,7 @@ async def test_of_two_who_write_on_one_version_one_wins(valkey: Redis) -> None:
         won = [a for a in answers if a is not None]
         assert [a.seq for a in won] == [version]
     assert len(await store.history(ORG, "v_1")) == 5
-    head = await store.head(ORG)
+    head = await store.stream.head(ORG)
     assert (head.epoch, head.seq) == (won[0].epoch, 5)
 
 
@@ -123,7 +124,7 @@ async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
         assert record.version >= acknowledged.get(record.id, 0), "what was acknowledged is there"
         assert len(await store.history(ORG, record.id)) == record.version
         total += record.version
-    seq = (await store.head(ORG)).seq
+    seq = (await store.stream.head(ORG)).seq
     assert seq == total == await client.xlen(keys.EVENTS(ORG))
     assert set(acknowledged) <= set(await members(client, keys.DEADLINES(ORG)))
 
@@ -159,9 +160,9 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_h
         commit(store, visit(version=2)),
         store.load(ORG, Visit, "v_1"),
         store.snapshot(ORG),
-        store.head(ORG),
-        store.events(ORG, 0),
-        store.pulses([ORG]),
+        store.stream.head(ORG),
+        store.stream.after(ORG, 0),
+        store.stream.pulses([ORG], 0),
         store.history(ORG, "v_1"),
     ]
     start = time.monotonic()
@@ -173,7 +174,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_h
         os.kill(own.pid, signal.SIGCONT)
     else:
         own.start()
-    seq = (await store.head(ORG)).seq
+    seq = (await store.stream.head(ORG)).seq
     assert seq in (1, 2), "what was unavailable took effect or did not; nothing in between"
 
 
@@ -184,5 +185,5 @@ async def test_a_frozen_store_has_a_clock_that_goes_on(own: EmbeddedStore, clien
     assert own.pid is not None
     os.kill(own.pid, signal.SIGSTOP)
     with pytest.raises(Unavailable):
-        await store.head(ORG)
+        await store.stream.head(ORG)
     assert store.clock_ms() > told_ms + TIMEOUT_S * 1000 - 50

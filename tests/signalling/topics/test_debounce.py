@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.supervision import Supervisor
 from signalling.topics import debounce
 from signalling.topics.debounce import Debouncer

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import structlog
 from aiohttp import web
 
-from signalling.store.records import OLDEST, Unavailable
+from signalling.store.records import OLDEST
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Role
 from web.identity.visitors import require
 from web.keys import SERVICE

@@ -8,7 +8,7 @@ import contextlib
 
 from aiohttp import web
 
-from signalling.store.records import Unavailable
+from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Role
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym

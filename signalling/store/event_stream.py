@@ -1,0 +1,143 @@
+"""An organisation's events in the store: a stream of bounded length, and the head, which says where it ends.
+
+A worker that lost events compares its last one with the head and reads what it missed. Knows keys and bytes; what an
+event means is defined in `rules.py`. All methods raise `Unavailable` if the store does not answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from redis.asyncio import Redis
+
+from signalling.store import keys
+from signalling.store.unavailable import answering
+
+STREAM_LENGTH = 4096  # events kept for workers that missed some; if more are missing, a snapshot is loaded
+_EPOCH = (Path(__file__).parent / "epoch.lua").read_text()
+_FIELDS = ("epoch", "seq", "mark", "store")
+log = structlog.get_logger()
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """An event, as stored in the stream and sent by pub/sub. `what`: "visit" or "staff"; `record`: sealed."""
+
+    what: str
+    member: str
+    version: int
+    kind: str
+    at_ms: int
+    record: bytes
+    told: tuple[tuple[str, bytes], ...] = ()
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The end of an organisation's stream; "" and 0 if it has no event yet.
+
+    `mark` distinguishes the newest event from any other (`mark_of`), empty if unknown. `store`: the store that the
+    epoch belongs to (`EventStream.identity`), "" if not written yet.
+    """
+
+    epoch: str
+    seq: int
+    mark: bytes = b""
+    store: str = ""
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
+
+    head: Head
+    due: list[tuple[str, int]]
+
+
+_ENTRY = msgspec.msgpack.Decoder(Entry)
+
+
+def decode_entry(data: bytes) -> Entry:
+    """Return an event from its bytes. Raises `msgspec.DecodeError`."""
+    return _ENTRY.decode(data)
+
+
+def mark_of(entry: Entry) -> bytes:
+    """Return bytes that distinguish an event from any other with the same number.
+
+    `commit.lua` keeps the newest event's. The beginning of the sealed record holds its nonce, which is never used twice
+    (`encryption.py`).
+    """
+    return entry.record[:32]
+
+
+def new_epoch() -> str:
+    """Return the name of a new epoch."""
+    return "e_" + secrets.token_hex(6)
+
+
+def _head(answer: Sequence[bytes | None]) -> Head:
+    epoch, seq, mark, store = answer
+    return Head((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
+
+
+class EventStream:
+    """The streams of all organisations."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # its stubs do not know that replies are bytes
+        self._epoch: Any = redis.register_script(_EPOCH)
+
+    async def head(self, organisation: str) -> Head:
+        """Return the end of the organisation's stream."""
+        async with answering():
+            return _head(await self._redis.hmget(keys.HEAD(organisation), _FIELDS))
+
+    async def after(self, organisation: str, seq: int) -> list[tuple[int, Entry]]:
+        """Return the events above `seq` that the stream still has, oldest first, as (seq, entry)."""
+        async with answering():
+            found = await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0")
+        return [(int(i.split(b"-")[0]), decode_entry(fields[b"e"])) for i, fields in found]
+
+    async def pulses(self, organisations: Sequence[str], now_ms: int, limit: int = 200) -> list[Pulse]:
+        """Return each organisation's pulse, with at most `limit` due visits each, in one round trip."""
+        async with answering():
+            pipe = self._redis.pipeline(transaction=False)
+            for organisation in organisations:
+                pipe.hmget(keys.HEAD(organisation), _FIELDS)
+                pipe.zrangebyscore(
+                    keys.DEADLINES(organisation), "-inf", now_ms, start=0, num=limit, withscores=True
+                )
+            answers = iter(await pipe.execute())
+        return [
+            Pulse(_head(head), [(member.decode(), int(score)) for member, score in due])
+            for head, due in zip(answers, answers, strict=True)
+        ]
+
+    async def identity(self) -> str:
+        """Return the identity of the store: it changes with a restart, a failover or a restored copy."""
+        async with answering():
+            about = await self._redis.info("server", "replication")
+        return f"{about.get('run_id', '')} {about.get('master_replid', '')}"
+
+    async def begin_epoch(self, organisation: str, field: str, held: str, identity: str = "") -> bool:
+        """Begin a new epoch, because the store may have lost events; return False if another worker has begun one.
+
+        `field` of the head ("epoch" or "store") must still be `held`, so that several workers begin one epoch together.
+        """
+        async with answering():
+            begun = await self._epoch(
+                keys=[keys.HEAD(organisation), keys.EVENTS(organisation)],
+                args=[field, held, new_epoch(), identity],
+            )
+        if begun:
+            reason = "events were lost" if field == "epoch" else "another store, or the same after a restart"
+            log.warning("store.new_epoch", organisation=organisation, reason=reason)
+        return bool(begun)
+
+    async def adopt(self, organisation: str, identity: str) -> None:
+        """Record to which store an epoch belongs, if that is not recorded yet."""
+        async with answering():
+            await self._redis.hsetnx(keys.HEAD(organisation), "store", identity)

@@ -1,0 +1,62 @@
+"""The stored notifications of a person: the newest ones, and up to which they were read.
+
+Notifications are written by the commit of the event that causes them (`records.py`); `web/retention.py` erases them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from signalling.store import keys
+from signalling.store.records import Store
+from signalling.store.unavailable import answering
+from signalling.visit.record import Mark, Notice
+
+KEPT_MS = 90 * 86_400_000  # how long a notification is kept
+SHOWN = 100  # how many of the newest notifications a bell shows
+_decoder = msgspec.msgpack.Decoder(Notice)
+
+
+def read_until(mark: Mark | None) -> int:
+    """Return the place of the newest notification that was read.
+
+    First places are times, so that old marks stay valid.
+    """
+    return 0 if mark is None else mark.place or mark.until_ms
+
+
+class Notices:
+    """The notifications of all people. All methods except `opened` raise `Unavailable`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def opened(self, organisation: str, person: str, sealed: bytes) -> Notice:
+        """Return a decrypted notification. Raises `SealError` if it is not this person's."""
+        return _decoder.decode(self._store.seal.open(sealed, f"{organisation}/bell/{person}"))
+
+    async def newest(self, organisation: str, person: str) -> tuple[list[Notice], int]:
+        """Return a person's newest notifications, newest first, and the number of unread ones."""
+        key = keys.BELL(organisation, person)
+        mark, now_ms = await self._store.load(organisation, Mark, person)
+        async with answering():
+            pipe = self._store.redis.pipeline(transaction=False)
+            pipe.zremrangebyscore(key, "-inf", now_ms - KEPT_MS)
+            pipe.zrange(key, 0, SHOWN - 1, desc=True)
+            pipe.zcount(key, f"({read_until(mark)}", "+inf")
+            _, sealed, unread = await pipe.execute()
+        return [self.opened(organisation, person, data) for data in sealed], unread
+
+    async def place(self, organisation: str, person: str, until_ms: int) -> int:
+        """Return the place of the notification with that time, or of the newest one before it; 0 if there is none.
+
+        A notification's place is its score. It grows with each notification, even if the clock is set back.
+        """
+        async with answering():
+            found = await self._store.redis.zrange(
+                keys.BELL(organisation, person), 0, SHOWN - 1, desc=True, withscores=True
+            )
+        kept = [(self.opened(organisation, person, sealed).at_ms, int(score)) for sealed, score in found]
+        exact = [place for at_ms, place in kept if at_ms == until_ms]
+        before = [place for at_ms, place in kept if at_ms <= until_ms]
+        return max(exact or before, default=0)
