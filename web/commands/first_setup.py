@@ -16,10 +16,16 @@ from urllib.parse import urlsplit
 import typer
 from msgspec.structs import replace
 
+from signalling.store import keys
 from signalling.visit.record import Role
 from web.commands.options import ConfigOption, DataOption, settings_from
 from web.commands.organisations import CannotBeDone, Office, carry_out_on, located
 from web.config import ConfigError, Settings
+
+OTHERWISE = (
+    "If people reach the server at another address than {origin}, by options of `greenroom serve` or through a proxy, "
+    "put that address before the rest of the link, and set `public_url` under [server] in config.toml."
+)
 
 
 def init(
@@ -65,6 +71,7 @@ async def first(
     from web.identity.invitations import HOURS, Invitations
     from web.organisations import starter
     from web.organisations.settings import validated
+    from web.server.data_key import make_data_key
 
     document = validated(starter.organisation(slug, name, timezone))
     check_new(email, person, Role.ADMIN)
@@ -77,6 +84,8 @@ async def first(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
                 "`greenroom user add`."
             )
+    if not await office.redis.exists(keys.DATA_KEY()):
+        make_data_key(Path(office.settings.data.folder))  # no server has used this store yet
     await office.trail()
     if await office.organisations.add(document):
         await office.note(slug, "organisation.added", slug)
@@ -89,7 +98,10 @@ async def first(
     if password is None:
         token = await Invitations(office.redis, office.accounts).make(slug, account)
         lines += [f"Choose a password here, once, within {HOURS} hours:", f"  {at}/staff/invitation/{token}"]
-    return [*lines, f"then set it up at {at}/staff/setup"]
+    lines.append(f"then set it up at {at}/staff/setup")
+    if not office.settings.server.public_url:
+        lines += ["", OTHERWISE.format(origin=office.settings.origin)]
+    return lines
 
 
 def proposed(name: str) -> str:
@@ -111,14 +123,12 @@ def _store(settings: Settings) -> Iterator[Settings]:
     if settings.redis.url or _runs(settings):
         yield located(settings)
         return
-    from web.server import data_key as secret
     from web.server.valkey import EmbeddedStore, LockedFolder
 
     folder = LockedFolder(Path(settings.data.folder))
     store = EmbeddedStore(folder)
     store.start()
     try:
-        secret.make_data_key(folder.path)
         yield replace(settings, redis=replace(settings.redis, url=store.url))
     finally:
         store.stop()

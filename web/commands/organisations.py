@@ -41,15 +41,18 @@ class CannotBeDone(Exception):
 
 
 def located(settings: Settings) -> Settings:
-    """Return the settings with the store's address.
+    """Return the settings with the address of the store, and with the origin of the server that runs on the folder.
 
     The running server of an embedded store has written its address to a file. Raises ConfigError if it does not run.
     """
-    if settings.redis.url:
-        return settings
-    from web.server.valkey import address_file
+    from web.server.valkey import address_file, running_origin
 
     folder = Path(settings.data.folder)
+    origin = running_origin(folder)
+    if origin is not None:
+        settings = replace(settings, server=replace(settings.server, public_url=origin))
+    if settings.redis.url:
+        return settings
     try:
         url = address_file(folder).read_text("utf-8")
     except OSError:

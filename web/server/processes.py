@@ -96,6 +96,7 @@ def serve(
     refuse_plain_http(settings)
     if settings.tls.certificate:
         tls.server_context(settings.tls.certificate, settings.tls.key)
+    folder.serves(settings.origin)
     master, store = os.getpid(), None
     if settings.redis.url:
         check_own_store(settings.redis.url, settings.redis.socket_timeout_s)

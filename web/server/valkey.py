@@ -56,7 +56,7 @@ class LockedFolder:
         deadline = time.monotonic() + LOCK_S
         while not self._locked():
             if time.monotonic() > deadline:
-                owner = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").strip()
+                owner = os.pread(self._descriptor, 20, 0).decode("ascii", "replace").partition("\n")[0]
                 os.close(self._descriptor)
                 raise ConfigError(
                     f"data.folder: {path} is in use by another Greenroom (process {owner or 'unknown'}); stop it, or "
@@ -73,6 +73,10 @@ class LockedFolder:
             return False
         return True
 
+    def serves(self, origin: str) -> None:
+        """Write the origin of the server's links below its process id, for commands that print links."""
+        os.pwrite(self._descriptor, b"%d\n%s\n" % (os.getpid(), origin.encode()), 0)
+
     @property
     def descriptor(self) -> int:
         """The descriptor of the lock; a child process that inherits it keeps the folder locked as long as it lives."""
@@ -81,6 +85,22 @@ class LockedFolder:
     def close(self) -> None:
         """Close the descriptor in this process; the folder stays locked while a child process has it."""
         os.close(self._descriptor)
+
+
+def running_origin(folder: Path) -> str | None:
+    """Return the origin of the server that runs on a data folder, None if none does or it is only starting.
+
+    Options of `greenroom serve` make it another one than the settings say.
+    """
+    try:
+        with (folder / "lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lines = (folder / "lock").read_text("utf-8").splitlines()
+        return lines[1] if len(lines) > 1 else None
+    except OSError:
+        pass
+    return None
 
 
 def find_binary() -> Path:
