@@ -135,6 +135,10 @@ class Service:
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()
         bus.on_reconnected = self._bus_is_back
 
+    def clock_ms(self) -> int:
+        """Return the store's time in ms."""
+        return self.store.clock_ms()
+
     async def _hear(self, mirror: Mirror) -> None:
         await self.bus.subscribe(keys.EVENTS(mirror.organisation), mirror.heard)
 

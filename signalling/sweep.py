@@ -146,7 +146,7 @@ class Sweep:
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
         elif done is None:  # it cannot be read
-            next_ms = self._service.store.clock_ms() + RETRY_MS
+            next_ms = self._service.clock_ms() + RETRY_MS
         await self._service.store.move_deadline(organisation, visit_id, due_ms, next_ms)
 
     def _dead_for_a_while(self) -> set[str]:
@@ -179,7 +179,7 @@ class Sweep:
         if not on_call:
             return
         service, organisation = self._service, mirror.organisation
-        key, now_ms = keys.HERE(organisation), service.store.clock_ms()
+        key, now_ms = keys.HERE(organisation), service.clock_ms()
         here = {connection.actor.id for connection in present if connection.actor.id in on_call}
         limit_ms = (await service.organisation(organisation)).policy.off_call_ms
         async with answering():

@@ -31,6 +31,7 @@ from signalling.service import Organisations, Service
 from signalling.sockets.connection import Connection
 from signalling.sockets.handshake import left_behind
 from signalling.sockets.heartbeat import Heartbeat
+from signalling.sockets.services import Services
 from signalling.sockets.socket_limits import Crowd
 from signalling.store import keys
 from signalling.store.audit_log import Trail, Witness, key_of
@@ -106,6 +107,17 @@ class Worker:
         self.sweep = Sweep(self.service, self.liveness, self)
         self.invites = Invites(store)
         self.tokens = Tokens(store, sha256(b"greenroom resume" + oldest).digest(), self.id)
+        self.services = Services(
+            worker=self.id,
+            service=self.service,
+            topics=self.topics,
+            seats=self.seats,
+            trail=self.trail,
+            invites=self.invites,
+            tokens=self.tokens,
+            spawn=self.spawn,
+            superseded=self.superseded,
+        )
 
     def _watched(self) -> set[str]:
         return {*self.seats.owners(), *self.sweep.holders()}
@@ -189,7 +201,7 @@ class Worker:
             del self.connections[connection]
             self.seats.superseded(connection)
             held.socket.close(4203)
-            self.spawn(left_behind(held))
+            self.spawn(left_behind(self, held))
 
     async def until_store_is_back(self, seconds: float) -> None:
         """Return when the store answers, when this worker stops, or after a time."""

@@ -42,6 +42,7 @@ BESIDES: dict[str, str] = {
     "signalling/service": f"signalling/store/test_mirror signalling/store/test_records {CLINIC}",
     "signalling/sockets/handlers": f"signalling/sockets/test_connection signalling/topics/test_rights {CLINIC}",
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
+    "signalling/sockets/services": "signalling/sockets/test_connection",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
     "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",
     "signalling/store/notices": f"web/test_retention {CLINIC}",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from signalling.rooms.liveness import Liveness
     from signalling.service import Consequences, Service
     from signalling.store.audit_log import Trail
+    from signalling.store.guest_links import Invites
     from signalling.store.jobs import Jobs
     from signalling.supervision import Supervisor
     from signalling.worker import Worker
@@ -54,6 +55,7 @@ SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
 SERVICE: web.AppKey[Service] = web.AppKey("service")
 AUDIT_TRAIL: web.AppKey[Trail] = web.AppKey("audit trail")
 OPENINGS: web.AppKey[Openings] = web.AppKey("openings")
+INVITES: web.AppKey[Invites] = web.AppKey("invites")
 PATIENT_LINKS: web.AppKey[PatientLinks] = web.AppKey("patient links")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
 

@@ -61,13 +61,13 @@ class Retention:
             with contextlib.suppress(Unavailable):  # tried again in an hour
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
-                await self.erase_mails(self._service.store.clock_ms())
+                await self.erase_mails(self._service.clock_ms())
             await asyncio.sleep(PERIOD_S)
 
     async def _erase_all(self, organisation: str) -> None:
         try:
-            await self.erase(organisation, self._service.store.clock_ms())
-            await self.erase_audit(organisation, self._service.store.clock_ms())
+            await self.erase(organisation, self._service.clock_ms())
+            await self.erase_audit(organisation, self._service.clock_ms())
         except Unavailable:
             raise
         except Exception as error:

@@ -41,6 +41,7 @@ from web.keys import (
     ACCOUNTS,
     AUDIT_TRAIL,
     DRAINING,
+    INVITES,
     LIVENESS,
     ORGANISATIONS,
     REDIS,
@@ -182,7 +183,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         None if process is None else process.id,
     )
     app[SIGNALLING], app[SERVICE], app[AUDIT_TRAIL] = worker, worker.service, worker.trail
-    app[LIVENESS] = worker.liveness
+    app[LIVENESS], app[INVITES] = worker.liveness, worker.invites
     app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)
     await worker.start()
@@ -225,7 +226,7 @@ class Watch:
 
     def __init__(self, app: web.Application, worker: Worker) -> None:
         self._app = app
-        self._worker = worker
+        self._worker, self._service, self._hub = worker, worker.service, worker.hub
 
     async def start(self) -> None:
         """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
@@ -277,7 +278,7 @@ class Watch:
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[SESSIONS], self._app[ACCOUNTS]
-        mirror = self._worker.service.mirrors.known(organisation)
+        mirror = self._service.mirrors.known(organisation)
         live = mirror.visits.in_session if mirror is not None else frozenset()
         settings = await self._app[ORGANISATIONS].get(organisation)
         people = list({actor.id for actor in actors})
@@ -292,15 +293,15 @@ class Watch:
             elif not ends_in_ms or (settings is not None and owes_second_factor(settings, account)):
                 self._close(actor)
                 if not any((a.organisation, a.id) == (organisation, actor.id) for a in self._actors()):
-                    await off_call(self._worker.service, organisation, account)
+                    await off_call(self._service, organisation, account)
 
     def _actors(self) -> list[StaffActor]:
         """Return the actor of each staff socket that is open on this worker."""
-        found = [socket.actor for socket in self._worker.hub.sockets.values() if socket.open]
+        found = [socket.actor for socket in self._hub.sockets.values() if socket.open]
         return [actor for actor in found if isinstance(actor, StaffActor)]
 
     def _close(self, actor: StaffActor) -> None:
-        for open_socket in list(self._worker.hub.sockets.values()):
+        for open_socket in list(self._hub.sockets.values()):
             if open_socket.actor == actor:
                 open_socket.close(SIGNED_OUT)
 
@@ -308,6 +309,6 @@ class Watch:
         try:
             account = await self._app[ACCOUNTS].get(changed.organisation, changed.person)
             if account is not None and account.disabled:
-                await off_call(self._worker.service, changed.organisation, account)
+                await off_call(self._service, changed.organisation, account)
         except Unavailable:
             log.debug("store unavailable")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import WSMessage, WSMsgType
@@ -20,15 +19,13 @@ from signalling.protocol.codec import BadMessage, Codec
 from signalling.protocol.errors import error
 from signalling.rooms.worker_messages import Seat
 from signalling.sockets.handlers import HANDLERS, Later
+from signalling.sockets.services import Services
 from signalling.sockets.websocket import WebSocket
 from signalling.store.records import Origin, SupersededError
 from signalling.store.unavailable import Unavailable
 from signalling.sweep import system
 from signalling.visit.commands import Leave
 from signalling.visit.record import Actor
-
-if TYPE_CHECKING:
-    from signalling.worker import Worker
 
 log = structlog.get_logger()
 MOST_BAD = 10
@@ -71,26 +68,27 @@ class Connection:
         "noted",
         "origin",
         "said_bye",
+        "services",
         "socket",
-        "worker",
     )
 
     def __init__(
         self,
-        worker: Worker,
+        services: Services,
         actor: Actor,
         connection_id: str,
         origin: Origin,
         ws: WebSocket,
         transport: asyncio.WriteTransport,
         codec: Codec,
+        unsent_bytes: int,
     ) -> None:
-        self.worker = worker
+        self.services = services
         self.actor = actor
         self.id = connection_id
         self.origin = origin
         self._ws = ws
-        self.socket = Socket(transport, codec, actor, connection_id, worker.limits.unsent_bytes, self.cut)
+        self.socket = Socket(transport, codec, actor, connection_id, unsent_bytes, self.cut)
         self.entered: frozenset[str] = frozenset()
         self.noted: frozenset[tuple[str, str]] = frozenset()  # audit entries already written for a patient
         self.said_bye = False
@@ -105,7 +103,7 @@ class Connection:
         if code == 4002:
             self.socket.abort()  # a close frame would wait behind the data that the client does not read
         else:
-            self.closing = self.worker.spawn(_close(self._ws, code))
+            self.closing = self.services.spawn(_close(self._ws, code))
 
     async def requests(self) -> None:
         """Answer requests one after another until the socket closes; the order of a client's requests is kept.
@@ -193,7 +191,7 @@ class Connection:
         if isinstance(problem, SupersededError):
             # The client uses a newer socket, and repeats unanswered requests there.
             self.socket.close(4203)
-            self.worker.spawn(self.worker.superseded(self.id))
+            self.services.spawn(self.services.superseded(self.id))
             return None
         if isinstance(problem, LookupError):
             return error(request.id, "not_found")
@@ -205,18 +203,20 @@ class Connection:
     def seat(self, visit: str, party: str) -> Seat:
         """Return this connection's seat in a visit's room, as that party."""
         codec = self.socket.codec.subprotocol
-        return Seat(self.actor.organisation, visit, party, self.actor.id, self.id, self.worker.id, codec)
+        return Seat(
+            self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec
+        )
 
     async def keep_pages(self) -> None:
         """Store the visits whose page this connection is on, in case this worker crashes. Raises `Unavailable`."""
-        await self.worker.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
+        await self.services.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
         """Remove this connection from a visit's page. Raises `Unavailable`."""
         self.entered -= {visit}
-        await self.worker.seats.leave(self.id)
-        leave = Leave(self.id, self.worker.id)
-        await self.worker.service.command(system(self.actor.organisation), visit, leave)
+        await self.services.seats.leave(self.id)
+        leave = Leave(self.id, self.services.worker)
+        await self.services.service.command(system(self.actor.organisation), visit, leave)
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:

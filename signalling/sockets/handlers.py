@@ -31,7 +31,7 @@ Handler = Callable[["Connection", Any], Answer | Later]
 async def _command(
     connection: Connection, request: client.VisitRequest, command: c.Command
 ) -> server.Message:
-    service = connection.worker.service
+    service = connection.services.service
     outcome = await service.command(connection.actor, request.visit, command, connection.origin)
     if isinstance(outcome, Refusal):
         return error(request.id, outcome.code, outcome.details)
@@ -54,7 +54,7 @@ def _read(
     """
 
     async def read(connection: Connection, request: client.Request) -> Answer:
-        trail, actor = connection.worker.trail, connection.actor
+        trail, actor = connection.services.trail, connection.actor
         trail.ready()
         answer = await handler(connection, request)
         name, about = what(request)
@@ -77,30 +77,30 @@ def _of_topic(request: client.Subscribe) -> tuple[str | None, str]:
 
 
 def _ping(connection: Connection, request: client.Ping) -> Answer:
-    return server.Pong(reply_to=request.id, server_ms=connection.worker.service.store.clock_ms())
+    return server.Pong(reply_to=request.id, server_ms=connection.services.service.clock_ms())
 
 
 async def _subscribe(connection: Connection, request: client.Subscribe) -> Answer:
     if len(connection.socket.topics) >= MOST_TOPICS:
         return error(request.id, "not_allowed")
-    return await connection.worker.topics.subscribe(connection.socket, request)
+    return await connection.services.topics.subscribe(connection.socket, request)
 
 
 def _unsubscribe(connection: Connection, request: client.Unsubscribe) -> Answer:
-    connection.worker.topics.unsubscribe(connection.socket, request.topic)
+    connection.services.topics.unsubscribe(connection.socket, request.topic)
     return server.Done(reply_to=request.id, version=0)
 
 
 async def _on_call(connection: Connection, request: client.OnCall) -> Answer:
     if not connection.actor.is_staff:
         return error(request.id, "not_allowed")
-    service = connection.worker.service
+    service = connection.services.service
     version = await service.set_on_call(connection.actor, request.on, origin=connection.origin)
     return server.Done(reply_to=request.id, version=version)
 
 
 async def _enter(connection: Connection, request: client.VisitEnter) -> Answer:
-    answer = await _command(connection, request, c.Enter(connection.id, connection.worker.id))
+    answer = await _command(connection, request, c.Enter(connection.id, connection.services.worker))
     if isinstance(answer, server.Done):
         connection.entered |= {request.visit}
         await connection.keep_pages()
@@ -116,7 +116,7 @@ async def _leave(connection: Connection, request: client.VisitLeave) -> Answer:
 
 def _party(connection: Connection, visit_id: str) -> str | None:
     """Return which party of a visit with media this person is, by this worker's mirror; None if none."""
-    mirror = connection.worker.service.mirrors.known(connection.actor.organisation)
+    mirror = connection.services.service.mirrors.known(connection.actor.organisation)
     visit = mirror.visits.get(visit_id) if mirror is not None else None
     if visit is None or visit.status not in WITH_MEDIA:
         return None
@@ -129,7 +129,7 @@ async def _seat(connection: Connection, request: client.VisitRequest) -> wire.Se
     if party is not None:
         return connection.seat(request.visit, party)
     # A claim made through another worker a moment ago may not have reached this mirror yet.
-    visit = await connection.worker.service.visit_now(actor.organisation, request.visit)
+    visit = await connection.services.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
     if visit is None or visit.organisation != actor.organisation:
         return error(request.id, "not_found")
@@ -144,13 +144,13 @@ async def _media_join(connection: Connection, request: client.MediaJoin) -> Answ
     seat = await _seat(connection, request)
     if isinstance(seat, server.Error):
         return seat
-    await connection.worker.seats.join(seat, request.id, connection.origin)
+    await connection.services.seats.join(seat, request.id, connection.origin)
     return None
 
 
 def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
     def asked(connection: Connection, request: client.VisitRequest) -> Answer:
-        known = connection.worker.seats.ask(
+        known = connection.services.seats.ask(
             connection.id, request.visit, lambda seat, fence: make(seat, fence, request)
         )
         return None if known else error(request.id, "no_room")
@@ -168,31 +168,33 @@ def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
 
 
 async def _invite(connection: Connection, request: client.VisitInvite) -> Answer:
-    actor, service = connection.actor, connection.worker.service
+    actor, service = connection.actor, connection.services.service
     guest = GUEST_PREFIX + secrets.token_hex(4)
     invite = c.Invite(guest, request.name, request.relation)
     outcome = await service.command(actor, request.visit, invite, connection.origin)
     if isinstance(outcome, Refusal):
         return error(request.id, outcome.code, outcome.details)
     for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
-    token = await connection.worker.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
+    token = await connection.services.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
     return server.Invited(
         reply_to=request.id,
         guest=guest,
         path=f"/{actor.organisation}/join/{token}",
-        expires_ms=service.store.clock_ms() + for_ms,
+        expires_ms=service.clock_ms() + for_ms,
     )
 
 
 async def _bell_mark(connection: Connection, request: client.BellMark) -> Answer:
     if not connection.actor.is_staff:
         return error(request.id, "not_allowed")
-    version = await connection.worker.topics.bell.mark(connection.actor, request.until_ms, connection.origin)
+    version = await connection.services.topics.bell.mark(
+        connection.actor, request.until_ms, connection.origin
+    )
     return server.Done(reply_to=request.id, version=version)
 
 
 async def _chat_send(connection: Connection, request: client.ChatSend) -> Answer:
-    outcome = await connection.worker.topics.chat.send(connection.actor, request, connection.origin)
+    outcome = await connection.services.topics.chat.send(connection.actor, request, connection.origin)
     if isinstance(outcome, Refusal):
         return error(request.id, outcome.code, outcome.details)
     return server.Done(reply_to=request.id, version=outcome)
@@ -201,13 +203,13 @@ async def _chat_send(connection: Connection, request: client.ChatSend) -> Answer
 async def _past(connection: Connection, request: client.SessionsPast) -> Answer:
     if not connection.actor.is_staff:
         return error(request.id, "not_allowed")
-    return await connection.worker.topics.sessions.past(connection.actor, request)
+    return await connection.services.topics.sessions.past(connection.actor, request)
 
 
 async def _history(connection: Connection, request: client.VisitHistory) -> Answer:
     if not connection.actor.is_staff:
         return error(request.id, "not_allowed")
-    return await connection.worker.topics.sessions.history(connection.actor, request)
+    return await connection.services.topics.sessions.history(connection.actor, request)
 
 
 MOST_TOPICS = 200

@@ -100,7 +100,7 @@ async def serve(
         worker.hub.remove(connection.socket)
         if worker.connections.get(connection.id) is connection:
             del worker.connections[connection.id]
-            worker.spawn(_gone(connection))
+            worker.spawn(_gone(worker, connection))
         if connection.closing is not None:
             # Without this wait the server would close the socket itself, with a code that has no meaning.
             await asyncio.wait([connection.closing], timeout=CLOSING_S)
@@ -234,7 +234,9 @@ async def _welcome(
         own = [v for v in mirror.visits.taken if v.claimant is not None and v.claimant.id == actor.id]
         visit = max(own, key=lambda v: v.claimed_ms or 0).id if own else None
     # If the client has left meanwhile, the connection starts on a closed transport and is removed at once.
-    connection = Connection(worker, actor, connection_id, origin, ws, transport, codec)
+    connection = Connection(
+        worker.services, actor, connection_id, origin, ws, transport, codec, worker.limits.unsent_bytes
+    )
     socket = connection.socket
     ws.welcome()
     connection.entered |= frozenset(pages)
@@ -242,7 +244,7 @@ async def _welcome(
     worker.hub.add(socket)
     worker.heartbeat.watch(socket)
     if resumed:
-        worker.spawn(_settle(connection))
+        worker.spawn(_settle(worker, connection))
     socket.send(
         server.Welcome(
             reply_to=hello.id,
@@ -252,7 +254,7 @@ async def _welcome(
             worker=worker.id,
             me=shapes.Me(id=actor.id, role=actor.role, name=actor.name),
             visit=visit,
-            server_ms=worker.service.store.clock_ms(),
+            server_ms=worker.service.clock_ms(),
         )
     )
     if worker.draining:
@@ -260,15 +262,14 @@ async def _welcome(
     return connection
 
 
-async def _settle(connection: Connection) -> None:
+async def _settle(worker: Worker, connection: Connection) -> None:
     """Put a resumed connection back on its visits' pages and into their media (PROTOCOL.md#resume)."""
-    worker = connection.worker
     await worker.superseded(connection.id)  # another socket may have resumed it before it was registered here
     if worker.connections.get(connection.id) is not connection:
         return
     for pause_s in SETTLE_PAUSES_S:
         try:
-            await _enter_again(connection)
+            await _enter_again(worker, connection)
         except SupersededError:
             return  # it was resumed once more, and is settled there
         except Unavailable:
@@ -280,9 +281,9 @@ async def _settle(connection: Connection) -> None:
             return
 
 
-async def _enter_again(connection: Connection) -> None:
+async def _enter_again(worker: Worker, connection: Connection) -> None:
     """Enter the visits' pages and rooms of a resumed connection. Raises `Unavailable` and `SupersededError`."""
-    worker, actor = connection.worker, connection.actor
+    actor = connection.actor
     for visit_id in list(connection.entered):
         # Read from the store: the mirror may be behind, and the record may show the person as away by now.
         visit, _ = await worker.service.store.load(actor.organisation, Visit, visit_id)
@@ -294,14 +295,13 @@ async def _enter_again(connection: Connection) -> None:
             await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
 
 
-async def left_behind(connection: Connection) -> None:
+async def left_behind(worker: Worker, connection: Connection) -> None:
     """Clean up a connection that was resumed on another worker, after the time that the resume takes."""
-    await _linger(connection)
-    await _leave_all(connection)
+    await _linger(worker, connection)
+    await _leave_all(worker, connection)
 
 
-async def _linger(connection: Connection) -> None:
-    worker = connection.worker
+async def _linger(worker: Worker, connection: Connection) -> None:
     worker.lingering.add(connection.id)
     try:
         await worker.lingered(LINGER_S)
@@ -309,12 +309,11 @@ async def _linger(connection: Connection) -> None:
         worker.lingering.discard(connection.id)
 
 
-async def _gone(connection: Connection) -> None:
+async def _gone(worker: Worker, connection: Connection) -> None:
     """Clean up after a closed socket.
 
     The person leaves at once after a `bye` or a long silence; otherwise only if they do not resume within LINGER_S.
     """
-    worker = connection.worker
     lost: asyncio.Task[None] | None = None
     try:
         if connection.said_bye:
@@ -327,7 +326,7 @@ async def _gone(connection: Connection) -> None:
             await worker.tokens.lost(connection.origin)
             return
         else:
-            lost = worker.spawn(_linger(connection))
+            lost = worker.spawn(_linger(worker, connection))
             await worker.tokens.lost(connection.origin)
             await lost
     except Unavailable:
@@ -336,11 +335,11 @@ async def _gone(connection: Connection) -> None:
         if lost is not None:
             await lost
             await worker.until_store_is_back(OUTAGE_S)
-    await _leave_all(connection)
+    await _leave_all(worker, connection)
 
 
-async def _leave_all(connection: Connection) -> None:
-    if connection.id in connection.worker.connections:
+async def _leave_all(worker: Worker, connection: Connection) -> None:
+    if connection.id in worker.connections:
         return  # it was resumed here
     for visit in list(connection.entered):
         try:

@@ -92,7 +92,7 @@ class Chat:
         most = MOST_MESSAGES_WITH_STAFF if actor.is_staff else MOST_MESSAGES
         if await self._service.store.count_lines(actor.organisation, visit.id) >= most:
             return Refusal("limit_reached", {"most": most})
-        now_ms = self._service.store.clock_ms()
+        now_ms = self._service.clock_ms()
         message = ChatMessage(
             id=new_id("m"),
             visit=visit.id,

@@ -169,7 +169,7 @@ async def shown(call: Call, visit: Visit) -> t.Visit:
     """Return a visit's state, with its place in the queue."""
     mirror = await call.service.mirrors.get(call.organisation.id)
     place = mirror.visits.place(visit.id)
-    wait_ms = wait_at(mirror, place, call.service.store.clock_ms())
+    wait_ms = wait_at(mirror, place, call.service.clock_ms())
     return views.visit(visit, place, views.wait(wait_ms))
 
 
@@ -179,5 +179,5 @@ async def _link(call: Call, visit: Visit) -> t.PatientLink:
     origin = origin_of(call.request, call.request.app[SETTINGS].server.public_url.rstrip("/"))
     return t.PatientLink(
         url=f"{origin}/{organisation.id}/enter/{made.token}",
-        expires_ms=call.service.store.clock_ms() + made.for_ms,
+        expires_ms=call.service.clock_ms() + made.for_ms,
     )

@@ -43,7 +43,7 @@ class Desk:
 
     def now_ms(self) -> int:
         """Return the store's time in ms."""
-        return self._service.store.clock_ms()
+        return self._service.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
         """Hold a time for ten minutes; return the end of that time in ms. Raises Full and TooMany."""

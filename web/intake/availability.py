@@ -25,7 +25,7 @@ class Availability(NamedTuple):
 
 async def availability(service: Service, organisation: Organisation) -> Availability:
     """Return whether a patient may come now. Raises `Unavailable`."""
-    mirror, now_ms = await service.mirrors.get(organisation.id), service.store.clock_ms()
+    mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
     on_call, waiting = staff_on_call(mirror), mirror.visits.waiting
     why = None
     now = datetime.fromtimestamp(now_ms / 1000, UTC)

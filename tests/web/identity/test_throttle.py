@@ -12,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType
 from redis.asyncio import Redis
 
-from signalling.store.guest_links import Invite, Invites
+from signalling.store.guest_links import Invite
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.api.client import program
@@ -21,7 +21,7 @@ from tests.web.site import ADMIN, Person, Site
 from web.identity import throttle as doors
 from web.identity.invitations import Invitations, name_of
 from web.identity.throttle import RULES, Door
-from web.keys import ACCOUNTS, DESK, PATIENT_LINKS, SERVICE
+from web.keys import ACCOUNTS, DESK, INVITES, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
 # Every door with a path, and where a guess at it is made; `resume` is asked for on the socket.
@@ -77,7 +77,7 @@ async def right_token(site: Site, door: Door) -> str:
     claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
     await service.command(claimant, visit, c.Claim())
     await service.command(claimant, visit, c.Invite("guest-1", "Rosa Diaz", "family"))
-    return await Invites(service.store).issue("demo", Invite(visit, "guest-1"), 60_000)
+    return await site.app[INVITES].issue("demo", Invite(visit, "guest-1"), 60_000)
 
 
 def token_routes(site: Site) -> Iterator[tuple[str, str]]:

@@ -142,7 +142,7 @@ async def _placed(request: web.Request, organisation: Organisation, facility: Fa
 async def _keep(request: web.Request, organisation: Organisation, facility: Facility, visit_id: str) -> None:
     """Keep the visit's id in the session under its own key, so that two tabs do not overwrite each other's."""
     session, prefix = await sessions.get(request), _prefix(organisation, facility)
-    now_ms = request.app[SERVICE].store.clock_ms()
+    now_ms = request.app[SERVICE].clock_ms()
     placed = await _placed(request, organisation, facility)
     newest = sorted(placed, key=lambda key: placed[key])[-MOST + 1 :]
     for old, at in placed.items():
@@ -154,7 +154,7 @@ async def _keep(request: web.Request, organisation: Organisation, facility: Faci
 async def _rows(request: web.Request, organisation: Organisation, facility: Facility) -> list[dict[str, Any]]:
     service = request.app[SERVICE]
     mirror = await service.mirrors.get(organisation.id)
-    now_ms = service.store.clock_ms()
+    now_ms = service.clock_ms()
     found = []
     for visit_id in await _placed(request, organisation, facility):
         visit = await service.visit(organisation.id, visit_id)

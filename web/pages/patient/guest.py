@@ -7,11 +7,10 @@ the token from the address bar. Links that are not valid get the same answer, wh
 import structlog
 from aiohttp import web
 
-from signalling.store.guest_links import Invites
 from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import guest, guest_key, guest_of
-from web.keys import SERVICE
+from web.keys import INVITES, SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
@@ -30,7 +29,7 @@ async def join_page(request: web.Request) -> web.Response:
     """GET /{organisation}/join/{token}: the invitation, and a button. Opening the page does not use the link up."""
     organisation = await organisation_of(request)
     token = request.match_info["token"]
-    invites = Invites(request.app[SERVICE].store)
+    invites = request.app[INVITES]
     async with guess(request, organisation.id, Door.GUEST) as attempt:
         invite = await invites.look(organisation.id, token)
         if invite is not None or await invites.was_used(organisation.id, token):
@@ -51,7 +50,7 @@ async def join_page(request: web.Request) -> web.Response:
 async def join(request: web.Request) -> web.Response:
     """POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
     organisation = await organisation_of(request)
-    token, invites = request.match_info["token"], Invites(request.app[SERVICE].store)
+    token, invites = request.match_info["token"], request.app[INVITES]
     async with guess(request, organisation.id, Door.GUEST) as attempt:
         invite = await invites.redeem(organisation.id, token)
         if invite is not None or await invites.was_used(organisation.id, token):

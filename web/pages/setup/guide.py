@@ -67,7 +67,7 @@ async def _keep_versions(request: web.Request, before: Organisation, account: Ac
     service, versions = request.app[SERVICE], Versions(request.app[REDIS])
     for guide, by, at_ms in (
         (before.guide, "", 0),
-        (after.guide, account.name, service.store.clock_ms()),
+        (after.guide, account.name, service.clock_ms()),
     ):
         await service.store.keep_guide(before.id, guide)
         noted = Version(version=guide.version, by=by, at_ms=at_ms, steps=len(guide.steps))

@@ -83,7 +83,7 @@ async def save_mail(request: web.Request) -> web.Response:
 async def try_mail(request: web.Request) -> web.Response:
     """POST …/setup/mail/try: send a test mail to the administrator, through the same queue as all others."""
     organisation, account = await admin(request)
-    now_ms = request.app[SERVICE].store.clock_ms()
+    now_ms = request.app[SERVICE].clock_ms()
     language = account.language or current()
     await request.app[POST].queue(
         organisation.id, "trial", account.email, language, {"name": account.name}, now_ms=now_ms

@@ -173,7 +173,7 @@ async def _linked(
         person.email,
         person.language or organisation.languages[0],
         context,
-        now_ms=request.app[SERVICE].store.clock_ms(),
+        now_ms=request.app[SERVICE].clock_ms(),
     )
     return await _draw(request, organisation, account, Shown(link=link, linked=person))
 

@@ -66,7 +66,7 @@ async def set_password(request: web.Request) -> web.Response:
     (await sessions.get(request)).pop(INVITATION, None)
     service = request.app[SERVICE]
     await enrol(service, organisation.id, account)
-    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    where = await let_in(request, organisation.id, account, service.clock_ms())
     return web.Response(status=303, headers={"Location": where})
 
 

@@ -61,7 +61,7 @@ async def sign_in_form(request: web.Request) -> web.Response:
         return sign_in_again(request, email, gettext(WRONG), status=422)
     service = request.app[SERVICE]
     await enrol(service, organisation.id, account)
-    where = await let_in(request, organisation.id, account, service.store.clock_ms())
+    where = await let_in(request, organisation.id, account, service.clock_ms())
     return web.Response(status=303, headers={"Location": where})
 
 

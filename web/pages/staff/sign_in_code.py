@@ -95,7 +95,7 @@ def blocked_words(blocked: Blocked) -> str:
 
 
 async def _half_in(request: web.Request, organisation: Organisation) -> Account | None:
-    now_ms = request.app[SERVICE].store.clock_ms()
+    now_ms = request.app[SERVICE].clock_ms()
     return await half_in(await sessions.get(request), organisation.id, request.app[ACCOUNTS], now_ms)
 
 

@@ -86,7 +86,7 @@ async def tell(request: web.Request, organisation: Organisation, account: Accoun
         account.email,
         account.language or organisation.languages[0],
         {"name": account.name, "what": what},
-        now_ms=request.app[SERVICE].store.clock_ms(),
+        now_ms=request.app[SERVICE].clock_ms(),
     )
 
 
@@ -105,7 +105,7 @@ async def _confirm(at: At, posted: Mapping[str, str]) -> Answer:
         return wrong
     request, organisation = at.request, at.organisation
     codes = await request.app[SECOND_FACTORS].turn_on(
-        organisation.id, at.account.id, secret, posted.get("code", ""), request.app[SERVICE].store.clock_ms()
+        organisation.id, at.account.id, secret, posted.get("code", ""), request.app[SERVICE].clock_ms()
     )
     if codes is None:
         return Wrong("code", gettext(NOT_SHOWN))

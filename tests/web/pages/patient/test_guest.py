@@ -3,12 +3,12 @@
 import asyncio
 
 from signalling.service import Accepted
-from signalling.store.guest_links import Invite, Invites
+from signalling.store.guest_links import Invite
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.site import Person, Site
 from tests.web.test_websocket import ask, told
-from web.keys import SERVICE
+from web.keys import INVITES, SERVICE
 
 OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.PROVIDER)
 ROSA = "guest-rosa"
@@ -28,7 +28,7 @@ async def invited(site: Site, for_ms: int = 60_000) -> tuple[str, str]:
 
 
 async def link(site: Site, visit: str, guest: str, for_ms: int = 60_000) -> str:
-    token = await Invites(site.app[SERVICE].store).issue("demo", Invite(visit, guest), for_ms)
+    token = await site.app[INVITES].issue("demo", Invite(visit, guest), for_ms)
     return f"/demo/join/{token}"
 
 
@@ -99,5 +99,5 @@ async def test_a_dismissed_guest_is_nobody_here_any_more(site: Site) -> None:
 
 async def test_another_organisations_link_opens_nothing_here(site: Site) -> None:
     visit, _ = await invited(site)
-    token = await Invites(site.app[SERVICE].store).issue("elsewhere", Invite(visit, ROSA), 60_000)
+    token = await site.app[INVITES].issue("elsewhere", Invite(visit, ROSA), 60_000)
     assert (await site.person().post(f"/demo/join/{token}")).status == 404

@@ -1,0 +1,34 @@
+"""What a connection and the handlers of its messages use of their worker, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from signalling.rooms.seats import Seats
+from signalling.service import Service
+from signalling.store.audit_log import Trail
+from signalling.store.guest_links import Invites
+from signalling.store.resume_tokens import Tokens
+from signalling.topics.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One worker's services. `worker`: its id.
+
+    `spawn` runs a coroutine that ends by itself as a task; `superseded` closes the connection with an id if it was
+    resumed on another worker.
+    """
+
+    worker: str
+    service: Service
+    topics: Topics
+    seats: Seats
+    trail: Trail
+    invites: Invites
+    tokens: Tokens
+    spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
+    superseded: Callable[[str], Coroutine[Any, Any, None]]
