@@ -15,6 +15,7 @@ run: $(VENV)/.run
 # Three at a time on two cores: half of what the tests do is to wait for what happens on time.
 test: $(VENV)/.test check
 	@.ci/chromium
+	@.ci/coturn
 	@.ci/node
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 

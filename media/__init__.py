@@ -10,6 +10,7 @@ from media.forwarding.quality import KindQuality, Quality
 from media.party import Connected, Disconnected, OfferNeeded, Party, PartyEvent
 from media.protocols.codecs import Kind
 from media.protocols.ice import Credentials
+from media.protocols.turn import IceServer, ice_server
 from media.relay import Relay
 from media.room import Room
 from media.transport.reach import reaches
@@ -20,6 +21,7 @@ __all__ = [
     "Counters",
     "Credentials",
     "Disconnected",
+    "IceServer",
     "Kind",
     "KindQuality",
     "MediaError",
@@ -35,5 +37,6 @@ __all__ = [
     "RoomClosedError",
     "RoomFullError",
     "SdpError",
+    "ice_server",
     "reaches",
 ]

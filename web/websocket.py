@@ -23,7 +23,7 @@ from signalling.store.unavailable import Unavailable, answering
 from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
 from web.audit.witness import FileWitness
-from web.config import Settings
+from web.config import Settings, first_line
 from web.identity import sessions
 from web.identity.accounts import Changed
 from web.identity.throttle import Door, guess
@@ -56,6 +56,7 @@ from web.organisations.by_path import organisation_of
 from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
 from web.server.data_key import data_key, key_id
 from web.server.media_relay import Relay as MediaPort
+from web.server.media_relay import Turn
 from web.server.socket_shares import NONE, Balance
 
 SIGNED_OUT = 4201
@@ -176,7 +177,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         app[REDIS],
         {key_id(key): key},
         app[ORGANISATIONS],
-        MediaPort(relay),
+        MediaPort(relay, turn(settings)),
         limits,
         index,
         witness,
@@ -207,6 +208,15 @@ async def drain(app: web.Application) -> None:
     """Accept no new sockets and move the open ones to other workers, as the server stops."""
     app[DRAINING].set()
     await app[SIGNALLING].drain()
+
+
+def turn(settings: Settings) -> Turn | None:
+    """Return the TURN servers of the settings, None if there are none. Raises ConfigError."""
+    media = settings.media
+    if not media.turn:
+        return None
+    secret = media.turn_secret or first_line("media.turn_secret_file", media.turn_secret_file)
+    return Turn(media.turn, secret)
 
 
 def relay_settings(settings: Settings, index: int) -> RelaySettings:

@@ -17,6 +17,7 @@ from signalling.protocol.shapes import (
     CasePart,
     ChatMessagePart,
     HistoryPart,
+    IceServer,
     Me,
     PastRow,
     PersonPart,
@@ -279,6 +280,9 @@ class MediaOffer(MediaMessage, frozen=True, kw_only=True, tag="media.offer"):
     offer: Annotated[int, Meta(description="the number of the offer, for the answer")]
     fresh: Annotated[bool, Meta(description="true if the offer is for a new RTCPeerConnection")]
     sdp: Annotated[str, Meta(description="the SDP offer")]
+    ice_servers: Annotated[
+        list[IceServer], Meta(description="TURN servers for the RTCPeerConnection; often none")
+    ]
 
 
 class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):

@@ -114,6 +114,14 @@ class QueueLimits(Part, frozen=True, kw_only=True):
     red_ms: Annotated[int, Meta(description="a row is red after this wait")]
 
 
+class IceServer(Part, frozen=True, kw_only=True):
+    """A TURN server, with the fields of W3C WebRTC's RTCIceServer."""
+
+    urls: Annotated[list[str], Meta(description="TURN URIs (RFC 7065)")]
+    username: Annotated[str, Meta(description="the user name; it contains the time at which it expires")]
+    credential: Annotated[str, Meta(description="the password")]
+
+
 class PartyPart(Part, frozen=True, kw_only=True):
     """One party of a visit."""
 

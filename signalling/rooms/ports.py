@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from signalling.protocol.shapes import IceServer
 from signalling.visit.call_quality import LegQuality, MediaKind
 
 
@@ -87,11 +88,13 @@ class MediaRoom(Protocol):
 class MediaRelay(Protocol):
     """The worker's relay.
 
-    `reaches` returns whether another worker's relay answers on the path of media. `answer_probes` sets the name and
-    the password of requests that this relay answers.
+    `ice_servers` returns the TURN servers for one browser, with credentials that expire. `reaches` returns whether
+    another worker's relay answers on the path of media. `answer_probes` sets the name and the password of requests that
+    this relay answers.
     """
 
     def room(self, room_id: str) -> MediaRoom: ...
+    def ice_servers(self) -> list[IceServer]: ...
     def addresses(self) -> list[tuple[str, int]]: ...
     def answer_probes(self, name: str, password: str) -> None: ...
     async def reaches(self, addresses: Sequence[tuple[str, int]], name: str, password: str) -> bool: ...

@@ -280,9 +280,11 @@ class Rooms:
     def _offer(self, room: Room, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
         occupant.offer += 1
         visit = occupant.seat.visit
-        self._tell(
-            room, occupant.seat, server.MediaOffer(visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp)
+        servers = self._relay.ice_servers()
+        offer = server.MediaOffer(
+            visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp, ice_servers=servers
         )
+        self._tell(room, occupant.seat, offer)
 
     def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
         # The answer to an older offer is dropped: the answer to the newer offer is on its way.

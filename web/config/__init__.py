@@ -7,6 +7,7 @@ from web.config.addresses import is_loopback
 from web.config.keys import MEANINGS, SECRETS, Log, Section, Sessions, Settings, sections
 from web.config.reading import load, parse
 from web.config.rules import EXIT_CODE, ConfigError, refuse_plain_http
+from web.config.secret_files import first_line
 
 __all__ = [
     "EXIT_CODE",
@@ -17,6 +18,7 @@ __all__ = [
     "Section",
     "Sessions",
     "Settings",
+    "first_line",
     "is_loopback",
     "load",
     "parse",

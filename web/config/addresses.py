@@ -11,6 +11,17 @@ MAILBOX = re.compile(r"[^@\s<>()\[\],;:\"\\\\]{1,64}@[A-Za-z0-9.-]{1,189}")
 """An email address that mail may be sent from."""
 
 
+TURN = re.compile(
+    r"turns?:(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?"
+)
+"""A TURN URI (RFC 7065)."""
+
+
+def is_turn(url: str) -> bool:
+    """Return whether `url` is a TURN URI (RFC 7065)."""
+    return TURN.fullmatch(url) is not None
+
+
 def is_origin(url: str) -> bool:
     """Return whether `url` is only a scheme, host and port, and is https or on this machine; an empty text counts as
     right.

@@ -97,6 +97,11 @@ class Media(Section, frozen=True):
         tuple[str, ...], Meta(description="a list of IP addresses that browsers can reach")
     ] = ()
     tcp: Annotated[bool, Meta(description="true or false")] = True
+    turn: Annotated[
+        tuple[str, ...], Meta(description='a list of URLs such as "turns:turn.example.org:443?transport=tcp"')
+    ] = ()
+    turn_secret: Annotated[str, Meta(max_length=500, description="a text", extra=SECRET)] = ""
+    turn_secret_file: File = ""
 
 
 class Log(Section, frozen=True):

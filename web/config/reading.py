@@ -80,6 +80,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
     return replace(
         settings,
         data=replace(settings.data, folder=absolute(settings.data.folder)),
+        media=replace(settings.media, turn_secret_file=absolute(settings.media.turn_secret_file)),
         mail=replace(settings.mail, password_file=absolute(settings.mail.password_file)),
         tls=replace(
             settings.tls, certificate=absolute(settings.tls.certificate), key=absolute(settings.tls.key)

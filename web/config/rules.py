@@ -7,7 +7,7 @@ starts.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin, is_store
+from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin, is_store, is_turn
 from web.config.keys import Settings
 
 EXIT_CODE = 2
@@ -26,6 +26,7 @@ CHECKS: Mapping[str, Callable[[Any], bool]] = {
     "webhooks.allow": lambda found: all(map(is_network, found)),
     "media.host": lambda host: not host or is_address(host),
     "media.announce": lambda found: all(map(is_address, found)),
+    "media.turn": lambda found: all(map(is_turn, found)),
 }
 """Checks that a type and its bounds cannot express, by dotted key."""
 
@@ -49,6 +50,15 @@ def _mail_password(settings: Settings) -> str:
     return ""
 
 
+def _turn(settings: Settings) -> str:
+    media = settings.media
+    if media.turn_secret and media.turn_secret_file:
+        return 'media.turn_secret_file: expected "", as media.turn_secret is set'
+    if bool(media.turn) != bool(media.turn_secret or media.turn_secret_file):
+        return "media.turn: expected URLs together with a turn_secret or turn_secret_file, or neither"
+    return ""
+
+
 def _ports_fit(settings: Settings) -> str:
     fit = settings.media.ports + 2 * settings.server.workers <= 65536
     return "" if fit else "media.ports: expected a first port that leaves two for each worker below 65536"
@@ -59,7 +69,7 @@ def _timeouts_nest(settings: Settings) -> str:
     return "" if nest else "sessions.idle_s: expected at most what sessions.absolute_s says"
 
 
-RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _mail_password, _timeouts_nest)
+RULES: tuple[Callable[[Settings], str], ...] = (_tls_pair, _ports_fit, _turn, _mail_password, _timeouts_nest)
 """Rules between keys; each returns the problem in words, or an empty text."""
 
 

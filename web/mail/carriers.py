@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import aiosmtplib
 
-from web.config import ConfigError, Settings
+from web.config import Settings, first_line
 from web.jobs import Hopeless
 from web.mail.outbox import OUTBOX
 
@@ -96,7 +96,4 @@ def _password(settings: Settings) -> str | None:
     path = settings.mail.password_file
     if not path:
         return settings.mail.password or None
-    try:
-        return Path(path).read_text("utf-8").partition("\n")[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"mail.password_file: {path} cannot be read ({type(error).__name__})") from None
+    return first_line("mail.password_file", path)

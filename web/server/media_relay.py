@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import media
+from signalling.protocol.shapes import IceServer
 from signalling.rooms import ports
 
 ERRORS: Final[Mapping[type[media.MediaError], Callable[[Any], ports.MediaError]]] = {
@@ -113,15 +116,31 @@ class Room:
         self._room.close()
 
 
+class Turn(NamedTuple):
+    """The TURN servers that browsers may use, and the secret shared with them."""
+
+    urls: tuple[str, ...]
+    secret: str
+
+
 class Relay:
     """Implements `ports.MediaRelay` with a `media.Relay`."""
 
-    def __init__(self, relay: media.Relay) -> None:
+    def __init__(self, relay: media.Relay, turn: Turn | None = None) -> None:
         self._relay = relay
+        self._turn = turn
 
     def room(self, room_id: str) -> Room:
         """Return the room of this name; it is made if there is none."""
         return Room(self._relay.room(room_id))
+
+    def ice_servers(self) -> list[IceServer]:
+        """Return the TURN servers for a browser, with new credentials; an empty list if none is set."""
+        if self._turn is None:
+            return []
+        # The name is random, as coturn logs it: nothing there leads to a visit.
+        made = media.ice_server(self._turn.urls, self._turn.secret, secrets.token_hex(8), time.time())
+        return [IceServer(urls=list(made.urls), username=made.username, credential=made.credential)]
 
     def addresses(self) -> list[tuple[str, int]]:
         """Return the UDP addresses at which this relay is reached."""

@@ -144,10 +144,12 @@ export class MediaSession extends Target {
    * of another session, gets a new RTCPeerConnection; any other renegotiates, as for an ICE restart. Rejects
    * when the browser refuses the offer.
    *
-   * @param {{ id: number, sdp: string, fresh?: boolean }} offer
+   * `iceServers`: TURN servers with credentials that expire.
+   *
+   * @param {{ id: number, sdp: string, fresh?: boolean, iceServers?: RTCIceServer[] }} offer
    */
-  accept({ id, sdp, fresh = false }) {
-    const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh));
+  accept({ id, sdp, fresh = false, iceServers = [] }) {
+    const turn = this.#accepting.then(() => this.#answer(id, sdp, fresh, iceServers));
     this.#accepting = turn.catch(() => undefined);
     return turn;
   }
@@ -216,12 +218,14 @@ export class MediaSession extends Target {
    * @param {number} id
    * @param {string} sdp
    * @param {boolean} fresh
+   * @param {RTCIceServer[]} iceServers
    */
-  async #answer(id, sdp, fresh) {
+  async #answer(id, sdp, fresh, iceServers) {
     if (this.#closed) throw new DOMException("the session is closed", "InvalidStateError");
     const session = sessionOf(sdp);
     const held = fresh || session !== this.#session ? null : this.#connection;
-    const connection = held ?? this.#renew();
+    const connection = held ?? this.#renew(iceServers);
+    if (held && iceServers.length) held.setConfiguration({ ...held.getConfiguration(), iceServers });
     this.#session = session;
     await connection.setRemoteDescription({ type: "offer", sdp });
     for (const transceiver of connection.getTransceivers()) {
@@ -262,9 +266,10 @@ export class MediaSession extends Target {
     if (before !== [...this.#remotes.keys()].join()) this.#emit("remotes", null);
   }
 
-  #renew() {
+  /** @param {RTCIceServer[]} iceServers */
+  #renew(iceServers) {
     this.#connection?.close();
-    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+    const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
     this.#connection = connection;
     this.#figures.restart();
     connection.addEventListener("track", ({ track, transceiver }) => {

@@ -182,6 +182,12 @@ declare namespace Protocol {
     answer: string | boolean;
   }
 
+  interface IceServer {
+    urls: string[];
+    username: string;
+    credential: string;
+  }
+
   interface Welcome {
     type: "welcome";
     reply_to: number;
@@ -381,6 +387,7 @@ declare namespace Protocol {
     offer: number;
     fresh: boolean;
     sdp: string;
+    ice_servers: IceServer[];
   }
 
   interface MediaMuted {

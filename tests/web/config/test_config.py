@@ -214,3 +214,28 @@ def test_plain_http_is_for_this_machine_alone() -> None:
     refuse_plain_http(parse({"server": {"host": "0.0.0.0", "public_url": "https://visits.example.org"}}, ""))
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0 can be reached from outside, which takes https"):
         refuse_plain_http(parse({"server": {"host": "0.0.0.0"}}, ""))
+
+
+@pytest.mark.parametrize(
+    ("media", "key"),
+    [
+        ({"turn": ["turn:turn.example.org"]}, "media.turn"),
+        ({"turn_secret": "a"}, "media.turn"),
+        ({"turn": ["https://turn.example.org"], "turn_secret": "a"}, "media.turn"),
+        (
+            {"turn": ["turn:turn.example.org"], "turn_secret": "a", "turn_secret_file": "b"},
+            "media.turn_secret_file",
+        ),
+    ],
+)
+def test_turn_servers_are_set_with_their_secret_and_by_urls_that_browsers_take(
+    media: dict[str, Any], key: str
+) -> None:
+    assert f"{key}: expected" in refusal({"media": media})
+
+
+def test_a_turn_server_with_its_secret_is_accepted_and_the_secret_not_shown() -> None:
+    urls = ["turns:turn.example.org:443?transport=tcp", "turn:[2001:db8::1]:3478"]
+    settings = parse({"media": {"turn": urls, "turn_secret": "north wind"}}, "test")
+    assert settings.media.turn == tuple(urls)
+    assert "north wind" not in repr(settings)

@@ -205,7 +205,8 @@ export class MediaLink extends EventTarget {
     const { media } = this;
     if (!media || this.path === "taken_over") return;
     try {
-      await media.accept({ id: message.offer, sdp: message.sdp, fresh: message.fresh });
+      const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
+      await media.accept({ id, sdp, fresh, iceServers });
     } catch {
       if (this.media === media) this.#joinLater();
     }

@@ -1,0 +1,31 @@
+"""Credentials for a TURN server that expire (draft-uberti-behave-turn-rest-00; coturn's `use-auth-secret`). Pure.
+
+Knows how the user name and the password are made of the secret that is shared with the TURN server. The server never
+speaks with it: browsers do, and it relays their packets to the media ports.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass
+from hashlib import sha1
+from typing import Final
+
+LASTS_S: Final = 300  # to begin; what has begun may continue
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A server for an RTCPeerConnection, with the fields of W3C WebRTC's RTCIceServer."""
+
+    urls: tuple[str, ...]
+    username: str
+    credential: str
+
+
+def ice_server(urls: tuple[str, ...], secret: str, name: str, now_s: float) -> IceServer:
+    """Return the server with credentials for `name` that are valid for LASTS_S. `now_s`: Unix time."""
+    username = f"{int(now_s) + LASTS_S}:{name}"
+    digest = hmac.new(secret.encode(), username.encode(), sha1).digest()
+    return IceServer(urls, username, base64.b64encode(digest).decode("ascii"))

@@ -1,0 +1,68 @@
+"""A real coturn on this machine, for tests: a TURN server that relays to this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+SECRET = "a secret of the tests"
+START_S = 20.0
+
+
+@asynccontextmanager
+async def coturn(folder: Path) -> AsyncIterator[int]:
+    """Run coturn; return its port, of UDP and TCP. Skips the test if it is not installed."""
+    program = shutil.which("turnserver")
+    if program is None:
+        pytest.skip("coturn is not installed (Debian: apt install coturn)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        "--no-tls",
+        "--no-dtls",
+        "--no-cli",
+        "--simple-log",
+        "--log-file=stdout",
+        "--use-auth-secret",
+        "--fingerprint",
+        "--listening-ip=127.0.0.1",
+        "--relay-ip=127.0.0.1",
+        "--realm=greenroom",
+        "--allow-loopback-peers",
+        "--cli-password=unused",
+        "--denied-peer-ip=0.0.0.0-255.255.255.255",
+        "--allowed-peer-ip=127.0.0.1",
+        f"--static-auth-secret={SECRET}",
+        f"--listening-port={port}",
+        f"--pidfile={folder / 'coturn.pid'}",
+        f"--userdb={folder / 'coturn.db'}",
+    ]
+    configuration = folder / "turnserver.conf"
+    configuration.write_text("")
+    output = (folder / "coturn.log").open("wb")
+    process = await asyncio.create_subprocess_exec(
+        program, "-c", str(configuration), *options, stdout=output, stderr=output
+    )
+    try:
+        async with asyncio.timeout(START_S):
+            while not _answers(port):
+                assert process.returncode is None, (folder / "coturn.log").read_text()
+                await asyncio.sleep(0.05)
+        yield port
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+        output.close()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
