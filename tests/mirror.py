@@ -16,8 +16,7 @@ CLINIC = "signalling/test_clinic signalling/test_clinic_side"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
-    "media/forwarding/endpoint": f"{RELAYED} media/test_fuzz",
-    "media/forwarding/forwarder": f"{RELAYED} media/test_continuity",
+    "media/forwarding/forwarder": "media/test_relay",
     "media/forwarding/group_forwarder": "media/test_groups",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,

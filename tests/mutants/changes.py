@@ -114,7 +114,7 @@ class _Finder:
                 yield self._becomes(node, repr(value + "x"))
             case ast.Constant(value=bytes() as value) if value:
                 yield self._becomes(node, repr(value + b"x"))
-            case ast.Return(value=value) if value is not None and not _is_none(value):
+            case ast.Return(value=ast.expr() as value) if not _is_none_or_bool(value):
                 yield self._becomes(value, "None")
             case ast.Break():
                 yield self._becomes(node, "continue")
@@ -183,6 +183,10 @@ def _parts(node: ast.AST) -> Iterator[ast.AST]:
 
 def _is_none(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_none_or_bool(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, bool))
 
 
 def _of_types(node: ast.BinOp) -> bool:

@@ -44,15 +44,11 @@ PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
 class Mutant(NamedTuple):
-    """A change of a source file."""
+    """A change of a source file; `code` is the line where it begins."""
 
     source: Path
     change: Change
-
-    @property
-    def code(self) -> str:
-        """The line of the file where the change begins."""
-        return (ROOT / self.source).read_text("utf-8").splitlines()[self.change.line - 1].strip()
+    code: str
 
     def __str__(self) -> str:
         return f"{self.source}:{self.change.line}"
@@ -97,10 +93,15 @@ def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
             for file in ([ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("*.py"))
         }
     )
-    found = [
-        Mutant(file.relative_to(ROOT), change) for file in files for change in changes(file.read_bytes())
-    ]
+    found = [mutant for file in files for mutant in _mutants(file)]
     return random.Random(seed).sample(found, min(number, len(found)))
+
+
+def _mutants(file: Path) -> Iterator[Mutant]:
+    text = file.read_bytes()
+    lines = text.decode().split("\n")
+    for change in changes(text):
+        yield Mutant(file.relative_to(ROOT), change, lines[change.line - 1].strip())
 
 
 def _reasons() -> dict[tuple[str, str, str], str]:

@@ -27,6 +27,7 @@ from tests.mutants.changes import changes
         ("if a:\n    b", ["if (not a):\n    b"]),
         ("[a for a in b if c]", ["[a for a in b if True]"]),
         ("def f():\n    return a", ["def f():\n    return None"]),
+        ("def f():\n    return True", ["def f():\n    return False"]),
         ("for a in b:\n    break", ["for a in b:\n    continue"]),
         ("call(a)", ["pass"]),
         ("await call(a)", ["pass"]),

@@ -1,0 +1,168 @@
+"""An endpoint: which streams it has, which of them go where, and how much it may send."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.forwarding.endpoint import Endpoint
+from media.protocols.codecs import StreamKind
+from media.protocols.rtp import build
+from tests.media.forwarding.unencrypted import A, B, Line, pair
+
+SSRCS: dict[StreamKind, int] = {"audio": 1, "video": 2, "rtx": 3}
+
+
+def test_a_new_endpoint_receives_three_streams_and_sends_none() -> None:
+    made = Endpoint(SSRCS)
+    assert {kind: (sink.ssrc, sink.endpoint) for kind, sink in made.sinks.items()} == {
+        kind: (ssrc, made) for kind, ssrc in SSRCS.items()
+    }
+    assert (made.sources, made.current, made.gate, made.allowed) == ({}, {}, False, {"audio", "video"})
+    assert (made.withheld, made.answering, made.cc_shift, made.cc_next) == (0, False, 0, 0)
+    assert (made.budget, made.limited_s) == (1_500_000, 0.0)
+
+
+def test_an_endpoint_is_ready_with_keys_and_an_address() -> None:
+    made = Line(A).endpoints[0]
+    assert made.ready
+    made.tx = None
+    assert not made.ready
+    made.tx, made.address = object(), None
+    assert not made.ready
+
+
+def test_a_second_stream_of_a_kind_replaces_the_first() -> None:
+    made = Endpoint(SSRCS)
+    first = made.learn(7, "video")
+    first.forward = True
+    assert made.learn(7, "video") is first
+    second = made.learn(8, "video")
+    assert not first.forward
+    assert made.current == {"video": second}
+    assert made.sources == {7: first, 8: second}
+    assert made.learn(8, "rtx") is not second
+
+
+def test_a_stream_that_was_not_offered_is_counted_and_not_used() -> None:
+    made = Endpoint(SSRCS)
+    assert made.learn_from_packet(9, 13) is None
+    assert (list(made.sources), made.current) == ([9], {})
+    found = made.learn_from_packet(10, 97)
+    assert found is not None
+    assert made.current == {"rtx": found}
+
+
+def test_a_route_opens_what_is_allowed_and_asks_for_the_videos_keyframe_once() -> None:
+    line, a, b = pair()
+    assert {kind: source.forward for kind, source in a.current.items()} == {
+        "audio": True, "video": True, "rtx": True,
+    }  # fmt: skip
+    assert {ssrc: source.ssrc for ssrc, source in b.received.items()} == {20: 1, 21: 2, 22: 3}
+    assert a.route(b, True) == []
+    a.allowed = {"audio"}
+    assert a.route(b, True) == []
+    assert [source.forward for source in a.current.values()] == [True, False, False]
+    a.allowed = {"video"}
+    a.current["video"].settled = True
+    assert a.route(b, True) == [a.current["video"]]
+    assert not a.current["video"].settled
+    assert a.current["audio"].settled is False
+    b.tx = None
+    assert a.route(b, True) == []
+    assert not any(source.forward for source in a.current.values())
+    assert line.sent == {A: [], B: []}
+
+
+def test_a_route_to_nobody_closes_everything() -> None:
+    _, a, b = pair()
+    assert a.route(None, True) == []
+    assert (a.peer, a.gate) == (None, True)
+    assert all(source.sink is None and not source.forward for source in a.current.values())
+    a.route(b, True)
+    assert a.current["audio"].sink is b.sinks["audio"]
+    b.received[5] = a.current["audio"]
+    a.route(b, True)
+    assert sorted(b.received) == [20, 21, 22]
+
+
+def test_transport_wide_numbers_begin_anew_or_go_on_where_the_receiver_was() -> None:
+    _, a, b = pair()
+    a.cc_shift, a.cc_want = 7, 8
+    a.route(None, False)
+    assert [a.cc_shift, a.cc_want] == [7, 8], "without a receiver nothing is decided"
+    a.route(b, False)
+    assert [a.cc_shift, a.cc_want] == [0, None]
+    b.cc_last = 65_500
+    a.route(b, False)
+    assert a.cc_want is None, "nothing was opened"
+    a.route(b, True)
+    assert a.cc_want == 28
+    b.cc_last = 100
+    a.route(b, True)
+    assert a.cc_want == 28
+
+
+def test_an_endpoint_that_gets_more_receivers_goes_on_in_its_own_numbers() -> None:
+    _, a, _ = pair()
+    a.unpair()
+    assert (a.peer, a.gate, a.cc_next) == (None, False, 0)
+    a.cc_last = 65_500
+    a.unpair()
+    assert a.cc_next == 28
+
+
+@pytest.mark.parametrize(("answering", "want", "shift"), [(True, None, 0), (False, 0, 0), (False, None, 1)])
+def test_packets_that_need_more_than_new_numbers_are_marked(
+    answering: bool, want: int | None, shift: int
+) -> None:
+    _, a, _ = pair()
+    assert {kind: source.special for kind, source in a.current.items()} == {
+        "audio": False, "video": False, "rtx": True,
+    }  # fmt: skip
+    a.answering, a.cc_want, a.cc_shift = answering, want, shift
+    a.mark()
+    assert all(source.special for source in a.current.values())
+    a.answering, a.cc_want, a.cc_shift = False, None, 0
+    a.mark()
+    assert not a.current["audio"].special
+
+
+def test_withheld_packets_are_answered_until_an_interval_without_any() -> None:
+    _, a, _ = pair()
+    assert a.feedback() is None
+    packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=0x1234))
+    a.withhold(packet, len(packet))
+    a.withhold(packet, len(packet))
+    assert (a.withheld, a.answering, a.current["audio"].special) == (2, True, True)
+    found = a.feedback()
+    assert found is not None
+    assert found[4:16] == bytes.fromhex("0000000b 00000002 12340001")
+    assert (a.withheld, a.answering) == (0, True)
+    assert a.feedback() is None
+    assert (a.answering, a.current["audio"].special) == (False, False)
+    a.note_arrival(packet, len(packet))
+    assert a.feedback() is None
+
+
+def test_feedback_is_about_the_video_or_else_the_sound_or_nothing() -> None:
+    made = Endpoint(SSRCS)
+    packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=1))
+    made.withhold(packet, len(packet))
+    assert made.feedback() is None
+    made.learn(77, "audio")
+    made.withhold(packet, len(packet))
+    found = made.feedback()
+    assert found is not None
+    assert found[8:12] == bytes((0, 0, 0, 77))
+    without = bytearray(build(111, 1, 1, 1, b""))
+    made.withhold(without, len(without))
+    assert made.feedback() is None, "it has no transport-wide number"
+
+
+def test_the_budget_is_a_second_of_12_mbit() -> None:
+    made = Endpoint(SSRCS)
+    made.budget = -500
+    made.refill(0.5)
+    assert made.budget == 749_500
+    made.refill(1.0)
+    assert made.budget == 1_500_000
