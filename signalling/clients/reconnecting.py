@@ -72,7 +72,7 @@ class ReturningClient:
     """A connection that outlives its sockets. `hold` topics, `run` it in a task, and send requests meanwhile.
 
     `connect` opens a socket; it takes `resume`, `or_anew` and `listener`, as `SignallingClient.connect` does. `heard`
-    is called with every message that belongs to no topic (`media.offer`, …).
+    is called with every message that belongs to no topic (`media.offer`, …). `connected` is set while a socket is open.
     """
 
     def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
@@ -81,7 +81,7 @@ class ReturningClient:
         self._held: dict[str, Held] = {}
         self._resume: str | None = None
         self._client: SignallingClient | None = None
-        self._open = asyncio.Event()
+        self.connected = asyncio.Event()
         self._attempt = 0
         self.welcome: Received = {}
 
@@ -111,13 +111,13 @@ class ReturningClient:
         `refused` is called if the server does not allow the topic, or no longer does. Raises `Closed`, `TimeoutError`.
         """
         self._held[topic] = held = Held(handler, refused)
-        if self._client is not None and self._open.is_set():
+        if self._client is not None and self.connected.is_set():
             await self._ask(self._client, topic, held)
 
     async def let_go(self, topic: str) -> None:
         """End the subscription to a topic. Raises `SignallingError`, `Closed`, `TimeoutError`."""
         self._held.pop(topic, None)
-        if self._client is not None and self._open.is_set():
+        if self._client is not None and self.connected.is_set():
             await self._client.request("unsubscribe", topic=topic)
 
     async def request(self, message_type: str, **fields: Any) -> Received:
@@ -126,7 +126,7 @@ class ReturningClient:
         If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
         Raises `SignallingError`, `Closed`, `TimeoutError`.
         """
-        await self._open.wait()
+        await self.connected.wait()
         assert self._client is not None
         return await self._client.request(message_type, **fields)
 
@@ -152,7 +152,7 @@ class ReturningClient:
         try:
             self._client, self._attempt = client, 0
             self.welcome, self._resume = client.welcome, client.welcome["resume"]
-            self._open.set()
+            self.connected.set()
             for topic, held in list(self._held.items()):
                 await self._ask(client, topic, held)
             while client.closed_with is None:
@@ -166,7 +166,7 @@ class ReturningClient:
         except TimeoutError:
             return LOST
         finally:
-            self._open.clear()
+            self.connected.clear()
             await client.close()
 
     async def _ask(self, client: SignallingClient, topic: str, held: Held) -> None:

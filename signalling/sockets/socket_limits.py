@@ -33,38 +33,38 @@ class Crowd:
 
     def __init__(self, limits: CrowdLimits) -> None:
         self._limits = limits
-        self._strangers: Counter[str] = Counter()
-        self._known: Counter[str] = Counter()
-        self._people: Counter[tuple[str, str]] = Counter()
+        self.strangers: Counter[str] = Counter()
+        self.known: Counter[str] = Counter()
+        self.people: Counter[tuple[str, str]] = Counter()
 
     def enter(self, address: str) -> bool:
         """Count a socket before its `hello`; return False if its address has too many."""
         most = self._limits.sockets_before_hello
-        if address and most and self._strangers[address] >= most:
+        if address and most and self.strangers[address] >= most:
             return False
-        self._strangers[address] += 1
+        self.strangers[address] += 1
         return True
 
     def leave(self, address: str) -> None:
         """Remove a socket that was counted by `enter`: it has sent `hello`, or has closed."""
-        _less(self._strangers, address)
+        _less(self.strangers, address)
 
     def has_room(self, address: str, actor: Actor) -> bool:
         """Return True if one more socket of this person, from this address, is allowed."""
         limits = self._limits
-        here = address and limits.sockets_per_address and self._known[address] >= limits.sockets_per_address
-        theirs = limits.sockets_per_person and self._people[_who(actor)] >= limits.sockets_per_person
+        here = address and limits.sockets_per_address and self.known[address] >= limits.sockets_per_address
+        theirs = limits.sockets_per_person and self.people[_who(actor)] >= limits.sockets_per_person
         return not here and not theirs
 
     def stay(self, address: str, actor: Actor) -> None:
         """Count a socket whose person is known."""
-        self._known[address] += 1
-        self._people[_who(actor)] += 1
+        self.known[address] += 1
+        self.people[_who(actor)] += 1
 
     def go(self, address: str, actor: Actor) -> None:
         """Remove a closed socket that was counted by `stay`."""
-        _less(self._known, address)
-        _less(self._people, _who(actor))
+        _less(self.known, address)
+        _less(self.people, _who(actor))
 
 
 def _who(actor: Actor) -> tuple[str, str]:

@@ -48,18 +48,18 @@ class Member:
     async def _look(self) -> None:
         """Keep how long it took to come back each time."""
         client = self._client
-        await client._open.wait()
+        await client.connected.wait()
         while True:
-            while client._open.is_set():
+            while client.connected.is_set():
                 self._seen_s = time.monotonic()
                 await asyncio.sleep(0.05)
-            await client._open.wait()
+            await client.connected.wait()
             self.away_s.append(time.monotonic() - self._seen_s)
 
     @property
     def worker(self) -> str | None:
         """The worker that this is connected to, None while it is away."""
-        return str(self._client.welcome["worker"]) if self._client._open.is_set() else None
+        return str(self._client.welcome["worker"]) if self._client.connected.is_set() else None
 
     def back_since(self, time_s: float) -> bool:
         """Whether it was connected at a time (monotonic, s), or at any later one."""

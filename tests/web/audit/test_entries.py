@@ -19,7 +19,7 @@ from web.audit.noting import DECLARED as DECLARED_HERE
 from web.audit.noting import ByHandler, Declared, NoEntry, Row, noted
 from web.audit.routes import DECLARED
 from web.identity.accounts import pseudonym
-from web.keys import AUDIT_TRAIL
+from web.keys import AUDIT_TRAIL, SERVICE
 from web.organisations.settings import Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
@@ -192,9 +192,8 @@ async def answered(socket: Any, message: dict[str, Any]) -> None:
 
 async def test_what_is_noted_is_written_before_a_worker_stops(site: Site) -> None:
     site.app[AUDIT_TRAIL].note("demo", "u_osei", "case.read", "v_1")
-    service = site.app[AUDIT_TRAIL]._store
     await site.app[AUDIT_TRAIL].close()
-    assert await service.redis.lrange("{demo}:audit", 0, -1)
+    assert await site.app[SERVICE].store.redis.lrange("{demo}:audit", 0, -1)
 
 
 def declared() -> dict[tuple[str, str], Declared]:

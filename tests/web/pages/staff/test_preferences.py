@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-import secrets
+from dataclasses import replace
 
 import pytest
 from aiohttp import ClientResponse, WSMsgType
@@ -100,10 +100,8 @@ async def test_guesses_at_the_old_password_count_like_those_at_the_sign_in(site:
     await person.sign_in(OSEI)
     throttle = site.app[THROTTLE]
     for _ in range(SIGN_IN.limit):  # ten wrong guesses from here, without their delays
-        await throttle._settle(
-            keys=["{demo}:throttle:sign_in:127.0.0.1", "{demo}:throttle:sign_in:127.0.0.1:pending"],
-            args=[secrets.token_hex(8), 1, SIGN_IN.window_ms],
-        )
+        async with throttle.attempt(replace(SIGN_IN, first_delay_ms=0), "demo", "127.0.0.1"):
+            pass
     answer = await change(person, demo.password(site.settings, OSEI))
     assert answer.status == 429
     assert int(answer.headers["Retry-After"]) > 60
