@@ -1,0 +1,208 @@
+"""What those who may see a record are shown of it: every field, and nothing else."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from signalling.protocol import views
+from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
+from signalling.visit.record import Outcome, Person, Policy, Staff, Status, Visit
+from tests.signalling.visits import ADMIN, ANA, GUIDE, STAFF, T0, assigned, claimed, ended, live, queued
+
+
+def shown(part: object) -> object:
+    """Return a message's part as it is sent."""
+    return msgspec.to_builtins(part)
+
+
+FULL = replace(
+    assigned(),
+    number=41,
+    step=2,
+    guide_done_ms=T0 + 9,
+    returned=3,
+    facility="Ward 3",
+    booked_ms=T0 + 1,
+    admins_until_ms=T0 + 2,
+    patient=replace(ANA, filled_in_by="Ben"),
+)
+
+
+def test_a_row_of_the_queue_has_what_one_needs_to_choose() -> None:
+    row = views.row(FULL)
+    assert shown(row) == {
+        "visit": "v_1",
+        "name": "Ana Ruiz",
+        "number": 41,
+        "arrived_ms": T0,
+        "state": "TX",
+        "phone": "+1 512 555 0142",
+        "language": "es",
+        "reason": "Rash, three days",
+        "step": 2,
+        "steps": 2,
+        "guide_done": True,
+        "online": True,
+        "away_since_ms": None,
+        "returned": 3,
+        "assignee": {"id": "lin", "name": "Lin"},
+        "assigned_ms": T0,
+        "filled_in_by": "Ben",
+        "facility": "Ward 3",
+        "booked_ms": T0 + 1,
+        "admins_until_ms": T0 + 2,
+    }
+    bare = views.row(queued())
+    assert (bare.guide_done, bare.assignee) == (False, None)
+
+
+def test_a_session_names_who_is_present() -> None:
+    assert shown(views.session_row(live())) == {
+        "visit": "v_1",
+        "name": "Ana Ruiz",
+        "status": "live",
+        "claimant": {"id": "osei", "name": "Osei"},
+        "arrived_ms": T0,
+        "claimed_ms": T0,
+        "live_ms": T0,
+        "present": ("patient", "provider"),
+    }
+    visit = live()
+    away = replace(
+        visit, parties={**visit.parties, "patient": replace(visit.parties["patient"], connections={})}
+    )
+    assert views.session_row(away).present == ("provider",)
+
+
+def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
+    assert shown(views.past_row(ended(), Policy(reopen_ms=5))) == {
+        "visit": "v_1",
+        "name": "Ana Ruiz",
+        "outcome": "completed",
+        "reason": None,
+        "claimant": {"id": "osei", "name": "Osei"},
+        "arrived_ms": T0,
+        "claimed_ms": T0,
+        "ended_ms": T0 + 60_000,
+        "talked_ms": 60_000,
+        "reopen_until_ms": T0 + 60_005,
+    }
+    for other in (replace(ended(), outcome=Outcome.DECLINED), replace(ended(), ended_ms=None)):
+        assert views.past_row(other, Policy()).reopen_until_ms is None
+
+
+def test_the_parties_see_each_other_and_no_answer() -> None:
+    assert shown(views.visit_part(replace(live(), guide_done_ms=T0))) == {
+        "id": "v_1",
+        "status": "live",
+        "outcome": None,
+        "arrived_ms": T0,
+        "claimed_ms": T0,
+        "live_ms": T0,
+        "ended_ms": None,
+        "talked_ms": 0,
+        "guide_done": True,
+        "reason": None,
+        "claimant": {"id": "osei", "name": "Osei"},
+        "parties": {
+            key: {"name": name, "relation": None, "present": True, "away_since_ms": None, "started": True}
+            for key, name in (("patient", "Ana Ruiz"), ("provider", "Osei"))
+        },
+    }
+    assert not views.visit_part(claimed()).parties["patient"].started
+    assert not views.visit_part(claimed()).guide_done
+
+
+def test_of_an_ended_visit_a_patient_sees_the_outcome_only() -> None:
+    over = views.visit_over(replace(ended(), reason="full", guide_done_ms=T0))
+    assert shown(over) == {
+        "id": "v_1",
+        "status": "ended",
+        "outcome": "completed",
+        "arrived_ms": T0,
+        "claimed_ms": None,
+        "live_ms": None,
+        "ended_ms": T0 + 60_000,
+        "talked_ms": 0,
+        "guide_done": True,
+        "reason": "full",
+        "claimant": None,
+        "parties": {},
+    }
+    assert not views.visit_over(ended()).guide_done
+
+
+def test_case_information_is_everything_that_was_collected() -> None:
+    part = views.case(replace(FULL, answers={"allergies": "None"}, typing="since"), GUIDE)
+    assert (part.steps, part.answers, part.typing, part.step, part.guide_done) == (
+        GUIDE.steps,
+        {"allergies": "None"},
+        "since",
+        2,
+        True,
+    )
+    assert part.visit == "v_1"
+    assert shown(part.patient) == shown(replace(ANA, filled_in_by="Ben"))
+    assert not views.case(queued(), GUIDE).guide_done
+
+
+def test_colleagues_see_who_is_on_call_and_in_session() -> None:
+    zoe = Staff(id="zoe", name="Zoe", role=ADMIN.role, on_call=True)
+    assert shown(views.staff(zoe, in_session=True)) == {
+        "id": "zoe",
+        "name": "Zoe",
+        "role": "admin",
+        "on_call": True,
+        "in_session": True,
+    }
+    assert shown(views.person(Person("zoe", "Zoe"))) == {"id": "zoe", "name": "Zoe"}
+    assert views.person(None) is None
+    assert not views.staff(STAFF["lin"], in_session=False).on_call
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fresh"),
+    [
+        (None, queued(), True),
+        (claimed(), queued(), True),
+        (queued(), queued(), False),
+        (queued(), claimed(), False),
+        (None, claimed(), False),
+    ],
+)
+def test_a_row_is_fresh_when_its_patient_begins_to_wait(
+    before: Visit | None, after: Visit, fresh: bool
+) -> None:
+    assert views.is_fresh(before, after) is fresh
+
+
+def test_a_row_is_gone_because_it_was_claimed_or_ended() -> None:
+    assert views.why_gone(claimed()) == "claimed"
+    assert views.why_gone(ended()) == "claimed"
+    for outcome in (Outcome.DECLINED, Outcome.WITHDRAWN, Outcome.EXPIRED):
+        gone = replace(queued(), status=Status.ENDED, outcome=outcome)
+        assert views.why_gone(gone) == str(outcome)
+
+
+def test_the_quality_of_a_call_is_a_usual_and_a_worse_value() -> None:
+    seen = {
+        HEARD_LOST: {0: 15, 30: 5},
+        SENT_LOST: {4: 1},
+        ROUND_TRIP: {40: 10, 90: 9, 300: 1},
+        PICTURE: {100: 1, 800: 10, 1200: 9},
+    }
+    tally = Tally(party="patient", name="Ana", connected_ms=1234.6, interruptions=2, seen=seen)
+    assert shown(views.call(tally)) == {
+        "party": "patient",
+        "name": "Ana",
+        "connected_ms": 1235,
+        "interruptions": 2,
+        "heard_lost": {"usual": 0.8, "worse": 3.0},
+        "sent_lost": {"usual": 0.4, "worse": 0.4},
+        "round_trip_ms": {"usual": 40, "worse": 90},
+        "picture_kbps": {"usual": 800, "worse": 100},
+    }
+    nothing = views.call(Tally(party="patient", name="Ana"))
+    assert (nothing.heard_lost, nothing.sent_lost, nothing.round_trip_ms, nothing.picture_kbps) == (None,) * 4
