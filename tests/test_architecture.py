@@ -42,7 +42,7 @@ PURE_FILES = sorted(
 FLOORS: dict[str, tuple[str, ...]] = {
     "media": ("errors", "protocols", "transport", "forwarding", "party room relay", "peers"),
     "signalling": (
-        "visit supervision",
+        "visit supervision repeated",
         "protocol clients",
         "store",
         "service hub",

@@ -10,9 +10,12 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
+from signalling.repeated import due
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.store.guest_links import Invite
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 Answer = server.Message | None
 Later = Coroutine[Any, Any, Answer]
 Handler = Callable[["Connection", Any], Answer | Later]
+log = structlog.get_logger()
+
+
+def _refused(request: client.Request, refusal: Refusal) -> server.Error:
+    if refusal.code == "limit_reached" and (count := due("visit.limit_reached")):
+        log.warning("visit.limit_reached", request=type(request).__name__, count=count)
+    return error(request.id, refusal.code, refusal.details)
 
 
 async def _command(
@@ -34,7 +44,7 @@ async def _command(
     service = connection.services.service
     outcome = await service.command(connection.actor, request.visit, command, connection.origin)
     if isinstance(outcome, Refusal):
-        return error(request.id, outcome.code, outcome.details)
+        return _refused(request, outcome)
     return server.Done(reply_to=request.id, version=outcome.version)
 
 
@@ -173,7 +183,7 @@ async def _invite(connection: Connection, request: client.VisitInvite) -> Answer
     invite = c.Invite(guest, request.name, request.relation)
     outcome = await service.command(actor, request.visit, invite, connection.origin)
     if isinstance(outcome, Refusal):
-        return error(request.id, outcome.code, outcome.details)
+        return _refused(request, outcome)
     for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
     token = await connection.services.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
     return server.Invited(
@@ -196,7 +206,7 @@ async def _bell_mark(connection: Connection, request: client.BellMark) -> Answer
 async def _chat_send(connection: Connection, request: client.ChatSend) -> Answer:
     outcome = await connection.services.topics.chat.send(connection.actor, request, connection.origin)
     if isinstance(outcome, Refusal):
-        return error(request.id, outcome.code, outcome.details)
+        return _refused(request, outcome)
     return server.Done(reply_to=request.id, version=outcome)
 
 

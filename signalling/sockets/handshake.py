@@ -18,6 +18,7 @@ from signalling.protocol import server_messages as server
 from signalling.protocol import shapes
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, SUBPROTOCOLS, BadMessage, Codec
 from signalling.protocol.errors import error
+from signalling.repeated import due
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.sockets.connection import SAID, Connection, decoded
@@ -160,7 +161,8 @@ async def _hello(
                 await ws.close(code=4202, message=b"not signed in")
                 return None
             if not worker.crowd.has_room(address, actor) and not _replaces(worker, actor, hello):
-                log.info("door.crowded", organisation=actor.organisation)
+                if count := due("door.crowded"):
+                    log.info("door.crowded", organisation=actor.organisation, count=count)
                 await _reply(ws, codec, error(hello.id, "too_many_sockets"))
                 await ws.close(code=4006, message=b"too many sockets")
                 return None

@@ -16,6 +16,7 @@ import structlog
 from aiohttp import WSMessage, web
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 
+from signalling.repeated import due
 from signalling.sockets.frame_limits import Bound, Counted
 
 log = structlog.get_logger()
@@ -83,7 +84,8 @@ class WebSocket(web.WebSocketResponse):
 
     def _cut_off(self) -> None:
         """Disconnect a client that floods, without reading more or waiting for its close frame."""
-        log.info("websocket.flooded")
+        if count := due("websocket.flooded"):
+            log.info("websocket.flooded", count=count)
         transport = self._transport
         if transport is None or transport.is_closing():
             return

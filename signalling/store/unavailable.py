@@ -5,15 +5,14 @@ Knows redis-py's errors. All code that uses the store maps them here, so that ea
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
-EVERY_S = 60.0
-"""Seconds in which each worker logs a reason at most once."""
+from signalling.repeated import due
+
 FULL_DISK = "No space left on device"  # part of the text of a MISCONF error, from errno
 
 log = structlog.get_logger()
@@ -46,32 +45,16 @@ def reason_of(problem: BaseException) -> str:
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__
 
 
-class Told:
-    """When each reason was last logged. `now_s` is monotonic."""
-
-    def __init__(self) -> None:
-        self._until_s: dict[str, float] = {}
-
-    def is_due(self, reason: str, now_s: float) -> bool:
-        """Return True if the reason is to be logged now, and record that it is."""
-        due = now_s >= self._until_s.get(reason, now_s)
-        if due:
-            self._until_s[reason] = now_s + EVERY_S
-        return due
-
-
-_told = Told()
-
-
 def tell(problem: BaseException) -> None:
     """Log why the store cannot be used; at most once a minute for each reason."""
     reason = reason_of(problem)
-    if not _told.is_due(reason, time.monotonic()):
+    count = due(f"store.unavailable {reason}")
+    if not count:
         return
     if isinstance(problem, ResponseError):
-        log.error("store.unavailable", reason=reason)
+        log.error("store.unavailable", reason=reason, count=count)
     else:
-        log.warning("store.unavailable", reason=reason)
+        log.warning("store.unavailable", reason=reason, count=count)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from redis.asyncio import Redis
 
+from signalling.repeated import due
 from signalling.store import keys
 
 log = structlog.get_logger("web.security")
@@ -213,7 +214,9 @@ def neighbourhood(address: str) -> str:
     try:
         found = ipaddress.ip_address(plain_address(address))
     except ValueError:
-        log.warning("remote.unreadable", hint="a trusted proxy sends an X-Forwarded-For that is no address")
+        if count := due("remote.unreadable"):
+            hint = "a trusted proxy sends an X-Forwarded-For that is no address"
+            log.warning("remote.unreadable", hint=hint, count=count)
         return "unreadable-" + hashlib.sha256(address.encode(errors="replace")).hexdigest()[:16]
     if isinstance(found, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((found, 64), strict=False))

@@ -9,8 +9,10 @@ import pytest
 from redis._parsers import BaseParser
 from redis.exceptions import ConnectionError, RedisError
 from redis.exceptions import TimeoutError as LateAnswer
+from structlog.testing import capture_logs
 
-from signalling.store.unavailable import EVERY_S, Told, Unavailable, answering, reason_of
+from signalling import repeated
+from signalling.store.unavailable import Unavailable, answering, reason_of, tell
 
 ANSWERS = [
     ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
@@ -48,13 +50,9 @@ async def test_r33_a_store_that_does_not_answer_has_not_refused(problem: Excepti
     assert (raised.value.reason, raised.value.refused) == (type(problem).__name__, False)
 
 
-def test_r33_a_reason_is_told_once_a_minute_and_another_one_at_once() -> None:
-    told = Told()
-    assert [told.is_due("OOM", now_s) for now_s in (5.0, 5.1, 5.0 + EVERY_S - 0.1, 5.0 + EVERY_S, 70.0)] == [
-        True,
-        False,
-        False,
-        True,
-        False,
-    ]
-    assert told.is_due("READONLY", 5.2)
+def test_r33_a_reason_is_told_once_a_minute_and_another_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
+    with capture_logs() as told:
+        for problem in (TimeoutError(), TimeoutError(), ConnectionError("gone"), TimeoutError()):
+            tell(problem)
+    assert [event["reason"] for event in told] == ["TimeoutError", "ConnectionError"]

@@ -4,7 +4,9 @@ import re
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
+from signalling import repeated
 from tests.web.appointments.test_booking_mail import mails
 from tests.web.appointments.visitor import BOOKING, appointments, book, hold, offered
 from tests.web.conftest import OpenSite
@@ -35,13 +37,16 @@ async def booked(person: Person, starts_ms: int, email: str) -> int:
 
 
 async def test_s36_an_address_books_so_many_visits_a_day_whatever_mail_addresses_it_names(
-    open_site: OpenSite,
+    open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
     site = await clinic(open_site, bookings_per_address=3)
     times = await offered(site.person())
-    tried = [
-        await booked(site.person(**HERE), at, f"victim{n}@example.org") for n, at in enumerate(times[:6])
-    ]
+    with capture_logs() as told:
+        tried = [
+            await booked(site.person(**HERE), at, f"victim{n}@example.org") for n, at in enumerate(times[:6])
+        ]
+    assert [event["event"] for event in told].count("booking refused") == 1, "one line a minute (S48)"
     assert tried == [303] * 3 + [429] * 3
     assert len(await appointments(site)) == 3
     assert await booked(site.person(**ELSEWHERE), times[7], "ana@example.org") == 303

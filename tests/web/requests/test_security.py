@@ -7,7 +7,9 @@ import pytest
 from aiohttp import WSServerHandshakeError
 from aiohttp.test_utils import make_mocked_request
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
+from signalling import repeated
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, OSEI, Site
 from web.keys import THROTTLE
@@ -241,3 +243,10 @@ async def test_sign_in_says_for_how_long_it_is_blocked(site: Site, valkey: Redis
     assert response.status == 429
     assert 1700 < int(response.headers["Retry-After"]) <= 1800
     assert "Try again in 30 min" in await response.text()
+
+
+def test_s48_a_proxy_whose_addresses_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
+    with capture_logs() as told:
+        assert len({neighbourhood(f"_hidden{number}") for number in range(1000)}) == 1000
+    assert [event["event"] for event in told] == ["remote.unreadable"]

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from signalling.repeated import due
 from signalling.service import new_id
 from web.appointments.book import Full, TooMany
 from web.appointments.words import known_zone, when_words
@@ -111,7 +112,8 @@ async def book(request: web.Request) -> web.Response:
         errors = {"starts": gettext(TAKEN)}
         return await _form_page(request, organisation, held, form, errors, choose_again=True)
     except Blocked as blocked:
-        log.info("booking refused", organisation=organisation.id)
+        if count := due("booking refused"):
+            log.info("booking refused", organisation=organisation.id, count=count)
         later = gettext(MANY_BOOKED).format(hours=-(-blocked.retry_s // 3600))
         shown = {**held, "starts_ms": chosen_ms}
         response = await _form_page(request, organisation, shown, form, {}, later=later)

@@ -1,0 +1,35 @@
+"""Counts the events that a client can cause at will, so that each is logged once a minute and not at each request."""
+
+from __future__ import annotations
+
+import time
+
+EVERY_S = 60.0
+"""Seconds in which each worker logs an event at most once."""
+
+
+class Repeated:
+    """When each event was last logged, and how often it happened since. `now_s` is monotonic."""
+
+    def __init__(self) -> None:
+        self._until_s: dict[str, float] = {}
+        self._count: dict[str, int] = {}
+
+    def count(self, event: str, now_s: float) -> int:
+        """Count an event; return how many to log now: all since the last log, 0 if none is due.
+
+        `event` is one of a fixed set of names, as each is kept.
+        """
+        self._count[event] = self._count.get(event, 0) + 1
+        if now_s < self._until_s.get(event, now_s):
+            return 0
+        self._until_s[event] = now_s + EVERY_S
+        return self._count.pop(event)
+
+
+_repeated = Repeated()
+
+
+def due(event: str) -> int:
+    """Count an event of this process; return how many to log now, 0 if it was logged within the last minute."""
+    return _repeated.count(event, time.monotonic())
