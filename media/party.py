@@ -294,7 +294,7 @@ class Party:
         try:
             self._listener(event)
         except Exception:
-            logger.exception("media_listener_failed")
+            logger.exception("media.listener_failed")
 
     # -- inside
 

@@ -223,7 +223,7 @@ class Relay:
                 party.tick(now_s)
             except Exception:
                 self.forwarder.counters.faults += 1
-                logger.exception("media_fault")
+                logger.exception("media.fault")
         self._timer = (
             self._loop.call_later(TICK_S, self._tick) if self._by_endpoint and not self._closed else None
         )

@@ -6,6 +6,7 @@ Reads the sources; runs nothing of them.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,5 +179,31 @@ def test_only_the_examples_import_the_public_names() -> None:
         for path in sources(package)
         for line, name in imports(path)
         if name.split(".")[0] == "greenroom" and path.parent.name != "examples"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
+EVENT = re.compile(r"[a-z_]+(\.[a-z_0-9]+)+")
+
+
+def log_events(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, event) of each call of a module's `log` or `logger`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="log" | "logger"), attr=level),
+                args=[ast.Constant(value=str(event)), *_],
+            ) if level in LEVELS:
+                yield node.lineno, event
+
+
+def test_log_events_of_media_are_named_by_area_and_event() -> None:
+    events = [(path, *found) for path in sources("media") for found in log_events(path)]
+    assert events
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} {event}"
+        for path, line, event in events
+        if not EVENT.fullmatch(event)
     ]
     assert not wrong, "\n".join(wrong)

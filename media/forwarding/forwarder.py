@@ -179,7 +179,7 @@ class Forwarder:
             counters.dropped += 1
         except Exception:
             counters.faults += 1
-            logger.exception("media_fault")
+            logger.exception("media.fault")
         counters.received += received
         counters.forwarded += forwarded
         counters.forwarded_octets += octets

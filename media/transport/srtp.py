@@ -189,7 +189,7 @@ def best_binding() -> Binding:
         if works(native):
             return native
     except (ImportError, AttributeError, TypeError) as error:
-        logger.warning("srtp_binding_changed", extra={"reason": type(error).__name__})
+        logger.warning("media.srtp_binding_changed", extra={"reason": type(error).__name__})
     else:
-        logger.warning("srtp_binding_changed", extra={"reason": "wrong bytes"})
+        logger.warning("media.srtp_binding_changed", extra={"reason": "wrong bytes"})
     return public_binding()
