@@ -1,7 +1,8 @@
 """Leases: which worker carries a visit's media. A lease is taken, taken over from a dead worker, and given back.
 
 Its fencing number grows each time it goes to another worker. If two workers believe they own a room, the one with the
-lower number is wrong. Knows one key of each visit and two small scripts. Knows no room.
+lower number is wrong. Beside it is what the parties have muted, for the next owner. Knows one key of each visit and
+three small scripts. Knows no room.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 import msgspec
 
 from signalling.rooms.liveness import Liveness
+from signalling.rooms.worker_messages import Seat
 from signalling.store import keys
 from signalling.store.records import Origin, Store, SupersededError
 from signalling.store.unavailable import answering
+from signalling.visit.call_quality import MediaKind
 
 _LEASE_S = 86_400
 # KEYS: lease, resume token of the requesting connection (any key if there is none).
@@ -38,6 +41,14 @@ return {held, redis.call('HGET', KEYS[1], 'fence') or '0'}"""
 _GIVE_BACK = """local owner, fence = unpack(redis.call('HMGET', KEYS[1], 'owner', 'fence'))
 if owner ~= ARGV[1] or fence ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], 'owner')"""
+# KEYS: lease; ARGV: the owner's fence, a field, its value ('' = none).
+_SET = """if redis.call('HGET', KEYS[1], 'fence') ~= ARGV[1] then return 0 end
+if ARGV[3] == '' then return redis.call('HDEL', KEYS[1], ARGV[2]) end
+return redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])"""
+_MUTED = "muted"
+
+Muted = dict[tuple[str, str], frozenset[MediaKind]]
+"""The kinds of media that are off, by party and person: another provider of the same visit begins unmuted."""
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -57,6 +68,7 @@ class Leases:
         self._worker = worker
         self._take: Any = self._redis.register_script(_TAKE)
         self._give_back: Any = self._redis.register_script(_GIVE_BACK)
+        self._set: Any = self._redis.register_script(_SET)
 
     async def take(
         self, organisation: str, visit: str, origin: Origin | None = None, known: int = 0
@@ -99,6 +111,26 @@ class Leases:
                 pipe.hmget(keys.LEASE(organisation, visit), "owner", "fence")
             answers = await pipe.execute()
         return [None if owner is None else Lease(owner.decode(), int(fence)) for owner, fence in answers]
+
+    async def muted(self, organisation: str, visit: str) -> Muted:
+        """Return what the parties had muted at the owner before."""
+        async with answering():
+            fields = await self._redis.hgetall(keys.LEASE(organisation, visit))
+        muted: Muted = {}
+        for field, value in fields.items():
+            name, *key = field.decode().split(":", 2)
+            if name == _MUTED:
+                kinds: tuple[MediaKind, ...] = ("audio", "video")
+                muted[key[0], key[1]] = frozenset(kind for kind in kinds if kind in value.decode().split())
+        return muted
+
+    async def keep_muted(self, seat: Seat, fence: int, kinds: frozenset[MediaKind]) -> None:
+        """Keep what a party has muted for the next owner. Does nothing if this worker's lease is not the newest."""
+        async with answering():
+            await self._set(
+                keys=[keys.LEASE(seat.organisation, seat.visit)],
+                args=[fence, f"{_MUTED}:{seat.party}:{seat.person}", " ".join(sorted(kinds))],
+            )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:
         """Give back this worker's lease with this fence. Does nothing if it has none."""

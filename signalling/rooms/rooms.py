@@ -187,12 +187,7 @@ class Rooms:
             self._offer(room, occupant, fresh=False, sdp=occupant.leg.restart_ice())
             self._done(room, message)
         else:
-            occupant.muted[message.kind] = message.muted
-            occupant.leg.set_receiving(message.kind, not message.muted)
-            for other in room.occupants.values():
-                if other is not occupant:
-                    self._tell_muted(room, other.seat, seat.party, message.kind, message.muted)
-            self._done(room, message)
+            self._mute(room, occupant, message)
         return None
 
     async def join(self, message: wire.Join) -> None:
@@ -229,14 +224,15 @@ class Rooms:
             return
         if before is not None and before.seat.connection != seat.connection:
             self._tell(room, before.seat, server.MediaTakenOver(visit=seat.visit))
-        occupant = Occupant(seat, leg, before.offer if before is not None else 0, {})
+        occupant = Occupant(seat, leg, before.offer if before is not None else 0)
         room.occupants[seat.party] = occupant
+        for kind in room.muted_by(seat):
+            leg.set_receiving(kind, False)
         self._done(room, message)
         self._offer(room, occupant, fresh=True, sdp=leg.offer())
-        for party, other in room.occupants.items():
-            for kind, muted in other.muted.items():
-                if other is not occupant and muted:
-                    self._tell_muted(room, seat, party, kind, muted)
+        for party, other in room.occupants.items():  # itself, too: its page may have been reloaded
+            for kind in sorted(room.muted_by(other.seat)):
+                self._tell_muted(room, seat, party, kind, True)
 
     async def _opened(self, message: wire.Join) -> Room | None:
         """Return the room to join, opened if needed; None if another worker has the lease by now.
@@ -244,12 +240,13 @@ class Rooms:
         Raises `Unavailable`.
         """
         organisation, visit = message.seat.organisation, message.seat.visit
+        muted = await self._leases.muted(organisation, visit)
         lease = await self._leases.holder(organisation, visit)
         if lease is None or lease.owner != self._worker or lease.fence < message.fence:
             return None
         room = self._rooms.get(visit)
         if room is None:
-            room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence)
+            room = self._rooms[visit] = Room(organisation, self._relay.room(visit), lease.fence, muted)
         return room
 
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
@@ -296,6 +293,23 @@ class Rooms:
                 return
         self._done(room, message)
 
+    def _mute(self, room: Room, occupant: Occupant, message: wire.Mute) -> None:
+        seat, kind = occupant.seat, message.kind
+        kinds = room.muted_by(seat) - {kind} | ({kind} if message.muted else set())
+        room.muted[seat.party, seat.person] = kinds
+        occupant.leg.set_receiving(kind, not message.muted)
+        for other in room.occupants.values():
+            if other is not occupant:
+                self._tell_muted(room, other.seat, seat.party, kind, message.muted)
+        self._spawn(self._keep_muted(room, seat, kinds))
+        self._done(room, message)
+
+    async def _keep_muted(self, room: Room, seat: Seat, kinds: frozenset[MediaKind]) -> None:
+        try:
+            await self._leases.keep_muted(seat, room.fence, kinds)
+        except Unavailable:
+            log.info("room.mute_not_kept", visit=seat.visit)  # in force here; the next owner will not know it
+
     def _tell_muted(self, room: Room, seat: Seat, party: str, kind: MediaKind, muted: bool) -> None:
         self._tell(room, seat, server.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
 
@@ -326,6 +340,9 @@ class Rooms:
                     occupant.leg.set_admitted(_admitted(visit, party))
                 else:  # a dismissed guest or a former provider; the topic of the visit shows it to them
                     self._part(room, occupant.seat)
+                    for kind in room.muted_by(occupant.seat):  # of whoever is this party next
+                        for other in room.occupants.values():
+                            self._tell_muted(room, other.seat, party, kind, False)
             self._set_gate(room, visit)
             return
         self._close(visit_id, room)

@@ -76,7 +76,9 @@ HISTORY = Key("{<organisation>}:history:<visit>", "list", "the events of a visit
 CHAT = Key("{<organisation>}:chat:<visit>", "zset", "ids of a visit's chat lines", _RETENTION, _DAYS)
 LINE = Key("{<organisation>}:line:<line>", "hash", "a chat line", _RETENTION, _DAYS, True)
 CALLS = Key("{<organisation>}:calls:<visit>", "hash", "quality of a visit's calls", _RETENTION, _DAYS, True)
-LEASE = Key("{<organisation>}:lease:<visit>", "hash", "the worker that carries its media", _EXPIRY, "a day")
+LEASE = Key(
+    "{<organisation>}:lease:<visit>", "hash", "the worker that carries its media; mutes", _EXPIRY, "a day"
+)
 EVENTS = Key(
     "{<organisation>}:events", "stream", "the last events, with the records", _RETENTION, _DAYS, True
 )

@@ -263,6 +263,7 @@ async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen
         await join(their, patient)
         await join(provider, patient)
         await start(patient, their, provider)
+        await provider.request("media.mute", visit=patient.visit, kind="audio", muted=True)
         colleague = await two.on_call(two.provider("Dr B. Lin"), 1)
         mirrors = [await w.service.mirrors.get(ORG) for w in two.workers]
         await until(lambda: all(len(mirror.staff) == 2 for mirror in mirrors))
@@ -281,4 +282,5 @@ async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen
         assert not two.workers[worker].seats.holds(provider.welcome["connection"])
         with pytest.raises(Exception, match=r"no_room|not_allowed"):
             await provider.request("media.restart", visit=patient.visit)
+        assert [(await their.expect("media.muted"))["muted"] for _ in range(2)] == [True, False]
         assert (await join(colleague, patient))["fresh"]

@@ -129,6 +129,24 @@ async def test_the_other_side_is_told_of_a_muted_microphone_and_a_camera_that_is
     }
 
 
+async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose_anew(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    await in_the_call(clinic)
+    muted = {"type": "media.muted", "visit": "v_1", "party": "patient", "kind": "audio", "muted": True}
+    await clinic.send(muted)
+    await expect(page.get_by_role("region", name="You")).to_contain_text("Muted")
+    assert not clinic.got("media.mute")
+    await page.get_by_role("button", name="Unmute").click()
+    await clinic.until(lambda: len(clinic.got("media.mute")) == 1)
+    await clinic.send(muted)  # of a join that was on its way: the page says again what was chosen
+    await clinic.send({"type": "media.gone", "visit": "v_1"})
+    await clinic.until(lambda: len(clinic.got("media.mute")) == 2)
+    assert [message["muted"] for message in clinic.got("media.mute")] == [False, False]
+    await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+
+
 async def test_a_provider_is_asked_before_a_session_ends_or_returns_to_the_queue(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

@@ -24,10 +24,13 @@ export class MediaLink extends EventTarget {
   found = { audio: null, video: null };
   /** @type {Muted} */
   muted = { audio: false, video: false };
+  /** @type {Partial<Muted>} what was switched on this page; before that the server's word counts */
+  #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
   #mutedBy = {};
   #client;
   #visit;
+  #party;
   #sending = false;
   #timers = { join: 0, restart: 0, rejoin: 0 };
   #attempt = 0;
@@ -37,11 +40,13 @@ export class MediaLink extends EventTarget {
   /**
    * @param {import("../signalling.js").SignallingClient} client
    * @param {string} visit
+   * @param {string} party one's own
    */
-  constructor(client, visit) {
+  constructor(client, visit, party) {
     super();
     this.#client = client;
     this.#visit = visit;
+    this.#party = party;
     const { signal } = this.#stop;
     /**
      * Handle the news of this visit alone.
@@ -71,6 +76,7 @@ export class MediaLink extends EventTarget {
     client.addEventListener(
       "media.muted",
       mine(({ party, kind, muted }) => {
+        if (party === this.#party) return this.#keepMuted(kind, muted);
         this.#mutedBy[party] = { ...this.mutedOf(party), [kind]: muted };
         this.#set({});
       }),
@@ -79,7 +85,9 @@ export class MediaLink extends EventTarget {
     client.addEventListener(
       "welcome",
       ({ detail }) => {
-        if (this.path !== "taken_over" && (!detail.resumed || this.path !== "connected")) this.#join();
+        if (this.path === "taken_over") return;
+        if (!detail.resumed || this.path !== "connected") this.#join();
+        else this.#sayChosen(); // what was switched while the connection was away
       },
       { signal },
     );
@@ -131,9 +139,36 @@ export class MediaLink extends EventTarget {
    * @param {boolean} muted
    */
   mute(kind, muted) {
+    this.#chosen[kind] = muted;
+    this.#apply(kind, muted);
+    this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted }).catch(() => {});
+  }
+
+  /**
+   * What this person switched off before this page was loaded, or in another tab.
+   *
+   * @param {DeviceKind} kind
+   * @param {boolean} muted
+   */
+  #keepMuted(kind, muted) {
+    if (this.#chosen[kind] === undefined) this.#apply(kind, muted);
+  }
+
+  /**
+   * @param {DeviceKind} kind
+   * @param {boolean} muted
+   */
+  #apply(kind, muted) {
     this.media?.setMuted(kind, muted);
     this.#set({ muted: { ...this.muted, [kind]: muted } });
-    this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted }).catch(() => {});
+  }
+
+  #sayChosen() {
+    for (const kind of KINDS) {
+      const muted = this.#chosen[kind];
+      if (muted !== undefined)
+        this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted }).catch(() => {});
+    }
   }
 
   close() {
@@ -182,10 +217,7 @@ export class MediaLink extends EventTarget {
     this.#joining = true;
     try {
       await this.#client.request({ type: "media.join", visit: this.#visit });
-      for (const kind of KINDS) {
-        if (this.muted[kind])
-          this.#client.request({ type: "media.mute", visit: this.#visit, kind, muted: true }).catch(() => {});
-      }
+      this.#sayChosen();
     } catch (error) {
       if (!FINAL.has(codeOf(error))) this.#joinLater();
     } finally {
@@ -204,6 +236,7 @@ export class MediaLink extends EventTarget {
   async #accept(message) {
     const { media } = this;
     if (!media || this.path === "taken_over") return;
+    if (message.fresh) this.#mutedBy = {}; // what is off follows the offer
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
       await media.accept({ id, sdp, fresh, iceServers });

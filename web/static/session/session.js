@@ -109,7 +109,7 @@ export class Session {
     this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
     this.#back = back;
     this.#asideOpen = asideOpen ? "own" : null;
-    this.#link = new MediaLink(client, visit);
+    this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
     this.#link.addEventListener("devices", () => this.#list());
   }

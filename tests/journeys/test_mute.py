@@ -1,0 +1,44 @@
+"""Whoever has turned the microphone off is not heard after a reload either, and both pages say so."""
+
+from __future__ import annotations
+
+import asyncio
+
+from playwright.async_api import Browser, expect
+
+from tests.browsers import SHOWN_MS
+from tests.conftest import StartServer
+from tests.journeys.people import Patient, Staff, person
+
+QUIET_S = 2.0
+
+
+async def test_a_muted_microphone_stays_off_over_a_reload_until_its_owner_unmutes(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server(workers=2)
+    provider: Staff = await person(browser, server, Staff)
+    await provider.sign_in("osei")
+    await provider.go_on_call()
+    patient: Patient = await person(browser, server, Patient)
+    await patient.meet_now()
+    await provider.claim()
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    await patient.press("Mute")
+    await provider.sees("Microphone is off")
+    await patient.page.reload()
+    await expect(patient.page.get_by_role("button", name="Unmute")).to_be_visible(timeout=SHOWN_MS)
+    await patient.sees_and_hears()
+    await provider.sees("Microphone is off")
+    before = await provider.received()
+    await asyncio.sleep(QUIET_S)
+    after = await provider.received()
+    assert after["audioBytes"] == before["audioBytes"]
+    assert after["frames"] > before["frames"]
+    await patient.press("Unmute")
+    await provider.sees_and_hears()
+    await expect(provider.page.get_by_text("Microphone is off")).to_have_count(0)
+    assert [*patient.problems, *provider.problems] == []

@@ -1,0 +1,113 @@
+"""Mute is kept: over a reload, a second tab and another worker, enforced by the relay and read by all."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.visit.record import Actor, Role
+from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.rooms.test_guests import guest
+from tests.signalling.rooms.test_rooms import both, join, owner_of, start
+from tests.signalling.waits import until
+from tests.signalling.worker_process import worker_process
+
+
+async def mute(client: SignallingClient, patient: Actor, kind: str = "audio", muted: bool = True) -> None:
+    """Turn the client's microphone or camera off or on."""
+    await client.request("media.mute", visit=patient.visit, kind=kind, muted=muted)
+
+
+async def muted(client: SignallingClient) -> tuple[str, str, bool]:
+    """Return the party, kind and state of the next `media.muted` that a client receives."""
+    message = await client.expect("media.muted")
+    return message["party"], message["kind"], message["muted"]
+
+
+def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[str]:
+    """Return the kinds of a party's media that the relay of the room's owner would forward."""
+    occupant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].occupants[party]
+    return set(occupant.leg._party.endpoint.allowed)
+
+
+async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, provider = await both(one)
+        await join(provider, patient)
+        await join(their, patient)
+        await mute(their, patient)
+        assert await muted(provider) == ("patient", "audio", True)
+        await their.close()  # a reload: the connection ends, and another one comes
+        await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].occupants)
+        back = await one.connect(patient)
+        await join(back, patient)
+        assert await muted(back) == ("patient", "audio", True)
+        assert forwards(one, patient, "patient") == {"video"}
+        await mute(back, patient, muted=False)
+        assert await muted(provider) == ("patient", "audio", False)
+        assert forwards(one, patient, "patient") == {"audio", "video"}
+
+
+async def test_a_second_tab_that_takes_the_media_over_stays_muted(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, first, provider = await both(two)
+        await join(first, patient)
+        await mute(first, patient, "video")
+        second = await two.connect(patient, 1)
+        await join(second, patient)
+        assert await muted(second) == ("patient", "video", True)
+        assert forwards(two, patient, "patient") == {"audio"}
+        await join(provider, patient)
+        assert await muted(provider) == ("patient", "video", True)
+
+
+async def test_whoever_is_muted_stays_muted_when_another_worker_takes_the_room_over(
+    valkey: Redis, valkey_url: str
+) -> None:
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        patient, their, provider = await both(one, other.url, 0)
+        await join(provider, patient)
+        assert await owner_of(valkey, patient) == other.id
+        await join(their, patient)
+        await start(patient, provider, their)
+        await mute(their, patient)
+        await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
+        other.kill()
+        await their.expect("media.offer", timeout_s=3)
+        assert await muted(their) == ("patient", "audio", True)
+        assert forwards(one, patient, "patient") == {"video"}
+        await provider.wait_closed()
+        back = await one.connect(one.provider(), 0, resume=provider.welcome["resume"])
+        assert await muted(back) == ("patient", "audio", True)
+
+
+async def test_a_guest_who_reloads_stays_muted(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two)
+        await join(their, patient)
+        key, rosa = await guest(two, provider, patient)
+        await join(rosa, patient)
+        await mute(rosa, patient)
+        await until(lambda: forwards(two, patient, key) == {"video"})
+        actor = Actor(organisation=ORG, id=key, name="Rosa Diaz", role=Role.GUEST, visit=patient.visit)
+        await rosa.close()
+        back = await two.connect(actor, 0)
+        await join(back, patient)
+        assert await muted(back) == (key, "audio", True)
+        assert forwards(two, patient, key) == {"video"}
+
+
+async def test_another_provider_of_the_visit_does_not_begin_muted(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, provider = await both(one)
+        await join(their, patient)
+        await join(provider, patient)
+        await mute(provider, patient)
+        await provider.request("visit.release", visit=patient.visit)
+        successor = await one.on_call(one.provider("Dr A. Lee"))
+        await successor.request("visit.claim", visit=patient.visit)
+        await join(successor, patient)
+        assert forwards(one, patient, "provider") == {"audio", "video"}
