@@ -9,36 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 from signalling.clients.client import Closed, SignallingClient, SignallingError
 from signalling.clients.reconnecting import ReturningClient
-from web.peers.people.people import (
-    CannotEnter,
-    Clinic,
-    Ended,
-    Patient,
-    Person,
-    Provider,
-    Refused,
-    Room,
-    Seen,
-)
+from web.peers.errors import EntryError, RefusedError, VisitEndedError
+from web.peers.people.people import Clinic, Patient, Person, Provider, Room, Seen
 
 if TYPE_CHECKING:
     from media.peers.aiortc_peer import SyntheticParty
 
 __all__ = [
-    "CannotEnter",
     "Clinic",
     "Closed",
-    "Ended",
+    "EntryError",
     "Patient",
     "Person",
     "Provider",
-    "Refused",
+    "RefusedError",
     "ReturningClient",
     "Room",
     "Seen",
     "SignallingClient",
     "SignallingError",
     "SyntheticParty",
+    "VisitEndedError",
 ]
 
 

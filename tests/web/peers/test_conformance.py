@@ -18,8 +18,9 @@ from web import demo
 from web.keys import SERVICE
 from web.peers.conformance import admins, bell, door, media, server
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import CHECKS, Outcome, Wrong, tell
-from web.peers.people.entry import CannotEnter, Clinic
+from web.peers.conformance.table import CHECKS, Outcome, tell
+from web.peers.errors import EntryError, ViolationError
+from web.peers.people.entry import Clinic
 
 SECOND = "needs a second provider"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -198,7 +199,7 @@ async def test_an_admin_among_the_credentials_is_not_taken_for_a_provider(site: 
 
 async def test_a_wrong_password_is_one_clear_sentence(site: Site) -> None:
     async with Clinic(str(site.server.make_url("/demo"))) as clinic:
-        with pytest.raises(CannotEnter, match="email or password are wrong"):
+        with pytest.raises(EntryError, match="email or password are wrong"):
             await server.run(clinic, [(OSEI, "wrong")])
 
 
@@ -207,7 +208,7 @@ async def test_an_account_that_is_asked_for_a_code_cannot_be_used_and_one_senten
 ) -> None:
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
         broken.fault = "asks for a code"
-        with pytest.raises(CannotEnter, match="is asked for more than a password"):
+        with pytest.raises(EntryError, match="is asked for more than a password"):
             await server.run(clinic, credentials(site, ADMIN))
 
 
@@ -223,7 +224,7 @@ def test_every_check_names_a_section_of_the_document() -> None:
 
 def test_a_fault_is_told_with_what_was_sent_and_expected_but_no_private_token() -> None:
     sent, got = {"type": "hello", "resume": "r_verysecret1234"}, {"type": "error", "code": "resume_invalid"}
-    fault = Wrong("`welcome`", got, sent)
+    fault = ViolationError("`welcome`", got, sent)
     out = io.StringIO()
     tell(Console(file=out, width=200), [Outcome("resume", "it is resumed", "resume", fault)])
     said = out.getvalue()

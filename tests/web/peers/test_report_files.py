@@ -12,7 +12,8 @@ from playwright.async_api import Browser
 
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.peers.runs import run
-from web.peers.report import ThresholdError, compare, write
+from web.peers.errors import ThresholdError
+from web.peers.report import compare, write
 from web.peers.report.compare_page import comparison_page
 from web.peers.run.observations import Observations
 

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.web.peers.runs import Clock, run
-from web.peers.report import ThresholdError, judge, parse
+from web.peers.errors import ThresholdError
+from web.peers.report import judge, parse
 from web.peers.run.observations import Observations
 
 

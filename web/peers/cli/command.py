@@ -156,10 +156,10 @@ def run(
     insecure: Annotated[bool, typer.Option("--insecure", help="Trust any certificate.")] = False,
 ) -> None:
     """Drive patients and providers through whole visits, and report what they saw."""
-    from web.peers.people.entry import CannotEnter
-    from web.peers.report.thresholds import ThresholdError, parse
-    from web.peers.run.arrivals import Arrivals, PlanError, Span, seconds
-    from web.peers.run.machines import Crew, Failed
+    from web.peers.errors import EntryError, PlanError, RunError, ThresholdError
+    from web.peers.report.thresholds import parse
+    from web.peers.run.arrivals import Arrivals, Span, seconds
+    from web.peers.run.machines import Crew
     from web.peers.run.plan import Plan
 
     told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
@@ -206,7 +206,7 @@ def run(
             plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
             kept = _play(plan, told, crew, meeting, begins_at, report, thresholds, pids)
-    except (PlanError, CannotEnter, Failed, ThresholdError) as problem:
+    except (PlanError, EntryError, RunError, ThresholdError) as problem:
         print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(UNUSABLE) from None
     except OSError as problem:
@@ -220,7 +220,7 @@ def _play(
     plan: Plan,
     told: dict[str, str],
     crew: Crew,
-    meeting: together.Meeting | None,
+    meeting: together.HelperOptions | None,
     begins_at: float | None,
     folder: Path | None,
     fail_if: list[str],
@@ -228,35 +228,35 @@ def _play(
 ) -> bool:
     """Plays the plan, shows it, reports it; returns whether all thresholds hold. `begins_at` is on time.monotonic."""
     from web.peers.cli.live import Live
+    from web.peers.errors import RunError
     from web.peers.people.entry import Clinic
     from web.peers.report import write
     from web.peers.run import server
-    from web.peers.run.machines import Failed
     from web.peers.run.observations import Observations
     from web.peers.run.presence import Presence
 
     with ExitStack() as stack:
-        afar = stack.enter_context(meeting.held(plan, crew.afar)) if meeting else None
-        others = meeting.gather(afar) if meeting and afar else []
+        coordinator = stack.enter_context(meeting.held(plan, crew.remote_shares)) if meeting else None
+        others = meeting.gather(coordinator) if meeting and coordinator else []
         stack.callback(crew.close)
         try:
             crew.open(others)
         except KeyboardInterrupt:
-            raise Failed("ended before it began") from None
+            raise RunError("ended before it began") from None
         in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
         seen = Observations(ago_s=-in_s)
         seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **told, **plan.told()}
         seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         seen.about.machine, seen.about.versions = server.machine(), server.versions()
-        if afar:
-            seen.about.machine["helpers"] = ", ".join(afar.names)
+        if coordinator:
+            seen.about.machine["helpers"] = ", ".join(coordinator.names)
         clinic = Clinic(plan.url, plan.organisation)
         with Presence(clinic.host, clinic.port) as presence, Live(seen, crew):
             crew.play(seen, in_s, server_pids, presence)
         problem = _problem(seen, plan, crew, presence)
     if crew.interrupted:
         typer.echo("Ended early: what was seen until then is reported.")
-    for name in afar.left if afar else ():
+    for name in coordinator.left if coordinator else ():
         typer.echo(f"Ended early by {name}: what was seen there until then is reported.")
     if folder is not None:
         typer.echo(f"The report is {write(seen, folder, fail_if)}.")
@@ -268,7 +268,7 @@ def _play(
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
     """What makes a run void whatever the thresholds say, in a sentence; "" if nothing does."""
-    from web.peers.people.entry import CannotEnter
+    from web.peers.errors import EntryError
 
     done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
     errors = sum(len(series) for series in seen.errors.values())
@@ -281,13 +281,13 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
         return f"the server at {plan.url} was gone {after_s:.0f} s after the begin of the run: {visits}"
     try:
         asyncio.run(_organisation(plan))
-    except CannotEnter as gone:
+    except EntryError as gone:
         return f"the server no longer answers as it should: {visits} ({gone})"
     return f"no visit came to its end: {errors} errors" if crew.patients and not done else ""
 
 
 async def _organisation(plan: Plan) -> str:
-    """The organisation's slug, once it is sure that there is a Greenroom with it. Raises CannotEnter."""
+    """The organisation's slug, once it is sure that there is a Greenroom with it. Raises EntryError."""
     from web.peers.people.entry import Clinic
 
     clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)
@@ -301,11 +301,11 @@ def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
         yield None
         return
     from web.peers.cli.local import local_server
-    from web.peers.run.machines import Failed
+    from web.peers.errors import RunError
     from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(workers, providers) as found:
             yield found
     except ServerNotReadyError as problem:
-        raise Failed(str(problem)) from None
+        raise RunError(str(problem)) from None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from datetime import time as clock
 from pathlib import Path
 
-from web.peers.run.arrivals import PlanError
+from web.peers.errors import PlanError
 from web.peers.run.plan import Credential, credentials
 from web.peers.run.server import sample
 

@@ -6,7 +6,7 @@ told of it stands in `bell.py`.
 
 from __future__ import annotations
 
-from web.peers.conformance.line import Line, Message
+from web.peers.conformance.checked_socket import CheckedSocket, Message
 from web.peers.conformance.stage import Stage, off_call
 from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
@@ -16,14 +16,14 @@ REASON = "A conformance check: please call 911."
 NOBODY = "u_nosuchcolleague"
 
 
-async def row_of(line: Line, visit: str, what: str) -> Message:
+async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
     """The next row of a visit in the queue."""
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row
 
 
-async def stands(line: Line, visit: str, wanted: str) -> Message:
+async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
     """The visit as it stands, for those who may see it: it must have that status."""
     state: Message = (await whole(line, f"visit/{visit}", "visit.state"))["visit"]
     line.want(

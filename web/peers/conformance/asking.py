@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from web.peers.conformance.line import Line
+from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import Wrong, check
+from web.peers.conformance.table import check
+from web.peers.errors import ViolationError
 
 MOST_BAD, BURST, MESSAGE_BYTES = 10, 200, 65_536
 FLOOD_S = 15.0
@@ -131,9 +132,9 @@ async def flooded(stage: Stage) -> None:
     await line.closes(4005, within_s=FLOOD_S)
 
 
-async def flood(line: Line, messages: list[dict[str, Any]]) -> None:
+async def flood(line: CheckedSocket, messages: list[dict[str, Any]]) -> None:
     """Send all of these at once, though the server may close meanwhile."""
-    with contextlib.suppress(Wrong):
+    with contextlib.suppress(ViolationError):
         for message in messages:
             await line.send(message)
     line.sent = (

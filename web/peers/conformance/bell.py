@@ -8,19 +8,21 @@ from __future__ import annotations
 import asyncio
 
 from web.peers.conformance.admins import REASON
-from web.peers.conformance.line import Line, Message
-from web.peers.conformance.stage import Patient, Stage
+from web.peers.conformance.checked_socket import CheckedSocket, Message
+from web.peers.conformance.stage import PatientBrowser, Stage
 from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
 
 
-async def listening(*lines: Line) -> Message:
+async def listening(*lines: CheckedSocket) -> Message:
     """Each hears their bell from here on; return the first one's as it is."""
     bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
     return bells[0]
 
 
-async def rung(line: Line, visit: str, kind: str, by: Line, note: str | None = None) -> Message:
+async def rung(
+    line: CheckedSocket, visit: str, kind: str, by: CheckedSocket, note: str | None = None
+) -> Message:
     """The bell's next notification of a visit, which must be of that kind; return the message."""
     told = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
     item = told["item"]
@@ -30,7 +32,7 @@ async def rung(line: Line, visit: str, kind: str, by: Line, note: str | None = N
     return told
 
 
-async def assign(admin: Line, patient: Patient, provider: Line) -> None:
+async def assign(admin: CheckedSocket, patient: PatientBrowser, provider: CheckedSocket) -> None:
     """An admin assigns."""
     await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
 

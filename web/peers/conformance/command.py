@@ -56,8 +56,8 @@ def conformance(
     """Check whether a server keeps to PROTOCOL.md. It opens some made-up visits, and ends them."""
     from web.peers.cli.options import CREDENTIALS
     from web.peers.conformance import server
-    from web.peers.people.entry import CannotEnter, Clinic
-    from web.peers.run.arrivals import PlanError
+    from web.peers.errors import EntryError, PlanError
+    from web.peers.people.entry import Clinic
     from web.peers.run.plan import credentials as read
 
     async def checked(address: str, slug: str, staff: Sequence[tuple[str, str]]) -> list[Outcome]:
@@ -78,7 +78,7 @@ def conformance(
             outcomes = asyncio.run(
                 checked(url, organisation, [(each.email, each.password) for each in staff])
             )
-    except (PlanError, CannotEnter) as problem:
+    except (PlanError, EntryError) as problem:
         _refuse(str(problem))
     except OSError as problem:
         _refuse(f"{problem.filename}: {problem.strerror}")
@@ -87,16 +87,16 @@ def conformance(
 
 @contextmanager
 def _a_server() -> Iterator[Local]:
-    """A server of one's own with two providers and an admin. Raises CannotEnter."""
+    """A server of one's own with two providers and an admin. Raises EntryError."""
     from web.peers.cli.local import local_server
-    from web.peers.people.entry import CannotEnter
+    from web.peers.errors import EntryError
     from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(1, 2, admins=1) as found:
             yield found
     except ServerNotReadyError as problem:
-        raise CannotEnter(str(problem)) from None
+        raise EntryError(str(problem)) from None
 
 
 def conformance_client(

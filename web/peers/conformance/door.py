@@ -1,4 +1,4 @@
-"""Checks of a server: the door, hello, resume, keep-alive. Each returns, or raises Wrong or Untold."""
+"""Checks of a server: upgrade, hello, resume, keep-alive. A check raises ViolationError or UntestableError."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL
-from web.peers.conformance.line import ABNORMAL, Line
+from web.peers.conformance.checked_socket import ABNORMAL, CheckedSocket
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import Untold, Wrong, check
+from web.peers.conformance.table import check
+from web.peers.errors import UntestableError, ViolationError
 from web.peers.people.entry import Browser
 
 HELLO_S, PINGS_S, DEAD_S = 5.0, 25.0, 37.5
@@ -24,11 +25,13 @@ async def foreign(stage: Stage) -> None:
     for headers in ({"Origin": "https://attacker.example"}, {}):
         try:
             await stage.open(None, headers=headers)
-        except Wrong as refused:
+        except ViolationError as refused:
             if refused.got != "HTTP 403":
-                raise Wrong("HTTP 403", refused.got, {"Origin": headers.get("Origin", "none")}) from None
+                raise ViolationError(
+                    "HTTP 403", refused.got, {"Origin": headers.get("Origin", "none")}
+                ) from None
         else:
-            raise Wrong("HTTP 403", "HTTP 101", {"Origin": headers.get("Origin", "none")})
+            raise ViolationError("HTTP 403", "HTTP 101", {"Origin": headers.get("Origin", "none")})
 
 
 @check("connection", "a client that offers no subprotocol is spoken to in JSON", "connection")
@@ -106,7 +109,7 @@ async def second_hello(stage: Stage) -> None:
 # --- resume
 
 
-async def lost(stage: Stage, number: int = 0) -> Line:
+async def lost(stage: Stage, number: int = 0) -> CheckedSocket:
     """A member of staff's connection that has lost its socket."""
     line = await stage.staff(number)
     await line.vanish()
@@ -138,10 +141,12 @@ async def refused_resume(stage: Stage, token: str, number: int, *codes: str) -> 
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)
     try:
         again = await line.get("hello", "welcome", role="staff")
-    except Wrong:
+    except ViolationError:
         if line.ws.close_code != TOO_MANY:
             raise
-        raise Untold("too many wrong tokens came from this address; ask again in half an hour") from None
+        raise UntestableError(
+            "too many wrong tokens came from this address; ask again in half an hour"
+        ) from None
     line.want(again["resumed"] is False, "`resumed` false on hello without a token", again)
 
 
@@ -180,7 +185,7 @@ async def bye(stage: Stage) -> None:
             return
         await again.close()
         await asyncio.sleep(0.05)
-    raise Wrong("an error `resume_ended`", answer, again.sent)
+    raise ViolationError("an error `resume_ended`", answer, again.sent)
 
 
 # --- keep-alive
@@ -194,7 +199,7 @@ async def pings(stage: Stage) -> None:
             while (await line.ws.receive()).type is not aiohttp.WSMsgType.PING:
                 pass
     except TimeoutError:
-        raise Wrong(
+        raise ViolationError(
             f"a ping within {PINGS_S:g} s", f"none within {PINGS_S + SLACK_S:g} s", "(nothing)"
         ) from None
 
@@ -207,7 +212,7 @@ async def unanswered(stage: Stage) -> None:
             while (frame := await line.ws.receive()).type in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.TEXT):
                 pass
     except TimeoutError:
-        raise Wrong(f"an end after {DEAD_S:g} s", "an open socket", "(no pong)") from None
+        raise ViolationError(f"an end after {DEAD_S:g} s", "an open socket", "(no pong)") from None
     line.want(frame.type is not aiohttp.WSMsgType.BINARY, f"an end ({ABNORMAL} or a close)", frame.type.name)
 
 
@@ -220,5 +225,5 @@ async def pong(stage: Stage) -> None:
             while (frame := await line.ws.receive()).type is not aiohttp.WSMsgType.PONG:
                 pass
     except TimeoutError:
-        raise Wrong("a pong (RFC 6455 §5.5.3)", "none", "a ping with `here?`") from None
+        raise ViolationError("a pong (RFC 6455 §5.5.3)", "none", "a ping with `here?`") from None
     line.want(bytes(frame.data) == b"here?", "a pong with the ping’s data", frame.data)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from web.peers.conformance.table import Outcome, Wrong
+from web.peers.conformance.table import Outcome
+from web.peers.errors import ViolationError
 
 
 class Rule(NamedTuple):
@@ -75,7 +76,7 @@ class Judge:
     """What was seen of one client. The first fault against a rule counts."""
 
     def __init__(self) -> None:
-        self.faults: dict[str, Wrong] = {}
+        self.faults: dict[str, ViolationError] = {}
         self.seen: set[str] = set()
 
     def kept(self, rule: str) -> None:
@@ -84,7 +85,7 @@ class Judge:
 
     def wrong(self, rule: str, expected: str, got: object, sent: object = "") -> None:
         """It was seen to break this rule."""
-        self.faults.setdefault(rule, Wrong(expected, got, sent))
+        self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
         """Kept if it holds, else wrong."""

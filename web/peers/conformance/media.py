@@ -7,10 +7,11 @@ import contextlib
 import re
 from typing import Any, Final
 
-from web.peers.conformance.line import Line
+from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import Wrong, check
+from web.peers.conformance.table import check
 from web.peers.conformance.visits import status
+from web.peers.errors import ViolationError
 from web.peers.media.light import LightMedia
 
 CONNECT_S, CROSS_S, GATE_S = 10.0, 5.0, 0.7
@@ -33,7 +34,7 @@ OFFERS: Final = (
 )
 
 
-async def offered(line: Line, visit: str) -> dict[str, Any]:
+async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
     """Join; return the offer."""
     await line.get("media.join", visit=visit)
     offer = await line.expect("media.offer", lambda m: m["visit"] == visit, "after `done`")
@@ -41,7 +42,7 @@ async def offered(line: Line, visit: str) -> dict[str, Any]:
     return offer
 
 
-async def connected(line: Line, visit: str, media: LightMedia) -> None:
+async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
     """Join and connect."""
     offer = await offered(line, visit)
     answer = await media.take_offer(offer["sdp"], fresh=True)
@@ -49,7 +50,7 @@ async def connected(line: Line, visit: str, media: LightMedia) -> None:
     try:
         await media.wait_connected(CONNECT_S)
     except TimeoutError:
-        raise Wrong(
+        raise ViolationError(
             f"ICE and DTLS connected within {CONNECT_S:g} s",
             "no connection: is UDP to the server open?",
             "an answer",
@@ -166,7 +167,7 @@ async def gate(stage: Stage) -> None:
                 await media.close()
 
 
-async def _nothing_crosses(line: Line, media: LightMedia, when: str) -> None:
+async def _nothing_crosses(line: CheckedSocket, media: LightMedia, when: str) -> None:
     before = media.flow.packets
     await asyncio.sleep(GATE_S)
     crossed = media.flow.packets - before
@@ -174,11 +175,11 @@ async def _nothing_crosses(line: Line, media: LightMedia, when: str) -> None:
     line.want(crossed == 0, f"nothing crosses {when}", f"{crossed} packets crossed")
 
 
-async def _crosses(line: Line, media: LightMedia, before: int) -> None:
+async def _crosses(line: CheckedSocket, media: LightMedia, before: int) -> None:
     line.sent = "picture and sound, over SRTP"
     try:
         async with asyncio.timeout(CROSS_S):
             while media.flow.packets == before:  # noqa: ASYNC110 - packets are counted, not told one by one
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        raise Wrong(f"packets within {CROSS_S:g} s of the second Start", "none", line.sent) from None
+        raise ViolationError(f"packets within {CROSS_S:g} s of the second Start", "none", line.sent) from None

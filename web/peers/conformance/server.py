@@ -12,10 +12,11 @@ from typing import Final
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from web.peers.conformance import admins, asking, bell, door, media, topics, visits
-from web.peers.conformance.line import Line
+from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import CHECKS, Check, Outcome, Untold, Untried, Wrong
-from web.peers.people.entry import CannotEnter, Clinic
+from web.peers.conformance.table import CHECKS, Check, Outcome
+from web.peers.errors import EntryError, MissingPersonError, UntestableError, ViolationError
+from web.peers.people.entry import Clinic
 
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
@@ -35,13 +36,13 @@ async def run(
     """Return what came of each check, in the table's order; `told` hears of each as it comes.
 
     `credentials` are (email, password) of staff: one at least; two providers and an admin for all checks. `only`:
-    rooms, or patterns of names. `slow`: those that take half a minute too. Raises CannotEnter where there is no such
+    rooms, or patterns of names. `slow`: those that take half a minute too. Raises EntryError where there is no such
     server or no way in.
     """
     await clinic.check()
     stage = Stage(clinic, tuple(credentials))
     if not stage.credentials:
-        raise CannotEnter("name at least one member of staff, a provider, in the credentials")
+        raise EntryError("name at least one member of staff, a provider, in the credentials")
     await stage.open_doors()
     host = await stage.on_call()  # Meet Now may need somebody on call
     listens = asyncio.create_task(_listen(host))
@@ -86,7 +87,7 @@ async def play(
     return [outcomes[place] for place in sorted(outcomes)]
 
 
-async def _listen(line: Line) -> None:
+async def _listen(line: CheckedSocket) -> None:
     """Read, so that pings are answered."""
     while not line.ws.closed:
         await line.ws.receive()
@@ -102,17 +103,17 @@ async def _outcome(check: Check, stage: Stage) -> Outcome:
     try:
         async with asyncio.timeout(SLOW_S if check.slow else CHECK_S):
             await check.run(stage)
-    except Wrong as wrong:
+    except ViolationError as wrong:
         fault = wrong
-    except Untold as reason:
-        untold, tried = str(reason), not isinstance(reason, Untried)
-    except CannotEnter as problem:
-        fault = Wrong("an answer", str(problem))
+    except UntestableError as reason:
+        untold, tried = str(reason), not isinstance(reason, MissingPersonError)
+    except EntryError as problem:
+        fault = ViolationError("an answer", str(problem))
     except TimeoutError:
-        fault = Wrong("an end", f"none within {CHECK_S:g} s")
+        fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
         # A part of a message that is not what the reference has: the shape of what is known was checked already.
-        fault = Wrong("messages as the reference has them", f"{type(problem).__name__}: {problem}")
+        fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await stage.tidy()
     return Outcome(check.room, name, check.section, fault, untold, tried)

@@ -14,16 +14,16 @@ from typing import Any, Final
 import aiohttp
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL
-from web.peers.conformance.line import Line
-from web.peers.conformance.table import Untold, Untried, Wrong
+from web.peers.conformance.checked_socket import CheckedSocket
+from web.peers.errors import EntryError, MissingPersonError, UntestableError, ViolationError
 from web.peers.people.answers import information
-from web.peers.people.entry import Browser, CannotEnter, Clinic
+from web.peers.people.entry import Browser, Clinic
 
 ROLES: Final = ("patient", "staff", "guest")
 
 
 @dataclass(slots=True)
-class Patient:
+class PatientBrowser:
     """A patient in line: their browser, and the visit once a socket has named it."""
 
     browser: Browser
@@ -31,7 +31,7 @@ class Patient:
 
 
 @contextlib.asynccontextmanager
-async def off_call(line: Line) -> AsyncIterator[None]:
+async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
     """A member of staff is off call for a while, and on call again afterwards."""
     await line.get("on_call", on=False)
     try:
@@ -53,28 +53,28 @@ class Stage:
     staff_browsers: list[Browser] = field(default_factory=list)
     admins: list[Browser] = field(default_factory=list)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
-    lines: list[Line] = field(default_factory=list)
-    patients: list[Patient] = field(default_factory=list)
+    lines: list[CheckedSocket] = field(default_factory=list)
+    patients: list[PatientBrowser] = field(default_factory=list)
 
     def speaking(self, subprotocol: str) -> Stage:
         """The same stage for another check, whose sockets speak that."""
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def open_doors(self) -> None:
-        """Sign the staff in, and see who is an admin. Raises CannotEnter."""
+        """Sign the staff in, and see who is an admin. Raises EntryError."""
         for email, password in self.credentials:
             browser = Browser(self.clinic)
             page = await browser.post(
                 f"{self.clinic.path}/staff/sign-in", {"email": email, "password": password}
             )
             if page.status != 303:
-                raise CannotEnter(
+                raise EntryError(
                     f"{self.clinic.origin} does not sign {email} in: email or password are wrong, or try later"
                 )
             if page.location != f"{self.clinic.path}/staff":
-                raise CannotEnter(f"{email} is asked for more than a password; name an account that is not")
+                raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            with contextlib.suppress(Wrong):  # what is wrong with hello is a check's to say
+            with contextlib.suppress(ViolationError):  # what is wrong with hello is a check's to say
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":
                     self.admins.append(browser)
@@ -84,66 +84,66 @@ class Stage:
     # --- people
 
     def staff_browser(self, number: int = 0) -> Browser:
-        """A member of staff's browser. Raises Untried where no such credentials were given."""
+        """A member of staff's browser. Raises MissingPersonError where no such credentials were given."""
         if number >= len(self.staff_browsers):
-            raise Untried("a second member of staff" if number else "a member of staff")
+            raise MissingPersonError("a second member of staff" if number else "a member of staff")
         return self.staff_browsers[number]
 
-    async def staff(self, number: int = 0, **how: Any) -> Line:
+    async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
         """A member of staff's socket, welcomed."""
         return await self.hello(self.staff_browser(number), "staff", **how)
 
-    async def on_call(self, number: int = 0, **how: Any) -> Line:
+    async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
         """A member of staff's socket, on call."""
         line = await self.staff(number, **how)
         await line.get("on_call", on=True)
         return line
 
-    async def provider(self, number: int = 0) -> Line:
-        """A provider's socket, on call. Raises Untried where no such credentials were given."""
+    async def provider(self, number: int = 0) -> CheckedSocket:
+        """A provider's socket, on call. Raises MissingPersonError where no such credentials were given."""
         if number >= len(self.staff_browsers) - len(self.admins):
-            raise Untried("a second provider" if number else "a provider")
+            raise MissingPersonError("a second provider" if number else "a provider")
         return await self.on_call(number)
 
-    async def admin(self) -> Line:
-        """An admin's socket, beside a provider's. Raises Untried where no such credentials were given."""
+    async def admin(self) -> CheckedSocket:
+        """An admin's socket, beside a provider's. Raises MissingPersonError where no such credentials were given."""
         if not self.admins:
-            raise Untried("an admin")
+            raise MissingPersonError("an admin")
         if len(self.admins) == len(self.staff_browsers):
-            raise Untried("a provider")
+            raise MissingPersonError("a provider")
         return await self.hello(self.admins[0], "staff")
 
-    async def patient(self) -> Patient:
-        """Somebody new in line, by Meet Now. Raises Untold where it is closed."""
+    async def patient(self) -> PatientBrowser:
+        """Somebody new in line, by Meet Now. Raises UntestableError where it is closed."""
         browser = Browser(self.clinic)
         try:
             language = await self.clinic.language(browser)
-        except CannotEnter as closed:
-            raise Untold(f"{closed}; somebody on call and opening hours may be missing") from None
+        except EntryError as closed:
+            raise UntestableError(f"{closed}; somebody on call and opening hours may be missing") from None
         await browser.get(f"{self.clinic.path}/information")
         form = information(next(self.numbers), language, reason="A conformance check, no real request")
         page = await browser.post(f"{self.clinic.path}/information", form)
         if page.status == 429:
-            raise Untold(
+            raise UntestableError(
                 "too many visits from this address: raise the server’s limit for it, or come again later"
             )
         if page.status != 303 or not page.location.endswith("/visit"):
-            raise Wrong(
+            raise ViolationError(
                 f"303 to {self.clinic.path}/visit",
                 f"{page.status} {page.location}",
                 f"POST {self.clinic.path}/information",
             )
-        self.patients.append(Patient(browser))
+        self.patients.append(PatientBrowser(browser))
         return self.patients[-1]
 
-    async def in_line(self, **how: Any) -> tuple[Patient, Line]:
+    async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
         """Somebody new in line, and their socket."""
         patient = await self.patient()
         line = await self.hello(patient.browser, "patient", **how)
         patient.visit = line.visit
         return patient, line
 
-    async def together(self, number: int = 0) -> tuple[Line, Line, str]:
+    async def together(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
         """A patient and the provider who has claimed them, both on the visit's page: their sockets, and the visit."""
         provider = await self.on_call(number)
         _, patient = await self.in_line()
@@ -161,8 +161,8 @@ class Stage:
         subprotocol: str | None = None,
         headers: Mapping[str, str] | None = None,
         **how: Any,
-    ) -> Line:
-        """A socket on which nothing was said. Raises Wrong where it is not opened."""
+    ) -> CheckedSocket:
+        """A socket on which nothing was said. Raises ViolationError where it is not opened."""
         subprotocol = subprotocol or self.subprotocol
         sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers
         try:
@@ -177,13 +177,17 @@ class Stage:
                 },
             )
         except aiohttp.WSServerHandshakeError as refused:
-            raise Wrong("the upgrade (101)", f"HTTP {refused.status}", f"GET {self.clinic.path}/ws") from None
+            raise ViolationError(
+                "the upgrade (101)", f"HTTP {refused.status}", f"GET {self.clinic.path}/ws"
+            ) from None
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
-            raise Wrong("the upgrade (101)", type(problem).__name__, f"GET {self.clinic.path}/ws") from None
-        line = Line(ws, subprotocol)
+            raise ViolationError(
+                "the upgrade (101)", type(problem).__name__, f"GET {self.clinic.path}/ws"
+            ) from None
+        line = CheckedSocket(ws, subprotocol)
         self.lines.append(line)
         if how.get("protocols", True) and ws.protocol != subprotocol:
-            raise Wrong(f"the subprotocol {subprotocol}, that was asked for", str(ws.protocol))
+            raise ViolationError(f"the subprotocol {subprotocol}, that was asked for", str(ws.protocol))
         return line
 
     async def hello(
@@ -193,7 +197,7 @@ class Stage:
         subprotocol: str | None = None,
         resume: str | None = None,
         **how: Any,
-    ) -> Line:
+    ) -> CheckedSocket:
         """A socket that was welcomed."""
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
@@ -205,7 +209,7 @@ class Stage:
             with contextlib.suppress(Exception):
                 await line.close()
         for patient in self.patients:
-            with contextlib.suppress(Wrong, Untold):
+            with contextlib.suppress(ViolationError, UntestableError):
                 line = await self.hello(patient.browser, "patient")
                 answer = await line.ask("visit.withdraw", visit=line.visit)
                 if answer["type"] == "error" and answer["code"] == "wrong_status":

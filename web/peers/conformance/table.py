@@ -5,8 +5,6 @@ Knows no socket. A fault says what was sent, what the document asks for, and wha
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,27 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-MOST_SHOWN: Final = 400
-_TOKEN = re.compile(r"\br_[A-Za-z0-9_-]{6,}")
-
-
-class Wrong(Exception):
-    """The other side does not keep to the document."""
-
-    def __init__(self, expected: str, got: object, sent: object = "") -> None:
-        super().__init__(expected)
-        self.expected, self.got, self.sent = expected, shown(got), shown(sent)
-
-
-class Untold(Exception):
-    """It cannot be told here; the text says why, and what would help."""
-
-
-class Untried(Untold):
-    """The credentials name nobody who could do it; `needs` says whom it takes."""
-
-    def __init__(self, needs: str) -> None:
-        super().__init__(f"needs {needs}")
+from web.peers.errors import ViolationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +26,7 @@ class Outcome:
     room: str
     name: str
     section: str
-    fault: Wrong | None = None
+    fault: ViolationError | None = None
     untold: str = ""
     tried: bool = True
 
@@ -62,7 +40,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a server: `run` returns, or raises Wrong or Untold. `waits`: it only waits, beside others."""
+    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: it runs beside others."""
 
     room: str
     name: str
@@ -86,16 +64,6 @@ def check(
         return run
 
     return put
-
-
-def shown(value: object) -> str:
-    """A message or a sentence as it may be printed: short, and without private tokens."""
-    if isinstance(value, bytes):
-        text = f"{len(value)} bytes {value[:40]!r}"
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    text = _TOKEN.sub("r_…", text)
-    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} … ({len(text)} characters)"
 
 
 def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:

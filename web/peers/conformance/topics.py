@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from web.peers.conformance.line import Line
+from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.stage import Stage, off_call
 from web.peers.conformance.table import check
 
@@ -18,7 +18,7 @@ PATIENT_TOPICS = {
 }
 
 
-async def whole(line: Line, topic: str, kind: str) -> dict[str, Any]:
+async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
     """Subscribe; return the whole state, which must be that of the answer. What came before is forgotten."""
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)
@@ -36,7 +36,7 @@ async def whole(line: Line, topic: str, kind: str) -> dict[str, Any]:
     return state
 
 
-async def ended(line: Line, topic: str) -> None:
+async def ended(line: CheckedSocket, topic: str) -> None:
     """Return once the server has let go of a topic, which it must say soon."""
     await line.expect("gone", lambda m: m["topic"] == topic, f"of {topic}", within_s=ENDS_WITHIN_S)
 

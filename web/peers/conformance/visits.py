@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from web.peers.conformance.line import Line
+from web.peers.conformance.checked_socket import CheckedSocket
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import Untold, check
+from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
+from web.peers.errors import UntestableError
 from web.peers.people.answers import asked, plausible
 from web.peers.people.entry import Browser
 
 STRANGE_STEP = "no-such-step"
 
 
-async def status(line: Line, visit: str, wanted: str) -> dict[str, Any]:
+async def status(line: CheckedSocket, visit: str, wanted: str) -> dict[str, Any]:
     """The visit's state, once it is in that status."""
     found = await line.expect(
         "visit.state",
@@ -42,7 +43,7 @@ async def guide(stage: Stage) -> None:
     )
     text = next((step for step in steps if step["kind"] == "text" and step["only_if"] is None), None)
     if text is None:
-        raise Untold("the organisation’s setup guide has no step of kind text")
+        raise UntestableError("the organisation’s setup guide has no step of kind text")
     save = {"visit": patient.visit, "step": text["id"]}
     await line.get("visit.save", **save, answer="Half typ", left=False)
     seen = await staff.expect(
@@ -89,7 +90,7 @@ async def finishes(stage: Stage) -> None:
 async def not_on_call(stage: Stage) -> None:
     staff = await stage.on_call()
     if staff.welcome["me"]["role"] == "admin":
-        raise Untold("the first credentials are an admin’s, who may claim without being on call")
+        raise UntestableError("the first credentials are an admin’s, who may claim without being on call")
     patient, _ = await stage.in_line()
     await staff.get("on_call", on=False)
     try:

@@ -35,7 +35,7 @@ def attach(app: typer.Typer) -> None:
     app.command("join")(join)
 
 
-class Meeting(NamedTuple):
+class HelperOptions(NamedTuple):
     """Where the machines of a run meet, and until when."""
 
     at: Address
@@ -50,15 +50,16 @@ class Meeting(NamedTuple):
         return Afar(self.at, self.key, plan, shares, say)
 
     def gather(self, afar: Afar) -> list[Connection]:
-        """Say what to type on the other machines, and wait for them. Raises Failed."""
+        """Say what to type on the other machines, and wait for them. Raises RunError."""
         say(f"{afar.joined}. On the other machines, in Greenroom’s folder:")
         say(f"  greenroom peers join {_reached(afar.at)}{self.shown}")
         return afar.gather(self.within_s)
 
 
-def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> Meeting | None:
+def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
     """What the options of `run` amount to; None where there are to be no helpers. Raises PlanError."""
-    from web.peers.run.arrivals import PlanError, seconds
+    from web.peers.errors import PlanError
+    from web.peers.run.arrivals import seconds
 
     if not helpers:
         if listen or within:
@@ -71,7 +72,7 @@ def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> Meeting |
     given = options.key()
     key = given or secrets.token_hex(16)
     shown = f"    (with {options.KEY} as it is here)" if given else f" --key {key}"
-    return Meeting(address(listen or f"0.0.0.0:{PORT}"), key, shown, seconds(within or WITHIN))
+    return HelperOptions(address(listen or f"0.0.0.0:{PORT}"), key, shown, seconds(within or WITHIN))
 
 
 def join(
@@ -96,9 +97,7 @@ def join(
     """Help another machine's run: drive a share of its patients and providers from here."""
     from web.peers.distributed.helper import Helper, Own
     from web.peers.distributed.messages import address
-    from web.peers.people.entry import CannotEnter
-    from web.peers.run.arrivals import PlanError
-    from web.peers.run.machines import Failed
+    from web.peers.errors import EntryError, PlanError, RunError
 
     try:
         known = options.key(key)
@@ -107,7 +106,7 @@ def join(
         own = Own(options.staff(credentials), ca, insecure, media_file)
         helper = Helper(address(at), known, processes, own, say)
         asyncio.run(helper.run())
-    except (PlanError, CannotEnter, Failed) as problem:
+    except (PlanError, EntryError, RunError) as problem:
         say(f"greenroom peers: {problem}")
         raise typer.Exit(UNUSABLE) from None
     except OSError as problem:

@@ -35,12 +35,10 @@ from web.peers.distributed.messages import (
     Broken,
     Done,
     FromHelper,
-    Garbled,
     Go,
     Join,
     Leaving,
     Line,
-    Lost,
     Message,
     News,
     Open,
@@ -52,7 +50,7 @@ from web.peers.distributed.messages import (
     WrongKey,
     answered,
 )
-from web.peers.run.machines import Failed
+from web.peers.errors import ChannelLostError, RunError, UnknownMessageError
 from web.peers.run.plan import Plan, Share
 
 CHECK_S = 120.0
@@ -79,14 +77,14 @@ class Afar:
     """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
 
     `say` is told in sentences who comes and goes. `names` are those of all, `left` of those who ended their share
-    early. Raises Failed where it cannot listen, and where the plan is too long to tell.
+    early. Raises RunError where it cannot listen, and where the plan is too long to tell.
     """
 
     def __init__(
         self, at: Address, key: str, plan: Plan, shares: Sequence[Share], say: Callable[[str], None]
     ) -> None:
         if len(msgspec.msgpack.encode(plan.shared)) > LARGEST // 2:
-            raise Failed("the plan is too long for helpers: a recorded day of fewer arrivals is wanted")
+            raise RunError("the plan is too long for helpers: a recorded day of fewer arrivals is wanted")
         self.at, self.left, self.names = at, list[str](), list[str]()
         self._key, self._plan, self._say = key, plan, say
         self._wanted, self._of = len(shares), shares[-1].index + 1
@@ -110,13 +108,13 @@ class Afar:
         except (OSError, OverflowError) as problem:
             self._thread.join(CLOSE_S)
             why = os.strerror(problem.errno).lower() if isinstance(problem, OSError) and problem.errno else ""
-            raise Failed(f"cannot listen at {self.at}" + (f": {why}" if why else "")) from None
+            raise RunError(f"cannot listen at {self.at}" + (f": {why}" if why else "")) from None
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Failed):
+        if isinstance(error, RunError):
             self._why = str(error)
         elif error is not None:
             self._why = "it was broken off"
@@ -130,14 +128,14 @@ class Afar:
         return f"{there} of {self._wanted} helpers have joined"
 
     def gather(self, within_s: float) -> list[Connection]:
-        """Wait until everybody is there. Returns the pipes, in the order of the shares. Raises Failed."""
+        """Wait until everybody is there. Returns the pipes, in the order of the shares. Raises RunError."""
         self._deadline = time.monotonic() + within_s
         try:
             return self._complete.result(within_s)
         except TimeoutError:
-            raise Failed(f"only {self.joined} within {within_s:g} s") from None
+            raise RunError(f"only {self.joined} within {within_s:g} s") from None
         except KeyboardInterrupt:
-            raise Failed(f"ended before it began: {self.joined}") from None
+            raise RunError(f"ended before it began: {self.joined}") from None
 
     # --- in the thread
 
@@ -169,7 +167,7 @@ class Afar:
             await runner.cleanup()
 
     async def _part(self, line: Line[FromHelper], why: str) -> None:
-        with suppress(Lost, TimeoutError):
+        with suppress(ChannelLostError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await line.say(Over(why[:1000]))
                 await line.close()
@@ -192,10 +190,10 @@ class Afar:
         except WrongKey:
             self._note(f"Somebody at {request.remote} came with a wrong key.")
             await socket.close(code=WRONG_KEY)
-        except Garbled:
+        except UnknownMessageError:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
             await socket.close(code=OTHER_VERSION)
-        except (Lost, OSError, aiohttp.ClientError):
+        except (ChannelLostError, OSError, aiohttp.ClientError):
             pass  # gone before having come
         finally:
             self._strangers -= 1
@@ -213,7 +211,7 @@ class Afar:
         line = await answered(socket, self._key)
         first = await line.hear()
         if not isinstance(first, Join):
-            raise Garbled
+            raise UnknownMessageError
         if first.processes > len(self._free):
             await self._part(line, self._no_room(first.processes))
             return None
@@ -238,11 +236,11 @@ class Afar:
         try:
             helper.outbox.put_nowait(self._welcome(helper))
             await self._listen(helper)
-        except Lost as problem:
+        except ChannelLostError as problem:
             why = str(problem)
             if self._begun and len(helper.over) == len(helper.pipes):
                 await self._part(helper.line, "")
-        except (Garbled, WrongKey):
+        except (UnknownMessageError, WrongKey):
             why = "it says what cannot be understood"
             await self._part(helper.line, "what was said is not understood: is it the same Greenroom?")
         finally:
@@ -263,12 +261,12 @@ class Afar:
         try:
             while True:
                 await helper.line.say(await helper.outbox.get())
-        except Lost:
+        except ChannelLostError:
             await helper.line.close()  # who listens to it hears of that
 
     async def _listen(self, helper: _Helper) -> None:
         if not isinstance(said := await helper.line.hear(CHECK_S), Present):
-            raise Lost(said.why) if isinstance(said, Leaving) else Garbled
+            raise ChannelLostError(said.why) if isinstance(said, Leaving) else UnknownMessageError
         helper.present = True
         self._say(f"{self.joined}: {helper.name} is there.")
         if sum(len(one.shares) for one in self._helpers if one.present) == self._wanted:
@@ -277,12 +275,12 @@ class Afar:
             said = await helper.line.hear(None)
             if isinstance(said, Leaving):
                 if not self._begun:
-                    raise Lost(said.why)
+                    raise ChannelLostError(said.why)
                 self.left.append(helper.name)
             else:
                 await self._pass_on(helper, said)
             if helper.name in self.left and len(helper.over) == len(helper.pipes):
-                raise Lost("its user ended it")
+                raise ChannelLostError("its user ended it")
 
     def _begin(self) -> None:
         self._begun = True
@@ -317,9 +315,9 @@ class Afar:
             case Broken(process, why):
                 told = "failed", f"{helper.name}: {why}"
             case _:
-                raise Garbled
+                raise UnknownMessageError
         if process >= len(helper.pipes) or process in helper.over:
-            raise Garbled
+            raise UnknownMessageError
         if told[0] in ("done", "failed"):
             helper.over.add(process)
         await self._tell(helper.pipes[process], told)

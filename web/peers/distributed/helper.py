@@ -29,12 +29,10 @@ from web.peers.distributed.messages import (
     Broken,
     Done,
     FromCoordinator,
-    Garbled,
     Go,
     Join,
     Leaving,
     Line,
-    Lost,
     Message,
     News,
     Open,
@@ -47,9 +45,9 @@ from web.peers.distributed.messages import (
     greeted,
     pieces,
 )
-from web.peers.people.entry import CannotEnter, Clinic
-from web.peers.run.arrivals import PlanError
-from web.peers.run.machines import DIED, GOODBYE_S, READY_S, SIGNALS, Failed, begin, end
+from web.peers.errors import ChannelLostError, EntryError, PlanError, RunError, UnknownMessageError
+from web.peers.people.entry import Clinic
+from web.peers.run.machines import DIED, GOODBYE_S, READY_S, SIGNALS, begin, end
 from web.peers.run.plan import Credential, Plan, Share
 
 OUTBOX = 1000
@@ -79,7 +77,7 @@ class Helper:
         self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> None:
-        """Join, play, and return when all is told. Raises Failed, PlanError, CannotEnter."""
+        """Join, play, and return when all is told. Raises RunError, PlanError, EntryError."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         for number in SIGNALS:
@@ -90,15 +88,15 @@ class Helper:
             if not self.interrupted:
                 raise
             task.uncancel()
-            raise Failed("ended at once" if self._pipes else "left before the run began") from None
-        except Lost as problem:
+            raise RunError("ended at once" if self._pipes else "left before the run began") from None
+        except ChannelLostError as problem:
             codes = {WRONG_KEY: f"{self._at} does not know this key", OTHER_VERSION: self._other_version()}
             why = codes.get(problem.code or 0, f"the coordinator at {self._at} is gone: {problem}")
-            raise Failed(why) from None
+            raise RunError(why) from None
         except WrongKey:
-            raise Failed(f"{self._at} does not know this key") from None
-        except Garbled:
-            raise Failed(self._other_version()) from None
+            raise RunError(f"{self._at} does not know this key") from None
+        except UnknownMessageError:
+            raise RunError(self._other_version()) from None
         finally:
             for number in SIGNALS:
                 loop.remove_signal_handler(number)
@@ -125,7 +123,7 @@ class Helper:
                 shares, within_s = await self._joined(line)
                 await self._await_everybody(line, within_s)
                 await self._drive(line, shares)
-            except (PlanError, CannotEnter) as problem:
+            except (PlanError, EntryError) as problem:
                 await self._leave(line, str(problem))
                 raise
             except asyncio.CancelledError:
@@ -137,7 +135,7 @@ class Helper:
                         await line.close()
 
     async def _leave(self, line: Line[FromCoordinator], why: str) -> None:
-        with suppress(Lost, TimeoutError):
+        with suppress(ChannelLostError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await line.say(Leaving(why[:1000]))
 
@@ -151,16 +149,16 @@ class Helper:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
                 )
         except (aiohttp.WSServerHandshakeError, aiohttp.ClientResponseError):
-            raise Failed(f"{self._at} is no run that waits for helpers") from None
+            raise RunError(f"{self._at} is no run that waits for helpers") from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            raise Failed(f"nobody waits for helpers at {self._at}") from None
+            raise RunError(f"nobody waits for helpers at {self._at}") from None
         return await greeted(found, self._key)
 
     async def _joined(self, line: Line[FromCoordinator]) -> tuple[list[Share], float]:
         await line.say(Join(socket.gethostname()[:80], version("greenroom"), self._count))
         welcome = await self._heard(line, ANSWER_S)
         if not isinstance(welcome, Welcome):
-            raise Garbled
+            raise UnknownMessageError
         plan = Plan.on_this_machine(welcome.plan, **self._own._asdict())
         shares = [plan.share(index, welcome.of) for index in welcome.shares]
         if [share.digest for share in shares] != list(welcome.digests):
@@ -173,12 +171,12 @@ class Helper:
     async def _await_everybody(self, line: Line[FromCoordinator], within_s: float) -> None:
         self._say("Waiting for the other helpers.")
         if not isinstance(await self._heard(line, within_s + ANSWER_S), Open):
-            raise Garbled
+            raise UnknownMessageError
 
     async def _heard(self, line: Line[FromCoordinator], within_s: float | None) -> FromCoordinator:
         said = await line.hear(within_s)
         if isinstance(said, Over):
-            raise Failed(f"the run at {self._at} does without: {said.why}")
+            raise RunError(f"the run at {self._at} does without: {said.why}")
         return said
 
     # --- the processes
@@ -215,14 +213,14 @@ class Helper:
                 for task in ended:
                     task.result()
         except TimeoutError:
-            raise Failed(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
+            raise RunError(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
         finally:
             self._limit = None
             hearing.cancel()
             telling.cancel()
             await asyncio.gather(hearing, telling, return_exceptions=True)
         if self._problem:
-            raise Failed(self._problem)
+            raise RunError(self._problem)
 
     async def _hear(self, line: Line[FromCoordinator]) -> None:
         """Orders go down; returns when the run is over."""
@@ -232,7 +230,7 @@ class Helper:
             match await line.hear(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
-                        raise Failed(f"the run at {self._at} was ended: {why}")
+                        raise RunError(f"the run at {self._at} was ended: {why}")
                     return
                 case Go(process, in_s, ago_s) if process in unbegun:
                     unbegun.remove(process)
@@ -243,7 +241,7 @@ class Helper:
                     self._order(process, "stop")
                     self._goodbye_within()
                 case _:
-                    raise Garbled
+                    raise UnknownMessageError
 
     async def _tell(self, line: Line[FromCoordinator]) -> None:
         """What was seen goes up; returns when that was the last, since something has gone wrong here."""

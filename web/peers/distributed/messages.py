@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from web.peers.run.arrivals import PlanError
+from web.peers.errors import ChannelLostError, PlanError, UnknownMessageError
 from web.peers.run.plan import SharedPlan
 
 PORT = 7700
@@ -39,20 +39,8 @@ T = TypeVar("T")
 Socket = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
-class Lost(Exception):
-    """Nothing comes any more; `code` is what the other side closed with, if it did."""
-
-    def __init__(self, why: str, code: int | None = None) -> None:
-        super().__init__(why)
-        self.code = code
-
-
 class WrongKey(Exception):
     """What came was not sealed with our key."""
-
-
-class Garbled(Exception):
-    """What came is no message that we know: another version speaks."""
 
 
 Number = Annotated[int, msgspec.Meta(ge=0, lt=65536)]
@@ -164,7 +152,7 @@ class Line(Generic[T]):
         self._turn = asyncio.Lock()
 
     async def say(self, message: Message) -> None:
-        """Send one message. Raises Lost."""
+        """Send one message. Raises ChannelLostError."""
         data = msgspec.msgpack.encode(message)
         try:
             async with asyncio.timeout(ANSWER_S), self._turn:
@@ -173,10 +161,10 @@ class Line(Generic[T]):
                 self._sent += 1
                 await self._socket.send_bytes(sealed)
         except (TimeoutError, OSError, aiohttp.ClientError, RuntimeError) as problem:
-            raise Lost(f"it takes nothing more ({type(problem).__name__})") from None
+            raise ChannelLostError(f"it takes nothing more ({type(problem).__name__})") from None
 
     async def hear(self, within_s: float | None = ANSWER_S) -> T:
-        """The next message; without a time, for as long as heartbeats come. Raises Lost, WrongKey, Garbled."""
+        """The next message; without a time, for as long as heartbeats come. Raises ChannelLostError, WrongKey, UnknownMessageError."""
         sealed = await _received(self._socket, within_s)
         try:
             data = self._unseal.decrypt(self._heard.to_bytes(12), sealed, None)
@@ -186,7 +174,7 @@ class Line(Generic[T]):
         try:
             return self._decoder.decode(data)
         except msgspec.MsgspecError as problem:
-            raise Garbled(str(problem)) from None
+            raise UnknownMessageError(str(problem)) from None
 
     async def close(self) -> None:
         """Hang up."""
@@ -194,21 +182,21 @@ class Line(Generic[T]):
 
 
 async def answered(socket: web.WebSocketResponse, key: str) -> Line[FromHelper]:
-    """The coordinator's end of a line with somebody who has come. Raises Lost, Garbled."""
+    """The coordinator's end of a line with somebody who has come. Raises ChannelLostError, UnknownMessageError."""
     ours = secrets.token_bytes(NONCE)
     await _sent(socket, GREETING + ours)
     theirs = await _received(socket, ANSWER_S)
     if len(theirs) != NONCE:
-        raise Garbled("no number used once")
+        raise UnknownMessageError("no number used once")
     down, up = _keys(key, ours + theirs)
     return Line(socket, down, up, HELPERS)
 
 
 async def greeted(socket: aiohttp.ClientWebSocketResponse, key: str) -> Line[FromCoordinator]:
-    """A helper's end of a line. Raises Lost, Garbled."""
+    """A helper's end of a line. Raises ChannelLostError, UnknownMessageError."""
     greeting = await _received(socket, ANSWER_S)
     if not greeting.startswith(GREETING) or len(greeting) != len(GREETING) + NONCE:
-        raise Garbled("no greeting of ours")
+        raise UnknownMessageError("no greeting of ours")
     ours = secrets.token_bytes(NONCE)
     await _sent(socket, ours)
     down, up = _keys(key, greeting[len(GREETING) :] + ours)
@@ -220,7 +208,7 @@ async def _sent(socket: Socket, data: bytes) -> None:
         async with asyncio.timeout(ANSWER_S):
             await socket.send_bytes(data)
     except (TimeoutError, OSError, aiohttp.ClientError, RuntimeError):
-        raise Lost("it takes nothing") from None
+        raise ChannelLostError("it takes nothing") from None
 
 
 async def _received(socket: Socket, within_s: float | None) -> bytes:
@@ -228,9 +216,9 @@ async def _received(socket: Socket, within_s: float | None) -> bytes:
         async with asyncio.timeout(within_s):
             frame = await socket.receive()
     except TimeoutError:
-        raise Lost(f"it said nothing for {within_s:.0f} s") from None
+        raise ChannelLostError(f"it said nothing for {within_s:.0f} s") from None
     if frame.type is not aiohttp.WSMsgType.BINARY:
-        raise Lost("it has hung up", socket.close_code)
+        raise ChannelLostError("it has hung up", socket.close_code)
     data: bytes = frame.data
     return data
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 
-from greenroom import Patient, Provider, Refused
+from greenroom import Patient, Provider, RefusedError
 
 URL = os.environ["GREENROOM_URL"]
 EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"]
@@ -34,7 +34,7 @@ def test_nobody_claims_without_being_on_call() -> None:
             await provider.sign_in()
             await provider.on_call(on=False)
             visit = await patient.meet_now()
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(RefusedError):
                 await provider.claim(visit)
             assert provider.seen.refusals == ["not_on_call"]
 

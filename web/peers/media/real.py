@@ -16,8 +16,8 @@ from av import AudioFrame, VideoFrame
 from av.error import FFmpegError
 
 from media.peers.aiortc_peer import Switched, SyntheticParty
+from web.peers.errors import PlanError
 from web.peers.media.flow import Flow
-from web.peers.run.arrivals import PlanError
 
 BLACK = 16
 

@@ -19,17 +19,14 @@ from urllib.parse import quote_plus, urlsplit
 
 import aiohttp
 
-from web.peers.people.wire import Answer, NotHttp, Wire
+from web.peers.errors import EntryError, HttpError
+from web.peers.people.wire import Answer, Wire
 
 TIMEOUT_S = 30.0
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
 OPTION = re.compile(r'<option value="([^"]+)"')
 PROBLEM = re.compile(r'<span class="wrong" id="([a-z_]+)-wrong">')
 PORTS = {"http": 80, "https": 443}
-
-
-class CannotEnter(Exception):
-    """There is no way in; the text is one clear sentence for the person who wants it."""
 
 
 class Page(NamedTuple):
@@ -44,7 +41,7 @@ class Clinic:
     """An organisation on a server, which many browsers may share.
 
     `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
-    PEM file with the authority to trust; `insecure` trusts any certificate. Raises CannotEnter where it is none.
+    PEM file with the authority to trust; `insecure` trusts any certificate. Raises EntryError where it is none.
     `timeout_s` is how long a page may take. An async context manager, for those who use its `http`.
     """
 
@@ -63,25 +60,25 @@ class Clinic:
         except ValueError:
             port = None
         if port is None or not parts.hostname:
-            raise CannotEnter(
+            raise EntryError(
                 f"expected the address of a server, like https://visits.example.org; found {url}"
             )
         if parts.username or parts.password or parts.query:
-            raise CannotEnter("expected an address without credentials or a query")
+            raise EntryError("expected an address without credentials or a query")
         self.host, self.port = parts.hostname, port
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self.authority = parts.netloc
         self.timeout_s = timeout_s
         self.organisation = organisation or parts.path.strip("/").split("/")[0]
         if self.organisation and not SLUG.fullmatch(self.organisation):
-            raise CannotEnter(f"expected an organisation’s slug, like riverside; found {self.organisation}")
+            raise EntryError(f"expected an organisation’s slug, like riverside; found {self.organisation}")
         self.ssl: ssl.SSLContext | bool = _trust(ca, insecure) if parts.scheme == "https" else True
         self._http: aiohttp.ClientSession | None = None
         self._addresses: itertools.cycle[str] | None = None
         self._language = ""
 
     async def connect(self) -> Wire:
-        """A new connection to the server. Raises CannotEnter."""
+        """A new connection to the server. Raises EntryError."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -98,7 +95,7 @@ class Clinic:
                     server_hostname=name,
                 )
         except (OSError, TimeoutError) as problem:
-            raise CannotEnter(sentence(problem, self.origin)) from problem
+            raise EntryError(sentence(problem, self.origin)) from problem
         return wire
 
     @property
@@ -132,7 +129,7 @@ class Clinic:
         return f"/{self.organisation}"
 
     async def check(self) -> None:
-        """Return if this is a Greenroom with this organisation. Raises CannotEnter, saying what is wrong instead."""
+        """Return if this is a Greenroom with this organisation. Raises EntryError, saying what is wrong instead."""
         browser = Browser(self)
         try:
             await self._check(browser)
@@ -142,32 +139,32 @@ class Clinic:
     async def _check(self, browser: Browser) -> None:
         alive = await browser.get("/healthz")
         if alive.status != 200 or '"status"' not in alive.text or "alive" not in alive.text:
-            raise CannotEnter(f"{self.origin} is not a Greenroom server: nothing of it is at /healthz")
+            raise EntryError(f"{self.origin} is not a Greenroom server: nothing of it is at /healthz")
         if not self.organisation:
             start = await browser.get("/")
             self.organisation = start.location.strip("/")
             if not SLUG.fullmatch(self.organisation):
-                raise CannotEnter(f"say which organisation of {self.origin} is meant, with --organisation")
+                raise EntryError(f"say which organisation of {self.origin} is meant, with --organisation")
         page = await browser.get(self.path)
         if page.status == 404:
-            raise CannotEnter(f"there is no organisation {self.organisation} at {self.origin}")
+            raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
         # A socket's address that is visited without an upgrade asks for one, of the server's own pages only.
         door = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
         if door.status == 403:
-            raise CannotEnter(
+            raise EntryError(
                 f"{self.origin} is not the address that the server knows itself by: see server.public_url"
             )
         if door.status != 426:
-            raise CannotEnter(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
+            raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """The first language of the organisation's patient information. Raises CannotEnter where Meet Now is closed."""
+        """The first language of the organisation's patient information. Raises EntryError where Meet Now is closed."""
         if not self._language:
             page = await browser.get(f"{self.path}/information")
             _, _, select = page.text.partition('name="language"')
             found = OPTION.search(select)
             if page.status != 200 or found is None:
-                raise CannotEnter(f"Meet Now is closed at {self.origin}{self.path}")
+                raise EntryError(f"Meet Now is closed at {self.origin}{self.path}")
             self._language = found[1]
         return self._language
 
@@ -189,11 +186,11 @@ class Browser:
         return headers
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Page:
-        """GET a page, without following where it leads. Raises CannotEnter where there is no answer."""
+        """GET a page, without following where it leads. Raises EntryError where there is no answer."""
         return await self._ask(self._head("GET", path, headers or {}))
 
     async def post(self, path: str, form: Mapping[str, str]) -> Page:
-        """Send a form of the clinic's. Raises CannotEnter where there is no answer."""
+        """Send a form of the clinic's. Raises EntryError where there is no answer."""
         body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
         headers = {
             "Origin": self.clinic.origin,
@@ -203,7 +200,7 @@ class Browser:
         return await self._ask(self._head("POST", path, headers), body)
 
     async def socket(self) -> Wire:
-        """The organisation's WebSocket, on the connection that the pages came by. Raises CannotEnter."""
+        """The organisation's WebSocket, on the connection that the pages came by. Raises EntryError."""
         wire, self._wire = self._wire, None
         head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
         try:
@@ -211,17 +208,17 @@ class Browser:
                 if wire is not None and not wire.closed:
                     try:
                         await wire.upgrade(head)
-                    except NotHttp:
+                    except HttpError:
                         wire.abort()  # it was closed for having been quiet; a refusal comes again
                     else:
                         return wire
                 wire = await self.clinic.connect()
                 await wire.upgrade(head)
                 return wire
-        except (NotHttp, TimeoutError) as problem:
+        except (HttpError, TimeoutError) as problem:
             if wire is not None:
                 wire.abort()
-            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
+            raise EntryError(sentence(problem, self.clinic.origin)) from problem
 
     def close(self) -> None:
         """Let go of the connection. What is asked next opens another."""
@@ -240,9 +237,9 @@ class Browser:
         try:
             async with asyncio.timeout(self.clinic.timeout_s):
                 answer = await self._answered(head, body)
-        except (NotHttp, TimeoutError) as problem:
+        except (HttpError, TimeoutError) as problem:
             self.close()
-            raise CannotEnter(sentence(problem, self.clinic.origin)) from problem
+            raise EntryError(sentence(problem, self.clinic.origin)) from problem
         self._take(answer.headers.get("set-cookie", "").split("\n"))
         return Page(answer.status, answer.headers.get("location", ""), answer.body.decode("utf-8", "replace"))
 
@@ -250,7 +247,7 @@ class Browser:
         if self._wire is not None and not self._wire.closed:
             try:
                 return await self._wire.ask(head, body)
-            except NotHttp:
+            except HttpError:
                 self.close()  # closed for having been quiet, just as this was sent: browsers ask again, too
         self._wire = await self.clinic.connect()
         return await self._wire.ask(head, body)
@@ -277,7 +274,7 @@ def sentence(problem: Any, origin: str) -> str:
         return f"there is no host {host}"
     if isinstance(problem, TimeoutError):
         return f"{origin} did not answer in time"
-    if isinstance(problem, NotHttp):
+    if isinstance(problem, HttpError):
         return f"{origin} does not answer as a web server does ({problem})"
     if origin.startswith("https") and isinstance(problem, ConnectionResetError | ConnectionAbortedError):
         return f"{origin} does not speak TLS: is it http://?"
@@ -298,5 +295,5 @@ def _trust(ca: Path | None, insecure: bool) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca)
         except (OSError, ssl.SSLError):
-            raise CannotEnter(f"expected a PEM file with certificates after --ca; found {ca}") from None
+            raise EntryError(f"expected a PEM file with certificates after --ca; found {ca}") from None
     return context

@@ -12,12 +12,23 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.people.answers import asked, information, plausible
-from web.peers.people.entry import CannotEnter, Clinic, wrong_fields
-from web.peers.people.person import Person, Refused, Seen
-from web.peers.people.room import Ended, Room
+from web.peers.people.entry import Clinic, wrong_fields
+from web.peers.people.person import Person, Seen
+from web.peers.people.room import Room
 
-__all__ = ["CannotEnter", "Clinic", "Ended", "Patient", "Person", "Provider", "Refused", "Room", "Seen"]
+__all__ = [
+    "Clinic",
+    "EntryError",
+    "Patient",
+    "Person",
+    "Provider",
+    "RefusedError",
+    "Room",
+    "Seen",
+    "VisitEndedError",
+]
 
 BUSY_S = 2.0
 WITHDRAW_S = 10.0
@@ -52,16 +63,16 @@ class Patient(Person):
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
-        """Open the public-facing calendar. Raises CannotEnter."""
+        """Open the public-facing calendar. Raises EntryError."""
         self.at.setdefault("arrive", time.monotonic())
         page = await self.browser.get(self.clinic.path)
         if page.status != 200:
-            raise CannotEnter(f"the calendar of {self.clinic.organisation} answers with {page.status}")
+            raise EntryError(f"the calendar of {self.clinic.organisation} answers with {page.status}")
 
     async def meet_now(self, **fields: str) -> str:
         """Press Meet Now, send the patient information (made up, but for `fields`) and enter the setup guide.
 
-        From here on the patient stands in the queue; returns the visit's id. Raises CannotEnter, and Refused with
+        From here on the patient stands in the queue; returns the visit's id. Raises EntryError, and RefusedError with
         `closed_here` where Meet Now is closed, `form` where the information is refused, `too_many` where the server
         opens no more visits from this address for now.
         """
@@ -69,21 +80,21 @@ class Patient(Person):
             await self.arrive()
         try:
             language = await self.clinic.language(self.browser)
-        except CannotEnter as problem:
-            raise Refused("closed_here", str(problem)) from None
+        except EntryError as problem:
+            raise RefusedError("closed_here", str(problem)) from None
         form = information(self.number, language, **fields)
         self.name = form["name"]
         self.at["meet_now"] = time.monotonic()
         answer = await self.browser.post(f"{self.clinic.path}/information", form)
         if answer.status == 429:
-            raise Refused(
+            raise RefusedError(
                 "too_many", "from one address: a server for load tests has limits.visits_per_address = 0"
             )
         if answer.status != 303:
             wrong = ", ".join(wrong_fields(answer)) or f"status {answer.status}"
-            raise Refused("form", f"the patient information is refused: {wrong}")
+            raise RefusedError("form", f"the patient information is refused: {wrong}")
         if answer.location != self.page:
-            raise Refused("closed_here", "the way leads back to the calendar")
+            raise RefusedError("closed_here", "the way leads back to the calendar")
         await self.browser.get(self.page)
         await self.connect()
         assert self.client is not None
@@ -100,11 +111,11 @@ class Patient(Person):
         """Answer the setup guide's steps, in `over_s` altogether, plausibly but for those in `answers` (by step id).
 
         `drafts` half-typed answers go before each text, as a browser sends them. Goes on when pulled in meanwhile, and
-        stops when the visit ends. Raises Refused.
+        stops when the visit ends. Raises RefusedError.
         """
         try:
             await self._answer(dict(answers or {}), over_s, drafts)
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.code != "wrong_status":
                 raise  # else it has ended just now
 
@@ -135,14 +146,17 @@ class Patient(Person):
         return await self.room.talk(pause_s) < pause_s
 
     async def pulled_in(self, timeout_s: float | None = None) -> Room:
-        """Return the room once a provider has claimed, its media connected. Raises Ended, Refused, TimeoutError."""
+        """Return the room once a provider has claimed, its media connected.
+
+        Raises VisitEndedError, RefusedError, TimeoutError.
+        """
         await self.room.reaches("claimed", "live", timeout_s=timeout_s)
         if self.room.media is None:
             await self.room.connect()
         return self.room
 
     async def withdraw(self) -> None:
-        """Leave the line for good. Raises Refused."""
+        """Leave the line for good. Raises RefusedError."""
         await self.request("visit.withdraw", visit=self.room.visit)
 
     async def leave(self) -> None:
@@ -156,7 +170,7 @@ class Patient(Person):
             try:
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
-            except (Refused, TimeoutError):
+            except (RefusedError, TimeoutError):
                 pass  # claimed in this moment, or the server is away
         await super().leave()
 
@@ -189,7 +203,7 @@ class Provider(Person):
         return [row["visit"] for row in order]
 
     async def sign_in(self) -> None:
-        """Sign in and open Sessions List. Raises CannotEnter where that is refused."""
+        """Sign in and open Sessions List. Raises EntryError where that is refused."""
         for _ in range(TRIES):
             form = {"email": self.email, "password": self._password}
             answer = await self.browser.post(f"{self.page}/sign-in", form)
@@ -203,9 +217,9 @@ class Provider(Person):
             503: "too many people sign in at this moment; try again",
         }
         if answer.status != 303:
-            raise CannotEnter(told.get(answer.status, f"the sign-in answers with {answer.status}"))
+            raise EntryError(told.get(answer.status, f"the sign-in answers with {answer.status}"))
         if answer.location.endswith("/sign-in/code"):
-            raise CannotEnter(
+            raise EntryError(
                 f"{self.email} has two-factor sign-in, which takes a phone: name staff without it"
             )
         await self.browser.get(self.page)
@@ -213,11 +227,14 @@ class Provider(Person):
         await self.subscribe("queue", "sessions", "bell")
 
     async def on_call(self, *, on: bool = True) -> None:
-        """Turn On-Call on, or off. Raises Refused."""
+        """Turn On-Call on, or off. Raises RefusedError."""
         await self.request("on_call", on=on)
 
     async def claim(self, visit: str) -> Room:
-        """Claim this visit and go to its page, media connected. Raises Refused (`already_claimed`: see `details`)."""
+        """Claim this visit and go to its page, media connected.
+
+        Raises RefusedError (`already_claimed`: see `details`).
+        """
         room = Room(self, visit)
         room.at["claim"] = time.monotonic()
         await self.request("visit.claim", visit=visit)
@@ -233,7 +250,7 @@ class Provider(Person):
     async def claim_next(self, timeout_s: float | None = None) -> Room:
         """Claim who has waited longest, waiting for somebody to come; who was lost to a colleague is passed over.
 
-        Raises TimeoutError, Refused.
+        Raises TimeoutError, RefusedError.
         """
         lost: set[str] = set()
         while True:
@@ -241,13 +258,13 @@ class Provider(Person):
             visit = next(visit for visit in self.waiting if visit not in lost)
             try:
                 return await self.claim(visit)
-            except Refused as refused:
+            except RefusedError as refused:
                 if refused.code not in ("already_claimed", "wrong_status", "not_found"):
                     raise
                 lost.add(visit)
 
     async def forget(self, room: Room) -> None:
-        """Leave a visit's page. Raises Refused."""
+        """Leave a visit's page. Raises RefusedError."""
         self.rooms.pop(room.visit, None)
         await room.drop_media()
         topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]

@@ -19,22 +19,14 @@ from typing import Any, ClassVar, Self
 
 from signalling.clients.client import Closed, SignallingClient, SignallingError, accepted
 from signalling.clients.reconnecting import DRAINS, LOST, MOST_S, pause_s, stays_away
+from web.peers.errors import EntryError, RefusedError
 from web.peers.media.media import Sources
-from web.peers.people.entry import Browser, CannotEnter, Clinic
+from web.peers.people.entry import Browser, Clinic
 from web.peers.people.room import Room
 from web.peers.people.wire import LeanClient
 
 GIVE_UP_S = 4 * MOST_S
 AGAIN_S = 0.25  # after `unavailable`
-
-
-class Refused(Exception):
-    """The server said no. `code` is PROTOCOL.md's (#errors), or one of ours: see who raises it."""
-
-    def __init__(self, code: str, text: str = "", details: Any = None) -> None:
-        super().__init__(f"{code}: {text}" if text else code)
-        self.code = code
-        self.details = details or {}
 
 
 @dataclass(slots=True)
@@ -89,28 +81,28 @@ class Person(ABC):
     # --- the connection
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and say hello; without the token where it is refused. Raises Refused, CannotEnter."""
+        """Open the WebSocket and say hello; without the token where it is refused. Raises RefusedError, EntryError."""
         client = LeanClient(await self.browser.socket(), self.timeout_s, self._hear)
         try:
             await client.hello(self.role, resume, or_anew=True)
         except SignallingError as refused:
             raise self.refused(refused) from None
         except Closed as closed:
-            raise Refused("lost", f"closed with {closed.code}") from None
+            raise RefusedError("lost", f"closed with {closed.code}") from None
         except TimeoutError:
-            raise Refused("no_answer", f"to hello within {self.timeout_s:.0f} s") from None
+            raise RefusedError("no_answer", f"to hello within {self.timeout_s:.0f} s") from None
         self.client, self._resume, self.me = client, client.welcome["resume"], client.welcome["me"]
         self._leaving = False
         self._standing.set()
         client.on_close(lambda: self._lost(client))
 
     async def subscribe(self, *topics: str) -> None:
-        """Hold these topics fresh, over every return. Raises Refused."""
+        """Hold these topics fresh, over every return. Raises RefusedError."""
         self.topics += [topic for topic in topics if topic not in self.topics]
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
     async def together(self, *requests: tuple[str, dict[str, Any]]) -> None:
-        """Send several requests at once and return when all are answered. Raises Refused."""
+        """Send several requests at once and return when all are answered. Raises RefusedError."""
         client = self.client
         if client is None or not self._standing.is_set():
             for kind, fields in requests:
@@ -125,7 +117,7 @@ class Person(ABC):
             await self.together(*requests)
             return
         except TimeoutError:
-            raise Refused("no_answer", f"within {self.timeout_s:.0f} s") from None
+            raise RefusedError("no_answer", f"within {self.timeout_s:.0f} s") from None
         for (kind, fields), answer in zip(requests, answers, strict=True):
             if answer["type"] == "error" and answer["code"] == "unavailable":
                 await self.request(kind, **fields)
@@ -135,7 +127,7 @@ class Person(ABC):
     async def request(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """Send a request and return its answer; said again when the socket was lost or the store did not answer.
 
-        Raises Refused (also as `lost` when this person is gone, `no_answer` when time is up).
+        Raises RefusedError (also as `lost` when this person is gone, `no_answer` when time is up).
         """
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -153,12 +145,12 @@ class Person(ABC):
                         continue
                     return self._yes(answer)
         except TimeoutError:
-            raise Refused("no_answer", f"to {kind} within {self.timeout_s:.0f} s") from None
+            raise RefusedError("no_answer", f"to {kind} within {self.timeout_s:.0f} s") from None
 
     async def _stands(self) -> None:
         while not self._standing.is_set():
             if self.gone is not None:
-                raise Refused("lost", f"closed with {self.gone}")
+                raise RefusedError("lost", f"closed with {self.gone}")
             await self._standing.wait()
 
     def _yes(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -167,15 +159,15 @@ class Person(ABC):
         except SignallingError as refused:
             raise self.refused(refused) from None
 
-    def refused(self, problem: SignallingError) -> Refused:
+    def refused(self, problem: SignallingError) -> RefusedError:
         """Note a refusal; returns it to be raised."""
         self.seen.refusals.append(problem.code)
-        return Refused(problem.code, str(problem).partition(": ")[2], problem.details)
+        return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)
 
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
         """Return once `condition()` holds, asked again at whatever this person hears.
 
-        Raises Refused when they are gone, TimeoutError saying `what` was waited for.
+        Raises RefusedError when they are gone, TimeoutError saying `what` was waited for.
         """
         if not condition() and self.gone is None:
             # Asked where a message comes in: waking a task for each costs more than the rest of it.
@@ -190,7 +182,7 @@ class Person(ABC):
             finally:
                 self._waiters.remove(waiter)
         if not condition():
-            raise Refused("lost", f"closed with {self.gone}")
+            raise RefusedError("lost", f"closed with {self.gone}")
 
     def tell(self) -> None:
         """Something has changed: whoever waits for it goes on."""
@@ -256,7 +248,7 @@ class Person(ABC):
             await asyncio.sleep(for_s)
             try:
                 await self._return(self._resume)
-            except (Refused, CannotEnter):
+            except (RefusedError, EntryError):
                 if waited_s > GIVE_UP_S:
                     self._is_gone(code)
                     raise
@@ -277,16 +269,16 @@ class Person(ABC):
             await room.returned(resumed=resumed)
 
     async def _hold_again(self) -> None:
-        """Subscribe to what was held; a right to some of it may have ended meanwhile. Raises Refused."""
+        """Subscribe to what was held; a right to some of it may have ended meanwhile. Raises RefusedError."""
         try:
             await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.code != "not_found":
                 raise
             for topic in list(self.topics):
                 try:
                     await self.request("subscribe", topic=topic)
-                except Refused as ended:
+                except RefusedError as ended:
                     if ended.code != "not_found":
                         raise
                     self.topics = [held for held in self.topics if held != topic]

@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
+from web.peers.errors import VisitEndedError
 from web.peers.media.flow import Flow, Media
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 MEDIA_S = 20.0
 OPEN = ("queued", "claimed", "live")
-
-
-class Ended(Exception):
-    """The visit ended while something else was expected; `outcome` is PROTOCOL.md's (#visit)."""
-
-    def __init__(self, outcome: str) -> None:
-        super().__init__(f"the visit has ended: {outcome}")
-        self.outcome = outcome
 
 
 class Room:
@@ -58,7 +51,7 @@ class Room:
     async def connect(self) -> None:
         """Join the call's media and return once connected; nothing crosses before both have pressed Start Session.
 
-        Raises Refused, TimeoutError.
+        Raises RefusedError, TimeoutError.
         """
         before, self.media = self.media, self.person.sources.open(self.person.tell, self.flow)
         if before is not None:
@@ -70,14 +63,14 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session: the camera goes on here, and crosses once both have pressed. Raises Refused."""
+        """Press Start Session: the camera goes on here, and crosses once both have pressed. Raises RefusedError."""
         if self.media is not None:
             self.media.start()
         self.at["start"] = time.monotonic()
         await self.person.request("visit.start", visit=self.visit)
 
     async def live(self, timeout_s: float | None = None) -> float:
-        """Return once both have pressed: in s, from the own press. Raises Ended, TimeoutError."""
+        """Return once both have pressed: in s, from the own press. Raises VisitEndedError, TimeoutError."""
         await self.reaches("live", timeout_s=timeout_s)
         return self.at["live"] - self.at.get("start", self.at["live"])
 
@@ -103,11 +96,11 @@ class Room:
         return time.monotonic() - began
 
     async def say(self, text: str) -> None:
-        """Write to the other side. Raises Refused."""
+        """Write to the other side. Raises RefusedError."""
         await self.person.request("chat.send", visit=self.visit, text=text)
 
     async def mute(self, kind: str, *, muted: bool = True) -> None:
-        """Switch `audio` or `video` off, or on again. Raises Refused."""
+        """Switch `audio` or `video` off, or on again. Raises RefusedError."""
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
@@ -116,20 +109,20 @@ class Room:
             self.media.start()
 
     async def hang_up(self) -> None:
-        """The patient leaves the call, not the visit. Raises Refused."""
+        """The patient leaves the call, not the visit. Raises RefusedError."""
         self.at["hang_up"] = time.monotonic()
         await self.person.request("visit.hang_up", visit=self.visit)
         if self.media is not None:
             self.media.stop()
 
     async def end(self) -> None:
-        """The provider ends the visit for both. Raises Refused."""
+        """The provider ends the visit for both. Raises RefusedError."""
         self.at["end"] = time.monotonic()
         await self.person.request("visit.end", visit=self.visit)
         await self.drop_media()
 
     async def release(self) -> None:
-        """The provider puts the visit back in the queue. Raises Refused."""
+        """The provider puts the visit back in the queue. Raises RefusedError."""
         await self.person.request("visit.release", visit=self.visit)
         await self.drop_media()
 
@@ -140,13 +133,13 @@ class Room:
         return str(self.state["outcome"])
 
     async def reaches(self, *statuses: str, timeout_s: float | None = None) -> None:
-        """Return once the visit is in one of these. Raises Ended where it ended instead, TimeoutError."""
+        """Return once the visit is in one of these. Raises VisitEndedError where it ended instead, TimeoutError."""
         wanted = " or ".join(statuses)
         await self.person.until(
             lambda: self.status in statuses or self.status == "ended", f"a visit that is {wanted}", timeout_s
         )
         if self.status not in statuses:
-            raise Ended(str(self.state["outcome"]))
+            raise VisitEndedError(str(self.state["outcome"]))
 
     # --- what comes in
 
@@ -204,7 +197,7 @@ class Room:
     # --- coming back
 
     async def returned(self, *, resumed: bool) -> None:
-        """The person has a new socket: where it was if that was resumed, else it enters again. Raises Refused."""
+        """The person has a new socket: where it was if that was resumed, else it enters again. Raises RefusedError."""
         if resumed or self.status == "ended":
             return
         await self.person.request("visit.enter", visit=self.visit)

@@ -24,6 +24,7 @@ from signalling.clients.client import (
     Received,
     SignallingClient,
 )
+from web.peers.errors import HttpError
 from web.peers.people.frames import (
     BINARY,
     CLOSE,
@@ -47,10 +48,6 @@ EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
 """The last messages that came, as they were read. Nobody changes them."""
-
-
-class NotHttp(Exception):
-    """What came is no answer of a web server, or the connection was lost before there was one."""
 
 
 class Answer(NamedTuple):
@@ -78,15 +75,15 @@ class Wire(asyncio.Protocol):
     # --- HTTP
 
     async def ask(self, head: str, body: bytes = b"") -> Answer:
-        """Send a request whose head (without its last line break) is given; returns the answer. Raises NotHttp."""
+        """Send a request whose head (without its last line break) is given; returns the answer. Raises HttpError."""
         if self._transport is None or self.closed:
-            raise NotHttp("the connection is closed")
+            raise HttpError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(head.encode("latin-1") + b"\r\n" + body)
         return await self._answer
 
     async def upgrade(self, head: str) -> None:
-        """Ask for the WebSocket, by a request whose head is given but for what that takes. Raises NotHttp."""
+        """Ask for the WebSocket, by a request whose head is given but for what that takes. Raises HttpError."""
         answer = await self.ask(
             f"{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {MSGPACK}\r\n"
@@ -98,7 +95,7 @@ class Wire(asyncio.Protocol):
             or answer.headers.get("sec-websocket-protocol") != MSGPACK
         ):
             self.abort()
-            raise NotHttp(f"no WebSocket: the answer is {answer.status}")
+            raise HttpError(f"no WebSocket: the answer is {answer.status}")
 
     def _http(self) -> None:
         head, end, rest = self._buffer.partition(END)
@@ -135,7 +132,7 @@ class Wire(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(NotHttp(why))
+            self._answer.set_exception(HttpError(why))
         self.abort()
 
     # --- WebSocket

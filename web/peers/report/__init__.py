@@ -4,8 +4,9 @@
 is no concern of it.
 """
 
+from web.peers.errors import ThresholdError
 from web.peers.report.comparing import compare
-from web.peers.report.thresholds import ThresholdError, judge, parse
+from web.peers.report.thresholds import judge, parse
 from web.peers.report.writing import write
 
 __all__ = ["ThresholdError", "compare", "judge", "parse", "write"]

@@ -49,10 +49,10 @@ def compare(
     ] = False,
 ) -> None:
     """Say what got better, what got worse, and what cannot be told, from one run to another."""
+    from web.peers.errors import ObservationsError
     from web.peers.report import comparing
     from web.peers.report.compare_page import comparison_page, comparison_text
     from web.peers.report.writing import read
-    from web.peers.run.observations import ObservationsError
 
     try:
         first, second = read(before), read(after)
@@ -79,9 +79,9 @@ def report(
     fail_if: FailIf = None,
 ) -> None:
     """Make one report from the observations of several machines, or another from those of one."""
-    from web.peers.report.thresholds import ThresholdError
+    from web.peers.errors import ObservationsError, ThresholdError
     from web.peers.report.writing import read, write
-    from web.peers.run.observations import Observations, ObservationsError
+    from web.peers.run.observations import Observations
 
     try:
         seen = Observations.merge([read(run) for run in runs])

@@ -30,7 +30,7 @@ class Tick(NamedTuple):
     text: str
 
 
-class Line(NamedTuple):
+class Polyline(NamedTuple):
     """A line over time: `pieces` are the points of each part without a gap; `kind` is the CSS class."""
 
     kind: str
@@ -55,7 +55,7 @@ class Plot(NamedTuple):
     x_ticks: list[Tick]
     y_ticks: list[Tick]
     bars: list[Box]
-    lines: list[Line]
+    lines: list[Polyline]
     marks: list[Tick]
     zones: list[Box]
 
@@ -150,7 +150,7 @@ def curves_plot(
                 pieces[-1].append(f"{x(at_s)},{_short(BASE - (BASE - TOP) * value / top)}")
         # A point between two gaps is no line: it is drawn as one that ends where it begins, with round ends.
         drawn = [" ".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece]
-        lines.append(Line(curve.kind, curve.name, drawn))
+        lines.append(Polyline(curve.kind, curve.name, drawn))
     step = nice_step(end_s, 6)
     x_ticks = [Tick(x(step * at), f"{number(step * at)} s") for at in range(int(end_s / step + 1e-9) + 1)]
     boxes = [
@@ -189,7 +189,7 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
             f"{_log(max(values[at], low), low, high)},{_short(BASE - (BASE - TOP) * (at + 1) / len(values))}"
             for at in chosen
         )
-        lines.append(Line(css, name, [" ".join(points)]))
+        lines.append(Polyline(css, name, [" ".join(points)]))
     x_ticks = [Tick(_log(value, low, high), written(value, TIME)) for value in log_ticks(low, high)]
     y_ticks = [
         Tick(_short(BASE - (BASE - TOP) * percent / 100), f"{percent}%") for percent in (0, 25, 50, 75, 100)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
+from web.peers.errors import ThresholdError
 from web.peers.report.figures import COUNTS, GAUGES, Figures, figures, percentile, total_errors
 from web.peers.report.units import COUNT, RATE, SHARE, TIME, Kind, gauge_kind, written
 from web.peers.run.observations import STEPS, Observations
@@ -30,10 +31,6 @@ EXPRESSION = re.compile(
 )
 CLOSED = re.compile(r"closed_\d{4}")
 PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
-
-
-class ThresholdError(ValueError):
-    """An expression that cannot be judged; the text is one sentence for the person who gave it."""
 
 
 class Threshold(msgspec.Struct, frozen=True):

@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from random import Random
 
+from web.peers.errors import PlanError
+
 UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
 BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
 LONGEST = 12.0  # an exponential span is cut at so many times its mean, so that no run waits for one person
-
-
-class PlanError(ValueError):
-    """Words that are no plan; the text says what was expected."""
 
 
 def seconds(text: str) -> float:

@@ -13,18 +13,10 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.media.media import Sources
 from web.peers.people.faults import LossyLink
-from web.peers.people.people import (
-    CannotEnter,
-    Clinic,
-    Ended,
-    Patient,
-    Person,
-    Provider,
-    Refused,
-    Room,
-)
+from web.peers.people.people import Clinic, Patient, Person, Provider, Room
 from web.peers.run.arrivals import Visitor
 from web.peers.run.floor import Floor, Meeting
 from web.peers.run.observations import Observations
@@ -58,7 +50,7 @@ class Driver:
         self._stopped = asyncio.Event()
 
     async def open(self) -> None:
-        """Sign everybody in and go On-Call. Raises CannotEnter, Refused."""
+        """Sign everybody in and go On-Call. Raises EntryError, RefusedError."""
         self._sources(0).prepare()
         await everything(
             self._on_duty(number, credential) for number, credential in enumerate(self.share.staff)
@@ -134,7 +126,7 @@ class Driver:
 
     @staticmethod
     async def _off_duty(provider: Provider) -> None:
-        with suppress(Refused, CannotEnter, TimeoutError):
+        with suppress(RefusedError, EntryError, TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 if provider.client is not None:
                     await provider.on_call(on=False)
@@ -235,7 +227,7 @@ class Driver:
         try:
             # Who claims without hearing of it could not end it.
             room = await to_its_end(provider.claim(visit))
-        except Refused as refused:
+        except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:
                 raise
             self._count("claims_lost", 1)
@@ -273,7 +265,7 @@ class Driver:
                 )  # who may not claim this one (a licence) leaves it to a colleague
                 self.floor.again(meeting.patient.room.visit)
             return
-        with suppress(Refused, TimeoutError, CannotEnter):
+        with suppress(RefusedError, TimeoutError, EntryError):
             if room.status in ("claimed", "live"):
                 await room.release()
                 self.floor.again(room.visit)
@@ -282,7 +274,7 @@ class Driver:
     async def _end_early(self, provider: Provider) -> None:
         for room in list(provider.rooms.values()):
             if room.status in ("claimed", "live"):
-                with suppress(Refused, TimeoutError, CannotEnter):
+                with suppress(RefusedError, TimeoutError, EntryError):
                     async with asyncio.timeout(GOODBYE_S):
                         await room.end()
 
@@ -304,10 +296,10 @@ class Driver:
             self.seen.count(name, number)
 
     def _wrong(self, problem: Exception) -> None:
-        codes = {CannotEnter: "no_answer", TimeoutError: "too_late"}
-        if isinstance(problem, Refused):
+        codes = {EntryError: "no_answer", TimeoutError: "too_late"}
+        if isinstance(problem, RefusedError):
             code = problem.code
-        elif isinstance(problem, Ended):
+        elif isinstance(problem, VisitEndedError):
             code = f"visit_{problem.outcome}"
         else:
             code = codes.get(type(problem), "driver_" + type(problem).__name__.lower())
@@ -336,7 +328,7 @@ class Driver:
 
 
 async def drive(plan: Plan, seen: Observations | None = None) -> Observations:
-    """Play a whole plan in this process and return what was seen. Raises CannotEnter, Refused, PlanError."""
+    """Play a whole plan in this process and return what was seen. Raises EntryError, RefusedError, PlanError."""
     driver = Driver(plan.share(0, 1))
     try:
         await driver.clinic.check()

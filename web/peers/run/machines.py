@@ -22,11 +22,9 @@ from typing import Any
 
 import uvloop
 
-from web.peers.people.entry import CannotEnter
-from web.peers.people.people import Refused
-from web.peers.run.arrivals import PlanError
+from web.peers.errors import EntryError, ObservationsError, PlanError, RefusedError, RunError
 from web.peers.run.load import Driver
-from web.peers.run.observations import Observations, ObservationsError
+from web.peers.run.observations import Observations
 from web.peers.run.plan import Plan, Share
 from web.peers.run.presence import Presence
 from web.peers.run.server import Watch
@@ -42,10 +40,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 DIED = "a driving process has died"
 
 
-class Failed(Exception):
-    """A share could not be driven; the text is one sentence."""
-
-
 class Crew:
     """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early, `gone`
     whether that was because the server was gone.
@@ -58,17 +52,17 @@ class Crew:
         self.interrupted = self.gone = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
-        self.afar = [plan.share(processes + number, of) for number in range(helpers)]
+        self.remote_shares = [plan.share(processes + number, of) for number in range(helpers)]
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
 
     @property
     def patients(self) -> int:
         """How many patients these processes play, and the helpers."""
-        return sum(len(share.visitors) for share in [*self._shares, *self.afar])
+        return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all their staff is On-Call, the `others`' as well. Raises Failed."""
+        """Start the processes; return when all their staff is On-Call, the `others`' as well. Raises RunError."""
         for share in self._shares:
             pipe, process = begin(share)
             self._pipes.append(pipe)
@@ -79,7 +73,7 @@ class Crew:
         while waiting:
             heard = wait(list(waiting), max(0.0, deadline - time.monotonic()))
             if not heard:
-                raise Failed(f"the staff is not On-Call after {READY_S:.0f} s")
+                raise RunError(f"the staff is not On-Call after {READY_S:.0f} s")
             for one in heard:
                 assert isinstance(one, Connection)
                 self._received(one)
@@ -90,9 +84,9 @@ class Crew:
         try:
             kind, said = pipe.recv()
         except (EOFError, OSError):
-            raise Failed(DIED) from None
+            raise RunError(DIED) from None
         if kind == "failed":
-            raise Failed(said)
+            raise RunError(said)
         return kind, said
 
     def play(
@@ -104,7 +98,7 @@ class Crew:
     ) -> None:
         """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly, so does a server that is gone.
 
-        What is seen is written into `seen`. Raises Failed when a process dies.
+        What is seen is written into `seen`. Raises RunError when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
@@ -146,7 +140,7 @@ class Crew:
                 try:
                     seen.absorb(said, source=playing[pipe] + 1)
                 except ObservationsError as problem:
-                    raise Failed(f"what a driving process saw cannot be read: {problem}") from None
+                    raise RunError(f"what a driving process saw cannot be read: {problem}") from None
                 if kind == "done":
                     del playing[pipe]
             if time.monotonic() - ticked >= NEWS_S:
@@ -160,7 +154,7 @@ class Crew:
                 if time.monotonic() > deadline:
                     if self.gone:
                         return  # nobody can say goodbye; what was seen is reported
-                    raise Failed(f"not everybody had left after {GOODBYE_S:.0f} s")
+                    raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
         """End the processes, however far they are; when all is over their staff has time to go Off-Call."""
@@ -200,7 +194,7 @@ def work(pipe: Connection, share: Share) -> None:
         signal.signal(number, signal.SIG_IGN)  # the coordinator hears them, and says what is to be done
     try:
         uvloop.run(_work(pipe, share))
-    except (CannotEnter, Refused, PlanError) as problem:
+    except (EntryError, RefusedError, PlanError) as problem:
         _tell(pipe, "failed", str(problem))
     except Exception as problem:  # noqa: BLE001 - whatever it is, the coordinator says it
         _tell(pipe, "failed", f"{type(problem).__name__}: {problem}")

@@ -16,6 +16,8 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
+from web.peers.errors import ObservationsError
+
 STEPS = (
     "arrive",
     "queue_seen",
@@ -37,10 +39,6 @@ CODES = 200
 OTHER = "other"
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-
-
-class ObservationsError(ValueError):
-    """A file that holds no observations; the text is one sentence for the person who named it."""
 
 
 class About(msgspec.Struct, forbid_unknown_fields=False):

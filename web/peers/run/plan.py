@@ -13,7 +13,8 @@ from typing import Annotated, Self
 
 import msgspec
 
-from web.peers.run.arrivals import Arrivals, PlanError, Span, Visitor, visitors
+from web.peers.errors import PlanError
+from web.peers.run.arrivals import Arrivals, Span, Visitor, visitors
 
 AT_ONCE = Span()
 ONE_A_SECOND = Arrivals("steady", rate=1.0)

@@ -26,8 +26,8 @@ from web.config import parse
 from web.peers.cli.command import peers_app
 from web.peers.distributed.coordinator import Afar
 from web.peers.distributed.messages import GREETING, NONCE, WRONG_KEY, Address
+from web.peers.errors import RunError
 from web.peers.people.people import Provider
-from web.peers.run.machines import Failed
 from web.peers.run.observations import Observations
 from web.peers.run.plan import Credential, Plan
 
@@ -369,7 +369,7 @@ def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         at = Address("127.0.0.1", taken.getsockname()[1])
         with (
-            pytest.raises(Failed, match=f"cannot listen at {at}: address already in use"),
+            pytest.raises(RunError, match=f"cannot listen at {at}: address already in use"),
             Afar(at, KEY, NOBODY, [NOBODY.share(0, 1)], print),
         ):
             pass

@@ -17,7 +17,6 @@ from web.peers.distributed.messages import (
     HELPERS,
     PIECE,
     FromHelper,
-    Garbled,
     Go,
     Join,
     Line,
@@ -31,7 +30,8 @@ from web.peers.distributed.messages import (
     greeted,
     pieces,
 )
-from web.peers.run.arrivals import Arrivals, PlanError
+from web.peers.errors import PlanError, UnknownMessageError
+from web.peers.run.arrivals import Arrivals
 from web.peers.run.plan import Credential, Plan, SharedPlan
 
 PLAN = Plan(
@@ -227,6 +227,6 @@ async def test_another_versions_words_are_told_from_a_wrong_key() -> None:
         there = await greeted(await meeting.socket(), "one key")
         here = await meeting.lines.get()
         await there.say(Open())  # a coordinator's word
-        with pytest.raises(Garbled):
+        with pytest.raises(UnknownMessageError):
             await here.hear()
     assert HELPERS.decode(msgspec.msgpack.encode(Join("box2", "1", 1))) == Join("box2", "1", 1)

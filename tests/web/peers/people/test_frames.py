@@ -63,7 +63,7 @@ def test_frames_are_the_same_however_their_bytes_are_cut(
     assert (heard, left) == (expected, b"")
 
 
-class Line:
+class CheckedSocket:
     """A transport that keeps what was written."""
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Listener(Wire):
         super().__init__("127.0.0.1", 1, "/")
         self.said: list[tuple[bytes, int]] = []
         self.problems: list[str] = []
-        self.line = Line()
+        self.line = CheckedSocket()
         self.connection_made(cast(Any, self.line))
 
     def heard(self, payload: bytes) -> None:

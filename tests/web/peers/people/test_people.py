@@ -15,12 +15,13 @@ import pytest
 from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
 from web import demo
+from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.media.flow import Flow
 from web.peers.media.light import LightMedia
 from web.peers.media.media import Sources
 from web.peers.media.real import tracks
 from web.peers.people.faults import LossyLink
-from web.peers.people.people import CannotEnter, Ended, Patient, Provider, Refused, Room
+from web.peers.people.people import Patient, Provider, Room
 
 OnCall = Callable[..., Awaitable[Provider]]
 
@@ -82,7 +83,7 @@ async def test_somebody_else_wins_the_claim_and_the_other_is_told(url: str, on_c
     async with Patient(url) as patient:
         visit = await patient.meet_now()
         found = await asyncio.gather(one.claim(visit), two.claim(visit), return_exceptions=True)
-        refused = [problem for problem in found if isinstance(problem, Refused)]
+        refused = [problem for problem in found if isinstance(problem, RefusedError)]
         assert [problem.code for problem in refused] == ["already_claimed"]
         assert refused[0].details["by"]["name"] in ("Dr Maya Osei", "Dr Jonas Lind")
         assert one.seen.refusals + two.seen.refusals == ["already_claimed"]
@@ -103,20 +104,20 @@ async def test_a_declined_patient_hears_that_the_visit_has_ended(
     async with Patient(url) as patient:
         visit = await patient.meet_now()
         await admin.request("visit.decline", visit=visit, reason="Please call 911.")
-        with pytest.raises(Ended, match="declined"):
+        with pytest.raises(VisitEndedError, match="declined"):
             await patient.pulled_in()
 
 
 async def test_a_wrong_password_is_one_sentence(url: str) -> None:
     async with Provider(url, OSEI, "wrong-password") as provider:
-        with pytest.raises(CannotEnter, match="do not belong together") as refused:
+        with pytest.raises(EntryError, match="do not belong together") as refused:
             await provider.sign_in()
         assert "wrong-password" not in str(refused.value)
 
 
 async def test_information_that_the_form_refuses_names_the_fields(url: str) -> None:
     async with Patient(url) as patient:
-        with pytest.raises(Refused, match="phone"):
+        with pytest.raises(RefusedError, match="phone"):
             await patient.meet_now(phone="12")
 
 
@@ -127,7 +128,7 @@ async def test_a_driver_that_opens_too_many_visits_is_told_which_setting_lifts_t
     at = str(site.server.make_url("/demo"))
     async with Patient(at) as first, Patient(at) as second:
         await first.meet_now()
-        with pytest.raises(Refused, match=r"limits.visits_per_address = 0") as refused:
+        with pytest.raises(RefusedError, match=r"limits.visits_per_address = 0") as refused:
             await second.meet_now()
     assert refused.value.code == "too_many"
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.clients.client import NO_CODE
+from web.peers.errors import HttpError
 from web.peers.people.frames import CLOSE
-from web.peers.people.wire import ACCEPT, Answer, NotHttp, Wire
+from web.peers.people.wire import ACCEPT, Answer, Wire
 
 UPGRADED = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -79,7 +80,7 @@ def test_an_answer_without_a_body_is_whole_with_its_head() -> None:
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))
 def test_what_is_no_answer_is_a_typed_error(said: bytes, cuts: list[int]) -> None:
-    with contextlib.suppress(NotHttp):
+    with contextlib.suppress(HttpError):
         asyncio.run(asked(said, cuts))
 
 
@@ -88,7 +89,7 @@ def test_what_is_no_answer_is_a_typed_error(said: bytes, cuts: list[int]) -> Non
     [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"x" * 70_000],
 )
 def test_a_connection_that_is_lost_or_is_no_web_servers_is_said_so(said: bytes) -> None:
-    with pytest.raises(NotHttp):
+    with pytest.raises(HttpError):
         asyncio.run(asked(said, []))
 
 
@@ -154,6 +155,6 @@ async def test_a_server_that_does_not_upgrade_is_refused() -> None:
         opening = asyncio.ensure_future(made.upgrade("GET /demo/ws HTTP/1.1\r\n"))
         await asyncio.sleep(0)
         made.data_received(said)
-        with pytest.raises(NotHttp):
+        with pytest.raises(HttpError):
             await opening
         assert other.gone

@@ -5,7 +5,8 @@ from random import Random
 
 import pytest
 
-from web.peers.run.arrivals import Arrivals, PlanError, Span, recorded_day, seconds, visitors
+from web.peers.errors import PlanError
+from web.peers.run.arrivals import Arrivals, Span, recorded_day, seconds, visitors
 
 
 def times(words: str, patients: int, seed: int = 1, recorded: str = "") -> list[float]:

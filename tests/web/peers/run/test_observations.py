@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from web.peers.run.observations import (
-    EXAMPLE_LENGTH,
-    EXAMPLES,
-    OTHER,
-    Observations,
-    ObservationsError,
-)
+from web.peers.errors import ObservationsError
+from web.peers.run.observations import EXAMPLE_LENGTH, EXAMPLES, OTHER, Observations
 
 
 class Clock:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from web.peers.errors import PlanError
 from web.peers.people.answers import asked, information, plausible
-from web.peers.run.arrivals import PlanError
 from web.peers.run.plan import Plan, credentials
 
 STAFF = credentials("ana@clinic.example secret one\nben@clinic.example,two\n")

@@ -1,7 +1,7 @@
 """One socket to a server under test. Whatever comes is held against the document: shape, frame, answers, versions.
 
-Knows the wire as PROTOCOL.md tells it. Raises Wrong at the first thing that is not as it must be, and never waits for
-longer than `WITHIN_S`.
+Knows the wire as PROTOCOL.md tells it. Raises ViolationError at the first thing that is not as it must be, and never
+waits for longer than `WITHIN_S`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import msgspec
 from signalling.protocol.codec import CODECS
 from signalling.protocol.errors import TEXTS
 from signalling.protocol.reference import server_types
-from web.peers.conformance.table import Wrong, shown
+from web.peers.errors import ViolationError, shown
 
 WITHIN_S: Final = 5.0
 QUIET_S: Final = 0.3  # so long nothing must come
@@ -29,7 +29,7 @@ Message = dict[str, Any]
 KNOWN: Final = server_types()
 
 
-class Line:
+class CheckedSocket:
     """See the module. `sent` is what was said last; `news` what came and answered nothing; `held` the version of each
     topic."""
 
@@ -75,7 +75,7 @@ class Line:
         try:
             await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
         except (aiohttp.ClientError, ConnectionError) as problem:
-            raise Wrong(
+            raise ViolationError(
                 "a socket that stays open", f"it is closed ({type(problem).__name__})", self.sent
             ) from None
 
@@ -97,7 +97,7 @@ class Line:
         """Make a request that must be answered by a message of that type."""
         found = await self.ask(kind, **fields)
         if found["type"] != answer:
-            raise Wrong(f"`{answer}`", found, self.sent)
+            raise ViolationError(f"`{answer}`", found, self.sent)
         return found
 
     async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
@@ -107,18 +107,18 @@ class Line:
     def is_error(self, answer: Message, *codes: str) -> Message:
         """The details of an error with one of these codes."""
         if answer["type"] != "error" or answer["code"] not in codes:
-            raise Wrong(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
+            raise ViolationError(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
         details: Message = answer["details"]
         return details
 
     # --- hearing
 
     async def hear(self, expected: str, within_s: float = WITHIN_S) -> Message:
-        """Return the next message. Raises Wrong: none came, it closed, or what came is none."""
+        """Return the next message. Raises ViolationError: none came, it closed, or what came is none."""
         frame = await self._frame(expected, within_s)
         if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return self._read(frame)
-        raise Wrong(expected, f"the socket closed with {self.ws.close_code or ABNORMAL}", self.sent)
+        raise ViolationError(expected, f"the socket closed with {self.ws.close_code or ABNORMAL}", self.sent)
 
     async def _frame(self, expected: str, within_s: float) -> aiohttp.WSMessage:
         try:
@@ -130,25 +130,25 @@ class Line:
                     elif frame.type is not aiohttp.WSMsgType.PONG:
                         return frame
         except TimeoutError:
-            raise Wrong(expected, f"nothing within {within_s:g} s", self.sent) from None
+            raise ViolationError(expected, f"nothing within {within_s:g} s", self.sent) from None
 
     def _read(self, frame: aiohttp.WSMessage) -> Message:
         if (frame.type is aiohttp.WSMsgType.TEXT) is not self.codec.text:
-            raise Wrong(
+            raise ViolationError(
                 f"{'text' if self.codec.text else 'binary'} frames, as {self.codec.subprotocol} has them",
                 frame.data,
             )
         try:
             message = json.loads(frame.data) if self.codec.text else msgpack.unpackb(frame.data)
         except ValueError:
-            raise Wrong(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
+            raise ViolationError(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-            raise Wrong("a map with a `type`", message, self.sent)
+            raise ViolationError("a map with a `type`", message, self.sent)
         if message["type"] in KNOWN:  # others may be of a later 1.x
             try:
                 self.codec.decode_server(frame.data)
             except msgspec.DecodeError as problem:
-                raise Wrong(
+                raise ViolationError(
                     f"`{message['type']}` as the reference has it: {problem}", message, self.sent
                 ) from None
         self._one_answer(message)
@@ -158,16 +158,18 @@ class Line:
     def _one_answer(self, message: Message) -> None:
         if message["type"] == "error":
             if message["code"] not in TEXTS:
-                raise Wrong("an error code of the table", message, self.sent)
+                raise ViolationError("an error code of the table", message, self.sent)
             if not message["text"] or not isinstance(message.get("details"), dict):
-                raise Wrong("an error with a text for people and a map of details", message, self.sent)
+                raise ViolationError(
+                    "an error with a text for people and a map of details", message, self.sent
+                )
         answers = message.get("reply_to")
         if answers is None:
             return
         if answers in self._answered and message["type"] != "welcome":
-            raise Wrong("exactly one answer to each request", message, self.sent)
+            raise ViolationError("exactly one answer to each request", message, self.sent)
         if answers not in self._asked:
-            raise Wrong("`reply_to` is the id of a request of this socket", message, self.sent)
+            raise ViolationError("`reply_to` is the id of a request of this socket", message, self.sent)
         self._answered.add(answers)
 
     def _in_order(self, message: Message) -> None:
@@ -184,11 +186,11 @@ class Line:
             self.held[topic] = (str(epoch), version)
         elif epoch is not None:
             if held is not None and held[0] == epoch and version < held[1]:
-                raise Wrong(f"a version of {topic} that is not below {held[1]}", message, self.sent)
+                raise ViolationError(f"a version of {topic} that is not below {held[1]}", message, self.sent)
             self.held[topic] = (epoch, version)
         elif held is not None:
             if version <= held[1]:
-                raise Wrong(
+                raise ViolationError(
                     f"a version of {topic} above {held[1]}, for each change has its own", message, self.sent
                 )
             self.held[topic] = (held[0], version)
@@ -220,7 +222,7 @@ class Line:
                 while True:
                     message = self.news.popleft() if self.news else self._read(await self.ws.receive())
                     if not allowed(message):
-                        raise Wrong(expected, message, self.sent)
+                        raise ViolationError(expected, message, self.sent)
         except TimeoutError:
             return
 
@@ -237,13 +239,13 @@ class Line:
                 continue
             code = self.ws.close_code or ABNORMAL
             if code not in codes:
-                raise Wrong(expected, f"closed with {code}", self.sent)
+                raise ViolationError(expected, f"closed with {code}", self.sent)
             return said
 
     def want(self, holds: bool, expected: str, got: object) -> None:
-        """Raise Wrong unless it holds."""
+        """Raise ViolationError unless it holds."""
         if not holds:
-            raise Wrong(expected, shown(got), self.sent)
+            raise ViolationError(expected, shown(got), self.sent)
 
     async def vanish(self) -> None:
         """Lose the socket without a word."""

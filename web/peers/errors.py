@@ -1,0 +1,96 @@
+"""All errors of the load tester. Each text is one sentence for the person at the terminal. Knows no part of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+MOST_SHOWN: Final = 400
+_TOKEN = re.compile(r"\br_[A-Za-z0-9_-]{6,}")
+
+
+class PeersError(Exception):
+    """The base of all errors here."""
+
+
+class PlanError(PeersError, ValueError):
+    """A plan or an option is not valid; the text says what was expected."""
+
+
+class ChannelLostError(PeersError):
+    """The channel to another machine is closed; `code` is the close code of the other side, if it sent one."""
+
+    def __init__(self, why: str, code: int | None = None) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class UnknownMessageError(PeersError):
+    """Another machine sent a message that is not defined here: it runs another version."""
+
+
+class RunError(PeersError):
+    """A share of a run could not be driven."""
+
+
+class ObservationsError(PeersError, ValueError):
+    """The file of a run cannot be read as observations."""
+
+
+class ThresholdError(PeersError, ValueError):
+    """A threshold is not valid; the text says what was expected."""
+
+
+class HttpError(PeersError):
+    """The answer is not one of a web server, or the connection was lost before the answer."""
+
+
+class EntryError(PeersError):
+    """A page does not let the person in."""
+
+
+class RefusedError(PeersError):
+    """The server refused a request. `code` is one of PROTOCOL.md (#errors), or one that its raiser names."""
+
+    def __init__(self, code: str, text: str = "", details: Any = None) -> None:
+        super().__init__(f"{code}: {text}" if text else code)
+        self.code = code
+        self.details = details or {}
+
+
+class VisitEndedError(PeersError):
+    """The visit ended while something else was expected; `outcome` is one of PROTOCOL.md (#visit)."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(f"the visit has ended: {outcome}")
+        self.outcome = outcome
+
+
+class ViolationError(PeersError):
+    """The other side does not do what PROTOCOL.md says. Keeps what was sent, expected and received."""
+
+    def __init__(self, expected: str, got: object, sent: object = "") -> None:
+        super().__init__(expected)
+        self.expected, self.got, self.sent = expected, shown(got), shown(sent)
+
+
+class UntestableError(PeersError):
+    """A check cannot be made here; the text says why, and what would help."""
+
+
+class MissingPersonError(UntestableError):
+    """The credentials name no person who may do it; `needs` says which."""
+
+    def __init__(self, needs: str) -> None:
+        super().__init__(f"needs {needs}")
+
+
+def shown(value: object) -> str:
+    """Return a message or a sentence as it may be printed: short, and without private tokens."""
+    if isinstance(value, bytes):
+        text = f"{len(value)} bytes {value[:40]!r}"
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = _TOKEN.sub("r_…", text)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} … ({len(text)} characters)"
