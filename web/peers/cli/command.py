@@ -236,7 +236,7 @@ def _play(
     from web.peers.run.presence import Presence
 
     with ExitStack() as stack:
-        coordinator = stack.enter_context(meeting.held(plan, crew.remote_shares)) if meeting else None
+        coordinator = stack.enter_context(meeting.coordinator(plan, crew.remote_shares)) if meeting else None
         others = meeting.gather(coordinator) if meeting and coordinator else []
         stack.callback(crew.close)
         try:

@@ -92,6 +92,17 @@ def one_of(text: str, known: tuple[str, ...], option: str) -> str:
     return text
 
 
+def fingerprint(text: str) -> bytes:
+    """Parse the SHA-256 of a certificate, 64 hexadecimal digits. Raises PlanError."""
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise PlanError("expected the fingerprint that the other machine shows, with --certificate")
+    return found
+
+
 def key(typed: str = "") -> str:
     """What the machines of one run know: as typed, or in the environment, or "". Raises PlanError where it is short."""
     found = typed or os.environ.get(KEY, "")

@@ -1,6 +1,6 @@
 """The command line of a run on several machines: what `run` is told of its helpers, and `join`, which makes one.
 
-Knows options, what to type where, and how to say what went wrong. How machines speak is in
+Knows the options and how to print errors. The channel between machines is defined in
 `web.peers.distributed.messages`.
 """
 
@@ -22,7 +22,7 @@ from web.peers.report.commands import UNUSABLE
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from web.peers.distributed.coordinator import Afar
+    from web.peers.distributed.coordinator import Coordinator
     from web.peers.distributed.messages import Address
     from web.peers.run.plan import Plan, Share
 
@@ -36,28 +36,29 @@ def attach(app: typer.Typer) -> None:
 
 
 class HelperOptions(NamedTuple):
-    """Where the machines of a run meet, and until when."""
+    """Where helpers connect, with which key, and how long they are waited for. `shown`: the key as it is printed."""
 
     at: Address
     key: str
     shown: str
     within_s: float
 
-    def held(self, plan: Plan, shares: Sequence[Share]) -> Afar:
-        """A context manager: helpers can come, to drive these shares."""
-        from web.peers.distributed.coordinator import Afar
+    def coordinator(self, plan: Plan, shares: Sequence[Share]) -> Coordinator:
+        """Return a context manager inside which helpers may join, to drive these shares."""
+        from web.peers.distributed.coordinator import Coordinator
 
-        return Afar(self.at, self.key, plan, shares, say)
+        return Coordinator(self.at, self.key, plan, shares, say)
 
-    def gather(self, afar: Afar) -> list[Connection]:
-        """Say what to type on the other machines, and wait for them. Raises RunError."""
-        say(f"{afar.joined}. On the other machines, in Greenroom’s folder:")
-        say(f"  greenroom peers join {_reached(afar.at)}{self.shown}")
-        return afar.gather(self.within_s)
+    def gather(self, coordinator: Coordinator) -> list[Connection]:
+        """Print the command for the other machines, and wait for them. Returns the pipes. Raises RunError."""
+        say(f"{coordinator.joined}. On the other machines, in Greenroom’s folder:")
+        at = f"{_reached(coordinator.at)} --certificate {coordinator.fingerprint}"
+        say(f"  greenroom peers join {at}{self.shown}")
+        return coordinator.gather(self.within_s)
 
 
 def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOptions | None:
-    """What the options of `run` amount to; None where there are to be no helpers. Raises PlanError."""
+    """Check the options of `run`; return None if there are no helpers. Raises PlanError."""
     from web.peers.errors import PlanError
     from web.peers.run.arrivals import seconds
 
@@ -77,6 +78,9 @@ def meeting(helpers: int, listen: str, within: str, *, alone: bool) -> HelperOpt
 
 def join(
     at: Annotated[str, typer.Argument(help="Where the other machine waits for helpers: HOST:PORT.")],
+    certificate: Annotated[
+        str, typer.Option(help="The fingerprint of its certificate, which it shows.", show_default=False)
+    ] = "",
     key: Annotated[str, typer.Option(help=f"The key that it shows; or {options.KEY}.")] = "",
     processes: Annotated[
         int, typer.Option(min=1, max=256, help="Drive from so many processes: each is a helper.")
@@ -104,7 +108,7 @@ def join(
         if not known:
             raise PlanError(f"expected the key that the other machine shows, with --key or in {options.KEY}")
         own = Own(options.staff(credentials), ca, insecure, media_file)
-        helper = Helper(address(at), known, processes, own, say)
+        helper = Helper(address(at), options.fingerprint(certificate), known, processes, own, say)
         asyncio.run(helper.run())
     except (PlanError, EntryError, RunError) as problem:
         say(f"greenroom peers: {problem}")
@@ -119,12 +123,12 @@ def join(
 
 
 def say(sentence: str) -> None:
-    """To the person at the terminal, at once."""
+    """Print a sentence for the person at the terminal, without delay."""
     print(sentence, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _reached(at: Address) -> Address:
-    """The address to type elsewhere: that of this machine, where it listens at all of them."""
+    """Return the address to type elsewhere: one of this machine if it listens on all addresses."""
     from web.server.tls import local_addresses
 
     try:

@@ -1,44 +1,49 @@
-"""The coordinator's side of a run with helpers on other machines: who has joined, and a pipe to each process of theirs.
+"""The coordinator's side of a run with helpers: which machines have joined, and a pipe to each of their processes.
 
-A small WebSocket server in a thread of its own passes on what goes through the pipes, so that `Crew` sees processes
-like its own. A helper that leaves before everybody is there leaves its place to another; later its pipes say that it is
-gone. Knows nothing of what is seen, nor of credentials; who has not the key is told nothing.
+A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` sees processes
+like its own. Its certificate is made for the run; a request without the run's key is refused before the upgrade. A
+helper that leaves before the run begins is replaced by another; later its pipes report the loss. Knows no credential.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import multiprocessing
 import os
+import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import msgspec
 from aiohttp import web
 
 from web.peers.distributed.messages import (
     CLOSE_S,
     HEARTBEAT_S,
+    HELPERS,
     LARGEST,
     OTHER_VERSION,
-    WRONG_KEY,
     Address,
     Broken,
+    Channel,
     Done,
     FromHelper,
     Go,
     Join,
     Leaving,
-    Line,
     Message,
     News,
     Open,
@@ -47,25 +52,25 @@ from web.peers.distributed.messages import (
     Ready,
     Stop,
     Welcome,
-    WrongKey,
-    answered,
 )
 from web.peers.errors import ChannelLostError, RunError, UnknownMessageError
 from web.peers.run.plan import Plan, Share
+from web.server import tls
 
 CHECK_S = 120.0
 """How long a helper may take to look at the plan and at the server that it is about."""
 BIND_S = 30.0
-STRANGERS = 64
+NOTES = 64
+"""The most sentences about connections that were refused."""
 ORDERS = 1024
 
 
 @dataclass(eq=False)
 class _Helper:
-    """A machine that has joined: its line, its shares, and the pipes that they are driven through."""
+    """A machine that has joined: its channel, its shares, and the pipes to its processes."""
 
     name: str
-    line: Line[FromHelper]
+    channel: Channel[FromHelper]
     shares: list[Share]
     present: bool = False
     pipes: list[Connection] = field(default_factory=list)
@@ -73,11 +78,12 @@ class _Helper:
     outbox: asyncio.Queue[Message] = field(default_factory=lambda: asyncio.Queue(ORDERS))
 
 
-class Afar:
+class Coordinator:
     """The helpers of a run. A context manager; `gather` waits for them and returns the pipes for `Crew.open`.
 
-    `say` is told in sentences who comes and goes. `names` are those of all, `left` of those who ended their share
-    early. Raises RunError where it cannot listen, and where the plan is too long to tell.
+    `say` receives a sentence when a helper joins or leaves. `names` are the names of all helpers, `left` of those that
+    ended early. `fingerprint` is the SHA-256 of the certificate, in hex. Raises RunError if it cannot listen, or if the
+    plan is too long to send.
     """
 
     def __init__(
@@ -86,11 +92,12 @@ class Afar:
         if len(msgspec.msgpack.encode(plan.shared)) > LARGEST // 2:
             raise RunError("the plan is too long for helpers: a recorded day of fewer arrivals is wanted")
         self.at, self.left, self.names = at, list[str](), list[str]()
-        self._key, self._plan, self._say = key, plan, say
+        self._bearer, self._plan, self._say = f"Bearer {key}".encode(), plan, say
+        self._tls, self.fingerprint = _certificate()
         self._wanted, self._of = len(shares), shares[-1].index + 1
         self._free = list(shares)
         self._helpers: list[_Helper] = []
-        self._strangers = self._arrived = 0
+        self._arrived = 0
         self._noted = set[str]()
         self._begun = False
         self._deadline = time.monotonic() + CHECK_S
@@ -151,74 +158,72 @@ class Afar:
 
     async def _serve(self) -> None:
         app = web.Application()
-        app.router.add_get("/", self._knock)
+        app.router.add_get("/", self._connect)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
             try:
-                await web.TCPSite(runner, self.at.host, self.at.port).start()
+                await web.TCPSite(runner, self.at.host, self.at.port, ssl_context=self._tls).start()
             except (OSError, OverflowError) as problem:
                 self._bound.set_exception(problem)
                 return
             self._bound.set_result(runner.addresses[0][1])
             await self._ended.wait()
-            await asyncio.gather(*(self._part(helper.line, self._why) for helper in self._helpers))
+            await asyncio.gather(*(self._part(helper.channel, self._why) for helper in self._helpers))
         finally:
             await runner.cleanup()
 
-    async def _part(self, line: Line[FromHelper], why: str) -> None:
+    @staticmethod
+    async def _part(channel: Channel[FromHelper], why: str) -> None:
         with suppress(ChannelLostError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await line.say(Over(why[:1000]))
-                await line.close()
+                await channel.send(Over(why[:1000]))
+                await channel.close()
 
-    async def _knock(self, request: web.Request) -> web.StreamResponse:
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, self._bearer):
+            if given:
+                self._note(f"Somebody at {request.remote} came with a wrong key.")
+            return web.Response(
+                status=401, text="A run of greenroom peers: see greenroom peers join --help\n"
+            )
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_S, max_msg_size=LARGEST, compress=False, timeout=CLOSE_S
         )
         if not socket.can_prepare(request).ok:
-            return web.Response(
-                status=426, text="A run of greenroom peers: see greenroom peers join --help\n"
-            )
-        if self._strangers >= STRANGERS:
-            return web.Response(status=503)
-        self._strangers += 1
-        helper = None
+            return web.Response(status=426)
+        await socket.prepare(request)
+        channel = Channel(socket, HELPERS)
         try:
-            await socket.prepare(request)
-            helper = await self._admitted(socket, request.remote or "")
-        except WrongKey:
-            self._note(f"Somebody at {request.remote} came with a wrong key.")
-            await socket.close(code=WRONG_KEY)
+            helper = await self._admitted(channel, request.remote or "")
         except UnknownMessageError:
             self._note(f"Somebody at {request.remote} came with another version of Greenroom.")
-            await socket.close(code=OTHER_VERSION)
-        except (ChannelLostError, OSError, aiohttp.ClientError):
-            pass  # gone before having come
-        finally:
-            self._strangers -= 1
-        if helper is not None:
-            await self._stay(helper)
+            await channel.close(OTHER_VERSION)
+        except ChannelLostError:
+            pass  # it left before it joined
+        else:
+            if helper is not None:
+                await self._stay(helper)
         return socket
 
     def _note(self, sentence: str) -> None:
-        """Say it once, and not for ever; when the run has begun the screen is the run's."""
-        if not self._begun and sentence not in self._noted and len(self._noted) < STRANGERS:
+        """Say each sentence once, NOTES of them at most, and none after the run has begun, which needs the screen."""
+        if not self._begun and sentence not in self._noted and len(self._noted) < NOTES:
             self._noted.add(sentence)
             self._say(sentence)
 
-    async def _admitted(self, socket: web.WebSocketResponse, remote: str) -> _Helper | None:
-        line = await answered(socket, self._key)
-        first = await line.hear()
+    async def _admitted(self, channel: Channel[FromHelper], remote: str) -> _Helper | None:
+        first = await channel.receive()
         if not isinstance(first, Join):
             raise UnknownMessageError
         if first.processes > len(self._free):
-            await self._part(line, self._no_room(first.processes))
+            await self._part(channel, self._no_room(first.processes))
             return None
         self._arrived += 1
         machine = "".join(letter for letter in first.machine if letter.isprintable())
         shares, self._free = self._free[: first.processes], self._free[first.processes :]
-        helper = _Helper(f"helper {self._arrived} ({machine}, {remote})", line, shares)
+        helper = _Helper(f"helper {self._arrived} ({machine}, {remote})", channel, shares)
         self._helpers.append(helper)
         return helper
 
@@ -239,10 +244,10 @@ class Afar:
         except ChannelLostError as problem:
             why = str(problem)
             if self._begun and len(helper.over) == len(helper.pipes):
-                await self._part(helper.line, "")
-        except (UnknownMessageError, WrongKey):
+                await self._part(helper.channel, "")
+        except UnknownMessageError:
             why = "it says what cannot be understood"
-            await self._part(helper.line, "what was said is not understood: is it the same Greenroom?")
+            await self._part(helper.channel, "what was said is not understood: is it the same Greenroom?")
         finally:
             writer.cancel()
             await self._gone(helper, why)
@@ -260,19 +265,19 @@ class Afar:
     async def _write(self, helper: _Helper) -> None:
         try:
             while True:
-                await helper.line.say(await helper.outbox.get())
+                await helper.channel.send(await helper.outbox.get())
         except ChannelLostError:
-            await helper.line.close()  # who listens to it hears of that
+            await helper.channel.close()  # `_listen` then ends
 
     async def _listen(self, helper: _Helper) -> None:
-        if not isinstance(said := await helper.line.hear(CHECK_S), Present):
+        if not isinstance(said := await helper.channel.receive(CHECK_S), Present):
             raise ChannelLostError(said.why) if isinstance(said, Leaving) else UnknownMessageError
         helper.present = True
         self._say(f"{self.joined}: {helper.name} is there.")
         if sum(len(one.shares) for one in self._helpers if one.present) == self._wanted:
             self._begin()
         while True:
-            said = await helper.line.hear(None)
+            said = await helper.channel.receive(None)
             if isinstance(said, Leaving):
                 if not self._begun:
                     raise ChannelLostError(said.why)
@@ -301,7 +306,7 @@ class Afar:
         except (EOFError, OSError):
             self._loop.remove_reader(pipe.fileno())
             return
-        with suppress(asyncio.QueueFull):  # to stop once more says nothing new
+        with suppress(asyncio.QueueFull):  # to stop once more changes nothing
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
     async def _pass_on(self, helper: _Helper, said: FromHelper) -> None:
@@ -324,7 +329,7 @@ class Afar:
 
     @staticmethod
     async def _tell(pipe: Connection, told: tuple[str, str | bytes]) -> None:
-        """Into the pipe, however long whoever reads it takes; the helper's own line waits for that, nobody else's."""
+        """Write to the pipe; only this helper's messages wait until it is read."""
         with suppress(OSError):
             await asyncio.to_thread(pipe.send, told)
 
@@ -340,3 +345,11 @@ class Afar:
         self._free = sorted([*self._free, *helper.shares], key=lambda share: share.index)
         if not self._ended.is_set():
             self._note(f"{self.joined}: {helper.name} has left: {why}")
+
+
+def _certificate() -> tuple[ssl.SSLContext, str]:
+    """Make a certificate for one run; return the TLS context and the certificate's SHA-256 in hex."""
+    with tempfile.TemporaryDirectory(prefix="greenroom-peers-") as folder:
+        certificate, key = tls.self_signed(Path(folder), datetime.now(UTC))
+        der = ssl.PEM_cert_to_DER_cert(certificate.read_text("ascii"))
+        return tls.server_context(str(certificate), str(key)), hashlib.sha256(der).hexdigest()

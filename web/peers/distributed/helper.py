@@ -1,4 +1,4 @@
-"""A helper's side of a run that another machine coordinates: the same processes as there, their pipes led over a line.
+"""A helper's side of a run that another machine coordinates: processes as there, their pipes carried over the network.
 
 Knows how to join, to look whether the plan means the same here, to pass orders down and what was seen up, and to end
 cleanly: when told to, when its own user says so, and when the coordinator is gone. Its staff's credentials stay here.
@@ -21,18 +21,18 @@ import aiohttp
 from web.peers.distributed.messages import (
     ANSWER_S,
     CLOSE_S,
+    COORDINATORS,
     HEARTBEAT_S,
     LARGEST,
     OTHER_VERSION,
-    WRONG_KEY,
     Address,
     Broken,
+    Channel,
     Done,
     FromCoordinator,
     Go,
     Join,
     Leaving,
-    Line,
     Message,
     News,
     Open,
@@ -41,8 +41,6 @@ from web.peers.distributed.messages import (
     Ready,
     Stop,
     Welcome,
-    WrongKey,
-    greeted,
     pieces,
 )
 from web.peers.errors import ChannelLostError, EntryError, PlanError, RunError, UnknownMessageError
@@ -50,12 +48,13 @@ from web.peers.people.entry import Clinic
 from web.peers.run.machines import DIED, GOODBYE_S, READY_S, SIGNALS, begin, end
 from web.peers.run.plan import Credential, Plan, Share
 
+UNAUTHORIZED = 401
 OUTBOX = 1000
-"""How many messages may wait for a slow line: minutes of them. A line that is slower still ends the helper."""
+"""How many messages may wait for a slow network: minutes of them. If more have to wait, the helper ends."""
 
 
 class Own(NamedTuple):
-    """What is this machine's own in a plan."""
+    """The parts of a plan that each machine has for itself."""
 
     credentials: tuple[Credential, ...] = ()
     ca: Path | None = None
@@ -64,11 +63,15 @@ class Own(NamedTuple):
 
 
 class Helper:
-    """This machine's part in another's run: `run` is all of it. `say` is told in sentences how far it is."""
+    """This machine's part in the run of another. `run` does all of it; `say` receives sentences about its progress."""
 
-    def __init__(self, at: Address, key: str, processes: int, own: Own, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, at: Address, fingerprint: bytes, key: str, processes: int, own: Own, say: Callable[[str], None]
+    ) -> None:
+        """`fingerprint` is the SHA-256 of the coordinator's certificate."""
         self.interrupted = False
-        self._at, self._key, self._count, self._own, self._say = at, key, processes, own, say
+        self._at, self._fingerprint, self._key = at, fingerprint, key
+        self._count, self._own, self._say = processes, own, say
         self._pipes: list[Connection] = []
         self._processes: list[BaseProcess] = []
         self._problem = ""
@@ -77,7 +80,7 @@ class Helper:
         self._limit: asyncio.Timeout | None = None
 
     async def run(self) -> None:
-        """Join, play, and return when all is told. Raises RunError, PlanError, EntryError."""
+        """Join, drive the shares, and return when all observations are sent. Raises RunError, PlanError, EntryError."""
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
         for number in SIGNALS:
@@ -90,11 +93,8 @@ class Helper:
             task.uncancel()
             raise RunError("ended at once" if self._pipes else "left before the run began") from None
         except ChannelLostError as problem:
-            codes = {WRONG_KEY: f"{self._at} does not know this key", OTHER_VERSION: self._other_version()}
-            why = codes.get(problem.code or 0, f"the coordinator at {self._at} is gone: {problem}")
-            raise RunError(why) from None
-        except WrongKey:
-            raise RunError(f"{self._at} does not know this key") from None
+            gone = f"the coordinator at {self._at} is gone: {problem}"
+            raise RunError(self._other_version() if problem.code == OTHER_VERSION else gone) from None
         except UnknownMessageError:
             raise RunError(self._other_version()) from None
         finally:
@@ -118,45 +118,53 @@ class Helper:
 
     async def _run(self) -> None:
         async with aiohttp.ClientSession() as http:
-            line = await self._line(http)
+            channel = await self._channel(http)
             try:
-                shares, within_s = await self._joined(line)
-                await self._await_everybody(line, within_s)
-                await self._drive(line, shares)
+                shares, within_s = await self._joined(channel)
+                await self._await_everybody(channel, within_s)
+                await self._drive(channel, shares)
             except (PlanError, EntryError) as problem:
-                await self._leave(line, str(problem))
+                await self._leave(channel, str(problem))
                 raise
             except asyncio.CancelledError:
-                await self._leave(line, "its user ended it")
+                await self._leave(channel, "its user ended it")
                 raise
             finally:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(CLOSE_S):
-                        await line.close()
+                        await channel.close()
 
-    async def _leave(self, line: Line[FromCoordinator], why: str) -> None:
+    async def _leave(self, channel: Channel[FromCoordinator], why: str) -> None:
         with suppress(ChannelLostError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await line.say(Leaving(why[:1000]))
+                await channel.send(Leaving(why[:1000]))
 
-    async def _line(self, http: aiohttp.ClientSession) -> Line[FromCoordinator]:
+    async def _channel(self, http: aiohttp.ClientSession) -> Channel[FromCoordinator]:
         try:
             async with asyncio.timeout(ANSWER_S):
                 found = await http.ws_connect(
-                    f"http://{self._at}/",
+                    f"https://{self._at}/",
+                    ssl=aiohttp.Fingerprint(self._fingerprint),
+                    headers={"Authorization": f"Bearer {self._key}"},
                     heartbeat=HEARTBEAT_S,
                     max_msg_size=LARGEST,
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_S),
                 )
-        except (aiohttp.WSServerHandshakeError, aiohttp.ClientResponseError):
+        except aiohttp.ServerFingerprintMismatch:
+            raise RunError(f"{self._at} has another certificate than --certificate names") from None
+        except aiohttp.ClientResponseError as problem:
+            if problem.status == UNAUTHORIZED:
+                raise RunError(f"{self._at} does not know this key") from None
+            raise RunError(f"{self._at} is no run that waits for helpers") from None
+        except aiohttp.ClientSSLError:
             raise RunError(f"{self._at} is no run that waits for helpers") from None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
             raise RunError(f"nobody waits for helpers at {self._at}") from None
-        return await greeted(found, self._key)
+        return Channel(found, COORDINATORS)
 
-    async def _joined(self, line: Line[FromCoordinator]) -> tuple[list[Share], float]:
-        await line.say(Join(socket.gethostname()[:80], version("greenroom"), self._count))
-        welcome = await self._heard(line, ANSWER_S)
+    async def _joined(self, channel: Channel[FromCoordinator]) -> tuple[list[Share], float]:
+        await channel.send(Join(socket.gethostname()[:80], version("greenroom"), self._count))
+        welcome = await self._heard(channel, ANSWER_S)
         if not isinstance(welcome, Welcome):
             raise UnknownMessageError
         plan = Plan.on_this_machine(welcome.plan, **self._own._asdict())
@@ -165,23 +173,23 @@ class Helper:
             raise PlanError(self._other_version(welcome.greenroom))
         self._say(f"Joined the run at {self._at}, against {plan.url}.")
         await Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure).check()
-        await line.say(Present())
+        await channel.send(Present())
         return shares, welcome.within_s
 
-    async def _await_everybody(self, line: Line[FromCoordinator], within_s: float) -> None:
+    async def _await_everybody(self, channel: Channel[FromCoordinator], within_s: float) -> None:
         self._say("Waiting for the other helpers.")
-        if not isinstance(await self._heard(line, within_s + ANSWER_S), Open):
+        if not isinstance(await self._heard(channel, within_s + ANSWER_S), Open):
             raise UnknownMessageError
 
-    async def _heard(self, line: Line[FromCoordinator], within_s: float | None) -> FromCoordinator:
-        said = await line.hear(within_s)
+    async def _heard(self, channel: Channel[FromCoordinator], within_s: float | None) -> FromCoordinator:
+        said = await channel.receive(within_s)
         if isinstance(said, Over):
             raise RunError(f"the run at {self._at} does without: {said.why}")
         return said
 
     # --- the processes
 
-    async def _drive(self, line: Line[FromCoordinator], shares: list[Share]) -> None:
+    async def _drive(self, channel: Channel[FromCoordinator], shares: list[Share]) -> None:
         loop = asyncio.get_running_loop()
         try:
             for number, share in enumerate(shares):
@@ -191,7 +199,7 @@ class Helper:
                 loop.add_reader(pipe.fileno(), self._told, number)
             people = sum(len(share.visitors) for share in shares)
             self._say(f"The staff signs in; {people} patients will come from here.")
-            await self._pass_on(line)
+            await self._pass_on(channel)
         finally:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
@@ -204,9 +212,9 @@ class Helper:
                     process.kill()
                 raise
 
-    async def _pass_on(self, line: Line[FromCoordinator]) -> None:
-        hearing = asyncio.create_task(self._hear(line))
-        telling = asyncio.create_task(self._tell(line))
+    async def _pass_on(self, channel: Channel[FromCoordinator]) -> None:
+        hearing = asyncio.create_task(self._hear(channel))
+        telling = asyncio.create_task(self._tell(channel))
         try:
             async with asyncio.timeout(None) as self._limit:
                 ended, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
@@ -222,12 +230,12 @@ class Helper:
         if self._problem:
             raise RunError(self._problem)
 
-    async def _hear(self, line: Line[FromCoordinator]) -> None:
-        """Orders go down; returns when the run is over."""
+    async def _hear(self, channel: Channel[FromCoordinator]) -> None:
+        """Pass on the coordinator's orders to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
             # The coordinator gives up on a staff that is not On-Call; once all play it has nothing to say for hours.
-            match await line.hear(READY_S + 2 * ANSWER_S if unbegun else None):
+            match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
                         raise RunError(f"the run at {self._at} was ended: {why}")
@@ -243,13 +251,13 @@ class Helper:
                 case _:
                     raise UnknownMessageError
 
-    async def _tell(self, line: Line[FromCoordinator]) -> None:
-        """What was seen goes up; returns when that was the last, since something has gone wrong here."""
+    async def _tell(self, channel: Channel[FromCoordinator]) -> None:
+        """Send the messages in the outbox; return when a failure here has ended it."""
         while (message := await self._outbox.get()) is not None:
-            await line.say(message)
+            await channel.send(message)
 
     def _told(self, process: int) -> None:
-        """A process has said something, or died."""
+        """Read a message of a process, or its end."""
         try:
             kind, said = self._pipes[process].recv()
         except (EOFError, OSError):
@@ -273,7 +281,7 @@ class Helper:
         try:
             self._outbox.put_nowait(message)
         except asyncio.QueueFull:
-            self._problem = f"the line to {self._at} is too slow for what is seen here"
+            self._problem = f"the network to {self._at} is too slow for what is seen here"
             if self._limit is not None:
                 self._limit.reschedule(0)
 

@@ -1,8 +1,10 @@
-"""What machines of one run say to each other: nothing that is a machine's own, and only to who knows the key."""
+"""The messages between machines of one run: they hold nothing of one machine, and all else is refused."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,22 +17,22 @@ from aiohttp.test_utils import TestServer
 from web.peers.distributed.messages import (
     COORDINATORS,
     HELPERS,
+    OTHER_VERSION,
     PIECE,
+    Channel,
+    FromCoordinator,
     FromHelper,
     Go,
     Join,
-    Line,
     News,
     Open,
+    Socket,
     Stop,
     Welcome,
-    WrongKey,
     address,
-    answered,
-    greeted,
     pieces,
 )
-from web.peers.errors import PlanError, UnknownMessageError
+from web.peers.errors import ChannelLostError, PlanError, UnknownMessageError
 from web.peers.run.arrivals import Arrivals
 from web.peers.run.plan import Credential, Plan, SharedPlan
 
@@ -144,89 +146,57 @@ def test_an_address_is_a_host_and_a_port() -> None:
             address(text)
 
 
-class Meeting:
-    """A server that answers with one key, and the lines that were opened to it."""
+@asynccontextmanager
+async def channels() -> AsyncIterator[tuple[Channel[FromHelper], Channel[FromCoordinator], Socket]]:
+    """Both ends of a channel, and the helper's WebSocket."""
+    opened: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
+    over = asyncio.Event()
 
-    def __init__(self, key: str) -> None:
-        self.key = key
-        self.lines: asyncio.Queue[Line[FromHelper]] = asyncio.Queue()
-        self.over = asyncio.Event()
-        app = web.Application()
-        app.router.add_get("/", self._answer)
-        self.server = TestServer(app)
-
-    async def _answer(self, request: web.Request) -> web.WebSocketResponse:
+    async def accept(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self.lines.put_nowait(await answered(socket, self.key))
-        await self.over.wait()
+        opened.put_nowait(socket)
+        await over.wait()
         return socket
 
-    async def __aenter__(self) -> Meeting:
-        await self.server.start_server()
-        self.http = aiohttp.ClientSession()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.over.set()
-        await self.http.close()
-        await self.server.close()
-
-    async def socket(self) -> aiohttp.ClientWebSocketResponse:
-        return await self.http.ws_connect(self.server.make_url("/"))
+    app = web.Application()
+    app.router.add_get("/", accept)
+    async with asyncio.timeout(WITHIN_S), TestServer(app) as server, aiohttp.ClientSession() as http:
+        socket = await http.ws_connect(server.make_url("/"))
+        yield Channel(await opened.get(), HELPERS), Channel(socket, COORDINATORS), socket
+        over.set()
+        await socket.close()
 
 
-async def test_who_knows_the_key_is_understood_both_ways() -> None:
-    async with Meeting("one key") as meeting, asyncio.timeout(WITHIN_S):
-        there = await greeted(await meeting.socket(), "one key")
-        here = await meeting.lines.get()
-        await there.say(Join("box2", "1", 2))
-        assert await here.hear() == Join("box2", "1", 2)
+async def test_messages_arrive_as_they_were_sent_in_both_directions() -> None:
+    async with channels() as (here, there, _):
+        await there.send(Join("box2", "1", 2))
+        assert await here.receive() == Join("box2", "1", 2)
         for message in (Open(), Go(1, 0.4, -0.4), Stop(0)):
-            await here.say(message)
-            assert await there.hear() == message
-        await there.say(News(0, b"line\n"))
-        assert await here.hear() == News(0, b"line\n")
+            await here.send(message)
+            assert await there.receive() == message
+        await there.send(News(0, b"line\n"))
+        assert await here.receive() == News(0, b"line\n")
 
 
-async def test_who_does_not_know_the_key_is_not_understood() -> None:
-    async with Meeting("one key") as meeting, asyncio.timeout(WITHIN_S):
-        there = await greeted(await meeting.socket(), "another key")
-        here = await meeting.lines.get()
-        await there.say(Join("box2", "1", 2))
-        with pytest.raises(WrongKey):
-            await here.hear()
-        await here.say(Open())
-        with pytest.raises(WrongKey):
-            await there.hear()
-
-
-async def test_what_was_said_once_cannot_be_said_again_by_somebody_on_the_way() -> None:
-    async with Meeting("one key") as meeting, asyncio.timeout(WITHIN_S):
-        socket = await meeting.socket()
-        kept: list[bytes] = []
-        send = socket.send_bytes
-
-        async def overheard(data: bytes, compress: int | None = None) -> None:
-            kept.append(data)
-            await send(data, compress)
-
-        socket.send_bytes = overheard  # type: ignore[method-assign]
-        there = await greeted(socket, "one key")
-        here = await meeting.lines.get()
-        await there.say(News(0, b"a secret line\n"))
-        assert isinstance(await here.hear(), News)
-        assert b"a secret" not in kept[-1]
-        await send(kept[-1])
-        with pytest.raises(WrongKey):
-            await here.hear()
-
-
-async def test_another_versions_words_are_told_from_a_wrong_key() -> None:
-    async with Meeting("one key") as meeting, asyncio.timeout(WITHIN_S):
-        there = await greeted(await meeting.socket(), "one key")
-        here = await meeting.lines.get()
-        await there.say(Open())  # a coordinator's word
+@pytest.mark.parametrize("said", [b"", b"\xff" * 100, msgspec.msgpack.encode(Open()), "let me in"])
+async def test_what_is_no_message_of_a_helper_is_refused(said: bytes | str) -> None:
+    async with channels() as (here, _, socket):
+        await (socket.send_str(said) if isinstance(said, str) else socket.send_bytes(said))
         with pytest.raises(UnknownMessageError):
-            await here.hear()
-    assert HELPERS.decode(msgspec.msgpack.encode(Join("box2", "1", 1))) == Join("box2", "1", 1)
+            await here.receive()
+
+
+async def test_a_side_that_is_silent_or_gone_is_lost_with_its_close_code() -> None:
+    async with channels() as (here, there, _):
+        with pytest.raises(ChannelLostError, match="said nothing for 0 s"):
+            await here.receive(0.05)
+        await asyncio.gather(here.close(OTHER_VERSION), _lost(there))
+        with pytest.raises(ChannelLostError, match="takes nothing more"):
+            await there.send(Join("box2", "1", 1))
+
+
+async def _lost(channel: Channel[FromCoordinator]) -> None:
+    with pytest.raises(ChannelLostError, match="hung up") as lost:
+        await channel.receive()
+    assert lost.value.code == OTHER_VERSION
