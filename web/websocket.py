@@ -243,7 +243,7 @@ class Watch:
         try:
             await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._told)
         except Unavailable:
-            log.debug("store unavailable")
+            log.debug("sign_ins.store_unavailable")
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
     async def close(self) -> None:
@@ -268,7 +268,9 @@ class Watch:
                 async with answering():
                     await self._look()
             except Unavailable:
-                log.debug("store unavailable")  # open sockets stay open; their commands are refused meanwhile
+                log.debug(
+                    "sign_ins.store_unavailable"
+                )  # open sockets stay open; their commands are refused meanwhile
 
     async def _look(self) -> None:
         by_organisation: dict[str, set[StaffActor]] = {}
@@ -284,7 +286,7 @@ class Watch:
                     raise
                 except Exception as error:
                     # One account that cannot be read must not prevent looking at all others.
-                    log.error("watch failed", exc_info=error)
+                    log.error("sign_ins.watch_failed", exc_info=error)
 
     async def _look_at(self, organisation: str, actors: list[StaffActor]) -> None:
         storage, accounts = self._app[SESSIONS], self._app[ACCOUNTS]
@@ -321,4 +323,4 @@ class Watch:
             if account is not None and account.disabled:
                 await off_call(self._service, changed.organisation, account)
         except Unavailable:
-            log.debug("store unavailable")
+            log.debug("sign_ins.store_unavailable")

@@ -79,7 +79,7 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
         answer = await operation.handler(Call(request, organisation, key), body)
         if isinstance(row, Row):
             trail.note(organisation.id, f"api:{key.id}", row.what, await row.about(request) or "")
-        log.info("api", organisation=organisation.id, key=key.id, operation=operation.name)
+        log.info("api.answered", organisation=organisation.id, key=key.id, operation=operation.name)
         if answer is None:
             return web.Response(status=204)
         return web.Response(
@@ -115,7 +115,7 @@ def _saying(handler: Handler) -> Handler:
             raise
         except Exception as error:
             resource = request.match_info.route.resource
-            log.error("api failed", exc_info=error, path_template=resource.canonical if resource else "")
+            log.error("api.failed", exc_info=error, path_template=resource.canonical if resource else "")
             return problems.answer(organisation, Problem("internal"))
 
     return say

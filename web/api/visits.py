@@ -100,7 +100,7 @@ async def link(call: Call, _: None) -> t.PatientLink:
 
 
 async def withdraw(call: Call, _: None) -> t.Visit:
-    """Take a patient out of the queue whom this key added."""
+    """Remove a patient from the queue; only the key that added the patient may."""
     visit = await _own(call, call.path("visit"))
     return await _command(call, call.facility(visit.facility or ""), c.Withdraw())
 

@@ -51,7 +51,7 @@ class Book:
         self._change: Any = redis.register_script(SCRIPT)
 
     async def taken(self, organisation: str, since_ms: int, until_ms: int, *, but: str = "") -> list[Taken]:
-        """Return the times that are booked or held between two moments, except that of the id `but`."""
+        """Return the times that are booked or held between two moments; the time of the id `but` is left out."""
         async with answering():
             seconds, micros = await self._redis.time()
             near = await self._redis.zrangebyscore(
@@ -110,9 +110,10 @@ class Book:
         capacity: int,
         jobs: Callable[[Appointment, Appointment], Sequence[JobEntry]] = lambda *_: (),
     ) -> Appointment:
-        """Change an appointment and return it; `how` is called again if another change came first, and may raise.
+        """Change an appointment and return it.
 
-        Raises LookupError if there is no such appointment, and Full.
+        `how` returns the changed record; it is called again if another change came first. Raises LookupError if there
+        is no such appointment, Full, and what `how` raises.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -151,7 +152,7 @@ class Book:
                     appointments.append(self._open(organisation, name.decode(), sealed))
             except (SealError, msgspec.DecodeError):
                 # One record that cannot be read must not hide the others of the day.
-                log.error("appointment unreadable", organisation=organisation)
+                log.error("appointment.unreadable", organisation=organisation)
         return sorted(appointments, key=lambda one: (one.starts_ms, one.booked_ms, one.id))
 
     def _open(self, organisation: str, appointment_id: str, sealed: bytes) -> Appointment:

@@ -53,13 +53,13 @@ class Row(NamedTuple):
 
 
 class ByHandler(NamedTuple):
-    """The handler adds one of these entries by `noted`, as only it knows which, or about what."""
+    """The handler adds one of these entries by `noted`, because only the handler knows which one it is."""
 
     acts: tuple[str, ...]
 
 
 class NoEntry(NamedTuple):
-    """The request adds no entry; `why` says the reason to the reader of the table."""
+    """The request adds no entry. `why`: the reason, for readers of the table."""
 
     why: str
 

@@ -50,6 +50,6 @@ class FileWitness:
             draft.write_bytes(msgspec.json.encode(Seen(number, last)))
             draft.replace(self._folder / organisation)
         except OSError as error:
-            log.warning("the audit trail has no witness", error=type(error).__name__)
+            log.warning("audit.last_entry_not_kept", error=type(error).__name__)
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)

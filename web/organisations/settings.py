@@ -43,7 +43,7 @@ LANGUAGES: Mapping[str, str] = {
 
 
 class OrganisationError(Exception):
-    """The document is not valid; the text is a sentence that says where and why."""
+    """The settings are not valid; the text names the field and the reason."""
 
 
 Span = tuple[str, str]
@@ -55,7 +55,7 @@ Day = Annotated[tuple[Span, ...], Meta(max_length=8)]
 
 
 class Booking(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether and how visits can be booked ahead, within the opening hours."""
+    """The settings of booked visits, which lie within the opening hours."""
 
     enabled: bool = False
     # The length of a booked visit, and the distance between starting times
@@ -75,8 +75,9 @@ MailAddress = Annotated[str, Meta(max_length=254)]
 
 
 class Organisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The document. `hours`: seven days from Monday, each with its spans in order; `closed`: dates (ISO 8601).
+    """The settings of one organisation.
 
+    `hours`: seven days from Monday, each with its spans in order. `closed`: dates (ISO 8601).
     The bounds of a number and the lengths of a text are part of its type, in `Booking`, `Policy` and `Guide` too;
     `bounds` returns them for forms.
     """

@@ -110,7 +110,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        log.error("request failed", exc_info=error, path_template=_template(request))
+        log.error("request.failed", exc_info=error, path_template=_template(request))
         return _page(request, 500, INTERNAL)
 
 

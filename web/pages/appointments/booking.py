@@ -112,8 +112,8 @@ async def book(request: web.Request) -> web.Response:
         errors = {"starts": gettext(TAKEN)}
         return await _form_page(request, organisation, held, form, errors, choose_again=True)
     except Blocked as blocked:
-        if count := due("booking refused"):
-            log.info("booking refused", organisation=organisation.id, count=count)
+        if count := due("booking.refused"):
+            log.info("booking.refused", organisation=organisation.id, count=count)
         later = gettext(MANY_BOOKED).format(hours=-(-blocked.retry_s // 3600))
         shown = {**held, "starts_ms": chosen_ms}
         response = await _form_page(request, organisation, shown, form, {}, later=later)
@@ -122,7 +122,7 @@ async def book(request: web.Request) -> web.Response:
         return response
     session.pop(hold_key(organisation.id), None)
     session[booked_key(organisation.id)] = made.id
-    log.info("visit booked", organisation=organisation.id)
+    log.info("visit.booked", organisation=organisation.id)
     raise web.HTTPSeeOther(f"/{organisation.id}/appointments/{desk.links.token(organisation.id, made.id)}")
 
 

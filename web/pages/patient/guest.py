@@ -59,7 +59,7 @@ async def join(request: web.Request) -> web.Response:
         return _closed(request, organisation)
     session = await sessions.get(request)
     session[guest_key(organisation.id)] = {"visit": invite.visit, "guest": invite.guest}
-    log.info("guest joined", organisation=organisation.id, visit=invite.visit)
+    log.info("guest.joined", organisation=organisation.id, visit=invite.visit)
     return web.Response(status=303, headers={"Location": f"/{organisation.id}/guest"})
 
 

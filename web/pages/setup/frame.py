@@ -112,7 +112,7 @@ async def posted_to(request: web.Request) -> Posted:
 
 
 def keeping(handler: Handler) -> Handler:
-    """Return the handler of a posted form so that typed values are kept if the sign-in has ended meanwhile.
+    """Return a handler that keeps the typed values of a posted form if the sign-in has ended meanwhile.
 
     The page (HTTP 401) then contains the fields, to be sent again after signing in in another tab.
     """
@@ -240,7 +240,7 @@ def revision_of(posted: Posted) -> int:
 
 
 def _drawn_from(organisation: Organisation, posted: Posted) -> Organisation:
-    """Return the document with the form's revision, so that the next try finds a conflict too."""
+    """Return the document with the revision of the form, so that a second try finds the same conflict."""
     return replace(organisation, revision=revision_of(posted))
 
 

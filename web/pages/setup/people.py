@@ -1,7 +1,8 @@
-"""The set-up's page of people: who may sign in, in which role, licensed in which states.
+"""The set-up's page of people: the accounts that may sign in, with their roles and licensed states.
 
-Only the owner knows a password: a new person, or one whose password is reset, receives a one-time link by mail, which
-is shown to the administrator too. If two administrators change one person at once, the second sees a message.
+Only the owner of an account knows its password: a new person, or one whose password is reset, receives a one-time link
+by mail, which is shown to the administrator too. If two administrators change one person at once, the second sees a
+message.
 """
 
 import hashlib

@@ -75,7 +75,7 @@ async def change_password(request: web.Request) -> web.Response:
         return _page(request, organisation, account, wrong=("password", gettext(THE_SAME)), status=422)
     changed = await request.app[ACCOUNTS].set_password(organisation.id, account.email, wanted)
     await sign_in(request, organisation.id, changed)
-    log.info("password changed", organisation=organisation.id)
+    log.info("account.password_changed", organisation=organisation.id)
     return web.Response(
         status=303, headers={"Location": f"/{organisation.id}/staff/preferences?saved=password"}
     )

@@ -63,7 +63,7 @@ async def code_form(request: web.Request) -> web.Response:
     await sign_in(request, organisation.id, account)
     where = f"/{organisation.id}/staff"
     if field == "recovery":
-        log.info("recovery code used", organisation=organisation.id)
+        log.info("account.recovery_code_used", organisation=organisation.id)
         where += "/two-factor?used"
     return web.Response(status=303, headers={"Location": where})
 

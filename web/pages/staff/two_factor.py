@@ -114,7 +114,7 @@ async def _confirm(at: At, posted: Mapping[str, str]) -> Answer:
     await sign_in(request, organisation.id, changed)
     await noted(request, "account.second_factor_on", changed.id)
     await tell(request, organisation, changed, "on")
-    log.info("second factor turned on", organisation=organisation.id)
+    log.info("account.second_factor_on", organisation=organisation.id)
     return await _page(at._replace(account=changed), codes=codes, done="on")
 
 
@@ -123,7 +123,7 @@ async def _new_codes(at: At, posted: Mapping[str, str]) -> Answer:
         return wrong
     codes = await at.request.app[SECOND_FACTORS].renew_codes(at.organisation.id, at.account.id)
     await noted(at.request, "account.recovery_codes", at.account.id)
-    log.info("recovery codes renewed", organisation=at.organisation.id)
+    log.info("account.recovery_codes_renewed", organisation=at.organisation.id)
     return await _page(at, codes=codes, done="codes")
 
 
@@ -135,7 +135,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
     await sign_in(request, organisation.id, changed)
     await noted(request, "account.second_factor_off", changed.id)
     await tell(request, organisation, changed, "off")
-    log.info("second factor turned off", organisation=organisation.id)
+    log.info("account.second_factor_off", organisation=organisation.id)
     return _to(at, "?off")
 
 
