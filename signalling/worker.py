@@ -33,6 +33,7 @@ from signalling.sockets.handshake import left_behind
 from signalling.sockets.heartbeat import Heartbeat
 from signalling.sockets.services import Services
 from signalling.sockets.socket_limits import Crowd
+from signalling.sockets.websocket import WebSocket, fastest
 from signalling.store import keys
 from signalling.store.audit_log import Trail, Witness, key_of
 from signalling.store.encryption import Seal
@@ -85,6 +86,7 @@ class Worker:
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # connections that may resume soon
         self.hellos: set[asyncio.Timeout] = set()  # of sockets whose `hello` is awaited
+        self.websocket: type[WebSocket] = WebSocket  # `start` chooses a faster class
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self.supervisor = Supervisor()
@@ -147,6 +149,7 @@ class Worker:
 
     async def start(self) -> None:
         """Start receiving messages of other workers, and all tasks. Waits for an absent store in the background."""
+        self.websocket = await fastest()
         for channel, handler in (
             (keys.worker_channel(self.id), self._heard),
             (keys.DEATHS_CHANNEL, self.liveness.announced),

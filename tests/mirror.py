@@ -39,6 +39,7 @@ BESIDES: dict[str, str] = {
     "signalling/service": f"signalling/store/test_mirror signalling/store/test_records {CLINIC}",
     "signalling/sockets/handlers": f"signalling/sockets/test_connection signalling/topics/test_rights {CLINIC}",
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
+    "signalling/sockets/reader_websocket": "signalling/sockets/test_websocket signalling/sockets/test_connection",
     "signalling/sockets/services": "signalling/sockets/test_connection",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
     "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",

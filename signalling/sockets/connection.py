@@ -30,9 +30,9 @@ from signalling.visit.record import Actor
 log = structlog.get_logger()
 MOST_BAD = 10
 BURST, RATE = 200, 50.0  # messages at once, and per second afterwards
-Rest = tuple[client.ClientMessage, Later] | None
+Pending = tuple[client.ClientMessage, Later] | None
 """A request whose reply must wait, and the coroutine that returns the reply."""
-SAID = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
+CLIENT_FRAMES = frozenset({WSMsgType.TEXT, WSMsgType.BINARY, WSMsgType.PING, WSMsgType.PONG})
 """The frame types that a client may send. All other types are about the socket itself, and end it."""
 
 
@@ -59,7 +59,7 @@ class Connection:
         "_bad",
         "_busy",
         "_flood",
-        "_rest",
+        "_pending",
         "_ws",
         "actor",
         "closing",
@@ -96,7 +96,7 @@ class Connection:
         self._flood = Flood(time.monotonic())
         self._bad = 0
         self._busy = False  # a request is not answered yet: later messages must wait
-        self._rest: Rest = None  # belongs to the message that is received next
+        self._pending: Pending = None  # of the message that is received next
 
     def cut(self, code: int) -> None:
         """Close the socket with a close code."""
@@ -108,37 +108,39 @@ class Connection:
     async def requests(self) -> None:
         """Answer requests one after another until the socket closes; the order of a client's requests is kept.
 
-        Most requests are answered inside the reader (`_takes`); this loop handles those whose reply must wait.
+        Most requests are answered inside the reader (`_handled`); this loop handles those whose reply must wait.
         """
-        self._ws.take(self._takes, self._seen)
+        self._ws.handle(self._handled, self._note_activity)
         try:
             while self.socket.open:
                 message = await self._ws.receive()
-                if message.type not in SAID:
+                if message.type not in CLIENT_FRAMES:
                     return
                 self._busy = True
-                rest, self._rest = self._rest, None
-                rest = rest or self._heard(message)
-                if rest is not None:
-                    await self._answer(*rest)
+                # The reader queued this message and kept its request, or has not seen it.
+                pending, self._pending = self._pending, None
+                pending = pending or self._handle(message)
+                if pending is not None:
+                    await self._answer(*pending)
                 self._busy = False
         finally:
-            self._ws.take(None)
-            if self._rest is not None:
-                self._rest[1].close()
+            self._ws.handle(None)
+            if self._pending is not None:
+                self._pending[1].close()
 
-    def _seen(self) -> None:
-        """Note that the client lives although its request waits for the store."""
+    def _note_activity(self) -> None:
+        """Record that the client is alive while its request waits for the store."""
         self.socket.heard_s = time.monotonic()
 
-    def _takes(self, message: WSMessage) -> bool:
-        if self._busy or not self.socket.open or message.type not in SAID:
+    def _handled(self, message: WSMessage) -> bool:
+        """Answer a message inside the reader if that needs no waiting; return True if it is answered."""
+        if self._busy or not self.socket.open or message.type not in CLIENT_FRAMES:
             return False
-        self._rest = self._heard(message)
-        self._busy = self._rest is not None
+        self._pending = self._handle(message)
+        self._busy = self._pending is not None
         return not self._busy
 
-    def _heard(self, message: WSMessage) -> Rest:
+    def _handle(self, message: WSMessage) -> Pending:
         """Answer a message if that needs no waiting; otherwise return its request and reply coroutine."""
         socket = self.socket
         socket.heard_s = time.monotonic()
@@ -163,10 +165,10 @@ class Connection:
             self.said_bye = True
             socket.close(1000)
         else:
-            return self._asked(request)
+            return self._dispatch(request)
         return None
 
-    def _asked(self, request: client.ClientMessage) -> Rest:
+    def _dispatch(self, request: client.ClientMessage) -> Pending:
         handler = HANDLERS.get(type(request), _unknown)
         try:
             answer = handler(self, request)
@@ -180,11 +182,11 @@ class Connection:
 
     async def _answer(self, request: client.ClientMessage, answer: Later) -> None:
         try:
-            said = await answer
+            reply = await answer
         except Exception as problem:  # noqa: BLE001 - as above
-            said = self._refusal(request, problem)
-        if said is not None:
-            self.socket.send(said)
+            reply = self._refusal(request, problem)
+        if reply is not None:
+            self.socket.send(reply)
 
     def _refusal(self, request: client.ClientMessage, problem: Exception) -> server.Message | None:
         """Return the reply to a request that raised; None if it must have no reply."""

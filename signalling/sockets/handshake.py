@@ -21,7 +21,7 @@ from signalling.protocol.errors import error
 from signalling.repeated import due
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
-from signalling.sockets.connection import SAID, Connection, decoded
+from signalling.sockets.connection import CLIENT_FRAMES, Connection, decoded
 from signalling.sockets.websocket import WebSocket
 from signalling.store.records import SupersededError
 from signalling.store.resume_tokens import Refused, TooManyGuessesError
@@ -76,7 +76,7 @@ async def serve(
     address = await admit(request)
     if not worker.crowd.enter(address):
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
-    ws = WebSocket(SUBPROTOCOLS, worker.limits.message_bytes)
+    ws = worker.websocket(SUBPROTOCOLS, worker.limits.message_bytes)
     try:
         transport = await _upgraded(request, ws)
         codec = CODECS.get(ws.ws_protocol or JSON_SUBPROTOCOL, CODECS[JSON_SUBPROTOCOL])
@@ -143,7 +143,7 @@ async def _hello(
                 if message.type is WSMsgType.PING:
                     await ws.pong(message.data)
                 continue
-            if message.type not in SAID:
+            if message.type not in CLIENT_FRAMES:
                 return None
             hello = decoded(message, codec)
         except BadMessage as bad:

@@ -22,7 +22,7 @@ from media.transport.dtls import Association, Identity
 from signalling.hub import frame
 from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage, Codec
 from signalling.protocol.errors import error
-from signalling.sockets import websocket
+from signalling.sockets import reader_websocket
 from signalling.sockets.frame_limits import Bound, Counted
 from tests.faults.mutation import Mutator
 from tests.media.test_fuzz import ANSWER, IDENTITY
@@ -158,7 +158,7 @@ def _read_frames(data: bytes) -> None:
     loop = asyncio.get_running_loop()
     queue = _Taken(BaseProtocol(loop), FRAME_BYTES, loop=loop)
     reader = WebSocketReader(queue, FRAME_BYTES, compress=False, decode_text=False)
-    bound = Bound(websocket.FRAMES, websocket.MESSAGES * FRAME_BYTES)
+    bound = Bound(reader_websocket.FRAMES, reader_websocket.MESSAGES * FRAME_BYTES)
     Counted(reader.feed_data, reader.feed_eof, bound, lambda: None).feed_data(data)
 
 

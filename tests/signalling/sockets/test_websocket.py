@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from signalling.clients.client import JSON
+from signalling.sockets import reader_websocket, websocket
+from signalling.sockets.reader_websocket import ReaderWebSocket
+from signalling.sockets.websocket import WebSocket
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.waits import until
 from web.peers.people.frames import TEXT, frame, take
 
 
-@pytest.fixture
-async def one(valkey: Redis) -> AsyncIterator[Clinic]:
+@pytest.fixture(params=[ReaderWebSocket, WebSocket], ids=["reader", "public"])
+async def one(valkey: Redis, request: pytest.FixtureRequest) -> AsyncIterator[Clinic]:
+    """A worker that handles messages inside aiohttp's reader, and one that uses the public interface only."""
     async with clinic(valkey, 1) as opened:
+        opened.workers[0].websocket = request.param
         yield opened
 
 
@@ -147,3 +154,47 @@ async def test_whoever_goes_while_an_answer_is_waited_for_leaves_nothing_behind(
     visit = await worker.service.visit(patient.organisation, patient.visit or "")
     assert visit is not None
     assert visit.claimant is not None, "what was asked before the goodbye is done"
+
+
+async def test_the_class_that_handles_messages_in_the_reader_is_used_if_it_works() -> None:
+    assert await websocket.fastest() is ReaderWebSocket
+    assert not await websocket.handles_messages(WebSocket), "every message is received"
+
+
+def loses_early_messages(patch: pytest.MonkeyPatch) -> None:
+    """As if aiohttp kept the bytes that came with the upgrade under another name."""
+    start = ReaderWebSocket._post_start
+
+    def renamed(self: ReaderWebSocket, request: Any, protocol: Any, writer: Any) -> None:
+        request.protocol._message_tail = b""
+        start(self, request, protocol, writer)
+
+    patch.setattr(ReaderWebSocket, "_post_start", renamed)
+
+
+def has_no_reader(patch: pytest.MonkeyPatch) -> None:
+    """As if aiohttp's reader had moved."""
+    patch.setitem(sys.modules, "signalling.sockets.reader_websocket", None)
+
+
+def has_another_reader(patch: pytest.MonkeyPatch) -> None:
+    """As if aiohttp's reader took other arguments."""
+    patch.setattr(reader_websocket, "WebSocketReader", lambda: None)
+
+
+def never_asks_the_handler(patch: pytest.MonkeyPatch) -> None:
+    """As if aiohttp fed its queue by another method."""
+    patch.delattr(reader_websocket._Queue, "feed_data")
+
+
+@pytest.mark.parametrize(
+    "changed", [loses_early_messages, has_no_reader, has_another_reader, never_asks_the_handler]
+)
+async def test_the_public_interface_is_used_if_aiohttps_reader_has_changed(
+    changed: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(monkeypatch)
+    monkeypatch.setattr(websocket, "TEST_S", 0.2)
+    with capture_logs() as logs:
+        assert await websocket.fastest() is WebSocket
+    assert [entry["event"] for entry in logs] == ["websocket.reader_changed"]

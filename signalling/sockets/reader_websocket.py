@@ -1,0 +1,101 @@
+"""A WebSocket whose messages are handled inside aiohttp's reader, by a synchronous handler.
+
+Waiting for a message costs a future and a turn of the loop, more than most replies do. Knows aiohttp's private parts,
+and no message. Messages that the handler does not handle (close frames, errors, messages during a pending reply) are
+received as usual. All frames are counted, also those that make no message; a client that sends too many is
+disconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
+
+from signalling.repeated import due
+from signalling.sockets.frame_limits import Bound, Counted
+from signalling.sockets.websocket import Handler, WebSocket
+
+log = structlog.get_logger()
+HELLO_FRAMES, FRAMES = 100, 2000
+"""How many frames are allowed within ten seconds, before and after `hello`. Messages are limited to 50/s besides."""
+HELLO_MESSAGES, MESSAGES = 2, 64
+"""How many bytes are allowed within ten seconds, as a multiple of the largest message."""
+FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)
+QUEUE_BYTES = 65_536  # aiohttp pauses reading if twice as much waits
+
+
+class _Queue(WebSocketDataQueue):
+    """Messages that were not handled, in order. While one waits here, all later ones wait as well."""
+
+    __slots__ = ("handler", "queued")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.handler: Handler | None = None
+        self.queued: Callable[[], None] = lambda: None
+
+    def feed_data(self, data: Any, size: int) -> None:
+        """Offer a message to the handler, otherwise queue it (called by aiohttp)."""
+        if self._buffer or self.handler is None or not self.handler(data):
+            self.queued()
+            super().feed_data(data, size)
+
+
+class ReaderWebSocket(WebSocket):
+    """The server side of one socket, with a handler inside aiohttp's reader and a limit of frames."""
+
+    def __init__(self, protocols: tuple[str, ...], max_msg_size: int) -> None:
+        super().__init__(protocols, max_msg_size)
+        self._queue: _Queue | None = None
+        self._counted: Counted | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def _post_start(self, request: web.BaseRequest, protocol: str | None, writer: Any) -> None:
+        early, request.protocol._message_tail = request.protocol._message_tail, b""
+        super()._post_start(request, protocol, writer)
+        assert self._loop is not None, "a socket is served in a loop"
+        self._reader = self._queue = _Queue(request.protocol, QUEUE_BYTES, loop=self._loop)
+        reader = WebSocketReader(self._queue, self.message_bytes, compress=False, decode_text=False)
+        self._transport = request.transport
+        bound = Bound(HELLO_FRAMES, HELLO_MESSAGES * self.message_bytes)
+        self._counted = Counted(reader.feed_data, reader.feed_eof, bound, self._cut_off)
+        request.protocol._payload_parser = self._counted
+        if early:
+            self._counted.feed_data(early)
+
+    def welcome(self) -> None:
+        """Raise the limits for a client whose `hello` was accepted."""
+        assert self._counted is not None, "the socket was upgraded"
+        self._counted.allow(Bound(FRAMES, MESSAGES * self.message_bytes))
+
+    def _cut_off(self) -> None:
+        """Disconnect a client that floods, without reading more or waiting for its close frame."""
+        if count := due("websocket.flooded"):
+            log.info("websocket.flooded", count=count)
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size():
+            transport.abort()  # the client does not read either
+        else:
+            transport.write(FLOOD_CLOSE)
+            transport.close()
+
+    def handle(self, handler: Handler | None, queued: Callable[[], None] = lambda: None) -> None:
+        """Offer each message to `handler` inside the reader from now on; None ends this.
+
+        `queued` is called for each message that was not handled and must wait.
+        """
+        assert self._queue is not None, "the socket was upgraded"
+        self._queue.handler, self._queue.queued = handler, queued
+
+    def forget_upgrade(self, request: web.BaseRequest) -> None:
+        """Free the memory that only the upgrade needed: a tenth of that of a quiet socket."""
+        self.headers.clear()
+        request._cache.clear()  # cookies and addresses, cached from the headers
+        request.protocol._parser = None  # the parser of HTTP; frames have their own
