@@ -47,7 +47,7 @@ BESIDES: dict[str, str] = {
     "signalling/store/one_time": "signalling/test_clinic web/pages/patient/test_guest",
     "signalling/store/resume_tokens": CLINIC,
     "signalling/sweep": f"signalling/sockets/test_presence {CLINIC}",
-    "signalling/topics/bell": CLINIC,
+    "signalling/topics/bell": "signalling/test_clinic_side",
     "signalling/topics/chat": CLINIC,
     "signalling/topics/queue": f"signalling/test_hub signalling/topics/test_rights {CLINIC}",
     "signalling/topics/sessions_list": f"signalling/topics/test_rights {CLINIC}",

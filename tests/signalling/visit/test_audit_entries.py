@@ -130,3 +130,52 @@ def test_an_assignment_says_to_whom() -> None:
 )
 def test_an_id_says_what_somebody_is(who: str, kind: str) -> None:
     assert audit.kind_of(who) == kind
+
+
+def test_the_names_of_entries_are_stored_and_stay() -> None:
+    assert {
+        topic: f"{topic}.read" for topic in ("queue", "sessions", "bell", "visit", "case", "chat")
+    } == audit.OF_TOPICS
+    others = {name for (kind, _), name in audit.OF_EVENTS.items() if not name.startswith("visit.")}
+    assert others == {"chat.written", "staff.on_call", "staff.off_call"}
+    staff = Staff(id="u_1", name="", role=ADMIN.role)
+    for kind in ("on_call", "off_call"):
+        act = audit.act_of(staff, Event(kind, T0))
+        assert act == audit.act(T0, "", f"staff.{kind}", "u_1")
+    assert (audit.BROKEN, audit.FORGED, audit.TAG) == ("trail.broken", "trail.forged", 16)
+    assert audit.kind_of("nobody") == "nobody"
+    assert audit.kind_of("system") == "system"
+
+
+def test_an_entry_that_says_the_log_was_broken_is_a_fault_of_it() -> None:
+    for what, words in ((audit.BROKEN, "beginning and end"), (audit.FORGED, "no server of ours")):
+        head, kept = CHAIN.bind(CHAIN.begin, [audit.act(T0, "", what)])
+        found = problem(head, kept)
+        assert found.startswith("entry 1 ")
+        assert words in found
+
+
+def test_a_log_is_bound_from_its_beginning() -> None:
+    begin = CHAIN.begin
+    assert (begin.first, begin.count, begin.since_ms) == (1, 0, 0)
+    assert begin.anchor == begin.last
+    assert len(begin.last) == 16
+    assert CHAIN.bind(begin, []) == (begin, [])
+    head, kept = CHAIN.bind(begin, [audit.act(T0, "u_osei", "case.read", "v_1", "u_lin")])
+    entry = audit.entry_of(kept[0])
+    assert entry is not None
+    assert (entry.number, entry.act.at_ms, entry.act.kind, entry.act.who) == (1, T0, "staff", "u_osei")
+    assert (entry.act.what, entry.act.about, entry.act.to) == ("case.read", "v_1", "u_lin")
+    assert audit.hash_of(kept[0]) == head.last == kept[0][:16]
+    assert audit.decode(audit.encode(entry.act)) == entry.act
+    assert audit.entry_of(b"x" * 20) is None
+    assert CHAIN.follows(begin.last, kept[0])
+    assert not CHAIN.follows(head.last, kept[0])
+
+
+def test_a_checker_stops_at_the_first_fault_and_counts_what_was_right() -> None:
+    head, kept = trail(4)
+    checker = Checker(CHAIN, head)
+    assert [checker.read(entry) for entry in (kept[0], kept[2], kept[1])] == [True, False, False]
+    assert checker.count == 1
+    assert checker.problem == checker.end() == "entry 2 was removed or moved"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from signalling.visit.waiting import FEWEST, RECENT_MS, expected_wait
-from tests.signalling.visits import T0
+from signalling.visit.waiting import FEWEST, RECENT_MS, expected_wait, rank
+from tests.signalling.visits import T0, queued
 
 
 def test_without_data_no_wait_is_invented() -> None:
@@ -38,3 +39,19 @@ def test_a_wait_that_is_told_is_a_range(place: int, claims: list[int], on_call: 
     wait = expected_wait(place, claims, on_call, T0)
     if wait is not None:
         assert 0 <= wait[0] <= wait[1]
+
+
+def test_a_wait_is_estimated_from_the_last_twenty_gaps_of_two_hours() -> None:
+    minute, two_hours = 60_000, 7_200_000
+    quick = [T0 - i * minute for i in range(20)]
+    assert expected_wait(2, [*quick, T0 - 100 * minute], 1, T0) == (minute, 3 * minute), (
+        "the twenty-first is not read"
+    )
+    edge = [T0 - two_hours, T0 - two_hours, T0]
+    assert expected_wait(1, edge, 1, T0) == (1_800_000, 5_400_000)
+    assert expected_wait(1, edge, 1, T0 + 1) is None
+
+
+def test_the_queue_is_in_order_of_number_then_arrival_then_id() -> None:
+    visit = replace(queued(), number=7)
+    assert rank(visit) == (7, T0, "v_1")

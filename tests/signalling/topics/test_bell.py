@@ -1,0 +1,27 @@
+"""How many notifications are unread, also if the clock was set back."""
+
+from __future__ import annotations
+
+from signalling.topics.bell import Unread
+
+
+def test_what_comes_is_unread_and_what_is_older_is_counted() -> None:
+    unread = Unread([10, 20], 3)
+    assert (len(unread), unread.counted) == (5, frozenset())
+    assert unread.came(30) == 6
+    assert Unread([], 0, frozenset({"n_1"})).counted == {"n_1"}
+
+
+def test_reading_up_to_a_time_reads_everything_before_it() -> None:
+    assert Unread([10, 20, 30], 3).read(20) == 1
+    assert Unread([10, 20, 30], 3).read(25) == 1
+    assert Unread([10, 20, 30], 3).read(30) == 0
+    assert Unread([10, 20, 30], 3).read(5) == 6, "nothing that is known was read"
+    assert Unread([], 3).read(5) == 3
+
+
+def test_a_clock_that_was_set_back_reads_in_order_of_arrival() -> None:
+    assert Unread([100, 50, 60], 0).read(50) == 1
+    assert Unread([100, 50, 60], 0).read(100) == 2
+    assert Unread([100, 50, 60], 0).read(70) == 0
+    assert Unread([50, 60, 50, 70], 0).read(50) == 1
