@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from media.errors import DtlsError, PartyGoneError, SdpError
-from media.forwarding.endpoint import SOURCES_MAX, Endpoint
+from media.forwarding.endpoint import SOURCES_MAX, Endpoint, SendTo
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
 from media.protocols import ice, sdp
@@ -100,6 +101,7 @@ class Party:
         self._session_id = secrets.randbits(62)
         self._version = 0
         self._connected = False
+        self._sendto: dict[Address, SendTo] = {}  # by proven address
 
     # -- what signalling calls
 
@@ -183,6 +185,11 @@ class Party:
         if not self.gone:
             self.room.remove(self)
 
+    @property
+    def remote_credentials(self) -> Credentials | None:
+        """Return the ICE credentials of the browser's newest answer, None before the first."""
+        return None if self._answer is None else Credentials(self._answer.ufrag, self._answer.password)
+
     # -- what the room calls
 
     def slot_of(self, party_id: str) -> Slot | None:
@@ -231,12 +238,12 @@ class Party:
             sock.sendto(ice.response(request, address, used.password), address)
         except OSError:
             return
-        moved, forgotten = self.endpoint.path.on_check(address, request.nominates, now_s)
-        self.room.relay.add_address(self.endpoint, address, forgotten)
-        if moved:
-            self.endpoint.address, self.endpoint.sendto = address, sock.sendto
-            self.room.reroute()
-            self._promote()
+        self._add_address(address, sock, request.nominates, now_s)
+
+    def on_check_answered(self, address: Address, sock: PacketSocket) -> None:
+        """Move to an address from which the browser's media came and at which it has answered."""
+        if not (self.gone or self._failed) and self.room.relay.is_free(address, self.endpoint):
+            self._add_address(address, sock, True, time.monotonic())
 
     def on_dtls(self, datagram: bytes, now_s: float) -> None:
         """Take a DTLS record from a proven address."""
@@ -265,6 +272,7 @@ class Party:
             if now_s - self._association_born_s > HANDSHAKE_S:
                 self._fail(DTLS_FAILED)
                 return
+        self._follow_media(now_s)
         if (self._connected or self.endpoint.address is not None) and not self.endpoint.path.consented(now_s):
             self._lose_path()
             if self._connected:
@@ -274,6 +282,7 @@ class Party:
 
     def lose_address(self, address: Address) -> None:
         """Forget the address of a TCP connection that has ended. Consent expires unless another path shows itself."""
+        self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
             self.room.reroute()
@@ -297,6 +306,27 @@ class Party:
             logger.exception("media.listener_failed")
 
     # -- inside
+
+    def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
+        """Take an address that has proven a password, and move there if the path does."""
+        moved, forgotten = self.endpoint.path.on_check(address, nominated, now_s)
+        self.room.relay.add_address(self.endpoint, address, forgotten)
+        for gone in forgotten:
+            self._sendto.pop(gone, None)
+        self._sendto[address] = sock.sendto
+        if moved:
+            self._move(address)
+            self._promote()
+
+    def _follow_media(self, now_s: float) -> None:
+        """Move to where the browser's media comes from."""
+        last_from, self.endpoint.last_from = self.endpoint.last_from, None
+        if last_from is not None and self.endpoint.path.on_media(last_from, now_s):
+            self._move(last_from)
+
+    def _move(self, address: Address) -> None:
+        self.endpoint.address, self.endpoint.sendto = address, self._sendto[address]
+        self.room.reroute()
 
     def _check_here(self) -> None:
         if self.gone or self._failed:
@@ -341,6 +371,7 @@ class Party:
     def _lose_path(self) -> None:
         self.room.relay.remove_addresses(self.endpoint.path.expire())
         self.endpoint.address = self.endpoint.sendto = None
+        self._sendto.clear()
 
     def _send(self, datagram: bytes) -> None:
         if self.endpoint.address is not None and self.endpoint.sendto is not None:

@@ -17,9 +17,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.forwarder import Counters, Forwarder
+from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
 from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
+from media.path_checks import PathChecks
 from media.protocols import ice, rtcp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate
@@ -54,6 +55,7 @@ class Relay:
         self.probed_by: ice.Credentials | None = (
             None  # other workers use these to check whether this relay answers
         )
+        self._checks = PathChecks()
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
         self._closed = False
@@ -185,11 +187,23 @@ class Relay:
         party = self._by_ufrag.get(ufrag) if ufrag is not None else None
         if party is not None:
             party.on_stun(datagram, address, sock, time.monotonic())
+        elif ufrag is None:
+            self._checks.on_response(datagram, address, sock)
         elif self.probed_by is not None and ufrag == self.probed_by.ufrag:
             request = ice.check(datagram, self.probed_by.password)
             if request is not None:
                 with contextlib.suppress(OSError):
                     sock.sendto(ice.response(request, address, self.probed_by.password), address)
+
+    def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None:
+        """Ask at a new address whether an endpoint's browser is there."""
+        party = self._by_endpoint.get(endpoint)
+        remote = party.remote_credentials if party is not None else None
+        if party is None or remote is None:
+            return
+        self._checks.send(
+            address, sock, remote, party.credentials.ufrag, party.on_check_answered, time.monotonic()
+        )
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
         """Pass a DTLS datagram from a proven address to its party."""
@@ -211,6 +225,7 @@ class Relay:
     def _tick(self) -> None:
         now_s = time.monotonic()
         passed_s, self._ticked_s = now_s - self._ticked_s, now_s
+        self.forwarder.stray_looks = STRAY_LOOKS
         for endpoint, party in list(self._by_endpoint.items()):
             try:
                 endpoint.refill(passed_s)

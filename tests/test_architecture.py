@@ -41,7 +41,7 @@ PURE_FILES = sorted(
 
 
 FLOORS: dict[str, tuple[str, ...]] = {
-    "media": ("errors", "protocols", "transport", "forwarding", "party room relay", "peers"),
+    "media": ("errors", "protocols", "transport", "forwarding", "party path_checks room relay", "peers"),
     "signalling": (
         "visit supervision repeated",
         "protocol clients",

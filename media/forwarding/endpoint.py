@@ -46,6 +46,7 @@ class Endpoint:
         "cc_want",
         "current",
         "gate",
+        "last_from",
         "limited_s",
         "meter",
         "path",
@@ -65,6 +66,7 @@ class Endpoint:
         self.path = Path()
         self.address: Address | None = None
         self.sendto: SendTo | None = None
+        self.last_from: Address | None = None  # the sender of the newest authentic packet since the last tick
         self.rx: Any = None
         self.tx: Any = None
         self.sinks: dict[StreamKind, Sink] = {kind: Sink(kind, ssrcs[kind], self) for kind in STREAM_KINDS}

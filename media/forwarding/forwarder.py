@@ -33,6 +33,9 @@ from media.transport.tcp import PacketSocket
 
 logger = logging.getLogger(__name__)
 
+STRAY_LOOKS: Final = (
+    20  # stray packets of a tick whose sender is looked for, so that a flood of them costs little
+)
 BATCH: Final = 64  # datagrams per turn of the loop, so that other work does not wait for long
 _U32 = Struct("!I")
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
@@ -58,10 +61,11 @@ class Counters:
 
 
 class NonMediaHandler(Protocol):
-    """Receives the datagrams that are neither RTP nor RTCP."""
+    """Receives the datagrams that are neither RTP nor RTCP, and learns of authentic packets from a new address."""
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None: ...
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None: ...
+    def on_moved(self, endpoint: Endpoint, address: Address, sock: PacketSocket) -> None: ...
 
 
 class Forwarder:
@@ -72,6 +76,7 @@ class Forwarder:
     ) -> None:
         self.counters = Counters()
         self.endpoints: dict[Address, Endpoint] = {}
+        self.stray_looks = STRAY_LOOKS  # left until the next tick of the relay
         self._binding = binding
         self._handler = handler
         self._clock = clock
@@ -107,10 +112,10 @@ class Forwarder:
                     continue
                 endpoint = endpoints.get(address)
                 if endpoint is None or endpoint.rx is None:
-                    counters.strays += 1
+                    self._stray(size, address, sock)
                     continue
                 if 191 < buffer[1] < 224:
-                    self._control(endpoint, size, now)
+                    self._control(endpoint, size, now, address)
                     continue
                 received += 1
                 source = endpoint.sources.get(ssrc_in(buffer, SSRC_AT)[0])
@@ -128,6 +133,7 @@ class Forwarder:
                     if source is None:
                         dropped += 1
                         continue
+                endpoint.last_from = address
                 source.packets += 1
                 source.octets += size
                 if not source.forward or buffer[1] & 0x7F != source.payload_type:
@@ -224,6 +230,23 @@ class Forwarder:
         else:
             self.counters.dropped += 1
 
+    def _stray(self, size: int, address: Address, sock: PacketSocket) -> None:
+        """Count a packet from an address that is not proven. If it is authentic, its browser's address has changed."""
+        self.counters.strays += 1
+        if self.stray_looks <= 0 or 191 < self._buffer[1] < 224:
+            return
+        self.stray_looks -= 1
+        ssrc = _U32.unpack_from(self._buffer, SSRC_AT)[0]
+        for endpoint in set(self.endpoints.values()):
+            if endpoint.rx is not None and ssrc in endpoint.sources:
+                self._length[0] = size
+                if not self._binding.unprotect(endpoint.rx, self._handle, self._length):
+                    self._handler.on_moved(endpoint, address, sock)
+                    return
+                # A refused packet may be changed in the buffer: it is not tried with another key.
+                self.counters.unauthentic += 1
+                return
+
     def _refused(self, status: int) -> None:
         if status in REPLAYED:
             self.counters.replayed += 1
@@ -290,7 +313,7 @@ class Forwarder:
             buffer[at], buffer[at + 1] = number >> 8, number & 0xFF
         return True
 
-    def _control(self, endpoint: Endpoint, size: int, now: float) -> None:
+    def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
         """Decrypt an RTCP packet, translate it, and send on what the receivers may get."""
         reporter = _U32.unpack_from(self._buffer, 4)[0]
         if reporter not in endpoint.reporters and len(endpoint.reporters) >= REPORTERS_MAX:
@@ -302,6 +325,7 @@ class Forwarder:
             self._refused(status)
             return
         endpoint.reporters.add(reporter)
+        endpoint.last_from = address
         self.counters.rtcp += 1
         endpoint.budget -= size
         if endpoint.budget < 0:

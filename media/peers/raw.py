@@ -95,7 +95,8 @@ class RawPeer:
         self.on_rtp: Callable[[ReceivedPacket], None] | None = None
         self.on_rtcp: Callable[[int, int, bytes], None] | None = None
         self.sent = self.received = self.received_rtcp = self.unauthentic = 0
-        self.answered_checks = 0
+        self.answered_checks = self.received_checks = 0
+        self.answers_checks = True
         self.received_octets = 0
         self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
         self.association: Association | None = None
@@ -240,11 +241,25 @@ class RawPeer:
             message = stun.parse_message(datagram)
         except ValueError:
             return
-        if message.message_class == stun.Class.RESPONSE:
+        if message.message_class == stun.Class.REQUEST:
+            self._answer_check(message)
+        elif message.message_class == stun.Class.RESPONSE:
             self.answered_checks += 1
             if self.association is None:
                 self.association = Association(self.identity, self.send, client=True)
                 self.association.begin()
+
+    def _answer_check(self, message: stun.Message) -> None:
+        if not message.check_message_integrity(self.password.encode()):
+            return
+        self.received_checks += 1
+        if self.answers_checks:
+            answer = stun.Message(
+                stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
+            )
+            answer.attributes["XOR-MAPPED-ADDRESS"] = self.remote[:2]
+            answer.add_message_integrity(self.password.encode())
+            self.send(bytes(answer))
 
     def _dtls(self, datagram: bytes) -> None:
         assert self.association is not None

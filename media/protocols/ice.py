@@ -15,7 +15,9 @@ from typing import Final, Literal
 
 from aioice import stun
 
-CONSENT_S: Final = 15.0
+CONSENT_S: Final = 30.0  # RFC 7675 §5.1
+SILENT_S: Final = 3.0  # a path without a packet for this long gives way to a checked one
+FOLLOWS: Final = 2  # looks in a row at which media came from another proven address
 UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
@@ -28,6 +30,7 @@ Transport = Literal["udp", "tcp"]
 
 _COOKIE: Final = stun.COOKIE.to_bytes(4, "big")
 _BINDING_REQUEST: Final = b"\x00\x01"
+_BINDING_RESPONSE: Final = b"\x01\x01"
 _USERNAME: Final = 0x0006
 
 
@@ -96,23 +99,55 @@ def response(request: BindingRequest, address: Address, password: str) -> bytes:
     return bytes(answer)
 
 
+def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
+    """Return a check of the server (RFC 8445 §7.2.2), in the controlled role.
+
+    A lite agent need not send any. The relay does, to ask at a new address whether the browser is there.
+    """
+    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, transaction_id=transaction_id)
+    message.attributes["USERNAME"] = f"{to_ufrag}:{own_ufrag}"
+    message.attributes["PRIORITY"] = UDP_PREFERENCE << 24
+    message.attributes["ICE-CONTROLLED"] = int.from_bytes(transaction_id[:8], "big")
+    message.add_message_integrity(to_password.encode())
+    return bytes(message)
+
+
+def answered(datagram: bytes) -> bytes | None:
+    """Return the transaction id of a success response, None if the datagram is none. Verifies nothing."""
+    if len(datagram) < 20 or not datagram.startswith(_BINDING_RESPONSE) or datagram[4:8] != _COOKIE:
+        return None
+    return datagram[8:20]
+
+
+def is_answer(datagram: bytes, password: str) -> bool:
+    """Return True if a success response was made with `password`."""
+    try:
+        message = stun.parse_message(datagram)
+    except (ValueError, struct.error, IndexError, KeyError):
+        return False
+    return bool(message.check_message_integrity(password.encode()))
+
+
 class Path:
     """The network path to one browser: the nominated address, and all addresses that proved the password."""
 
-    __slots__ = ("address", "checked_s", "proven")
+    __slots__ = ("_elsewhere", "_used_s", "address", "alive_s", "proven")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.proven: list[Address] = []
-        self.checked_s = 0.0
+        self.alive_s = 0.0  # the last checked request or authenticated packet, from any address
+        self._used_s = 0.0  # the same, from `address`
+        self._elsewhere = 0
 
     def on_check(self, address: Address, nominates: bool, now_s: float) -> tuple[bool, list[Address]]:
         """Take a checked request from `address`; return whether the path moved there, and the addresses to forget.
 
-        Before a nomination any proven address is used. After one, only another nomination moves the path (RFC 8445
-        §8.1.1).
+        Before a nomination any proven address is used. After one, another nomination moves the path (RFC 8445 §8.1.1),
+        or a request from elsewhere after nothing came on the path for SILENT_S: a browser whose network has changed its
+        address does not know it, and does not nominate again.
         """
-        self.checked_s = now_s
+        self.alive_s = now_s
         forgotten: list[Address] = []
         if address not in self.proven:
             self.proven.append(address)
@@ -120,14 +155,40 @@ class Path:
             if len(self.proven) > ADDRESSES_MAX:
                 forgotten.append(spare[0])
                 self.proven.remove(spare[0])
-        moved = address != self.address and (nominates or self.address is None)
+        silent = now_s - self._used_s > SILENT_S
+        moved = address != self.address and (nominates or self.address is None or silent)
         if moved:
             self.address = address
+        if address == self.address:
+            self._used_s = now_s
         return moved, forgotten
 
+    def on_media(self, address: Address, now_s: float) -> bool:
+        """Take the address of the newest authenticated packet; return whether the path moved there. Call every 50 ms.
+
+        The path follows media that comes from another proven address at FOLLOWS calls in a row: a single late packet of
+        the old path moves nothing.
+        """
+        self.alive_s = now_s
+        if address == self.address:
+            self._elsewhere = 0
+            self._used_s = now_s
+            return False
+        if address not in self.proven:
+            return False
+        self._elsewhere += 1
+        if self._elsewhere < FOLLOWS:
+            return False
+        self._elsewhere = 0
+        self.address, self._used_s = address, now_s
+        return True
+
     def consented(self, now_s: float) -> bool:
-        """Return True if the other side sent a request within the consent time (RFC 7675 §5.1)."""
-        return now_s - self.checked_s < CONSENT_S
+        """Return True if the other side has shown itself within the consent time (RFC 7675 §5.1).
+
+        Authenticated media counts too: some peers send no requests after the first.
+        """
+        return now_s - self.alive_s < CONSENT_S
 
     def lose(self, address: Address) -> bool:
         """Forget an address whose connection has ended (TCP); return whether the path led there.

@@ -47,10 +47,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A browser's answer: its certificates, its ufrag, and the SSRC of each stream that it may send."""
+    """A browser's answer: its certificates, its ICE credentials, and the SSRC of each stream that it may send."""
 
     fingerprints: tuple[Fingerprint, ...]
     ufrag: str
+    password: str
     sources: Mapping[StreamKind, int]
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
@@ -154,6 +155,7 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
     sources: dict[StreamKind, int] = {}
     fingerprints: list[Fingerprint] = []
     ufrags: set[str] = set()
+    password = ""
     sending: set[Kind] = set()
     rejected: set[Kind] = set()
     for place, ((_, kind), section) in enumerate(zip(enumerate_mids(heard), sections, strict=True)):
@@ -167,7 +169,7 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
         attributes = session + section
         fingerprints += [found for found in _fingerprints(attributes) if found not in fingerprints]
         ufrags.add(_one(attributes, "a=ice-ufrag:", "ice"))
-        _one(attributes, "a=ice-pwd:", "ice")
+        password = _one(attributes, "a=ice-pwd:", "ice")
         if "a=rtcp-mux" not in section:
             raise SdpError("rtcp-mux", "RTP and RTCP must share a port")
         if _one(attributes, "a=setup:", "setup") != "active":
@@ -185,7 +187,9 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
         raise SdpError("ice", "sound and picture must share one transport")
     if len(set(sources.values())) != len(sources):
         raise SdpError("ssrc", "two streams claim one SSRC")
-    return Answer(tuple(fingerprints), ufrags.pop(), sources, frozenset(sending), frozenset(rejected))
+    return Answer(
+        tuple(fingerprints), ufrags.pop(), password, sources, frozenset(sending), frozenset(rejected)
+    )
 
 
 def _accepted(kind: Kind, line: str) -> bool:

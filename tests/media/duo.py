@@ -48,6 +48,16 @@ class Speaker(RawPeer):
             asyncio.get_running_loop().remove_reader(self.sock.fileno())
         super().close()
 
+    def rebind(self) -> None:
+        """Send and receive at another port from now on, as after a NAT has forgotten the old one."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.sock.fileno())
+        self.sock.close()
+        self.sock = self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.setblocking(False)
+        self.udp.bind(("127.0.0.1", 0))
+        loop.add_reader(self.udp.fileno(), self.readable)
+
     def connect_tcp(self) -> None:
         """Connect over TCP, and stop reading from the socket so far."""
         asyncio.get_running_loop().remove_reader(self.sock.fileno())

@@ -69,12 +69,16 @@ class Others:
     def __init__(self) -> None:
         self.stun: list[tuple[bytes, Address]] = []
         self.dtls: list[tuple[Endpoint, bytes]] = []
+        self.moved: list[tuple[Endpoint, Address]] = []
 
     def on_stun(self, datagram: bytes, address: Address, sock: Any) -> None:
         self.stun.append((datagram, address))
 
     def on_dtls(self, endpoint: Endpoint, datagram: bytes) -> None:
         self.dtls.append((endpoint, datagram))
+
+    def on_moved(self, endpoint: Endpoint, address: Address, sock: Any) -> None:
+        self.moved.append((endpoint, address))
 
 
 class Line:

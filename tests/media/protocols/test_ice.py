@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aioice import stun
 
+from media.protocols import ice
 from media.protocols.ice import (
     CONSENT_S,
     Address,
@@ -122,7 +123,7 @@ def test_only_a_nomination_moves_a_path_once_it_is_used() -> None:
     assert path.on_check(A, False, 1.0) == (True, [])
     assert path.on_check(A, True, 2.0) == (False, [])
     assert path.on_check(B, False, 3.0) == (False, [])
-    assert (path.address, path.proven, path.checked_s) == (A, [A, B], 3.0)
+    assert (path.address, path.proven, path.alive_s) == (A, [A, B], 3.0)
     assert path.on_check(B, True, 4.0) == (True, [])
     assert (path.address, path.proven) == (B, [A, B])
 
@@ -139,13 +140,61 @@ def test_the_oldest_proven_address_is_forgotten_but_never_the_one_in_use() -> No
     assert path.address == others[0]
 
 
-def test_consent_lasts_fifteen_seconds_after_the_last_request() -> None:
+def test_consent_lasts_thirty_seconds_after_the_last_request_or_media() -> None:
     path = Path()
     path.on_check(A, True, 100.0)
-    assert CONSENT_S == 15
-    assert path.consented(114.9)
-    assert not path.consented(115.0)
-    assert not Path().consented(15.0)
+    assert CONSENT_S == 30.0
+    assert path.consented(129.9)
+    assert not path.consented(130.0)
+    assert not Path().consented(30.0)
+    path.on_media(A, 129.0)
+    assert path.consented(158.9)
+
+
+def test_a_path_follows_media_from_another_proven_address_but_no_single_late_packet() -> None:
+    path = Path()
+    path.on_check(A, True, 0.0)
+    path.on_check(B, False, 0.0)
+    assert not path.on_media(B, 1.0)
+    assert not path.on_media(A, 1.1)
+    assert not path.on_media(B, 1.2)
+    assert path.on_media(B, 1.3)
+    assert path.address == B
+
+
+def test_a_path_follows_no_media_from_an_address_that_is_not_proven() -> None:
+    path = Path()
+    path.on_check(A, True, 0.0)
+    assert not any(path.on_media(B, float(number)) for number in range(9))
+    assert path.address == A
+
+
+def test_a_request_from_elsewhere_moves_a_path_on_which_nothing_came_for_three_seconds() -> None:
+    path = Path()
+    path.on_check(A, True, 0.0)
+    path.on_media(A, 5.0)
+    assert path.on_check(B, False, 8.0) == (False, [])
+    assert path.on_check(B, False, 8.1) == (True, [])
+    assert path.address == B
+
+
+def test_a_check_of_the_server_is_signed_and_names_both_sides() -> None:
+    made = stun.parse_message(ice.request("theirs", "ours", PASSWORD, b"transaction!"))
+    assert made.attributes["USERNAME"] == "theirs:ours"
+    assert "ICE-CONTROLLED" in made.attributes
+    assert made.check_message_integrity(PASSWORD.encode())
+    assert made.transaction_id == b"transaction!"
+
+
+def test_an_answer_is_believed_only_with_the_password() -> None:
+    answer = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=b"transaction!")
+    answer.add_message_integrity(PASSWORD.encode())
+    assert ice.answered(bytes(answer)) == b"transaction!"
+    assert ice.is_answer(bytes(answer), PASSWORD)
+    assert not ice.is_answer(bytes(answer), "another")
+    assert not ice.is_answer(bytes(answer)[:24], PASSWORD)
+    assert ice.answered(request()) is None
+    assert ice.answered(bytes(answer)[:19]) is None
 
 
 def test_a_path_that_expires_forgets_every_address() -> None:

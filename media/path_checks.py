@@ -1,0 +1,77 @@
+"""Asks at a new address whether a browser is there, as its network may have changed its address without its knowledge.
+
+Knows the server's own STUN checks and their answers. A packet that SRTP finds authentic shows that the browser sends
+from an address, only an answer shows that it receives there (RFC 8445 §7.3): media is sent to no other address.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from media.protocols import ice
+from media.protocols.ice import Address, Credentials
+from media.transport.tcp import PacketSocket
+
+PENDING_MAX: Final = 256
+LASTS_S: Final = 2.0
+AGAIN_S: Final = 0.1  # a check may be lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    address: Address
+    password: str
+    expires_s: float
+    on_answer: Callable[[Address, PacketSocket], None]
+
+
+class PathChecks:
+    """The checks of a relay that wait for an answer, the oldest first."""
+
+    def __init__(self) -> None:
+        self._pending: dict[bytes, _Check] = {}
+        self._sent_s: dict[Address, float] = {}
+
+    def send(
+        self,
+        address: Address,
+        sock: PacketSocket,
+        remote: Credentials,
+        own_ufrag: str,
+        on_answer: Callable[[Address, PacketSocket], None],
+        now_s: float,
+    ) -> None:
+        """Send a check to `address`, unless one was sent in the last AGAIN_S. `remote`: the browser's credentials."""
+        self._expire(now_s)
+        if now_s - self._sent_s.get(address, -AGAIN_S) < AGAIN_S or len(self._pending) >= PENDING_MAX:
+            return
+        transaction_id = secrets.token_bytes(12)
+        self._pending[transaction_id] = _Check(address, remote.password, now_s + LASTS_S, on_answer)
+        self._sent_s[address] = now_s
+        try:
+            sock.sendto(ice.request(remote.ufrag, own_ufrag, remote.password, transaction_id), address)
+        except OSError:
+            return  # the datagram is lost
+
+    def on_response(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
+        """Take an answer. Calls `on_answer` if it came from the checked address, and with the right password."""
+        transaction_id = ice.answered(datagram)
+        check = self._pending.get(transaction_id) if transaction_id is not None else None
+        if check is None or transaction_id is None or check.address != address:
+            return
+        if ice.is_answer(datagram, check.password):
+            del self._pending[transaction_id]
+            check.on_answer(address, sock)
+
+    def _expire(self, now_s: float) -> None:
+        for transaction_id, check in list(self._pending.items()):
+            if check.expires_s > now_s:
+                break
+            del self._pending[transaction_id]
+        for address, sent_s in list(self._sent_s.items()):
+            if now_s - sent_s < AGAIN_S:
+                break
+            del self._sent_s[address]

@@ -1,0 +1,167 @@
+"""A browser whose network changes its address without its knowledge: the call follows, and follows nobody else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from media import Connected, Disconnected
+from media.party import CONSENT_EXPIRED
+from media.path_checks import LASTS_S, PENDING_MAX, PathChecks
+from media.protocols.codecs import OPUS
+from media.protocols.ice import Address, Credentials
+from tests.media.duo import Duo, Speaker, call, duo, until
+
+AUDIO = OPUS.payload_type
+
+
+def at(stage: Duo, name: str) -> Address | None:
+    """Return where the relay sends a party's media."""
+    return stage.parties[name].endpoint.address
+
+
+async def speaks_until(speaker: Speaker, condition: Callable[[], bool]) -> float:
+    """Send a sound every 20 ms until a condition holds; return the seconds until then."""
+    began = time.monotonic()
+    number = 100
+
+    def spoken() -> bool:
+        nonlocal number
+        if time.monotonic() - began > (number - 99) * 0.02:
+            number += 1
+            speaker.audio(number)
+        return condition()
+
+    await until(spoken)
+    return time.monotonic() - began
+
+
+async def test_a_call_follows_a_browser_that_sends_media_from_another_port_and_no_request() -> None:
+    async with call() as (stage, a, b):
+        a.rebind()
+        a.tick = lambda now_s: None  # type: ignore[method-assign]
+        took_s = await speaks_until(a, lambda: at(stage, "a") == a.sock.getsockname())
+        assert took_s < 0.5
+        b.audio(2)
+        await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
+        assert a.events == b.events == [Connected()]
+        assert a.received_checks >= 1
+        assert stage.relay.stats.faults == 0
+
+
+async def test_media_of_a_browser_that_does_not_answer_at_the_new_port_leaves_the_call_where_it_was() -> None:
+    async with call() as (stage, a, _b):
+        before = at(stage, "a")
+        a.rebind()
+        a.answers_checks = False
+        await speaks_until(a, lambda: a.received_checks >= 2)
+        assert at(stage, "a") == before
+
+
+async def test_packets_of_somebody_without_the_keys_ask_nothing_and_move_nothing() -> None:
+    async with call() as (stage, a, _b):
+        before = at(stage, "a")
+        stranger = Speaker()
+        stage.speakers.append(stranger)
+        stranger.remote = a.remote
+        sent: list[bytes] = []
+        send, a.send = a.send, lambda datagram: sent.append(bytes(datagram))  # type: ignore[method-assign]
+        a.audio(2)
+        a.send = send  # type: ignore[method-assign]
+        stranger.send(sent[0][:-1] + bytes([sent[0][-1] ^ 1]))
+        await until(lambda: stage.relay.stats.unauthentic == 1)
+        await stage.quiet()
+        assert (stranger.received_checks, at(stage, "a")) == (0, before)
+
+
+async def test_a_packet_that_was_heard_before_asks_nothing_at_another_port() -> None:
+    async with call() as (stage, a, b):
+        sent: list[bytes] = []
+        send = a.send
+        a.send = lambda datagram: (sent.append(bytes(datagram)), send(datagram))  # type: ignore[method-assign, assignment, func-returns-value]
+        a.audio(2)
+        await until(lambda: len(b.of(AUDIO)) == 2)
+        stranger = Speaker()
+        stage.speakers.append(stranger)
+        stranger.remote = a.remote
+        stranger.send(sent[-1])
+        await until(lambda: stage.relay.stats.strays == 1)
+        await stage.quiet()
+        assert stranger.received_checks == 0
+
+
+async def test_a_flood_of_strays_is_looked_at_only_so_often() -> None:
+    async with call() as (stage, a, _b):
+        stranger = Speaker()
+        stage.speakers.append(stranger)
+        stranger.remote = a.remote
+        packet = b"\x80\x6f" + bytes(6) + a.audio_ssrc.to_bytes(4, "big") + bytes(40)
+        for _ in range(300):
+            stranger.send(packet)
+        await until(lambda: stage.relay.stats.strays == 300)
+        assert stage.relay.stats.unauthentic <= 100
+
+
+async def test_a_peer_that_sends_media_and_no_requests_keeps_its_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("media.protocols.ice.CONSENT_S", 0.4)
+    async with duo() as stage:
+        a = await stage.join("a")
+        began = time.monotonic()
+        await speaks_until(a, lambda: time.monotonic() - began > 1.2)
+        assert a.events == [Connected()]
+        await until(lambda: a.events == [Connected(), Disconnected(CONSENT_EXPIRED)])
+
+
+async def test_a_call_goes_where_its_browser_sends_from_even_without_a_nomination() -> None:
+    async with call() as (stage, a, b):
+        a.rebind()
+        a.answers_checks = False
+        a.check(nominate=False)
+        took_s = await speaks_until(a, lambda: at(stage, "a") == a.sock.getsockname())
+        assert took_s < 0.5
+        b.audio(2)
+        await until(lambda: bool(a.of(AUDIO)) and a.of(AUDIO)[-1].sequence != 1)
+
+
+# --- the checks themselves
+
+
+class Sent:
+    """A socket that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.packets: list[tuple[bytes, Address]] = []
+
+    def recvfrom_into(self, _buffer: bytearray, /) -> tuple[int, Address]:
+        raise BlockingIOError
+
+    def sendto(self, packet: bytes | memoryview, address: Address, /) -> int:
+        self.packets.append((bytes(packet), address))
+        return len(packet)
+
+
+REMOTE = Credentials("theirs", "their password of 22 characters")
+
+
+def _send(checks: PathChecks, sock: Sent, port: int, now_s: float) -> None:
+    checks.send(("192.0.2.1", port), sock, REMOTE, "ours", lambda address, sock: None, now_s)
+
+
+def test_an_address_is_asked_ten_times_a_second_at_most() -> None:
+    checks, sock = PathChecks(), Sent()
+    for now_s in (0.0, 0.05, 0.09, 0.1, 0.15):
+        _send(checks, sock, 1, now_s)
+    assert len(sock.packets) == 2
+
+
+def test_only_so_many_checks_wait_and_old_ones_make_room() -> None:
+    checks, sock = PathChecks(), Sent()
+    for port in range(PENDING_MAX + 10):
+        _send(checks, sock, port + 1, 0.0)
+    assert len(sock.packets) == PENDING_MAX
+    _send(checks, sock, 9_999, LASTS_S + 0.1)
+    assert len(sock.packets) == PENDING_MAX + 1
