@@ -64,6 +64,9 @@ async def test_a_command_whose_answer_the_store_gave_and_nobody_received_is_not_
     clinic, links = two
     visit, _, _ = await in_a_room_of_the_first(clinic)
     service, actor = clinic.workers[0].service, clinic.provider()
+    for worker in clinic.workers:
+        # It changes the visit as well: it puts the provider back on its page.
+        await worker.supervisor.stop("sweep")
     told: list[str] = []
     for _ in range(6):  # in most of them the loss meets the commit, and not what else is asked
         before, _ = await service.store.load(ORG, Visit, visit)
