@@ -162,6 +162,9 @@ async def open_worker(
         await server.start_server()
         stack.push_async_callback(server.close)
         yield worker, server
+        # The heartbeat alone would notice, after 37 s, a socket that a failed test has left open.
+        for connection in list(worker.connections.values()):
+            connection.socket.abort()
 
 
 @asynccontextmanager
