@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from signalling.clients.client import Closed, SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
 from signalling.clients.reconnecting import ReturningClient
+from signalling.errors import ClosedError, RequestError, SignallingError
 from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.people.people import Clinic, Patient, Person, Provider, Room, Seen
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clinic",
-    "Closed",
+    "ClosedError",
     "EntryError",
     "Patient",
     "Person",
     "Provider",
     "RefusedError",
+    "RequestError",
     "ReturningClient",
     "Room",
     "Seen",

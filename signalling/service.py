@@ -1,7 +1,7 @@
 """Carries out commands on visits: load, decide, commit, and again if another commit came first.
 
 Connects the pure rules with the store and this worker's mirrors. Knows no socket and no page. A `Refusal` is returned,
-not raised. Raises `Unavailable` if the store does not answer.
+not raised. Raises `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
+from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.mirror import Mirror, Mirrors, version_of
 from signalling.store.past_visits import PastVisits
 from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store
-from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Command, Open
 from signalling.visit.notifications import notices
 from signalling.visit.record import Actor, Notice, PatientInformation, Policy, Staff, Visit
@@ -275,7 +275,7 @@ class Service:
                 turn.saw(after, now_s)
                 mirror.committed(committed)
                 return Accepted(after, decided.event, version_of(committed.seq))
-        raise Unavailable("overtaken too often")
+        raise UnavailableError("overtaken too often")
 
     async def set_on_call(
         self, actor: Actor, on: bool, *, notice: bool = False, origin: Origin | None = None
@@ -302,4 +302,4 @@ class Service:
             if committed is not None:
                 mirror.committed(committed)
                 return version_of(committed.seq)
-        raise Unavailable("overtaken too often")
+        raise UnavailableError("overtaken too often")

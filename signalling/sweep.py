@@ -14,12 +14,13 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from signalling.errors import UnavailableError
 from signalling.rooms.liveness import Liveness
 from signalling.service import Accepted, Service
 from signalling.store import keys
 from signalling.store.event_stream import Pulse
 from signalling.store.mirror import Mirror
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from signalling.visit.commands import Due, Enter, Leave
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import party_key
@@ -72,7 +73,7 @@ class Sweep:
         while True:
             try:
                 await self._round()
-            except Unavailable:
+            except UnavailableError:
                 log.debug("sweep.unavailable")  # the reason has been logged already
             await asyncio.sleep(PERIOD_S)
 
@@ -101,7 +102,7 @@ class Sweep:
 
         The current store may have lost events, even if the counts agree.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         store = self._service.store
         identity = await store.stream.identity()
@@ -118,7 +119,7 @@ class Sweep:
         self._identity = identity
 
     async def _once(self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[Present]) -> None:
-        """Sweep one organisation. `present`: its connections on this worker. Raises `Unavailable`."""
+        """Sweep one organisation. `present`: its connections on this worker. Raises `UnavailableError`."""
         organisation = mirror.organisation
         for visit_id, due_ms in due:
             await _alone(self._apply(organisation, visit_id, due_ms))
@@ -136,7 +137,7 @@ class Sweep:
     async def _apply(self, organisation: str, visit_id: str, due_ms: int) -> None:
         """Apply a visit's deadline; move it if nothing is due, so that the next look finds others.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         done = await _alone(self._service.command(system(organisation), visit_id, Due()))
         if isinstance(done, Accepted) and done.event is not None:
@@ -173,7 +174,7 @@ class Sweep:
     async def _off_call(self, mirror: Mirror, present: list[Present]) -> None:
         """Turn off On-Call for staff without an open page on any worker for the organisation's limit.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         on_call = {staff.id: staff for staff in mirror.staff.values() if staff.on_call}
         if not on_call:
@@ -201,7 +202,7 @@ async def _alone(work: Awaitable[T]) -> T | None:
     """Await one piece of the sweep and return its result; log an error, so that the other pieces are still done."""
     try:
         return await work
-    except Unavailable:
+    except UnavailableError:
         raise
     except Exception:
         log.exception("sweep.failed")

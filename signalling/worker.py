@@ -20,6 +20,7 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.hub import Hub
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
@@ -41,7 +42,6 @@ from signalling.store.guest_links import Invites
 from signalling.store.pubsub import Bus
 from signalling.store.records import Store
 from signalling.store.resume_tokens import Tokens
-from signalling.store.unavailable import Unavailable
 from signalling.supervision import Supervisor
 from signalling.sweep import Sweep
 from signalling.topics.topics import Topics
@@ -156,7 +156,7 @@ class Worker:
         ):
             try:
                 await self.bus.subscribe(channel, handler)
-            except Unavailable:
+            except UnavailableError:
                 log.debug("worker.store_unavailable")
         keep = self.supervisor.keep
         keep("bus", self.bus.run)
@@ -196,7 +196,7 @@ class Worker:
         try:
             if await self.tokens.holder(held.origin) == self.id:
                 return
-        except Unavailable:
+        except UnavailableError:
             # What an older connection asks for is refused at its commit; closing the newer one would be final.
             log.info("connection.holder_unknown")
             return
@@ -216,7 +216,7 @@ class Worker:
                     return
 
     async def supersede(self, worker: str, connection: str) -> None:
-        """Report to the worker that held a connection that it was resumed here. Raises `Unavailable`."""
+        """Report to the worker that held a connection that it was resumed here. Raises `UnavailableError`."""
         await self.bus.publish(keys.worker_channel(worker), wire.encode(wire.Supersede(connection)))
 
     async def drain(self) -> None:
@@ -229,7 +229,7 @@ class Worker:
         try:
             await self.rooms.drain()
             await self.liveness.resign()
-        except Unavailable:
+        except UnavailableError:
             log.warning("worker.drained_without_store")
         for connection in list(self.connections.values()):
             delay = random.uniform(0, DRAIN_JITTER_S)  # noqa: S311

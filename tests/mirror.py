@@ -30,6 +30,7 @@ BESIDES: dict[str, str] = {
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",
+    "signalling/errors": CLINIC,
     "signalling/rooms/lease": "signalling/rooms/test_rooms",
     "signalling/rooms/liveness": "signalling/rooms/test_rooms",
     "signalling/rooms/occupants": "signalling/rooms/test_guests signalling/rooms/test_rooms",

@@ -26,7 +26,7 @@ IMPURE = frozenset(
     "tempfile structlog logging".split()
 )
 PURE = (
-    "signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
+    "signalling/errors signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
     "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
     "media/forwarding/streams media/forwarding/quality media/forwarding/rtcp_translation "
     "web/peers/people/frames web/requests/unicode"
@@ -43,7 +43,7 @@ PURE_FILES = sorted(
 FLOORS: dict[str, tuple[str, ...]] = {
     "media": ("errors", "protocols", "transport", "forwarding", "party path_checks room relay", "peers"),
     "signalling": (
-        "visit supervision repeated",
+        "errors visit supervision repeated",
         "protocol clients",
         "store",
         "service hub",

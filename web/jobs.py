@@ -14,10 +14,10 @@ import structlog
 from aiohttp import web
 
 from signalling import service
+from signalling.errors import UnavailableError
 from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, next_try_ms
 from signalling.store.records import Extra
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
@@ -60,7 +60,7 @@ class Runner:
         while True:
             try:
                 await self._round()
-            except Unavailable:
+            except UnavailableError:
                 log.debug("jobs wait for the store")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), PERIOD_S)
@@ -76,7 +76,7 @@ class Runner:
                 return  # the next round begins when one of them ends
             try:
                 found = await self._jobs.take(organisation, max(1, free // 2))
-            except Unavailable:
+            except UnavailableError:
                 raise
             except Exception:
                 # One record that cannot be read must not stop all the others.

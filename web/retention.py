@@ -15,13 +15,13 @@ import structlog
 from aiohttp import web
 from redis.asyncio import Redis
 
+from signalling.errors import SealError, UnavailableError
 from signalling.service import Service
 from signalling.store import keys, notices
 from signalling.store.audit_log import Trail
-from signalling.store.encryption import SealError
 from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from signalling.visit.record import Visit
 from web.keys import AUDIT_TRAIL, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
@@ -36,7 +36,7 @@ log = structlog.get_logger("web.retention")
 
 
 class Retention:
-    """Erases for all organisations. All methods raise `Unavailable` if the store does not answer."""
+    """Erases for all organisations. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Retention:
         """Erase what is too old, every hour, until cancelled."""
         await asyncio.sleep(FIRST_S)
         while True:
-            with contextlib.suppress(Unavailable):  # tried again in an hour
+            with contextlib.suppress(UnavailableError):  # tried again in an hour
                 for organisation in await self._organisations.list():
                     await self._erase_all(organisation)
                 await self.erase_mails(self._service.clock_ms())
@@ -68,7 +68,7 @@ class Retention:
         try:
             await self.erase(organisation, self._service.clock_ms())
             await self.erase_audit(organisation, self._service.clock_ms())
-        except Unavailable:
+        except UnavailableError:
             raise
         except Exception as error:
             # One record that cannot be read must not prevent the erasure of others.

@@ -16,10 +16,10 @@ import structlog
 from aiohttp import web
 
 from media import Relay, RelaySettings
+from signalling.errors import TooManyGuessesError, UnavailableError
 from signalling.sockets.handshake import serve
 from signalling.store import keys
-from signalling.store.resume_tokens import TooManyGuessesError
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
 from web.audit.witness import FileWitness
@@ -98,7 +98,7 @@ def _is_utf_8(headers: tuple[tuple[bytes, bytes], ...]) -> bool:
 async def _admit(request: web.Request) -> str:
     try:
         await organisation_of(request)
-    except Unavailable:
+    except UnavailableError:
         raise web.HTTPServiceUnavailable from None
     if not is_own_origin(request, request.app[SETTINGS].server.public_url):
         raise web.HTTPForbidden
@@ -242,7 +242,7 @@ class Watch:
         """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
         try:
             await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._told)
-        except Unavailable:
+        except UnavailableError:
             log.debug("sign_ins.store_unavailable")
         self._worker.supervisor.keep("web.sign-ins", self.run)
 
@@ -267,7 +267,7 @@ class Watch:
             try:
                 async with answering():
                     await self._look()
-            except Unavailable:
+            except UnavailableError:
                 log.debug(
                     "sign_ins.store_unavailable"
                 )  # open sockets stay open; their commands are refused meanwhile
@@ -282,7 +282,7 @@ class Watch:
                 try:
                     async with answering():
                         await self._look_at(organisation, some[start : start + AT_ONCE])
-                except Unavailable:
+                except UnavailableError:
                     raise
                 except Exception as error:
                     # One account that cannot be read must not prevent looking at all others.
@@ -322,5 +322,5 @@ class Watch:
             account = await self._app[ACCOUNTS].get(changed.organisation, changed.person)
             if account is not None and account.disabled:
                 await off_call(self._service, changed.organisation, account)
-        except Unavailable:
+        except UnavailableError:
             log.debug("sign_ins.store_unavailable")

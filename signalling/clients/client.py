@@ -27,6 +27,8 @@ from typing import Any
 import aiohttp
 import msgpack
 
+from signalling.errors import ClosedError, RequestError
+
 JSON, MSGPACK = "greenroom.v1.json", "greenroom.v1.msgpack"
 BACKLOG = 10_000  # received messages that are kept for `expect`; the oldest are dropped first
 NO_CODE = 1006  # the code of a socket that was closed without one (RFC 6455 §7.4.1)
@@ -35,27 +37,10 @@ Received = dict[str, Any]
 Listener = Callable[[Received], None]
 
 
-class SignallingError(Exception):
-    """The server refused a request. `code` is stable (PROTOCOL.md#errors); `details` come from the server."""
-
-    def __init__(self, code: str, text: str, details: Mapping[str, Any]) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-        self.details = details
-
-
-class Closed(Exception):
-    """The socket is closed. `code`: the close code (PROTOCOL.md#close-codes), 1006 if there was none."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(str(code))
-        self.code = code
-
-
 def accepted(answer: Received) -> Received:
-    """Return a reply that is not an `error`. Raises `SignallingError` for an `error`."""
+    """Return a reply that is not an `error`. Raises `RequestError` for an `error`."""
     if answer["type"] == "error":
-        raise SignallingError(answer["code"], answer["text"], answer["details"])
+        raise RequestError(answer["code"], answer["text"], answer["details"])
     return answer
 
 
@@ -106,7 +91,7 @@ class SignallingClient:
 
         `or_anew`: if the token `resume` is refused, begin a new connection on the same socket. `timeout_s` applies to
         the opening and to the reply of each request. `listener` is called with every message that is no reply, as it
-        arrives; an exception in it ends the connection. Raises `SignallingError`, `Closed`, `aiohttp.ClientError`,
+        arrives; an exception in it ends the connection. Raises `RequestError`, `ClosedError`, `aiohttp.ClientError`,
         `TimeoutError`.
         """
         async with asyncio.timeout(timeout_s):
@@ -123,7 +108,7 @@ class SignallingClient:
             hello = {"role": role} if resume is None else {"role": role, "resume": resume}
             try:
                 self.welcome = await self.request("hello", **hello)
-            except SignallingError as refused:
+            except RequestError as refused:
                 if not or_anew or not refused.code.startswith("resume_"):
                     raise
                 self.welcome = await self.request("hello", role=role)
@@ -132,7 +117,7 @@ class SignallingClient:
             raise
 
     async def request(self, message_type: str, /, **fields: Any) -> Received:
-        """Send a request and return its reply. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        """Send a request and return its reply. Raises `RequestError`, `ClosedError`, `TimeoutError`."""
         async with asyncio.timeout(self._timeout_s):
             answer = await (await self.ask(message_type, **fields))
         return accepted(answer)
@@ -140,7 +125,7 @@ class SignallingClient:
     async def ask(self, message_type: str, /, **fields: Any) -> asyncio.Future[Received]:
         """Send a request; return a future of its reply, which may be an `error` (see `accepted`).
 
-        Several requests can be on their way like this. Raises `Closed`, as the future does.
+        Several requests can be on their way like this. Raises `ClosedError`, as the future does.
         """
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
@@ -152,16 +137,16 @@ class SignallingClient:
         return reply
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message as it is. Raises `Closed`."""
+        """Send a message as it is. Raises `ClosedError`."""
         if self.closed_with is not None:
-            raise Closed(self.closed_with)
+            raise ClosedError(self.closed_with)
         try:
             if self._binary:
                 await self._ws.send_bytes(msgpack.packb(message))
             else:
                 await self._ws.send_str(json.dumps(message))
         except (aiohttp.ClientConnectionResetError, ConnectionError):
-            raise Closed(self._ws.close_code or NO_CODE) from None
+            raise ClosedError(self._ws.close_code or NO_CODE) from None
 
     async def expect(
         self,
@@ -169,7 +154,9 @@ class SignallingClient:
         condition: Callable[[Received], bool] = lambda _: True,
         timeout_s: float | None = None,
     ) -> Received:
-        """Return the first message of a type that matches, and drop those before it. Raises `Closed`, `TimeoutError`.
+        """Return the first message of a type that matches, and drop those before it.
+
+        Raises `ClosedError`, `TimeoutError`.
 
         Reads the backlog, which stays empty if there is a `listener`.
         """
@@ -180,7 +167,7 @@ class SignallingClient:
                     if message["type"] == message_type and condition(message):
                         return message
                 if self.closed_with is not None:
-                    raise Closed(self.closed_with)
+                    raise ClosedError(self.closed_with)
                 self._arrived.clear()
                 await self._arrived.wait()
 
@@ -204,7 +191,7 @@ class SignallingClient:
         self.closed_with = code
         for reply in self._replies.values():
             if not reply.done():
-                reply.set_exception(Closed(code))
+                reply.set_exception(ClosedError(code))
                 reply.exception()  # avoids a warning for exceptions of futures that are never awaited
         self._arrived.set()
         self._over.set()
@@ -246,7 +233,7 @@ class SignallingClient:
         try:
             await self.send({"type": "bye", "id": next(self._ids)})
             await self.wait_closed(CLOSE_S)
-        except (Closed, TimeoutError):
+        except (ClosedError, TimeoutError):
             self.vanish()
         await self.close()
 

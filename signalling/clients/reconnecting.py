@@ -13,7 +13,8 @@ from typing import Any
 
 import aiohttp
 
-from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
+from signalling.clients.client import Received, SignallingClient
+from signalling.errors import ClosedError, RequestError
 from signalling.protocol.errors import TEXTS
 
 FIRST_S, MOST_S, DRAIN_S = 0.5, 15.0, 2.0
@@ -23,7 +24,7 @@ MOST_EARLY = 256  # changes kept while the first whole state is awaited
 ASK_AGAIN_S = 1.0
 Connect = Callable[..., Awaitable[SignallingClient]]
 Handler = Callable[[Received], None]
-Refused = Callable[[SignallingError], None]
+Refused = Callable[[RequestError], None]
 
 
 def stays_away(code: int) -> bool:
@@ -108,14 +109,15 @@ class ReturningClient:
 
         Continues across lost sockets.
 
-        `refused` is called if the server does not allow the topic, or no longer does. Raises `Closed`, `TimeoutError`.
+        `refused` is called if the server does not allow the topic, or no longer does. Raises `ClosedError`,
+        `TimeoutError`.
         """
         self._held[topic] = held = Held(handler, refused)
         if self._client is not None and self.connected.is_set():
             await self._ask(self._client, topic, held)
 
     async def let_go(self, topic: str) -> None:
-        """End the subscription to a topic. Raises `SignallingError`, `Closed`, `TimeoutError`."""
+        """End the subscription to a topic. Raises `RequestError`, `ClosedError`, `TimeoutError`."""
         self._held.pop(topic, None)
         if self._client is not None and self.connected.is_set():
             await self._client.request("unsubscribe", topic=topic)
@@ -124,7 +126,7 @@ class ReturningClient:
         """Send a request once a socket is open; return its reply.
 
         If the socket is lost before the reply, the request is not repeated: the topics show whether it was carried out.
-        Raises `SignallingError`, `Closed`, `TimeoutError`.
+        Raises `RequestError`, `ClosedError`, `TimeoutError`.
         """
         await self.connected.wait()
         assert self._client is not None
@@ -143,9 +145,9 @@ class ReturningClient:
         """Connect, subscribe to the topics and wait for the end; return the close code."""
         try:
             client = await self._connect(resume=self._resume, or_anew=True, listener=self._listen)
-        except Closed as closed:
+        except ClosedError as closed:
             return closed.code
-        except SignallingError as refused:
+        except RequestError as refused:
             return NOT_SIGNED_IN if refused.code == "not_signed_in" else LOST
         except (aiohttp.ClientError, TimeoutError, OSError):
             return LOST
@@ -161,7 +163,7 @@ class ReturningClient:
                 except TimeoutError:
                     await client.request("ping")  # a lost network gives no error
             return client.closed_with
-        except Closed as closed:
+        except ClosedError as closed:
             return closed.code
         except TimeoutError:
             return LOST
@@ -173,7 +175,7 @@ class ReturningClient:
         mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
         try:
             await client.request("subscribe", topic=topic, **mine)
-        except SignallingError as refused:
+        except RequestError as refused:
             if refused.code != "unavailable":
                 self._held.pop(topic, None)
                 held.refused(refused)
@@ -185,7 +187,7 @@ class ReturningClient:
         held = self._held.get(message.get("topic", ""))
         if held is not None and message["type"] == "gone":
             self._held.pop(message["topic"], None)
-            held.refused(SignallingError("not_found", TEXTS["not_found"], {}))
+            held.refused(RequestError("not_found", TEXTS["not_found"], {}))
         elif held is not None and "version" in message:
             held.take(message)
         elif "topic" not in message:

@@ -1,6 +1,6 @@
 """The two codecs, JSON and MessagePack: messages to bytes, and bytes to messages.
 
-Pure. `decode` raises `BadMessage` for data that is no message of this protocol.
+Pure. `decode` raises `BadMessageError` for data that is no message of this protocol.
 """
 
 from __future__ import annotations
@@ -9,23 +9,12 @@ from typing import Any
 
 import msgspec
 
+from signalling.errors import BadMessageError
 from signalling.protocol.client_messages import ClientMessage, Request, RequestId
 from signalling.protocol.server_messages import Message, ServerMessage
 
 JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL = "greenroom.v1.json", "greenroom.v1.msgpack"
 SUBPROTOCOLS = (JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL)
-
-
-class BadMessage(ValueError):
-    """The data is no message of this protocol.
-
-    `path`: the wrong place in it, if known; `reply_to`: its id, if it has one.
-    """
-
-    def __init__(self, path: str, reply_to: int | None) -> None:
-        super().__init__(path)
-        self.path = path
-        self.reply_to = reply_to
 
 
 class _Head(msgspec.Struct):
@@ -51,7 +40,7 @@ class Codec:
         return encoded
 
     def decode(self, data: bytes | str) -> ClientMessage:
-        """Return a client's message; raise `BadMessage` for anything else."""
+        """Return a client's message; raise `BadMessageError` for anything else."""
         try:
             decoded: ClientMessage = self._client(data)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
@@ -60,7 +49,7 @@ class Codec:
                 reply_to = self._head(data).id
             except (msgspec.DecodeError, UnicodeError, RecursionError):
                 reply_to = None
-            raise BadMessage(_path(problem), reply_to) from None
+            raise BadMessageError(_path(problem), reply_to) from None
         return decoded
 
     def decode_server(self, data: bytes | str) -> ServerMessage:

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
+from signalling.errors import SupersededError
 from signalling.rooms.liveness import Liveness
 from signalling.rooms.worker_messages import Seat
 from signalling.store import keys
-from signalling.store.records import Origin, Store, SupersededError
+from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.call_quality import MediaKind
 
@@ -60,7 +61,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Leases:
-    """One worker's leases. All methods raise `Unavailable`."""
+    """One worker's leases. All methods raise `UnavailableError`."""
 
     def __init__(self, store: Store, liveness: Liveness, worker: str) -> None:
         self._redis = store.redis

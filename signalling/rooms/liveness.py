@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
+from signalling.errors import UnavailableError
 from signalling.rooms.ports import MediaRelay
 from signalling.store import keys
 from signalling.store.records import Store
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 
 PERIOD_S = 0.25
 SIGN_MS = 1000  # after its last sign a worker is asked directly, and is dead if it does not answer
@@ -66,7 +67,7 @@ class Liveness:
         self._distrusted_until = time.monotonic() + DISTRUST_S
         self._written_s = -float(ADDRESSES_S)
         self.healthy = False
-        self.problem: Unavailable | None = None  # why this worker's last sign could not be written
+        self.problem: UnavailableError | None = None  # why this worker's last sign could not be written
         self._resigned = False
         self._changed: Callable[[frozenset[str]], None] = lambda dead: None
         self._returned: Callable[[], None] = lambda: None
@@ -94,7 +95,7 @@ class Liveness:
             self._changed(frozenset((worker,)))
 
     async def is_dead(self, worker: str) -> bool:
-        """Return True if a worker is dead now. Raises `Unavailable`."""
+        """Return True if a worker is dead now. Raises `UnavailableError`."""
         if worker in self._announced:
             return True
         async with answering():
@@ -131,7 +132,7 @@ class Liveness:
         while True:
             try:
                 await self._once()
-            except Unavailable as problem:
+            except UnavailableError as problem:
                 self.healthy, self.problem = False, problem
                 self._distrusted_until = time.monotonic() + DISTRUST_S
             if self.dead:
@@ -178,7 +179,7 @@ class Liveness:
     async def resign(self) -> None:
         """Announce that this worker leaves, so that others need not wait for its sign to expire.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         self._resigned = True
         async with answering():

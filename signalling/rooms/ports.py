@@ -14,26 +14,6 @@ from signalling.protocol.shapes import IceServer
 from signalling.visit.call_quality import LegQuality, MediaKind
 
 
-class MediaError(Exception):
-    """The relay cannot carry out a call. The three subclasses below are all there are."""
-
-
-class RoomFullError(MediaError):
-    """The room has no place for another party, or is closing."""
-
-
-class PartyGoneError(MediaError):
-    """The party's connection to the relay has ended or failed: it must join again."""
-
-
-class BadSdpError(MediaError):
-    """The SDP cannot be used. `problem`: a short code of the reason."""
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
-
 class Connected(msgspec.Struct, frozen=True):
     """The party's transport is connected: media can flow."""
 

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 import structlog
 
+from signalling.errors import SealError, UnavailableError
 from signalling.rooms.occupants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent
 from signalling.store import keys
-from signalling.store.encryption import SealError
 from signalling.store.records import Store
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from signalling.visit.call_quality import Tally, merged
 
 LOOK_S = 2.0
@@ -33,7 +33,7 @@ _encode = msgspec.msgpack.Encoder().encode
 async def calls_of(store: Store, organisation: str, visit: str) -> list[Tally]:
     """Return the quality of a visit's calls, one tally per party; empty if there was no call.
 
-    Raises `Unavailable`.
+    Raises `UnavailableError`.
     """
     async with answering():
         parts = await store.redis.hvals(keys.CALLS(organisation, visit))
@@ -131,7 +131,7 @@ class CallWatch:
         try:
             async with answering():
                 await self._store.redis.hset(keys.CALLS(organisation, visit), mapping=parts)
-        except Unavailable:
+        except UnavailableError:
             log.warning("room.quality_not_kept", visit=visit)
 
     def _tick(self) -> None:

@@ -14,24 +14,17 @@ from typing import Any, Protocol
 
 import structlog
 
+from signalling.errors import BadSdpError, PartyGoneError, RoomFullError, UnavailableError
 from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
 from signalling.rooms.occupants import Occupant, Room
-from signalling.rooms.ports import (
-    BadSdpError,
-    MediaEvent,
-    MediaRelay,
-    OfferNeeded,
-    PartyGoneError,
-    RoomFullError,
-)
+from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
 from signalling.rooms.quality_watch import CallWatch
 from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
 from signalling.store.mirror import Change, Reset
-from signalling.store.unavailable import Unavailable
 from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import GUEST_PREFIX, PATIENT, PROVIDER
@@ -87,7 +80,7 @@ class Rooms:
             self._doubt.clear()
             try:
                 await self._check()
-            except Unavailable:
+            except UnavailableError:
                 # Media needs no store: without it the worker keeps its rooms, and compares when the store is back.
                 log.debug("room.leases_unknown")
 
@@ -153,7 +146,7 @@ class Rooms:
     async def _join_or_refuse(self, message: wire.Join) -> None:
         try:
             await self.join(message)
-        except Unavailable:
+        except UnavailableError:
             self._refuse(message, "unavailable")
         except Exception:
             log.exception("room.request_failed", request=type(message).__name__)
@@ -191,7 +184,7 @@ class Rooms:
         return None
 
     async def join(self, message: wire.Join) -> None:
-        """Add a party to its room, and send it an offer. Raises `Unavailable`."""
+        """Add a party to its room, and send it an offer. Raises `UnavailableError`."""
         seat = message.seat
         visit = await self._service.visit(seat.organisation, seat.visit)
         if visit is None or visit.status not in WITH_MEDIA:
@@ -237,7 +230,7 @@ class Rooms:
     async def _opened(self, message: wire.Join) -> Room | None:
         """Return the room to join, opened if needed; None if another worker has the lease by now.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         organisation, visit = message.seat.organisation, message.seat.visit
         muted = await self._leases.muted(organisation, visit)
@@ -307,7 +300,7 @@ class Rooms:
     async def _keep_muted(self, room: Room, seat: Seat, kinds: frozenset[MediaKind]) -> None:
         try:
             await self._leases.keep_muted(seat, room.fence, kinds)
-        except Unavailable:
+        except UnavailableError:
             log.info("room.mute_not_kept", visit=seat.visit)  # in force here; the next owner will not know it
 
     def _tell_muted(self, room: Room, seat: Seat, party: str, kind: MediaKind, muted: bool) -> None:
@@ -367,19 +360,19 @@ class Rooms:
             return  # the room was opened again on this worker
         try:
             await self._leases.give_back(room.organisation, visit_id, room.fence)
-        except Unavailable:
+        except UnavailableError:
             # The lease names a living worker, which will own the room again.
             log.info("room.lease_left", visit=visit_id)
 
     async def drain(self) -> None:
-        """Give up all rooms to other workers, and send their parties `media.gone`. Raises `Unavailable`."""
+        """Give up all rooms to other workers, and send their parties `media.gone`. Raises `UnavailableError`."""
         self._draining = True
-        problem: Unavailable | None = None
+        problem: UnavailableError | None = None
         for visit_id, room in list(self._rooms.items()):
             try:
                 await self.calls.finish(visit_id, room)
                 await self._leases.give_back(room.organisation, visit_id, room.fence)
-            except Unavailable as unavailable:
+            except UnavailableError as unavailable:
                 problem = unavailable  # the parties of all rooms still receive `media.gone`
             for occupant in room.occupants.values():
                 self._tell(room, occupant.seat, server.MediaGone(visit=visit_id))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from signalling.errors import SupersededError, UnavailableError
 from signalling.hub import Hub, Socket, frame
 from signalling.protocol import server_messages as server
 from signalling.protocol.codec import CODECS
@@ -22,8 +23,7 @@ from signalling.rooms.worker_messages import Seat
 from signalling.service import Service
 from signalling.store import keys
 from signalling.store.mirror import Change, Reset
-from signalling.store.records import Origin, SupersededError
-from signalling.store.unavailable import Unavailable
+from signalling.store.records import Origin
 from signalling.visit.record import Visit
 
 log = structlog.get_logger()
@@ -88,10 +88,10 @@ class Seats:
 
         `moving` is the seat that moves, if one does: nothing happens if it was given up while the lease was taken.
 
-        Raises `Unavailable`, and `SupersededError` if the connection has been resumed elsewhere.
+        Raises `UnavailableError`, and `SupersededError` if the connection has been resumed elsewhere.
         """
         if self.draining:
-            raise Unavailable("draining")  # the client soon reconnects to another worker
+            raise UnavailableError("draining")  # the client soon reconnects to another worker
         lease = await self._leases.take(seat.organisation, seat.visit, origin)
         if moving is not None and self._held.get(seat.connection) is not moving:
             return
@@ -107,8 +107,8 @@ class Seats:
                 held.unanswered[request_id] = self._hub.sockets.get(seat.connection)
             try:
                 if not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(join)):
-                    raise Unavailable("the room's worker is cut off")
-            except Unavailable:
+                    raise UnavailableError("the room's worker is cut off")
+            except UnavailableError:
                 if request_id is not None:
                     if request_id not in held.unanswered:
                         return  # the seat was given up meanwhile, and the request answered
@@ -118,7 +118,7 @@ class Seats:
     def ask(self, connection: str, visit: str, make: Ask) -> bool:
         """Pass a request on to the room's owner, which replies; return False if this connection has not joined.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         held = self._held.get(connection)
         if held is None or held.seat.visit != visit:
@@ -130,19 +130,22 @@ class Seats:
             held.unanswered[request.id] = self._hub.sockets.get(connection)
             try:
                 self._post(held.lease.owner, request, lambda: self._refuse(held, request.id))
-            except Unavailable:
+            except UnavailableError:
                 held.unanswered.pop(request.id, None)  # the error is the reply
                 raise
         return True
 
     async def leave(self, connection: str) -> None:
-        """Give up the seat of a closed connection. Raises `Unavailable`."""
+        """Give up the seat of a closed connection. Raises `UnavailableError`."""
         held = self._forget(connection)
         if held is not None:
             await self._pass_on(held.lease, wire.Leave(held.seat, held.lease.fence))
 
     async def settle(self, seat: Seat, origin: Origin) -> None:
-        """Put a connection that was resumed here back into its seat. Raises `Unavailable` and `SupersededError`."""
+        """Put a connection that was resumed here back into its seat.
+
+        Raises `UnavailableError` and `SupersededError`.
+        """
         lease = await self._leases.holder(seat.organisation, seat.visit)
         if lease is None:
             return
@@ -193,7 +196,7 @@ class Seats:
             if join is not None:
                 await self.rooms.join(join)
         elif not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(message)):
-            raise Unavailable("the room's worker is cut off")
+            raise UnavailableError("the room's worker is cut off")
 
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
         self._service.bus.post(keys.worker_channel(worker), wire.encode(message), failed)
@@ -231,7 +234,7 @@ class Seats:
         except SupersededError:
             if self._held.get(seat.connection) is held:
                 self._forget(seat.connection)  # the connection lives on another worker, with its seat
-        except Unavailable:
+        except UnavailableError:
             if self._held.get(seat.connection) is held:
                 self._forget(seat.connection)
             self._hand(
@@ -274,14 +277,14 @@ class Seats:
         word = wire.Deliver(seat.connection, fence, seat.codec, data, reply_to, unseats)
         try:
             self._post(seat.worker, word)
-        except Unavailable:
+        except UnavailableError:
             log.warning("room.not_delivered", visit=seat.visit)
 
     def tell_lost(self, worker: str, visit: str, fence: int) -> None:
         """Report to another worker that a room has a newer lease."""
         try:
             self._post(worker, wire.Lost(visit, fence))
-        except Unavailable:
+        except UnavailableError:
             log.warning("room.not_delivered", visit=visit)
 
     def delivered(self, word: wire.Deliver) -> None:

@@ -12,17 +12,17 @@ import time
 import structlog
 from aiohttp import WSMessage, WSMsgType
 
+from signalling.errors import BadMessageError, SupersededError, UnavailableError
 from signalling.hub import PONG, Socket, frame
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
-from signalling.protocol.codec import BadMessage, Codec
+from signalling.protocol.codec import Codec
 from signalling.protocol.errors import error
 from signalling.rooms.worker_messages import Seat
 from signalling.sockets.handlers import HANDLERS, Later
 from signalling.sockets.services import Services
 from signalling.sockets.websocket import WebSocket
-from signalling.store.records import Origin, SupersededError
-from signalling.store.unavailable import Unavailable
+from signalling.store.records import Origin
 from signalling.sweep import system
 from signalling.visit.commands import Leave
 from signalling.visit.record import Actor
@@ -153,7 +153,7 @@ class Connection:
             return None
         try:
             request = decoded(message, socket.codec)
-        except BadMessage as problem:
+        except BadMessageError as problem:
             self._bad += 1
             socket.send(error(problem.reply_to, "bad_message", {"path": problem.path}))
             if self._bad >= MOST_BAD:
@@ -197,7 +197,7 @@ class Connection:
             return None
         if isinstance(problem, LookupError):
             return error(request.id, "not_found")
-        if not isinstance(problem, Unavailable):
+        if not isinstance(problem, UnavailableError):
             # A fault of the server in one request must not end the socket, and must be logged.
             log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
         return error(request.id, "unavailable")
@@ -210,11 +210,11 @@ class Connection:
         )
 
     async def keep_pages(self) -> None:
-        """Store the visits whose page this connection is on, in case this worker crashes. Raises `Unavailable`."""
+        """Store the visits whose page this connection is on, in case this worker crashes. Raises `UnavailableError`."""
         await self.services.tokens.on_pages(self.origin, self.id, self.actor, sorted(self.entered))
 
     async def left(self, visit: str) -> None:
-        """Remove this connection from a visit's page. Raises `Unavailable`."""
+        """Remove this connection from a visit's page. Raises `UnavailableError`."""
         self.entered -= {visit}
         await self.services.seats.leave(self.id)
         leave = Leave(self.id, self.services.worker)
@@ -222,9 +222,9 @@ class Connection:
 
 
 def decoded(message: WSMessage, codec: Codec) -> client.ClientMessage:
-    """Return the message as a request. Raises `BadMessage`."""
+    """Return the message as a request. Raises `BadMessageError`."""
     if (message.type is WSMsgType.TEXT) is not codec.text:
-        raise BadMessage("frame type", None)
+        raise BadMessageError("frame type", None)
     return codec.decode(message.data)
 
 

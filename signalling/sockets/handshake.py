@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
 
+from signalling.errors import (
+    BadMessageError,
+    ResumeError,
+    SupersededError,
+    TooManyGuessesError,
+    UnavailableError,
+)
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.protocol import shapes
-from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, SUBPROTOCOLS, BadMessage, Codec
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, SUBPROTOCOLS, Codec
 from signalling.protocol.errors import error
 from signalling.repeated import due
 from signalling.rooms.rooms import WITH_MEDIA
 from signalling.service import new_id
 from signalling.sockets.connection import CLIENT_FRAMES, Connection, decoded
 from signalling.sockets.websocket import WebSocket
-from signalling.store.records import SupersededError
-from signalling.store.resume_tokens import Refused, TooManyGuessesError
-from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Enter
 from signalling.visit.record import STAFF_ROLES, Actor, Visit
 from signalling.visit.relations import party_key
@@ -50,7 +54,7 @@ RETRY_S = 5
 
 Guessed = Callable[[web.Request], Awaitable[None]]
 """Called after a wrong resume token (not after an expired one). Returns after a pause; raises `TooManyGuessesError`,
-`Unavailable`.
+`UnavailableError`.
 """
 
 
@@ -146,7 +150,7 @@ async def _hello(
             if message.type not in CLIENT_FRAMES:
                 return None
             hello = decoded(message, codec)
-        except BadMessage as bad:
+        except BadMessageError as bad:
             await _reply(ws, codec, error(bad.reply_to, "bad_message", {"path": bad.path}))
             await ws.close(code=4003, message=b"hello first")
             return None
@@ -174,12 +178,12 @@ async def _hello(
                 if connection is None:
                     worker.crowd.go(address, actor)
             return connection
-        except Refused as refused:
+        except ResumeError as refused:
             await _reply(ws, codec, error(hello.id, refused.code))
             if isinstance(refused, TooManyGuessesError):
                 await ws.close(code=4005, message=b"too many guesses")
                 return None
-        except Unavailable:
+        except UnavailableError:
             await _reply(ws, codec, error(hello.id, "unavailable"))
     await ws.close(code=4005, message=b"too many hellos")
     return None
@@ -220,7 +224,7 @@ async def _welcome(
     if hello.resume is not None:
         try:
             held, origin = await worker.tokens.redeem(hello.resume, actor)
-        except Refused as refused:
+        except ResumeError as refused:
             if refused.code == "resume_invalid":
                 await guessed(request)
             raise
@@ -274,7 +278,7 @@ async def _settle(worker: Worker, connection: Connection) -> None:
             await _enter_again(worker, connection)
         except SupersededError:
             return  # it was resumed once more, and is settled there
-        except Unavailable:
+        except UnavailableError:
             log.info("connection.settled_later", connection=connection.id)
             await asyncio.sleep(pause_s)
             if worker.connections.get(connection.id) is not connection:
@@ -284,7 +288,7 @@ async def _settle(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Enter the visits' pages and rooms of a resumed connection. Raises `Unavailable` and `SupersededError`."""
+    """Enter the visits' pages and rooms of a resumed connection. Raises `UnavailableError` and `SupersededError`."""
     actor = connection.actor
     for visit_id in list(connection.entered):
         # Read from the store: the mirror may be behind, and the record may show the person as away by now.
@@ -331,7 +335,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             lost = worker.spawn(_linger(worker, connection))
             await worker.tokens.lost(connection.origin)
             await lost
-    except Unavailable:
+    except UnavailableError:
         log.info("connection.token_left")
         # Without the store the client cannot resume: its media goes on until the store is back.
         if lost is not None:
@@ -346,5 +350,5 @@ async def _leave_all(worker: Worker, connection: Connection) -> None:
     for visit in list(connection.entered):
         try:
             await connection.left(visit)
-        except Unavailable:
+        except UnavailableError:
             log.info("connection.leave_left_to_sweep", connection=connection.id)

@@ -4,7 +4,7 @@ A sealed entry is added to the queue at once: in the same script as a commit, ot
 afterwards one worker binds the queued entries to the last entry of the log; if two try, the store accepts one, so that
 there is one chain. If the store is away, up to MOST entries wait in memory; they are flushed before the worker stops.
 Knows keys and tasks; entries are defined in `audit_entries.py`. All methods except `note`, `run` and `close` raise
-`Unavailable`.
+`UnavailableError`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 
+from signalling.errors import BrokenHeadError, SealError, UnavailableError
 from signalling.store import keys
-from signalling.store.encryption import SealError
 from signalling.store.records import Store
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
-from signalling.visit.audit_entries import Act, BrokenHead, Chain, Checker, Entry, Head
+from signalling.visit.audit_entries import Act, Chain, Checker, Entry, Head
 
 MOST = 20_000  # entries that wait in memory for the store; one more is refused by `ready`
 AT_ONCE = 200  # entries bound in one turn of the loop
@@ -106,9 +106,9 @@ class Trail:
     # --- writing
 
     def ready(self) -> None:
-        """Raise `Unavailable` if the buffer of unwritten entries is full. Call before showing patient data."""
+        """Raise `UnavailableError` if the buffer of unwritten entries is full. Call before showing patient data."""
         if self._count >= MOST:
-            raise Unavailable("audit")
+            raise UnavailableError("audit")
 
     def note(self, organisation: str, who: str, what: str, about: str = "", to: str = "") -> None:
         """Add an entry; it is written shortly afterwards."""
@@ -186,7 +186,7 @@ class Trail:
         If not, numbering continues from the highest known.
         """
         chain = self.chain(organisation)
-        with contextlib.suppress(BrokenHead):
+        with contextlib.suppress(BrokenHeadError):
             if sealed is not None:
                 return chain.open(sealed), True
         seen = self._witness.get(organisation)
@@ -214,7 +214,7 @@ class Trail:
                     looked_s = loop.time()
                     self._touched |= set(await self._left())
                 await self._bind_touched()
-            except Unavailable:
+            except UnavailableError:
                 log.debug("the audit trail waits for the store")
                 await asyncio.sleep(1.0)
                 self._awake.set()
@@ -227,7 +227,7 @@ class Trail:
             try:
                 await self.settle(organisation)
                 await self._bear_witness(organisation)
-            except (Unavailable, asyncio.CancelledError):
+            except (UnavailableError, asyncio.CancelledError):
                 self._touched.add(organisation)
                 raise
             except Exception:
@@ -249,13 +249,13 @@ class Trail:
 
         Entries that the store does not accept within STOP_S are lost; their number is logged.
         """
-        with contextlib.suppress(Unavailable, TimeoutError):
+        with contextlib.suppress(UnavailableError, TimeoutError):
             async with asyncio.timeout(STOP_S):
                 await self.flush()
                 await self._bind_touched()
         for organisation in list(self._witnessed):
             self._witnessed[organisation] = -WITNESS_S
-            with contextlib.suppress(Unavailable, TimeoutError):
+            with contextlib.suppress(UnavailableError, TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     await self._bear_witness(organisation)
         if self._count:
@@ -291,7 +291,7 @@ class Trail:
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
         try:
             return None if sealed is None else self.chain(organisation).open(sealed)
-        except BrokenHead:
+        except BrokenHeadError:
             return None
 
     async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
@@ -343,7 +343,7 @@ class Trail:
             return Verdict(0, 0, waiting, problem), None
         try:
             head = chain.open(sealed)
-        except BrokenHead:
+        except BrokenHeadError:
             return Verdict(0, 0, waiting, "the record of the trail's beginning and end was changed"), None
         checker, start, wanted = Checker(chain, head, seen), 0, head.count - head.first + 1
         while start < wanted:
@@ -375,7 +375,7 @@ class Trail:
                 return gone
             try:
                 head = chain.open(sealed)
-            except BrokenHead:
+            except BrokenHeadError:
                 return gone
             after, count = self._trimmed(chain, head, await self.read(organisation, 0, READ), before_ms)
             if not count:

@@ -12,11 +12,9 @@ from collections.abc import Mapping
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from signalling.errors import SealError
+
 _NONCE = 12
-
-
-class SealError(ValueError):
-    """The bytes were not sealed for this place with a known key, or were changed later."""
 
 
 class Seal:

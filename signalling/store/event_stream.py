@@ -1,7 +1,7 @@
 """An organisation's events in the store: a stream of bounded length, and the head, which says where it ends.
 
 A worker that lost events compares its last one with the head and reads what it missed. Knows keys and bytes; what an
-event means is defined in `rules.py`. All methods raise `Unavailable` if the store does not answer.
+event means is defined in `rules.py`. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class Invites:
         self._links = OneTime(store.redis)
 
     async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
-        """Return a new token, valid for `for_ms`. Raises `Unavailable`."""
+        """Return a new token, valid for `for_ms`. Raises `UnavailableError`."""
         token = secrets.token_urlsafe(24)
         await self._links.keep(
             keys.INVITE(organisation, keys.hashed(token)), msgspec.msgpack.encode(invite), for_ms
@@ -38,16 +38,19 @@ class Invites:
     async def look(self, organisation: str, token: str) -> Invite | None:
         """Return the token's invitation without using it up, because link previews fetch it too.
 
-        Raises `Unavailable`.
+        Raises `UnavailableError`.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=Invite) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
-        """Return True if the token was valid and has been used. Raises `Unavailable`."""
+        """Return True if the token was valid and has been used. Raises `UnavailableError`."""
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
     async def redeem(self, organisation: str, token: str) -> Invite | None:
-        """Return the token's invitation and use it up; None if it is not valid (any more). Raises `Unavailable`."""
+        """Return the token's invitation and use it up; None if it is not valid (any more).
+
+        Raises `UnavailableError`.
+        """
         data = await self._links.take(keys.INVITE(organisation, keys.hashed(token)))
         return msgspec.msgpack.decode(data, type=Invite) if data else None

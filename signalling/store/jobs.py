@@ -2,7 +2,7 @@
 
 A job is one sealed member of the sorted set `{organisation}:jobs`, scored by its due time, so that it can be written in
 the same commit as the event that causes it (`entry`). Taking a job leases it: if the worker dies, the job is due again.
-Knows no kind of job. All methods raise `Unavailable` if the store does not answer.
+Knows no kind of job. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from signalling.errors import SealError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
+from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
 
 LEASE_MS = 120_000

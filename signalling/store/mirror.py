@@ -15,10 +15,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import msgspec
 import structlog
 
-from signalling.store.encryption import SealError
+from signalling.errors import SealError, UnavailableError
 from signalling.store.event_stream import Entry, Head, decode_entry, mark_of
 from signalling.store.records import Committed, Store
-from signalling.store.unavailable import Unavailable
 from signalling.supervision import Failed, unsupervised
 from signalling.visit import waiting
 from signalling.visit.open_visits import OpenVisits
@@ -79,7 +78,7 @@ class Mirror:
         return version_of(self.seq)
 
     async def open(self) -> None:
-        """Load for the first time; the bus must be subscribed already. Raises `Unavailable`."""
+        """Load for the first time; the bus must be subscribed already. Raises `UnavailableError`."""
         await self._load()
         self._loaded = True
         if self._wanted > self.seq:
@@ -187,7 +186,7 @@ class Mirror:
                     await self._fill()
                 if self.seq >= self._wanted:
                     return
-            except Unavailable:
+            except UnavailableError:
                 pass  # the sweep and the reconnected bus ask again; until then the old state is shown
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
@@ -227,7 +226,10 @@ class Mirror:
             self.mend(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
-        """Return when this copy has all events that the store had at the call, or after 1 s. Raises `Unavailable`."""
+        """Return when this copy has all events that the store had at the call, or after 1 s.
+
+        Raises `UnavailableError`.
+        """
         self.stands(await self._store.stream.head(self.organisation))
         if self._mending is not None:
             await asyncio.wait([self._mending], timeout=1)
@@ -258,7 +260,7 @@ class Mirrors:
         return self._mirrors.get(organisation)
 
     async def get(self, organisation: str) -> Mirror:
-        """Return the organisation's mirror, loaded. Raises `Unavailable`."""
+        """Return the organisation's mirror, loaded. Raises `UnavailableError`."""
         mirror = self._mirrors.get(organisation)
         if mirror is not None:
             return mirror

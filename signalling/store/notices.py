@@ -26,7 +26,7 @@ def read_until(mark: Mark | None) -> int:
 
 
 class Notices:
-    """The notifications of all people. All methods except `opened` raise `Unavailable`."""
+    """The notifications of all people. All methods except `opened` raise `UnavailableError`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -15,7 +15,7 @@ _USED = b""
 
 
 class OneTime:
-    """All methods take the key of a link and raise `Unavailable`."""
+    """All methods take the key of a link and raise `UnavailableError`."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # its stubs do not know that answers are bytes

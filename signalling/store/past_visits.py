@@ -16,9 +16,9 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
+from signalling.errors import UnavailableError
 from signalling.store.mirror import Change, Mirrors, Reset
 from signalling.store.records import NEWEST, Place, Store
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 
 PATIENCE_S = 0.15  # a search waits this long for its index, then uses the part that was read
@@ -89,13 +89,13 @@ class Index:
         self._frontier = NEWEST  # everything from here on has been read
         self._began = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
-        self._problem: Unavailable | None = None
+        self._problem: UnavailableError | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
 
     async def ready(self) -> None:
-        """Return when all visits are read, or some are and PATIENCE_S is over. Raises `Unavailable`."""
+        """Return when all visits are read, or some are and PATIENCE_S is over. Raises `UnavailableError`."""
         if not self.unread:
             return
         if self._reading is None or self._reading.done():
@@ -126,7 +126,7 @@ class Index:
                 self.unread = max(1, left)
                 self._began.set()
             self.unread = 0
-        except Unavailable as problem:  # the next search continues from here
+        except UnavailableError as problem:  # the next search continues from here
             self._problem = problem
         finally:
             self._began.set()
@@ -201,7 +201,7 @@ class PastVisits:
         mirrors.observers.append(self.news)
 
     async def find(self, organisation: str, query: Query, limit: int) -> Found:
-        """Return at most `limit` matching visits, newest first. Raises `Unavailable`."""
+        """Return at most `limit` matching visits, newest first. Raises `UnavailableError`."""
         index = await self._index(organisation) if query.needs_index else None
         # Count before the search: visits read during it only make this number too large.
         unread = 0 if index is None else index.unread_for(query.since_ms)

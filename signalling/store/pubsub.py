@@ -15,8 +15,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
+from signalling.errors import UnavailableError
 from signalling.store.redis_connection import Arguments, Line
-from signalling.store.unavailable import Unavailable, answering, reason_of, tell
+from signalling.store.unavailable import answering, reason_of, tell
 
 LOOK_S = 5.0  # how often the store is asked whether the connection still works
 Handler = Callable[[bytes], None]
@@ -108,33 +109,36 @@ class Bus:
         self.on_reconnected = on_reconnected
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
-        """Subscribe to a channel. Raises `Unavailable`; the channel is then subscribed as soon as the store is back."""
+        """Subscribe to a channel.
+
+        Raises `UnavailableError`; the channel is then subscribed as soon as the store is back.
+        """
         name = channel.encode()
         self._ear.handlers[name] = handler
         try:
             async with answering():
                 await self._ear.taken(("SUBSCRIBE", name))
-        except Unavailable:
+        except UnavailableError:
             self._ear.deaf = True
             raise
         finally:
             self._wanted.set()
 
     async def publish(self, channel: str, data: bytes) -> int:
-        """Publish a message; return how many workers received it. Raises `Unavailable`."""
+        """Publish a message; return how many workers received it. Raises `UnavailableError`."""
         async with answering():
             heard: int = await self._redis.publish(channel, data)
         return heard
 
     def post(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
-        """Publish a message without waiting. Raises `Unavailable` if there is no connection now.
+        """Publish a message without waiting. Raises `UnavailableError` if there is no connection now.
 
         `failed` is called if it turns out later that the store refused it, or that no worker is subscribed.
         """
         try:
             self._line.say(("PUBLISH", channel, data), _Post(failed))
         except ConnectionError as problem:
-            raise Unavailable(reason_of(problem)) from problem
+            raise UnavailableError(reason_of(problem)) from problem
 
     async def run(self) -> None:
         """Receive until cancelled. A lost connection is opened again after a pause of 50 ms, doubling to 1 s."""

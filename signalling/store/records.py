@@ -1,8 +1,8 @@
 """The records of visits and staff, and the indexes of them, in the store.
 
 Every write is one call of `commit.lua`: atomic, and refused unless the record still has the version that the decision
-was based on. Knows keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise `Unavailable`
-if the store does not answer.
+was based on. Knows keys and bytes; which changes are allowed is defined in `rules.py`. All methods raise
+`UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from signalling.errors import SealError, SupersededError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
+from signalling.store.encryption import Seal
 from signalling.store.event_stream import STREAM_LENGTH, Entry, EventStream, Head, decode_entry, new_epoch
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
@@ -40,10 +41,6 @@ Extra = tuple[str, int, bytes]  # added to a sorted set by the same commit: key,
 Place = tuple[int, str]
 OLDEST: Place = (0, "")
 NEWEST: Place = (2**53, "")
-
-
-class SupersededError(Exception):
-    """The connection of a request has been resumed elsewhere: the request is not carried out."""
 
 
 class Origin(msgspec.Struct, frozen=True):

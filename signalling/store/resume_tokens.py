@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from signalling.errors import ResumeError, SupersededError
 from signalling.store import keys
-from signalling.store.records import Origin, Store, SupersededError
+from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 
@@ -48,21 +49,6 @@ class Held(msgspec.Struct, frozen=True):
     pages: tuple[str, ...] = ()
 
 
-class Refused(Exception):
-    """A token was refused. `code`: resume_expired, resume_ended or resume_invalid."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-class TooManyGuessesError(Refused):
-    """The address sent too many wrong tokens, so that its tokens are not checked for now."""
-
-    def __init__(self) -> None:
-        super().__init__("resume_invalid")
-
-
 class Tokens:
     """Issues and redeems resume tokens. `secret` is the same for all workers."""
 
@@ -74,7 +60,7 @@ class Tokens:
         self._keep: Any = store.redis.register_script(_KEEP)
 
     async def issue(self, connection: str, actor: Actor) -> tuple[str, Origin]:
-        """Return a new token for a connection, and its first generation. Raises `Unavailable`."""
+        """Return a new token for a connection, and its first generation. Raises `UnavailableError`."""
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
         origin = Origin(keys.RESUME(actor.organisation, keys.hashed(token)), 1)
@@ -89,30 +75,30 @@ class Tokens:
     async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
         """Return the token's connection as stored, and its next generation, now held by this worker.
 
-        Raises `Refused`, `Unavailable`.
+        Raises `ResumeError`, `UnavailableError`.
         """
         if not self._genuine(token):
-            raise Refused("resume_invalid")
+            raise ResumeError("resume_invalid")
         key = keys.RESUME(actor.organisation, keys.hashed(token))
         async with answering():
             data = await self._store.redis.hget(key, "held")
         if data is None:
-            raise Refused("resume_expired")
+            raise ResumeError("resume_expired")
         held = msgspec.msgpack.decode(data, type=Held)
         if (held.organisation, held.person) != (actor.organisation, actor.id):
-            raise Refused("resume_invalid")
+            raise ResumeError("resume_invalid")
         if held.ended:
-            raise Refused("resume_ended")
+            raise ResumeError("resume_ended")
         # If two sockets resume at once, the second finds the first one's state and takes the connection over from it.
         mine = msgspec.msgpack.encode(msgspec.structs.replace(held, worker=self._worker))
         async with answering():
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])
         if not answer:
-            raise Refused("resume_expired")
+            raise ResumeError("resume_expired")
         return msgspec.msgpack.decode(answer[0], type=Held), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
-        """Return the worker that holds a connection, None if its token has expired. Raises `Unavailable`."""
+        """Return the worker that holds a connection, None if its token has expired. Raises `UnavailableError`."""
         async with answering():
             data = await self._store.redis.hget(origin.key, "held")
         return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
@@ -120,18 +106,18 @@ class Tokens:
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
         """Store on which visits' pages a connection is; needed if this worker crashes.
 
-        Raises `Unavailable`, and `SupersededError` if the connection has been resumed since.
+        Raises `UnavailableError`, and `SupersededError` if the connection has been resumed since.
         """
         held = Held(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
             raise SupersededError
 
     async def lost(self, origin: Origin) -> None:
-        """Record that the socket is lost: the token stays valid for one minute. Raises `Unavailable`."""
+        """Record that the socket is lost: the token stays valid for one minute. Raises `UnavailableError`."""
         await self._write(origin, None, LOST_MS)
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
-        """Record that the client sent `bye`. Raises `Unavailable`."""
+        """Record that the client sent `bye`. Raises `UnavailableError`."""
         held = Held(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)
 

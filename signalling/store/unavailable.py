@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from signalling.errors import UnavailableError
 from signalling.repeated import due
 
 FULL_DISK = "No space left on device"  # part of the text of a MISCONF error, from errno
@@ -18,22 +19,9 @@ FULL_DISK = "No space left on device"  # part of the text of a MISCONF error, fr
 log = structlog.get_logger()
 
 
-class Unavailable(Exception):
-    """The store did not answer in time, or refused. Unless it refused, a write may or may not have taken effect.
-
-    `reason`: the code of the store's reply ("OOM", "READONLY", "MISCONF", "NOPERM", …), "ENOSPC" if its disk is full,
-    otherwise the class name of the error. `refused`: True if the store replied with an error.
-    """
-
-    def __init__(self, reason: str = "", *, refused: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.refused = refused
-
-
 def reason_of(problem: BaseException) -> str:
     """Return the reason of an error of redis-py, or of any other error."""
-    if isinstance(problem, Unavailable):
+    if isinstance(problem, UnavailableError):
         return problem.reason
     if not isinstance(problem, RedisError):
         return type(problem).__name__
@@ -59,9 +47,9 @@ def tell(problem: BaseException) -> None:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Raise `Unavailable` for every error of the store inside the block, and log the reason."""
+    """Raise `UnavailableError` for every error of the store inside the block, and log the reason."""
     try:
         yield
     except (RedisError, OSError, TimeoutError) as problem:
         tell(problem)
-        raise Unavailable(reason_of(problem), refused=isinstance(problem, ResponseError)) from problem
+        raise UnavailableError(reason_of(problem), refused=isinstance(problem, ResponseError)) from problem

@@ -8,16 +8,15 @@ from __future__ import annotations
 import msgspec
 import structlog
 
+from signalling.errors import SealError, UnavailableError
 from signalling.hub import Hub, Socket
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.protocol import shapes
 from signalling.service import Service
-from signalling.store.encryption import SealError
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.notices import Notices, read_until
 from signalling.store.records import Origin
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Actor, Mark, Notice
 from signalling.visit.relations import Event
 
@@ -84,7 +83,7 @@ class Bell:
     async def subscribe(
         self, socket: Socket, request: client.Subscribe, mirror: Mirror
     ) -> server.Subscribed | server.Error:
-        """Subscribe a person to their own bell. Raises `Unavailable`."""
+        """Subscribe a person to their own bell. Raises `UnavailableError`."""
         actor = socket.actor
         name = self._name(actor.organisation, actor.id)
         self._hub.subscribe(socket, name, mirror.version)  # first, so that no change is missed
@@ -95,7 +94,7 @@ class Bell:
         )
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
-        """Send a person all their notifications. Raises `Unavailable`."""
+        """Send a person all their notifications. Raises `UnavailableError`."""
         self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
@@ -123,7 +122,7 @@ class Bell:
     async def mark(self, actor: Actor, until_ms: int, origin: Origin) -> int:
         """Mark notifications up to `until_ms` as read; return the topic's new version, 0 if nothing changed.
 
-        Raises `Unavailable` and `SupersededError`.
+        Raises `UnavailableError` and `SupersededError`.
         """
         store = self._service.store
         mirror = await self._service.mirrors.get(actor.organisation)
@@ -140,7 +139,7 @@ class Bell:
             if committed is not None:
                 mirror.committed(committed)
                 return mirror.version
-        raise Unavailable("overtaken too often")
+        raise UnavailableError("overtaken too often")
 
     def news(self, news: Change | Reset) -> None:
         """Send new notifications and read marks to the subscribers. Called by the mirrors, in order."""

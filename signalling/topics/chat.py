@@ -56,7 +56,10 @@ class Chat:
         service.mirrors.observers.append(self.news)
 
     async def snapshot(self, mirror: Mirror, visit: Visit) -> server.ChatSnapshot:
-        """Return all chat messages of a visit, including those that arrive during the read. Raises `Unavailable`."""
+        """Return all chat messages of a visit, including those that arrive during the read.
+
+        Raises `UnavailableError`.
+        """
         name, arrived = f"{mirror.organisation}/chat/{visit.id}", list[ChatMessage]()
         self._reading.setdefault(name, []).append(arrived)
         try:
@@ -76,7 +79,7 @@ class Chat:
     async def send(self, actor: Actor, request: client.ChatSend, origin: Origin) -> int | Refusal:
         """Store and send a chat message; return the topic's version that contains it, or a refusal.
 
-        Raises `Unavailable` and `SupersededError`.
+        Raises `UnavailableError` and `SupersededError`.
         """
         mirror = await self._service.mirrors.get(actor.organisation)
         visit = await self._service.visit(actor.organisation, request.visit)

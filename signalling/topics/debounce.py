@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from signalling.store.unavailable import Unavailable
+from signalling.errors import UnavailableError
 from signalling.supervision import Failed, unsupervised
 
 SHARE = 0.1
@@ -53,7 +53,7 @@ class Debouncer:
                     # The organisation or the visit no longer exists: nothing is left to show.
                     log.warning("topics.not_shown", what=what, problem="LookupError")
                 except Exception as problem:  # noqa: BLE001 - logged and counted there
-                    if isinstance(problem, Unavailable):
+                    if isinstance(problem, UnavailableError):
                         log.warning("topics.not_shown", what=what, problem=type(problem).__name__)
                     else:
                         self._failed(f"topics.{what}", problem)

@@ -57,7 +57,7 @@ class Queue:
         return server.Subscribed(reply_to=request.id, topic=TOPIC, epoch=mirror.epoch, version=mirror.version)
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
-        """Send the whole queue to all subscribers. Raises `Unavailable`."""
+        """Send the whole queue to all subscribers. Raises `UnavailableError`."""
         try:
             policy = (await self._service.organisation(mirror.organisation)).policy
         except LookupError:

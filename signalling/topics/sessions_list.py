@@ -63,7 +63,7 @@ class Sessions:
                 )
 
     async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
-        """Return ended visits that match the filters, newest first. Raises `Unavailable`."""
+        """Return ended visits that match the filters, newest first. Raises `UnavailableError`."""
         policy = (await self._service.organisation(actor.organisation)).policy
         query = Query(
             text=request.text or "",
@@ -81,7 +81,7 @@ class Sessions:
         )
 
     async def history(self, actor: Actor, request: client.VisitHistory) -> server.History | server.Error:
-        """Return a visit's history. Raises `Unavailable`."""
+        """Return a visit's history. Raises `UnavailableError`."""
         if await self._service.visit(actor.organisation, request.visit) is None:
             return error(request.id, "not_found")
         events = await self._service.store.history(actor.organisation, request.visit)

@@ -13,6 +13,7 @@ from functools import partial
 
 import structlog
 
+from signalling.errors import UnavailableError
 from signalling.hub import Hub, Socket
 from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
@@ -20,7 +21,6 @@ from signalling.protocol import views
 from signalling.protocol.errors import error
 from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.unavailable import Unavailable
 from signalling.supervision import Failed, unsupervised
 from signalling.topics import rights
 from signalling.topics.bell import Bell
@@ -66,7 +66,7 @@ class Topics:
     # --- subscribing
 
     async def subscribe(self, socket: Socket, request: client.Subscribe) -> server.Subscribed | server.Error:
-        """Subscribe a socket, send it the state that it lacks, and return the reply. Raises `Unavailable`."""
+        """Subscribe a socket, send it the state that it lacks, and return the reply. Raises `UnavailableError`."""
         mirror = await self._service.mirrors.get(socket.actor.organisation)
         if request.topic in rights.OF_STAFF:
             if not rights.may_see_staffs(request.topic, socket.actor):
@@ -79,7 +79,7 @@ class Topics:
         return await self._subscribe_visit(socket, request, mirror, kind, visit)
 
     async def _seen_by(self, actor: Actor, kind: str, mirror: Mirror, visit_id: str) -> Visit | None:
-        """Return the visit if the actor may see that topic of it, otherwise None. Raises `Unavailable`."""
+        """Return the visit if the actor may see that topic of it, otherwise None. Raises `UnavailableError`."""
         if kind not in rights.OF_VISITS:
             return None
         visit = await self._service.visit(mirror.organisation, visit_id)
@@ -252,7 +252,7 @@ class Topics:
                 *(self._show_whole(mirror, name) for name in some), return_exceptions=True
             )
             for name, problem in zip(some, shown, strict=True):
-                if isinstance(problem, Unavailable):
+                if isinstance(problem, UnavailableError):
                     raise problem
                 if isinstance(problem, Exception):
                     # One topic that cannot be shown must not keep the others from being shown.

@@ -11,6 +11,7 @@ import hmac
 
 import msgspec
 
+from signalling.errors import BrokenHeadError
 from signalling.visit.record import ChatMessage, Record, Staff, Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
@@ -51,10 +52,6 @@ KINDS = (
     ("nobody", "nobody"),
 )
 """How an id begins -> which kind of actor it is. Other ids are accounts of staff."""
-
-
-class BrokenHead(ValueError):
-    """The head of an audit log was not sealed by this server, or was changed later."""
 
 
 class Act(msgspec.Struct, frozen=True, array_like=True):
@@ -164,9 +161,9 @@ class Chain:
         return self._tag(b"head", data) + data
 
     def open(self, sealed: bytes) -> Head:
-        """Return the head. Raises `BrokenHead` if its keyed hash is wrong."""
+        """Return the head. Raises `BrokenHeadError` if its keyed hash is wrong."""
         if not hmac.compare_digest(sealed[:TAG], self._tag(b"head", sealed[TAG:])):
-            raise BrokenHead("not sealed by this server")
+            raise BrokenHeadError("not sealed by this server")
         return _HEAD.decode(sealed[TAG:])
 
     def follows(self, last: bytes, kept: bytes) -> bool:

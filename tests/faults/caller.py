@@ -22,7 +22,8 @@ from media.peers.raw import RawPeer
 from media.protocols.codecs import OPUS
 from media.transport.dtls import Identity
 from media.transport.srtp import best_binding
-from signalling.clients.client import MSGPACK, Closed, SignallingClient, SignallingError
+from signalling.clients.client import MSGPACK, SignallingClient
+from signalling.errors import ClosedError, RequestError
 
 FRAME_S = 0.02
 BACK_S = 0.25, 0.5
@@ -139,7 +140,7 @@ class Caller:
 
     async def _join_again(self) -> None:
         while True:
-            with contextlib.suppress(SignallingError, Closed, TimeoutError):
+            with contextlib.suppress(RequestError, ClosedError, TimeoutError):
                 await self.client.request("media.join", visit=self.visit)
                 return
             await asyncio.sleep(0.4)
@@ -153,7 +154,7 @@ class Caller:
         self._spawn(self._send_answer(offer["offer"], sdp))
 
     async def _send_answer(self, number: int, sdp: str) -> None:
-        with contextlib.suppress(SignallingError, Closed, TimeoutError):
+        with contextlib.suppress(RequestError, ClosedError, TimeoutError):
             await self.client.request("media.answer", visit=self.visit, offer=number, sdp=sdp)
 
     def _take(self, leg: _Peer | None) -> None:
@@ -181,7 +182,7 @@ class Caller:
             while True:
                 await asyncio.sleep(random.uniform(*BACK_S))
                 self._urls.append(self._urls.pop(0))
-                with contextlib.suppress(OSError, aiohttp.ClientError, Closed, TimeoutError):
+                with contextlib.suppress(OSError, aiohttp.ClientError, ClosedError, TimeoutError):
                     await self._connect(self._urls[0], token)
                     break
 

@@ -19,8 +19,9 @@ from aiohttp.test_utils import make_mocked_request
 from media.errors import DtlsError, SdpError
 from media.protocols import sdp
 from media.transport.dtls import Association, Identity
+from signalling.errors import BadMessageError
 from signalling.hub import frame
-from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage, Codec
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, Codec
 from signalling.protocol.errors import error
 from signalling.sockets import reader_websocket
 from signalling.sockets.frame_limits import Bound, Counted
@@ -74,13 +75,13 @@ def targets(seed: str) -> list[Target]:
     """All that need no peer."""
     return [
         Target("sdp", 8, Mutator(f"{seed} sdp", *sdp_answers(), 70_000), _parse_sdp, (SdpError,)),
-        Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessage,)),
+        Target("json", 15, _messages(seed, JSON_SUBPROTOCOL), _decode(JSON_SUBPROTOCOL), (BadMessageError,)),
         Target(
             "msgpack",
             12,
             _messages(seed, MSGPACK_SUBPROTOCOL),
             _decode(MSGPACK_SUBPROTOCOL),
-            (BadMessage,),
+            (BadMessageError,),
         ),
         Target("frames", 12, Mutator(f"{seed} frames", *_frames(), FRAME_BYTES), _read_frames),
         Target(
@@ -150,7 +151,7 @@ class _Taken(WebSocketDataQueue):
         """A message was read."""
         try:
             CODECS[JSON_SUBPROTOCOL].decode(data.data or b"")
-        except BadMessage:
+        except BadMessageError:
             frame(CODECS[JSON_SUBPROTOCOL].encode(error(None, "bad_message", {"path": "$"})), 1)
 
 

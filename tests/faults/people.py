@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
+from signalling.clients.client import Received, SignallingClient
 from signalling.clients.reconnecting import Held
+from signalling.errors import ClosedError, RequestError
 from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Said, Saw
 from tests.signalling.clinic import headers
@@ -35,7 +36,7 @@ class Screen:
         self._person = person
         self.held = Held(self._take, self._refuse)
 
-    def _refuse(self, problem: SignallingError) -> None:
+    def _refuse(self, problem: RequestError) -> None:
         self.refused = True
 
     def _take(self, message: Received) -> None:
@@ -134,7 +135,7 @@ class Somebody:
                 while client.closed_with is None:
                     with contextlib.suppress(TimeoutError):
                         await client.wait_closed(60)
-            except (Closed, TimeoutError):
+            except (ClosedError, TimeoutError):
                 client.vanish()
             finally:
                 self._open.clear()
@@ -153,7 +154,7 @@ class Somebody:
                 listener=self._listen,
                 subprotocol=self._subprotocol,
             )
-        except (Closed, SignallingError, aiohttp.ClientError, TimeoutError, OSError):
+        except (ClosedError, RequestError, aiohttp.ClientError, TimeoutError, OSError):
             return None
 
     async def _ask(self, screen: Screen) -> None:
@@ -164,7 +165,7 @@ class Somebody:
             try:
                 await client.request("subscribe", topic=screen.topic, **mine)
                 return
-            except SignallingError as refused:
+            except RequestError as refused:
                 if refused.code != "unavailable":
                     screen.refused = True
                     return
@@ -208,7 +209,7 @@ class Somebody:
         """Close the page and open it anew: another connection."""
         client, self._token = self._client, None
         if client is not None and self.here:
-            with contextlib.suppress(Closed, TimeoutError):
+            with contextlib.suppress(ClosedError, TimeoutError):
                 await client.send({"type": "bye", "id": 1_000_000})
 
     # --- what is said
@@ -233,9 +234,9 @@ class Somebody:
         try:
             answer = await client.request(request, **about, **fields)
             said.answer, said.version = "done", answer.get("version", 0)
-        except SignallingError as refused:
+        except RequestError as refused:
             said.answer = refused.code
-        except Closed:
+        except ClosedError:
             pass
         except TimeoutError:
             client.vanish()
@@ -247,13 +248,13 @@ class Somebody:
         if topic not in self.screens:
             self.screens[topic] = screen = Screen(self, topic)
             if self.here:
-                with contextlib.suppress(Closed, TimeoutError):
+                with contextlib.suppress(ClosedError, TimeoutError):
                     await self._ask(screen)
 
     async def let_go(self, topic: str) -> None:
         """Show a topic no more."""
         if self.screens.pop(topic, None) is not None and self.here and self._client is not None:
-            with contextlib.suppress(SignallingError, Closed, TimeoutError):
+            with contextlib.suppress(RequestError, ClosedError, TimeoutError):
                 await self._client.request("unsubscribe", topic=topic)
 
     async def enter(self, visit: str) -> None:

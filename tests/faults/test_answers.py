@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError, UnavailableError
 from signalling.store.redis_connection import LineRedis
-from signalling.store.unavailable import Unavailable
 from signalling.visit.commands import Claim, Release
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import Refusal
@@ -75,7 +75,7 @@ async def test_a_command_whose_answer_the_store_gave_and_nobody_received_is_not_
         links[0].lose_an_answer(after=1)
         try:
             outcome = await service.command(actor, visit, command)
-        except Unavailable:
+        except UnavailableError:
             told.append("unavailable")
         else:
             told.append(outcome.code if isinstance(outcome, Refusal) else "done")
@@ -91,7 +91,7 @@ async def test_a_request_that_could_not_be_passed_on_is_answered_once(two: tuple
     visit, provider, odd = await in_a_room_of_the_first(clinic)
     links[1].cut()
     await asyncio.sleep(0.1)
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await provider.request("media.mute", visit=visit, kind="audio", muted=True)
     assert refused.value.code == "unavailable"
     links[1].heal()
@@ -129,7 +129,7 @@ async def test_r23_a_request_to_a_worker_that_is_cut_off_from_the_store_is_answe
     links[0].cut()
     await asyncio.sleep(0.2)
     for request in ({"kind": "audio", "muted": True}, {}):
-        with pytest.raises(SignallingError) as refused:
+        with pytest.raises(RequestError) as refused:
             await provider.request("media.mute" if request else "media.join", visit=visit, **request)
         assert refused.value.code == "unavailable"
     assert odd == []
@@ -151,10 +151,10 @@ async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
     occupant = clinic.workers[0].rooms._rooms[f"{ana.visit}"].occupants["provider"]
     leg: Any = occupant.leg
     leg._party._fail("wrong fingerprint")
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await provider.request("media.restart", visit=ana.visit)
     assert refused.value.code == "no_room"
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await provider.request("media.answer", visit=ana.visit, offer=occupant.offer, sdp="v=0")
     assert refused.value.code == "no_room"
     await provider.request("media.join", visit=ana.visit)
@@ -192,7 +192,9 @@ async def test_a_join_whose_seat_is_given_up_while_the_store_is_silent_is_answer
     await until(lambda: 99 in worker.seats._held[seat.connection].unanswered)
     worker.seats.superseded(seat.connection)
     links[1].cut()
-    await asked  # raises `Unavailable`, and is answered a second time, if the seat is not looked at again
+    await (
+        asked
+    )  # raises `UnavailableError`, and is answered a second time, if the seat is not looked at again
     links[1].delay_s = 0.0
     links[1].heal()
     await until(lambda: [answer["reply_to"] for answer in odd] == [99])

@@ -13,7 +13,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.faults.test_store_with_less import connected, valkey_in
@@ -89,7 +90,7 @@ async def test_r33_a_store_that_refuses_writes_is_named_and_those_who_wait_go_on
 
                 await breaks(operator, tmp_path)
                 await until(named, WITHIN_S)
-                with pytest.raises(SignallingError) as refused:
+                with pytest.raises(RequestError) as refused:
                     await provider.request("visit.claim", visit=visit)
                 assert refused.value.code == "unavailable"
                 assert (await waiting.request("subscribe", topic=f"place/{visit}"))["type"] == "subscribed"
@@ -148,7 +149,7 @@ async def test_r33_a_full_store_is_told_at_readyz_and_once_in_the_log_and_forms_
             status, text = await opened(later)
             assert (status, "was not taken" in text) == (503, True)
             assert (await client.request("ping"))["type"] == "pong"
-            with pytest.raises(SignallingError, match="unavailable"):
+            with pytest.raises(RequestError, match="unavailable"):
                 await client.request("visit.withdraw", visit=save["visit"])
             await asyncio.sleep(0.8)
             said = server.events[before:]

@@ -18,9 +18,9 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from media import Relay, RelaySettings
+from signalling.errors import UnavailableError
 from signalling.service import Accepted
 from signalling.sockets.handshake import serve
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Actor, Role
 from signalling.worker import Limits, Worker
 from tests.faults.machine import BEAT_S, POLICY, SAMPLE_S, now_s, say
@@ -110,7 +110,7 @@ async def _serve(url: str, index: int, name: str) -> None:
         actor = Actor(organisation=ORG, id=f"patient:{visit}", name=patient, role=Role.PATIENT, visit=visit)
         try:
             opened = await worker.service.open(actor, replace(ANA, name=patient), visit)
-        except Unavailable:
+        except UnavailableError:
             return web.json_response({"answer": "unavailable", "version": 0})
         if not isinstance(opened, Accepted):
             return web.json_response({"answer": opened.code, "version": 0})

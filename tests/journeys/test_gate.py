@@ -19,7 +19,8 @@ from media.protocols import rtp
 from media.protocols.codecs import OPUS, VP8
 from media.protocols.rtcp import picture_loss
 from media.transport.srtp import best_binding
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError
 from tests.conftest import StartServer
 from tests.journeys.people import credentials
 from tests.server import RunningServer
@@ -121,7 +122,7 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
 
         # A waiting patient has no media at all (SECURITY.md row 9).
         for request, fields in (("media.join", {}), ("media.answer", {"offer": 1, "sdp": "v=0\r\n"})):
-            with pytest.raises(SignallingError) as refused:
+            with pytest.raises(RequestError) as refused:
                 await patient.request(request, visit=visit, **fields)
             assert refused.value.code == "wrong_status"
 

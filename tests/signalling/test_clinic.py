@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError
 from signalling.visit.record import Role
 from tests.signalling.clinic import Clinic, clinic
 
@@ -48,10 +49,10 @@ async def test_case_information_fills_in_while_the_patient_types(two: Clinic) ->
     await patient.request("visit.save", visit=visit, step="allergies", answer="Penicillin", left=True)
     kept = await provider.expect("case.state", lambda m: m["case"]["typing"] is None)
     assert kept["case"]["answers"] == {"allergies": "Penicillin"}
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await patient.request("visit.save", visit=visit, step="fever", answer="perhaps", left=True)
     assert refused.value.code == "invalid_answer"
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await patient.request("visit.finish", visit=visit)
     assert refused.value.details == {"steps": ["fever", "consent"]}
 
@@ -88,7 +89,7 @@ async def test_of_fifty_who_claim_at_once_one_wins_and_all_others_are_told_who(t
     for answer in answers:
         if isinstance(answer, dict):
             continue
-        assert isinstance(answer, SignallingError)
+        assert isinstance(answer, RequestError)
         assert answer.code == "already_claimed"
         assert answer.details["by"] == {"id": won["id"], "name": won["name"]}
     for claimer in claimers:
@@ -178,7 +179,7 @@ async def test_a_patient_whose_socket_stays_away_is_shown_offline(two: Clinic) -
 
 async def test_media_is_offered_by_whichever_worker_has_the_room(two: Clinic) -> None:
     visit, patient = await in_line(two)
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await patient.request("media.join", visit=visit)
     assert refused.value.code == "wrong_status"
     provider = await two.on_call(two.provider(), 1)
@@ -188,14 +189,14 @@ async def test_media_is_offered_by_whichever_worker_has_the_room(two: Clinic) ->
         offer = await side.expect("media.offer")
         assert offer["fresh"]
         assert "a=ice-lite" in offer["sdp"]
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await patient.request("media.answer", visit=visit, offer=1, sdp="v=0\r\nnonsense")
     assert refused.value.code == "bad_sdp"
     await patient.request("media.mute", visit=visit, kind="video", muted=True)
     muted = await provider.expect("media.muted")
     assert (muted["party"], muted["kind"], muted["muted"]) == ("patient", "video", True)
     stranger = await two.on_call(two.provider("Dr B. Lin"), 0)
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await stranger.request("media.join", visit=visit)
     assert refused.value.code == "not_allowed"
 
@@ -206,10 +207,10 @@ async def test_another_organisation_sees_and_may_nothing(two: Clinic) -> None:
     await stranger.request("subscribe", topic="queue")
     assert (await stranger.expect("queue.snapshot"))["rows"] == []
     for request in ("visit.claim", "visit.enter", "visit.start", "visit.end", "media.join"):
-        with pytest.raises(SignallingError) as refused:
+        with pytest.raises(RequestError) as refused:
             await stranger.request(request, visit=visit)
         assert refused.value.code == "not_found"
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await stranger.request("subscribe", topic=f"case/{visit}")
     assert refused.value.code == "not_found"
 

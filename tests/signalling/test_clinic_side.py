@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError
 from signalling.store import keys
 from signalling.store.mirror import Change, Reset
 from signalling.visit.record import Actor, Role
@@ -43,7 +44,7 @@ def me(client: SignallingClient) -> str:
 
 
 async def refused(client: SignallingClient, request: str, **fields: Any) -> str:
-    with pytest.raises(SignallingError) as problem:
+    with pytest.raises(RequestError) as problem:
         await client.request(request, **fields)
     return problem.value.code
 

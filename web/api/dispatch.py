@@ -14,7 +14,8 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from signalling.store.unavailable import Unavailable, tell
+from signalling.errors import UnavailableError
+from signalling.store.unavailable import tell
 from web.api import problems
 from web.api import protocol_page as protocol
 from web.api.openapi import document
@@ -107,7 +108,7 @@ def _saying(handler: Handler) -> Handler:
             return problems.answer(organisation, Problem("not_found"))
         except web.HTTPRequestEntityTooLarge:
             return problems.answer(organisation, Problem("too_large"))
-        except (Unavailable, RedisError, TimeoutError) as error:
+        except (UnavailableError, RedisError, TimeoutError) as error:
             tell(error)
             again = {"Retry-After": str(RETRY_S)}
             return problems.answer(organisation, Problem("unavailable", headers=again))

@@ -1,7 +1,7 @@
 """The bookings in the store: which time belongs to which booked visit; no time is given twice.
 
 Every change is one call of `book.lua`, which is atomic. A time may be held for ten minutes while its visitor fills in a
-form. Records are encrypted. All methods raise `Unavailable` if the store does not answer.
+form. Records are encrypted. All methods raise `UnavailableError` if the store does not answer.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import msgspec
 import structlog
 from redis.asyncio import Redis
 
+from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.encryption import Seal
+from signalling.store.unavailable import answering
 from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
 
@@ -129,7 +130,7 @@ class Book:
                 return after
             except Overtaken:
                 continue
-        raise Unavailable("overtaken too often")
+        raise UnavailableError("overtaken too often")
 
     async def get(self, organisation: str, appointment_id: str) -> Appointment | None:
         """Return the appointment with this id, or None."""

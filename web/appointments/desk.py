@@ -1,7 +1,7 @@
 """The actions on booked visits for pages and API: hold, book, move, cancel, check in; each queues its mails.
 
-Connects the bookings with the mails and the visits. Knows no page. All methods raise `Unavailable` if the store does
-not answer, and the errors of `book` and `appointment` if the action is not possible.
+Connects the bookings with the mails and the visits. Knows no page. All methods raise `UnavailableError` if the store
+does not answer, and the errors of `book` and `appointment` if the action is not possible.
 """
 
 from __future__ import annotations

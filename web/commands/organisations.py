@@ -148,7 +148,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
     """Like `carry_out`, on the store in `redis.url` of these settings."""
     from redis.exceptions import RedisError
 
-    from signalling.store.unavailable import Unavailable
+    from signalling.errors import UnavailableError
     from web.identity.accounts import AccountError
     from web.organisations.settings import OrganisationError
 
@@ -157,7 +157,7 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
     except (CannotBeDone, AccountError, OrganisationError) as problem:
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
-    except (Unavailable, RedisError, OSError):
+    except (UnavailableError, RedisError, OSError):
         own = not settings.redis.url.startswith("unix://")
         where = "at redis.url" if own else f"on {settings.data.folder}"
         raise ConfigError(f"the store {where} does not answer: is Greenroom running?") from None

@@ -26,7 +26,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Invitations:
-    """The links of all organisations. All methods raise `Unavailable` if the store does not answer."""
+    """The links of all organisations. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(self, redis: Redis, accounts: Accounts) -> None:
         self._links = OneTime(redis)

@@ -11,8 +11,9 @@ from typing import cast
 
 from redis.asyncio import Redis
 
+from signalling.errors import SealError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
+from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
 from web.identity import totp
 from web.identity.accounts import Account, Accounts, Hasher
@@ -35,7 +36,7 @@ return 1
 
 
 class SecondFactors:
-    """The second factors of all organisations. Coroutines raise `Unavailable` if the store does not answer."""
+    """The second factors of all organisations. Coroutines raise `UnavailableError` if the store does not answer."""
 
     def __init__(self, redis: Redis, seal: Seal, hasher: Hasher) -> None:
         self._redis = redis

@@ -167,7 +167,7 @@ async def sign_out(request: web.Request) -> None:
 
 
 async def off_call(service: Service, organisation: str, account: Account) -> None:
-    """Turn the person's On-Call switch off if it is on. Raises `Unavailable`."""
+    """Turn the person's On-Call switch off if it is on. Raises `UnavailableError`."""
     mirror = await service.mirrors.get(organisation)
     staff = mirror.staff.get(account.id)
     if staff is not None and staff.on_call:

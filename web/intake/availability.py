@@ -24,7 +24,7 @@ class Availability(NamedTuple):
 
 
 async def availability(service: Service, organisation: Organisation) -> Availability:
-    """Return whether a patient may come now. Raises `Unavailable`."""
+    """Return whether a patient may come now. Raises `UnavailableError`."""
     mirror, now_ms = await service.mirrors.get(organisation.id), service.clock_ms()
     on_call, waiting = staff_on_call(mirror), mirror.visits.waiting
     why = None

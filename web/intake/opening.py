@@ -35,7 +35,7 @@ async def open_once(
     """Return the visit with this id, which may have ended; open it if it does not exist.
 
     Opening is an attempt within `limit`, and counts only if this call opened the visit. Raises what `limit` raises,
-    RuntimeError if the visit is refused, and `Unavailable`.
+    RuntimeError if the visit is refused, and `UnavailableError`.
     """
     organisation = actor.organisation
     before = await service.visit(organisation, visit_id)

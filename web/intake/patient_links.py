@@ -19,7 +19,7 @@ class Made(NamedTuple):
 
 
 class PatientLinks:
-    """Issues and redeems links. All methods raise `Unavailable` if the store does not answer."""
+    """Issues and redeems links. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._links = OneTime(redis)

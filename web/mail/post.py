@@ -72,7 +72,7 @@ class Post:
         now_ms: int,
         due_ms: int | None = None,
     ) -> None:
-        """Queue a mail until it is sent. Raises `Unavailable`."""
+        """Queue a mail until it is sent. Raises `UnavailableError`."""
         letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 

@@ -37,7 +37,7 @@ class Edit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Organisations:
-    """The documents in the store. All methods raise `Unavailable` if the store does not answer."""
+    """The documents in the store. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

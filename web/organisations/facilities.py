@@ -1,8 +1,8 @@
 """Facilities (a ward, a pharmacy, a school) whose staff add patients to the queue with a link of the facility.
 
 Knows records in the store. A link's token is derived from the data key, so that an administrator can see the link and
-its QR code again, while the store keeps only a hash. All methods of `Facilities` raise `Unavailable` if the store does
-not answer.
+its QR code again, while the store keeps only a hash. All methods of `Facilities` raise `UnavailableError` if the store
+does not answer.
 """
 
 import hashlib

@@ -98,7 +98,7 @@ def checked(data: bytes) -> Logo:
 
 
 class Logos:
-    """The logos of all organisations. All methods raise `Unavailable` if the store does not answer."""
+    """The logos of all organisations. All methods raise `UnavailableError` if the store does not answer."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

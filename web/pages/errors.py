@@ -11,7 +11,8 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from signalling.store.unavailable import Unavailable, tell
+from signalling.errors import UnavailableError
+from signalling.store.unavailable import tell
 from web.identity.visitors import NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
@@ -102,7 +103,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return _page(request, error.status, _words(error), error)
     except Busy:
         return _unavailable(request)
-    except (Unavailable, RedisError, ConnectionError, TimeoutError) as error:
+    except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
             raise  # the browser has left and reads no page
         tell(error)

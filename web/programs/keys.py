@@ -1,7 +1,7 @@
 """The API keys of an organisation: what a program may do, and how often.
 
 Knows records in the store. A key has 256 random bits, so its SHA-256 is stored and no slower hash is needed; it is
-shown once. Knows no HTTP. All methods raise `Unavailable` if the store does not answer.
+shown once. Knows no HTTP. All methods raise `UnavailableError` if the store does not answer.
 """
 
 import hashlib

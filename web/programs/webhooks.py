@@ -2,7 +2,7 @@
 
 Knows records in the store, encrypted since they hold the secret for signatures. `Known` is this worker's copy of all
 webhooks, so that an event finds its webhooks without a request to the store; it is refreshed every second. All methods
-of `Webhooks` raise `Unavailable` if the store does not answer.
+of `Webhooks` raise `UnavailableError` if the store does not answer.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from aiohttp import web
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.encryption import Seal
+from signalling.store.unavailable import answering
 from web.keys import KNOWN_WEBHOOKS, SUPERVISOR
 from web.programs.types import Delivery
 
@@ -162,7 +163,7 @@ class Known:
         return [webhook for webhook in self._known.get(organisation, ()) if webhook.hears(event)]
 
     async def refresh(self) -> None:
-        """Read all webhooks from the store. Raises `Unavailable`."""
+        """Read all webhooks from the store. Raises `UnavailableError`."""
         self._known = await self._webhooks.everything()
 
     async def run(self) -> None:
@@ -170,7 +171,7 @@ class Known:
         while True:
             try:
                 await self.refresh()
-            except Unavailable:
+            except UnavailableError:
                 log.debug("webhooks wait for the store")
             await asyncio.sleep(REFRESH_S)
 

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import media
+from signalling import errors
 from signalling.protocol.shapes import IceServer
 from signalling.rooms import ports
 
-ERRORS: Final[Mapping[type[media.MediaError], Callable[[Any], ports.MediaError]]] = {
-    media.PartyGoneError: lambda _: ports.PartyGoneError(),
-    media.RoomFullError: lambda _: ports.RoomFullError(),
-    media.RoomClosedError: lambda _: ports.RoomFullError(),
-    media.SdpError: lambda error: ports.BadSdpError(error.code),
+ERRORS: Final[Mapping[type[media.MediaError], Callable[[Any], errors.MediaError]]] = {
+    media.PartyGoneError: lambda _: errors.PartyGoneError(),
+    media.RoomFullError: lambda _: errors.RoomFullError(),
+    media.RoomClosedError: lambda _: errors.RoomFullError(),
+    media.SdpError: lambda error: errors.BadSdpError(error.code),
 }
 EVENTS: Final[Mapping[type[media.PartyEvent], Callable[[Any], ports.MediaEvent]]] = {
     media.Connected: lambda _: ports.Connected(),

@@ -17,8 +17,9 @@ from aiohttp import web
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from signalling.errors import UnavailableError
 from signalling.store import keys
-from signalling.store.unavailable import Unavailable, answering
+from signalling.store.unavailable import answering
 from web.keys import REDIS, SUPERVISOR
 
 LOOK_S = 60.0
@@ -59,11 +60,11 @@ class Rewriting:
         """Look every LOOK_S seconds until cancelled."""
         while True:
             await asyncio.sleep(LOOK_S)
-            with contextlib.suppress(Unavailable):  # tried again in a minute
+            with contextlib.suppress(UnavailableError):  # tried again in a minute
                 await self.look()
 
     async def look(self) -> bool:
-        """Rewrite the file if that is due; return whether it was rewritten. Raises `Unavailable`."""
+        """Rewrite the file if that is due; return whether it was rewritten. Raises `UnavailableError`."""
         async with answering():
             erased = await self._redis.get(keys.ERASED())
             if erased is None and await self._redis.exists(keys.REWRITTEN()):

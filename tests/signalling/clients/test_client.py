@@ -14,15 +14,8 @@ import pytest
 from aiohttp import web
 
 from signalling.clients import client as module
-from signalling.clients.client import (
-    JSON,
-    MSGPACK,
-    Closed,
-    Received,
-    SignallingClient,
-    SignallingError,
-    accepted,
-)
+from signalling.clients.client import JSON, MSGPACK, Received, SignallingClient, accepted
+from signalling.errors import ClosedError, RequestError
 from tests.signalling.waits import until
 
 Script = Callable[["Server", Received], Awaitable[None]]
@@ -137,7 +130,7 @@ async def test_a_refusal_is_raised_with_its_code_and_details() -> None:
         await server.answer(message, "error", code="not_found", text="There is none.", details={"a": 1})
 
     async with serving(script) as (_, client):
-        with pytest.raises(SignallingError, match=r"not_found: There is none\.") as refused:
+        with pytest.raises(RequestError, match=r"not_found: There is none\.") as refused:
             await client.request("visit.claim", visit="v_1")
         assert (refused.value.code, refused.value.details) == ("not_found", {"a": 1})
         assert (await (await client.ask("visit.claim")))["type"] == "error", "a future is not judged"
@@ -197,7 +190,7 @@ async def test_a_close_code_ends_every_wait_and_every_later_call() -> None:
         assert await client.wait_closed() == 4203
         assert (client.closed_with, told) == (4203, ["closed"])
         for waiting in (unanswered, expected, client.ask("more"), client.send({}), client.expect("row")):
-            with pytest.raises(Closed, match="4203") as closed:
+            with pytest.raises(ClosedError, match="4203") as closed:
                 await waiting
             assert closed.value.code == 4203
 
@@ -282,7 +275,7 @@ async def test_a_token_that_is_refused_may_begin_anew(
             assert client.welcome["type"] == "welcome"
             await client.close()
         else:
-            with pytest.raises(SignallingError, match=code):
+            with pytest.raises(RequestError, match=code):
                 await connect(resume="token", or_anew=or_anew)
             await until(lambda: server.ws.closed)
             assert len(server.received) == 1

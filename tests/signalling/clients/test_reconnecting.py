@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signalling.clients import reconnecting
-from signalling.clients.client import Closed, Received, SignallingClient, SignallingError
+from signalling.clients.client import Received, SignallingClient
 from signalling.clients.reconnecting import DRAINS, LOST, Held, ReturningClient, pause_s, stays_away
+from signalling.errors import ClosedError, RequestError
 from tests.signalling.waits import until
 
 CHANCES = st.floats(0, 1, exclude_max=True)
@@ -51,7 +52,7 @@ async def test_r26_a_topic_whose_visit_is_gone_is_refused_to_who_holds_it_and_as
     async def connect(**how: object) -> SignallingClient:
         raise OSError
 
-    refused: list[SignallingError] = []
+    refused: list[RequestError] = []
     client = ReturningClient(connect)
     await client.hold("visit/v_1", lambda message: None, refused.append)
     client._listen({"type": "gone", "topic": "visit/v_1"})
@@ -178,8 +179,8 @@ def paused(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return found
 
 
-def refused(code: str) -> SignallingError:
-    return SignallingError(code, "", {})
+def refused(code: str) -> RequestError:
+    return RequestError(code, "", {})
 
 
 async def test_a_client_comes_back_with_its_token_and_versions_and_stops_after_a_bye(
@@ -217,7 +218,7 @@ async def test_a_drain_counts_as_no_failed_attempt_and_a_success_begins_anew(
     assert paused == [(1001, 0), (1006, 0), (1006, 0), (1001, 0)]
 
 
-@pytest.mark.parametrize(("failure", "code"), [(refused("not_signed_in"), 4202), (Closed(4203), 4203)])
+@pytest.mark.parametrize(("failure", "code"), [(refused("not_signed_in"), 4202), (ClosedError(4203), 4203)])
 async def test_who_is_not_let_in_stays_away(
     failure: Exception, code: int, paused: list[tuple[int, int]]
 ) -> None:
@@ -229,7 +230,7 @@ async def test_who_is_not_let_in_stays_away(
 async def test_other_refusals_are_tried_again(paused: list[tuple[int, int]]) -> None:
     last = Socket(1000)
     last.ends.set()
-    client, _ = returning(refused("unavailable"), Closed(4005), last)
+    client, _ = returning(refused("unavailable"), ClosedError(4005), last)
     assert await client.run() == 1000
     assert paused == [(1006, 0), (4005, 1)]
 
@@ -238,7 +239,7 @@ async def test_a_quiet_socket_is_asked_and_left_if_it_does_not_answer(paused: li
     alive, dead, gone, last = (
         Socket(1001, quiet=2),
         Socket(quiet=1, answers=[TimeoutError()]),
-        Socket(quiet=1, answers=[Closed(4199)]),
+        Socket(quiet=1, answers=[ClosedError(4199)]),
         Socket(1000),
     )
     alive.ends.set()
@@ -308,7 +309,7 @@ async def test_a_client_to_a_server_passes_on_how_to_connect(monkeypatch: pytest
 
     def connect(*where: Any, **how: Any) -> Awaitable[SignallingClient]:
         made.append((where, how))
-        raise Closed(1000)
+        raise ClosedError(1000)
 
     monkeypatch.setattr(SignallingClient, "connect", connect)
     http: Any = object()

@@ -1,4 +1,4 @@
-"""What strangers send: never anything but a message or a `BadMessage`, which says where and quotes nothing."""
+"""What strangers send: never anything but a message or a `BadMessageError`, which says where and quotes nothing."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from signalling.errors import BadMessageError
 from signalling.protocol import errors
 from signalling.protocol.client_messages import ClientMessage
-from signalling.protocol.codec import CODECS, BadMessage, Codec
+from signalling.protocol.codec import CODECS, Codec
 
 TYPES = sorted(
     "hello bye ping subscribe unsubscribe on_call visit.save visit.finish visit.withdraw visit.hang_up visit.claim "
@@ -36,12 +37,12 @@ BOTH = pytest.mark.parametrize("codec", CODECS.values(), ids=["json", "msgpack"]
 
 
 def read(codec: Codec, data: bytes | str) -> ClientMessage | None:
-    """Return what the bytes say, None where they say nothing; anything but BadMessage goes through."""
-    bad: BadMessage | None = None
+    """Return what the bytes say, None where they say nothing; anything but BadMessageError goes through."""
+    bad: BadMessageError | None = None
     message: ClientMessage | None = None
     try:
         message = codec.decode(data)
-    except BadMessage as problem:
+    except BadMessageError as problem:
         bad = problem
     if bad is not None or message is None:
         assert bad is not None
@@ -113,7 +114,7 @@ WITH_CANARY: list[dict[str, Any]] = [
 @pytest.mark.parametrize("message", WITH_CANARY)
 def test_a_bad_message_says_where_and_never_what(codec: Codec, message: dict[str, Any]) -> None:
     data = json.dumps(message).encode() if codec.text else msgpack.packb(message)
-    with pytest.raises(BadMessage) as bad:
+    with pytest.raises(BadMessageError) as bad:
         codec.decode(data)
     assert CANARY not in bad.value.path
     assert CANARY not in str(bad.value)
@@ -142,7 +143,7 @@ def test_json_goes_in_text_frames_and_messagepack_in_binary_ones() -> None:
 def test_a_bad_message_names_the_place_and_the_request(
     codec: Codec, message: dict[str, Any], path: str, reply_to: int | None
 ) -> None:
-    with pytest.raises(BadMessage) as bad:
+    with pytest.raises(BadMessageError) as bad:
         codec.decode(json.dumps(message).encode() if codec.text else msgpack.packb(message))
     assert (bad.value.path, bad.value.reply_to, str(bad.value)) == (path, reply_to, path)
 

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 import signalling
+from signalling.errors import BadMessageError
 from signalling.protocol.client_messages import ClientMessage
-from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL, BadMessage
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
 from signalling.protocol.errors import CLOSE_CODES, TEXTS, error
 from signalling.protocol.reference import (
     TOPICS,
@@ -128,13 +129,13 @@ def test_links_between_the_documents_lead_somewhere(path: Path) -> None:
 def test_anything_else_is_a_bad_message_and_tells_which_request_it_was(
     data: bytes, reply_to: int | None
 ) -> None:
-    with pytest.raises(BadMessage) as bad:
+    with pytest.raises(BadMessageError) as bad:
         JSON.decode(data)
     assert bad.value.reply_to == reply_to
 
 
 def test_deeply_nested_message_pack_is_a_bad_message() -> None:
-    with pytest.raises(BadMessage):
+    with pytest.raises(BadMessageError):
         MSGPACK.decode(b"\x91" * 60_000)
 
 

@@ -13,7 +13,8 @@ import msgpack
 import pytest
 from redis.asyncio import Redis
 
-from signalling.clients.client import JSON, MSGPACK, Closed, SignallingError
+from signalling.clients.client import JSON, MSGPACK
+from signalling.errors import ClosedError, RequestError
 from signalling.visit.record import Actor
 from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -127,7 +128,7 @@ async def test_a_message_over_64_kib_is_closed_with_its_own_code_and_one_below_i
 
 async def test_whoever_says_who_they_are_in_a_message_is_not_believed(two: Clinic) -> None:
     provider = await two.connect(two.provider())
-    with pytest.raises(SignallingError) as refused:
+    with pytest.raises(RequestError) as refused:
         await provider.request("on_call", on=True, **{"from": "u_boss"})
     assert refused.value.code == "bad_message"
 
@@ -272,5 +273,5 @@ async def test_of_many_who_resume_the_same_at_once_one_stays(two: Clinic) -> Non
     await until(lambda: len(open_ones()) == 1)
     assert {c.closed_with for c in clients if c.closed_with is not None} == {4203}
     await open_ones()[0].request("ping")
-    with pytest.raises(Closed):
+    with pytest.raises(ClosedError):
         await first.request("ping")

@@ -7,7 +7,8 @@ import pytest
 from aiohttp import ClientWebSocketResponse, WSServerHandshakeError
 from redis.asyncio import Redis
 
-from signalling.clients.client import JSON, Closed, SignallingClient, SignallingError
+from signalling.clients.client import JSON, SignallingClient
+from signalling.errors import ClosedError, RequestError
 from signalling.sockets.socket_limits import Crowd
 from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -99,7 +100,7 @@ async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) ->
         await ws.send_str("nonsense")
         await ws.close()
     for _ in range(12):
-        with pytest.raises((Closed, SignallingError)):
+        with pytest.raises((ClosedError, RequestError)):
             await one.connect(one.provider("Dr Many"), resume="r_nonsense")
     await until(lambda: not one.workers[0].crowd.strangers)
     assert not one.workers[0].crowd.known

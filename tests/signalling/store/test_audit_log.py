@@ -8,13 +8,12 @@ from typing import Any, cast
 import pytest
 from redis.asyncio import Redis
 
-from signalling.clients.client import SignallingError
+from signalling.errors import RequestError, UnavailableError
 from signalling.store import audit_log as trails
 from signalling.store import keys
 from signalling.store.audit_log import Trail, Verdict, key_of
 from signalling.store.encryption import Seal
 from signalling.store.records import Store
-from signalling.store.unavailable import Unavailable
 from signalling.visit.audit_entries import Act, Entry
 from signalling.visit.record import Role
 from tests.signalling.clinic import ANA, ORG, clinic
@@ -212,10 +211,10 @@ async def test_what_the_store_could_not_take_waits_and_is_never_lost_silently(
         pipeline = rpush
 
     trail._redis = Away()
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await written(trail, 2)
     monkeypatch.setattr(trails, "MOST", 2)
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         trail.ready()  # who would read patient data now is told that the store is away
     await trail.close()
     assert "audit entries are lost" in capsys.readouterr().out
@@ -243,7 +242,7 @@ async def test_who_reads_and_who_acts_stands_in_the_trail_and_no_patient_does(va
         await one.request("chat.send", visit=visit_id, text="Hello Ana Ruiz")
         await admin.request("sessions.past", text="Ruiz")
         await one.request("visit.history", visit=visit_id)
-        with pytest.raises(SignallingError):
+        with pytest.raises(RequestError):
             await one.request("subscribe", topic="case/v_nobody")
         for client in (one, admin, patient):
             await client.close()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signalling.store.encryption import Seal, SealError
+from signalling.errors import SealError
+from signalling.store.encryption import Seal
 
 OLD, NEW = {b"1": b"a" * 32}, {b"2": b"b" * 32}
 PLACE = "riverside/visit/v_1"

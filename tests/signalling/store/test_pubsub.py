@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from signalling.errors import UnavailableError
 from signalling.store.pubsub import Bus
 from signalling.store.redis_connection import LineRedis
-from signalling.store.unavailable import Unavailable
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -73,7 +73,7 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
     for channel in ("one", "two"):
         try:
             await bus.subscribe(channel, heard.append)
-        except Unavailable:
+        except UnavailableError:
             continue
         raise AssertionError("there is no store yet")
     store.start()
@@ -101,7 +101,7 @@ async def test_a_store_that_lets_nobody_hear_is_asked_again_and_again_but_not_al
         back: list[int] = []
         bus = Bus(redis, lambda: back.append(1))
         running = asyncio.create_task(bus.run())
-        with pytest.raises(Unavailable):
+        with pytest.raises(UnavailableError):
             await bus.subscribe("news", lambda data: None)
         before = (await owner.info("stats"))["total_connections_received"]
         await asyncio.sleep(1.0)

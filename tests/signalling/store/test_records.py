@@ -16,11 +16,11 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
+from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
-from signalling.store.encryption import Seal, SealError
+from signalling.store.encryption import Seal
 from signalling.store.records import Committed, Store
 from signalling.store.redis_connection import LineRedis
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
@@ -106,7 +106,7 @@ async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
             try:
                 if await commit(store, visit(f"v_{number}", version)) is not None:
                     acknowledged[f"v_{number}"] = version
-            except Unavailable:
+            except UnavailableError:
                 return
             if sum(acknowledged.values()) > 200:
                 enough.set()
@@ -168,7 +168,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_in_time_and_never_a_h
     start = time.monotonic()
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert time.monotonic() - start < 4 * TIMEOUT_S + 1
-    assert [type(a) for a in answers] == [Unavailable] * len(calls)
+    assert [type(a) for a in answers] == [UnavailableError] * len(calls)
     if fault == "frozen":
         assert own.pid is not None
         os.kill(own.pid, signal.SIGCONT)
@@ -184,6 +184,6 @@ async def test_a_frozen_store_has_a_clock_that_goes_on(own: EmbeddedStore, clien
     assert abs(store.clock_ms() - told_ms) < 1000
     assert own.pid is not None
     os.kill(own.pid, signal.SIGSTOP)
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         await store.stream.head(ORG)
     assert store.clock_ms() > told_ms + TIMEOUT_S * 1000 - 50

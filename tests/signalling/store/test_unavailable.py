@@ -12,7 +12,8 @@ from redis.exceptions import TimeoutError as LateAnswer
 from structlog.testing import capture_logs
 
 from signalling import repeated
-from signalling.store.unavailable import Unavailable, answering, reason_of, tell
+from signalling.errors import UnavailableError
+from signalling.store.unavailable import answering, reason_of, tell
 
 ANSWERS = [
     ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
@@ -34,7 +35,7 @@ ANSWERS = [
 async def test_r33_each_refusal_of_the_store_has_a_reason(text: str, reason: str) -> None:
     refusal: RedisError = BaseParser.parse_error(text)  # type: ignore[no-untyped-call]
     assert reason_of(refusal) == reason
-    with pytest.raises(Unavailable) as raised:
+    with pytest.raises(UnavailableError) as raised:
         async with answering():
             raise refusal
     assert raised.value.reason == reason
@@ -44,7 +45,7 @@ async def test_r33_each_refusal_of_the_store_has_a_reason(text: str, reason: str
     "problem", [ConnectionError("gone"), LateAnswer("late"), ConnectionRefusedError(), TimeoutError()]
 )
 async def test_r33_a_store_that_does_not_answer_has_not_refused(problem: Exception) -> None:
-    with pytest.raises(Unavailable) as raised:
+    with pytest.raises(UnavailableError) as raised:
         async with answering():
             raise problem
     assert (raised.value.reason, raised.value.refused) == (type(problem).__name__, False)

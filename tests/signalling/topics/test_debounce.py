@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from signalling.store.unavailable import Unavailable
+from signalling.errors import UnavailableError
 from signalling.supervision import Supervisor
 from signalling.topics import debounce
 from signalling.topics.debounce import Debouncer
 from tests.signalling.waits import until
 
 
-@pytest.mark.parametrize(("problem", "counted"), [(Unavailable("store"), 0), (RuntimeError("fault"), 2)])
+@pytest.mark.parametrize(("problem", "counted"), [(UnavailableError("store"), 0), (RuntimeError("fault"), 2)])
 async def test_r28_work_that_failed_is_tried_again_until_it_succeeds(
     problem: Exception, counted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

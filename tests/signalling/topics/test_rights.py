@@ -13,7 +13,8 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from signalling.clients.client import SignallingClient, SignallingError
+from signalling.clients.client import SignallingClient
+from signalling.errors import RequestError
 from signalling.protocol.reference import TOPICS as ALL_TOPICS
 from signalling.service import Accepted
 from signalling.topics import rights
@@ -320,14 +321,14 @@ async def later_news(here: Scene) -> set[tuple[str, str]]:
     for writer in ("claimant", "admin", "patient"):
         try:
             await here.clients[writer].request("chat.send", visit=here.visit, text="A word more.")
-        except SignallingError:
+        except RequestError:
             continue
     try:
         done = await here.clients["patient"].request(
             "visit.save", visit=here.visit, step="allergies", answer="Pollen", left=False
         )
         await here.settled(done["version"])
-    except SignallingError:
+    except RequestError:
         await here.settled(0)
     return {
         (m["topic"].partition("/")[0], who)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from signalling.errors import BrokenHeadError
 from signalling.visit import audit_entries as audit
-from signalling.visit.audit_entries import BrokenHead, Chain, Checker, Head
+from signalling.visit.audit_entries import Chain, Checker, Head
 from signalling.visit.commands import Assign
 from signalling.visit.record import ChatMessage, Staff
 from signalling.visit.relations import Decided, Event
@@ -80,7 +81,7 @@ def test_a_head_cannot_be_made_without_the_key_nor_taken_from_another_organisati
     head, _ = trail()
     assert CHAIN.open(CHAIN.seal(head)) == head
     for stranger in (Chain(b"x" * 32, ORG), Chain(b"k" * 32, "hillside")):
-        with pytest.raises(BrokenHead):
+        with pytest.raises(BrokenHeadError):
             CHAIN.open(stranger.seal(head))
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 import media
-from signalling.rooms import ports
+from signalling import errors
 from web.server.media_relay import ERRORS, EVENTS, Relay
 
 BEFORE_THE_ADAPTER = {
@@ -27,13 +27,13 @@ async def test_calls_of_a_party_and_a_room_raise_the_errors_of_the_ports() -> No
     try:
         room = Relay(relay).room("room")
         party = room.join("a", lambda event: None, opposite="b", admitted=True)
-        with pytest.raises(ports.BadSdpError) as refused:
+        with pytest.raises(errors.BadSdpError) as refused:
             party.accept("no sdp")
         assert refused.value.problem == "not-sdp"
         room.close()
-        with pytest.raises(ports.PartyGoneError):
+        with pytest.raises(errors.PartyGoneError):
             party.offer()
-        with pytest.raises(ports.RoomFullError):
+        with pytest.raises(errors.RoomFullError):
             room.join("a", lambda event: None, opposite="b", admitted=True)
     finally:
         await relay.close()

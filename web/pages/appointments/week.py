@@ -21,7 +21,7 @@ from web.organisations.settings import Organisation
 async def booked_here(request: web.Request, organisation: Organisation) -> dict[str, str] | None:
     """Return the time and page of the last visit that this browser booked; None if none is to come.
 
-    Raises `Unavailable`.
+    Raises `UnavailableError`.
     """
     kept = (await sessions.get(request)).get(booked_key(organisation.id))
     if not isinstance(kept, str):
@@ -38,7 +38,7 @@ async def booked_here(request: web.Request, organisation: Organisation) -> dict[
 async def calendar_week(request: web.Request, organisation: Organisation, *, but: str = "") -> dict[str, Any]:
     """Return the context of calendar/week.html for the week of `?day=`; {} if nothing can be booked.
 
-    The time of the appointment `but` counts as free. Raises `Unavailable`.
+    The time of the appointment `but` counts as free. Raises `UnavailableError`.
     """
     if not organisation.booking.enabled:
         return {}

@@ -90,7 +90,7 @@ def _span_words(opens: str, closes: str) -> str:
 
 
 async def meet_now(service: Service, organisation: Organisation) -> dict[str, Any]:
-    """Return the words and figures of Meet Now for a page. Raises `Unavailable`."""
+    """Return the words and figures of Meet Now for a page. Raises `UnavailableError`."""
     found = await availability(service, organisation)
     return {
         "available": found.why is None,

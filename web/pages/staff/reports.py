@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import structlog
 from aiohttp import web
 
+from signalling.errors import UnavailableError
 from signalling.store.records import OLDEST
-from signalling.store.unavailable import Unavailable
 from signalling.visit.record import Role
 from web.identity.visitors import require
 from web.keys import SERVICE
@@ -90,7 +90,7 @@ async def table(request: web.Request) -> web.StreamResponse:
         async for part in parts:
             await _write(response, lines(part))
         await response.write_eof()
-    except (Unavailable, OSError, TimeoutError) as problem:
+    except (UnavailableError, OSError, TimeoutError) as problem:
         # The end of the body is never sent, so the browser reports a failed download instead of a shorter file.
         log.warning("reports.download_failed", problem=type(problem).__name__)
         if request.transport is not None:
@@ -106,7 +106,7 @@ async def _write(response: web.StreamResponse, text: str) -> None:
 async def _parts(request: web.Request, organisation: Organisation, span: Span) -> AsyncIterator[list[Past]]:
     """Yield the visits that arrived on these days and have ended, in the order in which they ended.
 
-    Each part is read, decrypted and computed in one turn of the event loop. Raises `Unavailable`.
+    Each part is read, decrypted and computed in one turn of the event loop. Raises `UnavailableError`.
     """
     zone = ZoneInfo(organisation.timezone)
     since_ms, until_ms = (

@@ -8,7 +8,7 @@ import contextlib
 
 from aiohttp import web
 
-from signalling.store.unavailable import Unavailable
+from signalling.errors import UnavailableError
 from signalling.visit.record import Role
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
@@ -89,7 +89,7 @@ async def sign_out_form(request: web.Request) -> web.Response:
     account = await _account(request, organisation)
     await sign_out(request)
     if account is not None:
-        with contextlib.suppress(Unavailable):  # signing out must succeed in any case
+        with contextlib.suppress(UnavailableError):  # signing out must succeed in any case
             await off_call(request.app[SERVICE], organisation.id, account)
     headers = {"Location": f"/{organisation.id}/staff/sign-in", "Clear-Site-Data": '"storage"'}
     return web.Response(status=303, headers=headers)

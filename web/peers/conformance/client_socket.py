@@ -19,7 +19,8 @@ from aiohttp import web
 from media.errors import SdpError
 from media.protocols.ice import Candidate, Credentials
 from media.protocols.sdp import Fingerprint, offer, parse_answer
-from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL, BadMessage
+from signalling.errors import BadMessageError
+from signalling.protocol.codec import CODECS, JSON_SUBPROTOCOL
 from signalling.protocol.errors import error
 from signalling.protocol.reference import client_types, examples, topic_messages
 from web.peers.conformance.judge import Judge
@@ -235,7 +236,7 @@ class ClientSocket:
         try:
             self._codec.decode(frame.data)
             self._judge.kept("shape")
-        except BadMessage as bad:
+        except BadMessageError as bad:
             self._judge.wrong(
                 "shape", f"`{message.get('type')}` as the reference has it (at {bad.path})", message
             )

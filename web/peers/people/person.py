@@ -17,8 +17,9 @@ from random import Random
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from signalling.clients.client import Closed, SignallingClient, SignallingError, accepted
+from signalling.clients.client import SignallingClient, accepted
 from signalling.clients.reconnecting import DRAINS, LOST, MOST_S, pause_s, stays_away
+from signalling.errors import ClosedError, RequestError
 from web.peers.errors import EntryError, RefusedError
 from web.peers.media.media import Sources
 from web.peers.people.entry import Browser, Clinic
@@ -85,9 +86,9 @@ class Person(ABC):
         client = LeanClient(await self.browser.socket(), self.timeout_s, self._hear)
         try:
             await client.hello(self.role, resume, or_anew=True)
-        except SignallingError as refused:
+        except RequestError as refused:
             raise self.refused(refused) from None
-        except Closed as closed:
+        except ClosedError as closed:
             raise RefusedError("lost", f"closed with {closed.code}") from None
         except TimeoutError:
             raise RefusedError("no_answer", f"to hello within {self.timeout_s:.0f} s") from None
@@ -112,7 +113,7 @@ class Person(ABC):
             async with asyncio.timeout(self.timeout_s):
                 asked = [await client.ask(kind, **fields) for kind, fields in requests]
                 answers = [await answer for answer in asked]
-        except Closed:
+        except ClosedError:
             self._lost(client)
             await self.together(*requests)
             return
@@ -137,7 +138,7 @@ class Person(ABC):
                     assert client is not None
                     try:
                         answer = await (await client.ask(kind, **fields))
-                    except Closed:
+                    except ClosedError:
                         self._lost(client)
                         continue
                     if answer["type"] == "error" and answer["code"] == "unavailable":
@@ -156,10 +157,10 @@ class Person(ABC):
     def _yes(self, answer: dict[str, Any]) -> dict[str, Any]:
         try:
             return accepted(answer)
-        except SignallingError as refused:
+        except RequestError as refused:
             raise self.refused(refused) from None
 
-    def refused(self, problem: SignallingError) -> RefusedError:
+    def refused(self, problem: RequestError) -> RefusedError:
         """Note a refusal; returns it to be raised."""
         self.seen.refusals.append(problem.code)
         return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)

@@ -15,15 +15,8 @@ from typing import NamedTuple, cast
 
 import msgpack
 
-from signalling.clients.client import (
-    CLOSE_S,
-    MSGPACK,
-    NO_CODE,
-    Closed,
-    Listener,
-    Received,
-    SignallingClient,
-)
+from signalling.clients.client import CLOSE_S, MSGPACK, NO_CODE, Listener, Received, SignallingClient
+from signalling.errors import ClosedError
 from web.peers.errors import HttpError
 from web.peers.people.frames import (
     BINARY,
@@ -261,13 +254,13 @@ class LeanClient(SignallingClient):
     async def send(self, message: object) -> None:
         """As SignallingClient's."""
         if self.closed_with is not None:
-            raise Closed(self.closed_with)
+            raise ClosedError(self.closed_with)
         self._wire.send(msgpack.packb(message))
 
     async def ask(self, message_type: str, /, **fields: object) -> asyncio.Future[Received]:
         """As SignallingClient's."""
         if self.closed_with is not None:
-            raise Closed(self.closed_with)
+            raise ClosedError(self.closed_with)
         request_id = next(self._ids)
         reply = self._replies[request_id] = asyncio.get_running_loop().create_future()
         self._wire.send(msgpack.packb({"type": message_type, "id": request_id, **fields}))
