@@ -162,7 +162,7 @@ class Socket:
 class Topic:
     """A topic: its subscribers, unsent updates, and the newest updates for clients that resume."""
 
-    __slots__ = ("floor", "pending", "ring", "sending", "sockets", "told")
+    __slots__ = ("floor", "pending", "ring", "sending", "sent", "sockets")
 
     def __init__(self, floor: int) -> None:
         self.sockets: dict[Socket, int] = {}  # and the version of the snapshot that each received
@@ -170,7 +170,7 @@ class Topic:
         self.ring: deque[tuple[int, Encoded]] = deque(maxlen=RING)
         self.floor = floor  # the ring holds every update above this version
         self.sending: asyncio.Task[None] | None = None
-        self.told = 0  # messages sent by `Hub.tell`
+        self.sent = 0  # messages sent by `Hub.send`
 
 
 class Hub:
@@ -213,10 +213,10 @@ class Hub:
         """Return the names of an organisation's topics with a subscriber or kept updates on this worker."""
         return [name for name in self._topics if name.startswith(f"{organisation}/")]
 
-    def told(self, topic: str) -> int:
+    def sent(self, topic: str) -> int:
         """Return how many messages `tell` has sent, so that a caller can detect updates sent while it waited."""
         found = self._topics.get(topic)
-        return 0 if found is None else found.told
+        return 0 if found is None else found.sent
 
     def subscribers(self, topic: str) -> Iterable[Socket]:
         """Return the sockets subscribed to a topic."""
@@ -246,12 +246,12 @@ class Hub:
             return None
         return [encoded for at, encoded in found.ring if at > version]
 
-    def tell(self, topic: str, message: Message) -> None:
+    def send(self, topic: str, message: Message) -> None:
         """Send a message at once, to a topic with few subscribers (a visit's parties)."""
         found = self._topics.get(topic)
         if found is not None:
             encoded = Encoded(message)
-            found.told += 1
+            found.sent += 1
             for socket in tuple(found.sockets):
                 socket.write(encoded.frame(socket.codec))
 

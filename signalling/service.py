@@ -140,11 +140,11 @@ class Service:
         return self.store.clock_ms()
 
     async def _hear(self, mirror: Mirror) -> None:
-        await self.bus.subscribe(keys.EVENTS(mirror.organisation), mirror.heard)
+        await self.bus.subscribe(keys.EVENTS(mirror.organisation), mirror.receive)
 
     def _bus_is_back(self) -> None:
         for mirror in self.mirrors:
-            mirror.mend()
+            mirror.repair()
 
     async def organisation(self, organisation: str) -> Organisation:
         """Return an organisation's settings. Raises LookupError if it does not exist."""

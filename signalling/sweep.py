@@ -89,7 +89,7 @@ class Sweep:
         looked = list(zip(mirrors, pulses, strict=True))
         await _alone(self._recognise(looked))
         for mirror, pulse in looked:
-            mirror.stands(pulse.head)
+            mirror.compare(pulse.head)
         looked = [(mirror, pulse) for mirror, pulse in looked if mirror.organisation in organisations]
         present: dict[str, list[Present]] = {}
         for connection in self._here.present():
@@ -113,7 +113,7 @@ class Sweep:
                 continue
             if head.store or other:
                 await store.stream.begin_epoch(mirror.organisation, "store", head.store, identity)
-                mirror.mend()
+                mirror.repair()
             else:
                 await store.stream.adopt(mirror.organisation, identity)
         self._identity = identity

@@ -36,9 +36,9 @@ from signalling.sockets.services import Services
 from signalling.sockets.socket_limits import Crowd
 from signalling.sockets.websocket import WebSocket, fastest
 from signalling.store import keys
-from signalling.store.audit_log import Trail, Witness, key_of
+from signalling.store.audit_log import AuditLog, SeenEntries, key_of
 from signalling.store.encryption import Seal
-from signalling.store.guest_links import Invites
+from signalling.store.guest_links import GuestLinks
 from signalling.store.pubsub import Bus
 from signalling.store.records import Store
 from signalling.store.resume_tokens import Tokens
@@ -77,7 +77,7 @@ class Worker:
         relay: MediaRelay,
         limits: Limits,
         index: int,
-        witness: Witness | None = None,
+        seen_entries: SeenEntries | None = None,
         worker_id: str | None = None,
     ) -> None:
         self.id = worker_id or f"w{index}-{secrets.token_hex(4)}"
@@ -96,7 +96,7 @@ class Worker:
         self.bus = Bus(redis)
         self.service = Service(store, self.bus, organisations)
         self.service.mirrors.failed = self.supervisor.failed
-        self.trail = Trail(store, key_of(data_keys), organisations, witness)
+        self.audit_log = AuditLog(store, key_of(data_keys), organisations, seen_entries)
         self.hub = Hub(self.supervisor.failed)
         self.heartbeat = Heartbeat()
         self.topics = Topics(self.hub, self.service, self.supervisor.failed)
@@ -107,15 +107,15 @@ class Worker:
         self.seats = Seats(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
         self.rooms = self.seats.rooms = Rooms(self.service, relay, leases, self.id, self.spawn, self.seats)
         self.sweep = Sweep(self.service, self.liveness, self)
-        self.invites = Invites(store)
+        self.guest_links = GuestLinks(store)
         self.tokens = Tokens(store, sha256(b"greenroom resume" + oldest).digest(), self.id)
         self.services = Services(
             worker=self.id,
             service=self.service,
             topics=self.topics,
             seats=self.seats,
-            trail=self.trail,
-            invites=self.invites,
+            audit_log=self.audit_log,
+            guest_links=self.guest_links,
             tokens=self.tokens,
             spawn=self.spawn,
             superseded=self.superseded,
@@ -164,7 +164,7 @@ class Worker:
         keep("rooms", self.rooms.run)
         keep("sweep", self.sweep.run)
         keep("heartbeat", self.heartbeat.run)
-        keep("trail", self.trail.run)
+        keep("audit_log", self.audit_log.run)
 
     @property
     def draining(self) -> bool:
@@ -254,7 +254,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks, timeout=0.5)
-        await self.trail.close()
+        await self.audit_log.close()
         await self.topics.close()
         await self.service.past.close()
         await self.service.mirrors.close()

@@ -16,7 +16,7 @@ import redis
 import redis.asyncio
 from playwright.async_api import Browser, expect
 
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from tests.browsers import SHOWN_MS, Shared, find_chromium, shared
 from tests.server import RunningServer
 from tests.stored import faults
@@ -60,7 +60,7 @@ def valkey_url(embedded_store: EmbeddedStore) -> Iterator[str]:
 @pytest.fixture
 async def valkey(valkey_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
     """A client of a real, empty Valkey; answers are bytes."""
-    client = LineRedis.from_url(valkey_url, socket_timeout=5)
+    client = SharedRedis.from_url(valkey_url, socket_timeout=5)
     yield client
     await client.aclose()
 

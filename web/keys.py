@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from signalling.rooms.liveness import Liveness
     from signalling.service import Consequences, Service
-    from signalling.store.audit_log import Trail
-    from signalling.store.guest_links import Invites
+    from signalling.store.audit_log import AuditLog
+    from signalling.store.guest_links import GuestLinks
     from signalling.store.jobs import Jobs
     from signalling.supervision import Supervisor
     from signalling.worker import Worker
@@ -53,9 +53,9 @@ BUILD: web.AppKey[str] = web.AppKey("build")
 # Visits
 SIGNALLING: web.AppKey[Worker] = web.AppKey("signalling")
 SERVICE: web.AppKey[Service] = web.AppKey("service")
-AUDIT_TRAIL: web.AppKey[Trail] = web.AppKey("audit trail")
+AUDIT_LOG: web.AppKey[AuditLog] = web.AppKey("audit log")
 OPENINGS: web.AppKey[Openings] = web.AppKey("openings")
-INVITES: web.AppKey[Invites] = web.AppKey("invites")
+INVITES: web.AppKey[GuestLinks] = web.AppKey("invites")
 PATIENT_LINKS: web.AppKey[PatientLinks] = web.AppKey("patient links")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
 

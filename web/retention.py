@@ -18,12 +18,12 @@ from redis.asyncio import Redis
 from signalling.errors import SealError, UnavailableError
 from signalling.service import Service
 from signalling.store import keys, notices
-from signalling.store.audit_log import Trail
+from signalling.store.audit_log import AuditLog
 from signalling.store.event_stream import decode_entry
 from signalling.store.jobs import DEAD_KEPT_MS
 from signalling.store.unavailable import answering
 from signalling.visit.record import Visit
-from web.keys import AUDIT_TRAIL, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
+from web.keys import AUDIT_LOG, ORGANISATIONS, REDIS, SERVICE, SETTINGS, SUPERVISOR
 from web.mail import outbox
 from web.organisations.documents import Organisations
 from web.server.store_rewriting import erasing, mark
@@ -44,14 +44,14 @@ class Retention:
         service: Service,
         organisations: Organisations,
         data: Path,
-        trail: Trail,
+        audit_log: AuditLog,
         audit_days: int,
     ) -> None:
         self._redis: Any = redis
         self._data = data
         self._service = service
         self._organisations = organisations
-        self._trail = trail
+        self._audit_log = audit_log
         self._audit_days = audit_days
 
     async def run(self) -> None:
@@ -76,7 +76,7 @@ class Retention:
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
         """Erase the organisation's audit entries that are too old at this time; return their number."""
-        gone = await self._trail.trim(organisation, now_ms - self._audit_days * DAY_MS)
+        gone = await self._audit_log.trim(organisation, now_ms - self._audit_days * DAY_MS)
         if gone:
             async with answering():
                 await mark(self._redis)
@@ -179,7 +179,7 @@ async def running(app: web.Application) -> AsyncIterator[None]:
         app[SERVICE],
         app[ORGANISATIONS],
         Path(settings.data.folder),
-        app[AUDIT_TRAIL],
+        app[AUDIT_LOG],
         settings.retention.audit_days,
     )
     app[SUPERVISOR].keep("web.retention", kept.run)

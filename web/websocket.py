@@ -22,7 +22,7 @@ from signalling.store import keys
 from signalling.store.unavailable import answering
 from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
-from web.audit.witness import FileWitness
+from web.audit.seen_entries import SeenEntriesFile
 from web.config import Settings, first_line
 from web.identity import sessions
 from web.identity.accounts import Changed
@@ -39,7 +39,7 @@ from web.identity.visitors import (
 )
 from web.keys import (
     ACCOUNTS,
-    AUDIT_TRAIL,
+    AUDIT_LOG,
     DRAINING,
     INVITES,
     LIVENESS,
@@ -172,7 +172,7 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         sockets_per_address=settings.limits.sockets_per_address,
         sockets_per_person=settings.limits.sockets_per_person,
     )
-    witness = FileWitness(Path(settings.data.folder))
+    seen_entries = SeenEntriesFile(Path(settings.data.folder))
     worker = Worker(
         app[REDIS],
         {key_id(key): key},
@@ -180,11 +180,11 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
         MediaPort(relay, turn(settings)),
         limits,
         index,
-        witness,
+        seen_entries,
         None if process is None else process.id,
     )
-    app[SIGNALLING], app[SERVICE], app[AUDIT_TRAIL] = worker, worker.service, worker.trail
-    app[LIVENESS], app[INVITES] = worker.liveness, worker.invites
+    app[SIGNALLING], app[SERVICE], app[AUDIT_LOG] = worker, worker.service, worker.audit_log
+    app[LIVENESS], app[INVITES] = worker.liveness, worker.guest_links
     app[SUPERVISOR] = worker.supervisor
     watch = Watch(app, worker)
     await worker.start()

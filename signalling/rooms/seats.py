@@ -199,7 +199,7 @@ class Seats:
             raise UnavailableError("the room's worker is cut off")
 
     def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
-        self._service.bus.post(keys.worker_channel(worker), wire.encode(message), failed)
+        self._service.bus.publish_nowait(keys.worker_channel(worker), wire.encode(message), failed)
 
     # --- rooms move
 

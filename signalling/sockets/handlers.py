@@ -18,7 +18,7 @@ from signalling.protocol.errors import error
 from signalling.repeated import due
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.rooms import WITH_MEDIA
-from signalling.store.guest_links import Invite
+from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.audit_entries import OF_TOPICS
 from signalling.visit.relations import GUEST_PREFIX, Refusal, party_key
@@ -64,8 +64,8 @@ def _read(
     """
 
     async def read(connection: Connection, request: client.Request) -> Answer:
-        trail, actor = connection.services.trail, connection.actor
-        trail.ready()
+        audit_log, actor = connection.services.audit_log, connection.actor
+        audit_log.ready()
         answer = await handler(connection, request)
         name, about = what(request)
         if name is None or isinstance(answer, server.Error):
@@ -75,7 +75,7 @@ def _read(
             if (name, about) in connection.noted:
                 return answer
             connection.noted |= {(name, about)}
-        trail.note(actor.organisation, actor.id, name, about)
+        audit_log.note(actor.organisation, actor.id, name, about)
         return answer
 
     return read
@@ -185,7 +185,9 @@ async def _invite(connection: Connection, request: client.VisitInvite) -> Answer
     if isinstance(outcome, Refusal):
         return _refused(request, outcome)
     for_ms = (await service.organisation(actor.organisation)).policy.invite_ms
-    token = await connection.services.invites.issue(actor.organisation, Invite(request.visit, guest), for_ms)
+    token = await connection.services.guest_links.issue(
+        actor.organisation, GuestLink(request.visit, guest), for_ms
+    )
     return server.Invited(
         reply_to=request.id,
         guest=guest,

@@ -9,8 +9,8 @@ from typing import Any
 
 from signalling.rooms.seats import Seats
 from signalling.service import Service
-from signalling.store.audit_log import Trail
-from signalling.store.guest_links import Invites
+from signalling.store.audit_log import AuditLog
+from signalling.store.guest_links import GuestLinks
 from signalling.store.resume_tokens import Tokens
 from signalling.topics.topics import Topics
 
@@ -27,8 +27,8 @@ class Services:
     service: Service
     topics: Topics
     seats: Seats
-    trail: Trail
-    invites: Invites
+    audit_log: AuditLog
+    guest_links: GuestLinks
     tokens: Tokens
     spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
     superseded: Callable[[str], Coroutine[Any, Any, None]]

@@ -32,13 +32,13 @@ READ = 1000  # entries read at once
 FLUSH_S = 0.05
 BIND_S = 0.25
 LEFT_S = 20.0  # how often entries queued by dead workers are looked for
-WITNESS_S = 10.0
+RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
 log = structlog.get_logger()
 
 
-class Witness(Protocol):
+class SeenEntries(Protocol):
     """The last entry of each log that this machine has seen, stored beside its keys and not in the store."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
@@ -48,7 +48,7 @@ class Witness(Protocol):
         """Record the last entry seen."""
 
 
-class Organisations(Protocol):
+class OrganisationList(Protocol):
     """The list of organisations that have a log."""
 
     async def list(self) -> list[str]: ...
@@ -59,8 +59,8 @@ def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
     return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
 
 
-class Nobody:
-    """A `Witness` that records nothing."""
+class NothingSeen:
+    """A `SeenEntries` that records nothing."""
 
     def get(self, organisation: str) -> tuple[int, bytes] | None:
         """Return None."""
@@ -78,17 +78,21 @@ class Verdict(NamedTuple):
     problem: str
 
 
-class Trail:
+class AuditLog:
     """The audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
 
     def __init__(
-        self, store: Store, key: bytes, organisations: Organisations, witness: Witness | None = None
+        self,
+        store: Store,
+        key: bytes,
+        organisations: OrganisationList,
+        seen_entries: SeenEntries | None = None,
     ) -> None:
         self._store = store
         self._redis: Any = store.redis
         self._key = key
         self._organisations = organisations
-        self._witness = witness or Nobody()
+        self._seen_entries = seen_entries or NothingSeen()
         self._bind: Any = self._redis.register_script(_SCRIPTS["bind"])
         self._trim: Any = self._redis.register_script(_SCRIPTS["trim"])
         self._noted: dict[str, list[bytes]] = {}
@@ -96,7 +100,7 @@ class Trail:
         self._touched: set[str] = set()
         self._awake = asyncio.Event()
         self._flushing = asyncio.Lock()
-        self._witnessed: dict[str, float] = {}
+        self._recorded_s: dict[str, float] = {}
         store.on_audited = self._touch
 
     def chain(self, organisation: str) -> Chain:
@@ -170,7 +174,7 @@ class Trail:
                 args=args,
             )
         if bound and not sound:
-            log.error("the audit trail was found broken", organisation=organisation)
+            log.error("the audit log was found broken", organisation=organisation)
         return not bound or len(queued) == AT_ONCE
 
     def _opened(self, organisation: str, data: bytes) -> Act:
@@ -189,7 +193,7 @@ class Trail:
         with contextlib.suppress(BrokenHeadError):
             if sealed is not None:
                 return chain.open(sealed), True
-        seen = self._witness.get(organisation)
+        seen = self._seen_entries.get(organisation)
         if sealed is None and newest is None and seen is None:
             return chain.begin, True
         entry = audit.entry_of(newest) if newest is not None else None
@@ -215,7 +219,7 @@ class Trail:
                     self._touched |= set(await self._left())
                 await self._bind_touched()
             except UnavailableError:
-                log.debug("the audit trail waits for the store")
+                log.debug("the audit log waits for the store")
                 await asyncio.sleep(1.0)
                 self._awake.set()
 
@@ -225,8 +229,8 @@ class Trail:
         for organisation in list(self._touched):
             self._touched.discard(organisation)
             try:
-                await self.settle(organisation)
-                await self._bear_witness(organisation)
+                await self.bind_all(organisation)
+                await self._record_seen(organisation)
             except (UnavailableError, asyncio.CancelledError):
                 self._touched.add(organisation)
                 raise
@@ -253,35 +257,35 @@ class Trail:
             async with asyncio.timeout(STOP_S):
                 await self.flush()
                 await self._bind_touched()
-        for organisation in list(self._witnessed):
-            self._witnessed[organisation] = -WITNESS_S
+        for organisation in list(self._recorded_s):
+            self._recorded_s[organisation] = -RECORD_S
             with contextlib.suppress(UnavailableError, TimeoutError):
                 async with asyncio.timeout(STOP_S):
-                    await self._bear_witness(organisation)
+                    await self._record_seen(organisation)
         if self._count:
             log.error("audit entries are lost: the store is away and this server stops", count=self._count)
 
     # --- the last entry seen by this machine
 
-    async def _bear_witness(self, organisation: str) -> None:
-        """Record the log's last entry on this machine, every WITNESS_S.
+    async def _record_seen(self, organisation: str) -> None:
+        """Record the log's last entry on this machine, every RECORD_S.
 
         If the log lacks the recorded one, keep the record.
         """
         now_s = asyncio.get_running_loop().time()
-        if now_s - self._witnessed.get(organisation, -WITNESS_S) < WITNESS_S:
+        if now_s - self._recorded_s.get(organisation, -RECORD_S) < RECORD_S:
             return
-        self._witnessed[organisation] = now_s
+        self._recorded_s[organisation] = now_s
         head = await self.head(organisation)
-        seen = await asyncio.to_thread(self._witness.get, organisation)
+        seen = await asyncio.to_thread(self._seen_entries.get, organisation)
         if head is None or (seen is not None and seen[0] >= head.count):
             return
         if seen is not None and seen[0] >= head.first:
             kept = await self.read(organisation, seen[0] - head.first, 1)
             if not kept or audit.hash_of(kept[0]) != seen[1]:
-                log.error("the audit trail was found broken", organisation=organisation)
+                log.error("the audit log was found broken", organisation=organisation)
                 return
-        await asyncio.to_thread(self._witness.put, organisation, head.count, head.last)
+        await asyncio.to_thread(self._seen_entries.put, organisation, head.count, head.last)
 
     # --- reading
 
@@ -314,7 +318,7 @@ class Trail:
                     yield entry
             start += len(found)
 
-    async def settle(self, organisation: str) -> None:
+    async def bind_all(self, organisation: str) -> None:
         """Bind all queued entries, unless another worker binds them first."""
         while await self.bind(organisation):
             pass
@@ -329,8 +333,8 @@ class Trail:
 
     async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
         chain = self.chain(organisation)
-        # Read the witness first, then the head, then the entries: later reads can only contain more.
-        seen = self._witness.get(organisation)
+        # Read the seen entry first, then the head, then the entries: later reads can only contain more.
+        seen = self._seen_entries.get(organisation)
         async with answering():
             sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
             length, waiting = (
@@ -339,12 +343,12 @@ class Trail:
             )
         if sealed is None:
             gone = length or seen is not None
-            problem = "the end of the trail is not recorded: it was removed" if gone else ""
+            problem = "the end of the log is not recorded: it was removed" if gone else ""
             return Verdict(0, 0, waiting, problem), None
         try:
             head = chain.open(sealed)
         except BrokenHeadError:
-            return Verdict(0, 0, waiting, "the record of the trail's beginning and end was changed"), None
+            return Verdict(0, 0, waiting, "the record of the log's beginning and end was changed"), None
         checker, start, wanted = Checker(chain, head, seen), 0, head.count - head.first + 1
         while start < wanted:
             found = await self.read(organisation, start, min(READ, wanted - start))

@@ -24,7 +24,7 @@ _FIELDS = ("epoch", "seq", "mark", "store")
 log = structlog.get_logger()
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class StreamEntry(msgspec.Struct, frozen=True, array_like=True):
     """An event, as stored in the stream and sent by pub/sub. `what`: "visit" or "staff"; `record`: sealed."""
 
     what: str
@@ -33,10 +33,10 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     at_ms: int
     record: bytes
-    told: tuple[tuple[str, bytes], ...] = ()
+    notices: tuple[tuple[str, bytes], ...] = ()
 
 
-class Head(msgspec.Struct, frozen=True):
+class StreamHead(msgspec.Struct, frozen=True):
     """The end of an organisation's stream; "" and 0 if it has no event yet.
 
     `mark` distinguishes the newest event from any other (`mark_of`), empty if unknown. `store`: the store that the
@@ -52,19 +52,19 @@ class Head(msgspec.Struct, frozen=True):
 class Pulse(msgspec.Struct, frozen=True):
     """The end of an organisation's stream, and the visits whose deadline has passed, each with its deadline in ms."""
 
-    head: Head
+    head: StreamHead
     due: list[tuple[str, int]]
 
 
-_ENTRY = msgspec.msgpack.Decoder(Entry)
+_ENTRY = msgspec.msgpack.Decoder(StreamEntry)
 
 
-def decode_entry(data: bytes) -> Entry:
+def decode_entry(data: bytes) -> StreamEntry:
     """Return an event from its bytes. Raises `msgspec.DecodeError`."""
     return _ENTRY.decode(data)
 
 
-def mark_of(entry: Entry) -> bytes:
+def mark_of(entry: StreamEntry) -> bytes:
     """Return bytes that distinguish an event from any other with the same number.
 
     `commit.lua` keeps the newest event's. The beginning of the sealed record holds its nonce, which is never used twice
@@ -78,9 +78,9 @@ def new_epoch() -> str:
     return "e_" + secrets.token_hex(6)
 
 
-def _head(answer: Sequence[bytes | None]) -> Head:
+def _head(answer: Sequence[bytes | None]) -> StreamHead:
     epoch, seq, mark, store = answer
-    return Head((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
+    return StreamHead((epoch or b"").decode(), int(seq or 0), mark or b"", (store or b"").decode())
 
 
 class EventStream:
@@ -90,12 +90,12 @@ class EventStream:
         self._redis: Any = redis  # its stubs do not know that replies are bytes
         self._epoch: Any = redis.register_script(_EPOCH)
 
-    async def head(self, organisation: str) -> Head:
+    async def head(self, organisation: str) -> StreamHead:
         """Return the end of the organisation's stream."""
         async with answering():
             return _head(await self._redis.hmget(keys.HEAD(organisation), _FIELDS))
 
-    async def after(self, organisation: str, seq: int) -> list[tuple[int, Entry]]:
+    async def after(self, organisation: str, seq: int) -> list[tuple[int, StreamEntry]]:
         """Return the events above `seq` that the stream still has, oldest first, as (seq, entry)."""
         async with answering():
             found = await self._redis.xrange(keys.EVENTS(organisation), min=f"{seq + 1}-0")

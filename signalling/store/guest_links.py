@@ -11,14 +11,14 @@ from signalling.store.one_time import OneTime
 from signalling.store.records import Store
 
 
-class Invite(msgspec.Struct, frozen=True):
+class GuestLink(msgspec.Struct, frozen=True):
     """The visit, and the party in it, that a link admits to."""
 
     visit: str
     guest: str
 
 
-class Invites:
+class GuestLinks:
     """Issues and redeems links.
 
     If two redeem one link at once, one succeeds. Used, expired and forged links look alike.
@@ -27,7 +27,7 @@ class Invites:
     def __init__(self, store: Store) -> None:
         self._links = OneTime(store.redis)
 
-    async def issue(self, organisation: str, invite: Invite, for_ms: int) -> str:
+    async def issue(self, organisation: str, invite: GuestLink, for_ms: int) -> str:
         """Return a new token, valid for `for_ms`. Raises `UnavailableError`."""
         token = secrets.token_urlsafe(24)
         await self._links.keep(
@@ -35,22 +35,22 @@ class Invites:
         )
         return token
 
-    async def look(self, organisation: str, token: str) -> Invite | None:
+    async def look(self, organisation: str, token: str) -> GuestLink | None:
         """Return the token's invitation without using it up, because link previews fetch it too.
 
         Raises `UnavailableError`.
         """
         data = await self._links.look(keys.INVITE(organisation, keys.hashed(token)))
-        return msgspec.msgpack.decode(data, type=Invite) if data else None
+        return msgspec.msgpack.decode(data, type=GuestLink) if data else None
 
     async def was_used(self, organisation: str, token: str) -> bool:
         """Return True if the token was valid and has been used. Raises `UnavailableError`."""
         return await self._links.was_used(keys.INVITE(organisation, keys.hashed(token)))
 
-    async def redeem(self, organisation: str, token: str) -> Invite | None:
+    async def redeem(self, organisation: str, token: str) -> GuestLink | None:
         """Return the token's invitation and use it up; None if it is not valid (any more).
 
         Raises `UnavailableError`.
         """
         data = await self._links.take(keys.INVITE(organisation, keys.hashed(token)))
-        return msgspec.msgpack.decode(data, type=Invite) if data else None
+        return msgspec.msgpack.decode(data, type=GuestLink) if data else None

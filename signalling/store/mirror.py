@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from signalling.errors import SealError, UnavailableError
-from signalling.store.event_stream import Entry, Head, decode_entry, mark_of
+from signalling.store.event_stream import StreamEntry, StreamHead, decode_entry, mark_of
 from signalling.store.records import Committed, Store
 from signalling.supervision import Failed, unsupervised
 from signalling.visit import waiting
@@ -34,7 +34,7 @@ class Change(msgspec.Struct, frozen=True):
     kind: str
     before: Visit | Staff | None
     after: Record
-    told: tuple[tuple[str, bytes], ...] = ()
+    notices: tuple[tuple[str, bytes], ...] = ()
 
 
 class Reset(msgspec.Struct, frozen=True):
@@ -66,7 +66,7 @@ class Mirror:
         self.claims_ms: deque[int] = deque(maxlen=waiting.RECENT)
         self._store = store
         self._observers = observers
-        self._mending: asyncio.Task[None] | None = None
+        self._repairing: asyncio.Task[None] | None = None
         self._wanted = 0
         self._loaded = False
         self._mark = b""  # mark of event `seq`; empty if unknown
@@ -82,7 +82,7 @@ class Mirror:
         await self._load()
         self._loaded = True
         if self._wanted > self.seq:
-            self.mend(self._wanted)
+            self.repair(self._wanted)
 
     async def _load(self) -> None:
         snapshot = await self._store.snapshot(self.organisation)
@@ -92,7 +92,7 @@ class Mirror:
         self.claims_ms.clear()
         self.claims_ms.extend(snapshot.claims_ms)
 
-    def heard(self, data: bytes) -> None:
+    def receive(self, data: bytes) -> None:
         """Take an event from pub/sub; the bytes are `seq epoch entry`."""
         seq, epoch, entry = data.split(b" ", 2)
         self._take(int(seq), epoch.decode(), decode_entry(entry))
@@ -101,25 +101,25 @@ class Mirror:
         """Take an event that this worker has just committed, without waiting for pub/sub."""
         self._take(commit.seq, commit.epoch, commit.entry)
 
-    def _take(self, seq: int, epoch: str, entry: Entry) -> None:
+    def _take(self, seq: int, epoch: str, entry: StreamEntry) -> None:
         if not self._loaded:
             self._wanted = max(self._wanted, seq)
-        elif self.epoch in ("", epoch) and seq == self.seq + 1 and self._mending is None:
+        elif self.epoch in ("", epoch) and seq == self.seq + 1 and self._repairing is None:
             self.epoch = epoch
             self._apply(seq, entry)
         elif seq > self.seq or epoch != self.epoch:
-            # A number of another epoch cannot be compared; `_mend` reads the head to learn which epoch is the current
+            # A number of another epoch cannot be compared; `_repair` reads the head to learn which epoch is the current
             # one.
-            self.mend(seq if epoch == self.epoch else 0)
-        elif seq == self.seq and self._is_another(mark_of(entry)) and self._mending is None:
+            self.repair(seq if epoch == self.epoch else 0)
+        elif seq == self.seq and self._is_another(mark_of(entry)) and self._repairing is None:
             self._lost = True
-            self.mend()
+            self.repair()
 
     def _is_another(self, mark: bytes) -> bool:
         """Return True if this is not the mark of the event received at `seq`."""
         return bool(mark and self._mark) and mark != self._mark
 
-    def _apply(self, seq: int, entry: Entry) -> None:
+    def _apply(self, seq: int, entry: StreamEntry) -> None:
         self.seq, self._mark = seq, mark_of(entry)
         try:
             record = self._store.unseal(self.organisation, entry.what, entry.member, entry.record)
@@ -144,9 +144,9 @@ class Mirror:
             self.staff[record.id] = record
         else:
             before = None
-        self._tell(Change(self.organisation, seq, entry.kind, before, record, entry.told))
+        self._notify(Change(self.organisation, seq, entry.kind, before, record, entry.notices))
 
-    def _tell(self, news: Change | Reset) -> None:
+    def _notify(self, news: Change | Reset) -> None:
         for observer in self._observers:
             try:
                 observer(news)
@@ -154,23 +154,23 @@ class Mirror:
                 # An observer that fails must not keep the change from the others.
                 log.exception("mirror.observer_failed")
 
-    def mend(self, wanted: int = 0) -> None:
+    def repair(self, wanted: int = 0) -> None:
         """Fetch the missing events in the background. Called after a gap, or after pub/sub was disconnected."""
         self._wanted = max(self._wanted, wanted)
-        if self._mending is None:
-            self._mending = asyncio.create_task(self._mend())
-            self._mending.add_done_callback(self._mended)
+        if self._repairing is None:
+            self._repairing = asyncio.create_task(self._repair())
+            self._repairing.add_done_callback(self._repair_ended)
 
-    def _mended(self, task: asyncio.Task[None]) -> None:
-        self._mending = None
+    def _repair_ended(self, task: asyncio.Task[None]) -> None:
+        self._repairing = None
         if task.cancelled():
             return
         if (problem := task.exception()) is not None:
             self.failed("mirror", problem)
         elif self._wanted > self.seq:
-            self.mend()  # received between the last look and now
+            self.repair()  # received between the last look and now
 
-    async def _mend(self) -> None:
+    async def _repair(self) -> None:
         pause = 0.05
         while True:
             try:
@@ -191,7 +191,7 @@ class Mirror:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    def _differs(self, head: Head) -> bool:
+    def _differs(self, head: StreamHead) -> bool:
         return head.seq == self.seq and self._is_another(head.mark)
 
     async def _fill(self) -> None:
@@ -218,27 +218,27 @@ class Mirror:
 
     async def _reload(self) -> None:
         await self._load()
-        self._tell(Reset(self.organisation))
+        self._notify(Reset(self.organisation))
 
-    def stands(self, head: Head) -> None:
+    def compare(self, head: StreamHead) -> None:
         """Compare with the stream's head, and repair: a lost last event leaves no gap."""
         if head.seq != self.seq or head.epoch != self.epoch or self._differs(head):
-            self.mend(head.seq if head.epoch == self.epoch else 0)
+            self.repair(head.seq if head.epoch == self.epoch else 0)
 
     async def catch_up(self) -> None:
         """Return when this copy has all events that the store had at the call, or after 1 s.
 
         Raises `UnavailableError`.
         """
-        self.stands(await self._store.stream.head(self.organisation))
-        if self._mending is not None:
-            await asyncio.wait([self._mending], timeout=1)
+        self.compare(await self._store.stream.head(self.organisation))
+        if self._repairing is not None:
+            await asyncio.wait([self._repairing], timeout=1)
 
     async def close(self) -> None:
         """Stop repairing."""
-        if self._mending is not None:
-            self._mending.cancel()
-            await asyncio.gather(self._mending, return_exceptions=True)
+        if self._repairing is not None:
+            self._repairing.cancel()
+            await asyncio.gather(self._repairing, return_exceptions=True)
 
 
 class Mirrors:

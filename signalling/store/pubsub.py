@@ -16,15 +16,15 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError
 
 from signalling.errors import UnavailableError
-from signalling.store.redis_connection import Arguments, Line
-from signalling.store.unavailable import answering, reason_of, tell
+from signalling.store.redis_connection import Arguments, SharedConnection
+from signalling.store.unavailable import answering, log_unavailable, reason_of
 
 LOOK_S = 5.0  # how often the store is asked whether the connection still works
 Handler = Callable[[bytes], None]
 log = structlog.get_logger()
 
 
-class _Ear(Line):
+class _Subscriber(SharedConnection):
     """The connection that receives messages.
 
     It calls handlers directly from the socket callback, without a task between: a task would cost more than most
@@ -35,43 +35,43 @@ class _Ear(Line):
         super().__init__(pool)
         self.handlers: dict[bytes, Handler] = {}
         self.lost = asyncio.Event()
-        self.deaf = False  # messages may have been lost
+        self.missed = False  # messages may have been lost
 
-    def greeting(self) -> Iterable[Arguments]:
+    def first_commands(self) -> Iterable[Arguments]:
         """Return the SUBSCRIBE of all channels, for each new connection."""
         return [("SUBSCRIBE", *self.handlers)] if self.handlers else []
 
-    async def taken(self, *unanswered: Arguments) -> None:
+    async def send_and_ping(self, *unanswered: Arguments) -> None:
         """Send commands that have no reply, then PING; return when the PING is answered.
 
         Raises redis-py's errors, also if the store refuses one of the commands.
         """
-        (answer,) = await self.ask([*unanswered, ("PING",)], answers=1)
+        (answer,) = await self.call([*unanswered, ("PING",)], answers=1)
         if isinstance(answer, Exception):
             raise answer
 
-    def pushed(self, words: list[Any]) -> None:
-        """Call the handler of a message. `words` is ("message", channel, data), or the confirmation of a channel."""
-        if words[0] != b"message":
+    def on_push(self, parts: list[Any]) -> None:
+        """Call the handler of a message. `parts` is ("message", channel, data), or the confirmation of a channel."""
+        if parts[0] != b"message":
             return
-        handler = self.handlers.get(words[1])
+        handler = self.handlers.get(parts[1])
         if handler is None:
             return
         try:
-            handler(words[2])
+            handler(parts[2])
         except Exception:
             # A message that a handler cannot read must not end the reception of others.
             log.exception("bus.handler_failed")
 
-    def gone(self) -> None:
+    def on_lost(self) -> None:
         """Log the loss of the connection, and wake `Bus.run`."""
-        if not self.deaf:
+        if not self.missed:
             log.warning("bus.lost")
-        self.deaf = True
+        self.missed = True
         self.lost.set()
 
 
-class _Post:
+class _PublishReply:
     """Receives the reply to a PUBLISH and calls `failed` if it failed.
 
     A future would cost as much as the PUBLISH itself.
@@ -93,7 +93,7 @@ class _Post:
             asyncio.get_running_loop().call_soon(self._failed)
 
     def set_exception(self, problem: Exception) -> None:
-        tell(problem)
+        log_unavailable(problem)
         if self._failed is not None:
             asyncio.get_running_loop().call_soon(self._failed)
 
@@ -103,8 +103,8 @@ class Bus:
 
     def __init__(self, redis: Redis, on_reconnected: Callable[[], None] = lambda: None) -> None:
         self._redis = redis
-        self._line: Line = redis.line  # type: ignore[attr-defined]  # a LineRedis
-        self._ear = _Ear(redis.connection_pool)
+        self._shared: SharedConnection = redis.shared  # type: ignore[attr-defined]  # a SharedRedis
+        self._subscriber = _Subscriber(redis.connection_pool)
         self._wanted = asyncio.Event()
         self.on_reconnected = on_reconnected
 
@@ -114,12 +114,12 @@ class Bus:
         Raises `UnavailableError`; the channel is then subscribed as soon as the store is back.
         """
         name = channel.encode()
-        self._ear.handlers[name] = handler
+        self._subscriber.handlers[name] = handler
         try:
             async with answering():
-                await self._ear.taken(("SUBSCRIBE", name))
+                await self._subscriber.send_and_ping(("SUBSCRIBE", name))
         except UnavailableError:
-            self._ear.deaf = True
+            self._subscriber.missed = True
             raise
         finally:
             self._wanted.set()
@@ -127,40 +127,40 @@ class Bus:
     async def publish(self, channel: str, data: bytes) -> int:
         """Publish a message; return how many workers received it. Raises `UnavailableError`."""
         async with answering():
-            heard: int = await self._redis.publish(channel, data)
-        return heard
+            receivers: int = await self._redis.publish(channel, data)
+        return receivers
 
-    def post(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
+    def publish_nowait(self, channel: str, data: bytes, failed: Callable[[], None] | None = None) -> None:
         """Publish a message without waiting. Raises `UnavailableError` if there is no connection now.
 
         `failed` is called if it turns out later that the store refused it, or that no worker is subscribed.
         """
         try:
-            self._line.say(("PUBLISH", channel, data), _Post(failed))
+            self._shared.send(("PUBLISH", channel, data), _PublishReply(failed))
         except ConnectionError as problem:
             raise UnavailableError(reason_of(problem)) from problem
 
     async def run(self) -> None:
         """Receive until cancelled. A lost connection is opened again after a pause of 50 ms, doubling to 1 s."""
         await self._wanted.wait()
-        ear, pause = self._ear, 0.05
+        subscriber, pause = self._subscriber, 0.05
         while True:
-            ear.lost.clear()
+            subscriber.lost.clear()
             try:
-                await ear.taken()
+                await subscriber.send_and_ping()
             except (RedisError, OSError, TimeoutError):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
                 continue
-            if ear.deaf:
+            if subscriber.missed:
                 self.on_reconnected()
-                ear.deaf = False
+                subscriber.missed = False
             pause = 0.05
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
-                    await ear.lost.wait()
+                    await subscriber.lost.wait()
 
     async def close(self) -> None:
         """Close the receiving connection."""
-        self._ear.deaf = True  # closed on purpose: log no loss
-        await self._ear.close()
+        self._subscriber.missed = True  # closed on purpose: log no loss
+        await self._subscriber.close()

@@ -19,7 +19,14 @@ from redis.asyncio import Redis
 from signalling.errors import SealError, SupersededError
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.event_stream import STREAM_LENGTH, Entry, EventStream, Head, decode_entry, new_epoch
+from signalling.store.event_stream import (
+    STREAM_LENGTH,
+    EventStream,
+    StreamEntry,
+    StreamHead,
+    decode_entry,
+    new_epoch,
+)
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
 from signalling.visit.record import ChatMessage, Mark, Notice, Record, Staff, Visit
@@ -55,13 +62,13 @@ class Committed(msgspec.Struct, frozen=True):
 
     seq: int
     epoch: str
-    entry: Entry
+    entry: StreamEntry
 
 
 class Snapshot(msgspec.Struct, frozen=True):
     """All open records of an organisation, at least as new as its stream at `head`."""
 
-    head: Head
+    head: StreamHead
     visits: dict[str, Visit]
     staff: dict[str, Staff]
     claims_ms: list[int]
@@ -106,7 +113,7 @@ class Store:
             return round(time.time() * 1000)
         return round(time.monotonic() * 1000 + self._offset_ms)
 
-    def _heard(self, answer: tuple[int, int]) -> int:
+    def _read_clock(self, answer: tuple[int, int]) -> int:
         seconds, micros = answer
         now_ms = seconds * 1000 + micros // 1000
         self._offset_ms = now_ms - time.monotonic() * 1000
@@ -120,7 +127,9 @@ class Store:
             pipe.time()
             pipe.hget(RECORDS[kind](organisation, member), "record")
             now, sealed = await pipe.execute()
-        return (None if sealed is None else self.unseal(organisation, kind, member, sealed)), self._heard(now)
+        return (
+            None if sealed is None else self.unseal(organisation, kind, member, sealed)
+        ), self._read_clock(now)
 
     def unseal(self, organisation: str, what: str, member: str, sealed: bytes) -> Any:
         """Return the decrypted record. Raises `SealError` if it does not belong to this place."""
@@ -148,13 +157,14 @@ class Store:
         what, head = KINDS[type(record)], keys.HEAD(organisation)
         sealed = self.seal.close(_encode(record), f"{organisation}/{what}/{record.id}")
         stream = keys.EVENTS(organisation)
-        told = tuple(
+        sealed_notices = tuple(
             (person, self.seal.close(_encode(notice), f"{organisation}/bell/{person}"))
             for person, notice in notices
         )
-        entry = Entry(what, record.id, record.version, event.kind, event.at_ms, sealed, told)
+        entry = StreamEntry(what, record.id, record.version, event.kind, event.at_ms, sealed, sealed_notices)
         put: list[tuple[str, int | str, bytes]] = [
-            (keys.BELL(organisation, person), newest(event.at_ms), notice) for person, notice in told
+            (keys.BELL(organisation, person), newest(event.at_ms), notice)
+            for person, notice in sealed_notices
         ]
         put += extras
         if isinstance(record, Visit) and not record.is_open:

@@ -44,7 +44,7 @@ async def connected(pool: Any, patience_s: float) -> Any:
     return connection
 
 
-class Asker(Protocol):
+class ReplyReceiver(Protocol):
     """Receives a command's replies, unless `done`. `asyncio.Future` is one; lighter objects avoid creating a future."""
 
     def done(self) -> bool: ...
@@ -52,12 +52,12 @@ class Asker(Protocol):
     def set_exception(self, problem: Exception, /) -> None: ...
 
 
-class _Question:
+class _Sent:
     """Commands that were sent together, and their replies so far."""
 
     __slots__ = ("answers", "done", "sent_s", "wanted")
 
-    def __init__(self, wanted: int, now_s: float, done: Asker) -> None:
+    def __init__(self, wanted: int, now_s: float, done: ReplyReceiver) -> None:
         self.wanted = wanted
         self.sent_s = now_s
         self.done = done
@@ -68,11 +68,11 @@ class LostError(ConnectionError):
     """The connection was lost after a command was sent: the store may have carried it out."""
 
 
-class Line(asyncio.Protocol):
+class SharedConnection(asyncio.Protocol):
     """The shared connection. It is opened when needed, and again after a loss.
 
-    Subclasses that receive pushed messages override three methods. `greeting`: commands without a reply, sent first on
-    each new connection. `pushed`: called for each push message. `gone`: called after each loss.
+    Subclasses that receive push messages override three methods. `first_commands`: commands without a reply, sent first
+    on each new connection. `on_push`: called for each push message. `on_lost`: called after each loss.
     """
 
     def __init__(self, pool: Any) -> None:
@@ -81,7 +81,7 @@ class Line(asyncio.Protocol):
         self._connection: Any = None  # redis-py's, which owns the transport
         self._transport: asyncio.WriteTransport | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._waiting: deque[_Question] = deque()
+        self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
         self._holding = False  # the first command of this turn of the loop has been sent
         self._reader = hiredis.Reader()
@@ -89,17 +89,17 @@ class Line(asyncio.Protocol):
         # The connection's loop: asking for the running loop is a system call on Python 3.11.
         self._loop: Any = None
 
-    def greeting(self) -> Iterable[Arguments]:
+    def first_commands(self) -> Iterable[Arguments]:
         """Return the commands without a reply to send first on a new connection."""
         return ()
 
-    def pushed(self, words: list[Any]) -> None:
+    def on_push(self, words: list[Any]) -> None:
         """Take a push message of the store (RESP3). Must not raise."""
 
-    def gone(self) -> None:
+    def on_lost(self) -> None:
         """Called after a connection was lost or closed."""
 
-    async def ask(
+    async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False
     ) -> list[Any]:
         """Send commands; return their replies in order, with errors of the store among them.
@@ -111,28 +111,28 @@ class Line(asyncio.Protocol):
         packed = [hiredis.pack_command(_words(command)) for command in commands]
         wanted = len(packed) if answers is None else answers
         try:
-            return await self._ask(packed, wanted)
+            return await self._call(packed, wanted)
         except ConnectionError as problem:
             if once and isinstance(problem, LostError):
                 raise
             await asyncio.sleep(PAUSE_S)
-            return await self._ask(packed, wanted)
+            return await self._call(packed, wanted)
 
-    async def _ask(self, packed: list[bytes], wanted: int) -> list[Any]:
+    async def _call(self, packed: list[bytes], wanted: int) -> list[Any]:
         if self._transport is None:
             await self._connected()
         answers: asyncio.Future[list[Any]] = self._loop.create_future()
         self._send(packed, wanted, answers)
         return await answers
 
-    def say(self, command: Arguments, asker: Asker) -> None:
-        """Send a command without waiting; `asker` receives the reply. Raises ConnectionError."""
-        self._send([hiredis.pack_command(_words(command))], 1, asker)
+    def send(self, command: Arguments, receiver: ReplyReceiver) -> None:
+        """Send a command without waiting; `receiver` receives the reply. Raises ConnectionError."""
+        self._send([hiredis.pack_command(_words(command))], 1, receiver)
 
-    def _send(self, packed: list[bytes], wanted: int, asker: Asker) -> None:
+    def _send(self, packed: list[bytes], wanted: int, receiver: ReplyReceiver) -> None:
         if self._transport is None or len(self._waiting) >= MOST_WAITING:
             raise ConnectionError("the store does not keep up")
-        self._waiting.append(_Question(wanted, time.monotonic(), asker))
+        self._waiting.append(_Sent(wanted, time.monotonic(), receiver))
         if self._watch is None:
             self._watch = self._loop.call_later(self._patience_s, self._look)
         self._unsent += packed
@@ -175,7 +175,7 @@ class Line(asyncio.Protocol):
         self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
         self._connection, self._transport = connection, connection._writer.transport
         self._transport.set_protocol(self)  # replaces redis-py's stream
-        self._unsent += [hiredis.pack_command(_words(command)) for command in self.greeting()]
+        self._unsent += [hiredis.pack_command(_words(command)) for command in self.first_commands()]
         self._flush()
 
     def connection_lost(self, problem: Exception | None) -> None:
@@ -198,7 +198,7 @@ class Line(asyncio.Protocol):
         self._unsent = []  # its senders get the error, as all waiting commands do
         if transport is not None:
             transport.abort()
-            self.gone()
+            self.on_lost()
         waiting, self._waiting = self._waiting, deque()
         for question in waiting:
             if not question.done.done():
@@ -213,7 +213,7 @@ class Line(asyncio.Protocol):
             reader.feed(data)
             while (answer := reader.gets()) is not False:
                 if isinstance(answer, hiredis.PushNotification):
-                    self.pushed(answer)
+                    self.on_push(answer)
                     continue
                 question = waiting[0]
                 question.answers.append(answer)
@@ -237,35 +237,35 @@ class Line(asyncio.Protocol):
             await connection.disconnect(nowait=True)
 
 
-class LineRedis(Redis):
+class SharedRedis(Redis):
     """redis-py's client, with its commands on one shared connection."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.line = Line(self.connection_pool)
+        self.shared = SharedConnection(self.connection_pool)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Send a command and return its reply as redis-py would. Raises redis-py's errors."""
         # A script that may have run must not run again: it would refuse its own change.
-        (answer,) = await self.line.ask([args], once=args[0] in SCRIPTS)
-        return await _understood(self, args, options, answer)
+        (answer,) = await self.shared.call([args], once=args[0] in SCRIPTS)
+        return await _converted(self, args, options, answer)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
         """Return a pipeline; without a transaction it uses the shared connection, too."""
         if transaction:
             return super().pipeline(transaction, shard_hint)
-        return _LinePipeline(self.line, self.connection_pool, self.response_callbacks, False, shard_hint)
+        return _SharedPipeline(self.shared, self.connection_pool, self.response_callbacks, False, shard_hint)
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the shared connection and redis-py's pool."""
-        await self.line.close()
+        await self.shared.close()
         await super().aclose(close_connection_pool)
 
 
-class _LinePipeline(Pipeline):
-    def __init__(self, line: Line, *args: Any) -> None:
+class _SharedPipeline(Pipeline):
+    def __init__(self, shared: SharedConnection, *args: Any) -> None:
         super().__init__(*args)
-        self._line = line
+        self._shared = shared
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:
         if self.scripts or self.watching or self.explicit_transaction:
@@ -274,11 +274,11 @@ class _LinePipeline(Pipeline):
         if not stack:
             return []
         self.command_stack = []
-        answers = await self._line.ask([args for args, _ in stack])
+        answers = await self._shared.call([args for args, _ in stack])
         found: list[Any] = []
         for (args, options), answer in zip(stack, answers, strict=True):
             try:
-                found.append(await _understood(self, args, options, answer))
+                found.append(await _converted(self, args, options, answer))
             except RedisError as problem:
                 if raise_on_error:
                     raise
@@ -286,13 +286,13 @@ class _LinePipeline(Pipeline):
         return found
 
 
-async def _understood(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
+async def _converted(client: Redis, args: Arguments, options: Mapping[str, Any], answer: Any) -> Any:
     if isinstance(answer, Exception):
         raise answer
-    understand = client.response_callbacks.get(args[0])
-    if understand is None:
+    convert = client.response_callbacks.get(args[0])
+    if convert is None:
         return answer
-    found = understand(answer, **{name: value for name, value in options.items() if name != "keys"})
+    found = convert(answer, **{name: value for name, value in options.items() if name != "keys"})
     return await found if isawaitable(found) else found
 
 

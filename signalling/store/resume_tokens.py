@@ -38,7 +38,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1"""
 
 
-class Held(msgspec.Struct, frozen=True):
+class StoredConnection(msgspec.Struct, frozen=True):
     """The stored state of a connection. `ended`: True after a `bye`; `pages`: the visits whose pages it is on."""
 
     connection: str
@@ -64,7 +64,9 @@ class Tokens:
         random = secrets.token_bytes(18)
         token = "r_" + base64.urlsafe_b64encode(random + self._mac(random)).decode().rstrip("=")
         origin = Origin(keys.RESUME(actor.organisation, keys.hashed(token)), 1)
-        await self._write(origin, Held(connection, self._worker, actor.organisation, actor.id), OPEN_MS)
+        await self._write(
+            origin, StoredConnection(connection, self._worker, actor.organisation, actor.id), OPEN_MS
+        )
         return token, origin
 
     @staticmethod
@@ -72,7 +74,7 @@ class Tokens:
         """Return the key of the token's `Origin`, also for a forged token."""
         return keys.RESUME(organisation, keys.hashed(token))
 
-    async def redeem(self, token: str, actor: Actor) -> tuple[Held, Origin]:
+    async def redeem(self, token: str, actor: Actor) -> tuple[StoredConnection, Origin]:
         """Return the token's connection as stored, and its next generation, now held by this worker.
 
         Raises `ResumeError`, `UnavailableError`.
@@ -84,7 +86,7 @@ class Tokens:
             data = await self._store.redis.hget(key, "held")
         if data is None:
             raise ResumeError("resume_expired")
-        held = msgspec.msgpack.decode(data, type=Held)
+        held = msgspec.msgpack.decode(data, type=StoredConnection)
         if (held.organisation, held.person) != (actor.organisation, actor.id):
             raise ResumeError("resume_invalid")
         if held.ended:
@@ -95,20 +97,20 @@ class Tokens:
             answer = await self._take(keys=[key], args=[mine, OPEN_MS])
         if not answer:
             raise ResumeError("resume_expired")
-        return msgspec.msgpack.decode(answer[0], type=Held), Origin(key, int(answer[1]))
+        return msgspec.msgpack.decode(answer[0], type=StoredConnection), Origin(key, int(answer[1]))
 
     async def holder(self, origin: Origin) -> str | None:
         """Return the worker that holds a connection, None if its token has expired. Raises `UnavailableError`."""
         async with answering():
             data = await self._store.redis.hget(origin.key, "held")
-        return None if data is None else msgspec.msgpack.decode(data, type=Held).worker
+        return None if data is None else msgspec.msgpack.decode(data, type=StoredConnection).worker
 
     async def on_pages(self, origin: Origin, connection: str, actor: Actor, visits: Iterable[str]) -> None:
         """Store on which visits' pages a connection is; needed if this worker crashes.
 
         Raises `UnavailableError`, and `SupersededError` if the connection has been resumed since.
         """
-        held = Held(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
+        held = StoredConnection(connection, self._worker, actor.organisation, actor.id, pages=tuple(visits))
         if not await self._write(origin, held, OPEN_MS):
             raise SupersededError
 
@@ -118,10 +120,10 @@ class Tokens:
 
     async def ended(self, origin: Origin, connection: str, actor: Actor) -> None:
         """Record that the client sent `bye`. Raises `UnavailableError`."""
-        held = Held(connection, self._worker, actor.organisation, actor.id, ended=True)
+        held = StoredConnection(connection, self._worker, actor.organisation, actor.id, ended=True)
         await self._write(origin, held, LOST_MS)
 
-    async def _write(self, origin: Origin, held: Held | None, for_ms: int) -> bool:
+    async def _write(self, origin: Origin, held: StoredConnection | None, for_ms: int) -> bool:
         """Write the state for one generation; return False and write nothing if the connection has a newer one."""
         data = b"" if held is None else msgspec.msgpack.encode(held)
         async with answering():

@@ -33,7 +33,7 @@ def reason_of(problem: BaseException) -> str:
     return code if code.isalpha() and code.isupper() and code != "ERR" else type(problem).__name__
 
 
-def tell(problem: BaseException) -> None:
+def log_unavailable(problem: BaseException) -> None:
     """Log why the store cannot be used; at most once a minute for each reason."""
     reason = reason_of(problem)
     count = due(f"store.unavailable {reason}")
@@ -51,5 +51,5 @@ async def answering() -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as problem:
-        tell(problem)
+        log_unavailable(problem)
         raise UnavailableError(reason_of(problem), refused=isinstance(problem, ResponseError)) from problem

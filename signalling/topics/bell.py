@@ -95,14 +95,14 @@ class Bell:
 
     async def show_whole(self, mirror: Mirror, person: str) -> None:
         """Send a person all their notifications. Raises `UnavailableError`."""
-        self._hub.tell(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
+        self._hub.send(self._name(mirror.organisation, person), await self._snapshot(mirror, person))
 
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
         for _ in range(ATTEMPTS):  # again if something was sent while the store was read
-            told = self._hub.told(name)
+            told = self._hub.sent(name)
             notices, unread = await self._notices.newest(mirror.organisation, person)
-            if self._hub.told(name) == told:
+            if self._hub.sent(name) == told:
                 break
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
         counted = frozenset(notice.id for notice in notices)
@@ -146,7 +146,7 @@ class Bell:
         mirror = self._service.mirrors.known(news.organisation)
         if mirror is None or isinstance(news, Reset):
             return
-        for person, sealed in news.told:
+        for person, sealed in news.notices:
             name = self._name(news.organisation, person)
             if self._hub.has(name):
                 try:
@@ -159,7 +159,7 @@ class Bell:
                 # this person may not have the notification yet, so it is sent, but not counted again.
                 unread = len(held) if notice.id in held.counted else held.came(notice.at_ms)
                 item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
-                self._hub.tell(name, item)
+                self._hub.send(name, item)
         if isinstance(news.after, Mark):
             name = self._name(news.organisation, news.after.id)
             if self._hub.has(name):
@@ -167,4 +167,4 @@ class Bell:
                 marked = server.BellMarked(
                     topic=TOPIC, version=mirror.version, until_ms=news.after.until_ms, unread=unread
                 )
-                self._hub.tell(name, marked)
+                self._hub.send(name, marked)

@@ -122,4 +122,4 @@ class Chat:
             name = f"{news.organisation}/{topic}"
             for arrived in self._reading.get(name, ()):
                 arrived.append(news.after)
-            self._hub.tell(name, line)
+            self._hub.send(name, line)

@@ -64,7 +64,7 @@ class Queue:
             policy = Policy()  # the store has lost the organisation, too
         topic = queue_topic(mirror.organisation)
         self._hub.forget(topic, mirror.version)
-        self._hub.tell(topic, self._snapshot(mirror, policy))
+        self._hub.send(topic, self._snapshot(mirror, policy))
 
     @staticmethod
     def _snapshot(mirror: Mirror, policy: Policy) -> server.QueueSnapshot:
@@ -154,7 +154,7 @@ class Queue:
                 await asyncio.sleep(0)
             name = f"{mirror.organisation}/place/{visit.id}"
             if self._hub.has(name):
-                self._hub.tell(name, self.place(mirror, policy, visit.id))
+                self._hub.send(name, self.place(mirror, policy, visit.id))
 
 
 def _staff_part(mirror: Mirror, staff: Staff) -> shapes.StaffPart:

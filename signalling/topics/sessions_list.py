@@ -37,7 +37,7 @@ class Sessions:
 
     async def show_whole(self, mirror: Mirror, _: str) -> None:
         """Send the whole list to all subscribers."""
-        self._hub.tell(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
+        self._hub.send(f"{mirror.organisation}/{TOPIC}", self._snapshot(mirror))
 
     @staticmethod
     def _snapshot(mirror: Mirror) -> server.SessionsSnapshot:
@@ -56,9 +56,9 @@ class Sessions:
             was = views.session_row(before) if before is not None and before.status in TAKEN else None
             is_ = views.session_row(news.after) if news.after.status in TAKEN else None
             if is_ is not None and is_ != was:
-                self._hub.tell(name, server.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
+                self._hub.send(name, server.SessionsRow(topic=TOPIC, version=mirror.version, row=is_))
             elif is_ is None and was is not None:
-                self._hub.tell(
+                self._hub.send(
                     name, server.SessionsGone(topic=TOPIC, version=mirror.version, visit=was.visit)
                 )
 

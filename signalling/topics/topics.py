@@ -224,7 +224,7 @@ class Topics:
             for socket in self._hub.subscribers(name):
                 socket.send(state if socket.actor.is_staff else over)
         elif before is None or views.visit_part(before) != state.visit:
-            self._hub.tell(name, state)
+            self._hub.send(name, state)
 
     def _show_case(self, mirror: Mirror, before: Visit | None, after: Visit) -> None:
         name = f"{mirror.organisation}/case/{after.id}"
@@ -234,7 +234,7 @@ class Topics:
             if guide is not None:
                 state = self._case(mirror, after, guide)
                 if before is None or views.case(before, guide) != state.case:
-                    self._hub.tell(name, state)
+                    self._hub.send(name, state)
 
     def _subscribers(self, mirror: Mirror, kind: str, visit: Visit) -> Iterable[Socket]:
         return self._hub.subscribers(f"{mirror.organisation}/{kind}/{visit.id}")

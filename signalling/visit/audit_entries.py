@@ -187,16 +187,16 @@ def entry_of(kept: bytes) -> Entry | None:
 class Checker:
     """Checks a log from its first entry on. `problem`: the first fault found, as a sentence; "" if there is none.
 
-    `witness`: the (number, hash) of an entry that this machine saw earlier; it detects a store that was put back to an
-    earlier state.
+    `seen_entry`: the (number, hash) of an entry that this machine saw earlier; it detects a store that was put back to
+    an earlier state.
     """
 
-    def __init__(self, chain: Chain, head: Head, witness: tuple[int, bytes] | None = None) -> None:
+    def __init__(self, chain: Chain, head: Head, seen_entry: tuple[int, bytes] | None = None) -> None:
         self._chain = chain
         self._head = head
         self._last = head.anchor
         self._next = head.first
-        self._witness = witness
+        self._seen_entry = seen_entry
         self.count = 0
         self.problem = ""
         self._seen(head.first - 1, head.anchor)
@@ -226,20 +226,20 @@ class Checker:
         return f"{_entries(self._next, entry.number - 1)} {how}"
 
     def _seen(self, number: int, last: bytes) -> None:
-        if self._witness is not None and self._witness[0] == number and self._witness[1] != last:
-            self.problem = f"entry {number} is not the one that this server has seen; the trail was replaced"
+        if self._seen_entry is not None and self._seen_entry[0] == number and self._seen_entry[1] != last:
+            self.problem = f"entry {number} is not the one that this server has seen; the log was replaced"
 
     def end(self) -> str:
         """Check the end of the log; return its first problem, "" if there is none."""
         if not self.problem and self._next <= self._head.count:
             self.problem = f"{_entries(self._next, self._head.count)} cut from the end"
-        if not self.problem and self._witness is not None and self._witness[0] > self._head.count:
-            self.problem = f"{_entries(self._next, self._witness[0])} cut from the end"
+        if not self.problem and self._seen_entry is not None and self._seen_entry[0] > self._head.count:
+            self.problem = f"{_entries(self._next, self._seen_entry[0])} cut from the end"
         return self.problem
 
 
 PROBLEMS = {
-    BROKEN: "entry {number} says that the trail's beginning and end were changed or removed before it",
+    BROKEN: "entry {number} says that the log's beginning and end were changed or removed before it",
     FORGED: "entry {number} stands in the place of something that no server of ours had written",
 }
 

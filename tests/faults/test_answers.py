@@ -12,7 +12,7 @@ import pytest
 
 from signalling.clients.client import SignallingClient
 from signalling.errors import RequestError, UnavailableError
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit.commands import Claim, Release
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import Refusal
@@ -30,7 +30,7 @@ async def two(embedded_store: EmbeddedStore, valkey_url: str) -> AsyncIterator[t
         links, opened = [], []
         for index in range(2):
             link = await stack.enter_async_context(link_to(embedded_store.url))
-            redis = LineRedis.from_url(link.url, socket_timeout=1.0)
+            redis = SharedRedis.from_url(link.url, socket_timeout=1.0)
             stack.push_async_callback(redis.aclose)
             opened.append(await stack.enter_async_context(open_worker(redis, index)))
             links.append(link)
@@ -165,7 +165,7 @@ async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
     embedded_store: EmbeddedStore, valkey_url: str
 ) -> None:
     async with link_to(embedded_store.url) as link, aiohttp.ClientSession() as http:
-        redis = LineRedis.from_url(link.url, socket_timeout=5.0)
+        redis = SharedRedis.from_url(link.url, socket_timeout=5.0)
         async with open_worker(redis, 0, Limits(hello_s=0.2)) as (worker, server):
             clinic = Clinic([worker], [server], http)
             await (await clinic.connect(clinic.provider(), 0)).close()

@@ -20,7 +20,7 @@ import pytest
 import uvloop
 
 from signalling.clients.client import MSGPACK, SignallingClient
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.topics.queue import queue_topic
 from tests.faults.conftest import Measured, Rounds
 from tests.faults.link import link_to
@@ -87,7 +87,7 @@ def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]
 
     async def run() -> None:
         async with link_to(url) as link:
-            redis = LineRedis.from_url(link.url, socket_timeout=5)
+            redis = SharedRedis.from_url(link.url, socket_timeout=5)
             async with clinic(redis, 1) as one:
                 await story(one, link)
             await redis.aclose()

@@ -16,7 +16,7 @@ from signalling.clients.client import SignallingClient
 from signalling.service import Accepted
 from signalling.store import keys
 from signalling.store.mirror import Change, Reset
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.topics import rights
 from signalling.visit import commands as c
 from signalling.visit.record import Role
@@ -47,7 +47,7 @@ async def two_workers(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
         link = await stack.enter_async_context(link_to(url))
         workers, servers = [], []
         for index, where in enumerate((url, link.url)):
-            redis = LineRedis.from_url(where, socket_timeout=2)
+            redis = SharedRedis.from_url(where, socket_timeout=2)
             stack.push_async_callback(redis.aclose)
             worker, server = await stack.enter_async_context(open_worker(redis, index))
             workers.append(worker)

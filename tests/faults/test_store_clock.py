@@ -16,7 +16,7 @@ from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, new_job
 from signalling.store.notices import Notices
 from signalling.store.records import Store
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Mark, Notice, Role, Staff, Visit
 from signalling.visit.relations import Event
@@ -38,7 +38,7 @@ def an_hour_back(data: bytes) -> bytes:
 async def with_a_clock(url: str) -> AsyncIterator[tuple[Clinic, Link]]:
     """Two workers whose store's clock can be set back."""
     async with link_to(url) as link:
-        redis = LineRedis.from_url(link.url, socket_timeout=5)
+        redis = SharedRedis.from_url(link.url, socket_timeout=5)
         try:
             async with clinic(redis) as at:
                 yield at, link

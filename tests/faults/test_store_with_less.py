@@ -24,7 +24,7 @@ from signalling.service import Accepted, Service
 from signalling.store.encryption import Seal
 from signalling.store.pubsub import Bus
 from signalling.store.records import Snapshot, Store
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Actor
 from tests.faults.conftest import Measured
@@ -90,7 +90,7 @@ def valkey_in(folder: Path) -> Iterator[EmbeddedStore]:
 @contextlib.asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Redis]:
     """A client as a worker has it."""
-    redis = LineRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    redis = SharedRedis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         yield redis
     finally:

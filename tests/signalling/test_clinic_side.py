@@ -180,7 +180,7 @@ async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     # The events no longer reach the patient's worker: its mirror does not have the claim.
-    two.workers[0].service.bus._ear.handlers.pop(keys.EVENTS(ORG).encode())
+    two.workers[0].service.bus._subscriber.handlers.pop(keys.EVENTS(ORG).encode())
     await provider.request("visit.claim", visit=visit)
     await patient.request("chat.send", visit=visit, text="Hello.")
     assert await refused(patient, "chat.send", visit="v_none", text="Hello.") == "not_found"
@@ -232,11 +232,11 @@ async def test_a_guest_enters_by_a_link_once_and_is_shown_by_name(two: Clinic) -
     seen = await patient.expect("visit.state", lambda m: guest in m["visit"]["parties"])
     assert seen["visit"]["parties"][guest]["relation"] == "interpreter"
     token = invited["path"].rsplit("/", 1)[1]
-    invites = two.workers[0].invites
-    redeemed = await invites.redeem("riverside", token)
+    guest_links = two.workers[0].guest_links
+    redeemed = await guest_links.redeem("riverside", token)
     assert redeemed is not None
     assert (redeemed.visit, redeemed.guest) == (visit, guest)
-    assert await invites.redeem("riverside", token) is None
+    assert await guest_links.redeem("riverside", token) is None
     rosa = Actor(organisation="riverside", id=guest, name="Rosa Diaz", role=Role.GUEST, visit=visit)
     client = await two.connect(rosa, 0)
     await client.request("subscribe", topic=f"visit/{visit}")

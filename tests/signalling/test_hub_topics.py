@@ -137,19 +137,19 @@ def test_a_persons_sockets_are_those_of_the_same_organisation() -> None:
 
 def test_a_topic_is_known_while_somebody_is_subscribed() -> None:
     hub, (socket, transport, _) = Hub(), person()
-    assert (hub.has("riverside/a"), hub.told("riverside/a"), list(hub.subscribers("riverside/a"))) == (
+    assert (hub.has("riverside/a"), hub.sent("riverside/a"), list(hub.subscribers("riverside/a"))) == (
         False,
         0,
         [],
     )
-    hub.tell("riverside/a", news(1))
+    hub.send("riverside/a", news(1))
     hub.subscribe(socket, "riverside/a", 3)
     hub.subscribe(person("c_2", org="hillside")[0], "hillside/a", 1)
     assert socket.topics == {"riverside/a"}
     assert (hub.names("riverside"), list(hub.subscribers("riverside/a"))) == (["riverside/a"], [socket])
-    hub.tell("riverside/a", news(2))
-    hub.tell("riverside/a", news(3))
-    assert (hub.told("riverside/a"), numbers(transport)) == (2, [2, 3])
+    hub.send("riverside/a", news(2))
+    hub.send("riverside/a", news(3))
+    assert (hub.sent("riverside/a"), numbers(transport)) == (2, [2, 3])
     hub.unsubscribe(socket, "riverside/a")
     assert (hub.has("riverside/a"), socket.topics) == (False, frozenset())
     hub.unsubscribe(socket, "riverside/a")

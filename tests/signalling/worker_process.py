@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.worker import Worker
 from tests.signalling.clinic import open_worker
 
@@ -93,7 +93,7 @@ def _answer(worker: Worker) -> None:
 async def main(redis_url: str, index: int) -> None:
     """Serve until killed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    redis = LineRedis.from_url(redis_url, socket_timeout=5)
+    redis = SharedRedis.from_url(redis_url, socket_timeout=5)
     async with open_worker(redis, index) as (worker, server):
         print(json.dumps({"url": str(server.make_url("/ws")), "id": worker.id}), flush=True)
         asyncio.get_running_loop().add_reader(0, _answer, worker)

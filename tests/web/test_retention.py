@@ -22,7 +22,7 @@ from tests.web.appointments.visitor import BOOKING, book, offered
 from tests.web.setup.desk import desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.identity.visitors import patient
-from web.keys import AUDIT_TRAIL, JOBS, ORGANISATIONS, SERVICE, SETTINGS
+from web.keys import AUDIT_LOG, JOBS, ORGANISATIONS, SERVICE, SETTINGS
 from web.mail import outbox
 from web.mail.carriers import Files
 from web.retention import DAY_MS, Retention
@@ -31,7 +31,7 @@ from web.retention import DAY_MS, Retention
 def retention_of(site: Site, valkey: Redis) -> Retention:
     """What the site's own runner would erase with."""
     folder = Path(site.app[SETTINGS].data.folder)
-    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_TRAIL], 2190)
+    return Retention(valkey, site.app[SERVICE], site.app[ORGANISATIONS], folder, site.app[AUDIT_LOG], 2190)
 
 
 async def withdrawn(site: Site) -> str:
@@ -89,9 +89,9 @@ async def kinds_in(valkey: Redis) -> set[str]:
 
 async def test_every_kind_of_key_that_is_left_to_the_retention_is_erased(site: Site, valkey: Redis) -> None:
     visit_id = await withdrawn(site)
-    trail, now_ms = site.app[AUDIT_TRAIL], site.app[SERVICE].store.clock_ms()
-    await trail.flush()
-    await trail.settle("demo")
+    audit_log, now_ms = site.app[AUDIT_LOG], site.app[SERVICE].store.clock_ms()
+    await audit_log.flush()
+    await audit_log.bind_all("demo")
     await valkey.hset(keys.CALLS("demo", visit_id), "part", "sealed")
     await valkey.zadd(keys.CHAT("demo", visit_id), {"l_1": 0})
     await valkey.hset(keys.LINE("demo", "l_1"), "record", "sealed")

@@ -15,7 +15,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from signalling.errors import UnavailableError
-from signalling.store.unavailable import tell
+from signalling.store.unavailable import log_unavailable
 from web.api import problems
 from web.api import protocol_page as protocol
 from web.api.openapi import document
@@ -23,7 +23,7 @@ from web.api.operation import Call, Operation
 from web.api.operations import OPERATIONS
 from web.api.problems import FieldProblem, Problem
 from web.audit.noting import DECLARED, Row
-from web.keys import API_KEYS, AUDIT_TRAIL, SETTINGS
+from web.keys import API_KEYS, AUDIT_LOG, SETTINGS
 from web.organisations.by_path import UnknownOrganisation, organisation_of
 from web.organisations.settings import Organisation
 from web.programs.keys import PER_WINDOW, WRONG_PER_WINDOW, ApiKey, Count
@@ -74,12 +74,12 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
         if not key.allows(operation.scopes):
             raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
         body = await _body(request, operation.takes)
-        trail, row = request.app[AUDIT_TRAIL], operation.audit
+        audit_log, row = request.app[AUDIT_LOG], operation.audit
         request[DECLARED] = row
-        trail.ready()
+        audit_log.ready()
         answer = await operation.handler(Call(request, organisation, key), body)
         if isinstance(row, Row):
-            trail.note(organisation.id, f"api:{key.id}", row.what, await row.about(request) or "")
+            audit_log.note(organisation.id, f"api:{key.id}", row.what, await row.about(request) or "")
         log.info("api.answered", organisation=organisation.id, key=key.id, operation=operation.name)
         if answer is None:
             return web.Response(status=204)
@@ -109,7 +109,7 @@ def _saying(handler: Handler) -> Handler:
         except web.HTTPRequestEntityTooLarge:
             return problems.answer(organisation, Problem("too_large"))
         except (UnavailableError, RedisError, TimeoutError) as error:
-            tell(error)
+            log_unavailable(error)
             again = {"Retry-After": str(RETRY_S)}
             return problems.answer(organisation, Problem("unavailable", headers=again))
         except (ConnectionError, asyncio.CancelledError):

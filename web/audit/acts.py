@@ -71,9 +71,9 @@ ACTS: dict[str, str] = {
     "webhook.dropped": N_("deleted a webhook"),
     "facility.added": N_("added a facility"),
     "facility.revoked": N_("revoked a facility’s link"),
-    "audit.read": N_("opened the audit trail"),
-    "audit.exported": N_("exported the audit trail"),
-    BROKEN: N_("the trail was found broken here"),
+    "audit.read": N_("opened the audit log"),
+    "audit.exported": N_("exported the audit log"),
+    BROKEN: N_("the log was found broken here"),
     FORGED: N_("something that this server had not written was found here"),
 }
 """Entry name -> its words, which follow the name of the person in a sentence."""

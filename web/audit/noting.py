@@ -12,7 +12,7 @@ from aiohttp import web
 from web.identity import sessions
 from web.identity.sessions import Session
 from web.identity.visitors import STAFF
-from web.keys import AUDIT_TRAIL
+from web.keys import AUDIT_LOG
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Of = Callable[[web.Request], Awaitable[str | None]]
@@ -84,7 +84,7 @@ async def noted(request: web.Request, what: str, about: str = "", *, who: str = 
 async def _note(request: web.Request, what: str, about: str = "", who: str = "") -> None:
     organisation = request.match_info["organisation"]
     who = who or staff_of(await sessions.get(request), organisation) or NOBODY
-    request.app[AUDIT_TRAIL].note(organisation, who, what, about)
+    request.app[AUDIT_LOG].note(organisation, who, what, about)
 
 
 def staff_of(session: Session, organisation: str) -> str:
@@ -110,7 +110,7 @@ def audited(
         request[DECLARED] = row
         if isinstance(row, NoEntry) and request.method != "POST":
             return await handler(request)
-        request.app[AUDIT_TRAIL].ready()
+        request.app[AUDIT_LOG].ready()
         organisation = request.match_info.get("organisation", "")
         before = staff_of(await sessions.get(request), organisation)
         try:

@@ -17,7 +17,7 @@ from web.commands.organisations import CannotBeDone, Office, OrganisationOption,
 if TYPE_CHECKING:
     from signalling.visit.audit_entries import Entry
 
-audit_app = typer.Typer(help="Verify and export the audit trail of an organisation.", no_args_is_help=True)
+audit_app = typer.Typer(help="Verify and export the audit log of an organisation.", no_args_is_help=True)
 
 
 @audit_app.command("verify")
@@ -30,9 +30,9 @@ def verify(
         slugs = [await office.slug(organisation)] if organisation else await office.organisations.list()
         lines, broken = [], []
         for slug in slugs:
-            trail = await office.trail()
-            await trail.settle(slug)
-            verdict = await trail.verify(slug)
+            audit_log = await office.audit_log()
+            await audit_log.bind_all(slug)
+            verdict = await audit_log.verify(slug)
             if verdict.problem:
                 broken.append(f"{slug}: {verdict.problem} ({verdict.good:,} entries before it are good)")
             elif verdict.good:
@@ -58,15 +58,15 @@ def export(
     config: ConfigOption = None,
     data: DataOption = None,
 ) -> None:
-    """Print the audit trail, one JSON object per line, the oldest entry first."""
+    """Print the audit log, one JSON object per line, the oldest entry first."""
 
     async def work(office: Office) -> list[str]:
         slug = await office.slug(organisation)
-        trail = await office.trail()
-        await trail.settle(slug)
+        audit_log = await office.audit_log()
+        await audit_log.bind_all(slug)
         account = await office.accounts.find(slug, who) if who and "@" in who else None
         fits = _fits(since, account.id if account is not None else who, visit)
-        async for entry in trail.entries(slug):
+        async for entry in audit_log.entries(slug):
             if fits(entry):
                 sys.stdout.write(_line(entry) + "\n")
         await office.note(slug, "audit.exported")

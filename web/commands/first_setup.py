@@ -86,7 +86,7 @@ async def first(
             )
     if not await office.redis.exists(keys.DATA_KEY()):
         make_data_key(Path(office.settings.data.folder))  # no server has used this store yet
-    await office.trail()
+    await office.audit_log()
     if await office.organisations.add(document):
         await office.note(slug, "organisation.added", slug)
     elif slug == demo.ID:

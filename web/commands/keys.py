@@ -28,7 +28,7 @@ def add_key(
         from web.programs.keys import ApiKeys, KeyProblem
 
         slug = await office.slug(organisation)
-        await office.trail()
+        await office.audit_log()
         try:
             key, token = await ApiKeys(office.redis).add(slug, name, scope, "operator")
         except KeyProblem as problem:
@@ -69,7 +69,7 @@ def revoke_key(
         from web.programs.keys import ApiKeys
 
         slug = await office.slug(organisation)
-        await office.trail()
+        await office.audit_log()
         if not await ApiKeys(office.redis).revoke(slug, key):
             raise CannotBeDone(f"There is no key {key} at {slug}; `greenroom key list` says which there are.")
         await office.note(slug, "key.revoked", key)

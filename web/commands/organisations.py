@@ -20,7 +20,7 @@ from web.commands.options import ConfigOption, DataOption, settings_from
 from web.config import ConfigError, Settings
 
 if TYPE_CHECKING:
-    from signalling.store.audit_log import Trail
+    from signalling.store.audit_log import AuditLog
     from web.identity.accounts import Account
 
 organisation_app = typer.Typer(help="Add and list organisations.", no_args_is_help=True)
@@ -75,37 +75,37 @@ class Office:
         self.organisations = Organisations(self.redis)
         self.hasher = Hasher()
         self.accounts = Accounts(self.redis, self.hasher)
-        self._trail: Trail | None = None
+        self._audit_log: AuditLog | None = None
 
-    async def trail(self) -> "Trail":
+    async def audit_log(self) -> "AuditLog":
         """Return the audit logs. Raises CannotBeDone if the server's key is missing, without which no entry can be
         written.
         """
-        from signalling.store.audit_log import Trail, key_of
+        from signalling.store.audit_log import AuditLog, key_of
         from signalling.store.encryption import Seal
         from signalling.store.records import Store
-        from web.audit.witness import FileWitness
+        from web.audit.seen_entries import SeenEntriesFile
         from web.server import data_key as secret
 
-        if self._trail is None:
+        if self._audit_log is None:
             folder = Path(self.settings.data.folder)
             if not (folder / secret.FILE).exists():
                 raise CannotBeDone(
                     f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
-                    "has its entry in the audit trail, which takes that key."
+                    "has its entry in the audit log, which takes that key."
                 )
             key = secret.data_key(folder)
             await secret.check(self.redis, key)
             keys = {secret.key_id(key): key}
             store = Store(self.redis, Seal(keys))
-            self._trail = Trail(store, key_of(keys), self.organisations, FileWitness(folder))
-        return self._trail
+            self._audit_log = AuditLog(store, key_of(keys), self.organisations, SeenEntriesFile(folder))
+        return self._audit_log
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Add an audit entry by the command line and its operator. Raises CannotBeDone like `trail`."""
-        trail = await self.trail()
-        await trail.write(slug, f"command:{_operator()}", what, about)
-        await trail.settle(slug)
+        """Add an audit entry by the command line and its operator. Raises CannotBeDone like `audit_log`."""
+        audit_log = await self.audit_log()
+        await audit_log.write(slug, f"command:{_operator()}", what, about)
+        await audit_log.bind_all(slug)
 
     async def slug(self, named: str | None) -> str:
         """Return the named organisation, or the only one. Raises CannotBeDone."""
@@ -124,7 +124,7 @@ class Office:
     ) -> None:
         """Change an account, and add an audit entry. Raises CannotBeDone and AccountError."""
         slug = await self.slug(named)
-        await self.trail()
+        await self.audit_log()
         await self.note(slug, what, (await change(slug, email)).id)
 
 
@@ -186,7 +186,7 @@ def add_organisation(
     async def work(office: Office) -> list[str]:
         from web.organisations import starter
 
-        await office.trail()
+        await office.audit_log()
         if not await office.organisations.add(starter.organisation(slug, name, timezone)):
             raise CannotBeDone(f"There is an organisation {slug} already.")
         await office.note(slug, "organisation.added", slug)
@@ -237,7 +237,7 @@ def add_user(
         states = tuple(code.upper() for code in state or ())
         if unknown := [code for code in states if code not in STATES]:
             raise CannotBeDone(f"{unknown[0]} is not the code of a state, such as TX.")
-        await office.trail()
+        await office.audit_log()
         added = await office.accounts.add(
             slug, email=email, name=name, role=role, password=password, states=states
         )
@@ -309,7 +309,7 @@ def set_password(
 
     async def work(office: Office) -> list[str]:
         slug = await office.slug(organisation)
-        await office.trail()
+        await office.audit_log()
         changed = await office.accounts.set_password(slug, email, password)
         await office.note(slug, "account.password_set", changed.id)
         return [f"{email} has a new password.", *_told(office, slug, password, stdin)]

@@ -12,7 +12,7 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from signalling.errors import UnavailableError
-from signalling.store.unavailable import tell
+from signalling.store.unavailable import log_unavailable
 from web.identity.visitors import NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
@@ -106,7 +106,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:
             raise  # the browser has left and reads no page
-        tell(error)
+        log_unavailable(error)
         return _unavailable(request)
     except asyncio.CancelledError:
         raise

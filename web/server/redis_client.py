@@ -14,7 +14,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError, TimeoutError
 
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from web.config import Settings
 
 CONNECTIONS = 64
@@ -86,4 +86,4 @@ def connect(settings: Settings) -> Redis:
         client_name="greenroom",
         **options,
     )
-    return LineRedis.from_pool(pool)
+    return SharedRedis.from_pool(pool)

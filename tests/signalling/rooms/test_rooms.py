@@ -178,7 +178,7 @@ async def test_a_claim_whose_worker_died_before_telling_anybody_pulls_the_patien
         their = await one.connect(patient)
         await their.request("subscribe", topic=f"visit/{patient.visit}")
         worker = one.workers[0]
-        worker.bus._ear.handlers.pop(
+        worker.bus._subscriber.handlers.pop(
             keys.EVENTS(ORG).encode()
         )  # what the dying worker would have said is not heard
         visit, now_ms = await worker.service.store.load(ORG, Visit, f"{patient.visit}")
@@ -272,7 +272,7 @@ async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen
         with pytest.MonkeyPatch.context() as patch:
             for mirror in mirrors:
                 patch.setattr(mirror, "_take", lambda *_: None)
-                patch.setattr(mirror, "mend", lambda *_: None)
+                patch.setattr(mirror, "repair", lambda *_: None)
             service = two.workers[1].service
             for who, command in ((two.provider(), c.Release()), (two.provider("Dr B. Lin"), c.Claim())):
                 assert isinstance(await service.command(who, f"{patient.visit}", command), Accepted)

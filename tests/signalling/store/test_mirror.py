@@ -114,7 +114,7 @@ async def test_the_very_last_message_lost_is_noticed_within_a_second(valkey: Red
         provider = await two.connect(two.provider(), 1)
         shown = await screen(provider)
         deaf = two.workers[1].service.bus
-        deaf._ear.handlers.pop(keys.EVENTS(ORG).encode())
+        deaf._subscriber.handlers.pop(keys.EVENTS(ORG).encode())
         patient = await two.arrive(0)
         took = await until(lambda: patient.visit in shown.drained().rows, 3)
         assert took < 1.5
@@ -129,8 +129,8 @@ async def alone(redis: Redis, news: list[Change | Reset]) -> Mirror:
 
 async def settled(mirror: Mirror) -> None:
     """Look at the tail, and wait until nothing is being mended."""
-    mirror.stands(await mirror._store.stream.head(ORG))
-    await until(lambda: mirror._mending is None)
+    mirror.compare(await mirror._store.stream.head(ORG))
+    await until(lambda: mirror._repairing is None)
 
 
 async def test_a_mirror_that_missed_more_than_the_stream_keeps_shows_everything_anew(valkey: Redis) -> None:
@@ -168,7 +168,7 @@ async def test_a_late_word_of_an_epoch_that_is_over_keeps_nobody_waiting(valkey:
         mirror = await alone(valkey, [])
         _, entry = (await one.workers[0].service.store.stream.after(ORG, 0))[0]
         mirror._take(900, "e_old", entry)
-        await until(lambda: mirror._mending is None, 1)
+        await until(lambda: mirror._repairing is None, 1)
         assert mirror.seq == 1
 
 
@@ -236,7 +236,7 @@ async def test_r25_a_mirror_that_cannot_be_mended_is_counted_and_mended_when_ask
         await one.arrive()
         head = await valkey.hgetall(keys.HEAD(ORG))
         await valkey.hset(keys.HEAD(ORG), "seq", "unreadable")
-        mirror.mend()
+        mirror.repair()
         await until(lambda: failed == ["mirror"])
         await valkey.hset(keys.HEAD(ORG), "seq", head[b"seq"])
         await settled(mirror)

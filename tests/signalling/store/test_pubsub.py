@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from signalling.errors import UnavailableError
 from signalling.store.pubsub import Bus
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -66,7 +66,7 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
 ) -> None:
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
-    redis = LineRedis.from_url(store.url, socket_timeout=1, socket_connect_timeout=1)
+    redis = SharedRedis.from_url(store.url, socket_timeout=1, socket_connect_timeout=1)
     bus = Bus(redis)
     heard: list[bytes] = []
     running = asyncio.create_task(bus.run())
@@ -94,10 +94,10 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
 async def test_a_store_that_lets_nobody_hear_is_asked_again_and_again_but_not_all_the_time(
     own: EmbeddedStore,
 ) -> None:
-    async with LineRedis.from_url(own.url) as owner:
+    async with SharedRedis.from_url(own.url) as owner:
         deaf = ("deaf", "on", "nopass", "~*", "+@all", "resetchannels")
         await owner.execute_command("ACL", "SETUSER", *deaf)  # type: ignore[no-untyped-call]
-        redis = LineRedis.from_url(own.url, username="deaf", password="x", socket_timeout=5)
+        redis = SharedRedis.from_url(own.url, username="deaf", password="x", socket_timeout=5)
         back: list[int] = []
         bus = Bus(redis, lambda: back.append(1))
         running = asyncio.create_task(bus.run())

@@ -20,7 +20,7 @@ from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.records import Committed, Store
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from tests.signalling.visits import ANA, ORG, T0, queued
@@ -33,7 +33,7 @@ TIMEOUT_S = 0.3
 @pytest.fixture
 async def client(own: EmbeddedStore) -> AsyncIterator[Redis]:
     """A client of it, as impatient as the product's."""
-    redis = LineRedis.from_url(
+    redis = SharedRedis.from_url(
         own.url,
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from signalling import repeated
 from signalling.errors import UnavailableError
-from signalling.store.unavailable import answering, reason_of, tell
+from signalling.store.unavailable import answering, log_unavailable, reason_of
 
 ANSWERS = [
     ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
@@ -55,5 +55,5 @@ def test_r33_a_reason_is_told_once_a_minute_and_another_one_at_once(monkeypatch:
     monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
     with capture_logs() as told:
         for problem in (TimeoutError(), TimeoutError(), ConnectionError("gone"), TimeoutError()):
-            tell(problem)
+            log_unavailable(problem)
     assert [event["reason"] for event in told] == ["TimeoutError", "ConnectionError"]

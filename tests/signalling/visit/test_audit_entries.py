@@ -1,4 +1,4 @@
-"""The audit trail as a chain, without a store: whatever is done to it afterwards is told, and where."""
+"""The audit log as a chain, without a store: whatever is done to it afterwards is told, and where."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.signalling.visits import ADMIN, ORG, T0, context, on_call, queued
 CHAIN = Chain(b"k" * 32, ORG)
 
 
-def trail(count: int = 6) -> tuple[Head, list[bytes]]:
+def audit_log(count: int = 6) -> tuple[Head, list[bytes]]:
     """A trail of so many entries, bound in two goes."""
     acts = [audit.act(T0 + number, "u_osei", "case.read", f"v_{number}") for number in range(count)]
     middle, first = CHAIN.bind(CHAIN.begin, acts[: count // 2])
@@ -24,28 +24,28 @@ def trail(count: int = 6) -> tuple[Head, list[bytes]]:
     return head, first + rest
 
 
-def problem(head: Head, kept: list[bytes], witness: tuple[int, bytes] | None = None) -> str:
+def problem(head: Head, kept: list[bytes], seen_entry: tuple[int, bytes] | None = None) -> str:
     """What is wrong with a trail."""
-    checker = Checker(CHAIN, head, witness)
+    checker = Checker(CHAIN, head, seen_entry)
     for entry in kept:
         checker.read(entry)
     return checker.end()
 
 
-def test_a_trail_as_it_was_written_is_unbroken() -> None:
-    head, kept = trail()
+def test_a_log_as_it_was_written_is_unbroken() -> None:
+    head, kept = audit_log()
     assert problem(head, kept) == ""
     assert (head.first, head.count, head.since_ms) == (1, 6, T0)
 
 
 def test_a_changed_entry_is_named() -> None:
-    head, kept = trail()
+    head, kept = audit_log()
     kept[2] = kept[2][: audit.TAG] + kept[2][audit.TAG :].replace(b"u_osei", b"u_lind")
     assert problem(head, kept) == "entry 3 was changed, or stands in another's place"
 
 
 def test_every_changed_bit_is_seen() -> None:
-    head, kept = trail(3)
+    head, kept = audit_log(3)
     for at in range(len(kept[1])):
         changed = bytearray(kept[1])
         changed[at] ^= 1 << at % 8
@@ -53,46 +53,46 @@ def test_every_changed_bit_is_seen() -> None:
 
 
 def test_a_removed_entry_is_named() -> None:
-    head, kept = trail()
+    head, kept = audit_log()
     assert problem(head, kept[:2] + kept[3:]) == "entry 3 was removed or moved"
     assert problem(head, kept[:2] + kept[4:]) == "entries 3 to 4 were removed or moved"
 
 
-def test_a_trail_cut_at_its_beginning_or_end_is_told_as_such() -> None:
-    head, kept = trail()
+def test_a_log_cut_at_its_beginning_or_end_is_told_as_such() -> None:
+    head, kept = audit_log()
     assert problem(head, kept[2:]) == "entries 1 to 2 were cut from the beginning"
     assert problem(head, kept[:-1]) == "entry 6 was cut from the end"
     assert problem(head, []) == "entries 1 to 6 were cut from the end"
 
 
 def test_entries_that_changed_places_are_seen() -> None:
-    head, kept = trail()
+    head, kept = audit_log()
     kept[1], kept[2] = kept[2], kept[1]
     assert problem(head, kept).startswith("entry 2 was removed")
 
 
 def test_an_entry_that_was_put_in_or_added_is_seen() -> None:
-    head, kept = trail()
+    head, kept = audit_log()
     assert problem(head, [*kept[:2], kept[1], *kept[2:]]).startswith("entry 3 was changed")
     assert problem(head, [*kept, kept[-1]]) == "entry 7 was added after the end"
 
 
 def test_a_head_cannot_be_made_without_the_key_nor_taken_from_another_organisation() -> None:
-    head, _ = trail()
+    head, _ = audit_log()
     assert CHAIN.open(CHAIN.seal(head)) == head
     for stranger in (Chain(b"x" * 32, ORG), Chain(b"k" * 32, "hillside")):
         with pytest.raises(BrokenHeadError):
             CHAIN.open(stranger.seal(head))
 
 
-def test_a_trail_put_back_to_an_earlier_state_is_seen_by_who_has_seen_more() -> None:
-    earlier, kept = trail(4)
+def test_a_log_put_back_to_an_earlier_state_is_seen_by_who_has_seen_more() -> None:
+    earlier, kept = audit_log(4)
     head, all_of_them = CHAIN.bind(earlier, [audit.act(T0, "u_osei", "case.read")])
-    witness = (head.count, head.last)
-    assert problem(head, kept + all_of_them, witness) == ""
-    assert problem(earlier, kept, witness) == "entry 5 was cut from the end"
+    seen_entry = (head.count, head.last)
+    assert problem(head, kept + all_of_them, seen_entry) == ""
+    assert problem(earlier, kept, seen_entry) == "entry 5 was cut from the end"
     other, others = CHAIN.bind(earlier, [audit.act(T0, "u_lind", "case.read")])
-    assert "is not the one that this server has seen" in problem(other, kept + others, witness)
+    assert "is not the one that this server has seen" in problem(other, kept + others, seen_entry)
 
 
 def test_what_is_committed_leaves_an_entry_unless_it_happens_all_the_time() -> None:
@@ -175,7 +175,7 @@ def test_a_log_is_bound_from_its_beginning() -> None:
 
 
 def test_a_checker_stops_at_the_first_fault_and_counts_what_was_right() -> None:
-    head, kept = trail(4)
+    head, kept = audit_log(4)
     checker = Checker(CHAIN, head)
     assert [checker.read(entry) for entry in (kept[0], kept[2], kept[1])] == [True, False, False]
     assert checker.count == 1

@@ -12,7 +12,7 @@ from signalling.service import Accepted, Service
 from signalling.store.encryption import Seal
 from signalling.store.pubsub import Bus
 from signalling.store.records import Store
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Policy, Visit
 from signalling.visit.relations import Context, Decided
@@ -51,7 +51,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
     """Let every round's commands race through two workers, and compare what became of it."""
     organisation = f"clinic-{next(_numbers)}"
     everybody = people(organisation)
-    redis = LineRedis.from_url(url, socket_timeout=5)
+    redis = SharedRedis.from_url(url, socket_timeout=5)
     workers, running = [], []
     for _ in range(2):
         bus = Bus(redis)

@@ -19,21 +19,21 @@ from web.audit.noting import DECLARED as DECLARED_HERE
 from web.audit.noting import ByHandler, Declared, NoEntry, Row, noted
 from web.audit.routes import DECLARED
 from web.identity.accounts import pseudonym
-from web.keys import AUDIT_TRAIL, SERVICE
+from web.keys import AUDIT_LOG, SERVICE
 from web.organisations.settings import Booking
 
 CANARIES = [FORM[name].encode() for name in ("name", "birth_date", "email", "reason")] + [b"Ruiz", b"0142"]
 
 
 async def acts(site: Site) -> list[Act]:
-    """All entries, the oldest first; the trail must be whole, and without a patient."""
-    trail = site.app[AUDIT_TRAIL]
-    await trail.flush()
-    await trail.settle("demo")
-    assert (await trail.verify("demo")).problem == ""
-    kept = b"".join(await trail.read("demo", 0, 10_000))
+    """All entries, the oldest first; the log must be whole, and without a patient."""
+    audit_log = site.app[AUDIT_LOG]
+    await audit_log.flush()
+    await audit_log.bind_all("demo")
+    assert (await audit_log.verify("demo")).problem == ""
+    kept = b"".join(await audit_log.read("demo", 0, 10_000))
     assert not [canary for canary in CANARIES if canary in kept]
-    found = [entry.act async for entry in trail.entries("demo")]
+    found = [entry.act async for entry in audit_log.entries("demo")]
     assert {act.what for act in found} <= set(ACTS)
     assert {act.kind for act in found} <= set(KINDS)
     return found
@@ -191,8 +191,8 @@ async def answered(socket: Any, message: dict[str, Any]) -> None:
 
 
 async def test_what_is_noted_is_written_before_a_worker_stops(site: Site) -> None:
-    site.app[AUDIT_TRAIL].note("demo", "u_osei", "case.read", "v_1")
-    await site.app[AUDIT_TRAIL].close()
+    site.app[AUDIT_LOG].note("demo", "u_osei", "case.read", "v_1")
+    await site.app[AUDIT_LOG].close()
     assert await site.app[SERVICE].store.redis.lrange("{demo}:audit", 0, -1)
 
 

@@ -1,4 +1,4 @@
-"""The page of the audit trail: newest first, by person and by visit, page by page, for administrators; open to all."""
+"""The page of the audit log: newest first, by person and by visit, page by page, for administrators; open to all."""
 
 import re
 
@@ -10,7 +10,7 @@ from tests.web.setup.desk import desk
 from tests.web.site import ADMIN, FORM, OSEI, Site
 from web import demo
 from web.identity.accounts import pseudonym
-from web.keys import AUDIT_TRAIL
+from web.keys import AUDIT_LOG
 from web.pages.setup import audit as page_of
 
 PATH = "/demo/staff/setup/audit"
@@ -19,9 +19,9 @@ PATH = "/demo/staff/setup/audit"
 async def noted(site: Site, *entries: tuple[str, str, str]) -> None:
     """Leave entries, bound."""
     for who, what, about in entries:
-        site.app[AUDIT_TRAIL].note("demo", who, what, about)
-    await site.app[AUDIT_TRAIL].flush()
-    await site.app[AUDIT_TRAIL].settle("demo")
+        site.app[AUDIT_LOG].note("demo", who, what, about)
+    await site.app[AUDIT_LOG].flush()
+    await site.app[AUDIT_LOG].bind_all("demo")
 
 
 def numbers(html: str) -> list[int]:
@@ -29,7 +29,7 @@ def numbers(html: str) -> list[int]:
     return [int(found) for found in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
 
 
-async def test_only_an_administrator_sees_the_trail(site: Site) -> None:
+async def test_only_an_administrator_sees_the_log(site: Site) -> None:
     osei = (await desk(site, OSEI)).person
     assert (await osei.get(PATH)).status == 403
     assert (await site.person().get(PATH)).status == 303
@@ -70,7 +70,7 @@ async def test_an_entry_says_who_what_and_when_in_words_and_names_no_patient(sit
     assert "tomó una consulta" in spanish
 
 
-async def test_the_trail_is_shown_by_person_by_visit_and_page_by_page(
+async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(page_of, "ROWS", 4)
@@ -101,22 +101,22 @@ async def test_the_trail_is_shown_by_person_by_visit_and_page_by_page(
 
 
 async def test_what_was_let_go_leaves_the_rest_in_its_place(site: Site) -> None:
-    admin, trail = (await desk(site)).person, site.app[AUDIT_TRAIL]
+    admin, audit_log = (await desk(site)).person, site.app[AUDIT_LOG]
     await noted(site, *(("u_osei", "case.read", f"v_{number}") for number in range(5)))
-    assert await trail.trim("demo", 0) == 0
-    middle = trail.chain("demo")
-    head = await trail.head("demo")
+    assert await audit_log.trim("demo", 0) == 0
+    middle = audit_log.chain("demo")
+    head = await audit_log.head("demo")
     assert head is not None
-    after, count = trail._trimmed(middle, head, (await trail.read("demo", 0, 3)), 10**15)
+    after, count = audit_log._trimmed(middle, head, (await audit_log.read("demo", 0, 3)), 10**15)
     assert count == 3
-    await trail._trim(
+    await audit_log._trim(
         keys=["{demo}:audit", "{demo}:audit:head"], args=[middle.seal(head), middle.seal(after), count]
     )
     assert numbers(await (await admin.get(f"{PATH}?before=6")).text()) == [5, 4]
 
 
 @pytest.mark.parametrize(("width", "dark"), LOOKS)
-async def test_the_trail_is_accessible(site: Site, browser: Browser, width: int, dark: bool) -> None:
+async def test_the_log_is_accessible(site: Site, browser: Browser, width: int, dark: bool) -> None:
     await noted(site, ("u_osei", "visit.claimed", "v_1"), ("", "visit.expired", "v_2"))
     context = await browser.new_context(
         viewport={"width": width, "height": 860}, color_scheme="dark" if dark else "light", locale="en-US"
@@ -128,7 +128,7 @@ async def test_the_trail_is_accessible(site: Site, browser: Browser, width: int,
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url("**/demo/staff")
     await page.goto(str(site.server.make_url(PATH)))
-    await page.get_by_role("heading", name="Audit trail").wait_for()
+    await page.get_by_role("heading", name="Audit log").wait_for()
     await is_accessible(page)
     await page.get_by_label("Who", exact=True).select_option("u_osei")
     await page.get_by_label("Number of a visit").fill("v_1")

@@ -1,4 +1,4 @@
-"""`greenroom audit` beside the running server: says that the trail is unbroken, or where it is not; exports it."""
+"""`greenroom audit` beside the running server: says that the log is unbroken, or where it is not; exports it."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.conftest import StartServer
 from tests.server import RunningServer
 from tests.web.commands.test_organisations import Browser
 from web import demo
-from web.audit.witness import FileWitness
+from web.audit.seen_entries import SeenEntriesFile
 from web.commands.main import app
 from web.config import load
 from web.server.data_key import FILE
@@ -32,7 +32,7 @@ def store_of(server: RunningServer) -> Any:
     return redis.Redis.from_url(address_file(server.data).read_text("utf-8"), socket_timeout=20)
 
 
-def test_the_trail_is_verified_exported_and_found_broken(greenroom_server: StartServer) -> None:
+def test_the_log_is_verified_exported_and_found_broken(greenroom_server: StartServer) -> None:
     server = greenroom_server(workers=2)
     assert "demo: no entries yet" in greenroom(server, "audit", "verify")
     greenroom(server, "user", "disable", LIND)
@@ -71,7 +71,7 @@ def test_the_trail_is_verified_exported_and_found_broken(greenroom_server: Start
     assert "cut from the end" in greenroom(server, "audit", "verify", code=1)
     store.close()
     assert server.stop() == 0
-    seen = FileWitness(server.data).get("demo")  # which the workers left as they stopped
+    seen = SeenEntriesFile(server.data).get("demo")  # which the workers left as they stopped
     assert seen is not None
     assert seen[0] >= 5
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import WSMsgType
 from redis.asyncio import Redis
 
-from signalling.store.guest_links import Invite
+from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.api.client import program
@@ -77,7 +77,7 @@ async def right_token(site: Site, door: Door) -> str:
     claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
     await service.command(claimant, visit, c.Claim())
     await service.command(claimant, visit, c.Invite("guest-1", "Rosa Diaz", "family"))
-    return await site.app[INVITES].issue("demo", Invite(visit, "guest-1"), 60_000)
+    return await site.app[INVITES].issue("demo", GuestLink(visit, "guest-1"), 60_000)
 
 
 def token_routes(site: Site) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from signalling.service import Accepted
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.redis_connection import LineRedis
+from signalling.store.redis_connection import SharedRedis
 from signalling.visit import commands as c
 from tests.web.site import Site, settings_for
 from tests.web.test_retention import retention_of
@@ -34,7 +34,7 @@ async def kept(tmp_path: Path) -> AsyncIterator[tuple[Site, Redis, EmbeddedStore
     folder = LockedFolder(tmp_path / "data")
     store = EmbeddedStore(folder)
     store.start()
-    client = LineRedis.from_url(store.url, socket_timeout=5)
+    client = SharedRedis.from_url(store.url, socket_timeout=5)
     async with Site(settings_for(store.url, tmp_path / "data")) as site:
         await site.change(retention_days=ORGANISATION_DAYS)
         yield site, client, store
@@ -146,7 +146,7 @@ async def test_s34_a_store_that_may_not_be_rewritten_is_told_once_a_day(
     valkey: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await valkey.execute_command("ACL", "SETUSER", "clinic", "on", ">x", "~*", "&*", "+@all", "-bgrewriteaof")
-    own: Any = LineRedis(connection_pool=valkey.connection_pool)
+    own: Any = SharedRedis(connection_pool=valkey.connection_pool)
     await own.execute_command("AUTH", "clinic", "x")
     try:
         await rewriting.mark(valkey)

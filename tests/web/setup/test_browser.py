@@ -324,4 +324,4 @@ async def test_on_a_phone_the_section_that_is_open_is_in_sight_among_the_others(
     page = await signed_in(site, open_page)
     await page.set_viewport_size({"width": 320, "height": 640})
     await go(site, page, "/demo/staff/setup/audit")
-    await expect(page.get_by_role("link", name="Audit trail")).to_be_in_viewport(ratio=0.9)
+    await expect(page.get_by_role("link", name="Audit log")).to_be_in_viewport(ratio=0.9)

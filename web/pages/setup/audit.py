@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from signalling.visit import audit_entries as trails
+from signalling.visit import audit_entries
 from signalling.visit.audit_entries import Act, Entry
 from web.audit.acts import ACTS, KINDS
 from web.identity.accounts import pseudonym
-from web.keys import ACCOUNTS, API_KEYS, AUDIT_TRAIL, FACILITIES
+from web.keys import ACCOUNTS, API_KEYS, AUDIT_LOG, FACILITIES
 from web.languages.i18n import gettext
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import PAGES, admin, draw, path_of
@@ -61,17 +61,17 @@ async def audit(request: web.Request) -> web.Response:
 async def _search(
     request: web.Request, organisation: Organisation, who: str, visit: str, below: int | None
 ) -> Found:
-    trail = request.app[AUDIT_TRAIL]
-    end = await trail.length(organisation.id)
-    head = await trail.head(organisation.id)
+    audit_log = request.app[AUDIT_LOG]
+    end = await audit_log.length(organisation.id)
+    head = await audit_log.head(organisation.id)
     if below is not None and head is not None:
         end = max(0, min(end, below - head.first))
     least = max(0, end - AT_MOST)
     entries: list[Entry] = []
     while end > least:
         start = max(least, end - READ)
-        kept = await trail.read(organisation.id, start, end - start)
-        for entry in map(trails.entry_of, reversed(kept)):
+        kept = await audit_log.read(organisation.id, start, end - start)
+        for entry in map(audit_entries.entry_of, reversed(kept)):
             if entry is None:
                 continue  # `verify` reports it
             if (not who or entry.act.who == who) and (not visit or _concerns(entry.act, visit)):

@@ -3,7 +3,7 @@
 import asyncio
 
 from signalling.service import Accepted
-from signalling.store.guest_links import Invite
+from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.site import Person, Site
@@ -28,7 +28,7 @@ async def invited(site: Site, for_ms: int = 60_000) -> tuple[str, str]:
 
 
 async def link(site: Site, visit: str, guest: str, for_ms: int = 60_000) -> str:
-    token = await site.app[INVITES].issue("demo", Invite(visit, guest), for_ms)
+    token = await site.app[INVITES].issue("demo", GuestLink(visit, guest), for_ms)
     return f"/demo/join/{token}"
 
 
@@ -99,5 +99,5 @@ async def test_a_dismissed_guest_is_nobody_here_any_more(site: Site) -> None:
 
 async def test_another_organisations_link_opens_nothing_here(site: Site) -> None:
     visit, _ = await invited(site)
-    token = await site.app[INVITES].issue("elsewhere", Invite(visit, ROSA), 60_000)
+    token = await site.app[INVITES].issue("elsewhere", GuestLink(visit, ROSA), 60_000)
     assert (await site.person().post(f"/demo/join/{token}")).status == 404

@@ -24,7 +24,7 @@ class Seen(msgspec.Struct, frozen=True):
     hash: bytes
 
 
-class FileWitness:
+class SeenEntriesFile:
     """The files below a data folder."""
 
     def __init__(self, data: Path) -> None:
