@@ -25,9 +25,9 @@ from signalling.hub import Hub
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
 from signalling.rooms.liveness import Liveness
+from signalling.rooms.memberships import Memberships
 from signalling.rooms.ports import MediaRelay
 from signalling.rooms.rooms import Rooms
-from signalling.rooms.seats import Seats
 from signalling.service import Organisations, Service
 from signalling.sockets.connection import Connection
 from signalling.sockets.handshake import left_behind
@@ -104,8 +104,10 @@ class Worker:
             store, self.id, self._watched, relay, sha256(b"greenroom workers" + oldest).digest()
         )
         leases = Leases(store, self.liveness, self.id)
-        self.seats = Seats(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
-        self.rooms = self.seats.rooms = Rooms(self.service, relay, leases, self.id, self.spawn, self.seats)
+        self.memberships = Memberships(self.service, self.hub, self.liveness, leases, self.id, self.spawn)
+        self.rooms = self.memberships.rooms = Rooms(
+            self.service, relay, leases, self.id, self.spawn, self.memberships
+        )
         self.sweep = Sweep(self.service, self.liveness, self)
         self.guest_links = GuestLinks(store)
         self.tokens = Tokens(store, sha256(b"greenroom resume" + oldest).digest(), self.id)
@@ -113,7 +115,7 @@ class Worker:
             worker=self.id,
             service=self.service,
             topics=self.topics,
-            seats=self.seats,
+            memberships=self.memberships,
             audit_log=self.audit_log,
             guest_links=self.guest_links,
             tokens=self.tokens,
@@ -122,7 +124,7 @@ class Worker:
         )
 
     def _watched(self) -> set[str]:
-        return {*self.seats.owners(), *self.sweep.holders()}
+        return {*self.memberships.owners(), *self.sweep.holders()}
 
     def present(self) -> Iterable[Connection]:
         """Return the connections with a socket on this worker."""
@@ -160,7 +162,7 @@ class Worker:
                 log.debug("worker.store_unavailable")
         keep = self.supervisor.keep
         keep("bus", self.bus.run)
-        keep("liveness", partial(self.liveness.run, self.seats.bury, self.rooms.doubt))
+        keep("liveness", partial(self.liveness.run, self.memberships.move_from, self.rooms.doubt))
         keep("rooms", self.rooms.run)
         keep("sweep", self.sweep.run)
         keep("heartbeat", self.heartbeat.run)
@@ -179,19 +181,19 @@ class Worker:
     def _heard(self, data: bytes) -> None:
         message = wire.decode(data)
         if isinstance(message, wire.Deliver):
-            self.seats.delivered(message)
+            self.memberships.delivered(message)
         elif isinstance(message, wire.Lost):
             self.rooms.lost(message.visit, message.fence)
         elif isinstance(message, wire.Supersede):
             self.spawn(self.superseded(message.connection))
         else:
-            self.rooms.receive_from_afar(message)
+            self.rooms.receive_from_worker(message)
 
     async def superseded(self, connection: str) -> None:
         """Close a connection that was resumed on another worker, unless it has come back to this worker meanwhile."""
         held = self.connections.get(connection)
         if held is None:
-            self.seats.superseded(connection)
+            self.memberships.superseded(connection)
             return
         try:
             if await self.tokens.holder(held.origin) == self.id:
@@ -202,7 +204,7 @@ class Worker:
             return
         if self.connections.get(connection) is held:
             del self.connections[connection]
-            self.seats.superseded(connection)
+            self.memberships.superseded(connection)
             held.socket.close(4203)
             self.spawn(left_behind(self, held))
 
@@ -222,7 +224,7 @@ class Worker:
     async def drain(self) -> None:
         """Send all clients to other workers, at random times within DRAIN_JITTER_S, before this worker stops."""
         self._stopping.set()
-        self.seats.draining = True
+        self.memberships.draining = True
         for awaited in self.hellos:
             if not awaited.expired():
                 awaited.reschedule(0)
@@ -238,8 +240,8 @@ class Worker:
             await asyncio.sleep(0.05)
 
     def move(self, number: int) -> None:
-        """Send at most `number` connections to other workers: the oldest first, none with a seat in a call."""
-        quiet = (held for held in self.connections.values() if not self.seats.holds(held.id))
+        """Send at most `number` connections to other workers: the oldest first, none with a membership in a call."""
+        quiet = (held for held in self.connections.values() if not self.memberships.holds(held.id))
         for connection in list(islice(quiet, number)):
             connection.socket.close(1001)
 

@@ -42,7 +42,7 @@ def pause_s(code: int, attempt: int, chance: float) -> float:
     return float(min(MOST_S, FIRST_S * 2.0 ** min(attempt, 10))) * (0.5 + chance / 2)
 
 
-class Held:
+class Subscription:
     """A topic: its handlers, and the state that the client has of it."""
 
     def __init__(self, handler: Handler, refused: Refused) -> None:
@@ -79,7 +79,7 @@ class ReturningClient:
     def __init__(self, connect: Connect, heard: Handler = lambda _: None) -> None:
         self._connect = connect
         self._heard = heard
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, Subscription] = {}
         self._resume: str | None = None
         self._client: SignallingClient | None = None
         self.connected = asyncio.Event()
@@ -112,7 +112,7 @@ class ReturningClient:
         `refused` is called if the server does not allow the topic, or no longer does. Raises `ClosedError`,
         `TimeoutError`.
         """
-        self._held[topic] = held = Held(handler, refused)
+        self._held[topic] = held = Subscription(handler, refused)
         if self._client is not None and self.connected.is_set():
             await self._ask(self._client, topic, held)
 
@@ -171,7 +171,7 @@ class ReturningClient:
             self.connected.clear()
             await client.close()
 
-    async def _ask(self, client: SignallingClient, topic: str, held: Held) -> None:
+    async def _ask(self, client: SignallingClient, topic: str, held: Subscription) -> None:
         mine = {} if held.epoch is None else {"epoch": held.epoch, "version": held.version}
         try:
             await client.request("subscribe", topic=topic, **mine)

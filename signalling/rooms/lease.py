@@ -14,7 +14,7 @@ import msgspec
 
 from signalling.errors import SupersededError
 from signalling.rooms.liveness import Liveness
-from signalling.rooms.worker_messages import Seat
+from signalling.rooms.worker_messages import Member
 from signalling.store import keys
 from signalling.store.records import Origin, Store
 from signalling.store.unavailable import answering
@@ -125,12 +125,12 @@ class Leases:
                 muted[key[0], key[1]] = frozenset(kind for kind in kinds if kind in value.decode().split())
         return muted
 
-    async def keep_muted(self, seat: Seat, fence: int, kinds: frozenset[MediaKind]) -> None:
+    async def keep_muted(self, member: Member, fence: int, kinds: frozenset[MediaKind]) -> None:
         """Keep what a party has muted for the next owner. Does nothing if this worker's lease is not the newest."""
         async with answering():
             await self._set(
-                keys=[keys.LEASE(seat.organisation, seat.visit)],
-                args=[fence, f"{_MUTED}:{seat.party}:{seat.person}", " ".join(sorted(kinds))],
+                keys=[keys.LEASE(member.organisation, member.visit)],
+                args=[fence, f"{_MUTED}:{member.party}:{member.person}", " ".join(sorted(kinds))],
             )
 
     async def give_back(self, organisation: str, visit: str, fence: int) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from signalling.errors import SealError, UnavailableError
-from signalling.rooms.occupants import Room
+from signalling.rooms.participants import Room
 from signalling.rooms.ports import Disconnected, MediaEvent
 from signalling.store import keys
 from signalling.store.records import Store
@@ -86,17 +86,17 @@ class CallWatch:
     def look(self, room: Room) -> None:
         """Count the time since the last look, and the current measurements."""
         now_s = time.monotonic()
-        for party, occupant in room.occupants.items():
+        for party, participant in room.participants.items():
             since_s = room.since_s.pop(party, None)
             if party not in room.talking:
                 continue
             if since_s is not None:
                 tally = self._tally(room, party)
                 tally.connected_ms += (now_s - since_s) * 1000
-                tally.take(occupant.leg.quality())
-            if occupant.leg.connected:
+                tally.take(participant.leg.quality())
+            if participant.leg.connected:
                 room.since_s[party] = now_s
-        for party in room.since_s.keys() - room.occupants.keys():
+        for party in room.since_s.keys() - room.participants.keys():
             del room.since_s[party]
 
     @staticmethod

@@ -1,8 +1,8 @@
-"""The rooms whose media this worker carries: their occupants, offers and answers, and the gate.
+"""The rooms whose media this worker carries: their participants, offers and answers, and the gate.
 
 One worker owns a room, by a lease with a fencing number (`lease.py`). The workers of other parties pass requests on to
-it (`seats.py`). An owner that learns of a higher number than its own has lost the room, and closes it. The gate depends
-only on the visit's record. Knows no packet: the interface of a relay is defined in `ports.py`.
+it (`memberships.py`). An owner that learns of a higher number than its own has lost the room, and closes it. The gate
+depends only on the visit's record. Knows no packet: the interface of a relay is defined in `ports.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
-from signalling.rooms.occupants import Occupant, Room
+from signalling.rooms.participants import Participant, Room
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
 from signalling.rooms.quality_watch import CallWatch
-from signalling.rooms.worker_messages import Seat
+from signalling.rooms.worker_messages import Member
 from signalling.service import Service
 from signalling.store.mirror import Change, Reset
 from signalling.visit.call_quality import MediaKind
@@ -39,8 +39,8 @@ WITH_MEDIA = frozenset({Status.CLAIMED, Status.LIVE})
 class Parties(Protocol):
     """The parties of this worker's rooms, with connections on this worker and on others."""
 
-    def tell(self, seat: Seat, fence: int, message: server.Message, /) -> None: ...
-    def tell_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
+    def send(self, member: Member, fence: int, message: server.Message, /) -> None: ...
+    def send_lost(self, worker: str, visit: str, fence: int, /) -> None: ...
     def lost(self, visit: str, fence: int, /) -> None: ...
     def close_room(self, visit: str, /) -> None: ...
 
@@ -109,8 +109,10 @@ class Rooms:
         if room is not None and room.fence < fence:
             log.warning("room.lost", visit=visit, fence=room.fence, newer=fence)
             self._close(visit, room)
-            for worker in {occupant.seat.worker for occupant in room.occupants.values()} - {self._worker}:
-                self._parties.tell_lost(worker, visit, fence)
+            for worker in {participant.member.worker for participant in room.participants.values()} - {
+                self._worker
+            }:
+                self._parties.send_lost(worker, visit, fence)
         self._parties.lost(visit, fence)
 
     def _close(self, visit: str, room: Room) -> None:
@@ -137,7 +139,7 @@ class Rooms:
             self._refuse(message, "unavailable")
         return None
 
-    def receive_from_afar(self, message: wire.RoomMessage) -> None:
+    def receive_from_worker(self, message: wire.RoomMessage) -> None:
         """Take a message that another worker passed on."""
         join = self.receive(message)
         if join is not None:
@@ -153,86 +155,86 @@ class Rooms:
             self._refuse(message, "unavailable")
 
     def _receive(self, message: wire.RoomMessage) -> wire.Join | None:
-        seat = message.seat
-        room = self._rooms.get(seat.visit)
+        member = message.member
+        room = self._rooms.get(member.visit)
         if room is not None and message.fence > room.fence:
-            self.lost(seat.visit, message.fence)
+            self.lost(member.visit, message.fence)
             room = None
         if isinstance(message, wire.Join):
             return message
-        occupant = room.occupants.get(seat.party) if room is not None else None
-        if isinstance(message, wire.Settle) and occupant is None:
+        participant = room.participants.get(member.party) if room is not None else None
+        if isinstance(message, wire.Moved) and participant is None:
             # The room moved to this worker while the connection was away: it joins without a request.
-            return wire.Join(seat, message.fence, None)
-        if room is None or occupant is None or not occupant.heeds(message):
-            if isinstance(message, wire.Settle) and room is not None:
-                # Another connection has the seat: this one must not take it by moving with the room later.
-                self._tell(room, seat, server.MediaTakenOver(visit=seat.visit))
-            elif not isinstance(message, wire.Leave | wire.Settle):
+            return wire.Join(member, message.fence, None)
+        if room is None or participant is None or not participant.sent(message):
+            if isinstance(message, wire.Moved) and room is not None:
+                # Another connection has the membership: this one must not take it by moving with the room later.
+                self._send(room, member, server.MediaTakenOver(visit=member.visit))
+            elif not isinstance(message, wire.Left | wire.Moved):
                 self._refuse(message, "no_room")
-        elif isinstance(message, wire.Leave):
-            self._part(room, seat)
-        elif isinstance(message, wire.Settle):
-            occupant.seat = seat
+        elif isinstance(message, wire.Left):
+            self._remove(room, member)
+        elif isinstance(message, wire.Moved):
+            participant.member = member
         elif isinstance(message, wire.Answer):
-            self._answer(room, occupant, message)
+            self._answer(room, participant, message)
         elif isinstance(message, wire.Restart):
-            self._offer(room, occupant, fresh=False, sdp=occupant.leg.restart_ice())
+            self._offer(room, participant, fresh=False, sdp=participant.leg.restart_ice())
             self._done(room, message)
         else:
-            self._mute(room, occupant, message)
+            self._mute(room, participant, message)
         return None
 
     async def join(self, message: wire.Join) -> None:
         """Add a party to its room, and send it an offer. Raises `UnavailableError`."""
-        seat = message.seat
-        visit = await self._service.visit(seat.organisation, seat.visit)
+        member = message.member
+        visit = await self._service.visit(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
-            visit = await self._service.visit_now(seat.organisation, seat.visit)
+            visit = await self._service.visit_now(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA:
             self._refuse(message, "wrong_status")
             return
-        if not seat.is_in(visit):
-            visit = await self._service.visit_now(seat.organisation, seat.visit)
-        if visit is None or visit.status not in WITH_MEDIA or not seat.is_in(visit):
+        if not member.is_in(visit):
+            visit = await self._service.visit_now(member.organisation, member.visit)
+        if visit is None or visit.status not in WITH_MEDIA or not member.is_in(visit):
             self._refuse(
                 message, "not_allowed"
             )  # a guest was dismissed, or another provider claimed the visit
             return
-        room = self._rooms.get(seat.visit) or await self._opened(message)
+        room = self._rooms.get(member.visit) or await self._opened(message)
         if room is None:
             self._refuse(message, "unavailable")
             return
         self._set_gate(room, visit)
-        before = room.occupants.get(seat.party)
+        before = room.participants.get(member.party)
         try:
             leg = room.media.join(
-                seat.party,
-                lambda event: self._media_news(room, seat.party, event),
-                opposite=_OPPOSITE.get(seat.party, PATIENT),
-                admitted=_admitted(visit, seat.party),
+                member.party,
+                lambda event: self._media_news(room, member.party, event),
+                opposite=_OPPOSITE.get(member.party, PATIENT),
+                admitted=_admitted(visit, member.party),
             )
         except RoomFullError:
             self._refuse(message, "room_full")
             return
-        if before is not None and before.seat.connection != seat.connection:
-            self._tell(room, before.seat, server.MediaTakenOver(visit=seat.visit))
-        occupant = Occupant(seat, leg, before.offer if before is not None else 0)
-        room.occupants[seat.party] = occupant
-        for kind in room.muted_by(seat):
+        if before is not None and before.member.connection != member.connection:
+            self._send(room, before.member, server.MediaTakenOver(visit=member.visit))
+        participant = Participant(member, leg, before.offer if before is not None else 0)
+        room.participants[member.party] = participant
+        for kind in room.muted_by(member):
             leg.set_receiving(kind, False)
         self._done(room, message)
-        self._offer(room, occupant, fresh=True, sdp=leg.offer())
-        for party, other in room.occupants.items():  # itself, too: its page may have been reloaded
-            for kind in sorted(room.muted_by(other.seat)):
-                self._tell_muted(room, seat, party, kind, True)
+        self._offer(room, participant, fresh=True, sdp=leg.offer())
+        for party, other in room.participants.items():  # itself, too: its page may have been reloaded
+            for kind in sorted(room.muted_by(other.member)):
+                self._send_muted(room, member, party, kind, True)
 
     async def _opened(self, message: wire.Join) -> Room | None:
         """Return the room to join, opened if needed; None if another worker has the lease by now.
 
         Raises `UnavailableError`.
         """
-        organisation, visit = message.seat.organisation, message.seat.visit
+        organisation, visit = message.member.organisation, message.member.visit
         muted = await self._leases.muted(organisation, visit)
         lease = await self._leases.holder(organisation, visit)
         if lease is None or lease.owner != self._worker or lease.fence < message.fence:
@@ -245,66 +247,68 @@ class Rooms:
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
         log.debug("media.event", event_type=type(event).__name__)
         self.calls.heard(room, party, event)
-        occupant = room.occupants.get(party)
-        if occupant is not None and isinstance(event, OfferNeeded):
-            self._offer(room, occupant, fresh=False, sdp=occupant.leg.offer())
+        participant = room.participants.get(party)
+        if participant is not None and isinstance(event, OfferNeeded):
+            self._offer(room, participant, fresh=False, sdp=participant.leg.offer())
 
     # --- replies and offers
 
-    def _tell(self, room: Room, seat: Seat, message: server.Message) -> None:
-        self._parties.tell(seat, room.fence, message)
+    def _send(self, room: Room, member: Member, message: server.Message) -> None:
+        self._parties.send(member, room.fence, message)
 
     def _done(self, room: Room, message: wire.Request | wire.Join) -> None:
         if message.id is not None:
-            self._tell(room, message.seat, server.Done(reply_to=message.id, version=0))
+            self._send(room, message.member, server.Done(reply_to=message.id, version=0))
 
     def _refuse(self, message: wire.RoomMessage, code: str, details: dict[str, Any] | None = None) -> None:
-        if isinstance(message, wire.Leave | wire.Settle):
+        if isinstance(message, wire.Left | wire.Moved):
             return
         # The message may have come too early: the client joins again.
-        told: server.Message = server.MediaGone(visit=message.seat.visit)
+        reply: server.Message = server.MediaGone(visit=message.member.visit)
         if message.id is not None:
-            told = error(message.id, code, details or {})
-        self._parties.tell(message.seat, message.fence, told)
+            reply = error(message.id, code, details or {})
+        self._parties.send(message.member, message.fence, reply)
 
-    def _offer(self, room: Room, occupant: Occupant, *, fresh: bool, sdp: str) -> None:
-        occupant.offer += 1
-        visit = occupant.seat.visit
+    def _offer(self, room: Room, participant: Participant, *, fresh: bool, sdp: str) -> None:
+        participant.offer += 1
+        visit = participant.member.visit
         servers = self._relay.ice_servers()
         offer = server.MediaOffer(
-            visit=visit, offer=occupant.offer, fresh=fresh, sdp=sdp, ice_servers=servers
+            visit=visit, offer=participant.offer, fresh=fresh, sdp=sdp, ice_servers=servers
         )
-        self._tell(room, occupant.seat, offer)
+        self._send(room, participant.member, offer)
 
-    def _answer(self, room: Room, occupant: Occupant, message: wire.Answer) -> None:
+    def _answer(self, room: Room, participant: Participant, message: wire.Answer) -> None:
         # The answer to an older offer is dropped: the answer to the newer offer is on its way.
-        if message.offer == occupant.offer:
+        if message.offer == participant.offer:
             try:
-                occupant.leg.accept(message.sdp)
+                participant.leg.accept(message.sdp)
             except BadSdpError as bad:
                 self._refuse(message, "bad_sdp", {"problem": bad.problem})
                 return
         self._done(room, message)
 
-    def _mute(self, room: Room, occupant: Occupant, message: wire.Mute) -> None:
-        seat, kind = occupant.seat, message.kind
-        kinds = room.muted_by(seat) - {kind} | ({kind} if message.muted else set())
-        room.muted[seat.party, seat.person] = kinds
-        occupant.leg.set_receiving(kind, not message.muted)
-        for other in room.occupants.values():
-            if other is not occupant:
-                self._tell_muted(room, other.seat, seat.party, kind, message.muted)
-        self._spawn(self._keep_muted(room, seat, kinds))
+    def _mute(self, room: Room, participant: Participant, message: wire.Mute) -> None:
+        member, kind = participant.member, message.kind
+        kinds = room.muted_by(member) - {kind} | ({kind} if message.muted else set())
+        room.muted[member.party, member.person] = kinds
+        participant.leg.set_receiving(kind, not message.muted)
+        for other in room.participants.values():
+            if other is not participant:
+                self._send_muted(room, other.member, member.party, kind, message.muted)
+        self._spawn(self._keep_muted(room, member, kinds))
         self._done(room, message)
 
-    async def _keep_muted(self, room: Room, seat: Seat, kinds: frozenset[MediaKind]) -> None:
+    async def _keep_muted(self, room: Room, member: Member, kinds: frozenset[MediaKind]) -> None:
         try:
-            await self._leases.keep_muted(seat, room.fence, kinds)
+            await self._leases.keep_muted(member, room.fence, kinds)
         except UnavailableError:
-            log.info("room.mute_not_kept", visit=seat.visit)  # in force here; the next owner will not know it
+            log.info(
+                "room.mute_not_kept", visit=member.visit
+            )  # in force here; the next owner will not know it
 
-    def _tell_muted(self, room: Room, seat: Seat, party: str, kind: MediaKind, muted: bool) -> None:
-        self._tell(room, seat, server.MediaMuted(visit=seat.visit, party=party, kind=kind, muted=muted))
+    def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:
+        self._send(room, member, server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted))
 
     # --- the gate follows the record
 
@@ -328,14 +332,14 @@ class Rooms:
         if room is None:
             return
         if visit is not None and visit.status in WITH_MEDIA:
-            for party, occupant in list(room.occupants.items()):
-                if occupant.seat.is_in(visit):
-                    occupant.leg.set_admitted(_admitted(visit, party))
+            for party, participant in list(room.participants.items()):
+                if participant.member.is_in(visit):
+                    participant.leg.set_admitted(_admitted(visit, party))
                 else:  # a dismissed guest or a former provider; the topic of the visit shows it to them
-                    self._part(room, occupant.seat)
-                    for kind in room.muted_by(occupant.seat):  # of whoever is this party next
-                        for other in room.occupants.values():
-                            self._tell_muted(room, other.seat, party, kind, False)
+                    self._remove(room, participant.member)
+                    for kind in room.muted_by(participant.member):  # of whoever is this party next
+                        for other in room.participants.values():
+                            self._send_muted(room, other.member, party, kind, False)
             self._set_gate(room, visit)
             return
         self._close(visit_id, room)
@@ -348,11 +352,11 @@ class Rooms:
         self.calls.talking(room, talking if live else {})
         room.media.set_gate(live)
 
-    def _part(self, room: Room, seat: Seat) -> None:
+    def _remove(self, room: Room, member: Member) -> None:
         """Remove a party from the room."""
         self.calls.look(room)
-        self.calls.keep(seat.visit, room)
-        room.occupants.pop(seat.party).leg.leave()
+        self.calls.keep(member.visit, room)
+        room.participants.pop(member.party).leg.leave()
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
         """Give back the lease of a closed room, so that the next party to join decides its owner."""
@@ -374,8 +378,8 @@ class Rooms:
                 await self._leases.give_back(room.organisation, visit_id, room.fence)
             except UnavailableError as unavailable:
                 problem = unavailable  # the parties of all rooms still receive `media.gone`
-            for occupant in room.occupants.values():
-                self._tell(room, occupant.seat, server.MediaGone(visit=visit_id))
+            for participant in room.participants.values():
+                self._send(room, participant.member, server.MediaGone(visit=visit_id))
         if problem is not None:
             raise problem
 

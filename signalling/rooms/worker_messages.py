@@ -11,7 +11,7 @@ from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Visit
 
 
-class Seat(msgspec.Struct, frozen=True, array_like=True):
+class Member(msgspec.Struct, frozen=True, array_like=True):
     """A party's place in a room: its side of the visit, who has it, their connection, its worker and its codec."""
 
     organisation: str
@@ -35,7 +35,7 @@ class WorkerMessage(msgspec.Struct, frozen=True, tag=True, array_like=True):
 class ToRoom(WorkerMessage, frozen=True):
     """A message to the worker that owns a room. `fence`: the number of the lease that the sender knows."""
 
-    seat: Seat
+    member: Member
     fence: int
 
 
@@ -67,19 +67,19 @@ class Mute(ToRoom, frozen=True):
     muted: bool
 
 
-class Leave(ToRoom, frozen=True):
+class Left(ToRoom, frozen=True):
     """A party's connection is gone."""
 
 
-class Settle(ToRoom, frozen=True):
+class Moved(ToRoom, frozen=True):
     """A party's connection has moved to another worker, which receives the room's messages from now on."""
 
 
 class Deliver(WorkerMessage, frozen=True):
     """A message for a connection of the receiving worker, encoded by the owner of a room.
 
-    `fence`: the owner's lease. `reply_to`: the request that it answers, or None. `unseats`: True if the seat was taken
-    by another connection.
+    `fence`: the owner's lease. `reply_to`: the request that it answers, or None. `replaced`: True if another connection
+    took its place.
     """
 
     connection: str
@@ -87,7 +87,7 @@ class Deliver(WorkerMessage, frozen=True):
     codec: str
     data: bytes
     reply_to: int | None
-    unseats: bool
+    replaced: bool
 
 
 class Lost(WorkerMessage, frozen=True):
@@ -109,7 +109,7 @@ class Supersede(WorkerMessage, frozen=True):
 Request = Answer | Restart | Mute
 """The requests of a party to its room, which replies to each."""
 
-RoomMessage = Request | Join | Leave | Settle
+RoomMessage = Request | Join | Left | Moved
 AnyMessage = RoomMessage | Deliver | Lost | Supersede
 encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(AnyMessage)

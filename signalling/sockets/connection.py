@@ -18,7 +18,7 @@ from signalling.protocol import client_messages as client
 from signalling.protocol import server_messages as server
 from signalling.protocol.codec import Codec
 from signalling.protocol.errors import error
-from signalling.rooms.worker_messages import Seat
+from signalling.rooms.worker_messages import Member
 from signalling.sockets.handlers import HANDLERS, Later
 from signalling.sockets.services import Services
 from signalling.sockets.websocket import WebSocket
@@ -202,10 +202,10 @@ class Connection:
             log.error("connection.request_failed", request=type(request).__name__, exc_info=problem)
         return error(request.id, "unavailable")
 
-    def seat(self, visit: str, party: str) -> Seat:
-        """Return this connection's seat in a visit's room, as that party."""
+    def member(self, visit: str, party: str) -> Member:
+        """Return this connection's membership in a visit's room, as that party."""
         codec = self.socket.codec.subprotocol
-        return Seat(
+        return Member(
             self.actor.organisation, visit, party, self.actor.id, self.id, self.services.worker, codec
         )
 
@@ -216,7 +216,7 @@ class Connection:
     async def left(self, visit: str) -> None:
         """Remove this connection from a visit's page. Raises `UnavailableError`."""
         self.entered -= {visit}
-        await self.services.seats.leave(self.id)
+        await self.services.memberships.leave(self.id)
         leave = Leave(self.id, self.services.worker)
         await self.services.service.command(system(self.actor.organisation), visit, leave)
 

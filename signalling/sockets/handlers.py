@@ -133,11 +133,11 @@ def _party(connection: Connection, visit_id: str) -> str | None:
     return party_key(visit, connection.actor)
 
 
-async def _seat(connection: Connection, request: client.VisitRequest) -> wire.Seat | server.Error:
-    """Return this person's seat in the visit's room, or the error why there is none (SECURITY.md row 9)."""
+async def _member(connection: Connection, request: client.VisitRequest) -> wire.Member | server.Error:
+    """Return this person's membership in the visit's room, or the error why there is none (SECURITY.md row 9)."""
     actor, party = connection.actor, _party(connection, request.visit)
     if party is not None:
-        return connection.seat(request.visit, party)
+        return connection.member(request.visit, party)
     # A claim made through another worker a moment ago may not have reached this mirror yet.
     visit = await connection.services.service.visit_now(actor.organisation, request.visit)
     party = party_key(visit, actor) if visit is not None else None
@@ -147,27 +147,27 @@ async def _seat(connection: Connection, request: client.VisitRequest) -> wire.Se
         return error(request.id, "not_allowed")
     if visit.status not in WITH_MEDIA:
         return error(request.id, "wrong_status", {"status": visit.status})
-    return connection.seat(visit.id, party)
+    return connection.member(visit.id, party)
 
 
 async def _media_join(connection: Connection, request: client.MediaJoin) -> Answer:
-    seat = await _seat(connection, request)
-    if isinstance(seat, server.Error):
-        return seat
-    await connection.services.seats.join(seat, request.id, connection.origin)
+    member = await _member(connection, request)
+    if isinstance(member, server.Error):
+        return member
+    await connection.services.memberships.join(member, request.id, connection.origin)
     return None
 
 
-def _media(make: Callable[[wire.Seat, int, Any], wire.Request]) -> Handler:
+def _media(make: Callable[[wire.Member, int, Any], wire.Request]) -> Handler:
     def asked(connection: Connection, request: client.VisitRequest) -> Answer:
-        known = connection.services.seats.ask(
-            connection.id, request.visit, lambda seat, fence: make(seat, fence, request)
+        known = connection.services.memberships.ask(
+            connection.id, request.visit, lambda member, fence: make(member, fence, request)
         )
         return None if known else error(request.id, "no_room")
 
     async def later(connection: Connection, request: client.VisitRequest) -> Answer:
-        seat = await _seat(connection, request)
-        return seat if isinstance(seat, server.Error) else asked(connection, request)
+        member = await _member(connection, request)
+        return member if isinstance(member, server.Error) else asked(connection, request)
 
     def handler(connection: Connection, request: client.VisitRequest) -> Answer | Later:
         if _party(connection, request.visit) is None:
@@ -252,8 +252,8 @@ HANDLERS: dict[type, Handler] = {
     client.VisitEnter: _enter,
     client.VisitLeave: _leave,
     client.MediaJoin: _media_join,
-    client.MediaAnswer: _media(lambda seat, fence, r: wire.Answer(seat, fence, r.id, r.offer, r.sdp)),
-    client.MediaRestart: _media(lambda seat, fence, r: wire.Restart(seat, fence, r.id)),
-    client.MediaMute: _media(lambda seat, fence, r: wire.Mute(seat, fence, r.id, r.kind, r.muted)),
+    client.MediaAnswer: _media(lambda member, fence, r: wire.Answer(member, fence, r.id, r.offer, r.sdp)),
+    client.MediaRestart: _media(lambda member, fence, r: wire.Restart(member, fence, r.id)),
+    client.MediaMute: _media(lambda member, fence, r: wire.Mute(member, fence, r.id, r.kind, r.muted)),
 }
 """All messages of a client except `hello` and `bye`, which the connection handles itself."""

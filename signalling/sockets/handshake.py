@@ -298,7 +298,7 @@ async def _enter_again(worker: Worker, connection: Connection) -> None:
             continue
         await worker.service.command(actor, visit_id, Enter(connection.id, worker.id), connection.origin)
         if visit.status in WITH_MEDIA:
-            await worker.seats.settle(connection.seat(visit_id, side), connection.origin)
+            await worker.memberships.rejoin(connection.member(visit_id, side), connection.origin)
 
 
 async def left_behind(worker: Worker, connection: Connection) -> None:
@@ -326,7 +326,7 @@ async def _gone(worker: Worker, connection: Connection) -> None:
             await worker.tokens.ended(connection.origin, connection.id, connection.actor)
         elif connection.socket.silent:
             await worker.tokens.lost(connection.origin)
-        elif worker.seats.draining:
+        elif worker.memberships.draining:
             # The client resumes on another worker in a moment, and keeps its pages and its media. If it does not, the
             # other workers let it leave: this worker's end is announced.
             await worker.tokens.lost(connection.origin)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from signalling.rooms.seats import Seats
+from signalling.rooms.memberships import Memberships
 from signalling.service import Service
 from signalling.store.audit_log import AuditLog
 from signalling.store.guest_links import GuestLinks
@@ -26,7 +26,7 @@ class Services:
     worker: str
     service: Service
     topics: Topics
-    seats: Seats
+    memberships: Memberships
     audit_log: AuditLog
     guest_links: GuestLinks
     tokens: Tokens

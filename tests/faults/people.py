@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from signalling.clients.client import Received, SignallingClient
-from signalling.clients.reconnecting import Held
+from signalling.clients.reconnecting import Subscription
 from signalling.errors import ClosedError, RequestError
 from signalling.visit.record import Actor
 from tests.faults.history import CHAIN, History, Said, Saw
@@ -34,7 +34,7 @@ class Screen:
         self.refused = False
         self.over = False  # the server said that it is no longer theirs to see
         self._person = person
-        self.held = Held(self._take, self._refuse)
+        self.held = Subscription(self._take, self._refuse)
 
     def _refuse(self, problem: RequestError) -> None:
         self.refused = True

@@ -148,14 +148,14 @@ async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
     await patient.request("visit.enter", visit=ana.visit)
     await patient.request("media.join", visit=ana.visit)
     await provider.request("media.join", visit=ana.visit)
-    occupant = clinic.workers[0].rooms._rooms[f"{ana.visit}"].occupants["provider"]
-    leg: Any = occupant.leg
+    participant = clinic.workers[0].rooms._rooms[f"{ana.visit}"].participants["provider"]
+    leg: Any = participant.leg
     leg._party._fail("wrong fingerprint")
     with pytest.raises(RequestError) as refused:
         await provider.request("media.restart", visit=ana.visit)
     assert refused.value.code == "no_room"
     with pytest.raises(RequestError) as refused:
-        await provider.request("media.answer", visit=ana.visit, offer=occupant.offer, sdp="v=0")
+        await provider.request("media.answer", visit=ana.visit, offer=participant.offer, sdp="v=0")
     assert refused.value.code == "no_room"
     await provider.request("media.join", visit=ana.visit)
     await provider.expect("media.offer")
@@ -186,15 +186,15 @@ async def test_a_join_whose_seat_is_given_up_while_the_store_is_silent_is_answer
     clinic, links = two
     visit, provider, odd = await in_a_room_of_the_first(clinic)
     worker = clinic.workers[1]
-    seat = worker.seats._held[provider.welcome["connection"]].seat
+    member = worker.memberships._memberships[provider.welcome["connection"]].member
     links[1].delay_s = 0.3
-    asked = asyncio.create_task(worker.seats.join(seat, 99))
-    await until(lambda: 99 in worker.seats._held[seat.connection].unanswered)
-    worker.seats.superseded(seat.connection)
+    asked = asyncio.create_task(worker.memberships.join(member, 99))
+    await until(lambda: 99 in worker.memberships._memberships[member.connection].unanswered)
+    worker.memberships.superseded(member.connection)
     links[1].cut()
     await (
         asked
-    )  # raises `UnavailableError`, and is answered a second time, if the seat is not looked at again
+    )  # raises `UnavailableError`, and is answered a second time, if the membership is not looked at again
     links[1].delay_s = 0.0
     links[1].heal()
     await until(lambda: [answer["reply_to"] for answer in odd] == [99])

@@ -114,7 +114,7 @@ WRITES = {
 """Every message that changes something in the store."""
 READS = {"ping", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
 OF_A_SEAT = {"media.answer", "media.restart", "media.mute"}
-"""Messages that the room's owner refuses, because the seat is another worker's (test_rooms.py)."""
+"""Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
 
 
 def test_r27_every_message_that_changes_something_is_tried() -> None:

@@ -18,7 +18,7 @@ import pytest
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
-from signalling.clients.reconnecting import Held
+from signalling.clients.reconnecting import Subscription
 from signalling.protocol import views
 from signalling.service import Accepted, Service
 from signalling.store.encryption import Seal
@@ -39,7 +39,7 @@ class Page:
     """What one client holds of its topics, by the rules of PROTOCOL.md#topics, and which of them are gone."""
 
     def __init__(self) -> None:
-        self.held: dict[str, Held] = {}
+        self.held: dict[str, Subscription] = {}
         self.shown: dict[str, dict[str, Any]] = {}
         self.rows: dict[str, dict[str, dict[str, Any]]] = {"queue": {}, "sessions": {}}
         self.gone: set[str] = set()
@@ -50,7 +50,7 @@ class Page:
         if message["type"] == "gone":
             self.gone.add(topic)
         elif "version" in message and topic:
-            held = self.held.setdefault(topic, Held(self._show, lambda refused: None))
+            held = self.held.setdefault(topic, Subscription(self._show, lambda refused: None))
             held.take(message)
 
     def _show(self, message: dict[str, Any]) -> None:

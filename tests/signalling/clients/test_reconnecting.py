@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from signalling.clients import reconnecting
 from signalling.clients.client import Received, SignallingClient
-from signalling.clients.reconnecting import DRAINS, LOST, Held, ReturningClient, pause_s, stays_away
+from signalling.clients.reconnecting import DRAINS, LOST, ReturningClient, Subscription, pause_s, stays_away
 from signalling.errors import ClosedError, RequestError
 from tests.signalling.waits import until
 
@@ -62,16 +62,16 @@ async def test_r26_a_topic_whose_visit_is_gone_is_refused_to_who_holds_it_and_as
 
 def test_changes_are_shown_where_nothing_had_ever_happened_before() -> None:
     shown: list[int] = []
-    held = Held(lambda message: shown.append(message["version"]), lambda _: None)
+    held = Subscription(lambda message: shown.append(message["version"]), lambda _: None)
     held.take({"type": "queue.snapshot", "topic": "queue", "epoch": "", "version": 0})
     held.take({"type": "queue.row", "topic": "queue", "version": 2})
     assert shown == [0, 2]
 
 
-def held() -> tuple[Held, list[int]]:
+def held() -> tuple[Subscription, list[int]]:
     """Return a topic and the versions that it shows."""
     shown: list[int] = []
-    return Held(lambda message: shown.append(message["version"]), lambda _: None), shown
+    return Subscription(lambda message: shown.append(message["version"]), lambda _: None), shown
 
 
 def change(version: int, epoch: str | None = None, kind: str = "queue.row") -> Received:

@@ -7,7 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
-from signalling.rooms.occupants import Room
+from signalling.rooms.participants import Room
 from signalling.visit.record import Actor, Role
 from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.rooms.test_rooms import both, join, start
@@ -38,7 +38,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
     """Whether the relay lets a party take part."""
-    found: Any = room_of(open_, patient).occupants[party].leg
+    found: Any = room_of(open_, patient).participants[party].leg
     return bool(found._party.admitted)
 
 
@@ -83,10 +83,10 @@ async def test_a_dismissed_guest_loses_the_media_and_hears_nothing_more_of_the_v
         await join(their, patient)
         await join(rosa, patient)
         room = room_of(two, patient)
-        leg: Any = room.occupants[key].leg
+        leg: Any = room.participants[key].leg
         await provider.request("visit.dismiss", visit=patient.visit, guest=key)
         await rosa.expect("visit.state", lambda m: key not in m["visit"]["parties"])
-        await until(lambda: key not in room.occupants)
+        await until(lambda: key not in room.participants)
         assert leg._party.gone
         for request in ("media.join", "media.restart", "visit.enter", "visit.start"):
             assert await refused(rosa, request, visit=patient.visit) == "not_allowed"

@@ -29,8 +29,8 @@ async def muted(client: SignallingClient) -> tuple[str, str, bool]:
 
 def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[str]:
     """Return the kinds of a party's media that the relay of the room's owner would forward."""
-    occupant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].occupants[party]
-    return set(occupant.leg._party.endpoint.allowed)
+    participant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].participants[party]
+    return set(participant.leg._party.endpoint.allowed)
 
 
 async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey: Redis) -> None:
@@ -41,7 +41,7 @@ async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey
         await mute(their, patient)
         assert await muted(provider) == ("patient", "audio", True)
         await their.close()  # a reload: the connection ends, and another one comes
-        await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].occupants)
+        await until(lambda: "patient" not in one.workers[0].rooms._rooms[str(patient.visit)].participants)
         back = await one.connect(patient)
         await join(back, patient)
         assert await muted(back) == ("patient", "audio", True)

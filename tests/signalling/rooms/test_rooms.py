@@ -132,16 +132,16 @@ async def test_whoever_resumes_on_another_worker_keeps_the_seat_and_is_offered_t
         await their.wait_closed()
         back = await two.connect(patient, 1, resume=their.welcome["resume"])
         owner = two.workers[0].rooms._rooms[f"{patient.visit}"]
-        await until(lambda: owner.occupants["patient"].seat.worker == two.workers[1].id)
+        await until(lambda: owner.participants["patient"].member.worker == two.workers[1].id)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=True)
         assert (await back.expect("media.muted"))["party"] == "provider"
         await back.request("media.restart", visit=patient.visit)
         assert not (await back.expect("media.offer"))["fresh"]
-        # What the first worker says once it has waited for the socket in vain unseats nobody.
+        # What the first worker says once it has waited for the socket in vain replaces nobody.
         await until(lambda: not two.workers[0].lingering, 6)
         await provider.request("media.mute", visit=patient.visit, kind="video", muted=False)
         assert not (await back.expect("media.muted"))["muted"]
-        assert "patient" in owner.occupants
+        assert "patient" in owner.participants
 
 
 async def test_a_second_tab_takes_the_media_over_and_the_first_may_take_it_back(valkey: Redis) -> None:
@@ -229,12 +229,12 @@ async def test_who_is_moved_by_a_drain_keeps_the_media_in_another_workers_room(v
         await join(their, patient)
         assert await owner_of(valkey, patient) == two.workers[1].id
         room = two.workers[1].rooms._rooms[f"{patient.visit}"]
-        leg = room.occupants["patient"].leg
+        leg = room.participants["patient"].leg
         await two.workers[0].drain()
         assert await their.wait_closed() == 1001
         back = await two.connect(patient, 1, resume=their.welcome["resume"])
-        await until(lambda: room.occupants["patient"].seat.worker == two.workers[1].id)
-        assert room.occupants["patient"].leg is leg
+        await until(lambda: room.participants["patient"].member.worker == two.workers[1].id)
+        assert room.participants["patient"].leg is leg
         await back.request("media.mute", visit=patient.visit, kind="video", muted=True)
 
 
@@ -251,7 +251,7 @@ async def test_a_tab_whose_media_another_has_taken_does_not_take_it_back_when_it
         await first.wait_closed()
         again = await two.connect(patient, 0, resume=first.welcome["resume"])
         await again.expect("media.taken_over")
-        assert not any(worker.seats.holds(again.welcome["connection"]) for worker in two.workers)
+        assert not any(worker.memberships.holds(again.welcome["connection"]) for worker in two.workers)
 
 
 @pytest.mark.parametrize("worker", [0, 1], ids=["on the room's worker", "on another"])
@@ -268,7 +268,7 @@ async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen
         mirrors = [await w.service.mirrors.get(ORG) for w in two.workers]
         await until(lambda: all(len(mirror.staff) == 2 for mirror in mirrors))
         room = two.workers[0].rooms._rooms[f"{patient.visit}"]
-        assert set(room.occupants) == {"patient", "provider"}
+        assert set(room.participants) == {"patient", "provider"}
         with pytest.MonkeyPatch.context() as patch:
             for mirror in mirrors:
                 patch.setattr(mirror, "_take", lambda *_: None)
@@ -278,8 +278,8 @@ async def test_a_former_provider_leaves_the_room_when_release_and_claim_are_seen
                 assert isinstance(await service.command(who, f"{patient.visit}", command), Accepted)
             for mirror in mirrors:
                 await mirror._reload()
-        assert set(room.occupants) == {"patient"}, "nobody receives the patient any more"
-        assert not two.workers[worker].seats.holds(provider.welcome["connection"])
+        assert set(room.participants) == {"patient"}, "nobody receives the patient any more"
+        assert not two.workers[worker].memberships.holds(provider.welcome["connection"])
         with pytest.raises(Exception, match=r"no_room|not_allowed"):
             await provider.request("media.restart", visit=patient.visit)
         assert [(await their.expect("media.muted"))["muted"] for _ in range(2)] == [True, False]

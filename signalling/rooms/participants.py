@@ -1,4 +1,4 @@
-"""The state of a room that this worker carries: its occupants, and its media in the relay.
+"""The state of a room that this worker carries: its participants, and its media in the relay.
 
 The behaviour of a room is defined in `rooms.py`.
 """
@@ -9,28 +9,28 @@ import secrets
 
 from signalling.rooms.lease import Muted
 from signalling.rooms.ports import MediaParty, MediaRoom
-from signalling.rooms.worker_messages import RoomMessage, Seat, Settle
+from signalling.rooms.worker_messages import Member, Moved, RoomMessage
 from signalling.visit.call_quality import MediaKind, Tally
 
 
-class Occupant:
-    """One party of a room: its seat, its leg in the relay, and the number of its newest offer."""
+class Participant:
+    """One party of a room: its leg in the relay, the number of its newest offer, and what it has muted."""
 
-    __slots__ = ("leg", "offer", "seat")
+    __slots__ = ("leg", "member", "offer")
 
-    def __init__(self, seat: Seat, leg: MediaParty, offer: int) -> None:
-        self.seat = seat
+    def __init__(self, member: Member, leg: MediaParty, offer: int) -> None:
+        self.member = member
         self.leg = leg
         self.offer = offer
 
-    def heeds(self, message: RoomMessage) -> bool:
-        """Return True if a message comes from this occupant.
+    def sent(self, message: RoomMessage) -> bool:
+        """Return True if a message comes from this participant.
 
-        After its connection moved, a late `Leave` of the old worker does not match and does not remove it.
+        After its connection moved, a late `Left` of the old worker does not match and does not remove it.
         """
-        if isinstance(message, Settle):
-            return self.seat.connection == message.seat.connection
-        return self.seat == message.seat
+        if isinstance(message, Moved):
+            return self.member.connection == message.member.connection
+        return self.member == message.member
 
 
 class Room:
@@ -46,8 +46,8 @@ class Room:
         "media",
         "muted",
         "name",
-        "occupants",
         "organisation",
+        "participants",
         "since_s",
         "talking",
         "tallies",
@@ -59,12 +59,12 @@ class Room:
         self.fence = fence
         self.muted = muted
         self.name = secrets.token_hex(4)  # differs from the room of the same visit on another worker
-        self.occupants: dict[str, Occupant] = {}
+        self.participants: dict[str, Participant] = {}
         self.talking: dict[str, str] = {}
         self.since_s: dict[str, float] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}
         self.kept_s = 0.0
 
-    def muted_by(self, seat: Seat) -> frozenset[MediaKind]:
+    def muted_by(self, member: Member) -> frozenset[MediaKind]:
         """Return the kinds of media that a party has turned off."""
-        return self.muted.get((seat.party, seat.person), frozenset())
+        return self.muted.get((member.party, member.person), frozenset())

@@ -1,0 +1,325 @@
+"""The connections of this worker in visits' rooms, whichever worker owns the room.
+
+Passes requests on to the owner, and the owner's replies and offers back. Each request receives one reply, also if the
+owner dies. A membership knows the lease by which its room is owned; messages of an owner with an older lease are
+dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol
+
+import structlog
+
+from signalling.errors import SupersededError, UnavailableError
+from signalling.hub import Hub, Socket, frame
+from signalling.protocol import server_messages as server
+from signalling.protocol.codec import CODECS
+from signalling.protocol.errors import error
+from signalling.rooms import worker_messages as wire
+from signalling.rooms.lease import Lease, Leases
+from signalling.rooms.liveness import Liveness
+from signalling.rooms.worker_messages import Member
+from signalling.service import Service
+from signalling.store import keys
+from signalling.store.mirror import Change, Reset
+from signalling.store.records import Origin
+from signalling.visit.record import Visit
+
+log = structlog.get_logger()
+Ask = Callable[[Member, int], wire.Request]
+"""Makes a request from a membership and the number of its lease."""
+
+
+class OwnRooms(Protocol):
+    """The rooms that this worker owns."""
+
+    def receive(self, message: wire.RoomMessage) -> wire.Join | None: ...
+    async def join(self, message: wire.Join) -> None: ...
+
+
+class Membership:
+    """One connection in a room: the room's lease, and unanswered requests with the sockets they came from."""
+
+    __slots__ = ("lease", "member", "moving", "origin", "unanswered")
+
+    def __init__(self, member: Member, lease: Lease, origin: Origin | None) -> None:
+        self.member = member
+        self.lease = lease
+        self.origin = origin
+        self.unanswered: dict[int, Socket | None] = {}
+        self.moving = False
+
+
+class Memberships:
+    """The memberships of one worker. `rooms` is set once, before the first request."""
+
+    rooms: OwnRooms
+
+    def __init__(
+        self,
+        service: Service,
+        hub: Hub,
+        liveness: Liveness,
+        leases: Leases,
+        worker: str,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._service = service
+        self._hub = hub
+        self._liveness = liveness
+        self._leases = leases
+        self._worker = worker
+        self._spawn = spawn
+        self._memberships: dict[str, Membership] = {}
+        self.draining = False
+        service.mirrors.observers.append(self.news)
+
+    # --- requests of connections
+
+    async def join(
+        self,
+        member: Member,
+        request_id: int | None,
+        origin: Origin | None = None,
+        moving: Membership | None = None,
+    ) -> None:
+        """Join a connection of this worker to its room; an offer follows.
+
+        `moving` is the membership that moves, if one does: nothing happens if it was given up while the lease was
+        taken.
+
+        Raises `UnavailableError`, and `SupersededError` if the connection has been resumed elsewhere.
+        """
+        if self.draining:
+            raise UnavailableError("draining")  # the client soon reconnects to another worker
+        lease = await self._leases.take(member.organisation, member.visit, origin)
+        if moving is not None and self._memberships.get(member.connection) is not moving:
+            return
+        membership = self._add(member, lease, origin)
+        if lease.taken_from is not None:
+            log.info("room.taken_over", visit=member.visit, worker=lease.taken_from, fence=lease.fence)
+            self._post(lease.taken_from, wire.Lost(member.visit, lease.fence))
+        join = wire.Join(member, lease.fence, request_id)
+        if lease.owner == self._worker:
+            await self.rooms.join(join)
+        else:
+            if request_id is not None:
+                membership.unanswered[request_id] = self._hub.sockets.get(member.connection)
+            try:
+                if not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(join)):
+                    raise UnavailableError("the room's worker is cut off")
+            except UnavailableError:
+                if request_id is not None:
+                    if request_id not in membership.unanswered:
+                        return  # the membership was given up meanwhile, and the request answered
+                    del membership.unanswered[request_id]  # the error is the reply
+                raise
+
+    def ask(self, connection: str, visit: str, make: Ask) -> bool:
+        """Pass a request on to the room's owner, which replies; return False if this connection has not joined.
+
+        Raises `UnavailableError`.
+        """
+        membership = self._memberships.get(connection)
+        if membership is None or membership.member.visit != visit:
+            return False
+        request = make(membership.member, membership.lease.fence)
+        if membership.lease.owner == self._worker:
+            self.rooms.receive(request)
+        else:
+            membership.unanswered[request.id] = self._hub.sockets.get(connection)
+            try:
+                self._post(membership.lease.owner, request, lambda: self._refuse(membership, request.id))
+            except UnavailableError:
+                membership.unanswered.pop(request.id, None)  # the error is the reply
+                raise
+        return True
+
+    async def leave(self, connection: str) -> None:
+        """Give up the membership of a closed connection. Raises `UnavailableError`."""
+        membership = self._forget(connection)
+        if membership is not None:
+            await self._pass_on(membership.lease, wire.Left(membership.member, membership.lease.fence))
+
+    async def rejoin(self, member: Member, origin: Origin) -> None:
+        """Put a connection that was resumed here back into its membership.
+
+        Raises `UnavailableError` and `SupersededError`.
+        """
+        lease = await self._leases.holder(member.organisation, member.visit)
+        if lease is None:
+            return
+        if await self._liveness.is_dead(lease.owner):
+            await self.join(member, None, origin)
+            return
+        self._add(member, lease, origin)
+        await self._pass_on(lease, wire.Moved(member, lease.fence))
+
+    def holds(self, connection: str) -> bool:
+        """Return True if a connection has a membership in a room."""
+        return connection in self._memberships
+
+    def superseded(self, connection: str) -> None:
+        """Forget the membership of a connection that was resumed on another worker, or whose membership was taken.
+
+        It must not take the membership back without a request of its client.
+        """
+        self._forget(connection)
+
+    def _add(self, member: Member, lease: Lease, origin: Origin | None) -> Membership:
+        self._forget(member.connection)
+        membership = self._memberships[member.connection] = Membership(member, lease, origin)
+        return membership
+
+    def _forget(self, connection: str) -> Membership | None:
+        membership = self._memberships.pop(connection, None)
+        if membership is not None:
+            for request_id in list(membership.unanswered):
+                self._refuse(membership, request_id)
+        return membership
+
+    def _refuse(self, membership: Membership, request_id: int) -> None:
+        """Send the error reply to a request that its room will not answer.
+
+        Does nothing if it was answered, or if its socket is gone.
+
+        A resumed connection has a new socket, with new request numbers.
+        """
+        if request_id in membership.unanswered:
+            socket = membership.unanswered.pop(request_id)
+            if socket is not None and self._hub.sockets.get(membership.member.connection) is socket:
+                socket.send(error(request_id, "unavailable"))
+
+    async def _pass_on(self, lease: Lease, message: wire.RoomMessage) -> None:
+        if lease.owner == self._worker:
+            join = self.rooms.receive(message)
+            if join is not None:
+                await self.rooms.join(join)
+        elif not await self._service.bus.publish(keys.worker_channel(lease.owner), wire.encode(message)):
+            raise UnavailableError("the room's worker is cut off")
+
+    def _post(self, worker: str, message: wire.AnyMessage, failed: Callable[[], None] | None = None) -> None:
+        self._service.bus.publish_nowait(keys.worker_channel(worker), wire.encode(message), failed)
+
+    # --- rooms move
+
+    def owners(self) -> Iterator[str]:
+        """Yield the workers whose death matters to this worker's connections."""
+        yield from (membership.lease.owner for membership in self._memberships.values())
+
+    def move_from(self, dead: frozenset[str]) -> None:
+        """Move the memberships whose room's owner is dead.
+
+        The first membership to join decides which worker owns the room.
+        """
+        for membership in list(self._memberships.values()):
+            if membership.lease.owner in dead:
+                self._move(membership)
+
+    def lost(self, visit: str, fence: int) -> None:
+        """Move the memberships of a visit whose room has a newer lease than they know."""
+        for membership in list(self._memberships.values()):
+            if membership.member.visit == visit and membership.lease.fence < fence:
+                self._move(membership)
+
+    def _move(self, membership: Membership) -> None:
+        if not membership.moving:
+            membership.moving = True
+            log.info("room.moving", visit=membership.member.visit, worker=membership.lease.owner)
+            self._spawn(self._join_anew(membership))
+
+    async def _join_anew(self, membership: Membership) -> None:
+        member = membership.member
+        if self._memberships.get(member.connection) is not membership:
+            return  # its client has joined again meanwhile
+        try:
+            await self.join(member, None, membership.origin, moving=membership)
+        except SupersededError:
+            if self._memberships.get(member.connection) is membership:
+                self._forget(member.connection)  # the connection lives on another worker, with its membership
+        except UnavailableError:
+            if self._memberships.get(member.connection) is membership:
+                self._forget(member.connection)
+            # its client joins again, with its own pauses
+            self._deliver(member.connection, server.MediaGone(visit=member.visit))
+        finally:
+            membership.moving = False
+
+    def news(self, news: Change | Reset) -> None:
+        """Forget the memberships whose person is not that party any more. Called by the mirrors, in order."""
+        if isinstance(news, Reset):
+            mirror = self._service.mirrors.known(news.organisation)
+            if mirror is not None:
+                self._forget_former(mirror.visits.get)
+        elif isinstance(news.after, Visit) and _people(news.before) != _people(news.after):
+            self._forget_former({news.after.id: news.after}.get)
+
+    def _forget_former(self, visit_of: Callable[[str], Visit | None]) -> None:
+        for connection, membership in list(self._memberships.items()):
+            visit = visit_of(membership.member.visit)
+            if visit is not None and not membership.member.is_in(visit):
+                self._forget(connection)
+
+    def close_room(self, visit: str) -> None:
+        """Forget all memberships of a visit whose room this worker closed at the end of the call."""
+        for connection, membership in list(self._memberships.items()):
+            if membership.member.visit == visit:
+                self._forget(connection)
+
+    # --- messages of rooms' owners
+
+    def send(self, member: Member, fence: int, message: server.Message) -> None:
+        """Send a message to the connection that has the membership, from a room that this worker owns by this lease."""
+        if member.worker == self._worker:
+            self._deliver(member.connection, message)
+            return
+        data = CODECS[member.codec].encode(message)
+        reply_to = message.reply_to if isinstance(message, server.Done | server.Error) else None
+        replaced = isinstance(message, server.MediaTakenOver)
+        delivery = wire.Deliver(member.connection, fence, member.codec, data, reply_to, replaced)
+        try:
+            self._post(member.worker, delivery)
+        except UnavailableError:
+            log.warning("room.not_delivered", visit=member.visit)
+
+    def send_lost(self, worker: str, visit: str, fence: int) -> None:
+        """Report to another worker that a room has a newer lease."""
+        try:
+            self._post(worker, wire.Lost(visit, fence))
+        except UnavailableError:
+            log.warning("room.not_delivered", visit=visit)
+
+    def delivered(self, delivery: wire.Deliver) -> None:
+        """Send the message of a room's owner to its connection. Raises `msgspec.DecodeError`."""
+        membership = self._memberships.get(delivery.connection)
+        if delivery.reply_to is not None:
+            if membership is None or delivery.reply_to not in membership.unanswered:
+                return  # it was answered already
+            asked = membership.unanswered.pop(delivery.reply_to)
+            if self._hub.sockets.get(delivery.connection) is not asked:
+                return  # the connection was resumed on another socket, with new request numbers
+        elif membership is not None and delivery.fence < membership.lease.fence:
+            return  # the owner has lost the room and does not know it yet
+        if delivery.replaced:
+            self.superseded(delivery.connection)
+        socket = self._hub.sockets.get(delivery.connection)
+        if socket is None:
+            return
+        if socket.codec.subprotocol == delivery.codec:
+            socket.write(frame(delivery.data, socket.codec.opcode))
+        else:  # it was resumed meanwhile, with the other codec
+            socket.send(CODECS[delivery.codec].decode_server(delivery.data))
+
+    def _deliver(self, connection: str, message: server.Message) -> None:
+        if isinstance(message, server.MediaTakenOver):
+            self.superseded(connection)
+        socket = self._hub.sockets.get(connection)
+        if socket is not None:
+            socket.send(message)
+
+
+def _people(record: object) -> dict[str, str]:
+    """Return who each party of a visit is."""
+    return {key: party.id for key, party in record.parties.items()} if isinstance(record, Visit) else {}
