@@ -87,7 +87,7 @@ class RunningServer:
         """Returns once /healthz answers 200; raises AssertionError with the log when it does not."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline and self.process.poll() is None:
-            listening = [event for event in self.events if event["event"] == "listening"]
+            listening = [event for event in self.events if event["event"] == "server.listening"]
             if listening:
                 self.url = listening[0]["url"]
                 if self.status("/healthz") == 200:

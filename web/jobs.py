@@ -58,10 +58,8 @@ class Runner:
     async def run(self) -> None:
         """Take and run jobs until cancelled."""
         while True:
-            try:
+            with contextlib.suppress(UnavailableError):  # logged already; tried again
                 await self._round()
-            except UnavailableError:
-                log.debug("jobs wait for the store")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), PERIOD_S)
             self._awake.clear()
@@ -80,7 +78,7 @@ class Runner:
                 raise
             except Exception:
                 # One record that cannot be read must not stop all the others.
-                log.exception("jobs were not looked at", organisation=organisation)
+                log.exception("job.not_taken", organisation=organisation)
                 continue
             if found:
                 self._last = organisation
@@ -93,7 +91,7 @@ class Runner:
         self._busy.discard(task)
         self._awake.set()
         if not task.cancelled() and task.exception() is not None:
-            log.error("a job's end was not kept", exc_info=task.exception())
+            log.error("job.end_not_kept", exc_info=task.exception())
 
     async def _do(self, organisation: str, taken: Taken) -> None:
         kind = taken.job.kind
@@ -105,7 +103,7 @@ class Runner:
                 await handler(organisation, taken)
         except Hopeless as why:
             log.error(
-                "a job was given up",
+                "job.given_up",
                 reason=str(why),
                 attempt=taken.attempt,
                 organisation=organisation,
@@ -122,7 +120,7 @@ class Runner:
         due_ms = next_try_ms(taken, taken.now_ms)
         if due_ms is None:
             log.error(
-                "a job was given up",
+                "job.given_up",
                 reason="it failed for too long",
                 error=what,
                 attempt=attempt,
@@ -132,7 +130,7 @@ class Runner:
             await self._jobs.give_up(organisation, taken)
             return
         log.warning(
-            "a job failed and is tried again",
+            "job.failed",
             error=what,
             attempt=attempt,
             organisation=organisation,

@@ -72,7 +72,7 @@ class Retention:
             raise
         except Exception as error:
             # One record that cannot be read must not prevent the erasure of others.
-            log.error("retention failed", organisation=organisation, exc_info=error)
+            log.error("retention.failed", organisation=organisation, exc_info=error)
 
     async def erase_audit(self, organisation: str, now_ms: int) -> int:
         """Erase the organisation's audit entries that are too old at this time; return their number."""
@@ -80,7 +80,7 @@ class Retention:
         if gone:
             async with answering():
                 await mark(self._redis)
-            log.info("audit entries erased", organisation=organisation, count=gone)
+            log.info("retention.audit_erased", organisation=organisation, count=gone)
         return gone
 
     async def erase_mails(self, now_ms: int) -> int:
@@ -92,7 +92,7 @@ class Retention:
                 before_ms[organisation] = now_ms - settings.retention_days * DAY_MS
         erased = await asyncio.to_thread(outbox.erase, self._data, before_ms)
         if erased:
-            log.info("mails erased", count=erased)
+            log.info("retention.mails_erased", count=erased)
         return erased
 
     async def erase(self, organisation: str, now_ms: int) -> int:
@@ -107,7 +107,7 @@ class Retention:
             await self._by_score(organisation, now_ms, before_ms)
         self._service.past.erase(organisation, before_ms)
         if erased:
-            log.info("erased", organisation=organisation, count=erased)
+            log.info("retention.visits_erased", organisation=organisation, count=erased)
         return erased
 
     async def _visits(self, organisation: str, before_ms: int) -> int:

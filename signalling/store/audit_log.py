@@ -174,14 +174,14 @@ class AuditLog:
                 args=args,
             )
         if bound and not sound:
-            log.error("the audit log was found broken", organisation=organisation)
+            log.error("audit.broken", organisation=organisation)
         return not bound or len(queued) == AT_ONCE
 
     def _opened(self, organisation: str, data: bytes) -> Act:
         try:
             return audit.decode(self._store.seal.open(data, f"{organisation}/audit"))
         except (SealError, msgspec.DecodeError, UnicodeDecodeError):
-            log.error("an audit entry was not ours", organisation=organisation)
+            log.error("audit.forged", organisation=organisation)
             return audit.act(self._store.clock_ms(), "system", audit.FORGED)
 
     def _head(self, organisation: str, sealed: bytes | None, newest: bytes | None) -> tuple[Head, bool]:
@@ -219,7 +219,7 @@ class AuditLog:
                     self._touched |= set(await self._left())
                 await self._bind_touched()
             except UnavailableError:
-                log.debug("the audit log waits for the store")
+                pass  # `answering` has logged it; tried again
                 await asyncio.sleep(1.0)
                 self._awake.set()
 
@@ -263,7 +263,7 @@ class AuditLog:
                 async with asyncio.timeout(STOP_S):
                     await self._record_seen(organisation)
         if self._count:
-            log.error("audit entries are lost: the store is away and this server stops", count=self._count)
+            log.error("audit.entries_lost", count=self._count)
 
     # --- the last entry seen by this machine
 
@@ -283,7 +283,7 @@ class AuditLog:
         if seen is not None and seen[0] >= head.first:
             kept = await self.read(organisation, seen[0] - head.first, 1)
             if not kept or audit.hash_of(kept[0]) != seen[1]:
-                log.error("the audit log was found broken", organisation=organisation)
+                log.error("audit.broken", organisation=organisation)
                 return
         await asyncio.to_thread(self._seen_entries.put, organisation, head.count, head.last)
 

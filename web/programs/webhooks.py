@@ -6,6 +6,7 @@ of `Webhooks` raise `UnavailableError` if the store does not answer.
 """
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -125,7 +126,7 @@ class Webhooks:
                 found.append(self._opened(organisation, data))
             except (SealError, msgspec.DecodeError):
                 # One record that cannot be read must not prevent refreshing all others.
-                log.exception("webhooks were not looked at", organisation=organisation)
+                log.exception("webhook.unreadable", organisation=organisation)
         return sorted(found, key=lambda webhook: (webhook.made_ms, webhook.id))
 
     async def attempted(self, organisation: str, webhook_id: str, delivery: Delivery) -> None:
@@ -169,10 +170,8 @@ class Known:
     async def run(self) -> None:
         """Refresh the copy regularly until cancelled."""
         while True:
-            try:
+            with contextlib.suppress(UnavailableError):  # logged already; tried again
                 await self.refresh()
-            except UnavailableError:
-                log.debug("webhooks wait for the store")
             await asyncio.sleep(REFRESH_S)
 
 

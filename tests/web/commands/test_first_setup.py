@@ -112,7 +112,7 @@ def test_s35_links_are_those_of_the_running_server_with_its_options(
 ) -> None:
     server = start_server({"server": {"demo": "no"}}, options=options)
     server.until_said("Greenroom is at ")
-    (origin,) = (event["url"] for event in server.events if event["event"] == "listening")
+    (origin,) = (event["url"] for event in server.events if event["event"] == "server.listening")
     assert re.fullmatch(r"https://127.0.0.1:\d+" if options else r"http://127.0.0.1:\d+", origin)
     said = init(tmp_path, "Lakeside Clinic", *WORDS)
     assert f"{origin}/lakeside-clinic/staff/invitation/" in said

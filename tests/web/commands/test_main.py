@@ -121,7 +121,7 @@ def test_self_signed_serves_https_to_the_network_and_says_where(
     command = [sys.executable, "-m", "tests.web.tiny"]
     server = start_server({"server": {"host": "0.0.0.0"}}, command=command, options=("--self-signed",))
     trusted = tmp_path / "data/self-signed.pem"
-    while not (listening := [event for event in server.events if event["event"] == "listening"]):
+    while not (listening := [event for event in server.events if event["event"] == "server.listening"]):
         assert server.process.poll() is None, server.log
         time.sleep(0.02)
     context = ssl.create_default_context(cafile=str(trusted))

@@ -56,7 +56,7 @@ async def test_mails_wait_while_the_smtp_server_is_down_and_leave_when_it_is_bac
         async with Site(settings_for(valkey_url, tmp_path, mail=smtp.settings)) as site:
             with structlog.testing.capture_logs() as logs:
                 await queue(site)
-                await _until(lambda: any(entry["event"].startswith("a job failed") for entry in logs))
+                await _until(lambda: any(entry["event"].startswith("job.failed") for entry in logs))
             await smtp.start()
             assert len(await smtp.until(1)) == 1
             await _nothing_left(site)

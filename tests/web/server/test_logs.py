@@ -119,7 +119,7 @@ def test_a_librarys_words_are_cut_down_to_what_is_known_to_be_harmless(
     assert [event["event"] for event in events] == [
         "Task exception was never retrieved",
         "Worker (pid:12) exited with code 3.",
-        "a library has something to say",
+        "library.message",
     ]
     assert events[2]["library"] == "aioice.ice"
 

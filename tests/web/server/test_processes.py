@@ -220,7 +220,7 @@ def test_a_store_that_dies_is_started_again_with_everything_in_it(tiny: Tiny) ->
         with redis.Redis.from_url(url, socket_timeout=2) as client:
             assert until(partial(_answer, client)) == b"yes"
         assert store_pid(server) != died
-    assert [event for event in server.events if event["event"].startswith("the store has died")]
+    assert [event for event in server.events if event["event"].startswith("store.died")]
     assert healthy(server)
 
 
@@ -274,7 +274,7 @@ def test_a_worker_that_cannot_start_later_does_not_end_the_server(tiny: Tiny) ->
     victim = min(both(server))
     (server.data / "break").touch()
     os.kill(victim, signal.SIGKILL)
-    until(lambda: any(event["event"] == "a worker failed" for event in server.events))
+    until(lambda: any(event["event"] == "worker.failed" for event in server.events))
     assert healthy(server)
     (server.data / "break").unlink()
     until(lambda: len(server.pids) == 2 and victim not in server.pids)
@@ -290,7 +290,11 @@ def test_new_certificates_are_taken_up_by_hang_up(tiny: Tiny) -> None:
 def test_nothing_of_a_request_or_an_error_reaches_the_log_but_where_it_happened(tiny: Tiny) -> None:
     server = tiny(log={"level": "debug"}).wait()
     assert server.status("/fail/token-of-jane?name=doe") == 500
-    until(lambda: any(event["event"] == "request" and event["status"] == 500 for event in server.events))
+    until(
+        lambda: any(
+            event["event"] == "request.answered" and event["status"] == 500 for event in server.events
+        )
+    )
     assert "ValueError" in server.log
     assert "/fail/{token}" in server.log
     for canary in ("Jane", "token-of-jane", "doe"):
