@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tests.benchmarks.wire import OPEN_S, PeerError, Wire, settle
+from tests.benchmarks.wire import OPEN_S, PeerError, TimedWire, settle
 from web.peers.people.frames import BINARY, TEXT
 
 ANSWER_S = 10.0
@@ -44,13 +44,18 @@ News = Callable[["Peer", bytes, int], None]
 """A message that answers no request: the peer, what it read, and when (monotonic ns)."""
 
 
-class Peer(Wire):
+class Peer(TimedWire):
     """One socket. `worker` and `me` are who answered and as whom. With `text` it speaks JSON, as a browser does."""
 
     def __init__(self, door: Door, seat: Seat, news: News, text: bool = False) -> None:
         codec = "json" if text else "msgpack"
-        headers = f"Sec-WebSocket-Protocol: greenroom.v1.{codec}\r\nCookie: {seat.cookie}\r\n"
-        super().__init__(door.host, door.port, f"/{door.organisation}/ws", headers)
+        super().__init__(
+            door.host,
+            door.port,
+            f"/{door.organisation}/ws",
+            f"greenroom.v1.{codec}",
+            f"Cookie: {seat.cookie}\r\n",
+        )
         self.seat, self.news = seat, news
         self.worker = ""
         self.me = ""
@@ -77,7 +82,7 @@ class Peer(Wire):
         async with asyncio.timeout(ANSWER_S):
             with suppress(PeerError):
                 await self.ask("bye")
-        self.close()
+        self.abort()
 
     def heard(self, payload: bytes) -> None:
         """An answer goes to whoever asked; all else is news."""
@@ -143,7 +148,7 @@ async def enter_evenly(door: Door, seats: Sequence[Seat], news: News = no_news) 
                 kept.append(peer)
                 missing.remove(peer.seat)
             else:
-                peer.close()
+                peer.abort()
         if not missing:
             return kept
     raise PeerError(f"the workers share connections too unevenly: {dict(share)}")

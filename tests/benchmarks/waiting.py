@@ -121,7 +121,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
         claimed = opened[len(opened) // 2]
         points.append(await _point(place, claimed, size, number, len(present)))
     for peer in present:
-        peer.close()
+        peer.abort()
     return points
 
 
@@ -183,7 +183,7 @@ async def _point(place: Place, visit: str, size: Size, number: int, pages: int) 
         await claim()
     used = cpu_ns(workers) - used
     for peer in (page, *listening):
-        peer.close()
+        peer.abort()
     return Point(
         waiting=number,
         pages=pages,

@@ -23,7 +23,7 @@ from tests.benchmarks.peers import (
     no_news,
     refuse_errors,
 )
-from tests.benchmarks.wire import OPEN_S, PeerError, Wire, settle
+from tests.benchmarks.wire import OPEN_S, PeerError, TimedWire, settle
 
 TEXT = "I have it here: " + "x" * 64
 LINE = {
@@ -57,7 +57,7 @@ class Pair(NamedTuple):
     """One who writes, by calling `tell`, and the socket that hears it."""
 
     tell: Act
-    hears: Wire
+    hears: TimedWire
 
 
 class Racer(NamedTuple):
@@ -75,7 +75,7 @@ class Company(Protocol):
     told: bytes
     claimed: bytes
 
-    async def audience(self, number: int, heard: Heard) -> Sequence[Wire]:
+    async def audience(self, number: int, heard: Heard) -> Sequence[TimedWire]:
         """So many sockets that hear the queue's news, over all workers."""
 
     async def makers(self, number: int) -> list[Act]:
@@ -84,7 +84,7 @@ class Company(Protocol):
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
         """So many pairs on two workers, or on one."""
 
-    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
         """Who races, for which visit, and the patient's page on each worker."""
 
 
@@ -140,12 +140,12 @@ class Ours:
             fit = next((peer for peer in some if (peer.worker != worker) is across), None)
             for peer in some:
                 if peer is not fit:
-                    peer.close()
+                    peer.abort()
             if fit is not None:
                 return fit
         raise PeerError("all connections come to one worker")
 
-    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
         """Providers on call; the patient's page on both workers hears the visit."""
         peers = await enter_all(self.door, self.stack.staff[:number], text=True)
         for answer in await answers([peer.ask("on_call", on=True) for peer in peers]):
@@ -208,7 +208,7 @@ def _racing(peer: Peer) -> Racer:
     return Racer(claim, lambda visit: peer.ask("visit.release", visit=visit), peer.worker)
 
 
-class Other(Wire):
+class Other(TimedWire):
     """A client of another stack: events with a name and data, in socket.io's frames or bare ones."""
 
     def __init__(self, host: str, port: int, heard: Heard, socket_io: bool) -> None:
@@ -298,7 +298,7 @@ class Others:
         await asyncio.sleep(JOIN_S)
         return made
 
-    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[Wire, object]]:
+    async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
         """Clients who set a key where there is none; the patient's page on both workers is in the visit's room."""
         visit = "v_1"
         racing = await self._enter(number, _settled)
@@ -312,7 +312,7 @@ class Others:
         return (
             [_other_racing(other, at % doors) for at, other in enumerate(racing)],
             visit,
-            {cast(Wire, page): at % doors for at, page in enumerate(pages)},
+            {cast(TimedWire, page): at % doors for at, page in enumerate(pages)},
         )
 
 
@@ -352,7 +352,7 @@ async def example(ours: Ours) -> dict[str, Any]:
     async with asyncio.timeout(OPEN_S):
         row = await heard
     act()  # there and back, for whoever makes news of this visit next
-    listener.close()
+    listener.abort()
     row.pop("type")
     return row
 

@@ -18,7 +18,7 @@ from tests.benchmarks.others.stacks import OURS, Stack, stacks
 from tests.benchmarks.peers import AT_ONCE, enter_all, no_news
 from tests.benchmarks.process import Child, resident_bytes
 from tests.benchmarks.stage import Stage
-from tests.benchmarks.wire import Wire
+from tests.benchmarks.wire import TimedWire
 
 EARLY = 0.3
 SETTLE_S = 1.5
@@ -51,7 +51,7 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
         here = await _enter(stack, sockets)
         grown[stack.name] = (await _resident(stack) - before) / sockets
         for wire in (*early, *here):
-            wire.close()
+            wire.abort()
         tell((number + 1) / len(found))
     return grown
 
@@ -66,7 +66,7 @@ async def _resident(stack: Stack) -> int:
     return resident_bytes(stack.workers)
 
 
-async def _enter(stack: Stack, number: int) -> Sequence[Wire]:
+async def _enter(stack: Stack, number: int) -> Sequence[TimedWire]:
     if stack.staff:
         return await enter_all(stack.doors[0], stack.staff[-number:], text=True)
     door = stack.doors[0]

@@ -20,7 +20,7 @@ from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field, all_done
 from tests.benchmarks.process import Child, cpu_ns
 from tests.benchmarks.stage import Stage
-from tests.benchmarks.wire import PeerError, Wire
+from tests.benchmarks.wire import PeerError, TimedWire
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
@@ -103,7 +103,7 @@ class Track:
         self._stack, self._marker = stack, marker
         self.racers: list[Racer] = []
         self.visit = ""
-        self.pages: dict[Wire, object] = {}
+        self.pages: dict[TimedWire, object] = {}
         self._knew: dict[object, asyncio.Future[int]] = {}
         self._started = 0
 

@@ -246,11 +246,11 @@ class Browser:
     async def _answered(self, head: str, body: bytes) -> Answer:
         if self._wire is not None and not self._wire.closed:
             try:
-                return await self._wire.ask(head, body)
+                return await self._wire.request(head, body)
             except HttpError:
                 self.close()  # closed for having been quiet, just as this was sent: browsers ask again, too
         self._wire = await self.clinic.connect()
-        return await self._wire.ask(head, body)
+        return await self._wire.request(head, body)
 
     def _take(self, given: list[str]) -> None:
         for cookie in given:

@@ -1,8 +1,8 @@
 """One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
-Just enough of RFC 9112 and RFC 6455 for a thousand people on a core; a client from the shelf costs more than all else
-that they do. Knows bytes. Knows no cookie and no message; what is said on the WebSocket is
-`signalling.clients.client`'s.
+The only WebSocket client on bare sockets, for load testers and benchmarks: as much of RFC 9112 and RFC 6455 as a
+thousand people on one core need. A general client costs more CPU than all else that they do. Knows bytes, no cookie and
+no message; the messages of the protocol are defined in `signalling.clients.client`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ END = b"\r\n\r\n"
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
-"""The last messages that came, as they were read. Nobody changes them."""
+"""The last messages as they were decoded, by their bytes. They must not be changed."""
 
 
 class Answer(NamedTuple):
-    """A status, the headers by lower-case name (several of one name joined by a line break), the body."""
+    """A response: status, headers by lower-case name (those of one name are joined by a line break), body."""
 
     status: int
     headers: dict[str, str]
@@ -52,7 +52,7 @@ class Answer(NamedTuple):
 
 
 class Wire(asyncio.Protocol):
-    """See the module. After `upgrade`, `on_message` gets each message and `on_end` the close code, once."""
+    """A connection. After `upgrade`, `on_message` receives each message, and `on_end` the close code, once."""
 
     def __init__(self) -> None:
         self.on_message: Callable[[bytes], None] = lambda _: None
@@ -67,25 +67,26 @@ class Wire(asyncio.Protocol):
 
     # --- HTTP
 
-    async def ask(self, head: str, body: bytes = b"") -> Answer:
-        """Send a request whose head (without its last line break) is given; returns the answer. Raises HttpError."""
+    async def request(self, head: str, body: bytes = b"") -> Answer:
+        """Send a request; return the answer. `head` lacks its last line break. Raises HttpError."""
         if self._transport is None or self.closed:
             raise HttpError("the connection is closed")
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(head.encode("latin-1") + b"\r\n" + body)
         return await self._answer
 
-    async def upgrade(self, head: str) -> None:
-        """Ask for the WebSocket, by a request whose head is given but for what that takes. Raises HttpError."""
-        answer = await self.ask(
+    async def upgrade(self, head: str, subprotocol: str = MSGPACK) -> None:
+        """Open the WebSocket by a request with this head and the headers of an upgrade. Raises HttpError."""
+        offered = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
+        answer = await self.request(
             f"{head}Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Protocol: {MSGPACK}\r\n"
+            f"Sec-WebSocket-Key: {KEY}\r\n{offered}"
         )
         accepted = answer.headers.get("sec-websocket-accept", "").encode()
         if (
             answer.status != 101
             or accepted != ACCEPT
-            or answer.headers.get("sec-websocket-protocol") != MSGPACK
+            or answer.headers.get("sec-websocket-protocol", "") != subprotocol
         ):
             self.abort()
             raise HttpError(f"no WebSocket: the answer is {answer.status}")
@@ -131,7 +132,7 @@ class Wire(asyncio.Protocol):
     # --- WebSocket
 
     def send(self, payload: bytes, opcode: int = BINARY) -> None:
-        """Send one message. Nothing happens where the connection is closed."""
+        """Send one message, unless the connection is closed."""
         if self._transport is not None:
             self._transport.write(frame(opcode, payload))
 
@@ -174,19 +175,19 @@ class Wire(asyncio.Protocol):
             self._http()
 
     def connection_lost(self, problem: Exception | None) -> None:
-        """asyncio's: whoever waits hears of it."""
+        """asyncio's: fails a request that waits, and calls `on_end`."""
         self.closed, self._transport = True, None
         self._fail("the connection was lost")
         if self._upgraded:
             self.on_end(self._code)
 
     def pause_reading(self) -> None:
-        """Read nothing from here on."""
+        """Stop reading."""
         if self._transport is not None:
             self._transport.pause_reading()
 
     def abort(self) -> None:
-        """Let go of the connection without a word."""
+        """Close the connection without a close frame."""
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
@@ -197,7 +198,7 @@ def _rest(data: bytes) -> int:
 
 
 def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes] | None:
-    """The body and what comes after it (RFC 9112 §6.3); None while it is not whole."""
+    """Return the body and the bytes after it (RFC 9112 §6.3); None until it is complete."""
     if code == 101 or code in EMPTY:
         return b"", rest
     if headers.get("transfer-encoding", "").lower() == "chunked":
@@ -209,7 +210,7 @@ def _body(code: int, headers: dict[str, str], rest: bytes) -> tuple[bytes, bytes
 
 
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
-    """RFC 9112 §7.1; trailers are passed over."""
+    """Return what `_body` does, of a chunked body (RFC 9112 §7.1). Trailers are ignored."""
     body: list[bytes] = []
     at = 0
     while (end := data.find(b"\r\n", at)) >= 0:
@@ -229,7 +230,7 @@ def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 class LeanClient(SignallingClient):
-    """The same client on a wire of our own, in MessagePack; `hello` comes next."""
+    """SignallingClient on a `Wire`, in MessagePack. `hello` must be sent next."""
 
     def __init__(self, wire: Wire, timeout_s: float, listener: Listener) -> None:
         self._wire = wire
@@ -237,7 +238,7 @@ class LeanClient(SignallingClient):
         wire.on_message, wire.on_end = self._take, self._ended
 
     def _take(self, data: bytes | str) -> None:
-        # What is said to all of the staff is the same bytes for each of them, and read once.
+        # A message to all of the staff is the same bytes for each of them, and is decoded once.
         message = READ.get(data)
         if message is None:
             message = msgpack.unpackb(data)

@@ -51,7 +51,7 @@ def feed(made: Wire, data: bytes, cuts: list[int]) -> None:
 
 async def asked(said: bytes, cuts: list[int]) -> Answer:
     made, _ = wire()
-    asking = asyncio.ensure_future(made.ask("GET / HTTP/1.1\r\n"))
+    asking = asyncio.ensure_future(made.request("GET / HTTP/1.1\r\n"))
     await asyncio.sleep(0)
     feed(made, said, cuts)
     made.eof_received()
