@@ -87,7 +87,7 @@ class Party:
         self.room = room
         self.admitted = admitted
         self.endpoint = Endpoint(room.relay.new_ssrcs())
-        self.slots = [Slot(opposite or sdp.ANYBODY, opposite, self.endpoint.sinks)]
+        self.slots = [Slot(opposite or sdp.UNNAMED, opposite, self.endpoint.sinks)]
         self._offered = 1
         self.credentials = _new_credentials()
         self.previous_credentials: Credentials | None = None
@@ -103,7 +103,7 @@ class Party:
         self._connected = False
         self._sendto: dict[Address, SendTo] = {}  # by proven address
 
-    # -- what signalling calls
+    # -- called by signalling
 
     @property
     def connected(self) -> bool:
@@ -112,7 +112,7 @@ class Party:
 
     def offer(self) -> str:
         """Return an SDP offer for this party's browser. Raises PartyGoneError."""
-        self._check_here()
+        self._check_usable()
         self._version += 1
         self._offered = len(self.slots)
         first, *further = self.slots
@@ -129,7 +129,7 @@ class Party:
 
     def accept(self, answer: str) -> None:
         """Take the browser's answer. Raises SdpError, after which another answer may follow, or PartyGoneError."""
-        self._check_here()
+        self._check_usable()
         parsed = sdp.parse_answer(answer, self._offered)
         established = self._association.established if self._association is not None else None
         if self._connected and established is not None and not established.shows(parsed.fingerprints):
@@ -142,14 +142,14 @@ class Party:
         for kind, ssrc in parsed.sources.items():
             self.endpoint.learn(ssrc, kind)
         self.room.reroute()
-        self._promote()
+        self._connect_if_ready()
 
     def restart_ice(self) -> str:
         """Return an offer with new ICE credentials for the same DTLS association (RFC 8445 §2.4).
 
         Raises PartyGoneError. The old credentials are valid until a request uses the new ones.
         """
-        self._check_here()
+        self._check_usable()
         if self.previous_credentials is not None:
             self.room.relay.remove_ufrag(self.previous_credentials.ufrag)
         self.previous_credentials, self.credentials = self.credentials, _new_credentials()
@@ -190,7 +190,7 @@ class Party:
         """Return the ICE credentials of the browser's newest answer, None before the first."""
         return None if self._answer is None else Credentials(self._answer.ufrag, self._answer.password)
 
-    # -- what the room calls
+    # -- called by the room
 
     def slot_of(self, party_id: str) -> Slot | None:
         """Return the slot in which this party receives another, or None."""
@@ -208,7 +208,7 @@ class Party:
             return
         present = self.room.parties
         first = self.slots[0]
-        if first.label == sdp.ANYBODY and (first.holder is None or first.holder not in present):
+        if first.label == sdp.UNNAMED and (first.holder is None or first.holder not in present):
             first.holder = party_id
             return
         ssrcs = self.room.relay.new_ssrcs(taken={ssrc for slot in self.slots for ssrc in slot.ssrcs.values()})
@@ -221,7 +221,7 @@ class Party:
         if self._version and not self._failed:
             self.notify(OfferNeeded())
 
-    # -- what the relay calls
+    # -- called by the relay
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket, now_s: float) -> None:
         """Answer a binding request for one of this party's ufrags."""
@@ -258,7 +258,7 @@ class Party:
         if self._association.closed:
             self._fail(CLOSED_BY_PARTY)
         else:
-            self._promote()
+            self._connect_if_ready()
 
     def tick(self, now_s: float) -> None:
         """Do what is due by time: retransmit a handshake, detect expired consent."""
@@ -281,7 +281,7 @@ class Party:
                 self.notify(Disconnected(CONSENT_EXPIRED))
 
     def lose_address(self, address: Address) -> None:
-        """Forget the address of a TCP connection that has ended. Consent expires unless another path shows itself."""
+        """Forget the address of a TCP connection that has ended. Consent expires if no other takes over."""
         self._sendto.pop(address, None)
         if self.endpoint.path.lose(address):
             self.endpoint.address = self.endpoint.sendto = None
@@ -293,7 +293,7 @@ class Party:
         if self._association is not None:
             self._association.close()
         self._lose_path()
-        self._silence()
+        self._drop_keys()
         self._connected = False
         if reason is not None:
             self.notify(Disconnected(reason))
@@ -305,7 +305,7 @@ class Party:
         except Exception:
             logger.exception("media.listener_failed")
 
-    # -- inside
+    # -- private
 
     def _add_address(self, address: Address, sock: PacketSocket, nominated: bool, now_s: float) -> None:
         """Take an address that has proven a password, and move there if the path does."""
@@ -316,7 +316,7 @@ class Party:
         self._sendto[address] = sock.sendto
         if moved:
             self._move(address)
-            self._promote()
+            self._connect_if_ready()
 
     def _follow_media(self, now_s: float) -> None:
         """Move to where the browser's media comes from."""
@@ -328,11 +328,11 @@ class Party:
         self.endpoint.address, self.endpoint.sendto = address, self._sendto[address]
         self.room.reroute()
 
-    def _check_here(self) -> None:
+    def _check_usable(self) -> None:
         if self.gone or self._failed:
             raise PartyGoneError(self.party_id)
 
-    def _promote(self) -> None:
+    def _connect_if_ready(self) -> None:
         """Connect the endpoint once the handshake is done, the answer is known, and both have the same certificate."""
         established = self._association.established if self._association is not None else None
         if self._connected or established is None or self._answer is None or self.endpoint.address is None:
@@ -355,7 +355,7 @@ class Party:
         self._failed = True
         self._connected = False
         self._lose_path()
-        self._silence()
+        self._drop_keys()
         self._forget_credentials()
         self.room.reroute()
         self.notify(Disconnected(reason))
@@ -365,7 +365,7 @@ class Party:
             if credentials is not None:
                 self.room.relay.remove_ufrag(credentials.ufrag)
 
-    def _silence(self) -> None:
+    def _drop_keys(self) -> None:
         self.endpoint.rx = self.endpoint.tx = None
 
     def _lose_path(self) -> None:

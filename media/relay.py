@@ -52,9 +52,8 @@ class Relay:
         self._by_ufrag: dict[str, Party] = {}
         self._by_endpoint: dict[Endpoint, Party] = {}
         self._identity = Identity(time.monotonic())
-        self.probed_by: ice.Credentials | None = (
-            None  # other workers use these to check whether this relay answers
-        )
+        # Other workers check with these whether this relay answers.
+        self.probed_by: ice.Credentials | None = None
         self._checks = PathChecks()
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
@@ -102,7 +101,7 @@ class Relay:
             sock.close()
         self.streams.close()
 
-    # -- for rooms and parties
+    # -- called by rooms and parties
 
     def candidates(self) -> list[Candidate]:
         """Return the candidates at which this relay is reached."""
@@ -179,7 +178,7 @@ class Relay:
         if party is not None:
             party.lose_address(address)
 
-    # -- for the forwarder
+    # -- called by the forwarder
 
     def on_stun(self, datagram: bytes, address: Address, sock: PacketSocket) -> None:
         """Pass a STUN datagram to the party of its ufrag, which answers only if the password is right."""

@@ -21,9 +21,8 @@ from media.protocols.transport_cc import Arrivals
 
 SOURCES_MAX: Final = 16  # SSRCs that one browser may use; libsrtp keeps state for each
 REPORTERS_MAX: Final = 32
-CC_MARGIN: Final = (
-    64  # transport-wide numbers skipped after a pause, so that packets still on their way keep theirs
-)
+# Transport-wide numbers skipped after a pause: packets that are still on their way have the numbers before.
+CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
 BUDGET_WINDOW_S: Final = 1.0
 BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
@@ -190,9 +189,7 @@ class Endpoint:
         """Return the server's own transport-cc packet if one is due, otherwise None. Call every 50 ms."""
         if not self.answering:
             return None
-        if (
-            not self.withheld
-        ):  # a whole interval without such a packet: the receiver's own feedback is used again
+        if not self.withheld:  # none for a whole interval: the receiver's own feedback is forwarded again
             self.answering = False
             self.mark()
         self.withheld = 0

@@ -71,9 +71,8 @@ class Source:
         self.first_forwarded = 0  # `packets` when it last settled
         self.keyframe_due_s = 0.0
         self.waiting_s = 0.0  # when its first packet came after `unsettle`
-        self.reports: dict[
-            int, float
-        ] = {}  # middle 32 bits of a sender report's NTP time -> when it was forwarded
+        # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
+        self.reports: dict[int, float] = {}
 
     def copy(self) -> Source:
         """Return a copy with the same numbers; the sink continues with the copy."""

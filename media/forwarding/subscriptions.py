@@ -20,9 +20,7 @@ LOSS_HIGH: Final = 0.10  # as in Google's congestion control: less above it, slo
 LOSS_LOW: Final = 0.02
 GROWTH: Final = 1.15
 KBPS_MIN: Final = 150.0
-KBPS_BASE: Final = (
-    400.0  # a sender that sends almost nothing (black, a still picture) does not measure the path
-)
+KBPS_BASE: Final = 400.0  # a sender of almost nothing (black, a still picture) does not measure the path
 
 # The most one sender's video may take, by the number of parties, so that all videos that a party receives together take
 # about as much as in one 1:1 call.

@@ -87,7 +87,7 @@ class _Paced(Switched):
         return self._count
 
 
-class _Lent(MediaStreamTrack):
+class _Relayed(MediaStreamTrack):
     """A track for one connection, with the frames of another track.
 
     aiortc stops a connection's tracks when it closes, but the next connection needs the source track.
@@ -206,13 +206,13 @@ class SyntheticParty:
         await connection.setRemoteDescription(RTCSessionDescription(_in_each_section(offer), "offer"))
         sending: set[str] = set()
         for transceiver in connection.getTransceivers():
-            if transceiver.kind in sending:  # the further ones of a group are only received
+            if transceiver.kind in sending:  # in a group, all but the first are only received
                 transceiver.direction = "recvonly"
                 continue
             sending.add(transceiver.kind)
-            if not isinstance(transceiver.sender.track, _Lent):
+            if not isinstance(transceiver.sender.track, _Relayed):
                 source = self._picture if transceiver.kind == "video" else self._tone
-                transceiver.sender.replaceTrack(_Lent(source))
+                transceiver.sender.replaceTrack(_Relayed(source))
             transceiver.direction = "sendrecv"
         if all(host.startswith("127.") for host in _CANDIDATE_HOST.findall(offer)):
             await self._gather_on_loopback(connection)
@@ -290,20 +290,20 @@ class SyntheticParty:
                 return
             if isinstance(frame, VideoFrame):
                 before = self.pictures_decoded
-                self._saw(frame)
+                self._count_picture(frame)
                 self.pictures_from[track.id.removesuffix("-video")] += self.pictures_decoded - before
             elif isinstance(frame, AudioFrame):
-                self._heard(frame)
+                self._count_sound(frame)
             self._changed.set()
 
-    def _saw(self, frame: VideoFrame) -> None:
+    def _count_picture(self, frame: VideoFrame) -> None:
         is_picture = max(bytes(frame.planes[0])[::SAMPLING]) > PICTURE_LUMA
         if self.first_frame_was_picture is None:
             self.first_frame_was_picture = is_picture
         self.frames_decoded += 1
         self.pictures_decoded += is_picture
 
-    def _heard(self, frame: AudioFrame) -> None:
+    def _count_sound(self, frame: AudioFrame) -> None:
         samples = array("h", bytes(frame.planes[0])[: frame.samples * 2])
         self.audio_frames += 1
         self.audio_energy += sum((sample / 32768) ** 2 for sample in samples[::SAMPLING])

@@ -23,7 +23,7 @@ from media.protocols.codecs import (
 )
 from media.protocols.ice import Candidate, Credentials, candidate_lines
 
-ANYBODY: Final = "remote"  # the label of the other party in a room of two, if its id is not given
+UNNAMED: Final = "remote"  # the label of the other party in a room of two, if its id is not given
 LINES_MAX: Final = 1_000
 BYTES_MAX: Final = 64 * 1024
 SOURCES_MAX: Final = 8
@@ -65,7 +65,7 @@ def offer(
     *,
     session_id: int,
     version: int,
-    label: str = ANYBODY,
+    label: str = UNNAMED,
     further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
 ) -> str:
     """Return the server's offer: one bundled transport, `ice-lite`, Opus, VP8 with RTX, and the server's SSRCs.
@@ -95,9 +95,9 @@ def offer(
         f"a=fingerprint:{fingerprint.algorithm} {fingerprint.value}",
         "a=setup:actpass",
     ]
-    heard = [(label, ssrcs), *further]
-    for place, (mid, kind) in enumerate(enumerate_mids(len(heard))):
-        stream_id, ssrcs = heard[place // len(KINDS)]
+    parties = [(label, ssrcs), *further]
+    for place, (mid, kind) in enumerate(enumerate_mids(len(parties))):
+        stream_id, ssrcs = parties[place // len(KINDS)]
         codecs = [codec for codec in CODECS if codec.media == kind]
         lines.append(f"m={kind} 9 UDP/TLS/RTP/SAVPF {' '.join(str(codec.payload_type) for codec in codecs)}")
         lines += transport
@@ -119,13 +119,13 @@ def offer(
     return "\r\n".join(lines) + "\r\n"
 
 
-def enumerate_mids(heard: int = 1) -> Iterable[tuple[str, Kind]]:
-    """Return the m-lines in order, as (mid, kind), of a party that receives `heard` others."""
-    return tuple((str(place), kind) for place, kind in enumerate(KINDS * heard))
+def enumerate_mids(others: int = 1) -> Iterable[tuple[str, Kind]]:
+    """Return the m-lines in order, as (mid, kind), of a party that receives `others` other parties."""
+    return tuple((str(place), kind) for place, kind in enumerate(KINDS * others))
 
 
-def parse_answer(text: str, heard: int = 1) -> Answer:
-    """Return the parsed answer to an `offer` with `heard` other parties.
+def parse_answer(text: str, others: int = 1) -> Answer:
+    """Return the parsed answer to an `offer` with `others` other parties.
 
     The party may send only on the first two m-lines.
 
@@ -149,7 +149,7 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
             sections.append([line])
         else:
             (sections[-1] if sections else session).append(line)
-    offered = len(KINDS) * heard
+    offered = len(KINDS) * others
     if len(sections) != offered:
         raise SdpError("media-count", f"the offer had {offered} media, the answer has {len(sections)}")
     sources: dict[StreamKind, int] = {}
@@ -158,7 +158,7 @@ def parse_answer(text: str, heard: int = 1) -> Answer:
     password = ""
     sending: set[Kind] = set()
     rejected: set[Kind] = set()
-    for place, ((_, kind), section) in enumerate(zip(enumerate_mids(heard), sections, strict=True)):
+    for place, ((_, kind), section) in enumerate(zip(enumerate_mids(others), sections, strict=True)):
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]

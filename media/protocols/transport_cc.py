@@ -13,9 +13,8 @@ _FEEDBACK = Struct("!BBHIIHH")
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
-_SPAN_MAX: Final = (
-    2_000  # packets that one feedback may span: at most 4 KiB of deltas, far more than 50 ms bring
-)
+# Packets that one feedback may span, lost ones included: at most 4 KiB of deltas, far more than arrive in 50 ms.
+_SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # packets that one feedback may describe, so that it fits into a datagram
 
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2

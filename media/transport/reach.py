@@ -14,11 +14,11 @@ from aioice import stun
 
 from media.protocols.ice import Credentials
 
-EVERY_S: Final = 0.1
-TIMES: Final = 5  # a datagram may be lost, and a busy loop may be late
+RETRY_S: Final = 0.1
+TRIES: Final = 5  # a datagram may be lost, and a busy loop may be late
 
 
-class _Asking(asyncio.DatagramProtocol):
+class _Check(asyncio.DatagramProtocol):
     """A check of one address. `refused` is set if the port is closed, `answered` if the right response came."""
 
     def __init__(self, request: stun.Message, password: bytes, changed: asyncio.Event) -> None:
@@ -54,25 +54,25 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
     request.attributes["USERNAME"] = f"{credentials.ufrag}:"
     request.add_message_integrity(password)
     datagram, changed = bytes(request), asyncio.Event()
-    asking: list[tuple[asyncio.DatagramTransport, _Asking]] = []
+    checks: list[tuple[asyncio.DatagramTransport, _Check]] = []
     try:
         for address in addresses:
             try:
-                asking.append(
+                checks.append(
                     await loop.create_datagram_endpoint(
-                        lambda: _Asking(request, password, changed), remote_addr=address
+                        lambda: _Check(request, password, changed), remote_addr=address
                     )
                 )
             except OSError:
                 continue  # cannot be reached from here (an IPv6 address without IPv6)
-        for _ in range(TIMES):
-            if all(each.refused for _, each in asking):
+        for _ in range(TRIES):
+            if all(each.refused for _, each in checks):
                 return False
             changed.clear()
-            for transport, each in asking:
+            for transport, each in checks:
                 if not each.refused:
                     transport.sendto(datagram)
-            deadline_s = loop.time() + EVERY_S
+            deadline_s = loop.time() + RETRY_S
             while (left_s := deadline_s - loop.time()) > 0:
                 try:
                     async with asyncio.timeout(left_s):
@@ -80,11 +80,11 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
                 except TimeoutError:
                     break
                 changed.clear()
-                if any(each.answered for _, each in asking):
+                if any(each.answered for _, each in checks):
                     return True
-                if all(each.refused for _, each in asking):
+                if all(each.refused for _, each in checks):
                     return False
         return False
     finally:
-        for transport, _ in asking:
+        for transport, _ in checks:
             transport.abort()

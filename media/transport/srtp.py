@@ -45,13 +45,11 @@ AES_256_GCM: Final = Profile(b"SRTP_AEAD_AES_256_GCM", Policy.SRTP_PROFILE_AEAD_
 AES_128_SHA1: Final = Profile(b"SRTP_AES128_CM_SHA1_80", Policy.SRTP_PROFILE_AES128_CM_SHA1_80, 16, 14)
 # RFC 8827 §6.5: AEAD or HMAC-SHA1-80, nothing weaker. AES-128-GCM first, because it is the fastest.
 PROFILES: Final = (AES_128_GCM, AES_256_GCM, AES_128_SHA1)
-REPLAY_WINDOW: Final = (
-    256  # packets: half a second of the fastest video; libsrtp shifts the whole window for each packet
-)
+# In packets: half a second of the fastest video. Not more, because libsrtp shifts the whole window for each packet.
+REPLAY_WINDOW: Final = 256
 BUFFER_BYTES: Final = 2048
-PACKET_MAX: Final = (
-    1600  # leaves room for the trailer of encryption; libsrtp's public API takes 1500 less its trailer
-)
+# In bytes. The rest of a buffer is for the trailer of encryption; libsrtp's public API takes 1500 less its trailer.
+PACKET_MAX: Final = 1600
 PROBE: Final = bytes.fromhex("80600001000000010000002a") + b"greenroom"
 
 OK: Final = 0

@@ -18,7 +18,7 @@ from media.errors import PortsTakenError
 from media.protocols.ice import Candidate, usable
 
 BUFFER_BYTES: Final = 4 << 20
-WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - asked for by name
+WILDCARDS: Final = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - chosen in the settings
 ANY_PORT_TRIES: Final = 8  # a port that the kernel chose for IPv4 may be taken for IPv6
 LOOPBACK: Final = "127.0.0.1"
 
@@ -85,7 +85,7 @@ def local_addresses() -> list[str]:
 
 def _families(host: str) -> list[tuple[socket.AddressFamily, str]]:
     if host in WILDCARDS:
-        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104 - asked for by name
+        return [(socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")]  # noqa: S104 - chosen in the settings
     family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)[0]
     return [(socket.AddressFamily(family), str(address[0]))]
 

@@ -196,13 +196,13 @@ def test_an_answer_may_be_as_long_as_the_bounds_say() -> None:
 def test_an_answer_for_several_others_has_their_sections_too() -> None:
     head, sound, picture = (part for part in ANSWER.replace("m=", "\0m=").split("\0"))
     more = sound + picture
-    answer = sdp.parse_answer(head + more + more.replace("a=ssrc", "a=x").replace("AB:", "CD:"), heard=2)
+    answer = sdp.parse_answer(head + more + more.replace("a=ssrc", "a=x").replace("AB:", "CD:"), others=2)
     assert dict(answer.sources) == {"audio": 11, "video": 22, "rtx": 33}
     assert [found.value[:2] for found in answer.fingerprints] == ["AB", "CD"]
     ignored = sound.replace("a=rtcp-mux", "a=x").replace("a=sendrecv", "a=sendonly") + picture
-    assert sdp.parse_answer(head + more + ignored, heard=2).sending == {"audio", "video"}
+    assert sdp.parse_answer(head + more + ignored, others=2).sending == {"audio", "video"}
     with pytest.raises(SdpError) as refused:
-        sdp.parse_answer(head + more + more.replace("m=video", "m=audio"), heard=2)
+        sdp.parse_answer(head + more + more.replace("m=video", "m=audio"), others=2)
     assert refused.value.code == "media"
 
 

@@ -110,17 +110,17 @@ class RealMedia(SyntheticParty):
         self._answered = True
         return await self.answer(offer)
 
-    def _saw(self, frame: VideoFrame) -> None:
+    def _count_picture(self, frame: VideoFrame) -> None:
         before = self.pictures_decoded
-        super()._saw(frame)
+        super()._count_picture(frame)
         self.flow.frames += 1
         self.flow.pictures += self.pictures_decoded - before
         if self.flow.came(time.monotonic()):
             self._tell()
 
-    def _heard(self, frame: AudioFrame) -> None:
+    def _count_sound(self, frame: AudioFrame) -> None:
         before = self.audio_energy
-        super()._heard(frame)
+        super()._count_sound(frame)
         self.flow.sound += self.audio_energy - before
 
 
