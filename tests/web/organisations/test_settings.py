@@ -121,7 +121,8 @@ def document_refuses(kind: type[msgspec.Struct], name: str, given: Any) -> bool:
 
 def form_says(drawn: Fields, name: str, given: Any) -> str | None:
     """What the form says of this value; None if it takes it."""
-    field = next(found for found, _ in drawn if found == name or found.endswith(f"-{name}"))
+    field = next((found for found, _ in drawn if found == name or found.endswith(f"-{name}")), None)
+    assert field is not None, f"the page of {FORMS[name].name} has no field for {name}"
     if name in policy_form.DURATIONS:
         given = given / policy_form.DURATIONS[name].unit_ms
     if name == "options":
@@ -136,6 +137,7 @@ def form_says(drawn: Fields, name: str, given: Any) -> str | None:
 async def test_a_fields_bounds_are_those_of_its_type_in_form_sentence_page_and_document(
     site: Site, kind: type[msgspec.Struct], name: str, number: bool
 ) -> None:
+    assert name in FORMS, "a setting is in no table of a form (docs/CONTRIBUTING.md, A setting)"
     (least, most), admin = bounds(kind, name), await desk(site)
     made = MADE.get(name, int if number else "x".__mul__)
     html = await (await admin.person.get(f"{admin.home}/{FORMS[name].name}")).text()
