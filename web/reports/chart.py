@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from web.reports.scale import Tick, nice_step
+
 WIDTH, HEIGHT = 560, 240
 LEFT, RIGHT, TOP, BOTTOM = 40, 8, 12, 28
 LABELS_AT_MOST = 10
-STEPS = (1, 2, 5)
+TICKS = 5
 
 
 class Series(NamedTuple):
@@ -42,13 +44,6 @@ class Mark(NamedTuple):
     width: float
 
 
-class Tick(NamedTuple):
-    """A line of the scale with its label, or a label below the bars, and its position."""
-
-    at: float
-    text: str
-
-
 class Chart(NamedTuple):
     """All shapes of a chart."""
 
@@ -67,7 +62,7 @@ def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Seri
     """Return the chart of the series; each has a value for each label."""
     tops = [sum(series.values[at] for series in stacked) for at in range(len(labels))]
     highest = max([1.0, *tops, *(value for series in marks for value in series.values)])
-    step = _step(highest)
+    step = max(1.0, nice_step(highest, TICKS))
     count = int(-(-highest // step))
     base, scale = HEIGHT - BOTTOM, (HEIGHT - TOP - BOTTOM) / (count * step)
     pitch = (WIDTH - LEFT - RIGHT) / max(1, len(labels))
@@ -101,13 +96,3 @@ def chart(labels: Sequence[str], stacked: Sequence[Series], marks: Sequence[Seri
             if at % every == 0
         ],
     )
-
-
-def _step(highest: float) -> float:
-    """Return the distance of the scale's lines: 1, 2 or 5 times a power of ten, so that at most five are needed."""
-    power = 1
-    while True:
-        for step in STEPS:
-            if step * power * 5 >= highest:
-                return step * power
-        power *= 10

@@ -22,7 +22,7 @@ from web.peers.report.figures import (
     throughput,
 )
 from web.peers.report.notes import notes
-from web.peers.report.plots import Curve, curves_plot, histogram_plot, intervals, log_ticks, nice_step
+from web.peers.report.plots import Curve, curves_plot, histogram_plot, intervals
 from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, written
 from web.peers.run.observations import Observations, Series
 
@@ -144,18 +144,6 @@ def test_nothing_seen_makes_figures_all_the_same() -> None:
 )
 def test_figures_are_written_for_people(value: float, kind: object, says: str) -> None:
     assert written(value, kind) == says  # type: ignore[arg-type]
-
-
-@given(st.floats(1e-6, 1e3), st.floats(1.02, 1e6))
-def test_a_scale_has_a_few_round_ticks(low: float, times: float) -> None:
-    ticks = log_ticks(low, low * times)
-    assert len(ticks) <= 8
-    assert all(low * 0.999 <= tick <= low * times * 1.001 for tick in ticks)
-
-
-@given(st.floats(1e-9, 1e9))
-def test_a_scales_step_is_enough_for_all(highest: float) -> None:
-    assert nice_step(highest) * 4 >= highest * 0.999
 
 
 def test_a_gap_in_what_was_seen_is_a_gap_in_the_line() -> None:

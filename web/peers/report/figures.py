@@ -15,10 +15,10 @@ from itertools import pairwise
 import msgspec
 
 from web.peers.run.observations import STEPS, About, Observations, Series
+from web.reports.scale import nice_step
 
 BINS = 36
 BUCKETS = 40
-NICE = (1, 2, 5, 10)
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
@@ -183,10 +183,8 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
 
 
 def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
-    """A round number of seconds, of which at most `most` make up the whole; 0.1 at the least."""
-    least = max(duration_s / most, 0.1)
-    power = 10.0 ** math.floor(math.log10(least) + 1e-9)
-    return next(round(power * nice, 6) for nice in NICE if power * nice >= least - 1e-9)
+    """Return a round width in s, of which at most `most` cover the duration; at least 0.1."""
+    return round(nice_step(max(duration_s, 0.1 * most), most), 6)
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from web.peers.report.figures import NICE, Bucket, StepFigures, percentile
+from web.peers.report.figures import Bucket, StepFigures, percentile
 from web.peers.report.units import TIME, Kind, number, unit_for, written
+from web.reports.scale import Tick, log_ticks, nice_step
 
 WIDTH, HEIGHT = 480, 190
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
@@ -20,14 +21,6 @@ STRIP = 200
 RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
 """The scales of ratios: the end of each, and what is marked on the way there."""
 SHARES = 120
-TICKS = 4
-
-
-class Tick(NamedTuple):
-    """A line of a scale, and what stands at it."""
-
-    at: float
-    text: str
 
 
 class Polyline(NamedTuple):
@@ -212,30 +205,6 @@ def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interv
 
     made = [Interval(x(low), x(high), x(ratio)) for low, ratio, high in ratios]
     return made, [Tick(x(at), f"{at:.2g}") for at in (1 / end, 1 / between, 1, between, end)]
-
-
-def nice_step(highest: float, most: int = TICKS) -> float:
-    """The distance of a scale's lines: 1, 2 or 5 times a power of ten, so that at most `most` are needed."""
-    least = highest / most
-    if least <= 0:
-        return 1.0
-    power = 10.0 ** math.floor(math.log10(least) + 1e-9)
-    return next(power * nice for nice in NICE if power * nice >= least * (1 - 1e-9))
-
-
-def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Round values between two others on a logarithmic scale: 1, 2, 5, or powers of ten, or some of these."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for digits, every in (((1, 2, 5), 1), ((1,), 1), ((1,), 2), ((1,), 3)):
-        found = [digit * 10.0**decade for decade in decades if decade % every == 0 for digit in digits]
-        found = [value for value in found if low <= value <= high]
-        if len(found) < 2:
-            break
-        if len(found) <= most:
-            return found
-    step = nice_step(high - low, most - 2)
-    first = math.ceil(low / step)
-    return [step * at for at in range(first, int(high / step + 1e-9) + 1)]
 
 
 def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
