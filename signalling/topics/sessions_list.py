@@ -12,6 +12,7 @@ from signalling.service import Service
 from signalling.store.mirror import Change, Mirror, Reset
 from signalling.store.past_visits import Query
 from signalling.store.records import NEWEST
+from signalling.topics import rights
 from signalling.visit.open_visits import TAKEN
 from signalling.visit.record import Actor, Visit
 
@@ -65,6 +66,7 @@ class Sessions:
     async def past(self, actor: Actor, request: client.SessionsPast) -> server.Past:
         """Return ended visits that match the filters, newest first. Raises `UnavailableError`."""
         policy = (await self._service.organisation(actor.organisation)).policy
+        mirror = await self._service.mirrors.get(actor.organisation)
         query = Query(
             text=request.text or "",
             provider=request.provider,
@@ -77,16 +79,25 @@ class Sessions:
             reply_to=request.id,
             more=len(found.visits) > PAGE or found.unread > 0,
             unread=found.unread,
-            rows=tuple(views.past_row(visit, policy) for visit in found.visits[:PAGE]),
+            rows=tuple(
+                views.past_row(visit, policy, told=rights.may_see("visit", visit, actor, mirror.staff))
+                for visit in found.visits[:PAGE]
+            ),
         )
 
     async def history(self, actor: Actor, request: client.VisitHistory) -> server.History | server.Error:
-        """Return a visit's history. Raises `UnavailableError`."""
-        if await self._service.visit(actor.organisation, request.visit) is None:
+        """Return a visit's history; without texts if the actor may not see the visit. Raises `UnavailableError`."""
+        visit = await self._service.visit(actor.organisation, request.visit)
+        if visit is None:
             return error(request.id, "not_found")
+        mirror = await self._service.mirrors.get(actor.organisation)
+        told = rights.may_see("visit", visit, actor, mirror.staff)
         events = await self._service.store.history(actor.organisation, request.visit)
         parts = tuple(
-            shapes.HistoryPart(kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note) for e in events
+            shapes.HistoryPart(
+                kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note if told else None
+            )
+            for e in events
         )
         tallies = await calls_of(self._service.store, actor.organisation, request.visit)
         calls = tuple(views.call(tally) for tally in tallies)

@@ -219,6 +219,20 @@ async def test_what_was_is_found_again_with_its_story_and_can_be_reopened(two: C
     assert await refused(patient, "visit.history", visit=visit) == "not_allowed"
 
 
+async def test_s31_a_colleague_finds_past_visits_and_their_events_without_what_was_written(
+    two: Clinic,
+) -> None:
+    admin, colleague = await staff(two, HALE, 0, Role.ADMIN), await staff(two, LIN, 1)
+    visit, _ = await waiting(two)
+    await admin.request("visit.decline", visit=visit, reason="Chest pain: please call 911.")
+    for client, text in ((admin, "Chest pain: please call 911."), (colleague, None)):
+        (row,) = (await client.request("sessions.past"))["rows"]
+        assert (row["visit"], row["outcome"], row["reason"]) == (visit, "declined", text)
+        events = (await client.request("visit.history", visit=visit))["events"]
+        assert [(event["kind"], event["note"]) for event in events] == [("opened", None), ("declined", text)]
+    assert (await colleague.request("sessions.past", text="chest"))["rows"] == []
+
+
 async def test_a_guest_enters_by_a_link_once_and_is_shown_by_name(two: Clinic) -> None:
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
