@@ -152,6 +152,9 @@ class Limits(Section, frozen=True):
     bookings_per_email: Annotated[
         int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
     ] = 4
+    bookings_per_day: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="a whole number of visits up to 1000000, or 0 for no limit")
+    ] = 500
 
 
 class Mail(Section, frozen=True):

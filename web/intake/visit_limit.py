@@ -19,6 +19,13 @@ DAY_MS = 24 * 3600_000
 MOVES = Rule("move", 5, DAY_MS, first_delay_ms=0)
 """How often a patient may move one booked visit within a day; each time a mail is sent."""
 
+EVERYBODY = "all"
+
+
+def _daily(name: str, limit: int) -> Rule | None:
+    """Return a limit for a day; None for no limit."""
+    return Rule(name, limit, DAY_MS, first_delay_ms=0) if limit else None
+
 
 class Openings:
     """Limits the visits that are opened, booked and moved."""
@@ -27,9 +34,9 @@ class Openings:
         limit = settings.limits.visits_per_address
         # Earlier visits cause no delay, since many patients may share one address.
         self._rule = Rule("meet_now", limit, WINDOW_MS, first_delay_ms=0) if limit else None
-        booked, mailed = settings.limits.bookings_per_address, settings.limits.bookings_per_email
-        self._by_address = Rule("booking", booked, DAY_MS, first_delay_ms=0) if booked else None
-        self._by_email = Rule("booking_email", mailed, DAY_MS, first_delay_ms=0) if mailed else None
+        self._by_address = _daily("booking", settings.limits.bookings_per_address)
+        self._by_email = _daily("booking_email", settings.limits.bookings_per_email)
+        self._by_day = _daily("booking_day", settings.limits.bookings_per_day)
         self._throttle = throttle
         self._proxies = settings.server.trusted_proxies
 
@@ -48,12 +55,17 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Book inside this context; it counts per address and per email address and day, unless the body raises.
+        """Book inside this context; it counts per day for address, email address and organisation, unless the body
+        raises.
 
         Raises Blocked and Busy like `one`.
         """
         async with AsyncExitStack() as stack:
-            for rule, who in ((self._by_address, self._from(request)), (self._by_email, pseudonym(email))):
+            for rule, who in (
+                (self._by_address, self._from(request)),
+                (self._by_email, pseudonym(email)),
+                (self._by_day, EVERYBODY),
+            ):
                 if rule is not None:
                     await stack.enter_async_context(self._throttle.attempt(rule, organisation, who))
             yield

@@ -66,6 +66,19 @@ async def test_s36_a_mail_address_is_written_to_so_often_a_day_wherever_that_com
     assert await booked(site.person(), times[5], "ana@example.org") == 303
 
 
+async def test_s36_a_clinic_takes_so_many_bookings_a_day_from_all_addresses_together(
+    open_site: OpenSite,
+) -> None:
+    site = await clinic(open_site, bookings_per_day=3)
+    times = await offered(site.person())
+    tried = [
+        await booked(site.person(**{"X-Forwarded-For": f"203.0.113.{n}"}), times[n], f"v{n}@example.org")
+        for n in range(5)
+    ]
+    assert tried == [303] * 3 + [429] * 2
+    assert len(await appointments(site)) == 3
+
+
 async def test_s36_what_books_nothing_does_not_count(open_site: OpenSite) -> None:
     site = await clinic(open_site, bookings_per_address=2, bookings_per_email=2)
     times, ana = await offered(site.person()), site.person(**HERE)

@@ -31,8 +31,8 @@ from web.requests.security import Blocked, neighbourhood, remote_of
 TAKEN = N_("Somebody else has just taken this time. Please choose another.")
 MANY = N_("Too many times are being held from where you are. Try again in ten minutes.")
 MANY_BOOKED = N_(
-    "Too many visits have been booked today, from where you are or for this email address. Try again in {hours} h, or "
-    "call the clinic."
+    "Too many visits have been booked today, from where you are, for this email address or at this clinic. Try again "
+    "in {hours} h, or call the clinic."
 )
 log = structlog.get_logger("web.booking")
 
