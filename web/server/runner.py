@@ -70,11 +70,12 @@ class Runner(web.AppRunner):
         self._shutdown_timeout = max(LEAST_S, end_s - time.monotonic())
 
     def _close_idle(self) -> int:
-        """Close the connections that wait for a request; return how many are left."""
+        """Close the connections that wait for a request; return how many are left that have a client."""
         assert self.server is not None
         first_s = self._stopped_s + FIRST_S
-        for connection in self.server.connections:
+        open_ones = [each for each in self.server.connections if each.transport is not None]
+        for connection in open_ones:
             waits = connection._waiter is not None and not connection._waiter.done()
             if waits and (connection._request_count or time.monotonic() > first_s):
                 connection.force_close()
-        return len(self.server.connections)
+        return len(open_ones)
