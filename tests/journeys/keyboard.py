@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
 
-# What has the focus, and what is wrong with how it shows it.
-LOOK = """() => {
+# What has the focus, what is wrong with how it shows it, and whether it is the target.
+LOOK = """(target) => {
   const at = document.activeElement;
-  if (!at || at === document.body || at === document.documentElement) return { name: "", wrong: "" };
+  const there = at === target, gone = target !== null && !target.isConnected;
+  if (!at || at === document.body || at === document.documentElement) return { name: "", wrong: "", there, gone };
   const ringed = (element) => {
     const style = getComputedStyle(element);
     return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
@@ -28,7 +29,7 @@ LOOK = """() => {
   });
   const name = (at.getAttribute("aria-label") || at.innerText || at.id || at.tagName).trim().slice(0, 60);
   const wrong = [!ringed(at) && !ringed(around) && "no ring", !seen && "out of sight"].filter(Boolean).join(", ");
-  return { name: `${at.tagName.toLowerCase()} ${name}`, wrong };
+  return { name: `${at.tagName.toLowerCase()} ${name}`, wrong, there, gone };
 }"""
 
 
@@ -41,21 +42,32 @@ class Keyboard:
 
     async def look(self) -> str:
         """The name of what has the focus; what is wrong with it is kept."""
-        found: dict[str, Any] = await self.page.evaluate(LOOK)
+        return str((await self._looked(None))["name"])
+
+    async def _looked(self, target: ElementHandle | None) -> dict[str, Any]:
+        found: dict[str, Any] = await self.page.evaluate(LOOK, target)
         if found["wrong"]:
             self.unseen.append(f"{self.page.url}: {found['name']}: {found['wrong']}")
-        return str(found["name"])
+        return found
 
-    async def to(self, target: Locator, key: str = "Tab") -> None:
+    async def to(self, target: Locator) -> None:
         """Press Tab until the target has the focus. Fails with the way that was gone where it never comes."""
         await expect(target).to_be_visible(timeout=10_000)
+        if await target.evaluate("(element) => element === document.activeElement"):
+            return
         way: list[str] = []
+        element = await target.element_handle()
         for _ in range(MOST_STOPS):
-            if await target.evaluate("(element) => element === document.activeElement"):
+            await self.page.keyboard.press("Tab")
+            found = await self._looked(element)
+            way.append(found["name"])
+            if found["there"]:
                 return
-            await self.page.keyboard.press(key)
-            way.append(await self.look())
-        raise AssertionError(f"no way to {target} by {key}: {way}")
+            if found[
+                "gone"
+            ]:  # drawn anew meanwhile; looking for it at each stop would take as long as all else
+                element = await target.element_handle()
+        raise AssertionError(f"no way to {target} by Tab: {way}")
 
     async def press(self, target: Locator, key: str = "Enter") -> None:
         """Go to the target and press it."""
