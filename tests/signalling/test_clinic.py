@@ -8,8 +8,10 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.errors import RequestError
+from signalling.sockets import handshake
 from signalling.visit.record import Role
 from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.waits import until
 
 
 @pytest.fixture
@@ -141,7 +143,10 @@ async def test_a_visit_put_back_has_its_original_place_and_rings_again(two: Clin
     assert [r["visit"] for r in (await snapshot.expect("queue.snapshot"))["rows"]] == [first, second]
 
 
-async def test_a_lost_socket_that_resumes_on_another_worker_was_never_gone(two: Clinic) -> None:
+async def test_a_lost_socket_that_resumes_on_another_worker_was_never_gone(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshake, "LINGER_S", 1.0)
     visit, patient = await in_line(two)
     provider = await two.on_call(two.provider(), 1)
     await provider.request("subscribe", topic=f"visit/{visit}")
@@ -164,7 +169,8 @@ async def test_a_lost_socket_that_resumes_on_another_worker_was_never_gone(two: 
     assert back.welcome["resumed"]
     assert back.welcome["connection"] == patient.welcome["connection"]
     await back.request("visit.enter", visit=visit)
-    await asyncio.sleep(3.5)  # longer than a socket lingers on the worker that lost it
+    await until(lambda: not two.workers[0].lingering)
+    await asyncio.sleep(0.3)  # a leave would be written and shown by now
     assert all(m["visit"]["parties"]["patient"]["present"] for m in provider.backlog)
 
 
