@@ -40,6 +40,7 @@ RESULTS = HERE / "results.md"
 SOURCES = ("signalling", "media")
 LONGER, GRACE_S = 3, 10.0  # tests that take so much longer than without a change hang
 LONGEST_S = 300.0
+BAR = "\\|"  # in a table of Markdown
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
@@ -65,7 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with contextlib.suppress(KeyboardInterrupt):  # what was judged until Ctrl-C is a smaller sample
             for mutant in mutants:
                 outcome[mutant] = _judged(bench, mutant, reasons)
-    text = report(outcome, f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}")
+    text = report(
+        outcome, len(mutants), f"--number {options.number} --seed {options.seed} {' '.join(options.paths)}"
+    )
     print(text)
     if options.write:
         RESULTS.write_text(text, "utf-8")
@@ -222,8 +225,8 @@ class Bench:
             os._exit(int(code))
 
 
-def report(outcome: dict[Mutant, str], arguments: str) -> str:
-    """Return results.md."""
+def report(outcome: dict[Mutant, str], drawn: int, arguments: str) -> str:
+    """Return results.md; `drawn`: how many changes there were to judge, if all was not judged before Ctrl-C."""
     counted = {
         kind: sum(found == kind for found in outcome.values())
         for kind in ("killed", "late", "survived", "equivalent")
@@ -236,17 +239,16 @@ def report(outcome: dict[Mutant, str], arguments: str) -> str:
         f'Written by `make mutants ARGS="{arguments} --write"`. Each change alone; then the tests run that'
         " `tests/mirror.py` calls the file's own.",
         "",
-        f"**{killed} of {judged} killed ({100 * killed / max(1, judged):.1f} %)**, {counted['late']} by the time-out."
-        f" Besides, {counted['equivalent']} that change nothing (`equivalents.toml` says why).",
+        f"**{killed} of {judged} judged changes killed ({100 * killed / max(1, judged):.1f} %)**,"
+        f" {counted['late']} by the time-out."
+        f" Drawn: {drawn}; besides, {counted['equivalent']} that change nothing (`equivalents.toml` says why).",
         "",
     ]
     if counted["survived"]:
         lines += ["| survived | change | in |", "|---|---|---|"]
-        lines += [
-            f"| {mutant} | {mutant.change} | `{mutant.code}` |".replace("||", "\\|\\|")
-            for mutant, found in sorted(outcome.items())
-            if found == "survived"
-        ]
+        for mutant in sorted(mutant for mutant, found in outcome.items() if found == "survived"):
+            cells = (str(mutant), str(mutant.change), f"`{mutant.code}`")
+            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
         lines.append("")
     return "\n".join(lines)
 
