@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from signalling.service import Accepted
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
+from tests.signalling.waits import until
 from tests.web.conftest import OpenSite
 from tests.web.site import OSEI, Site
 from web import websocket as sockets
@@ -234,11 +235,14 @@ async def test_a_store_that_is_away_closes_nobody(open_site: OpenSite, monkeypat
     ws = await osei.socket("staff")
     await told(ws)
 
-    async def away(*_: object) -> None:
+    asked: list[object] = []
+
+    async def away(*what: object) -> None:
+        asked.append(what)
         raise ConnectionError
 
-    monkeypatch.setattr(site.app[ACCOUNTS], "get", away)
-    await asyncio.sleep(0.3)
+    monkeypatch.setattr(site.app[ACCOUNTS], "many", away)
+    await until(lambda: len(asked) >= 3)
     assert (await ask(ws, type="ping"))["type"] == "pong"
 
 

@@ -262,3 +262,16 @@ def test_deadlines_are_never_or_so_long_after_their_beginning() -> None:
         "talked_ms": 90_000,
         "parties": party(gone, "patient", started_ms=None),
     }
+
+
+def test_an_answer_that_does_not_fit_is_refused_with_its_step_and_problem() -> None:
+    wrong = do.answer_fits(queued(), c.Save("since", "20", left=True), PATIENT, context())
+    assert wrong is not None
+    assert (wrong.code, wrong.details) == (
+        "invalid_answer",
+        {"step": "since", "problem": "must be a date (YYYY-MM-DD)"},
+    )
+    assert do.answer_fits(queued(), c.Save("since", "20", left=False), PATIENT, context()) is None
+    unknown = do.answer_fits(queued(), c.Save("shoe size", "44", left=False), PATIENT, context())
+    assert unknown is not None
+    assert (unknown.code, unknown.details) == ("not_found", {"step": "shoe size"})

@@ -16,6 +16,7 @@ from signalling.visit.rules import (
     DEADLINES,
     DONE_BEFORE,
     MOST_CHANGES,
+    QUIET,
     RULES,
     decide,
     next_deadline_ms,
@@ -318,3 +319,12 @@ def test_the_printed_tables_have_every_row() -> None:
     assert printed.count("\n") == len(RULES) + len(DEADLINES) + 4
     for event in [row.event for row in RULES] + [row.event for row in DEADLINES]:
         assert f" {event} |" in printed
+
+
+def test_the_events_are_stored_under_these_names() -> None:
+    assert [row.event for row in RULES] == (
+        "opened saved guide_finished withdrawn assigned unassigned claimed declined entered left invited dismissed "
+        "guest_started started went_live hung_up released transferred ended reopened"
+    ).split()
+    assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()
+    assert {"saved", "entered", "left"} == QUIET
