@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from web.commands.audit import audit_app
 from web.commands.first_setup import init
@@ -51,8 +52,6 @@ def serve(
     ] = None,
 ) -> None:
     """Start the server."""
-    if self_signed and host is None:
-        host = "0.0.0.0"  # noqa: S104 - the option is for phones nearby
     folder = str(Path(data).absolute()) if data else None
     settings = settings_from(
         config,
@@ -62,6 +61,10 @@ def serve(
         server__demo=None if demo is None else "yes" if demo else "no",
         data__folder=folder,
     )
+    if self_signed and host is None and is_loopback(settings.server.host):
+        settings = replace(
+            settings, server=replace(settings.server, host="::")
+        )  # the option is for phones nearby
     from web.server.processes import serve as run
 
     run(settings, self_signed, welcome)

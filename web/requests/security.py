@@ -141,7 +141,8 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
     async def add(request: web.Request, response: web.StreamResponse) -> None:
         host = host_of(request)
         socket = f"{'wss' if secure else 'ws'}://{host}"
-        # In Safari before 15.4, 'self' does not include a WebSocket of the same host.
+        # In Safari before 15.4, 'self' does not include a WebSocket of the same host. A policy cannot name an IPv6
+        # address.
         policy = {**POLICY, "connect-src": f"'self' {socket}" if _is_plain_host(host) else "'self'"}
         response.headers["Content-Security-Policy"] = "; ".join(
             f"{key} {value}" for key, value in policy.items()
@@ -157,7 +158,7 @@ def headers_signal(secure: bool) -> Callable[[web.Request, web.StreamResponse], 
 
 def _is_plain_host(host: str) -> bool:
     """Return whether the Host header may be put into a policy: nothing in it can end or add a directive."""
-    return bool(host) and all(char.isalnum() or char in ".-:[]_" for char in host)
+    return bool(host) and all(char.isalnum() or char in ".-:_" for char in host)
 
 
 def remote_of(request: web.Request, proxies: Sequence[str]) -> str:

@@ -126,7 +126,12 @@ def serve(
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening TCP socket; IPv6 and IPv4 for "::". Raises ConfigError if the address cannot be used."""
+    """Return a listening TCP socket; IPv6 and IPv4 for "::", IPv4 alone if this machine has no IPv6.
+
+    Raises ConfigError if the address cannot be used.
+    """
+    if host == "::" and not _has_ipv6():
+        host = "0.0.0.0"  # noqa: S104 - asked for by name
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -142,6 +147,15 @@ def bind(host: str, port: int) -> socket.socket:
             BIND_ERRORS.get(error.errno or 0, BIND_ERROR).format(host=host, port=port)
         ) from None
     return listener
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 BIND_ERROR = "server.host: expected an address of this machine; found {host}"

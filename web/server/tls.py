@@ -113,6 +113,8 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def lan_links(settings: Settings) -> list[str]:
-    """Return the https links by which other devices nearby reach a server that listens on every network."""
-    shown = (f"[{a}]" if a.version == 6 else str(a) for a in local_addresses() if not a.is_loopback)
+    """Return the https links by which other devices nearby reach the server; none if it listens on one address."""
+    versions = {"::": (4, 6), "0.0.0.0": (4,)}.get(settings.server.host, ())  # noqa: S104 - compared only
+    found = (a for a in local_addresses() if not a.is_loopback and a.version in versions)
+    shown = (f"[{a}]" if a.version == 6 else str(a) for a in found)
     return [f"https://{address}:{settings.server.port}" for address in shown]

@@ -1,5 +1,6 @@
 """The command line as a person meets it: the console script, its exit codes and its sentences."""
 
+import socket
 import ssl
 import subprocess
 import sys
@@ -9,9 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.server import CONSOLE_SCRIPT
+from web.commands.main import app
+from web.config import Settings
 from web.server.processes import bind
 from web.server.tls import self_signed
 
@@ -33,12 +37,12 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
 
 def test_check_config_shows_what_the_settings_amount_to_but_no_password(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
-        '[redis]\nurl = "redis://:secret@host"\n[server]\nport = 1234\n', "utf-8"
+        '[redis]\nurl = "redis://:hunter2@host"\n[server]\nport = 1234\n', "utf-8"
     )
     found = run("check-config", folder=tmp_path)
     assert found.returncode == 0, found.stderr
     assert "1234" in found.stdout
-    assert "secret" not in found.stdout
+    assert "hunter2" not in found.stdout
 
 
 @pytest.mark.parametrize("command", ["serve", "check-config"])
@@ -128,3 +132,34 @@ def test_self_signed_serves_https_to_the_network_and_says_where(
     with urllib.request.urlopen(f"{listening[0]['url']}/healthz", context=context, timeout=10) as answer:
         assert answer.status == 200
     assert listening[0]["url"].startswith("https://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "host"),
+    [
+        ("127.0.0.1", ["--self-signed"], "::"),
+        ("192.0.2.7", ["--self-signed"], "192.0.2.7"),
+        ("192.0.2.7", ["--self-signed", "--host", "127.0.0.1"], "127.0.0.1"),
+        ("127.0.0.1", [], "127.0.0.1"),
+    ],
+)
+def test_self_signed_serves_where_the_settings_say_and_everywhere_if_they_say_this_machine_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, options: list[str], host: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f'[server]\nhost = "{said}"\n', "utf-8")
+    served: list[Settings] = []
+    monkeypatch.setattr("web.server.processes.serve", lambda settings, *_: served.append(settings))
+    found = CliRunner().invoke(app, ["serve", "--config", str(file), *options])
+    assert found.exit_code == 0, found.output
+    assert [settings.server.host for settings in served] == [host]
+
+
+def test_every_network_is_ipv6_and_ipv4_or_ipv4_alone_where_there_is_no_ipv6(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with bind("::", 0) as listener, socket.create_connection(("127.0.0.1", listener.getsockname()[1]), 5):
+        pass
+    monkeypatch.setattr("web.server.processes._has_ipv6", lambda: False)
+    with bind("::", 0) as listener:
+        assert listener.family == socket.AF_INET

@@ -102,6 +102,15 @@ async def test_a_host_header_cannot_add_to_the_policy(site: Site) -> None:
     assert "*" not in response.headers.get("Content-Security-Policy", "")
 
 
+@pytest.mark.parametrize(("host", "named"), [("[::1]:8000", False), ("example.org:8000", True)])
+async def test_a_policy_names_no_ipv6_address_which_browsers_would_report_as_an_error(
+    site: Site, host: str, named: bool
+) -> None:
+    policy = (await site.person(Host=host).get("/healthz")).headers["Content-Security-Policy"]
+    assert (host in policy) is named
+    assert "connect-src 'self'" in policy
+
+
 # --- addresses
 
 
