@@ -15,6 +15,9 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import JSON, MSGPACK
 from signalling.errors import ClosedError, RequestError
+from signalling.protocol.client_messages import Bye, Hello
+from signalling.protocol.reference import client_types
+from signalling.sockets.handlers import HANDLERS
 from signalling.visit.record import Actor
 from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
@@ -275,3 +278,7 @@ async def test_of_many_who_resume_the_same_at_once_one_stays(two: Clinic) -> Non
     await open_ones()[0].request("ping")
     with pytest.raises(ClosedError):
         await first.request("ping")
+
+
+def test_every_message_of_a_client_has_its_handler() -> None:
+    assert HANDLERS.keys() == set(client_types().values()) - {Hello, Bye}
