@@ -33,7 +33,7 @@ from signalling.sockets.connection import Connection
 from signalling.sockets.handshake import left_behind
 from signalling.sockets.heartbeat import Heartbeat
 from signalling.sockets.services import Services
-from signalling.sockets.socket_limits import Crowd
+from signalling.sockets.socket_limits import SocketCounts
 from signalling.sockets.websocket import WebSocket, fastest
 from signalling.store import keys
 from signalling.store.audit_log import AuditLog, SeenEntries, key_of
@@ -82,7 +82,7 @@ class Worker:
     ) -> None:
         self.id = worker_id or f"w{index}-{secrets.token_hex(4)}"
         self.limits = limits
-        self.crowd = Crowd(limits)
+        self.socket_counts = SocketCounts(limits)
         self.connections: dict[str, Connection] = {}
         self.lingering: set[str] = set()  # connections that may resume soon
         self.hellos: set[asyncio.Timeout] = set()  # of sockets whose `hello` is awaited

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from signalling.worker import Worker
 
 log = structlog.get_logger()
-SETTLE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0  # between attempts; the room's worker may be cut off for a moment
+RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0  # between attempts; the room's worker may be cut off for a moment
 OUTAGE_S = 60.0  # how long media of a lost connection goes on while there is no store to resume with
 LINGER_S = 3.0  # a reload or a resume takes less time; only after it do the others see the person leave
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this
@@ -78,7 +78,7 @@ async def serve(
     if worker.draining:
         raise web.HTTPServiceUnavailable(headers={"Retry-After": "1"})
     address = await admit(request)
-    if not worker.crowd.enter(address):
+    if not worker.socket_counts.add_before_hello(address):
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(RETRY_S)})
     ws = worker.websocket(SUBPROTOCOLS, worker.limits.message_bytes)
     try:
@@ -94,14 +94,14 @@ async def serve(
         await ws.close(code=code, message=why)
         return ws
     finally:
-        worker.crowd.leave(address)
+        worker.socket_counts.remove_before_hello(address)
     if connection is None:
         return ws
     ws.forget_upgrade(request)
     try:
         await connection.requests()
     finally:
-        worker.crowd.go(address, connection.actor)
+        worker.socket_counts.remove(address, connection.actor)
         worker.hub.remove(connection.socket)
         if worker.connections.get(connection.id) is connection:
             del worker.connections[connection.id]
@@ -164,19 +164,19 @@ async def _hello(
                 await _reply(ws, codec, error(hello.id, "not_signed_in"))
                 await ws.close(code=4202, message=b"not signed in")
                 return None
-            if not worker.crowd.has_room(address, actor) and not _replaces(worker, actor, hello):
-                if count := due("door.crowded"):
-                    log.info("door.crowded", organisation=actor.organisation, count=count)
+            if not worker.socket_counts.allows(address, actor) and not _replaces(worker, actor, hello):
+                if count := due("websocket.too_many"):
+                    log.info("websocket.too_many", organisation=actor.organisation, count=count)
                 await _reply(ws, codec, error(hello.id, "too_many_sockets"))
                 await ws.close(code=4006, message=b"too many sockets")
                 return None
-            worker.crowd.stay(address, actor)
+            worker.socket_counts.add(address, actor)
             connection = None
             try:
                 connection = await _welcome(request, ws, transport, codec, worker, actor, hello, guessed)
             finally:
                 if connection is None:
-                    worker.crowd.go(address, actor)
+                    worker.socket_counts.remove(address, actor)
             return connection
         except ResumeError as refused:
             await _reply(ws, codec, error(hello.id, refused.code))
@@ -250,7 +250,7 @@ async def _welcome(
     worker.hub.add(socket)
     worker.heartbeat.watch(socket)
     if resumed:
-        worker.spawn(_settle(worker, connection))
+        worker.spawn(_restore(worker, connection))
     socket.send(
         server.Welcome(
             reply_to=hello.id,
@@ -268,18 +268,18 @@ async def _welcome(
     return connection
 
 
-async def _settle(worker: Worker, connection: Connection) -> None:
+async def _restore(worker: Worker, connection: Connection) -> None:
     """Put a resumed connection back on its visits' pages and into their media (PROTOCOL.md#resume)."""
     await worker.superseded(connection.id)  # another socket may have resumed it before it was registered here
     if worker.connections.get(connection.id) is not connection:
         return
-    for pause_s in SETTLE_PAUSES_S:
+    for pause_s in RESTORE_PAUSES_S:
         try:
             await _enter_again(worker, connection)
         except SupersededError:
-            return  # it was resumed once more, and is settled there
+            return  # it was resumed once more, and is restored there
         except UnavailableError:
-            log.info("connection.settled_later", connection=connection.id)
+            log.info("connection.restored_later", connection=connection.id)
             await asyncio.sleep(pause_s)
             if worker.connections.get(connection.id) is not connection:
                 return

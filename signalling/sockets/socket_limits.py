@@ -12,66 +12,66 @@ from typing import Any, Protocol
 from signalling.visit.record import Actor
 
 
-class CrowdLimits(Protocol):
+class CountLimits(Protocol):
     """How many sockets are allowed at a time."""
 
     @property
     def sockets_before_hello(self) -> int:
-        """Sockets of one address that have not sent `hello` yet."""
+        """Return the limit for sockets of one address that have not sent `hello` yet."""
 
     @property
     def sockets_per_address(self) -> int:
-        """Sockets of one address after `hello`."""
+        """Return the limit for sockets of one address after `hello`."""
 
     @property
     def sockets_per_person(self) -> int:
-        """Sockets of one person, from all addresses."""
+        """Return the limit for sockets of one person, from all addresses."""
 
 
-class Crowd:
+class SocketCounts:
     """Counts a worker's sockets, by address and by person. "" is an unknown address."""
 
-    def __init__(self, limits: CrowdLimits) -> None:
+    def __init__(self, limits: CountLimits) -> None:
         self._limits = limits
-        self.strangers: Counter[str] = Counter()
-        self.known: Counter[str] = Counter()
-        self.people: Counter[tuple[str, str]] = Counter()
+        self.before_hello: Counter[str] = Counter()
+        self.by_address: Counter[str] = Counter()
+        self.by_person: Counter[tuple[str, str]] = Counter()
 
-    def enter(self, address: str) -> bool:
+    def add_before_hello(self, address: str) -> bool:
         """Count a socket before its `hello`; return False if its address has too many."""
         most = self._limits.sockets_before_hello
-        if address and most and self.strangers[address] >= most:
+        if address and most and self.before_hello[address] >= most:
             return False
-        self.strangers[address] += 1
+        self.before_hello[address] += 1
         return True
 
-    def leave(self, address: str) -> None:
-        """Remove a socket that was counted by `enter`: it has sent `hello`, or has closed."""
-        _less(self.strangers, address)
+    def remove_before_hello(self, address: str) -> None:
+        """Remove a socket that was added before its `hello`: it has sent `hello`, or has closed."""
+        _decrease(self.before_hello, address)
 
-    def has_room(self, address: str, actor: Actor) -> bool:
+    def allows(self, address: str, actor: Actor) -> bool:
         """Return True if one more socket of this person, from this address, is allowed."""
         limits = self._limits
-        here = address and limits.sockets_per_address and self.known[address] >= limits.sockets_per_address
-        theirs = limits.sockets_per_person and self.people[_who(actor)] >= limits.sockets_per_person
-        return not here and not theirs
+        of_address = limits.sockets_per_address and self.by_address[address] >= limits.sockets_per_address
+        of_person = limits.sockets_per_person and self.by_person[_key(actor)] >= limits.sockets_per_person
+        return not (address and of_address) and not of_person
 
-    def stay(self, address: str, actor: Actor) -> None:
+    def add(self, address: str, actor: Actor) -> None:
         """Count a socket whose person is known."""
-        self.known[address] += 1
-        self.people[_who(actor)] += 1
+        self.by_address[address] += 1
+        self.by_person[_key(actor)] += 1
 
-    def go(self, address: str, actor: Actor) -> None:
-        """Remove a closed socket that was counted by `stay`."""
-        _less(self.known, address)
-        _less(self.people, _who(actor))
+    def remove(self, address: str, actor: Actor) -> None:
+        """Remove a closed socket that was counted by `add`."""
+        _decrease(self.by_address, address)
+        _decrease(self.by_person, _key(actor))
 
 
-def _who(actor: Actor) -> tuple[str, str]:
+def _key(actor: Actor) -> tuple[str, str]:
     return actor.organisation, actor.id
 
 
-def _less(counts: Counter[Any], key: Hashable) -> None:
+def _decrease(counts: Counter[Any], key: Hashable) -> None:
     counts[key] -= 1
     if not counts[key]:
         del counts[key]

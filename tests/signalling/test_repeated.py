@@ -17,7 +17,7 @@ from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.test_clinic_side import refused
 
-CAUSED = ("websocket.flooded", "door.crowded", "visit.limit_reached")
+CAUSED = ("websocket.flooded", "websocket.too_many", "visit.limit_reached")
 
 
 def test_an_event_is_logged_at_once_and_then_once_a_minute_with_its_count() -> None:

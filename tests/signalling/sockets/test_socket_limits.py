@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import JSON, SignallingClient
 from signalling.errors import ClosedError, RequestError
-from signalling.sockets.socket_limits import Crowd
+from signalling.sockets.socket_limits import SocketCounts
 from signalling.worker import Limits
 from tests.signalling.clinic import Clinic, clinic, headers
 from tests.signalling.waits import until
@@ -53,7 +53,7 @@ async def test_s38_an_address_has_so_many_sockets_before_hello_and_the_next_is_4
     assert not any(ws.closed for ws in waiting)
     await alive([quiet])
     await waiting[0].close()
-    await until(lambda: one.workers[0].crowd.strangers.total() == 4)
+    await until(lambda: one.workers[0].socket_counts.before_hello.total() == 4)
     waiting[0] = await upgrade(one)
     # Who says hello waits no longer.
     await waiting[1].send_json({"type": "hello", "id": 1, "role": "staff"})
@@ -67,7 +67,7 @@ async def test_s38_a_person_has_so_many_sockets_and_the_next_hello_is_refused(on
     assert await asyncio.gather(*(refused(one) for _ in range(4))) == [4006] * 4
     await alive([*clients, await one.connect(one.provider("Dr Other"))])
     await clients.pop().close()
-    await until(lambda: one.workers[0].crowd.people.total() == 3)
+    await until(lambda: one.workers[0].socket_counts.by_person.total() == 3)
     await alive([*clients, await one.connect(many)])
 
 
@@ -91,7 +91,7 @@ async def test_s38_who_resumes_a_connection_whose_old_socket_seems_open_comes_ba
         clients.append(await one.connect(one.provider(f"Dr P{number}"), resume=client.welcome["resume"]))
     await alive(clients[8:])
     assert await refused(one) == 4006
-    await until(lambda: one.workers[0].crowd.known.total() == 8)
+    await until(lambda: one.workers[0].socket_counts.by_address.total() == 8)
 
 
 async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) -> None:
@@ -102,18 +102,18 @@ async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) ->
     for _ in range(12):
         with pytest.raises((ClosedError, RequestError)):
             await one.connect(one.provider("Dr Many"), resume="r_nonsense")
-    await until(lambda: not one.workers[0].crowd.strangers)
-    assert not one.workers[0].crowd.known
-    assert not one.workers[0].crowd.people
+    await until(lambda: not one.workers[0].socket_counts.before_hello)
+    assert not one.workers[0].socket_counts.by_address
+    assert not one.workers[0].socket_counts.by_person
 
 
 def test_s38_a_limit_of_0_is_none() -> None:
-    crowd, who = Crowd(Limits()), Clinic.provider()
+    counts, who = SocketCounts(Limits()), Clinic.provider()
     for _ in range(2000):
-        assert crowd.enter("203.0.113.5")
-        assert crowd.has_room("203.0.113.5", who)
-        crowd.stay("203.0.113.5", who)
+        assert counts.add_before_hello("203.0.113.5")
+        assert counts.allows("203.0.113.5", who)
+        counts.add("203.0.113.5", who)
     for _ in range(2000):
-        crowd.leave("203.0.113.5")
-        crowd.go("203.0.113.5", who)
-    assert (crowd.strangers.total(), crowd.known.total(), crowd.people.total()) == (0, 0, 0)
+        counts.remove_before_hello("203.0.113.5")
+        counts.remove("203.0.113.5", who)
+    assert (counts.before_hello.total(), counts.by_address.total(), counts.by_person.total()) == (0, 0, 0)
