@@ -37,7 +37,7 @@ class Heard(NamedTuple):
 
 
 def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
-    """Plays the rounds. Raises ChildFailed."""
+    """Plays the rounds. Raises ChildError."""
     (assignee,) = stage.staff(1, 1)
     admin = asyncio.run(_admin(stage))
     _, visit = stage.patient()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import uvloop
 
-from tests.benchmarks.process import Child, ChildFailed
+from tests.benchmarks.process import Child, ChildError
 
 MESSAGE = bytes(450)  # as long as a row of On-Demand Requests
 HOST = "127.0.0.1"
@@ -21,7 +21,7 @@ Tell = Callable[[float], None]
 
 
 def write_us(sockets: int, rate: float, seconds: float) -> float:
-    """CPU of a write in µs, of so many sockets each written to `rate` times a second. Raises ChildFailed."""
+    """CPU of a write in µs, of so many sockets each written to `rate` times a second. Raises ChildError."""
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     writer = Child(write_all, port, sockets, rate, seconds)
@@ -30,7 +30,7 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
     try:
         found = writer.result(READY_S + seconds * 3)
         if not isinstance(found, float):
-            raise ChildFailed("no figure")
+            raise ChildError("no figure")
         return found
     finally:
         reader.stop()

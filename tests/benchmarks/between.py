@@ -60,7 +60,7 @@ Played = Field[dict[Way, Spent]]
 
 
 def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all ways on all stacks. Raises ChildFailed."""
+    """Plays all ways on all stacks. Raises ChildError."""
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
     made = Made([], [], [], [*company.skipped, *played.out], company.versions)

@@ -39,7 +39,7 @@ Seen = dict[int, dict[str, int]]
 
 
 def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
-    """Plays the races. Raises ChildFailed."""
+    """Plays the races. Raises ChildError."""
     staff = stage.staff(PROVIDERS, PROVIDERS)
     patient, visit = stage.patient()
     page = Child(watch, stage.door, patient, visit, rounds + WARM_UP)

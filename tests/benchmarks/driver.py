@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.benchmarks.figures import Figure, Made
-from tests.benchmarks.process import ChildFailed
+from tests.benchmarks.process import ChildError
 from web.peers.report.writing import FIGURES
 from web.server.throwaway import GREENROOM
 
@@ -37,7 +37,7 @@ QUICK = Size(100, 10, 1, 5)
 
 
 def measure(size: Size, tell: Tell) -> Made:
-    """Drives all three. Raises ChildFailed."""
+    """Drives all three. Raises ChildError."""
     visits = run(size.visits, size.visits // 20 + 1, "none", "steady:100/s", fill_in="2s", talk="1s")
     tell(0.4)
     light = run(size.light, size.light, "light", "steady:10/s", talk=f"{size.talk_s}s")
@@ -105,9 +105,9 @@ def run(patients: int, providers: int, media: str, arrivals: str, **options: str
             )
         except subprocess.CalledProcessError as problem:
             said = problem.stderr.decode("utf-8", "replace").strip().splitlines() or ["it says nothing"]
-            raise ChildFailed(f"greenroom peers: {said[-1]}") from None
+            raise ChildError(f"greenroom peers: {said[-1]}") from None
         except subprocess.TimeoutExpired:
-            raise ChildFailed(f"greenroom peers did not end within {LIMIT_S:.0f} s") from None
+            raise ChildError(f"greenroom peers did not end within {LIMIT_S:.0f} s") from None
         figures: dict[str, Any] = json.loads((Path(folder) / FIGURES).read_bytes())["figures"]
         return figures
 

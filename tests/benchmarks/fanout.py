@@ -77,7 +77,7 @@ Played = Field[dict[str, Spent]]
 
 
 def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays all phases on all stacks. Raises ChildFailed."""
+    """Plays all phases on all stacks. Raises ChildError."""
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
         skipped = [*company.skipped, *played.out]

@@ -24,7 +24,7 @@ Tell = Callable[[float], None]
 
 
 def measure(stage: Stage, sockets: int, progress: Tell) -> Made:
-    """Connects everybody and looks at the worker. Raises ChildFailed."""
+    """Connects everybody and looks at the worker. Raises ChildError."""
     staff = stage.staff(PEOPLE, sockets // 2 + WARM_UP)
     patient, visit = stage.patient()
     silent, subscribed, busy = Child(

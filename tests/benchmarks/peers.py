@@ -136,7 +136,7 @@ async def enter_all(
 
 
 async def enter_evenly(door: Door, seats: Sequence[Seat], news: News = no_news) -> list[Peer]:
-    """A peer for each seat, half of them on each of two workers. Raises PeerError where one worker takes them all."""
+    """A peer for each seat, half of them on each of two workers. Raises PeerError if one worker takes them all."""
     kept: list[Peer] = []
     share: Counter[str] = Counter()
     missing = list(seats)

@@ -45,7 +45,7 @@ def versions_of(*packages: str) -> dict[str, str]:
     return {name: version(name) for name in packages}
 
 
-class ChildFailed(Exception):
+class ChildError(Exception):
     """What a child could not do; the text is its own last words."""
 
 
@@ -60,7 +60,7 @@ class Child:
         theirs.close()
 
     def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
-        """What the function returned. Raises ChildFailed where it raised, died, or took too long."""
+        """What the function returned. Raises ChildError if it raised, died, or took too long."""
         deadline = time.monotonic() + timeout_s
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -69,28 +69,28 @@ class Child:
                     if kind == "result":
                         return value
                     if kind == "failed":
-                        raise ChildFailed(value)
+                        raise ChildError(value)
                     progress(value)
         except EOFError:
-            raise ChildFailed("the load generator died") from None
+            raise ChildError("the load generator died") from None
         finally:
             self.stop()
-        raise ChildFailed(f"no result after {timeout_s:.0f} s")
+        raise ChildError(f"no result after {timeout_s:.0f} s")
 
     def wait_for(self, fraction: float, timeout_s: float) -> None:
-        """Returns once the function has said that it is so far. Raises ChildFailed."""
+        """Returns once the function has said that it is so far. Raises ChildError."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             try:
                 if self._pipe.poll(left):
                     kind, value = self._pipe.recv()
                     if kind == "failed":
-                        raise ChildFailed(value)
+                        raise ChildError(value)
                     if kind == "progress" and value >= fraction:
                         return
             except EOFError:
-                raise ChildFailed("the load generator died") from None
-        raise ChildFailed(f"not ready after {timeout_s:.0f} s")
+                raise ChildError("the load generator died") from None
+        raise ChildError(f"not ready after {timeout_s:.0f} s")
 
     def stop(self) -> None:
         """Ends the process, if it still runs."""

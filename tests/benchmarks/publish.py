@@ -54,7 +54,7 @@ def encoded(report: Report) -> bytes:
 
 
 def published() -> Report:
-    """The published run. Raises ConfigError where there is none."""
+    """The published run. Raises ConfigError if there is none."""
     try:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
@@ -69,7 +69,7 @@ def table() -> str:
 
 
 def write_tables() -> None:
-    """Writes the page, the picture and the README's table anew from the results. Raises ConfigError where it cannot."""
+    """Writes the page, the picture and the README's table anew from the results. Raises ConfigError if it cannot."""
     refuse_outside()
     report = published()
     if report.curve:
@@ -82,6 +82,6 @@ def write_tables() -> None:
 
 
 def refuse_outside() -> None:
-    """Raises ConfigError where there is no checkout to write results into."""
+    """Raises ConfigError if there is no checkout to write results into."""
     if not FOLDER.is_dir() or not README.is_file():
         raise ConfigError("bench: --publish expects a checkout, with its tests and its README")

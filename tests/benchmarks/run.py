@@ -131,7 +131,7 @@ MEASUREMENTS = {
 }
 """By the names in options.py."""
 
-PROBLEMS = (process.ChildFailed, ServerNotReadyError, PeerError, TimeoutError)
+PROBLEMS = (process.ChildError, ServerNotReadyError, PeerError, TimeoutError)
 
 
 def run(options: Options) -> Report:

@@ -95,7 +95,7 @@ def readme(report: Report, results: str) -> str:
 
 
 def placed(text: str, table: str) -> str:
-    """The README with this table between its markers. Raises ValueError where it has none."""
+    """The README with this table between its markers. Raises ValueError if it has none."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

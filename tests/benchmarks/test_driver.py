@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.benchmarks import driver
-from tests.benchmarks.process import ChildFailed
+from tests.benchmarks.process import ChildError
 
 
 def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> None:
@@ -13,7 +13,7 @@ def test_the_load_tester_is_asked_what_it_takes_as_anybody_would_ask_it() -> Non
     assert run["people"] == {"arrived": 3, "waiting": 0, "in_call": 0, "done": 3}
     assert 0 <= run["driver_cpu_per_visit_s"] < 10, "three people may take less than the system counts"
     assert run["gauges"]["in_call"]["max"] == 3
-    with pytest.raises(ChildFailed, match="--media"):
+    with pytest.raises(ChildError, match="--media"):
         driver.run(1, 1, "opera", "at-once")
 
 

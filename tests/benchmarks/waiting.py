@@ -52,7 +52,7 @@ QUICK = Size((10, 100, 1000), 3, 30)
 
 
 def measure(stage: Stage, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fills the queue step by step; with `pages`, everybody who waits has their page open. Raises ChildFailed."""
+    """Fills the queue step by step; with `pages`, everybody who waits has their page open. Raises ChildError."""
     staff = stage.staff(LISTENING, LISTENING)
     curve: list[Point] = Child(fill, stage.settings, stage.door, staff, stage.workers, size, pages).result(
         LIMIT_S, progress

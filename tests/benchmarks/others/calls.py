@@ -1,7 +1,7 @@
 """Parties of a call for servers that are no Greenroom: they offer or answer as a browser does, and speak as ours do.
 
 Knows SDP of one audio and one video line, full ICE's checks in both directions, and a clip of real VP8 and Opus for
-servers that decode. Sizes and rates are those of `media/bench.py`.
+servers that decode. Sizes and rates are those of `tests/benchmarks/packets.py`.
 """
 
 import fractions
@@ -85,7 +85,7 @@ class Party(Speaker):
         return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
 
     def accept(self, description: str) -> None:
-        """Takes the other side's description. Raises ValueError where it has no candidate."""
+        """Takes the other side's description. Raises ValueError if it has no candidate."""
         remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
         if remote is None or candidate is None:
             raise ValueError("no IPv4 candidate")

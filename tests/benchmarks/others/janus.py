@@ -19,7 +19,7 @@ from typing import Any
 
 import ifaddr
 
-from tests.benchmarks.others.setup import Missing
+from tests.benchmarks.others.setup import MissingServerError
 
 PLUGIN = "janus.plugin.videocall"
 OTHER_PLUGINS = (
@@ -31,17 +31,19 @@ STOP_S = 5.0
 
 
 def address() -> str:
-    """An IPv4 address of this machine that is not the loopback's. Raises Missing where it has none."""
+    """An IPv4 address of this machine that is not the loopback's. Raises MissingServerError if it has none."""
     for adapter in ifaddr.get_adapters():
         for found in adapter.ips:
             if isinstance(found.ip, str) and not found.ip.startswith("127."):
                 return found.ip
-    raise Missing("Janus takes no candidate from the loopback, and this machine has no other address")
+    raise MissingServerError(
+        "Janus takes no candidate from the loopback, and this machine has no other address"
+    )
 
 
 @contextmanager
 def running(program: str) -> Iterator[tuple[int, str]]:
-    """A Janus: its process, and where its HTTP interface is. Raises Missing where it does not start."""
+    """A Janus: its process, and where its HTTP interface is. Raises MissingServerError if it does not start."""
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -95,7 +97,7 @@ def _wait_for(url: str, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.05)
         else:
             return
-    raise Missing("Janus did not start")
+    raise MissingServerError("Janus did not start")
 
 
 def _get(url: str) -> Any:
@@ -147,7 +149,7 @@ class Handle:
             for event in found if isinstance(found, list) else [found]:
                 data = event.get("plugindata", {}).get("data", {})
                 if "error" in data:
-                    raise Missing(f"Janus says: {data['error']}")
+                    raise MissingServerError(f"Janus says: {data['error']}")
                 if data.get("result", {}).get("event") == kind and fits(event):
                     return dict(event)
         raise TimeoutError(f"Janus did not say {kind}")

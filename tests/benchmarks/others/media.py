@@ -154,13 +154,13 @@ def ours() -> Iterator[Server]:
 def measure(
     size: Size, others: Sequence[str], say: setup.Say, progress: Tell, *, install_janus: bool
 ) -> Made:
-    """Plays all rounds. Raises TimeoutError where a server does not answer."""
+    """Plays all rounds. Raises TimeoutError if a server does not answer."""
     starts: dict[str, Start] = {OURS: ours}
     made = Made(skipped=[])
     if "janus" in others:
         try:
             program = setup.janus(say, install=install_janus)
-        except setup.Missing as problem:
+        except setup.MissingServerError as problem:
             made.skipped.append(Skipped("janus", str(problem)))
         else:
             made.versions |= program.versions
@@ -184,7 +184,7 @@ def measure(
                 spent = talk(server, size.few, size.talk_s, late=False)
                 spent.firsts_ms = [first(server, f"first-{at}") for at in range(size.firsts)]
                 few.made[name].append(spent)
-        except (*FAILURES, setup.Missing, ValueError) as problem:
+        except (*FAILURES, setup.MissingServerError, ValueError) as problem:
             few.drop(name, problem)
             many.made.pop(name, None)
         progress((number + 1) / size.rounds)

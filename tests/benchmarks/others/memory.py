@@ -28,7 +28,7 @@ Tell = Callable[[float], None]
 
 
 def measure(ours: Stage, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connects everybody to each. Raises ChildFailed."""
+    """Connects everybody to each. Raises ChildError."""
     with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
     one = {name: [value / 1024] for name, value in found.items()}

@@ -48,7 +48,7 @@ class Spent(NamedTuple):
 
 
 def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Plays the races on all stacks. Raises ChildFailed."""
+    """Plays the races on all stacks. Raises ChildError."""
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
     columns = {field: _column(played, field) for field in Spent._fields}
@@ -115,7 +115,7 @@ class Track:
                 knew.set_result(now_ns)
 
     async def spend(self, races: int) -> Spent:
-        """One round. Raises PeerError where a race has not one winner."""
+        """One round. Raises PeerError if a race has not one winner."""
         late_ns = []
         used, used_store = cpu_ns(self._stack.workers), cpu_ns([self._stack.store])
         for _ in range(races):

@@ -33,7 +33,7 @@ NODE_PACKAGES = {
 Say = Callable[[str], None]
 
 
-class Missing(Exception):
+class MissingServerError(Exception):
     """It cannot be compared here; the text says why."""
 
 
@@ -51,7 +51,7 @@ def cache() -> Path:
 
 
 def python_environment(say: Say) -> Program:
-    """A Python with python-socketio. Raises Missing."""
+    """A Python with python-socketio. Raises MissingServerError."""
     folder = cache() / "python"
     python = folder / "bin" / "python"
 
@@ -66,12 +66,12 @@ def python_environment(say: Say) -> Program:
 
 
 def node_modules(say: Say) -> tuple[Program, Path]:
-    """Node, and the folder that holds its modules. Raises Missing."""
+    """Node, and the folder that holds its modules. Raises MissingServerError."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None:
-        raise Missing("Node is not installed")
+        raise MissingServerError("Node is not installed")
     if npm is None:
-        raise Missing("npm is not installed")
+        raise MissingServerError("npm is not installed")
     folder = cache() / "node"
     package = json.dumps({"private": True, "dependencies": NODE_PACKAGES}, indent=1)
 
@@ -86,16 +86,16 @@ def node_modules(say: Say) -> tuple[Program, Path]:
 
 
 def janus(say: Say, *, install: bool) -> Program:
-    """Debian's Janus, with `install` fetched by apt-get where that may be. Raises Missing."""
+    """Debian's Janus, with `install` fetched by apt-get where that may be. Raises MissingServerError."""
     program = shutil.which("janus")
     if program is None and install:
         if os.geteuid() != 0 or shutil.which("apt-get") is None:
-            raise Missing("Janus is not installed, and only root with apt-get can install it")
+            raise MissingServerError("Janus is not installed, and only root with apt-get can install it")
         say("Installing Debian's janus …")
         _run(["apt-get", "install", "--yes", "--no-install-recommends", "-qq", "janus"])
         program = shutil.which("janus")
     if program is None:
-        raise Missing("Janus is not installed; --install-janus fetches Debian's package")
+        raise MissingServerError("Janus is not installed; --install-janus fetches Debian's package")
     said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
     words = (said.stdout or said.stderr).split()
     return Program((program,), {"Janus": next((word for word in words if word[:1].isdigit()), "?")})
@@ -111,7 +111,7 @@ def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
         make()
         mark.write_text(digest)
     except OSError as problem:
-        raise Missing(f"{folder} cannot be written ({problem.strerror})") from None
+        raise MissingServerError(f"{folder} cannot be written ({problem.strerror})") from None
 
 
 def _told(say: Say, what: str, folder: Path, make: Callable[[], None]) -> None:
@@ -131,7 +131,7 @@ def _run(command: Sequence[str], folder: Path | None = None) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise Missing(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
+        raise MissingServerError(f"{Path(command[0]).name} took longer than {LIMIT_S:.0f} s") from None
     if ended.returncode:
         # Only the tool's name: what it says may hold a registry's address.
-        raise Missing(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")
+        raise MissingServerError(f"{Path(command[0]).name} could not fetch it (exit code {ended.returncode})")

@@ -95,7 +95,7 @@ def stacks(
                 command, made_of = recipe.command(say)
                 found.append(running.enter_context(_other(name, recipe, command, len(ours.workers))))
                 versions |= made_of
-            except setup.Missing as problem:
+            except setup.MissingServerError as problem:
                 skipped.append(Skipped(name, str(problem)))
         yield Company(found, skipped, versions)
 
@@ -126,7 +126,7 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """A worker's process and its port, once it has said it. Raises Missing."""
+    """A worker's process and its port, once it has said it. Raises MissingServerError."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
@@ -138,7 +138,9 @@ def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
             if not line.isdigit():
                 errors.seek(0)
                 said = errors.read().decode("utf-8", "replace").strip().splitlines()
-                raise setup.Missing(f"{name} did not start: {said[-1] if said else 'it says nothing'}")
+                raise setup.MissingServerError(
+                    f"{name} did not start: {said[-1] if said else 'it says nothing'}"
+                )
             yield process.pid, int(line)
         finally:
             process.terminate()

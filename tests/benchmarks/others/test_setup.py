@@ -20,7 +20,7 @@ def test_what_a_package_tool_cannot_fetch_is_said_without_what_it_said(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     told: list[str] = []
-    with pytest.raises(setup.Missing, match=r"^npm could not fetch it \(exit code 1\)$"):
+    with pytest.raises(setup.MissingServerError, match=r"^npm could not fetch it \(exit code 1\)$"):
         setup.node_modules(told.append)
     assert told == [
         f"Setting up socket.io and ws in {tmp_path / 'cache' / 'greenroom' / 'bench' / 'node'}, once …"
@@ -29,5 +29,5 @@ def test_what_a_package_tool_cannot_fetch_is_said_without_what_it_said(
 
 def test_janus_that_is_missing_says_how_it_is_had(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(setup.Missing, match="--install-janus"):
+    with pytest.raises(setup.MissingServerError, match="--install-janus"):
         setup.janus(print, install=False)
