@@ -18,7 +18,7 @@ RETRY_S: Final = 0.1
 TRIES: Final = 5  # a datagram may be lost, and a busy loop may be late
 
 
-class _Check(asyncio.DatagramProtocol):
+class _ReachCheck(asyncio.DatagramProtocol):
     """A check of one address. `refused` is set if the port is closed, `answered` if the right response came."""
 
     def __init__(self, request: stun.Message, password: bytes, changed: asyncio.Event) -> None:
@@ -54,13 +54,13 @@ async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials
     request.attributes["USERNAME"] = f"{credentials.ufrag}:"
     request.add_message_integrity(password)
     datagram, changed = bytes(request), asyncio.Event()
-    checks: list[tuple[asyncio.DatagramTransport, _Check]] = []
+    checks: list[tuple[asyncio.DatagramTransport, _ReachCheck]] = []
     try:
         for address in addresses:
             try:
                 checks.append(
                     await loop.create_datagram_endpoint(
-                        lambda: _Check(request, password, changed), remote_addr=address
+                        lambda: _ReachCheck(request, password, changed), remote_addr=address
                     )
                 )
             except OSError:
