@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,6 +131,16 @@ def test_no_room_imports_from_a_floor_above_it(package: str) -> None:
             if own != "__init__" and parts[0] == package and len(parts) > 1 and floor[parts[1]] > floor[own]:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_two_classes_of_signalling_have_one_name() -> None:
+    names = Counter(
+        node.name
+        for path in sources("signalling")
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:

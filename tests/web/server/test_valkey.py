@@ -178,7 +178,7 @@ def test_r33_a_store_that_would_evict_visits_is_refused_and_one_that_evicts_sign
                 check_own_store(store.url, 2)
         client.config_set("maxmemory-policy", "volatile-lru")
         check_own_store(store.url, 2)
-        assert "evicts sign-ins" in "".join(capsys.readouterr())
+        assert "store.evicts_sessions" in "".join(capsys.readouterr())
 
 
 def test_r33_a_store_that_keeps_nothing_on_disk_is_warned_of(
@@ -189,7 +189,7 @@ def test_r33_a_store_that_keeps_nothing_on_disk_is_warned_of(
             client.config_set("appendonly", appendonly)
             client.config_set("save", save)
             check_own_store(store.url, 2)
-            assert ("keeps nothing on disk" in "".join(capsys.readouterr())) is warned
+            assert ("store.not_persistent" in "".join(capsys.readouterr())) is warned
         client.acl_setuser("default", enabled=True, commands=["-config"])
         check_own_store(store.url, 2)
         assert "nothing on disk" not in "".join(capsys.readouterr()), (
