@@ -20,6 +20,7 @@ from signalling.protocol.shapes import (
     IceServer,
     Me,
     PastRow,
+    PathState,
     PersonPart,
     QueueLimits,
     Row,
@@ -293,6 +294,13 @@ class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
     muted: Annotated[bool, Meta(description="true if it is off")]
 
 
+class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
+    """A party's network path to the media was found, lost, or not found: PROTOCOL.md#media."""
+
+    party: Annotated[str, Meta(description="the key of that party; the receiver's own only about `none`")]
+    path: Annotated[PathState, Meta(description="whether media can flow between the server and that party")]
+
+
 class MediaTakenOver(MediaMessage, frozen=True, tag="media.taken_over"):
     """Another tab or device of the same person has joined the media instead: PROTOCOL.md#media."""
 
@@ -328,6 +336,7 @@ ServerMessage = (
     | PlaceState
     | MediaOffer
     | MediaMuted
+    | MediaPath
     | MediaTakenOver
     | MediaGone
 )

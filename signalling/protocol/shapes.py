@@ -6,7 +6,7 @@ defined in `server_messages.py`; `views.py` makes the maps from records.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -112,6 +112,10 @@ class QueueLimits(Part, frozen=True, kw_only=True):
 
     amber_ms: Annotated[int, Meta(description="a row is amber after this wait")]
     red_ms: Annotated[int, Meta(description="a row is red after this wait")]
+
+
+PathState = Literal["open", "lost", "none"]
+"""Whether media can flow between the server and a party: PROTOCOL.md#media."""
 
 
 class IceServer(Part, frozen=True, kw_only=True):

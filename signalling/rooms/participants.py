@@ -5,8 +5,10 @@ The behaviour of a room is defined in `rooms.py`.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 
+from signalling.protocol.shapes import PathState
 from signalling.rooms.lease import Muted
 from signalling.rooms.ports import MediaParty, MediaRoom
 from signalling.rooms.worker_messages import Member, Moved, RoomMessage
@@ -14,14 +16,19 @@ from signalling.visit.call_quality import MediaKind, Tally
 
 
 class Participant:
-    """One party of a room: its leg in the relay, the number of its newest offer, and what it has muted."""
+    """One party of a room: its leg in the relay, and the number of its newest offer.
 
-    __slots__ = ("leg", "member", "offer")
+    `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
+    """
+
+    __slots__ = ("leg", "member", "offer", "overdue", "path")
 
     def __init__(self, member: Member, leg: MediaParty, offer: int) -> None:
         self.member = member
         self.leg = leg
         self.offer = offer
+        self.path: PathState | None = None
+        self.overdue: asyncio.TimerHandle | None = None
 
     def sent(self, message: RoomMessage) -> bool:
         """Return True if a message comes from this participant.

@@ -20,6 +20,7 @@ from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
 from signalling.rooms.participants import Participant, Room
+from signalling.rooms.path_watch import PathWatch
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
 from signalling.rooms.quality_watch import CallWatch
 from signalling.rooms.worker_messages import Member
@@ -67,6 +68,7 @@ class Rooms:
         self._doubt = asyncio.Event()
         self._draining = False
         self.calls = CallWatch(self._rooms, service.store, spawn)
+        self.paths = PathWatch(self._send)
         service.mirrors.observers.append(self.news)
 
     # --- one worker owns a room
@@ -118,6 +120,7 @@ class Rooms:
     def _close(self, visit: str, room: Room) -> None:
         """Close a room: no media is forwarded from now on."""
         del self._rooms[visit]
+        self.paths.close(room)
         self.calls.talking(room, {})
         self.calls.keep(visit, room)
         room.media.close()
@@ -176,6 +179,7 @@ class Rooms:
             self._remove(room, member)
         elif isinstance(message, wire.Moved):
             participant.member = member
+            self.paths.tell(room, member, "open", "lost", "none")  # what it missed meanwhile
         elif isinstance(message, wire.Answer):
             self._answer(room, participant, message)
         elif isinstance(message, wire.Restart):
@@ -221,6 +225,7 @@ class Rooms:
             self._send(room, before.member, server.MediaTakenOver(visit=member.visit))
         participant = Participant(member, leg, before.offer if before is not None else 0)
         room.participants[member.party] = participant
+        self.paths.joined(room, participant, before)
         for kind in room.muted_by(member):
             leg.set_receiving(kind, False)
         self._done(room, message)
@@ -228,6 +233,7 @@ class Rooms:
         for party, other in room.participants.items():  # itself, too: its page may have been reloaded
             for kind in sorted(room.muted_by(other.member)):
                 self._send_muted(room, member, party, kind, True)
+        self.paths.tell(room, member, "lost", "none")
 
     async def _opened(self, message: wire.Join) -> Room | None:
         """Return the room to join, opened if needed; None if another worker has the lease by now.
@@ -247,6 +253,7 @@ class Rooms:
     def _media_news(self, room: Room, party: str, event: MediaEvent) -> None:
         log.debug("media.event", event_type=type(event).__name__)
         self.calls.heard(room, party, event)
+        self.paths.follow(room, party, event)
         participant = room.participants.get(party)
         if participant is not None and isinstance(event, OfferNeeded):
             self._offer(room, participant, fresh=False, sdp=participant.leg.offer())
@@ -356,7 +363,9 @@ class Rooms:
         """Remove a party from the room."""
         self.calls.look(room)
         self.calls.keep(member.visit, room)
-        room.participants.pop(member.party).leg.leave()
+        participant = room.participants.pop(member.party)
+        participant.leg.leave()
+        self.paths.left(room, participant)
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
         """Give back the lease of a closed room, so that the next party to join decides its owner."""

@@ -398,6 +398,13 @@ declare namespace Protocol {
     muted: boolean;
   }
 
+  interface MediaPath {
+    type: "media.path";
+    visit: string;
+    party: string;
+    path: "lost" | "none" | "open";
+  }
+
   interface MediaTakenOver {
     type: "media.taken_over";
     visit: string;
@@ -712,6 +719,7 @@ declare namespace Protocol {
     "place.state": PlaceState;
     "media.offer": MediaOffer;
     "media.muted": MediaMuted;
+    "media.path": MediaPath;
     "media.taken_over": MediaTakenOver;
     "media.gone": MediaGone;
   }

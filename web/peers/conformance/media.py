@@ -130,6 +130,23 @@ async def mutes(stage: Stage) -> None:
     provider.want(told == wanted, str(wanted), told)
 
 
+@check("media", "a party whose path is open, and then lost, is told to the other side", "media")
+async def paths(stage: Stage) -> None:
+    patient, provider, visit = await stage.together()
+    await offered(provider, visit)
+    media = LightMedia(lambda: None)
+    wanted = {"type": "media.path", "visit": visit, "party": "patient", "path": "open"}
+    try:
+        await connected(patient, visit, media)
+        told = await provider.expect("media.path", what="of the patient’s connection")
+        provider.want(told == wanted, str(wanted), told)
+        await offered(await stage.hello(stage.patients[-1].browser, "patient"), visit)  # takes the media over
+        told = await provider.expect("media.path", what="of the connection that was given up")
+        provider.want(told == wanted | {"path": "lost"}, str(wanted | {"path": "lost"}), told)
+    finally:
+        await media.close()
+
+
 @check("media", "who joins from another tab takes the media over", "media")
 async def takes_over(stage: Stage) -> None:
     patient, _, visit = await stage.together()

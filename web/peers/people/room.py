@@ -33,6 +33,8 @@ class Room:
         self.lines: list[dict[str, Any]] = []
         self.muted: dict[tuple[str, str], bool] = {}
         """What the other side has switched off, by party and kind."""
+        self.paths: dict[str, str] = {}
+        """The last `media.path` of each party: open, lost or none."""
         self.media: Media | None = None
         self.flow = Flow()
         """What came in of picture and sound; all zero where there is no media."""
@@ -152,6 +154,8 @@ class Room:
             self.person.spawn(self._join_again())
         elif kind == "media.muted":
             self.muted[message["party"], message["kind"]] = message["muted"]
+        elif kind == "media.path":
+            self.paths[message["party"]] = message["path"]
         elif kind == "chat.line":
             self.lines.append(message["line"])
         elif kind == "chat.snapshot":

@@ -1,0 +1,102 @@
+"""Follows whether media can flow to each party of a room, and reports each change: PROTOCOL.md#media.
+
+Knows rooms and the relay's events. A path is forgotten, and its timer cancelled, with its participant or its room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from signalling.protocol import server_messages as server
+from signalling.protocol.shapes import PathState
+from signalling.rooms.participants import Participant, Room
+from signalling.rooms.ports import Connected, Disconnected
+from signalling.rooms.worker_messages import Member
+
+NO_PATH_S = 15.0
+log = structlog.get_logger()
+
+
+class _Overdue:
+    """The event that NO_PATH_S have passed since a party joined, and it has no path."""
+
+
+_AFTER: Final[Mapping[type, Mapping[PathState | None, PathState]]] = {
+    Connected: {None: "open", "lost": "open", "none": "open"},
+    Disconnected: {"open": "lost"},
+    _Overdue: {None: "none", "lost": "none"},
+}
+"""Event -> the path before it -> the path after it. Any other pair changes nothing."""
+
+
+class PathWatch:
+    """The paths of the parties of one worker's rooms."""
+
+    def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
+        self._send = send
+        self.no_path_s = NO_PATH_S
+
+    def joined(self, room: Room, participant: Participant, before: Participant | None) -> None:
+        """Begin with a party that has joined; `before` is the participant that it replaces.
+
+        A page that joins again keeps its path and the time since it first joined. Another tab begins anew.
+        """
+        member = participant.member
+        if before is not None and before.member.connection == member.connection:
+            participant.path, participant.overdue = before.path, before.overdue
+        elif before is not None:
+            _cancel(before)
+        if participant.overdue is None and participant.path != "none":
+            loop = asyncio.get_running_loop()
+            participant.overdue = loop.call_later(self.no_path_s, self.follow, room, member.party, _Overdue())
+
+    def follow(self, room: Room, party: str, event: object) -> None:
+        """Take an event about a party's path, and report the change if there is one."""
+        participant = room.participants.get(party)
+        after = _AFTER.get(type(event), {}).get(participant.path) if participant is not None else None
+        if participant is None or after is None:
+            return
+        before, participant.path = participant.path, after
+        if after != "lost":
+            _cancel(participant)
+        if after == "none":
+            log.info("room.no_path", visit=participant.member.visit)
+        for other in room.participants.values():
+            if other is not participant or "none" in (before, after):
+                self._say(room, other.member, participant)
+
+    def tell(self, room: Room, member: Member, *states: PathState) -> None:
+        """Send a party the paths that are in one of these states: of the others, and its own if it has none."""
+        for other in room.participants.values():
+            if other.path in states and (other.member.party != member.party or other.path == "none"):
+                self._say(room, member, other)
+
+    def left(self, room: Room, participant: Participant) -> None:
+        """Report the lost path of a participant that is no longer in the room."""
+        _cancel(participant)
+        if participant.path == "open":
+            participant.path = "lost"
+            for other in room.participants.values():
+                self._say(room, other.member, participant)
+
+    @staticmethod
+    def close(room: Room) -> None:
+        """Report nothing more of a room."""
+        for participant in room.participants.values():
+            _cancel(participant)
+
+    def _say(self, room: Room, member: Member, about: Participant) -> None:
+        if about.path is not None:
+            party = about.member.party
+            self._send(room, member, server.MediaPath(visit=member.visit, party=party, path=about.path))
+
+
+def _cancel(participant: Participant) -> None:
+    """Stop waiting for a participant's first path."""
+    if participant.overdue is not None:
+        participant.overdue.cancel()
+        participant.overdue = None

@@ -1,0 +1,199 @@
+"""Everybody in a room learns about everybody's path: found, lost, or not found within 15 s of joining."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from signalling.clients.client import SignallingClient
+from signalling.rooms.path_watch import NO_PATH_S
+from signalling.visit.record import Actor
+from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.rooms.test_guests import guest
+from tests.signalling.rooms.test_rooms import both, join, owner_of
+from tests.signalling.waits import until
+from tests.signalling.worker_process import worker_process
+from web.peers.media.light import LightMedia
+
+SOON_S = 0.3
+
+
+def soon(open_: Clinic) -> Clinic:
+    """Make the workers wait for a path only for a moment."""
+    for worker in open_.workers:
+        worker.rooms.paths.no_path_s = SOON_S
+    return open_
+
+
+async def path(client: SignallingClient, timeout_s: float = 5) -> tuple[str, str]:
+    """Return the party and the path of the next `media.path` that a client receives."""
+    message = await client.expect("media.path", timeout_s=timeout_s)
+    return message["party"], message["path"]
+
+
+@asynccontextmanager
+async def connected(client: SignallingClient, patient: Actor) -> AsyncIterator[LightMedia]:
+    """Join the media with real sockets until SRTP flows; close them at the end."""
+    media = LightMedia(lambda: None)
+    try:
+        await answer(client, patient, media, await join(client, patient))
+        yield media
+    finally:
+        await media.close()
+
+
+async def answer(client: SignallingClient, patient: Actor, media: LightMedia, offer: dict[str, Any]) -> None:
+    """Answer an offer, and connect."""
+    sdp = await media.take_offer(offer["sdp"], fresh=offer["fresh"])
+    await client.request("media.answer", visit=patient.visit, offer=offer["offer"], sdp=sdp)
+    await media.wait_connected(10)
+
+
+def timers(open_: Clinic) -> int:
+    """Return how many participants of all workers are waited for."""
+    rooms = [room for worker in open_.workers for room in worker.rooms._rooms.values()]
+    return sum(each.overdue is not None for room in rooms for each in room.participants.values())
+
+
+def test_a_path_is_waited_for_15_s() -> None:
+    assert NO_PATH_S == 15.0
+
+
+async def test_a_party_without_a_path_is_told_so_itself_and_so_are_the_others(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        soon(two)
+        patient, their, provider = await both(two, 1, 0)
+        async with connected(provider, patient):
+            began_s = time.monotonic()
+            await join(their, patient)
+            assert await path(their) == ("patient", "none")
+            assert time.monotonic() - began_s >= SOON_S
+            assert await path(provider) == ("patient", "none")
+            assert timers(two) == 0
+
+
+async def test_over_real_sockets_a_path_is_open_then_lost_and_the_party_itself_hears_only_of_none(
+    valkey: Redis,
+) -> None:
+    async with clinic(valkey) as two:
+        soon(two)
+        patient, their, provider = await both(two, 1, 0)
+        await join(provider, patient)
+        async with connected(their, patient):
+            assert await path(provider) == ("patient", "open")
+            assert await path(their) == ("provider", "none")
+            assert await path(provider) == ("provider", "none"), "its own"
+            second = await two.connect(patient, 1)
+            await join(second, patient)  # the first tab's connection ends
+            assert await path(provider) == ("patient", "lost")
+            assert await path(second) == ("provider", "none"), "a joiner is told what is not open"
+            assert await path(second) == ("patient", "none")
+            assert await path(provider) == ("patient", "none")
+
+
+async def test_a_path_that_is_found_late_is_told_to_the_party_itself_too(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        soon(one)
+        patient, their, provider = await both(one)
+        async with connected(provider, patient):
+            offer = await join(their, patient)
+            assert await path(their) == ("patient", "none")
+            assert await path(provider) == ("patient", "none")
+            media = LightMedia(lambda: None)
+            await answer(their, patient, media, offer)
+            assert await path(their) == ("patient", "open")
+            assert await path(provider) == ("patient", "open")
+            await media.close()
+
+
+async def test_a_page_that_joins_again_and_again_is_told_15_s_after_the_first_time(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        soon(one)
+        patient, their, _ = await both(one)
+        began_s = time.monotonic()
+        for _ in range(4):
+            await join(their, patient)
+            await asyncio.sleep(SOON_S / 4)
+        assert await path(their) == ("patient", "none")
+        assert time.monotonic() - began_s < 2 * SOON_S
+        await join(their, patient)
+        assert await path(their) == ("patient", "none"), "what is known is told after the fresh offer"
+        assert timers(one) == 0
+
+
+async def test_nothing_is_waited_for_after_a_party_has_left_or_its_visit_has_ended(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, provider = await both(one)
+        await join(provider, patient)
+        await join(their, patient)
+        room = one.workers[0].rooms._rooms[str(patient.visit)]
+        waiting = [participant.overdue for participant in room.participants.values()]
+        await their.close()
+        await until(lambda: "patient" not in room.participants)
+        await provider.request("visit.end", visit=patient.visit)
+        await until(lambda: not one.workers[0].rooms._rooms)
+        assert [timer is not None and timer.cancelled() for timer in waiting] == [True, True]
+
+
+async def test_who_leaves_the_page_has_lost_the_path_and_a_reload_opens_it_again(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        patient, their, provider = await both(one)
+        async with connected(provider, patient):
+            async with connected(their, patient):
+                assert await path(provider) == ("patient", "open")
+                await their.close()
+                assert await path(provider) == ("patient", "lost")
+            back = await one.connect(patient)
+            async with connected(back, patient):
+                assert await path(provider) == ("patient", "open")
+
+
+async def test_a_guest_is_told_whose_path_is_lost_and_the_others_of_the_guests(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        soon(two)
+        patient, their, provider = await both(two)
+        await join(their, patient)
+        assert await path(their) == ("patient", "none")
+        key, rosa = await guest(two, provider, patient)
+        await join(rosa, patient)
+        assert await path(rosa) == ("patient", "none")
+        assert await path(rosa) == (key, "none")
+        assert await path(their) == (key, "none")
+
+
+async def test_a_resumed_connection_receives_the_paths_that_it_missed(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        soon(two)
+        patient, their, provider = await both(two)
+        await join(provider, patient)
+        assert await path(provider) == ("provider", "none")
+        await provider.close()
+        async with connected(their, patient):
+            back = await two.connect(two.provider(), 1, resume=provider.welcome["resume"])
+            told = {await path(back), await path(back)}
+            assert told == {("provider", "none"), ("patient", "open")}
+
+
+async def test_after_another_worker_took_the_room_over_paths_are_told_anew(
+    valkey: Redis, valkey_url: str
+) -> None:
+    async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:
+        soon(one)
+        patient, their, provider = await both(one, other.url, 0)
+        await join(provider, patient)
+        assert await owner_of(valkey, patient) == other.id
+        async with connected(their, patient) as media:
+            assert await path(provider) == ("patient", "open")
+            await until(lambda: time.monotonic() > one.workers[0].liveness._distrusted_until)
+            other.kill()
+            await answer(their, patient, media, await their.expect("media.offer", timeout_s=3))
+            await provider.wait_closed()
+            back = await one.connect(one.provider(), 0, resume=provider.welcome["resume"])
+            assert (await back.expect("media.offer", timeout_s=3))["fresh"]
+            assert await path(back) == ("provider", "none"), "the patient's is open, which a fresh offer says"
+            assert await path(their) == ("provider", "none")
