@@ -3,21 +3,21 @@
    stands; what may be sent follows from the visit's state. */
 
 import { mark } from "../shared/brand.js";
-import { Chat, chatView } from "../shared/chat.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling.js";
+import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { MediaLink } from "./media_link.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
+import { WakeLock } from "./wake_lock.js";
 import { otherSpoken, ownWords, qualityWords } from "./words.js";
 
-/** @typedef {import("./bar.js").AsideId} AsideId */
 /** @typedef {import("./pair.js").Video} Video */
 
 const STATS_EVERY_MS = 2_000;
@@ -36,9 +36,8 @@ export class Session {
   #redraw;
   #organisation;
   #language;
-  #aside;
+  #asides;
   #more;
-  #chat;
   #back;
   #link;
   /** @type {Protocol.VisitPart | null} */
@@ -47,12 +46,9 @@ export class Session {
   #devices = [];
   /** @type {import("./words.js").Quality | null} */
   #quality = null;
-  /** @type {AsideId | null} */
-  #asideOpen;
   #pressing = false;
   #soundBlocked = false;
-  /** @type {WakeLockSentinel | null} */
-  #wakeLock = null;
+  #wakeLock = new WakeLock();
   #timer = 0;
   #stop = new AbortController();
   #spoken = "";
@@ -104,11 +100,9 @@ export class Session {
     this.#redraw = redraw;
     this.#organisation = organisation;
     this.#language = language;
-    this.#aside = aside;
+    this.#asides = new Asides({ client, visit, party, own: aside, open: asideOpen, redraw });
     this.#more = more;
-    this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
     this.#back = back;
-    this.#asideOpen = asideOpen ? "own" : null;
     this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
     this.#link.addEventListener("devices", () => this.#list());
@@ -118,11 +112,10 @@ export class Session {
   open() {
     const { signal } = this.#stop;
     this.#link.open();
-    this.#chat.start();
+    this.#asides.start();
     this.#timer = setInterval(() => this.#measure(), STATS_EVERY_MS);
-    document.addEventListener("visibilitychange", () => this.#keepAwake(), { signal });
     document.addEventListener("fullscreenchange", this.#redraw, { signal });
-    this.#keepAwake();
+    this.#wakeLock.hold();
   }
 
   /**
@@ -145,30 +138,15 @@ export class Session {
   close() {
     this.#stop.abort();
     clearInterval(this.#timer);
-    this.#chat.stop();
+    this.#asides.stop();
     this.#link.close();
-    this.#wakeLock?.release().catch(() => {});
-    this.#wakeLock = null;
+    this.#wakeLock.release();
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
   }
 
-  /** @param {boolean} open */
+  /** @param {boolean} open the role's own aside */
   showAside(open) {
-    this.#show(open ? "own" : null);
-  }
-
-  /**
-   * Let one of the asides stand beside the call, or none.
-   *
-   * @param {AsideId | null} which
-   */
-  #show(which) {
-    this.#asideOpen = which;
-    this.#chat.look(which === "chat");
-    this.#redraw();
-    // Where it stands under the call and not beside it, it comes into sight.
-    if (which && this.#stage)
-      setTimeout(() => this.#stage?.querySelector(".beside")?.scrollIntoView({ block: "nearest" }));
+    this.#asides.show(open ? "own" : null);
   }
 
   get title() {
@@ -272,20 +250,6 @@ export class Session {
     this.#redraw();
   }
 
-  /**
-   * The screen stays on while a session stands; the system lets go of the lock whenever the page is hidden.
-   */
-  async #keepAwake() {
-    if (document.hidden || !navigator.wakeLock) return;
-    try {
-      const lock = await navigator.wakeLock.request("screen");
-      if (this.#stop.signal.aborted) await lock.release();
-      else this.#wakeLock = lock;
-    } catch {
-      this.#wakeLock = null; // low battery, or not allowed: the session works without
-    }
-  }
-
   #toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
     else if (this.#stage?.requestFullscreen) this.#stage.requestFullscreen().catch(() => {});
@@ -298,12 +262,12 @@ export class Session {
     if (this.#link.path === "taken_over") {
       return elsewhere({ here: () => this.#link.open(), back: this.#back?.() ?? nothing });
     }
-    const asides = this.#asides();
-    const aside = asides.find(({ id }) => id === this.#asideOpen) ?? null;
+    const { open, all } = this.#asides;
+    const current = all.find(({ id }) => id === open) ?? null;
     return html`<div
       class="session"
       data-phase=${this.#live ? "call" : "lobby"}
-      ?data-aside=${aside !== null}
+      ?data-aside=${current !== null}
       ${ref((element) => {
         this.#stage = element ?? null;
       })}>
@@ -312,9 +276,9 @@ export class Session {
         title: this.title,
         since_ms: this.#live ? this.#visit.live_ms : null,
         quality: qualityWords(this.#link.path, this.#quality),
-        asides,
-        open: this.#asideOpen,
-        show: (which) => this.#show(which),
+        asides: all,
+        open,
+        show: (which) => this.#asides.show(which),
         // Before the call the languages stand under the devices.
         entries: [...this.#more(), ...(this.#live ? this.#language.entries() : [])],
       })}
@@ -322,14 +286,7 @@ export class Session {
         ${this.#floor(this.#visit)}
         ${this.#live ? nothing : this.#lobby()}
       </main>
-      ${
-        aside
-          ? html`<aside class="beside" aria-label=${aside.label}>
-              <button type="button" class="btn plain close" @click=${() => this.showAside(false)}>
-                ${t("Close")}</button>${aside.view()}
-            </aside>`
-          : nothing
-      }
+      ${this.#asides.view(current)}
       <footer class="controls">
         ${
           this.#live
@@ -345,37 +302,6 @@ export class Session {
         }
       </footer>
     </div>`;
-  }
-
-  /**
-   * What can stand beside the call: the role's own, and the messages.
-   *
-   * @returns {import("./bar.js").Beside[]}
-   */
-  #asides() {
-    const own = this.#aside();
-    /** @type {import("./bar.js").Beside} */
-    const messages = {
-      id: "chat",
-      label: t("Messages"),
-      count: this.#chat.unread,
-      view: () =>
-        html`<h2>${t("Messages")}</h2>
-          ${chatView(this.#chat, {
-            may: true,
-            failed: (error) => toast(refusalWords(error), { bad: true }),
-          })}`,
-    };
-    return own ? [{ id: "own", ...own }, messages] : [messages];
-  }
-
-  /** @param {Protocol.ChatMessagePart | null} line */
-  #wrote(line) {
-    if (line && this.#asideOpen !== "chat") {
-      toast(`${line.name}: ${line.text}`);
-      announce(t("Message from {name}: {text}", { name: line.name, text: line.text }));
-    }
-    this.#redraw();
   }
 
   #home() {

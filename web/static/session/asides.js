@@ -1,0 +1,98 @@
+/* The asides of the video session page: the role's own, and the messages. At most one is open. */
+import { Chat, chatView } from "../shared/chat.js";
+import { html, nothing, ref } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { announce, toast } from "../shared/ui.js";
+
+/** @typedef {import("./bar.js").AsideId} AsideId */
+/** @typedef {import("./bar.js").Beside} Beside */
+
+export class Asides {
+  /** @type {AsideId | null} */
+  open;
+  #own;
+  #redraw;
+  #chat;
+  /** @type {Element | null} */
+  #element = null;
+
+  /**
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   visit: string,
+   *   party: string,
+   *   own: () => Aside | null,
+   *   open: boolean,
+   *   redraw: () => void,
+   * }} options `open`: the role's own aside is open at first
+   */
+  constructor({ client, visit, party, own, open, redraw }) {
+    this.open = open ? "own" : null;
+    this.#own = own;
+    this.#redraw = redraw;
+    this.#chat = new Chat(client, visit, party, (line) => this.#wrote(line));
+  }
+
+  start() {
+    this.#chat.start();
+  }
+
+  stop() {
+    this.#chat.stop();
+  }
+
+  /**
+   * Open one of the asides, or none.
+   *
+   * @param {AsideId | null} which
+   */
+  show(which) {
+    this.open = which;
+    this.#chat.look(which === "chat");
+    this.#redraw();
+    // On a narrow page it is below the call.
+    if (which) setTimeout(() => this.#element?.scrollIntoView({ block: "nearest" }));
+  }
+
+  /** @returns {Beside[]} */
+  get all() {
+    const own = this.#own();
+    /** @type {Beside} */
+    const messages = {
+      id: "chat",
+      label: t("Messages"),
+      count: this.#chat.unread,
+      view: () =>
+        html`<h2>${t("Messages")}</h2>
+          ${chatView(this.#chat, {
+            may: true,
+            failed: (error) => toast(refusalWords(error), { bad: true }),
+          })}`,
+    };
+    return own ? [{ id: "own", ...own }, messages] : [messages];
+  }
+
+  /** @param {Beside | null} aside the open one */
+  view(aside) {
+    if (!aside) return nothing;
+    return html`<aside
+      class="beside"
+      aria-label=${aside.label}
+      ${ref((element) => {
+        this.#element = element ?? null;
+      })}>
+      <button type="button" class="btn plain close" @click=${() => this.show(null)}>
+        ${t("Close")}</button>${aside.view()}
+    </aside>`;
+  }
+
+  /** @param {Protocol.ChatMessagePart | null} line */
+  #wrote(line) {
+    if (line && this.open !== "chat") {
+      toast(`${line.name}: ${line.text}`);
+      announce(t("Message from {name}: {text}", { name: line.name, text: line.text }));
+    }
+    this.#redraw();
+  }
+}

@@ -1,0 +1,31 @@
+/* Keeps the screen on while a session is open. The system releases the lock whenever the page is hidden, so it
+   is requested anew when the page is shown again. Knows no visit. */
+
+export class WakeLock {
+  /** @type {WakeLockSentinel | null} */
+  #lock = null;
+  #stop = new AbortController();
+
+  /** Keep the screen on until `release()`. */
+  hold() {
+    document.addEventListener("visibilitychange", () => this.#request(), { signal: this.#stop.signal });
+    this.#request();
+  }
+
+  release() {
+    this.#stop.abort();
+    this.#lock?.release().catch(() => {});
+    this.#lock = null;
+  }
+
+  async #request() {
+    if (document.hidden || !navigator.wakeLock) return;
+    try {
+      const lock = await navigator.wakeLock.request("screen");
+      if (this.#stop.signal.aborted) await lock.release();
+      else this.#lock = lock;
+    } catch {
+      this.#lock = null; // low battery, or not allowed: the session works without
+    }
+  }
+}
