@@ -109,7 +109,7 @@ PAGES: dict[str, tuple[str, str, JSON]] = {
                 "opens": None,
                 "on_call": 2,
                 "waiting": 3,
-                "wait": {"low_min": 4, "high_min": 9},
+                "wait": (4, 9),
             },
         },
     ),
