@@ -111,7 +111,8 @@ export class MediaSession extends Target {
 
   /**
    * Ask for camera and microphone. Never throws: each kind asked for resolves to "on" or to the reason it is
-   * not: denied, missing, busy, insecure, failed; one that was not asked for is "off". A call works with
+   * not: denied, system (the system's settings refuse it), missing, busy, insecure (an http page),
+   * unsupported (no getUserMedia), failed; one that was not asked for is "off". A call works with
    * either, or with neither.
    *
    * @param {Partial<Record<DeviceKind, boolean>>} kinds

@@ -35,7 +35,16 @@ type Role = "patient" | "provider" | "guest";
 type DeviceKind = "audio" | "video";
 
 /** What came of asking for a camera or microphone; null while it is being asked for. */
-type DeviceWord = "on" | "off" | "denied" | "missing" | "busy" | "insecure" | "failed";
+type DeviceWord =
+  | "on"
+  | "off"
+  | "denied"
+  | "system"
+  | "missing"
+  | "busy"
+  | "insecure"
+  | "unsupported"
+  | "failed";
 type Found = Record<DeviceKind, DeviceWord | null>;
 
 /** What every live page is told when it is drawn (`#boot`). */

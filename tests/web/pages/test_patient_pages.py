@@ -271,8 +271,10 @@ async def test_the_device_check_says_what_to_do_about_a_denied_camera(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
     )
     await page.goto(f"{clinic.url}/demo/visit#devices")
-    await expect(page.get_by_text("This browser does not let the page use the camera.")).to_be_visible()
-    await expect(page.get_by_text("Click the icon at the left of the address").first).to_be_visible()
+    await expect(
+        page.get_by_text("This browser does not let the page use camera and microphone.")
+    ).to_be_visible()
+    await expect(page.get_by_text("Click the icon at the left of the address")).to_be_visible()
     await expect(page.get_by_text("You can go on all the same")).to_be_visible()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("camera") == "denied")
 

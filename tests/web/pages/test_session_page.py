@@ -15,7 +15,11 @@ from tests.web.pages.conftest import OpenPage
 DENIED = (
     "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('no', 'NotAllowedError') }"
 )
+DENIED_BY_SYSTEM = DENIED.replace("'no'", "'Permission denied by system'")
+NO_MEDIA_DEVICES = "Object.defineProperty(navigator, 'mediaDevices', { value: undefined })"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
+WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.5 Mobile/15E148 Safari/604.1"
@@ -244,6 +248,31 @@ async def test_a_denied_permission_is_explained_for_this_browser_and_one_can_joi
     await clinic.party("provider", started=True)
     await expect(page.get_by_role("button", name="No camera")).to_be_visible()
     await expect(page.get_by_role("button", name="No microphone")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("script", "agent", "what", "todo"),
+    [
+        (DENIED_BY_SYSTEM, MAC, "This device does not let the browser use", "System Settings, then Privacy"),
+        (DENIED_BY_SYSTEM, WINDOWS, "This device does not let the browser use", "access for desktop apps"),
+        (
+            NO_MEDIA_DEVICES,
+            MAC,
+            "This browser has no way to use",
+            "a current Chrome, Edge, Firefox or Safari",
+        ),
+    ],
+)
+async def test_what_the_system_or_the_browser_itself_does_not_allow_has_words_of_its_own(
+    clinic: Clinic, open_page: OpenPage, script: str, agent: str, what: str, todo: str
+) -> None:
+    page = await open_page("/demo", user_agent=agent)
+    await page.add_init_script(script)
+    await clinic.claimed_by()
+    await page.goto(f"{clinic.url}/demo/visit")
+    await expect(page.get_by_text(f"{what} camera and microphone.")).to_be_visible()
+    await expect(page.get_by_text(todo)).to_be_visible()
+    await expect(page.get_by_text("You can join all the same")).to_be_visible()
 
 
 async def test_a_session_taken_over_elsewhere_lets_go_of_the_camera_and_can_be_taken_back(

@@ -31,10 +31,17 @@ const REASONS = {
 const REACQUIRE_MS = [0, 1000, 2000, 4000, 8000, 16000];
 
 /**
+ * Return why a device cannot be had. A refusal by the system's settings differs from one by the person in the
+ * error's message alone ("Permission denied by system").
+ *
  * @param {unknown} error
  * @returns {DeviceWord}
  */
-const reasonOf = (error) => REASONS[/** @type {{ name?: string } | null} */ (error)?.name ?? ""] ?? "failed";
+export function reasonOf(error) {
+  const { name = "", message = "" } = /** @type {{ name?: string, message?: string }} */ (error ?? {});
+  if (name === "NotAllowedError" && /by (the )?system/i.test(message)) return "system";
+  return REASONS[name] ?? "failed";
+}
 
 /** @typedef {{ devicechange: null, trackended: DeviceKind, trackrestored: DeviceKind }} OwnEvents */
 /** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Tell */
@@ -97,7 +104,8 @@ export class OwnDevices {
     for (const kind of KINDS) if (asked[kind]) result[kind] = "on";
     if (needed.length === 0) return result;
     if (!globalThis.navigator.mediaDevices?.getUserMedia) {
-      for (const kind of needed) result[kind] = "insecure";
+      const why = globalThis.isSecureContext ? "unsupported" : "insecure";
+      for (const kind of needed) result[kind] = why;
       return result;
     }
     try {

@@ -121,10 +121,7 @@ class DeviceCheck extends HTMLElement {
   }
 
   #draw() {
-    const { video, audio } = this.#found;
-    const troubles = [troubleWords("video", video), troubleWords("audio", audio)].filter(
-      (words) => words !== null,
-    );
+    const troubles = troubleWords(this.#found);
     const seen = this.#found.video === "on";
     render(
       html`<div class="check">

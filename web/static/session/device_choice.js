@@ -51,25 +51,16 @@ export function deviceChoice({ devices, found, choose }) {
  * @param {{ found: Found, again: () => void }} options
  */
 export function deviceTroubles({ found, again }) {
-  const video = troubleWords("video", found.video);
-  const audio = troubleWords("audio", found.audio);
-  const troubles = [video, audio].filter((words) => words !== null);
+  const troubles = troubleWords(found);
   if (!troubles.length) return nothing;
-  const joins =
-    video && audio
-      ? t("You can join all the same: you will see and hear the other side.")
-      : video
-        ? t("You can join without a camera.")
-        : t("You can join without a microphone.");
+  const works = (/** @type {DeviceKind} */ kind) => found[kind] === null || found[kind] === "on";
+  const joins = works("audio")
+    ? t("You can join without a camera.")
+    : works("video")
+      ? t("You can join without a microphone.")
+      : t("You can join all the same: you will see and hear the other side.");
   return html`<div class="notice amber troubles" role="status">
-    ${
-      video && video.todo === audio?.todo
-        ? html`<p>
-            <b>${t("This browser does not let the page use camera and microphone.")}</b>
-            ${video.todo}
-          </p>`
-        : troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)
-    }
+    ${troubles.map(({ what, todo }) => html`<p><b>${what}</b> ${todo}</p>`)}
     <p>${joins}</p>
     <button type="button" class="btn" @click=${again}>${t("Try again")}</button>
   </div>`;

@@ -21,9 +21,11 @@ const DEVICE_WORDS = inEach(
     poor: t("poor"),
     "not heard": t("not heard"),
     denied: t("not allowed"),
+    system: t("not allowed"),
     missing: t("none"),
     busy: t("in use elsewhere"),
     insecure: t("not allowed"),
+    unsupported: t("not in this browser"),
     failed: t("does not work"),
   }),
 );

@@ -3,7 +3,9 @@
 import { inEach, t } from "./text.js";
 
 /** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
+/** @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System */
 
+/** The browser's own switch. */
 const PLACES = inEach(
   /** @returns {Record<Family, string>} */ () => ({
     "Safari on iOS": t(
@@ -24,37 +26,86 @@ const PLACES = inEach(
   }),
 );
 
+/** The switch of the system that the browser runs on. */
+const SETTINGS = inEach(
+  /** @returns {Record<System, string>} */ () => ({
+    iOS: t(
+      "Open Settings, then Apps, then this browser, turn on Camera and Microphone, and reload this page.",
+    ),
+    macOS: t(
+      "Open System Settings, then Privacy & Security, turn on this browser under Camera and under " +
+        "Microphone, and start the browser again.",
+    ),
+    Windows: t(
+      "Open Settings, then Privacy & security, turn on access for desktop apps under Camera and under " +
+        "Microphone, then press Try again.",
+    ),
+    Android: t(
+      "Open Settings, then Apps, then this browser, then Permissions, allow Camera and Microphone, and " +
+        "reload this page.",
+    ),
+    other: t(
+      "Open the privacy settings of this device, let this browser use camera and microphone, and reload " +
+        "this page.",
+    ),
+  }),
+);
+
 const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
 const CLOSE = () => t("Close other programs or tabs with video calls, then press Try again.");
 const HTTP = () => t("This page was opened without encryption (http).");
+const NEWER = () => t("Open this page in a current Chrome, Edge, Firefox or Safari.");
 
-// Whole sentences for each device: what one language says of both alike, another does not.
-/** @typedef {Partial<Record<DeviceWord, string[]>>} Troubles what is wrong, and what to do */
+// Whole sentences for each device and for both: what one language says of all alike, another does not.
+/** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */
+/** @typedef {Record<Reason, [what: string, todo: string]>} Troubles */
 
-const TROUBLES = inEach(
-  /** @returns {Record<DeviceKind, Troubles>} */ () => ({
-    video: {
-      denied: [t("This browser does not let the page use the camera.")],
-      missing: [
-        t("No camera was found."),
-        t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
-      ],
-      busy: [t("The camera is in use by another program."), CLOSE()],
-      insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
-      failed: [t("The camera could not be started."), UNPLUG()],
-    },
-    audio: {
-      denied: [t("This browser does not let the page use the microphone.")],
-      missing: [
-        t("No microphone was found."),
-        t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
-      ],
-      busy: [t("The microphone is in use by another program."), CLOSE()],
-      insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
-      failed: [t("The microphone could not be started."), UNPLUG()],
-    },
-  }),
-);
+/**
+ * @param {Family} family
+ * @param {System} system
+ * @returns {Record<DeviceKind | "both", Troubles>}
+ */
+const troublesOn = (family, system) => ({
+  video: {
+    denied: [t("This browser does not let the page use the camera."), PLACES()[family]],
+    system: [t("This device does not let the browser use the camera."), SETTINGS()[system]],
+    missing: [
+      t("No camera was found."),
+      t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
+    ],
+    busy: [t("The camera is in use by another program."), CLOSE()],
+    insecure: [HTTP(), t("Browsers give the camera only to https pages. Ask for the https link.")],
+    unsupported: [t("This browser has no way to use a camera."), NEWER()],
+    failed: [t("The camera could not be started."), UNPLUG()],
+  },
+  audio: {
+    denied: [t("This browser does not let the page use the microphone."), PLACES()[family]],
+    system: [t("This device does not let the browser use the microphone."), SETTINGS()[system]],
+    missing: [
+      t("No microphone was found."),
+      t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
+    ],
+    busy: [t("The microphone is in use by another program."), CLOSE()],
+    insecure: [HTTP(), t("Browsers give the microphone only to https pages. Ask for the https link.")],
+    unsupported: [t("This browser has no way to use a microphone."), NEWER()],
+    failed: [t("The microphone could not be started."), UNPLUG()],
+  },
+  both: {
+    denied: [t("This browser does not let the page use camera and microphone."), PLACES()[family]],
+    system: [t("This device does not let the browser use camera and microphone."), SETTINGS()[system]],
+    missing: [
+      t("No camera and no microphone were found."),
+      t("Connect them if you have them: the page takes them by itself."),
+    ],
+    busy: [t("Camera and microphone are in use by another program."), CLOSE()],
+    insecure: [HTTP(), t("Browsers give camera and microphone only to https pages. Ask for the https link.")],
+    unsupported: [t("This browser has no way to use camera and microphone."), NEWER()],
+    failed: [
+      t("Camera and microphone could not be started."),
+      t("Unplug them and plug them in again, or choose others, then press Try again."),
+    ],
+  },
+});
 
 /**
  * Which family's words to use.
@@ -69,15 +120,38 @@ export function browserFamily(agent = navigator.userAgent, touches = navigator.m
 }
 
 /**
- * Return {what, todo} for a reason of MediaSession.prepare (`denied`, `missing`, `busy`, `insecure`,
- * `failed`); null for `on`.
+ * Which system's settings to name.
  *
- * @param {DeviceKind} kind
- * @param {DeviceWord | null} reason
+ * @returns {System}
  */
-export function troubleWords(kind, reason, family = browserFamily()) {
-  const words = reason && TROUBLES()[kind][reason];
-  return words ? { what: words[0], todo: words[1] ?? PLACES()[family] } : null;
+export function systemFamily(agent = navigator.userAgent, touches = navigator.maxTouchPoints) {
+  if (/iPhone|iPad|iPod/.test(agent) || (/Macintosh/.test(agent) && touches > 1)) return "iOS";
+  if (/Android/.test(agent)) return "Android";
+  if (/Macintosh/.test(agent)) return "macOS";
+  return /Windows/.test(agent) ? "Windows" : "other";
+}
+
+/**
+ * What does not work, and what to do: one entry of {what, todo} for each device, or one for both if both have
+ * the same reason. Empty if both work, are being asked for, or were not asked for.
+ *
+ * @param {Found} found
+ */
+export function troubleWords({ video, audio }, family = browserFamily(), system = systemFamily()) {
+  const words = troublesOn(family, system);
+  /** @type {[DeviceKind | "both", DeviceWord | null][]} */
+  const reasons =
+    video === audio
+      ? [["both", video]]
+      : [
+          ["video", video],
+          ["audio", audio],
+        ];
+  return reasons.flatMap(([of, reason]) => {
+    if (reason === null || reason === "on" || reason === "off") return [];
+    const [what, todo] = words[of][reason];
+    return [{ what, todo }];
+  });
 }
 
 /**

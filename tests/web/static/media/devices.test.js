@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { reasonOf } from "../../../../web/static/media/devices.js";
+
+test("a refusal by the system is told from one by the person", () => {
+  const refusal = (/** @type {string} */ message) => new DOMException(message, "NotAllowedError");
+  assert.equal(reasonOf(refusal("Permission denied by system")), "system");
+  assert.equal(reasonOf(refusal("Permission denied")), "denied");
+  assert.equal(reasonOf(refusal("")), "denied");
+  assert.equal(reasonOf(new DOMException("Device in use by system", "NotReadableError")), "busy");
+});
+
+test("each error has its reason, and what is unknown has failed", () => {
+  const reason = (/** @type {string} */ name) => reasonOf(new DOMException("", name));
+  assert.equal(reason("NotFoundError"), "missing");
+  assert.equal(reason("OverconstrainedError"), "missing");
+  assert.equal(reason("AbortError"), "busy");
+  assert.equal(reason("SecurityError"), "insecure");
+  assert.equal(reason("DataError"), "failed");
+  assert.equal(reasonOf(null), "failed");
+});

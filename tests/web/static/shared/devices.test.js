@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { browserFamily, systemFamily, troubleWords } from "../../../../web/static/shared/devices.js";
+
+const MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)";
+const AGENTS = {
+  chromeOnMac: `${MAC} Chrome/140.0.0.0 Safari/537.36`,
+  edgeOnWindows: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0",
+  chromeOnAndroid: "Mozilla/5.0 (Linux; Android 10; K) Chrome/140.0.0.0 Mobile Safari/537.36",
+  firefoxOnLinux: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+  iPhone: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) Version/18.5 Mobile/15E148 Safari/604.1",
+};
+
+/** @param {Found} found */
+const onMac = (found) => troubleWords(found, "Chromium", "macOS");
+
+test("the system is known by the browser's name for it, an iPad by its touches", () => {
+  assert.equal(systemFamily(AGENTS.chromeOnMac, 0), "macOS");
+  assert.equal(systemFamily(AGENTS.chromeOnMac, 5), "iOS");
+  assert.equal(systemFamily(AGENTS.iPhone, 5), "iOS");
+  assert.equal(systemFamily(AGENTS.edgeOnWindows, 0), "Windows");
+  assert.equal(systemFamily(AGENTS.chromeOnAndroid, 5), "Android");
+  assert.equal(systemFamily(AGENTS.firefoxOnLinux, 0), "other");
+  assert.equal(browserFamily(AGENTS.edgeOnWindows, 0), "Chromium");
+});
+
+test("what the browser refuses is allowed in the browser, what the system refuses in its settings", () => {
+  const [denied] = onMac({ video: "denied", audio: "on" });
+  assert.equal(denied.what, "This browser does not let the page use the camera.");
+  assert.match(denied.todo, /icon at the left of the address/);
+  const [system] = onMac({ video: "on", audio: "system" });
+  assert.equal(system.what, "This device does not let the browser use the microphone.");
+  assert.match(system.todo, /System Settings, then Privacy & Security/);
+  const [windows] = troubleWords({ video: "system", audio: "on" }, "Chromium", "Windows");
+  assert.match(windows.todo, /desktop apps/);
+});
+
+test("one sentence for both if both have the same reason, and it is that reason's", () => {
+  const both = (/** @type {DeviceWord} */ reason) => onMac({ video: reason, audio: reason });
+  assert.deepEqual(
+    both("busy").map(({ what }) => what),
+    ["Camera and microphone are in use by another program."],
+  );
+  assert.deepEqual(
+    both("missing").map(({ what }) => what),
+    ["No camera and no microphone were found."],
+  );
+  assert.deepEqual(
+    onMac({ video: "missing", audio: "busy" }).map(({ what }) => what),
+    ["No camera was found.", "The microphone is in use by another program."],
+  );
+});
+
+test("what works, is asked for, or was not asked for is no trouble", () => {
+  assert.deepEqual(onMac({ video: "on", audio: "on" }), []);
+  assert.deepEqual(onMac({ video: null, audio: null }), []);
+  assert.deepEqual(onMac({ video: "off", audio: "on" }), []);
+});
