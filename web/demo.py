@@ -15,8 +15,9 @@ from redis.exceptions import RedisError
 from signalling.store import keys
 from signalling.visit.record import Role
 from signalling.visit.setup_guide import Guide, Kind, Step
-from web.config import ConfigError, Settings
-from web.identity.accounts import Account, AccountError, Accounts
+from web.config import Settings
+from web.errors import AccountError, ConfigError
+from web.identity.accounts import Account, Accounts
 from web.mail.carriers import where
 from web.organisations.documents import Organisations
 from web.organisations.settings import Booking, Organisation

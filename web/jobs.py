@@ -21,13 +21,14 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from web.config import Settings
+from web.errors import PermanentJobError
 from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, REDIS, SERVICE, SUPERVISOR
 from web.organisations.documents import Organisations
 from web.server.data_key import data_key, key_id
 
 Handler = Callable[[str, Taken], Awaitable[None]]
-"""Does a job of an organisation. If it raises `Hopeless`, the job is given up; after any other error it is tried
-again."""
+"""Does a job of an organisation. If it raises `PermanentJobError`, the job is given up; after any other error it is
+tried again."""
 
 
 PERIOD_S = 1.0
@@ -38,10 +39,6 @@ EACH_S = 60.0
 FINISH_S = 5.0
 
 log = structlog.get_logger("web.jobs")
-
-
-class Hopeless(Exception):
-    """The job cannot succeed, however often it is tried. The text is a constant of this code and may be logged."""
 
 
 class Runner:
@@ -98,10 +95,10 @@ class Runner:
         try:
             handler = self._handlers.get(kind)
             if handler is None:
-                raise Hopeless("there is no handler for this kind")
+                raise PermanentJobError("there is no handler for this kind")
             async with asyncio.timeout(EACH_S):
                 await handler(organisation, taken)
-        except Hopeless as why:
+        except PermanentJobError as why:
             log.error(
                 "job.given_up",
                 reason=str(why),

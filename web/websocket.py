@@ -24,6 +24,7 @@ from signalling.visit.record import Actor
 from signalling.worker import Limits, Worker
 from web.audit.seen_entries import SeenEntriesFile
 from web.config import Settings, first_line
+from web.errors import BusyError
 from web.identity import sessions
 from web.identity.accounts import Changed
 from web.identity.throttle import Door, guess
@@ -53,7 +54,7 @@ from web.keys import (
     WORKER,
 )
 from web.organisations.by_path import organisation_of
-from web.requests.security import Busy, Handler, is_own_origin, neighbourhood, remote_of
+from web.requests.security import Handler, is_own_origin, neighbourhood, remote_of
 from web.server.data_key import data_key, key_id
 from web.server.media_relay import Relay as MediaPort
 from web.server.media_relay import Turn
@@ -111,7 +112,7 @@ async def _guessed(request: web.Request) -> None:
     try:
         async with answering(), guess(request, request.match_info["organisation"], Door.RESUME):
             pass  # `succeeded` is not called, so the guess counts as wrong
-    except (web.HTTPTooManyRequests, Busy):
+    except (web.HTTPTooManyRequests, BusyError):
         raise TooManyGuessesError from None
 
 

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from tests.benchmarks.options import NAMES, OTHERS, Name, Options, Other
-from web.config import EXIT_CODE, ConfigError
+from web.config import EXIT_CODE
+from web.errors import ConfigError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

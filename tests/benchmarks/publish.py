@@ -10,7 +10,7 @@ import msgspec
 
 from tests.benchmarks.figures import Comparison, Figure, Report
 from tests.benchmarks.tables import document, picture, placed, readme
-from web.config import ConfigError
+from web.errors import ConfigError
 
 T = TypeVar("T", Figure, Comparison)
 

@@ -39,9 +39,8 @@ from tests.benchmarks.others.stacks import RECIPES
 from tests.benchmarks.stage import stage
 from tests.benchmarks.tables import cell, document
 from tests.benchmarks.wire import PeerError
-from web.config import ConfigError
+from web.errors import ConfigError, ServerNotReadyError
 from web.peers.run.server import cpu_name
-from web.server.throwaway import ServerNotReadyError
 
 Tell = Callable[[float], None]
 Own = Callable[[bool, Tell], Made]

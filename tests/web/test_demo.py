@@ -13,7 +13,7 @@ from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.site import ADMIN, LIND, OSEI, settings_for
 from web import demo
-from web.config import ConfigError
+from web.errors import ConfigError
 from web.keys import ACCOUNTS, ORGANISATIONS
 from web.organisations.settings import validated
 from web.server import data_key as secret

@@ -15,7 +15,8 @@ from signalling.store.encryption import Seal
 from signalling.store.jobs import Jobs, Taken, new_job
 from tests.web.site import Site, settings_for
 from web import jobs
-from web.jobs import Handler, Hopeless, Runner
+from web.errors import PermanentJobError
+from web.jobs import Handler, Runner
 from web.keys import CONSEQUENCES
 from web.organisations.documents import Organisations
 
@@ -93,7 +94,7 @@ async def test_what_cannot_be_done_is_given_up_and_said_without_its_contents(
     valkey: Redis, queue: Jobs
 ) -> None:
     async def hopeless(_: str, __: Taken) -> None:
-        raise Hopeless("there is nobody at home")
+        raise PermanentJobError("there is nobody at home")
 
     async def fails(_: str, taken: Taken) -> None:
         raise ValueError(taken.job.payload["name"])

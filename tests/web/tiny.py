@@ -9,7 +9,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from web.config import ConfigError, Settings, load
+from web.config import Settings, load
+from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import processes as module
 from web.server.processes import serve

@@ -21,8 +21,9 @@ from web.api import protocol_page as protocol
 from web.api.openapi import document
 from web.api.operation import Call, Operation
 from web.api.operations import OPERATIONS
-from web.api.problems import FieldProblem, Problem
+from web.api.problems import FieldProblem
 from web.audit.noting import DECLARED, Row
+from web.errors import ProblemError
 from web.keys import API_KEYS, AUDIT_LOG, SETTINGS
 from web.organisations.by_path import UnknownOrganisation, organisation_of
 from web.organisations.settings import Organisation
@@ -68,11 +69,11 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
     async def dispatch(request: web.Request) -> web.StreamResponse:
         operation = found.get("GET" if request.method == "HEAD" else request.method)
         if operation is None:
-            raise Problem("no_method", headers={"Allow": ", ".join(sorted(found))})
+            raise ProblemError("no_method", headers={"Allow": ", ".join(sorted(found))})
         organisation = await organisation_of(request)
         key = await _key(request, organisation)
         if not key.allows(operation.scopes):
-            raise Problem("missing_scope", details={"scopes": list(operation.scopes)})
+            raise ProblemError("missing_scope", details={"scopes": list(operation.scopes)})
         body = await _body(request, operation.takes)
         audit_log, row = request.app[AUDIT_LOG], operation.audit
         request[DECLARED] = row
@@ -92,7 +93,7 @@ def _dispatcher(found: dict[str, Operation]) -> Handler:
 
 async def _nothing(request: web.Request) -> web.StreamResponse:
     await organisation_of(request)
-    raise Problem("not_found")
+    raise ProblemError("not_found")
 
 
 def _saying(handler: Handler) -> Handler:
@@ -102,28 +103,28 @@ def _saying(handler: Handler) -> Handler:
         organisation = request.match_info["organisation"]
         try:
             return await handler(request)
-        except Problem as problem:
+        except ProblemError as problem:
             return problems.answer(organisation, problem)
         except UnknownOrganisation:
-            return problems.answer(organisation, Problem("not_found"))
+            return problems.answer(organisation, ProblemError("not_found"))
         except web.HTTPRequestEntityTooLarge:
-            return problems.answer(organisation, Problem("too_large"))
+            return problems.answer(organisation, ProblemError("too_large"))
         except (UnavailableError, RedisError, TimeoutError) as error:
             log_unavailable(error)
             again = {"Retry-After": str(RETRY_S)}
-            return problems.answer(organisation, Problem("unavailable", headers=again))
+            return problems.answer(organisation, ProblemError("unavailable", headers=again))
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
             resource = request.match_info.route.resource
             log.error("api.failed", exc_info=error, path_template=resource.canonical if resource else "")
-            return problems.answer(organisation, Problem("internal"))
+            return problems.answer(organisation, ProblemError("internal"))
 
     return say
 
 
 async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
-    """Return the key of a request. Raises Problem."""
+    """Return the key of a request. Raises ProblemError."""
     keys = request.app[API_KEYS]
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     key = await keys.find(organisation.id, token.strip()) if scheme.lower() == "bearer" else None
@@ -132,27 +133,27 @@ async def _key(request: web.Request, organisation: Organisation) -> ApiKey:
         return key
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     _within(await keys.count_wrong(organisation.id, address), WRONG_PER_WINDOW)
-    raise Problem("not_signed_in", headers={"WWW-Authenticate": f'Bearer realm="{organisation.id}"'})
+    raise ProblemError("not_signed_in", headers={"WWW-Authenticate": f'Bearer realm="{organisation.id}"'})
 
 
 def _within(count: Count, limit: int) -> None:
     if count.requests > limit:
-        raise Problem("too_many", headers={"Retry-After": str(count.ends_s)})
+        raise ProblemError("too_many", headers={"Retry-After": str(count.ends_s)})
 
 
 async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
-    """Return the body as the operation's type. Raises Problem."""
+    """Return the body as the operation's type. Raises ProblemError."""
     if kind is None:
         return None
     if request.content_type != "application/json":
-        raise Problem("wrong_type")
+        raise ProblemError("wrong_type")
     try:
         check_encoding(request, "application/json")
         data = await read_body(request, BODY_BYTES)
     except web.HTTPUnsupportedMediaType:
-        raise Problem("wrong_type") from None
+        raise ProblemError("wrong_type") from None
     except web.HTTPRequestTimeout:
-        raise Problem("too_slow") from None
+        raise ProblemError("too_slow") from None
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
@@ -160,6 +161,6 @@ async def _body(request: web.Request, kind: type[msgspec.Struct] | None) -> Any:
         where = (found and found["where"]) or "$"
         what = found["what"] if found else "is not as it must be"
         field = where.removeprefix("$").removeprefix(".") or "$"
-        raise Problem("invalid", errors=(FieldProblem(field=field, problem=what),)) from None
+        raise ProblemError("invalid", errors=(FieldProblem(field=field, problem=what),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Problem("bad_message") from None
+        raise ProblemError("bad_message") from None

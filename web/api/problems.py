@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
+from web.errors import ProblemError
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -53,7 +55,7 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Problem details (RFC 9457). `code` is stable and made for programs; some codes have `details`."""
+    """ProblemError details (RFC 9457). `code` is stable and made for programs; some codes have `details`."""
 
     type: str
     title: str
@@ -64,24 +66,7 @@ class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     details: dict[str, Any] = {}
 
 
-class Problem(Exception):
-    """A request is refused."""
-
-    def __init__(
-        self,
-        code: str,
-        detail: str = "",
-        *,
-        details: Mapping[str, Any] | None = None,
-        errors: tuple[FieldProblem, ...] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(code)
-        self.code, self.detail, self.errors = code, detail, errors
-        self.details, self.headers = dict(details or {}), dict(headers or {})
-
-
-def answer(organisation: str, problem: Problem) -> web.Response:
+def answer(organisation: str, problem: ProblemError) -> web.Response:
     """Return the problem as a response. Its type is the link to the explanation on the API's page."""
     kind = KINDS[problem.code]
     body = ProblemDetails(

@@ -16,7 +16,8 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, PatientInformation, Visit
 from signalling.visit.relations import Refusal
 from web.api.operation import Call
-from web.api.problems import FieldProblem, Problem
+from web.api.problems import FieldProblem
+from web.errors import ProblemError
 from web.intake import information_form as patient_form
 from web.intake.availability import availability, wait_at
 from web.intake.information_form import today_anywhere
@@ -37,7 +38,7 @@ async def open_visit(call: Call, body: t.OpenVisit) -> t.Opened:
     information = _information(call, body.patient)
     why = (await availability(call.service, call.organisation)).why
     if why is not None:
-        raise Problem(why)
+        raise ProblemError(why)
     visit_id = await _visit_id(call, body)
     actor = call.facility(" ".join(body.facility.split()) or call.key.label)
     visit = await open_once(call.service, actor, information, visit_id)
@@ -52,7 +53,7 @@ def _information(call: Call, patient: t.Patient) -> PatientInformation:
         errors = tuple(
             FieldProblem(field=f"patient.{name}", problem=text) for name, text in found.errors.items()
         )
-        raise Problem("invalid", errors=errors)
+        raise ProblemError("invalid", errors=errors)
     return found.information
 
 
@@ -62,7 +63,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
     if given is None:
         return new_id("v")
     if not 1 <= len(given) <= 200:
-        raise Problem(
+        raise ProblemError(
             "invalid",
             errors=(FieldProblem(field=IDEMPOTENCY, problem="must have 1 to 200 characters"),),
         )
@@ -79,7 +80,7 @@ async def _visit_id(call: Call, body: t.OpenVisit) -> str:
     if before is None:
         return visit_id
     if before[: len(print_)] != print_:
-        raise Problem("idempotency_mismatch")
+        raise ProblemError("idempotency_mismatch")
     return str(before[len(print_) :], "ascii")
 
 
@@ -95,7 +96,7 @@ async def link(call: Call, _: None) -> t.PatientLink:
     """Make another link for the patient of an open visit."""
     visit = await _own(call, call.path("visit"))
     if not visit.is_open:
-        raise Problem("wrong_status", details={"status": visit.status})
+        raise ProblemError("wrong_status", details={"status": visit.status})
     return await _link(call, visit)
 
 
@@ -146,22 +147,22 @@ async def wait(call: Call, _: None) -> t.Wait:
 async def _visit(call: Call, visit_id: str) -> Visit:
     visit = await call.service.visit(call.organisation.id, visit_id)
     if visit is None:
-        raise Problem("not_found")
+        raise ProblemError("not_found")
     return visit
 
 
 async def _own(call: Call, visit_id: str) -> Visit:
-    """Return a visit that this key opened. Raises Problem not_found for all other visits."""
+    """Return a visit that this key opened. Raises ProblemError not_found for all other visits."""
     visit = await _visit(call, visit_id)
     if visit.opened_by != call.actor_id:
-        raise Problem("not_found")
+        raise ProblemError("not_found")
     return visit
 
 
 async def _command(call: Call, actor: Actor, command: c.Command) -> t.Visit:
     outcome = await call.service.command(actor, call.path("visit"), command)
     if isinstance(outcome, Refusal):
-        raise Problem(outcome.code, details=outcome.details)
+        raise ProblemError(outcome.code, details=outcome.details)
     return await shown(call, outcome.visit)
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from web.api.operation import Call
-from web.api.problems import FieldProblem, Problem
+from web.api.problems import FieldProblem
 from web.audit.noting import noted
+from web.errors import ProblemError
 from web.keys import KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
 from web.programs import types as t
 from web.programs.delivery import EVENTS
@@ -17,10 +18,10 @@ async def make(call: Call, body: t.NewWebhook) -> t.MadeWebhook:
     _check_events(body.events)
     problem = url_problem(body.url, networks(call.request.app[SETTINGS].webhooks.allow))
     if problem is not None:
-        raise Problem("invalid", errors=(FieldProblem(field="url", problem=problem),))
+        raise ProblemError("invalid", errors=(FieldProblem(field="url", problem=problem),))
     made = await call.request.app[WEBHOOKS].add(call.organisation.id, body.url, _in_order(body.events))
     if made is None:
-        raise Problem("too_many_webhooks")
+        raise ProblemError("too_many_webhooks")
     await noted(call.request, "webhook.added", made.id, who=f"api:{call.key.id}")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
     return t.MadeWebhook(webhook=_shown(made), secret=made.secret)
@@ -48,7 +49,7 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
         changes["enabled"] = body.enabled
     after = await call.request.app[WEBHOOKS].change(call.organisation.id, webhook, **changes)
     if after is None:
-        raise Problem("not_found")
+        raise ProblemError("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
     return _shown(after)
 
@@ -56,7 +57,7 @@ async def change(call: Call, body: t.ChangedWebhook) -> t.WebhookShown:
 async def drop(call: Call, _: None) -> None:
     """Delete a webhook; deliveries that wait are dropped too."""
     if not await call.request.app[WEBHOOKS].drop(call.organisation.id, call.path("webhook")):
-        raise Problem("not_found")
+        raise ProblemError("not_found")
     await call.request.app[KNOWN_WEBHOOKS].refresh()
 
 
@@ -70,7 +71,7 @@ async def deliveries(call: Call, _: None) -> t.Deliveries:
 async def _webhook(call: Call) -> Webhook:
     found = await call.request.app[WEBHOOKS].get(call.organisation.id, call.path("webhook"))
     if found is None:
-        raise Problem("not_found")
+        raise ProblemError("not_found")
     return found
 
 
@@ -78,7 +79,7 @@ def _check_events(events: tuple[str, ...]) -> None:
     unknown = sorted(set(events) - set(EVENTS))
     if unknown:
         sentence = f"there is no event {unknown[0][:40]!r}; there are {', '.join(EVENTS)}"
-        raise Problem("invalid", errors=(FieldProblem(field="events", problem=sentence),))
+        raise ProblemError("invalid", errors=(FieldProblem(field="events", problem=sentence),))
 
 
 def _in_order(events: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """One booked visit: its record, and the changes that are possible.
 
 Pure: `now_ms` is an argument. Knows nothing of other bookings, of the store or of a page. Each function that changes it
-returns the changed record with the next version, or raises `TooLate` if the change is no longer possible.
+returns the changed record with the next version, or raises `TooLateError` if the change is no longer possible.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 
 from signalling.visit.record import PatientInformation
 from web.appointments.slots import HOUR_MS, MINUTE_MS, Slot, Taken
+from web.errors import TooLateError
 from web.intake.ids import derived_id
 
 EARLY_MS = 15 * MINUTE_MS
@@ -26,10 +27,6 @@ class Status(StrEnum):
     BOOKED = "booked"
     CHECKED_IN = "checked_in"
     CANCELLED = "cancelled"
-
-
-class TooLate(Exception):
-    """The change is no longer possible: the booked time has come, or the visit was cancelled."""
 
 
 class Appointment(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,9 +77,9 @@ def missed(appointment: Appointment, now_ms: int) -> bool:
 
 
 def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
-    """Return the record with another time. Raises TooLate."""
+    """Return the record with another time. Raises TooLateError."""
     if not may_change(appointment, now_ms):
-        raise TooLate
+        raise TooLateError
     return msgspec.structs.replace(
         appointment,
         version=appointment.version + 1,
@@ -93,9 +90,12 @@ def moved(appointment: Appointment, slot: Slot, now_ms: int) -> Appointment:
 
 
 def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int) -> Appointment:
-    """Return the record cancelled by the member of staff with this name, or (None) by the patient. Raises TooLate."""
+    """Return the record cancelled by the member of staff with this name, or (None) by the patient.
+
+    Raises TooLateError.
+    """
     if not may_change(appointment, now_ms):
-        raise TooLate
+        raise TooLateError
     return msgspec.structs.replace(
         appointment,
         version=appointment.version + 1,
@@ -107,9 +107,9 @@ def cancelled(appointment: Appointment, by: str | None, reason: str, now_ms: int
 
 
 def checked_in(appointment: Appointment, now_ms: int) -> Appointment:
-    """Return the record checked in, with the id of the visit to open, new at each check-in. Raises TooLate."""
+    """Return the record checked in, with the id of the visit to open, new at each check-in. Raises TooLateError."""
     if not may_check_in(appointment, now_ms):
-        raise TooLate
+        raise TooLateError
     version = appointment.version + 1
     return msgspec.structs.replace(
         appointment,

@@ -20,6 +20,7 @@ from signalling.store.encryption import Seal
 from signalling.store.unavailable import answering
 from web.appointments.appointment import Appointment
 from web.appointments.slots import LONGEST_MS, MINUTE_MS, Slot, Taken
+from web.errors import StaleAppointmentError, TimeTakenError, TooManyHoldsError
 
 HOLD_MS = 10 * MINUTE_MS
 """How long a time is held while the visitor fills in the form."""
@@ -33,14 +34,6 @@ _decoder = msgspec.msgpack.Decoder(Appointment)
 
 JobEntry = tuple[int, bytes]
 """A job as the store keeps it: its due time (ms) and its encrypted bytes (signalling.store.jobs)."""
-
-
-class Full(Exception):
-    """The time is no longer free."""
-
-
-class TooMany(Exception):
-    """This address holds too many times."""
 
 
 class Book:
@@ -71,7 +64,7 @@ class Book:
     async def hold(self, organisation: str, slot: Slot, capacity: int, hold: str, holder: str) -> int:
         """Hold the time under the id `hold` for ten minutes; return the end of that time in ms.
 
-        `holder` is the address of the visitor. Raises Full and TooMany.
+        `holder` is the address of the visitor. Raises TimeTakenError and TooManyHoldsError.
         """
         return await self._run(
             organisation, slot=slot, capacity=capacity, member=hold, holder=holder, hold_ms=HOLD_MS
@@ -86,7 +79,7 @@ class Book:
         holder: str = "",
         jobs: Sequence[JobEntry] = (),
     ) -> None:
-        """Write a new appointment, or the next version of one. Raises Full and Overtaken.
+        """Write a new appointment, or the next version of one. Raises TimeTakenError and StaleAppointmentError.
 
         The time that was held as `hold` for `holder` becomes the appointment's.
         """
@@ -114,7 +107,7 @@ class Book:
         """Change an appointment and return it.
 
         `how` returns the changed record; it is called again if another change came first. Raises LookupError if there
-        is no such appointment, Full, and what `how` raises.
+        is no such appointment, TimeTakenError, and what `how` raises.
         """
         for _ in range(ATTEMPTS):
             before = await self.get(organisation, appointment_id)
@@ -128,7 +121,7 @@ class Book:
                 room = capacity if after.taken != before.taken else 1_000_000
                 await self.book(after, room, jobs=jobs(before, after))
                 return after
-            except Overtaken:
+            except StaleAppointmentError:
                 continue
         raise UnavailableError("overtaken too often")
 
@@ -206,8 +199,4 @@ class Book:
         return int(more[0])
 
 
-class Overtaken(Exception):
-    """The record has changed since it was read."""
-
-
-_REFUSALS = {b"full": Full, b"many": TooMany, b"overtaken": Overtaken}
+_REFUSALS = {b"full": TimeTakenError, b"many": TooManyHoldsError, b"overtaken": StaleAppointmentError}

@@ -12,10 +12,11 @@ from typing import Protocol
 from signalling.service import Service
 from signalling.visit.record import PatientInformation, Status, Visit
 from web.appointments import appointment as rules
-from web.appointments.appointment import Appointment, TooLate
-from web.appointments.book import Book, Full, JobEntry, Overtaken
+from web.appointments.appointment import Appointment
+from web.appointments.book import Book, JobEntry
 from web.appointments.links import Links
 from web.appointments.slots import Slot, slot_at
+from web.errors import StaleAppointmentError, TimeTakenError, TooLateError
 from web.identity.visitors import patient as patient_of
 from web.intake.ids import derived_id
 from web.intake.opening import open_once
@@ -46,7 +47,10 @@ class Desk:
         return self._service.clock_ms()
 
     async def hold(self, organisation: Organisation, starts_ms: int, hold: str, holder: str) -> int:
-        """Hold a time for ten minutes; return the end of that time in ms. Raises Full and TooMany."""
+        """Hold a time for ten minutes; return the end of that time in ms.
+
+        Raises TimeTakenError and TooManyHoldsError.
+        """
         slot = self._slot(organisation, starts_ms)
         return await self.book.hold(organisation.id, slot, organisation.booking.capacity, hold, holder)
 
@@ -65,7 +69,10 @@ class Desk:
         language: str,
         zone: str,
     ) -> Appointment:
-        """Book a time and return the appointment. The same hold books once, however often it is sent. Raises Full."""
+        """Book a time and return the appointment. The same hold books once, however often it is sent.
+
+        Raises TimeTakenError.
+        """
         appointment_id = _appointment_id(organisation.id, hold)
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is not None:
@@ -85,14 +92,14 @@ class Desk:
         jobs = self._letters.about(None, made, now_ms)
         try:
             await self.book.book(made, organisation.booking.capacity, hold=hold, holder=holder, jobs=jobs)
-        except Overtaken:  # the same form was sent a moment ago
+        except StaleAppointmentError:  # the same form was sent a moment ago
             kept = await self.book.get(organisation.id, appointment_id)
             assert kept is not None, "what overtook it is there"
             return kept
         return made
 
     async def move(self, organisation: Organisation, appointment_id: str, starts_ms: int) -> Appointment:
-        """Move the appointment to another time and return it. Raises Full, TooLate and LookupError."""
+        """Move the appointment to another time and return it. Raises TimeTakenError, TooLateError and LookupError."""
         slot = self._slot(organisation, starts_ms)
 
         def how(before: Appointment) -> Appointment:
@@ -105,7 +112,7 @@ class Desk:
     async def cancel(
         self, organisation: Organisation, appointment_id: str, by: str | None = None, reason: str = ""
     ) -> Appointment:
-        """Cancel the appointment and return it; `by` names a member of staff (None: the patient). Raises TooLate,
+        """Cancel the appointment and return it; `by` names a member of staff (None: the patient). Raises TooLateError,
         LookupError.
         """
 
@@ -119,7 +126,7 @@ class Desk:
     async def check_in(self, organisation: Organisation, appointment_id: str) -> Visit:
         """Return the patient's open visit; if there is none, open one in the queue, marked as booked.
 
-        Raises TooLate and LookupError.
+        Raises TooLateError and LookupError.
         """
         kept = await self.book.get(organisation.id, appointment_id)
         if kept is None:
@@ -128,7 +135,7 @@ class Desk:
         if visit is not None and visit.is_open:
             return visit
         if visit is not None and visit.outcome not in AGAIN:
-            raise TooLate
+            raise TooLateError
         last = kept.visit
         if last is None or visit is not None:
 
@@ -138,7 +145,7 @@ class Desk:
 
             kept = await self.book.change(organisation.id, appointment_id, how, 0)
         elif not rules.may_check_in(kept, self.now_ms()):
-            raise TooLate
+            raise TooLateError
         assert kept.visit is not None, "checked in"
         actor = patient_of(organisation.id, kept.visit, kept.patient.name)
         return await open_once(self._service, actor, kept.patient, kept.visit, booked_ms=kept.starts_ms)
@@ -172,7 +179,7 @@ class Desk:
     def _slot(self, organisation: Organisation, starts_ms: int) -> Slot:
         slot = slot_at(organisation, self.now_ms(), starts_ms)
         if slot is None:
-            raise Full
+            raise TimeTakenError
         return slot
 
 

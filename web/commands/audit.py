@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from web.commands.options import ConfigOption, DataOption
-from web.commands.organisations import CannotBeDone, Office, OrganisationOption, carry_out
+from web.commands.organisations import Office, OrganisationOption, carry_out
+from web.errors import CommandError
 
 if TYPE_CHECKING:
     from signalling.visit.audit_entries import Entry
@@ -40,7 +41,7 @@ def verify(
             else:
                 lines.append(f"{slug}: no entries yet")
         if broken:
-            raise CannotBeDone("\n".join([*broken, *lines]))
+            raise CommandError("\n".join([*broken, *lines]))
         return lines or ["There is no organisation yet."]
 
     carry_out(config, data, work)

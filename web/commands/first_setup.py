@@ -19,8 +19,9 @@ from msgspec.structs import replace
 from signalling.store import keys
 from signalling.visit.record import Role
 from web.commands.options import ConfigOption, DataOption, settings_from
-from web.commands.organisations import CannotBeDone, Office, carry_out_on, located
-from web.config import ConfigError, Settings
+from web.commands.organisations import Office, carry_out_on, located
+from web.config import Settings
+from web.errors import CommandError, ConfigError
 
 OTHERWISE = (
     "If people reach the server at another address than {origin}, by options of `greenroom serve` or through a proxy, "
@@ -65,7 +66,7 @@ def init(
 async def first(
     office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
 ) -> list[str]:
-    """Create organisation and administrator; return lines for the operator. Raises CannotBeDone, AccountError."""
+    """Create organisation and administrator; return lines for the operator. Raises CommandError, AccountError."""
     from web import demo
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
@@ -80,7 +81,7 @@ async def first(
     for there in await office.organisations.list():
         # An interrupted `init` leaves an organisation without people; continue with it.
         if there != demo.ID and (there != slug or await office.accounts.list(there)):
-            raise CannotBeDone(
+            raise CommandError(
                 f"There is an organisation already, {there}; another one is made by `greenroom organisation add` and "
                 "`greenroom user add`."
             )
@@ -90,7 +91,7 @@ async def first(
     if await office.organisations.add(document):
         await office.note(slug, "organisation.added", slug)
     elif slug == demo.ID:
-        raise CannotBeDone(f"{slug} is the demo's part of the address; choose another --slug.")
+        raise CommandError(f"{slug} is the demo's part of the address; choose another --slug.")
     account = await office.accounts.add(slug, email=email, name=person, role=Role.ADMIN, password=password)
     await office.note(slug, "account.added", account.id)
     at = f"{office.settings.origin}/{slug}"

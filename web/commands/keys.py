@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from web.commands.options import ConfigOption, DataOption
-from web.commands.organisations import CannotBeDone, Office, OrganisationOption, carry_out
+from web.commands.organisations import Office, OrganisationOption, carry_out
+from web.errors import CommandError
 from web.programs.scopes import Scope
 
 key_app = typer.Typer(help="Add, list and revoke keys of an organisation’s API.", no_args_is_help=True)
@@ -25,14 +26,15 @@ def add_key(
     """Make a key and print it; it cannot be shown again."""
 
     async def work(office: Office) -> list[str]:
-        from web.programs.keys import ApiKeys, KeyProblem
+        from web.errors import ApiKeyError
+        from web.programs.keys import ApiKeys
 
         slug = await office.slug(organisation)
         await office.audit_log()
         try:
             key, token = await ApiKeys(office.redis).add(slug, name, scope, "operator")
-        except KeyProblem as problem:
-            raise CannotBeDone(str(problem)) from None
+        except ApiKeyError as problem:
+            raise CommandError(str(problem)) from None
         await office.note(slug, "key.added", key.id)
         return [token, f"How to use it: {office.settings.origin}/{slug}/api"]
 
@@ -71,7 +73,7 @@ def revoke_key(
         slug = await office.slug(organisation)
         await office.audit_log()
         if not await ApiKeys(office.redis).revoke(slug, key):
-            raise CannotBeDone(f"There is no key {key} at {slug}; `greenroom key list` says which there are.")
+            raise CommandError(f"There is no key {key} at {slug}; `greenroom key list` says which there are.")
         await office.note(slug, "key.revoked", key)
         return [f"{key} opens nothing any more."]
 

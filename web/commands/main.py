@@ -17,7 +17,8 @@ from web.commands.first_setup import init
 from web.commands.keys import key_app
 from web.commands.options import ConfigOption, DataOption, settings_from
 from web.commands.organisations import organisation_app, user_app
-from web.config import EXIT_CODE, ConfigError, Settings, is_loopback, refuse_plain_http
+from web.config import EXIT_CODE, Settings, is_loopback, refuse_plain_http
+from web.errors import ConfigError
 from web.server import output
 
 app = typer.Typer(

@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from signalling.visit.record import Role
 from web.commands.options import ConfigOption, DataOption, settings_from
-from web.config import ConfigError, Settings
+from web.config import Settings
+from web.errors import CommandError, ConfigError
 
 if TYPE_CHECKING:
     from signalling.store.audit_log import AuditLog
@@ -34,10 +35,6 @@ OrganisationOption = Annotated[
 StdinOption = Annotated[
     bool, typer.Option("--stdin", help="Read the password from standard input instead of drawing one.")
 ]
-
-
-class CannotBeDone(Exception):
-    """The command is not possible; the text is a sentence for the person who called it."""
 
 
 def located(settings: Settings) -> Settings:
@@ -78,7 +75,7 @@ class Office:
         self._audit_log: AuditLog | None = None
 
     async def audit_log(self) -> "AuditLog":
-        """Return the audit logs. Raises CannotBeDone if the server's key is missing, without which no entry can be
+        """Return the audit logs. Raises CommandError if the server's key is missing, without which no entry can be
         written.
         """
         from signalling.store.audit_log import AuditLog, key_of
@@ -90,7 +87,7 @@ class Office:
         if self._audit_log is None:
             folder = Path(self.settings.data.folder)
             if not (folder / secret.FILE).exists():
-                raise CannotBeDone(
+                raise CommandError(
                     f"{folder / secret.FILE} is not here: name the server’s data folder with --data; what is done "
                     "has its entry in the audit log, which takes that key."
                 )
@@ -102,13 +99,13 @@ class Office:
         return self._audit_log
 
     async def note(self, slug: str, what: str, about: str = "") -> None:
-        """Add an audit entry by the command line and its operator. Raises CannotBeDone like `audit_log`."""
+        """Add an audit entry by the command line and its operator. Raises CommandError like `audit_log`."""
         audit_log = await self.audit_log()
         await audit_log.write(slug, f"command:{_operator()}", what, about)
         await audit_log.bind_all(slug)
 
     async def slug(self, named: str | None) -> str:
-        """Return the named organisation, or the only one. Raises CannotBeDone."""
+        """Return the named organisation, or the only one. Raises CommandError."""
         slugs = await self.organisations.list()
         if named is None and len(slugs) == 1:
             return slugs[0]
@@ -116,13 +113,13 @@ class Office:
             return str(named)
         there_are = f"there are {', '.join(slugs)}" if slugs else "there is none yet"
         if named is None:
-            raise CannotBeDone(f"Say which organisation with --organisation; {there_are}.")
-        raise CannotBeDone(f"There is no organisation {named}; {there_are}.")
+            raise CommandError(f"Say which organisation with --organisation; {there_are}.")
+        raise CommandError(f"There is no organisation {named}; {there_are}.")
 
     async def change(
         self, named: str | None, change: "Callable[[str, str], Awaitable[Account]]", email: str, what: str
     ) -> None:
-        """Change an account, and add an audit entry. Raises CannotBeDone and AccountError."""
+        """Change an account, and add an audit entry. Raises CommandError and AccountError."""
         slug = await self.slug(named)
         await self.audit_log()
         await self.note(slug, what, (await change(slug, email)).id)
@@ -149,12 +146,11 @@ def carry_out_on(settings: Settings, work: Callable[[Office], Awaitable[list[str
     from redis.exceptions import RedisError
 
     from signalling.errors import UnavailableError
-    from web.identity.accounts import AccountError
-    from web.organisations.settings import OrganisationError
+    from web.errors import AccountError, OrganisationError
 
     try:
         lines = asyncio.run(_run(settings, work))
-    except (CannotBeDone, AccountError, OrganisationError) as problem:
+    except (CommandError, AccountError, OrganisationError) as problem:
         print(f"greenroom: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(1) from None
     except (UnavailableError, RedisError, OSError):
@@ -188,7 +184,7 @@ def add_organisation(
 
         await office.audit_log()
         if not await office.organisations.add(starter.organisation(slug, name, timezone)):
-            raise CannotBeDone(f"There is an organisation {slug} already.")
+            raise CommandError(f"There is an organisation {slug} already.")
         await office.note(slug, "organisation.added", slug)
         return [
             f"{name} is at {office.settings.origin}/{slug}",
@@ -236,7 +232,7 @@ def add_user(
         slug = await office.slug(organisation)
         states = tuple(code.upper() for code in state or ())
         if unknown := [code for code in states if code not in STATES]:
-            raise CannotBeDone(f"{unknown[0]} is not the code of a state, such as TX.")
+            raise CommandError(f"{unknown[0]} is not the code of a state, such as TX.")
         await office.audit_log()
         added = await office.accounts.add(
             slug, email=email, name=name, role=role, password=password, states=states

@@ -6,14 +6,13 @@ Knows every key and what is wrong with a file; does not know how a setting is us
 from web.config.addresses import is_loopback
 from web.config.keys import MEANINGS, SECRETS, Log, Section, Sessions, Settings, sections
 from web.config.reading import load, parse
-from web.config.rules import EXIT_CODE, ConfigError, refuse_plain_http
+from web.config.rules import EXIT_CODE, refuse_plain_http
 from web.config.secret_files import first_line
 
 __all__ = [
     "EXIT_CODE",
     "MEANINGS",
     "SECRETS",
-    "ConfigError",
     "Log",
     "Section",
     "Sessions",

@@ -15,7 +15,8 @@ import msgspec
 
 from web.config.addresses import without_password
 from web.config.keys import MEANINGS, SECRETS, Settings, secrets_of, sections
-from web.config.rules import CHECKS, RULES, ConfigError
+from web.config.rules import CHECKS, RULES
+from web.errors import ConfigError
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Settings:

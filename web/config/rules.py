@@ -9,13 +9,10 @@ from typing import Any
 
 from web.config.addresses import MAILBOX, is_address, is_loopback, is_network, is_origin, is_store, is_turn
 from web.config.keys import Settings
+from web.errors import ConfigError
 
 EXIT_CODE = 2
 """The exit code of a process that cannot start with its settings."""
-
-
-class ConfigError(Exception):
-    """The server cannot start with these settings; the text is one sentence for the person who started it."""
 
 
 CHECKS: Mapping[str, Callable[[Any], bool]] = {

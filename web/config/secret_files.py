@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from web.config.rules import ConfigError
+from web.errors import ConfigError
 
 
 def first_line(key: str, path: str) -> str:

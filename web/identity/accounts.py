@@ -21,16 +21,16 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.visit.record import STAFF_ROLES, Role, Staff
+from web.errors import AccountError, BusyError
 from web.identity import passwords
 from web.languages.i18n import N_
 from web.organisations.documents import Organisations
-from web.requests.security import Busy
 from web.requests.unicode import normalized
 
 ROLES: tuple[Role, ...] = tuple(sorted(STAFF_ROLES))
 PASSWORD_LENGTHS = range(12, 257)  # OWASP ASVS 5.0 6.2.1, 6.2.9
 MAX_WAITING = 64
-"""The most sign-ins that wait for the hasher; further ones are refused with Busy."""
+"""The most sign-ins that wait for the hasher; further ones are refused with BusyError."""
 
 EMAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)*", re.ASCII)
 
@@ -63,13 +63,6 @@ return 1
 PRODUCT = "Greenroom"
 LENGTH = N_("The password must have 12 to 256 characters.")
 LAST_ADMIN = N_("There must be an administrator who can sign in; make somebody else one first.")
-
-
-class AccountError(Exception):
-    """An account cannot be added or changed in this way; the text is a sentence for the person who tried."""
-
-
-"""The channel on which `publish` sends to all workers."""
 
 
 class Changed(msgspec.Struct, frozen=True, array_like=True):
@@ -124,7 +117,7 @@ class Hasher:
         self._nobody = nobodys_hash()
 
     async def hash(self, password: str) -> str:
-        """Return the hash to store for a password. Raises Busy if too many wait."""
+        """Return the hash to store for a password. Raises BusyError if too many wait."""
         return str(await self._run(self._hasher.hash, _normal(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
@@ -133,8 +126,9 @@ class Hasher:
         return bool(right) and kept is not None
 
     async def derived(self, secret: str, salt: bytes) -> bytes:
-        """Return 32 bytes derived from the secret and salt, with the same effort as a hash. Raises Busy if too many
-        wait.
+        """Return 32 bytes derived from the secret and salt, with the same effort as a hash.
+
+        Raises BusyError if too many wait.
         """
         return bytes(await self._run(self._derive, secret, salt))
 
@@ -156,7 +150,7 @@ class Hasher:
 
     async def _run(self, work: Callable[..., Any], *args: str | bytes) -> Any:
         if self._waiting >= MAX_WAITING:
-            raise Busy
+            raise BusyError
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
@@ -229,7 +223,7 @@ class Accounts:
         return sorted(found, key=lambda account: (account.name.casefold(), account.id))
 
     async def check(self, organisation: str, email: str, password: str) -> Account | None:
-        """Return the account with this email and password, or None; both take the same time. Raises Busy."""
+        """Return the account with this email and password, or None; both take the same time. Raises BusyError."""
         account = await self.find(organisation, email) if len(email) <= 254 else None
         usable = account is not None and not account.disabled
         kept = account.hash if account is not None and usable else None

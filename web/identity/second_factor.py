@@ -59,7 +59,7 @@ class SecondFactors:
     async def turn_on(
         self, organisation: str, person: str, secret: bytes, written: str, now_ms: int
     ) -> list[str] | None:
-        """Store the secret if `written` is its code; return the recovery codes, else None. Raises Busy."""
+        """Store the secret if `written` is its code; return the recovery codes, else None. Raises BusyError."""
         steps = list(totp.steps_of(secret, plain(written), now_ms))
         if not steps:
             return None
@@ -76,7 +76,7 @@ class SecondFactors:
         return codes
 
     async def renew_codes(self, organisation: str, person: str) -> list[str]:
-        """Return new recovery codes; the old ones no longer work. Raises Busy."""
+        """Return new recovery codes; the old ones no longer work. Raises BusyError."""
         codes, salt, hashes = await self._codes()
         async with answering():
             pipe = self._redis.pipeline(transaction=True)
@@ -92,8 +92,9 @@ class SecondFactors:
             return await self._redis.scard(keys.RECOVERY_CODES(organisation, person))
 
     async def passes(self, organisation: str, person: str, written: str, now_ms: int) -> bool:
-        """Return whether this is the person's current code or a recovery code; it then cannot be used again. Raises
-        Busy.
+        """Return whether this is the person's current code or a recovery code; it then cannot be used again.
+
+        Raises BusyError.
         """
         typed = plain(written)
         if totp.is_code(typed):

@@ -11,8 +11,9 @@ from enum import StrEnum
 
 from aiohttp import web
 
+from web.errors import BlockedError
 from web.keys import SETTINGS, THROTTLE
-from web.requests.security import Attempt, Blocked, Rule, neighbourhood, remote_of
+from web.requests.security import Attempt, Rule, neighbourhood, remote_of
 
 
 class Door(StrEnum):
@@ -34,12 +35,12 @@ async def guess(request: web.Request, organisation: str, door: Door, of: str = "
     """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
     `of` names the existing thing that the token is for, if any: guesses at other things then do not block it. Raises
-    HTTP 429 after too many wrong guesses, and Busy.
+    HTTP 429 after too many wrong guesses, and BusyError.
     """
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
     try:
         async with request.app[THROTTLE].attempt(RULES[door], organisation, who) as attempt:
             yield attempt
-    except Blocked as blocked:
+    except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None

@@ -44,8 +44,8 @@ class Openings:
     async def one(self, request: web.Request, organisation: str) -> AsyncIterator[Attempt]:
         """Open a visit inside this context; it counts unless `succeeded` is called on the attempt.
 
-        Call it if no visit was opened. Raises Blocked after too many visits from this address, Busy if that many are
-        being opened now.
+        Call it if no visit was opened. Raises BlockedError after too many visits from this address, BusyError
+        if that many are being opened now.
         """
         if self._rule is None:
             yield Attempt()
@@ -55,10 +55,9 @@ class Openings:
 
     @asynccontextmanager
     async def booking(self, request: web.Request, organisation: str, email: str) -> AsyncIterator[None]:
-        """Book inside this context; it counts per day for address, email address and organisation, unless the body
-        raises.
+        """Book inside this context; it counts per day for address, email address and organisation.
 
-        Raises Blocked and Busy like `one`.
+        It does not count if the body raises. Raises BlockedError and BusyError like `one`.
         """
         async with AsyncExitStack() as stack:
             for rule, who in (
@@ -72,8 +71,9 @@ class Openings:
 
     @asynccontextmanager
     async def moving(self, organisation: str, appointment: str) -> AsyncIterator[None]:
-        """Move one booked visit inside this context; it counts unless the body raises. Raises Blocked and Busy like
-        `one`.
+        """Move one booked visit inside this context; it counts unless the body raises.
+
+        Raises BlockedError and BusyError like `one`.
         """
         async with self._throttle.attempt(MOVES, organisation, appointment):
             yield

@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import aiosmtplib
 
 from web.config import Settings, first_line
-from web.jobs import Hopeless
+from web.errors import PermanentJobError
 from web.mail.outbox import OUTBOX
 
 TIMEOUT_S = 20.0
 
 
 class Carrier(Protocol):
-    """Sends a mail. Raises Hopeless if it can never be sent, another error if a later try may succeed."""
+    """Sends a mail. Raises PermanentJobError if it can never be sent, another error if a later try may succeed."""
 
     async def carry(self, message: EmailMessage, name: str) -> None: ...
 
@@ -52,11 +52,11 @@ class Smtp:
                 await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as refused:
             if all(recipient.code >= 500 for recipient in refused.recipients):
-                raise Hopeless("the mail server refuses the recipient") from None
+                raise PermanentJobError("the mail server refuses the recipient") from None
             raise
         except aiosmtplib.SMTPDataError as refused:
             if refused.code >= 500:
-                raise Hopeless("the mail server refuses the mail") from None
+                raise PermanentJobError("the mail server refuses the mail") from None
             raise
         finally:
             client.close()  # at once: a cancelled task must not wait for a server that does not answer

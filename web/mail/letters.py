@@ -20,6 +20,7 @@ import markupsafe
 import msgspec
 from babel.dates import get_timezone_location
 
+from web.errors import LetterError
 from web.languages import i18n
 from web.organisations.settings import Organisation
 
@@ -29,10 +30,6 @@ NAMES = tuple(sorted(path.stem for path in (TEMPLATES / "mail").glob("*.jinja"))
 
 DARKEST_CONTRAST = 5.0
 BRAND = "#0f6d5f"
-
-
-class LetterError(ValueError):
-    """The mail cannot be made: the template does not exist, or an address or header is not valid."""
 
 
 class Attachment(msgspec.Struct, frozen=True, array_like=True):

@@ -13,9 +13,9 @@ import msgspec
 from signalling.store.jobs import Job, Jobs, Taken, new_job
 from signalling.store.records import Extra
 from web.config import Settings
-from web.jobs import Hopeless
+from web.errors import LetterError, PermanentJobError
 from web.mail.carriers import Carrier
-from web.mail.letters import Attachment, Letter, LetterError, written
+from web.mail.letters import Attachment, Letter, written
 from web.mail.outbox import named
 from web.organisations.documents import Organisations
 from web.organisations.settings import Organisation
@@ -77,10 +77,13 @@ class Post:
         await self._jobs.add(organisation, _job(letter, now_ms), due_ms)
 
     async def deliver(self, organisation_id: str, taken: Taken) -> None:
-        """Write the mail of a job and send it; the handler of jobs. Raises Hopeless, or another error for a new try."""
+        """Write the mail of a job and send it; the handler of jobs.
+
+        Raises PermanentJobError, or another error if the job is to be tried again.
+        """
         organisation = await self._organisations.get(organisation_id)
         if organisation is None:
-            raise Hopeless("there is no such organisation")
+            raise PermanentJobError("there is no such organisation")
         letter = await self._letter(organisation, taken.job.payload)
         if letter is None:
             return
@@ -96,7 +99,7 @@ class Post:
                 now=datetime.fromtimestamp(taken.now_ms / 1000, UTC),
             )
         except LetterError as problem:
-            raise Hopeless(str(problem)) from None
+            raise PermanentJobError(str(problem)) from None
         day = f"{datetime.fromtimestamp(taken.job.made_ms / 1000, UTC):%Y-%m-%d}"
         await self._carrier.carry(message, named(day, letter.name, taken.job.id, organisation_id))
 
@@ -105,7 +108,7 @@ class Post:
             return msgspec.convert(payload["letter"], Letter)
         resolver = self.resolvers.get(payload.get("mail", ""))
         if resolver is None:
-            raise Hopeless("nobody can write this letter")
+            raise PermanentJobError("nobody can write this letter")
         return await resolver(organisation, payload)
 
 

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from web.errors import FacilityError
 from web.languages.i18n import N_
 from web.server.data_key import derived
 
@@ -30,10 +31,6 @@ if redis.call('HSETNX', KEYS[2], ARGV[3], ARGV[1]) == 0 then return 'taken' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return 'added'
 """
-
-
-class FacilityProblem(Exception):
-    """The facility cannot be added; the text is a constant of this code, for the person who tried."""
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +52,10 @@ class Facilities:
         self._add: Any = redis.register_script(ADD)
 
     async def add(self, organisation: str, name: str, by: str) -> Facility:
-        """Add a facility and return it. Raises `FacilityProblem`."""
+        """Add a facility and return it. Raises `FacilityError`."""
         name = " ".join(name.split())
         if len(name) not in NAME:
-            raise FacilityProblem(N_("Write a name of 1 to 100 characters."))
+            raise FacilityError(N_("Write a name of 1 to 100 characters."))
         facility_id = secrets.token_hex(6)
         async with answering():
             seconds, micros = await self._redis.time()
@@ -74,9 +71,9 @@ class Facilities:
                 keys=[keys.FACILITIES(organisation), keys.FACILITY_NAMES(organisation)], args=args
             )
         if answer == b"taken":
-            raise FacilityProblem(N_("There is a facility of this name already."))
+            raise FacilityError(N_("There is a facility of this name already."))
         if answer == b"full":
-            raise FacilityProblem(N_("There are as many facilities as there can be; revoke one first."))
+            raise FacilityError(N_("There are as many facilities as there can be; revoke one first."))
         return facility
 
     async def revoke(self, organisation: str, facility_id: str) -> bool:

@@ -13,14 +13,11 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from web.errors import LogoError
 from web.languages.i18n import N_
 
 MOST_BYTES = 256 * 1024
 SIDES = range(16, 2049)
-
-
-class LogoError(Exception):
-    """The picture cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
 
 
 class Logo(NamedTuple):

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Guide, Kind, condition_problem
+from web.errors import OrganisationError
 
 RESERVED = frozenset({"static", "healthz", "readyz", "metrics", "api", "favicon.ico", "robots.txt"})
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -40,10 +41,6 @@ LANGUAGES: Mapping[str, str] = {
     "ase": "American Sign Language",
 }
 """Languages that a patient may prefer, each in its own name, by BCP 47 code."""
-
-
-class OrganisationError(Exception):
-    """The settings are not valid; the text names the field and the reason."""
 
 
 Span = tuple[str, str]

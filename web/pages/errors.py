@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from signalling.errors import UnavailableError
 from signalling.store.unavailable import log_unavailable
+from web.errors import BusyError
 from web.identity.visitors import NotForYou, account_of
 from web.keys import ACCOUNTS, SESSIONS
 from web.languages.i18n import N_, gettext
@@ -21,7 +22,7 @@ from web.pages.rendering import error_page
 from web.requests import own_forms
 from web.requests.fields import LARGEST_BYTES, PATIENT_BYTES
 from web.requests.forms import MULTIPART, URLENCODED, read_posted
-from web.requests.security import RETRY_S, Busy
+from web.requests.security import RETRY_S
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 log = structlog.get_logger("web.errors")
@@ -101,7 +102,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         if error.status < 400:
             raise
         return _page(request, error.status, _words(error), error)
-    except Busy:
+    except BusyError:
         return _unavailable(request)
     except (UnavailableError, RedisError, ConnectionError, TimeoutError) as error:
         if isinstance(error, ConnectionResetError) or request.transport is None:

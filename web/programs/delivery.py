@@ -22,11 +22,11 @@ from signalling.store.records import Extra
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
 from signalling.visit.rules import DEADLINES, QUIET, RULES
-from web.jobs import Hopeless
+from web.errors import AddressRefusedError, DeliveryError, PermanentJobError
 from web.languages.i18n import N_
 from web.programs import types as t
 from web.programs import views
-from web.programs.public_addresses import Network, Refused, connector, url_problem
+from web.programs.public_addresses import Network, connector, url_problem
 from web.programs.webhooks import Known, Webhook, Webhooks
 
 KIND = "webhook"
@@ -47,10 +47,6 @@ REDIRECTED = N_("redirects are not followed")
 NOT_TAKEN = N_("not taken")
 
 log = structlog.get_logger("web.webhooks")
-
-
-class NotDelivered(Exception):
-    """The receiver did not accept the message; it is tried again."""
 
 
 def signature(secret: str, timestamp_s: int, body: bytes) -> str:
@@ -96,11 +92,11 @@ class Courier:
         self._allowed = allowed
 
     async def deliver(self, organisation: str, taken: Taken) -> None:
-        """Deliver the message of a job. Raises `NotDelivered` if it is to be tried again, `Hopeless` if not."""
+        """Deliver the message of a job. Raises DeliveryError if it is to be tried again, PermanentJobError if not."""
         payload = taken.job.payload
         webhook = await self._webhooks.get(organisation, payload["webhook"])
         if webhook is None or not webhook.enabled:
-            raise Hopeless("the webhook is gone or off")
+            raise PermanentJobError("the webhook is gone or off")
         began = time.monotonic()
         status, problem = await self._post(webhook, taken.job.id, payload["body"], taken.now_ms)
         attempt = t.Delivery(
@@ -115,7 +111,7 @@ class Courier:
         )
         await self._webhooks.attempted(organisation, webhook.id, attempt)
         if problem is not None:
-            raise NotDelivered
+            raise DeliveryError
 
     async def _post(self, webhook: Webhook, job: str, body: bytes, now_ms: int) -> tuple[int, str | None]:
         """Return the receiver's status (0: no answer) and why it does not count as delivered, or None."""
@@ -145,14 +141,14 @@ class Courier:
             ):
                 await answer.content.read(ANSWER_BYTES)
                 status = answer.status
-        except Refused:
+        except AddressRefusedError:
             return 0, NOT_ALLOWED
         except TimeoutError:
             return 0, NO_ANSWER
         except aiohttp.ClientConnectorCertificateError:
             return 0, BAD_CERTIFICATE
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            if sockets.refused or isinstance(error.__cause__, Refused):
+            if sockets.refused or isinstance(error.__cause__, AddressRefusedError):
                 return 0, NOT_ALLOWED
             return 0, NO_CONNECTION
         if 200 <= status < 300:

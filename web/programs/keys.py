@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.unavailable import answering
+from web.errors import ApiKeyError
 from web.languages.i18n import N_
 from web.programs.scopes import Scope
 
@@ -56,10 +57,6 @@ SCOPES: dict[Scope, str] = {
 """What each scope allows a program, as a clause."""
 
 
-class KeyProblem(Exception):
-    """The key cannot be made; the text is a constant of this code, for the person who tried."""
-
-
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """A stored key. `label` is the program's name, which staff see as the actor of what it does."""
 
@@ -93,12 +90,12 @@ class ApiKeys:
     async def add(
         self, organisation: str, label: str, scopes: Collection[Scope], by: str
     ) -> tuple[ApiKey, str]:
-        """Make a key; return it and its token, which cannot be shown again. Raises `KeyProblem`."""
+        """Make a key; return it and its token, which cannot be shown again. Raises `ApiKeyError`."""
         label = " ".join(label.split())
         if len(label) not in LABEL:
-            raise KeyProblem(N_("Write a name of 1 to 100 characters."))
+            raise ApiKeyError(N_("Write a name of 1 to 100 characters."))
         if not scopes:
-            raise KeyProblem(N_("Choose at least one thing that the key is good for."))
+            raise ApiKeyError(N_("Choose at least one thing that the key is good for."))
         key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
         async with answering():
             seconds, micros = await self._redis.time()
@@ -114,7 +111,7 @@ class ApiKeys:
                 keys=[keys.API_KEYS(organisation)], args=[key_id, msgspec.json.encode(key), MOST_KEYS]
             )
         if not added:
-            raise KeyProblem(
+            raise ApiKeyError(
                 N_("There are as many keys as there can be; revoke one that is not used any more.")
             )
         return key, f"gr_{key_id}_{secret}"

@@ -14,6 +14,8 @@ from aiohttp import AddrInfoType, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from web.errors import AddressRefusedError
+
 LOOKUP_S = 5.0
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 INTERNAL = tuple(
@@ -23,10 +25,6 @@ INTERNAL = tuple(
 )
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-class Refused(OSError):
-    """The address may not be called."""
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -103,16 +101,16 @@ class Sockets:
         self.refused = False
 
     def __call__(self, info: AddrInfoType) -> socket.socket:
-        """Return a socket for the next address. Raises `Refused`."""
+        """Return a socket for the next address. Raises `AddressRefusedError`."""
         family, kind, proto, _, address = info
         if not may_call(str(address[0]), self._allowed):
             self.refused = True
-            raise Refused("not a public address")
+            raise AddressRefusedError("not a public address")
         return socket.socket(family=family, type=kind, proto=proto)
 
 
 class Resolver(AbstractResolver):
-    """Looks up names, and returns only addresses that may be called. Raises `Refused` if there are none."""
+    """Looks up names, and returns only addresses that may be called. Raises `AddressRefusedError` if there are none."""
 
     def __init__(self, allowed: Sequence[Network]) -> None:
         self._allowed = allowed
@@ -120,13 +118,13 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Return the addresses of a name. Raises OSError, `Refused` among them."""
+        """Return the addresses of a name. Raises OSError, `AddressRefusedError` among them."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_S):
             found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         # All addresses must be public: a name with an internal address too is suspicious.
         if not found or not all(may_call(str(entry[4][0]), self._allowed) for entry in found):
-            raise Refused("not a public address")
+            raise AddressRefusedError("not a public address")
         return [
             ResolveResult(
                 hostname=host,

@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from signalling.repeated import due
 from signalling.store import keys
+from web.errors import BlockedError, BusyError
 
 log = structlog.get_logger("web.security")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -224,18 +225,6 @@ def neighbourhood(address: str) -> str:
     return str(found)
 
 
-class Blocked(Exception):
-    """There were too many wrong guesses; the next guess is checked after `retry_s` seconds."""
-
-    def __init__(self, retry_s: int) -> None:
-        super().__init__(retry_s)
-        self.retry_s = retry_s
-
-
-class Busy(Exception):
-    """Too many guesses are being checked now; trying again after a moment helps."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How guesses of one kind are delayed and stopped. With a `limit` of 0 they are delayed only.
@@ -314,7 +303,7 @@ class Throttle:
     async def attempt(self, rule: Rule, organisation: str, who: str) -> AsyncIterator[Attempt]:
         """Run the body as a guess by `who` (an address, an account) at a secret of `organisation`, after its delay.
 
-        Raises Blocked after too many wrong guesses, Busy if it could not begin within ten seconds.
+        Raises BlockedError after too many wrong guesses, BusyError if it could not begin within ten seconds.
         """
         kinds, member = (keys.THROTTLE, keys.THROTTLE_PENDING), secrets.token_hex(8)
         names = [kind(organisation, rule.name, who) for kind in kinds]
@@ -337,6 +326,6 @@ class Throttle:
             if answer == b"go":
                 return int(number)
             if answer == b"blocked":
-                raise Blocked(max(1, round(int(number) / 1000)))
+                raise BlockedError(max(1, round(int(number) / 1000)))
             await asyncio.sleep(0.05)
-        raise Busy
+        raise BusyError

@@ -14,7 +14,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from signalling.store import keys
-from web.config import ConfigError
+from web.errors import ConfigError
 
 FILE = "secret.key"
 BYTES = 32

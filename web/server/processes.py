@@ -34,7 +34,8 @@ from gunicorn.glogging import Logger
 from msgspec.structs import replace
 
 from signalling.rooms.liveness import death_of
-from web.config import EXIT_CODE, ConfigError, Settings, refuse_plain_http
+from web.config import EXIT_CODE, Settings, refuse_plain_http
+from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import logs, output, tls
 from web.server.runner import Runner

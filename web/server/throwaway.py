@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from web.config import Settings, parse
+from web.errors import ServerNotReadyError
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
@@ -27,10 +28,6 @@ UNLIMITED = dict.fromkeys(
 )
 """Settings of `[limits]` for a load test, in which all clients connect from one machine."""
 SERVE = [*GREENROOM, "serve", "--config"]
-
-
-class ServerNotReadyError(Exception):
-    """The server did not start; the text is the end of its log."""
 
 
 class Throwaway(NamedTuple):

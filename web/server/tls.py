@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from web.config import ConfigError, Settings
+from web.config import Settings
+from web.errors import ConfigError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -22,7 +22,7 @@ from typing import Any
 import redis
 import structlog
 
-from web.config import ConfigError
+from web.errors import ConfigError
 
 OLDEST = (7, 0)
 START_S = 60.0

@@ -15,7 +15,7 @@ from tests.server import RunningServer, toml
 from tests.web.commands.test_organisations import Browser
 from web.commands import main as cli
 from web.commands.first_setup import proposed
-from web.config import ConfigError
+from web.errors import ConfigError
 from web.server import data_key as secret
 from web.server.valkey import running_origin
 

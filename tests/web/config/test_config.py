@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.config import (
-    MEANINGS,
-    ConfigError,
-    Settings,
-    load,
-    parse,
-    refuse_plain_http,
-    sections,
-)
+from web.config import MEANINGS, Settings, load, parse, refuse_plain_http, sections
+from web.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
 FILE = ROOT / "config.toml"

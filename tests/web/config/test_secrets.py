@@ -19,7 +19,8 @@ from tests.web.setup.desk import desk
 from tests.web.site import settings_for
 from web.app import ROUTES
 from web.commands import main as cli
-from web.config import MEANINGS, SECRETS, ConfigError, Settings, parse, sections
+from web.config import MEANINGS, SECRETS, Settings, parse, sections
+from web.errors import ConfigError
 from web.server import data_key as secret
 
 CANARY = "c4nary-Pa55"

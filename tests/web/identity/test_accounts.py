@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.visit.record import Role
+from web.errors import AccountError, BusyError
 from web.identity import accounts as module
-from web.identity.accounts import AccountError, Accounts, Hasher, pseudonym
+from web.identity.accounts import Accounts, Hasher, pseudonym
 from web.identity.invitations import Invitations, name_of
-from web.requests.security import Busy
 
 PASSWORD = "correct horse battery"
 
@@ -141,7 +141,7 @@ async def test_a_rush_of_sign_ins_is_bounded(accounts: Accounts, monkeypatch: py
         *(accounts.check("demo", "nobody@example.org", "x" * 12) for _ in range(24)),
         return_exceptions=True,
     )
-    assert sum(isinstance(answer, Busy) for answer in answers) == 20
+    assert sum(isinstance(answer, BusyError) for answer in answers) == 20
 
 
 async def test_there_is_always_an_administrator_who_can_sign_in(accounts: Accounts) -> None:

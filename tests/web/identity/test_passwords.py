@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from tests.web.site import OSEI, Site
 from web import demo
-from web.identity.accounts import AccountError, check_password
+from web.errors import AccountError
+from web.identity.accounts import check_password
 from web.identity.invitations import Invitations
 from web.identity.passwords import LIST, Weak, weakness
 from web.keys import ACCOUNTS, REDIS

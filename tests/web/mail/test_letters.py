@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from web.demo import ORGANISATION
+from web.errors import LetterError
 from web.languages.i18n import languages
-from web.mail.letters import NAMES, Attachment, Letter, LetterError, readable, written
+from web.mail.letters import NAMES, Attachment, Letter, readable, written
 
 NOW = datetime(2026, 11, 23, 16, 30, tzinfo=UTC)
 CONTEXT: dict[str, Any] = {

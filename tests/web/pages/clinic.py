@@ -42,8 +42,8 @@ for _step in STEPS:
 Command = Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]
 
 
-class Refusal(Exception):
-    """What an override of a request raises to have it refused."""
+class RefusedError(Exception):
+    """Raised by an override of a request: the reply is an error with this code, text and details."""
 
     def __init__(self, code: str, text: str, **details: Any) -> None:
         super().__init__(text)
@@ -250,7 +250,7 @@ class Clinic:
             if override := self.refuse.get(message["type"]):
                 override(message)
             done = await self.COMMANDS.get(message["type"], Clinic._nothing)(self, message, socket)
-        except Refusal as refusal:
+        except RefusedError as refusal:
             await socket.send_str(
                 json.dumps(
                     {
@@ -299,7 +299,7 @@ class Clinic:
             if step["required"] and step["id"] not in self.case["answers"]
         ]
         if missing:
-            raise Refusal("guide_incomplete", "Steps are missing.", steps=missing)
+            raise RefusedError("guide_incomplete", "Steps are missing.", steps=missing)
         self.case["guide_done"] = True
         await self.tell_case()
         await self.becomes(guide_done=True)

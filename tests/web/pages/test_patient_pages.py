@@ -4,7 +4,7 @@ import time
 
 from playwright.async_api import expect
 
-from tests.web.pages.clinic import Clinic, Refusal
+from tests.web.pages.clinic import Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
 
 
@@ -100,7 +100,9 @@ async def test_a_missing_answer_is_said_at_its_field_and_the_patient_stays(
 async def test_an_answer_that_the_server_refuses_is_said_too(clinic: Clinic, open_page: OpenPage) -> None:
     def refuse(message: dict[str, object]) -> None:
         if message["left"]:
-            raise Refusal("invalid_answer", "No.", step="allergies", problem="is longer than 4000 characters")
+            raise RefusedError(
+                "invalid_answer", "No.", step="allergies", problem="is longer than 4000 characters"
+            )
 
     clinic.refuse["visit.save"] = refuse
     page = await open_page("/demo/visit#allergies")
@@ -241,7 +243,7 @@ async def test_a_claim_that_was_missed_while_the_connection_was_lost_pulls_in_on
 
 async def test_a_browser_without_this_visit_is_shown_the_way_on(clinic: Clinic, open_page: OpenPage) -> None:
     def refuse(_: dict[str, object]) -> None:
-        raise Refusal("not_found", "No such visit.")
+        raise RefusedError("not_found", "No such visit.")
 
     clinic.refuse["subscribe"] = refuse
     page = await open_page("/demo/visit")

@@ -9,7 +9,7 @@ import time
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.web.pages.clinic import Clinic, Refusal
+from tests.web.pages.clinic import Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
 
 DENIED = (
@@ -84,7 +84,7 @@ async def test_a_start_that_failed_is_said_and_may_be_pressed_again(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     def refuse(_: dict[str, object]) -> None:
-        raise Refusal("unavailable", "The store does not answer.")
+        raise RefusedError("unavailable", "The store does not answer.")
 
     clinic.refuse["visit.start"] = refuse
     page = await patients_page(clinic, open_page)
@@ -313,7 +313,7 @@ async def test_a_join_that_is_refused_for_now_is_tried_again(clinic: Clinic, ope
     def refuse(_: dict[str, object]) -> None:
         refused.append(asyncio.get_running_loop().time())
         if len(refused) < 3:
-            raise Refusal("unavailable", "Not now.")
+            raise RefusedError("unavailable", "Not now.")
 
     clinic.refuse["media.join"] = refuse
     await patients_page(clinic, open_page)

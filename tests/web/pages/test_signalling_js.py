@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.web.pages.clinic import Clinic, Refusal
+from tests.web.pages.clinic import Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
 
 CONNECT = """async (topics) => {
@@ -137,7 +137,7 @@ async def test_a_refusal_has_the_servers_code_and_a_silent_server_a_timeout(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     def refuse(_: dict[str, Any]) -> None:
-        raise Refusal("not_on_call", "Go On-Call first.")
+        raise RefusedError("not_on_call", "Go On-Call first.")
 
     clinic.refuse["visit.claim"] = refuse
     clinic.silent.add("on_call")

@@ -4,7 +4,7 @@ import time
 
 from playwright.async_api import Page, expect
 
-from tests.web.pages.clinic import LIND, Clinic, Refusal
+from tests.web.pages.clinic import LIND, Clinic, RefusedError
 from tests.web.pages.conftest import OpenPage
 
 
@@ -163,7 +163,7 @@ async def test_a_claim_goes_straight_to_the_session_page_without_a_reload(
 
 async def test_a_lost_claim_says_who_has_it_and_the_row_leaves(clinic: Clinic, open_page: OpenPage) -> None:
     def refuse(_: dict[str, object]) -> None:
-        raise Refusal("already_claimed", "Taken.", by=LIND)
+        raise RefusedError("already_claimed", "Taken.", by=LIND)
 
     clinic.refuse["visit.claim"] = refuse
     clinic.row("v_1", "Ana Ruiz", 60)

@@ -12,16 +12,9 @@ from structlog.testing import capture_logs
 from signalling import repeated
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, OSEI, Site
+from web.errors import BlockedError
 from web.keys import THROTTLE
-from web.requests.security import (
-    ACCOUNT,
-    SIGN_IN,
-    Blocked,
-    Rule,
-    Throttle,
-    neighbourhood,
-    remote_of,
-)
+from web.requests.security import ACCOUNT, SIGN_IN, Rule, Throttle, neighbourhood, remote_of
 
 FAST = Rule("sign_in", first_delay_ms=1, longest_delay_ms=2)
 
@@ -202,7 +195,7 @@ async def test_ten_wrong_guesses_block_an_address_on_every_worker(valkey: Redis)
         await fail(one, FAST, "203.0.113.9")
         await fail(other, FAST, "203.0.113.9")
     for throttle in (one, other):
-        with pytest.raises(Blocked) as blocked:
+        with pytest.raises(BlockedError) as blocked:
             await fail(throttle, FAST, "203.0.113.9")
         assert 1790 <= blocked.value.retry_s <= 1800
     await fail(one, FAST, "203.0.113.10")
@@ -219,7 +212,7 @@ async def test_guesses_made_at_once_do_not_slip_through_together(valkey: Redis) 
 
     answers = await asyncio.gather(*(guess() for _ in range(40)), return_exceptions=True)
     assert checked == 10
-    assert sum(isinstance(answer, Blocked) for answer in answers) == 30
+    assert sum(isinstance(answer, BlockedError) for answer in answers) == 30
 
 
 async def test_fifty_people_of_one_address_sign_in_at_once(valkey: Redis) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from web.errors import ServerNotReadyError
 from web.server import throwaway
-from web.server.throwaway import ServerNotReadyError
 
 
 def folders(of: Path) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from web.config import ConfigError
+from web.errors import ConfigError
 from web.server import tls
 from web.server.tls import local_addresses, self_signed, server_context
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from web.config import ConfigError
+from web.errors import ConfigError
 from web.server import valkey
 from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store, parse_version
 

@@ -9,7 +9,8 @@ from aiohttp import ClientResponse, FormData
 from tests.web.setup.desk import Desk, desk
 from tests.web.setup.test_saving import stored
 from tests.web.site import Site
-from web.organisations.logos import MOST_BYTES, LogoError, checked
+from web.errors import LogoError
+from web.organisations.logos import MOST_BYTES, checked
 
 
 def png(width: int = 32, height: int = 32) -> bytes:

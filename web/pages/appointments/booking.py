@@ -11,8 +11,8 @@ from aiohttp import web
 
 from signalling.repeated import due
 from signalling.service import new_id
-from web.appointments.book import Full, TooMany
 from web.appointments.words import known_zone, when_words
+from web.errors import BlockedError, TimeTakenError, TooManyHoldsError
 from web.identity import sessions
 from web.identity.sessions import Session
 from web.identity.visitors import booked_key
@@ -26,7 +26,7 @@ from web.pages.appointments.week import calendar_week
 from web.pages.patient.visit import form_context
 from web.pages.rendering import page
 from web.requests.fields import PATIENT_BYTES, read_form
-from web.requests.security import Blocked, neighbourhood, remote_of
+from web.requests.security import neighbourhood, remote_of
 
 TAKEN = N_("Somebody else has just taken this time. Please choose another.")
 MANY = N_("Too many times are being held from where you are. Try again in ten minutes.")
@@ -59,9 +59,9 @@ async def hold(request: web.Request) -> web.Response:
     desk, zone = request.app[DESK], known_zone(posted.get("zone", ""))
     try:
         until_ms = await desk.hold(organisation, starts_ms, name, _address(request))
-    except Full:
+    except TimeTakenError:
         return await _week_page(request, organisation, gettext(TAKEN), status=409)
-    except TooMany:
+    except TooManyHoldsError:
         return await _week_page(request, organisation, gettext(MANY), status=429)
     held = {"id": name, "starts_ms": starts_ms, "until_ms": until_ms, "zone": zone}
     session[hold_key(organisation.id)] = held
@@ -108,10 +108,10 @@ async def book(request: web.Request) -> web.Response:
                     language=current(),
                     zone=held["zone"],
                 )
-    except Full:
+    except TimeTakenError:
         errors = {"starts": gettext(TAKEN)}
         return await _form_page(request, organisation, held, form, errors, choose_again=True)
-    except Blocked as blocked:
+    except BlockedError as blocked:
         if count := due("booking.refused"):
             log.info("booking.refused", organisation=organisation.id, count=count)
         later = gettext(MANY_BOOKED).format(hours=-(-blocked.retry_s // 3600))

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from web.appointments.appointment import Appointment, Status, TooLate, may_change, missed
-from web.appointments.book import Full
+from web.appointments.appointment import Appointment, Status, may_change, missed
 from web.appointments.slots import WEEK, local, midnight_ms
 from web.appointments.words import clock_words, when_words
+from web.errors import TimeTakenError, TooLateError
 from web.identity.accounts import Account
 from web.identity.visitors import require
 from web.keys import DESK
@@ -47,7 +47,7 @@ async def cancel(request: web.Request) -> web.Response:
         return _no_such(request, organisation)
     try:
         await request.app[DESK].cancel(organisation, found.id, account.name, reason)
-    except TooLate:
+    except TooLateError:
         return await _calendar_page(request, organisation, account, gettext(TOO_LATE), status=409)
     raise web.HTTPSeeOther(_path(organisation, local(organisation, found.starts_ms).date()))
 
@@ -70,9 +70,9 @@ async def move(request: web.Request) -> web.Response:
         return _no_such(request, organisation)
     try:
         moved = await request.app[DESK].move(organisation, found.id, starts_ms)
-    except Full:
+    except TimeTakenError:
         return await _week_page(request, organisation, account, found, gettext(TAKEN), status=409)
-    except TooLate:
+    except TooLateError:
         return await _calendar_page(request, organisation, account, gettext(TOO_LATE), status=409)
     raise web.HTTPSeeOther(_path(organisation, local(organisation, moved.starts_ms).date()))
 

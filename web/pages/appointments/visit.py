@@ -11,10 +11,10 @@ from urllib.parse import quote
 from aiohttp import web
 
 from web.appointments import ics
-from web.appointments.appointment import EARLY_MS, Appointment, Status, TooLate, may_change, missed
-from web.appointments.book import Full
+from web.appointments.appointment import EARLY_MS, Appointment, Status, may_change, missed
 from web.appointments.letters import entry_words
 from web.appointments.words import when_words
+from web.errors import BlockedError, TimeTakenError, TooLateError
 from web.identity import sessions
 from web.identity.throttle import Door, guess
 from web.identity.visitors import visit_key
@@ -27,7 +27,6 @@ from web.pages.appointments.week import calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import page
 from web.requests.fields import read_form
-from web.requests.security import Blocked
 
 TOO_LATE = N_("That cannot be done any more. This is how your visit stands now.")
 MANY_MOVES = N_("This visit has been moved too often today. Try again tomorrow, or call the clinic.")
@@ -74,11 +73,11 @@ async def move(request: web.Request, organisation: Organisation, appointment: Ap
     try:
         async with request.app[OPENINGS].moving(organisation.id, appointment.id):
             await request.app[DESK].move(organisation, appointment.id, moment_of(posted.get("starts", "")))
-    except Blocked:
+    except BlockedError:
         return await _week_page(request, organisation, appointment, gettext(MANY_MOVES), status=429)
-    except Full:
+    except TimeTakenError:
         return await _week_page(request, organisation, appointment, gettext(TAKEN), status=409)
-    except TooLate:
+    except TooLateError:
         return await _refused(request, organisation)
     raise web.HTTPSeeOther(_path(request, organisation, appointment))
 
@@ -88,7 +87,7 @@ async def cancel(request: web.Request, organisation: Organisation, appointment: 
     """POST …/{token}/cancel."""
     try:
         await request.app[DESK].cancel(organisation, appointment.id)
-    except TooLate:
+    except TooLateError:
         return await _refused(request, organisation)
     raise web.HTTPSeeOther(_path(request, organisation, appointment))
 
@@ -100,7 +99,7 @@ async def check_in(
     """POST …/{token}/check-in: open the visit; this browser follows it from now on."""
     try:
         visit = await request.app[DESK].check_in(organisation, appointment.id)
-    except TooLate:
+    except TooLateError:
         return await _refused(request, organisation)
     session = await sessions.get(request)
     session[visit_key(organisation.id)] = visit.id

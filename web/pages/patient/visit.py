@@ -13,6 +13,7 @@ from aiohttp import web
 
 from signalling.service import Service, new_id
 from signalling.visit.record import PatientInformation, Visit
+from web.errors import BlockedError
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key, visit_of
 from web.intake import information_form as patient_form
@@ -34,7 +35,7 @@ from web.pages.appointments.week import booked_here, calendar_week
 from web.pages.errors import not_found
 from web.pages.rendering import error_page, live, page
 from web.requests.fields import PATIENT_BYTES, read_form
-from web.requests.security import SAFE_METHODS, Blocked
+from web.requests.security import SAFE_METHODS
 
 FORM_AGE_S = 24 * 3600
 MANY = N_(
@@ -137,7 +138,7 @@ async def open_a_visit(request: web.Request) -> web.Response:
         return _form_page(request, organisation, form, errors)
     try:
         visit_id = await _opened(request, organisation, found)
-    except Blocked as blocked:
+    except BlockedError as blocked:
         return _later(request, organisation, form, blocked.retry_s)
     session = await sessions.get(request)
     session[visit_key(organisation.id)] = visit_id

@@ -8,10 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from web.audit.noting import noted
+from web.errors import FacilityError
 from web.keys import FACILITIES, SETTINGS
 from web.languages.i18n import gettext as _
 from web.organisations.by_path import organisation_of
-from web.organisations.facilities import Facility, FacilityProblem
+from web.organisations.facilities import Facility
 from web.organisations.settings import Organisation
 from web.pages import qr
 from web.pages.rendering import page
@@ -39,7 +40,7 @@ async def act(request: web.Request) -> web.Response:
         name = posted.get("name", "")[:200]
         try:
             added = await request.app[FACILITIES].add(organisation.id, name, account.name)
-        except FacilityProblem as problem:
+        except FacilityError as problem:
             errors = {"name": _(str(problem))}
             return await _draw(request, organisation, {"name": name}, errors, 422)
         await noted(request, "facility.added", added.id)

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from multidict import MultiDictProxy
 
 from signalling.visit.record import Role
+from web.errors import OrganisationError
 from web.identity.accounts import Account
 from web.identity.visitors import require, was_signed_in
 from web.keys import ORGANISATION, ORGANISATIONS, SIGNED_IN
 from web.languages.i18n import N_, date_words, gettext, time_words
 from web.organisations.by_path import UnknownOrganisation
-from web.organisations.settings import Organisation, OrganisationError
+from web.organisations.settings import Organisation
 from web.pages.errors import Handler
 from web.pages.rendering import page
 from web.pages.staff.frame import staff_page

@@ -6,10 +6,11 @@ Knows multipart forms and caching. `web.organisations.logos` defines which pictu
 from aiohttp import web
 from msgspec.structs import replace
 
+from web.errors import LogoError
 from web.keys import ORGANISATIONS, REDIS
 from web.languages.i18n import gettext
 from web.organisations.by_path import organisation_of
-from web.organisations.logos import MOST_BYTES, LogoError, Logos, checked
+from web.organisations.logos import MOST_BYTES, Logos, checked
 from web.organisations.settings import Organisation
 from web.pages.rendering import KEEP_FOR_GOOD
 from web.pages.setup.frame import admin, path_of, show

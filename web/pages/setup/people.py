@@ -12,7 +12,8 @@ from aiohttp import web
 
 from signalling.visit.record import STAFF_ROLES, Role
 from web.audit.noting import noted
-from web.identity.accounts import Account, AccountError
+from web.errors import AccountError
+from web.identity.accounts import Account
 from web.identity.invitations import HOURS, Invitations
 from web.identity.second_factor import turn_off
 from web.identity.visitors import enrol

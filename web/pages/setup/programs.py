@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from web.audit.noting import noted
+from web.errors import ApiKeyError
 from web.keys import API_KEYS, KNOWN_WEBHOOKS, SETTINGS, WEBHOOKS
 from web.languages.i18n import N_, date_words, gettext, time_words
 from web.organisations.settings import Organisation
 from web.pages.setup.frame import admin, draw, path_of, posted_to
 from web.programs.delivery import EVENTS
-from web.programs.keys import SCOPES, KeyProblem
+from web.programs.keys import SCOPES
 from web.programs.public_addresses import networks, url_problem
 from web.programs.scopes import Scope
 
@@ -42,7 +43,7 @@ async def act(request: web.Request) -> web.Response:
         scopes = [scope for scope in Scope if scope in chosen]
         try:
             key, token = await request.app[API_KEYS].add(organisation.id, label, scopes, account.name)
-        except KeyProblem as problem:
+        except ApiKeyError as problem:
             wrong = {"label": gettext(str(problem))}
             form = {"label": label, "scopes": chosen}
             return await _draw(request, organisation, form=form, errors=wrong, status=422)

@@ -6,8 +6,9 @@ contain it. Opening the link does not use it up (mail programs open links too); 
 
 from aiohttp import web
 
+from web.errors import AccountError
 from web.identity import sessions
-from web.identity.accounts import Account, AccountError, check_password
+from web.identity.accounts import Account, check_password
 from web.identity.invitations import Invitations, name_of
 from web.identity.throttle import Door, guess
 from web.identity.visitors import enrol, let_in

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from web.errors import BlockedError, BusyError
 from web.identity.accounts import Account
 from web.identity.visitors import require, sign_in
 from web.keys import ACCOUNTS
@@ -19,7 +20,7 @@ from web.pages.staff.frame import staff_page
 from web.pages.staff.password import problem_of
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.requests.fields import read_form
-from web.requests.security import RETRY_S, Blocked, Busy
+from web.requests.security import RETRY_S
 
 PATH = "/{organisation}/staff/preferences"
 PASSWORD = PATH + "/password"
@@ -62,10 +63,10 @@ async def change_password(request: web.Request) -> web.Response:
         return _page(request, organisation, account, wrong=("password", said), status=422)
     try:
         right = await whose_password(request, organisation, account.email, old) is not None
-    except Blocked as blocked:
+    except BlockedError as blocked:
         said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return _later(_page(request, organisation, account, wrong=("old", said), status=429), blocked.retry_s)
-    except Busy:
+    except BusyError:
         return _later(
             _page(request, organisation, account, wrong=("old", gettext(BUSY)), status=503), RETRY_S
         )

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from signalling.errors import UnavailableError
 from signalling.visit.record import Role
+from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account, pseudonym
 from web.identity.visitors import account_of, enrol, let_in, off_call, require, sign_out
@@ -20,15 +21,7 @@ from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.rendering import live, page
 from web.requests.fields import read_form
-from web.requests.security import (
-    ACCOUNT,
-    RETRY_S,
-    SIGN_IN,
-    Blocked,
-    Busy,
-    neighbourhood,
-    remote_of,
-)
+from web.requests.security import ACCOUNT, RETRY_S, SIGN_IN, neighbourhood, remote_of
 
 WRONG = N_("This email and password do not belong together. Check both and try again.")
 BLOCKED = N_(
@@ -52,10 +45,10 @@ async def sign_in_form(request: web.Request) -> web.Response:
     email, password = posted.get("email", "").strip()[:255], posted.get("password", "")
     try:
         account = await whose_password(request, organisation, email, password)
-    except Blocked as blocked:
+    except BlockedError as blocked:
         sentence = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return sign_in_again(request, email, sentence, status=429, retry_s=blocked.retry_s)
-    except Busy:
+    except BusyError:
         return sign_in_again(request, email, gettext(BUSY), status=503, retry_s=RETRY_S)
     if account is None:
         return sign_in_again(request, email, gettext(WRONG), status=422)
@@ -68,7 +61,10 @@ async def sign_in_form(request: web.Request) -> web.Response:
 async def whose_password(
     request: web.Request, organisation: Organisation, email: str, password: str
 ) -> Account | None:
-    """Return the account with this email and password, or None, which counts as a guess. Raises Blocked and Busy."""
+    """Return the account with this email and password, or None, which counts as a guess.
+
+    Raises BlockedError and BusyError.
+    """
     throttle, accounts = request.app[THROTTLE], request.app[ACCOUNTS]
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = pseudonym(email)

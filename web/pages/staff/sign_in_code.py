@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from web.errors import BlockedError, BusyError
 from web.identity import sessions
 from web.identity.accounts import Account
 from web.identity.visitors import half_in, sign_in
@@ -19,7 +20,7 @@ from web.organisations.settings import Organisation
 from web.pages.rendering import page
 from web.pages.staff.shell import BUSY, sign_in_again
 from web.requests.fields import read_form
-from web.requests.security import RETRY_S, SIGN_IN, Blocked, Busy, Rule, neighbourhood, remote_of
+from web.requests.security import RETRY_S, SIGN_IN, Rule, neighbourhood, remote_of
 
 PATH = "/{organisation}/staff/sign-in/code"
 CODE = Rule("code")
@@ -54,9 +55,9 @@ async def code_form(request: web.Request) -> web.Response:
     field = "recovery" if posted.get("recovery") else "code"
     try:
         right = await right_code(request, organisation, account, posted.get(field, ""))
-    except Blocked as blocked:
+    except BlockedError as blocked:
         return _page(request, (field, blocked_words(blocked)), status=429, retry_s=blocked.retry_s)
-    except Busy:
+    except BusyError:
         return _page(request, (field, gettext(BUSY)), status=503, retry_s=RETRY_S)
     if not right:
         return _page(request, (field, gettext(WRONG[field])), status=422)
@@ -73,7 +74,7 @@ async def right_code(
 ) -> bool:
     """Return whether this is a code or a recovery code of the account, and use it up; a wrong one counts as a guess.
 
-    Raises Blocked and Busy.
+    Raises BlockedError and BusyError.
     """
     throttle = request.app[THROTTLE]
     now_ms = request.app[SERVICE].store.clock_ms
@@ -89,7 +90,7 @@ async def right_code(
         return right
 
 
-def blocked_words(blocked: Blocked) -> str:
+def blocked_words(blocked: BlockedError) -> str:
     """Return the sentence for a person whose guesses at codes are stopped."""
     return gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
 

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from web.audit.noting import noted
+from web.errors import BlockedError, BusyError
 from web.identity import sessions, totp
 from web.identity.accounts import Account
 from web.identity.second_factor import turn_off
@@ -26,7 +27,7 @@ from web.pages.staff.frame import staff_page
 from web.pages.staff.shell import BLOCKED, whose_password
 from web.pages.staff.sign_in_code import NOT_NOW, blocked_words, right_code
 from web.requests.fields import read_form
-from web.requests.security import RETRY_S, Blocked, Busy
+from web.requests.security import RETRY_S
 
 PATH = "/{organisation}/staff/two-factor"
 DRAFT = "second_factor"
@@ -73,7 +74,7 @@ async def act(request: web.Request) -> web.Response:
         return _to(at)  # already done, perhaps in another tab
     try:
         answer = await doing.handler(at, posted)
-    except Busy:
+    except BusyError:
         answer = Wrong("password", gettext(BUSY), 503, RETRY_S)
     return await _page(at, wrong=answer) if isinstance(answer, Wrong) else answer
 
@@ -158,7 +159,7 @@ async def _wrong_password(at: At, posted: Mapping[str, str]) -> Wrong | None:
     try:
         written = posted.get("password", "")
         found = await whose_password(at.request, at.organisation, at.account.email, written)
-    except Blocked as blocked:
+    except BlockedError as blocked:
         said = gettext(BLOCKED).format(minutes=-(-blocked.retry_s // 60))
         return Wrong("password", said, 429, blocked.retry_s)
     return None if found is not None else Wrong("password", gettext(NOT_YOURS))
@@ -168,7 +169,7 @@ async def _wrong_code(at: At, posted: Mapping[str, str]) -> Wrong | None:
     try:
         if await right_code(at.request, at.organisation, at.account, posted.get("code", "")):
             return None
-    except Blocked as blocked:
+    except BlockedError as blocked:
         return Wrong("code", blocked_words(blocked), 429, blocked.retry_s)
     return Wrong("code", gettext(NOT_NOW))
 

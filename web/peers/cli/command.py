@@ -300,9 +300,9 @@ def _server(wanted: bool, workers: int, providers: int) -> Iterator[Any]:
     if not wanted:
         yield None
         return
+    from web.errors import ServerNotReadyError
     from web.peers.cli.local import local_server
     from web.peers.errors import RunError
-    from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(workers, providers) as found:

@@ -88,9 +88,9 @@ def conformance(
 @contextmanager
 def _a_server() -> Iterator[Local]:
     """A server of one's own with two providers and an admin. Raises EntryError."""
+    from web.errors import ServerNotReadyError
     from web.peers.cli.local import local_server
     from web.peers.errors import EntryError
-    from web.server.throwaway import ServerNotReadyError
 
     try:
         with local_server(1, 2, admins=1) as found:
