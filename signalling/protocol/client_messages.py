@@ -121,6 +121,10 @@ class VisitRelease(VisitRequest, frozen=True, tag="visit.release"):
 class VisitEnd(VisitRequest, frozen=True, tag="visit.end"):
     """End a visit for all its parties: PROTOCOL.md#staffs."""
 
+    by_phone: Annotated[
+        bool, Meta(description="true if the visit was held by phone; it ends as `by_phone`")
+    ] = False
+
 
 class VisitAssign(VisitRequest, frozen=True, kw_only=True, tag="visit.assign"):
     """Assign a waiting visit to a member of staff who is on call: PROTOCOL.md#admins."""
@@ -186,7 +190,7 @@ class SessionsPast(Request, frozen=True, kw_only=True, tag="sessions.past"):
         Id | None, Meta(description="the id of the member of staff who claimed the visit")
     ] = None
     outcome: Annotated[
-        Literal["completed", "declined", "withdrawn", "expired"] | None,
+        Literal["completed", "declined", "withdrawn", "expired", "by_phone"] | None,
         Meta(description="how the visit ended"),
     ] = None
     since_ms: Annotated[int | None, Meta(description="only visits that ended at this time or later")] = None

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from signalling.protocol import shapes
 from signalling.visit import call_quality as t
-from signalling.visit.record import Outcome, Person, Policy, Staff, Status, Visit
+from signalling.visit.record import HELD, Person, Policy, Staff, Status, Visit
 from signalling.visit.relations import PATIENT
 from signalling.visit.setup_guide import Guide
 
@@ -63,7 +63,7 @@ def session_row(visit: Visit) -> shapes.SessionRow:
 
 def past_row(visit: Visit, policy: Policy, *, told: bool = True) -> shapes.PastRow:
     """Return an ended visit as a row of the Sessions List; with the reason if it is to be told."""
-    reopens = visit.outcome is Outcome.COMPLETED and visit.ended_ms is not None
+    reopens = visit.outcome in HELD and visit.ended_ms is not None
     return shapes.PastRow(
         visit=visit.id,
         name=visit.patient.name,

@@ -236,7 +236,7 @@ HANDLERS: dict[type, Handler] = {
     client.VisitHangUp: _simple(lambda _: c.HangUp()),
     client.VisitClaim: _simple(lambda _: c.Claim()),
     client.VisitRelease: _simple(lambda _: c.Release()),
-    client.VisitEnd: _simple(lambda _: c.End()),
+    client.VisitEnd: _simple(lambda r: c.End(r.by_phone)),
     client.VisitStart: _simple(lambda _: c.Start()),
     client.VisitAssign: _simple(lambda r: c.Assign(r.to)),
     client.VisitUnassign: _simple(lambda _: c.Unassign()),

@@ -104,7 +104,9 @@ class Dismiss(Command, frozen=True):
 
 
 class End(Command, frozen=True):
-    """End the visit; sent by the provider."""
+    """End the visit; sent by the provider. `by_phone`: True if it was held by phone."""
+
+    by_phone: bool = False
 
 
 class Reopen(Command, frozen=True):

@@ -16,6 +16,7 @@ from signalling.visit.commands import (
     Command,
     Decline,
     Dismiss,
+    End,
     Enter,
     Invite,
     Leave,
@@ -23,7 +24,7 @@ from signalling.visit.commands import (
     Save,
     Transfer,
 )
-from signalling.visit.record import Actor, Outcome, Party, Person, Policy, Role, Status, Visit
+from signalling.visit.record import HELD, Actor, Outcome, Party, Person, Policy, Role, Status, Visit
 from signalling.visit.relations import (
     ADMIN,
     ASSIGNEE,
@@ -192,6 +193,11 @@ def ended(outcome: Outcome) -> Effect:
     return effect
 
 
+def held(visit: Visit, command: End, actor: Actor, context: Context) -> Visit:
+    outcome = Outcome.BY_PHONE if command.by_phone else Outcome.COMPLETED
+    return ended(outcome)(visit, command, actor, context)
+
+
 def reopened(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     parties = {key: replace(p, started_ms=None) for key, p in visit.parties.items()}
     away = replace(parties[PROVIDER], connections={}, away_since_ms=context.now_ms)
@@ -268,8 +274,8 @@ def other_has_not_pressed(visit: Visit, actor: Actor) -> bool:
     return not other_pressed(visit, actor)
 
 
-def was_completed(visit: Visit, _: Actor) -> bool:
-    return visit.outcome is Outcome.COMPLETED
+def was_held(visit: Visit, _: Actor) -> bool:
+    return visit.outcome in HELD
 
 
 # Deadlines: the time in ms, or None for never.

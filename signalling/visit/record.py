@@ -7,7 +7,7 @@ epoch.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -31,6 +31,11 @@ class Outcome(StrEnum):
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
     EXPIRED = "expired"
+    BY_PHONE = "by_phone"
+
+
+HELD: Final = (Outcome.COMPLETED, Outcome.BY_PHONE)
+"""The outcomes of visits that took place: these may be reopened."""
 
 
 class Role(StrEnum):

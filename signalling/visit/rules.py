@@ -37,7 +37,7 @@ from signalling.visit.commands import (
     Withdraw,
 )
 from signalling.visit.effects import Effect, Guard
-from signalling.visit.record import Actor, Outcome, Policy, Role, Status, Visit
+from signalling.visit.record import HELD, Actor, Outcome, Policy, Role, Status, Visit
 from signalling.visit.relations import (
     ADMIN,
     ANYONE_STAFF,
@@ -106,7 +106,7 @@ RULES: tuple[Rule, ...] = (
     Rule((Status.LIVE,), HangUp, (PATIENT,), Status.CLAIMED, "hung_up", do.hung_up),
     Rule(TAKEN, Release, (CLAIMANT, ADMIN), Status.QUEUED, "released", do.released),
     Rule(TAKEN, Transfer, (CLAIMANT, ADMIN), Status.QUEUED, "transferred", do.transferred, (do.available,)),
-    Rule(TAKEN, End, (CLAIMANT, ADMIN), Status.ENDED, "ended", do.ended(Outcome.COMPLETED)),
+    Rule(TAKEN, End, (CLAIMANT, ADMIN), Status.ENDED, "ended", do.held),
     Rule(
         (Status.ENDED,),
         Reopen,
@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
         "reopened",
         do.reopened,
         (do.within_limit,),
-        do.was_completed,
+        do.was_held,
     ),
 )
 
@@ -153,7 +153,7 @@ class DoneBefore(NamedTuple):
     command: type[Command]
     statuses: tuple[Status, ...]
     by: tuple[str, ...]
-    outcome: Outcome | None = None
+    outcomes: tuple[Outcome, ...] = ()
 
 
 DONE_BEFORE: tuple[DoneBefore, ...] = (
@@ -161,8 +161,8 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
     DoneBefore(Start, (Status.LIVE,), PARTIES),
     DoneBefore(HangUp, (Status.CLAIMED,), (PATIENT,)),
     DoneBefore(Leave, (Status.ENDED,), (*PARTIES, GUEST, SYSTEM)),
-    DoneBefore(End, (Status.ENDED,), (CLAIMANT,), Outcome.COMPLETED),
-    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), Outcome.WITHDRAWN),
+    DoneBefore(End, (Status.ENDED,), (CLAIMANT,), HELD),
+    DoneBefore(Withdraw, (Status.ENDED,), (PATIENT, FACILITY), (Outcome.WITHDRAWN,)),
 )
 
 MOST_CHANGES = 20_000
@@ -244,7 +244,7 @@ def _without_row(
         return Refusal("not_allowed")
     for row in DONE_BEFORE:
         said = isinstance(command, row.command) and visit.status in row.statuses
-        if said and not known.isdisjoint(row.by) and row.outcome in (None, visit.outcome):
+        if said and not known.isdisjoint(row.by) and (not row.outcomes or visit.outcome in row.outcomes):
             return Decided(visit, None)
     if isinstance(command, Claim) and visit.claimant is not None and ANYONE_STAFF in known:
         return Refusal("already_claimed", {"by": {"id": visit.claimant.id, "name": visit.claimant.name}})

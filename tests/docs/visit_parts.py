@@ -96,7 +96,7 @@ def _repeats() -> str:
             (
                 f"`{row.command.__name__}`",
                 ", ".join(row.by),
-                ", ".join(row.statuses) + (f" ({row.outcome})" if row.outcome else ""),
+                ", ".join(row.statuses) + (f" ({', '.join(row.outcomes)})" if row.outcomes else ""),
             )
             for row in DONE_BEFORE
         ),

@@ -198,6 +198,21 @@ async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two:
     await colleague.request("visit.claim", visit=visit)
 
 
+async def test_a_visit_held_by_phone_is_told_to_the_patient_and_found_under_that_outcome(two: Clinic) -> None:
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    await provider.request("visit.claim", visit=visit)
+    with pytest.raises(RequestError) as refused:
+        await patient.request("visit.end", visit=visit, by_phone=True)
+    assert refused.value.code == "not_allowed"
+    await provider.request("visit.end", visit=visit, by_phone=True)
+    ended = await patient.expect("visit.state", lambda m: m["visit"]["status"] == "ended")
+    assert ended["visit"]["outcome"] == "by_phone"
+    past = await provider.request("sessions.past", outcome="by_phone")
+    assert [(row["visit"], row["outcome"]) for row in past["rows"]] == [(visit, "by_phone")]
+    assert (await provider.request("sessions.past", outcome="completed"))["rows"] == []
+
+
 async def test_what_was_is_found_again_with_its_story_and_can_be_reopened(two: Clinic) -> None:
     provider = await staff(two, OSEI, 1)
     await provider.request("subscribe", topic="sessions")

@@ -13,6 +13,7 @@ from web.reports.figures import Report, Summary
 
 OUTCOMES: dict[Outcome, str] = {
     Outcome.COMPLETED: N_("Completed"),
+    Outcome.BY_PHONE: N_("Held by phone"),
     Outcome.DECLINED: N_("Declined"),
     Outcome.WITHDRAWN: N_("Left by the patient"),
     Outcome.EXPIRED: N_("Expired"),
@@ -118,6 +119,7 @@ def _waits(
 
 KINDS: dict[Outcome, str] = {
     Outcome.COMPLETED: "one",
+    Outcome.BY_PHONE: "five",
     Outcome.DECLINED: "three",
     Outcome.WITHDRAWN: "two",
     Outcome.EXPIRED: "four",
@@ -137,7 +139,8 @@ def _outcomes(
         id=name,
         heading=heading,
         text=gettext(
-            "Each bar is all visits, from below: completed, declined, left by the patient, expired."
+            "Each bar is all visits, from below: completed, held by phone, declined, left by the patient, "
+            "expired."
         ),
         chart=chart(
             labels,

@@ -112,7 +112,7 @@ declare namespace Protocol {
   interface PastRow {
     visit: string;
     name: string;
-    outcome: "completed" | "declined" | "withdrawn" | "expired" | null;
+    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | null;
     reason: string | null;
     claimant: PersonPart | null;
     arrived_ms: number;
@@ -125,7 +125,7 @@ declare namespace Protocol {
   interface VisitPart {
     id: string;
     status: "queued" | "claimed" | "live" | "ended";
-    outcome: "completed" | "declined" | "withdrawn" | "expired" | null;
+    outcome: "completed" | "declined" | "withdrawn" | "expired" | "by_phone" | null;
     arrived_ms: number;
     claimed_ms: number | null;
     live_ms: number | null;
@@ -493,6 +493,7 @@ declare namespace Protocol {
 
   interface VisitEnd {
     type: "visit.end";
+    by_phone?: boolean;
     id: number;
     visit: string;
   }
@@ -556,7 +557,7 @@ declare namespace Protocol {
     id: number;
     text?: string | null;
     provider?: string | null;
-    outcome?: "completed" | "declined" | "expired" | "withdrawn" | null;
+    outcome?: "by_phone" | "completed" | "declined" | "expired" | "withdrawn" | null;
     since_ms?: number | null;
     before_ms?: number | null;
     before_visit?: string | null;

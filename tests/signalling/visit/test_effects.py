@@ -240,8 +240,9 @@ def test_a_visit_may_be_reopened_until_the_limit() -> None:
     late = do.within_limit(visit, c.Reopen(), CLAIMANT, context(T0 + limit_ms + 1))
     assert late is not None
     assert (late.code, late.details) == ("wrong_status", {"status": "ended"})
-    assert do.was_completed(visit, CLAIMANT)
-    assert not do.was_completed(replace(visit, outcome=Outcome.DECLINED), CLAIMANT)
+    assert do.was_held(visit, CLAIMANT)
+    assert do.was_held(replace(visit, outcome=Outcome.BY_PHONE), CLAIMANT)
+    assert not do.was_held(replace(visit, outcome=Outcome.DECLINED), CLAIMANT)
 
 
 def test_deadlines_are_never_or_so_long_after_their_beginning() -> None:

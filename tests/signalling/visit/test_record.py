@@ -10,7 +10,13 @@ MINUTE_MS = 60_000
 
 def test_the_stored_words_stay() -> None:
     assert [str(status) for status in Status] == ["queued", "claimed", "live", "ended"]
-    assert [str(outcome) for outcome in Outcome] == ["completed", "declined", "withdrawn", "expired"]
+    assert [str(outcome) for outcome in Outcome] == [
+        "completed",
+        "declined",
+        "withdrawn",
+        "expired",
+        "by_phone",
+    ]
     assert [str(role) for role in Role] == ["patient", "provider", "admin", "facility", "guest", "system"]
 
 

@@ -229,7 +229,17 @@ def test_the_end_is_the_providers_and_may_be_said_twice() -> None:
     assert (visit.outcome, visit.talked_ms, visit.ended_ms) == (Outcome.COMPLETED, 60_000, T0 + 60_000)
     assert event_of(visit, c.End(), CLAIMANT) is None
     assert refused(live(), c.End(), PATIENT).code == "not_allowed"
+    assert refused(live(), c.End(by_phone=True), PATIENT).code == "not_allowed"
     assert refused(ended(), c.End(), ADMIN).code == "wrong_status"
+
+
+def test_a_visit_held_by_phone_ends_so_and_is_reopened_as_any_that_took_place() -> None:
+    for before in (claimed(), live()):
+        for by in (CLAIMANT, ADMIN):
+            visit = does(before, c.End(by_phone=True), by)
+            assert (visit.status, visit.outcome) == (Status.ENDED, Outcome.BY_PHONE)
+    assert event_of(visit, c.End(by_phone=True), CLAIMANT) is None, "said again"
+    assert does(visit, c.Reopen(), CLAIMANT).outcome is None
 
 
 def test_a_provider_takes_an_ended_visit_up_again_within_the_limit() -> None:

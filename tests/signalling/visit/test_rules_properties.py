@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signalling.visit import commands as c
-from signalling.visit.record import Actor, Outcome, Policy, Status, Visit
+from signalling.visit.record import HELD, Actor, Policy, Status, Visit
 from signalling.visit.relations import PATIENT, PROVIDER, Decided
 from signalling.visit.rules import decide, next_deadline_ms
 from tests.signalling.visits import ANA, OTHER, STAFF, SYSTEM, T0, VISIT, context, on_call, people
@@ -99,7 +99,7 @@ class Promises:
             assert visit.outcome is None
             assert visit.ended_ms is None
         else:
-            assert (visit.claimant is not None) == (visit.outcome is Outcome.COMPLETED)
+            assert (visit.claimant is not None) == (visit.outcome in HELD)
         assert (visit.live_ms is not None) == (visit.status is Status.LIVE)
         assert visit.assignee is None or visit.status is not Status.CLAIMED
         for party in visit.parties.values():

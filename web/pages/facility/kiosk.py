@@ -39,6 +39,7 @@ IDLE_S, WARNED_S = 90, 20
 """An unused screen warns after the first time and is cleared after the second (WCAG 2.2.1: 20 s or more to stop it)."""
 BECAME = {
     Outcome.COMPLETED: N_("The visit is over."),
+    Outcome.BY_PHONE: N_("The visit is over."),
     Outcome.DECLINED: N_("The clinic cannot take this visit. The reason is on the patient’s page."),
     Outcome.WITHDRAWN: N_("No longer in line."),
     Outcome.EXPIRED: N_("No longer in line: nobody came to the device for too long."),

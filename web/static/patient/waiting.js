@@ -180,6 +180,10 @@ const ENDINGS = {
         ? t("You saw {name}, for {time}.", { name: visit.claimant.name, time: minutes(visit.talked_ms) })
         : t("You saw {name}.", visit.claimant),
   ],
+  by_phone: ({ claimant }) => [
+    t("Your visit is over"),
+    claimant ? t("{name} saw you by phone.", claimant) : t("It was held by phone."),
+  ],
   declined: (visit) => [
     t("This visit could not take place"),
     visit.reason || t("The clinic declined this request. You also get an email."),
@@ -198,7 +202,7 @@ const ENDINGS = {
 export function afterVisit({ visit, organisation, home }) {
   const [heading, text] = (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit);
   return html`<section class="card stack after">
-    ${visit.outcome === "completed" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
+    ${visit.outcome === "completed" || visit.outcome === "by_phone" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
     <h1 tabindex="-1" data-focus>${heading}</h1>
     <p>${text}</p>
     ${

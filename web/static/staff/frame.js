@@ -5,6 +5,7 @@ import { clock, initials, minutes } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { ownField } from "../shared/own.js";
 import { inEach, t } from "../shared/text.js";
+import { HELD } from "./sessions.js";
 
 const ROLES = inEach(() => ({ provider: t("Provider"), admin: t("Administrator") }));
 
@@ -94,7 +95,7 @@ export function frame(content, view) {
 export function afterSession(visit, { home, me, reopen_ms, now_ms, follows, reopen }) {
   const { patient } = visit.parties;
   const until_ms = (visit.ended_ms ?? 0) + reopen_ms;
-  const mayReopen = visit.outcome === "completed" && visit.claimant?.id === me.id && now_ms < until_ms;
+  const mayReopen = HELD.has(visit.outcome) && visit.claimant?.id === me.id && now_ms < until_ms;
   return html`<section class="card stack after">
     <h1 tabindex="-1" data-focus>${t("Session with {name} has ended", patient)}</h1>
     <p>

@@ -7,10 +7,13 @@ import { t } from "../shared/text.js";
 /** @type {Record<string, () => string>} */
 export const OUTCOMES = {
   completed: () => t("Completed"),
+  by_phone: () => t("Held by phone"),
   declined: () => t("Declined"),
   withdrawn: () => t("Left the line"),
   expired: () => t("Expired"),
 };
+/** @type {Set<string | null>} the outcomes of visits that took place */
+export const HELD = new Set(["completed", "by_phone"]);
 const DAY_MS = 86_400_000;
 const AGAIN_MS = 500;
 
@@ -176,7 +179,7 @@ function ended(row, view) {
     <div class="who">
       <div class="row">
         <h2>${row.name}</h2>
-        <span class="chip ${row.outcome === "completed" ? "" : "off"}"
+        <span class="chip ${HELD.has(row.outcome) ? "" : "off"}"
           >${OUTCOMES[row.outcome ?? ""]?.() ?? row.outcome}</span>
       </div>
       <p class="meta">
