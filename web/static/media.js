@@ -91,6 +91,11 @@ export class MediaSession extends Target {
     return this.#own.preview;
   }
 
+  /** Whether the preview is shown as in a mirror: unless the camera looks away from the person. */
+  get mirrored() {
+    return this.#own.mirrored;
+  }
+
   /**
    * Everybody who is heard: party -> stream, the one opposite among them (as `remote` where the server has
    * not named them).

@@ -54,6 +54,17 @@ export function reasonOf(error) {
  */
 export const kindOf = ({ kind }) => (kind === "audio" ? "audio" : "video");
 
+/**
+ * Whether a camera's own picture is shown as in a mirror: if it looks at the person, and if the browser does
+ * not know where it looks, as on a desktop. Text in front of a rear camera would be unreadable.
+ *
+ * @param {MediaStreamTrack | null} camera
+ */
+export function isMirrored(camera) {
+  const facing = camera?.getSettings().facingMode;
+  return !facing || facing === "user";
+}
+
 export class OwnDevices {
   #send;
   #tell;
@@ -84,6 +95,11 @@ export class OwnDevices {
   /** Live tracks, for the page's own muted <video>. Always the same object. */
   get preview() {
     return this.#preview;
+  }
+
+  /** Whether the preview is shown as in a mirror. */
+  get mirrored() {
+    return isMirrored(this.#live.video);
   }
 
   /**

@@ -132,6 +132,7 @@ class DeviceCheck extends HTMLElement {
             autoplay
             aria-label=${t("Your own picture")}
             ?hidden=${!seen}
+            ?data-mirrored=${this.#media?.mirrored}
             .srcObject=${this.#media?.preview ?? null}></video>
           ${
             seen

@@ -113,6 +113,7 @@ export function ownTile({ link, live, started }) {
       playsinline
       aria-label=${t("Your own picture")}
       ?hidden=${!on}
+      ?data-mirrored=${media?.mirrored}
       .srcObject=${media?.preview ?? null}></video>
     ${on ? nothing : html`<p class="why">${why}</p>`}
     ${

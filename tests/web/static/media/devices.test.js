@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { reasonOf } from "../../../../web/static/media/devices.js";
+import { isMirrored, reasonOf } from "../../../../web/static/media/devices.js";
 
 test("a refusal by the system is told from one by the person", () => {
   const refusal = (/** @type {string} */ message) => new DOMException(message, "NotAllowedError");
@@ -18,4 +18,13 @@ test("each error has its reason, and what is unknown has failed", () => {
   assert.equal(reason("SecurityError"), "insecure");
   assert.equal(reason("DataError"), "failed");
   assert.equal(reasonOf(null), "failed");
+});
+
+test("a camera that looks at the person is mirrored, a rear one is not, an unknown one is", () => {
+  const camera = (/** @type {string | undefined} */ facingMode) =>
+    /** @type {any} */ ({ getSettings: () => ({ facingMode }) });
+  assert.equal(isMirrored(camera("user")), true);
+  assert.equal(isMirrored(camera("environment")), false);
+  assert.equal(isMirrored(camera(undefined)), true);
+  assert.equal(isMirrored(null), true);
 });
