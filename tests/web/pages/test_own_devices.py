@@ -12,6 +12,7 @@ REAR_CAMERA = """
         return { ...getSettings.call(this), facingMode: "environment" };
     };
 """
+NO_SOUND = "AudioContext.prototype.resume = () => new Promise(() => {})"
 CHECK = "/demo/visit#devices"
 
 
@@ -35,3 +36,26 @@ async def test_only_a_camera_that_looks_at_the_person_is_shown_as_in_a_mirror(
     own = page.get_by_label("Your own picture")
     await expect(own).to_be_visible()
     await expect(own).to_have_css("transform", shown)
+
+
+async def test_a_speaker_test_that_never_sounds_ends_in_words_and_may_be_pressed_again(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await opened(clinic, open_page, CHECK, NO_SOUND)
+    button = page.get_by_role("button", name="Play a sound")
+    await button.click()
+    await expect(page.get_by_text("Playing…")).to_be_visible()
+    await expect(page.get_by_text("No sound started. Connect a speaker or headphones")).to_be_visible()
+    await expect(button).to_have_attribute("aria-disabled", "false")
+    await clinic.claimed_by()
+    await page.get_by_role("button", name="Test speaker").click()
+    await expect(page.locator(".toasts")).to_contain_text("No sound started.")
+
+
+async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await opened(clinic, open_page, CHECK)
+    await page.get_by_role("button", name="Play a sound").click()
+    await page.get_by_role("button", name="Yes").click()
+    await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")

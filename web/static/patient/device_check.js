@@ -2,7 +2,7 @@
    device; what is kept is a word for each part. An element of its own, because it holds the camera and must
    let go of it when it leaves the page. */
 import { MediaSession } from "../media.js";
-import { networkWord, playNotes, troubleWords, watchLevel } from "../shared/devices.js";
+import { networkWord, playNotes, soundTrouble, troubleWords, watchLevel } from "../shared/devices.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -33,8 +33,10 @@ class DeviceCheck extends HTMLElement {
   #found = { video: null, audio: null };
   #level = 0;
   #stopLevel = () => {};
-  /** @type {"idle" | "playing" | "asked" | "blocked"} */
+  /** @type {"idle" | "playing" | "asked" | "silent"} */
   #speaker = "idle";
+  /** @type {unknown} why it is silent */
+  #silence = null;
   #translate = () => this.#draw();
 
   /** @param {AnswerOf["device_check"] | null | undefined} value */
@@ -96,8 +98,9 @@ class DeviceCheck extends HTMLElement {
     try {
       await playNotes();
       this.#speaker = "asked";
-    } catch {
-      this.#speaker = "blocked";
+    } catch (error) {
+      this.#speaker = "silent";
+      this.#silence = error;
     }
     this.#draw();
   }
@@ -197,7 +200,7 @@ class DeviceCheck extends HTMLElement {
     }
     const words = {
       playing: t("Playing…"),
-      blocked: t("The browser blocked the sound. Press again."),
+      silent: soundTrouble(this.#silence),
       idle: nothing,
     }[this.#speaker];
     const advice =

@@ -1,6 +1,6 @@
 /* Choice of camera and microphone, a speaker test, and words for a device that does not work: the same before
    and during the call. */
-import { playNotes, troubleWords } from "../shared/devices.js";
+import { playNotes, soundTrouble, troubleWords } from "../shared/devices.js";
 import { html, live, nothing } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 import { toast } from "../shared/ui.js";
@@ -15,8 +15,8 @@ const KINDS = inEach(
 async function testSpeaker() {
   try {
     await playNotes();
-  } catch {
-    toast(t("The browser blocked the sound. Press once more."), { bad: true });
+  } catch (error) {
+    toast(soundTrouble(error), { bad: true });
   }
 }
 

@@ -2,6 +2,8 @@
    how loud it is, whether the speaker can be heard. Knows no visit. */
 import { inEach, t } from "./text.js";
 
+const SOUND_WITHIN_MS = 3_000;
+
 /** @typedef {"Safari on iOS" | "Safari" | "Firefox" | "Chromium"} Family */
 /** @typedef {"iOS" | "macOS" | "Windows" | "Android" | "other"} System */
 
@@ -179,29 +181,59 @@ export function watchLevel(stream, heard) {
 }
 
 /**
- * Play two soft notes. Resolves when they are over; throws when the browser forbids sound.
+ * Reject with a TimeoutError if a promise takes too long.
+ *
+ * @template Value
+ * @param {Promise<Value>} promise
+ * @param {number} most_ms
+ * @returns {Promise<Value>}
+ */
+const within = (promise, most_ms) =>
+  new Promise((resolve, reject) => {
+    const late = () => reject(new DOMException("It takes too long.", "TimeoutError"));
+    const timer = setTimeout(late, most_ms);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+
+/**
+ * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, and if none has
+ * started: without a speaker, or during a phone call, some browsers wait for ever.
  *
  * @param {number[]} notes
  * @param {AudioContext | null} given
  */
 export async function playNotes(notes = [523.25, 659.25], given = null) {
-  const own = given === null;
   const context = given ?? new AudioContext();
-  await context.resume();
-  const start = context.currentTime + 0.03;
-  notes.forEach((frequency, index) => {
-    const at = start + index * 0.22;
-    const tone = new OscillatorNode(context, { frequency, type: "sine" });
-    const volume = new GainNode(context, { gain: 0 });
-    volume.gain.setValueAtTime(0, at);
-    volume.gain.linearRampToValueAtTime(0.22, at + 0.02);
-    volume.gain.exponentialRampToValueAtTime(0.0008, at + 0.55);
-    tone.connect(volume).connect(context.destination);
-    tone.start(at);
-    tone.stop(at + 0.6);
-  });
-  await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
-  if (own) await context.close();
+  try {
+    await within(context.resume(), SOUND_WITHIN_MS);
+    const start = context.currentTime + 0.03;
+    notes.forEach((frequency, index) => {
+      const at = start + index * 0.22;
+      const tone = new OscillatorNode(context, { frequency, type: "sine" });
+      const volume = new GainNode(context, { gain: 0 });
+      volume.gain.setValueAtTime(0, at);
+      volume.gain.linearRampToValueAtTime(0.22, at + 0.02);
+      volume.gain.exponentialRampToValueAtTime(0.0008, at + 0.55);
+      tone.connect(volume).connect(context.destination);
+      tone.start(at);
+      tone.stop(at + 0.6);
+    });
+    await new Promise((done) => setTimeout(done, 220 * notes.length + 600));
+    if (context.currentTime < start) throw new DOMException("No sound came out.", "TimeoutError");
+  } finally {
+    if (given === null) context.close().catch(() => {}); // may take for ever too
+  }
+}
+
+/**
+ * Why no sound was played, and what to do, for what `playNotes` rejects with.
+ *
+ * @param {unknown} error
+ */
+export function soundTrouble(error) {
+  return error instanceof DOMException && error.name === "TimeoutError"
+    ? t("No sound started. Connect a speaker or headphones, and press again.")
+    : t("The browser blocked the sound. Press again.");
 }
 
 /**

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { browserFamily, systemFamily, troubleWords } from "../../../../web/static/shared/devices.js";
+import {
+  browserFamily,
+  playNotes,
+  soundTrouble,
+  systemFamily,
+  troubleWords,
+} from "../../../../web/static/shared/devices.js";
 
 const MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko)";
 const AGENTS = {
@@ -55,4 +61,67 @@ test("what works, is asked for, or was not asked for is no trouble", () => {
   assert.deepEqual(onMac({ video: "on", audio: "on" }), []);
   assert.deepEqual(onMac({ video: null, audio: null }), []);
   assert.deepEqual(onMac({ video: "off", audio: "on" }), []);
+});
+
+/** An AudioContext that says when its clock runs. */
+class Silent {
+  currentTime = 0;
+  closed = false;
+
+  /** @param {Promise<void>} resumed */
+  constructor(resumed) {
+    this.resumed = resumed;
+  }
+
+  resume() {
+    return this.resumed;
+  }
+
+  async close() {
+    this.closed = true;
+  }
+}
+
+/** @param {import("node:test").TestContext} context @param {Promise<void>} resumed */
+async function played(context, resumed) {
+  /** @type {Silent[]} */
+  const made = [];
+  const before = globalThis.AudioContext;
+  context.after(() => {
+    globalThis.AudioContext = before;
+  });
+  globalThis.AudioContext = /** @type {any} */ (
+    class extends Silent {
+      constructor() {
+        super(resumed);
+        made.push(this);
+      }
+    }
+  );
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const done = playNotes([]).catch((error) => error);
+  for (let turn = 0; turn < 20; turn += 1) {
+    await Promise.resolve();
+    context.mock.timers.tick(500);
+  }
+  return { error: await done, closed: made[0].closed };
+}
+
+test("sound that never starts is given up after some seconds, in words", async (context) => {
+  const { error, closed } = await played(context, new Promise(() => {}));
+  assert.equal(error.name, "TimeoutError");
+  assert.match(soundTrouble(error), /^No sound started/);
+  assert.equal(closed, true);
+});
+
+test("sound whose clock stands still has not been played", async (context) => {
+  const { error, closed } = await played(context, Promise.resolve());
+  assert.equal(error.name, "TimeoutError");
+  assert.equal(closed, true);
+});
+
+test("sound that the browser forbids has words of its own", async (context) => {
+  const { error, closed } = await played(context, Promise.reject(new DOMException("no", "NotAllowedError")));
+  assert.match(soundTrouble(error), /browser blocked/);
+  assert.equal(closed, true);
 });
