@@ -20,6 +20,7 @@ from web.peers.report.units import BYTES, COUNT, RATE, SHARE, TIME, gauge_kind, 
 from web.peers.report.words import GAUGES, step_words
 
 HERE = Path(__file__).parent
+STYLES = ("report.css", "plots.css")
 KINDS = ("one", "two", "three", "four")
 
 
@@ -137,7 +138,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
 
 def draw(template: str, **context: Any) -> str:
     """A template of this folder, with the style of all of them."""
-    style = markupsafe.Markup((HERE / "report.css").read_text("utf-8"))  # noqa: S704 - our own file
+    style = markupsafe.Markup("".join((HERE / name).read_text("utf-8") for name in STYLES))  # noqa: S704 - our own
     return _environment().get_template(template).render(style=style, **context)
 
 
