@@ -3,6 +3,8 @@
    Knows the wire: hello, resume, requests, topics, close codes. Knows no DOM and no page, so that any page or
    worker can use it. The page calls `wake()` when it has reason to think that the network is back or the
    device has woken. */
+import { SignallingError } from "./signalling/errors.js";
+import { Topic } from "./signalling/topic.js";
 
 const SUBPROTOCOL = "greenroom.v1.json";
 const RESUME_WITHIN_MS = 60_000;
@@ -11,7 +13,6 @@ const DRAIN_JITTER_MS = 2_000; // close code 1001: come back at once, but not al
 const PING_EVERY_MS = 20_000;
 const PONG_WITHIN_MS = 8_000;
 const OPEN_WITHIN_MS = 10_000;
-const PENDING_BEFORE_SNAPSHOT = 256;
 const MOST_PENDING = 200; // requests waiting for an answer; further ones are refused
 const STAY_AWAY_FROM = 4200;
 
@@ -29,31 +30,12 @@ const IDEMPOTENT = new Set([
   "media.mute",
 ]);
 
-/**
- * A request that was refused, or that got no answer. `code` is one of PROTOCOL.md's, or `offline`, `timeout`,
- * `closed`.
- */
-export class SignallingError extends Error {
-  /**
-   * @param {string} code
-   * @param {string} text
-   * @param {Protocol.Details} details
-   */
-  constructor(code, text, details = {}) {
-    super(text);
-    this.name = "SignallingError";
-    this.code = code;
-    this.details = details;
-  }
-}
-
-/** @typedef {Protocol.Topics[keyof Protocol.Topics]} News a message of a topic */
 /** @typedef {keyof Protocol.Requests} RequestType */
 /**
  * @template {RequestType} Type
  * @typedef {Omit<Protocol.Requests[Type], "id" | "type"> & { type: Type }} Asked a request without its id
  */
-/** @typedef {{ handler: (message: News) => void, refused: (error: SignallingError) => void }} Listener */
+/** @typedef {import("./signalling/topic.js").Listener} Listener */
 /**
  * @typedef {object} Pending a request that waits for its answer
  * @property {{ type: RequestType, id: number }} message
@@ -61,62 +43,6 @@ export class SignallingError extends Error {
  * @property {(error: SignallingError) => void} reject
  * @property {number} timer
  */
-
-/**
- * The code of a refusal; empty for any other error.
- *
- * @param {unknown} error
- */
-export const codeOf = (error) => (error instanceof SignallingError ? error.code : "");
-
-/**
- * What a refusal tells beside its code; nothing for any other error.
- *
- * @param {unknown} error
- */
-export const detailsOf = (error) => (error instanceof SignallingError ? error.details : {});
-
-/** One topic: who listens, and which version is held. */
-class Topic {
-  /** @type {Set<Listener>} */
-  handlers = new Set();
-  /** @type {string | null} */
-  epoch = null;
-  version = -1;
-  /** @type {News[]} changes that came before the first whole state */
-  early = [];
-
-  /**
-   * Return the messages to hand on, in order, for one that arrived: none when it is stale.
-   *
-   * @param {News} message
-   * @returns {News[]}
-   */
-  accept(message) {
-    if ("epoch" in message) {
-      const snapshot = message.type.endsWith(".snapshot");
-      if (!snapshot && message.epoch === this.epoch && message.version <= this.version) return [];
-      this.epoch = message.epoch;
-      this.version = message.version;
-      const later = this.early.filter((change) => change.version > message.version);
-      this.early = [];
-      return [message, ...later.flatMap((change) => this.accept(change))];
-    }
-    if (this.epoch === null) {
-      if (this.early.length < PENDING_BEFORE_SNAPSHOT) this.early.push(message);
-      return [];
-    }
-    if (message.version <= this.version) return [];
-    this.version = message.version;
-    return [message];
-  }
-
-  forget() {
-    this.epoch = null;
-    this.version = -1;
-    this.early = [];
-  }
-}
 
 const Target = /** @type {new () => Events<ClientEvents>} */ (EventTarget);
 

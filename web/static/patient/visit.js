@@ -2,7 +2,7 @@
    still to be saved. Knows the signalling client, no DOM. */
 import { visibleSteps } from "../shared/guide.js";
 import { t } from "../shared/text.js";
-import { SignallingError } from "../signalling.js";
+import { SignallingError } from "../signalling/errors.js";
 import { problemOf, refusedWords } from "./answers.js";
 
 const SAVE_EVERY_MS = 400;

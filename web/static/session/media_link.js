@@ -1,7 +1,7 @@
 /* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over.
    Knows MediaSession and SignallingClient, no DOM. */
 import { MediaSession } from "../media.js";
-import { codeOf } from "../signalling.js";
+import { codeOf } from "../signalling/errors.js";
 
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
 const REJOIN_AFTER_MS = 6_000;

@@ -7,7 +7,7 @@ import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
 import { announce, ask, toast } from "../shared/ui.js";
-import { codeOf } from "../signalling.js";
+import { codeOf } from "../signalling/errors.js";
 import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
 import { callButtons, startButtons } from "./controls.js";

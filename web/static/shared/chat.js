@@ -86,7 +86,7 @@ export class Chat {
 /**
  * @param {On<HTMLFormElement>} event
  * @param {Chat} chat
- * @param {(error: import("../signalling.js").SignallingError) => void} failed
+ * @param {(error: import("../signalling/errors.js").SignallingError) => void} failed
  */
 function submit(event, chat, failed) {
   event.preventDefault();
@@ -123,7 +123,7 @@ function onKey(event) {
  * @param {Chat} chat
  * @param {{
  *   may: boolean,
- *   failed: (error: import("../signalling.js").SignallingError) => void,
+ *   failed: (error: import("../signalling/errors.js").SignallingError) => void,
  *   hint?: string,
  * }} options
  */

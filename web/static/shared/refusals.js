@@ -32,6 +32,6 @@ const WORDS = {
  * @param {unknown} thrown
  */
 export function refusalWords(thrown) {
-  const error = /** @type {import("../signalling.js").SignallingError} */ (thrown);
+  const error = /** @type {import("../signalling/errors.js").SignallingError} */ (thrown);
   return WORDS[error.code]?.(error.details ?? {}) ?? error.message;
 }

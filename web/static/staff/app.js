@@ -23,7 +23,8 @@ import {
   tendMenus,
   toast,
 } from "../shared/ui.js";
-import { codeOf, detailsOf, SignallingClient } from "../signalling.js";
+import { codeOf, detailsOf } from "../signalling/errors.js";
+import { SignallingClient } from "../signalling.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
 import { Bell, inWords } from "./bell.js";
@@ -131,7 +132,7 @@ function letGo() {
   mine = null;
 }
 
-/** @param {import("../signalling.js").SignallingError} error */
+/** @param {import("../signalling/errors.js").SignallingError} error */
 function lost(error) {
   letGo();
   if (routeVisit()) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SignallingError } from "../../../../web/static/signalling.js";
+import { SignallingError } from "../../../../web/static/signalling/errors.js";
 import { Cases } from "../../../../web/static/staff/cases.js";
 import { StandIn } from "../stand_in.js";
 
