@@ -202,7 +202,11 @@ const ENDINGS = {
 export function afterVisit({ visit, organisation, home }) {
   const [heading, text] = (ENDINGS[visit.outcome ?? "completed"] ?? ENDINGS.completed)(visit);
   return html`<section class="card stack after">
-    ${visit.outcome === "completed" || visit.outcome === "by_phone" ? html`<span class="mark large" aria-hidden="true">✓</span>` : nothing}
+    ${
+      visit.outcome === "completed" || visit.outcome === "by_phone"
+        ? html`<span class="mark large" aria-hidden="true">✓</span>`
+        : nothing
+    }
     <h1 tabindex="-1" data-focus>${heading}</h1>
     <p>${text}</p>
     ${

@@ -1,5 +1,5 @@
-/* Keeps the screen on while a session is open. The system releases the lock whenever the page is hidden, so it
-   is requested anew when the page is shown again. Knows no visit. */
+/* Keeps the screen on while a session is open. The system releases the lock whenever the page is hidden, so
+   it is requested anew when the page is shown again. Knows no visit. */
 
 export class WakeLock {
   /** @type {WakeLockSentinel | null} */
