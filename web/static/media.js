@@ -12,7 +12,7 @@
  *
  * Events: `state` (detail: new, connecting, connected, reconnecting, failed, closed), `remotetrack` (detail:
  * the track of the one opposite), `remotes` (somebody beside the one opposite came or went), `devicechange`,
- * `trackended` and `trackrestored` (detail: the kind).
+ * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
  */
 
 import { kindOf, OwnDevices } from "./media/devices.js";
@@ -187,6 +187,16 @@ export class MediaSession extends Target {
    */
   isMuted(kind) {
     return this.#own.isMuted(kind);
+  }
+
+  /**
+   * Whether a device gives neither picture nor sound for now: its own switch is off, or another program has
+   * it.
+   *
+   * @param {DeviceKind} kind
+   */
+  isSilent(kind) {
+    return this.#own.isSilent(kind);
   }
 
   /**

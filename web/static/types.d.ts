@@ -40,6 +40,7 @@ type DeviceWord =
   | "off"
   | "denied"
   | "system"
+  | "silent"
   | "missing"
   | "busy"
   | "insecure"

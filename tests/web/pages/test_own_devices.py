@@ -13,6 +13,12 @@ REAR_CAMERA = """
     };
 """
 NO_SOUND = "AudioContext.prototype.resume = () => new Promise(() => {})"
+SILENT = """([kind, muted]) => {
+    const { srcObject } = document.querySelector("video[aria-label='Your own picture']");
+    const track = srcObject.getTracks().find((one) => one.kind === kind);
+    Object.defineProperty(track, "muted", { value: muted, configurable: true });
+    track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
+}"""
 CHECK = "/demo/visit#devices"
 
 
@@ -59,3 +65,59 @@ async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
     await page.get_by_role("button", name="Play a sound").click()
     await page.get_by_role("button", name="Yes").click()
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")
+
+
+async def test_a_microphone_that_is_switched_off_at_the_headset_is_said_and_comes_back_by_itself(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await open_page("/demo/visit")
+    own = page.get_by_role("region", name="You")
+    await expect(page.get_by_label("Your own picture")).to_be_visible()
+    await page.evaluate(SILENT, ["audio", True])
+    await expect(page.locator(".troubles")).to_contain_text("Your microphone gives no sound.")
+    await page.evaluate(SILENT, ["audio", False])
+    await expect(page.locator(".troubles")).to_have_count(0)
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    await expect(page.get_by_role("button", name="Mute")).to_be_visible()
+    await page.evaluate(SILENT, ["audio", True])
+    await expect(own).to_contain_text("No sound")
+    await expect(page.locator(".toasts")).to_contain_text("It may be switched off at the headset")
+    await page.evaluate(SILENT, ["audio", False])
+    await expect(own).not_to_contain_text("No sound")
+    await expect(page.locator(".toasts")).to_contain_text("Your microphone works again.")
+    assert not clinic.got("media.mute"), "the person has muted nothing"
+
+
+async def test_a_camera_that_another_program_takes_is_said_and_comes_back_by_itself(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await open_page("/demo/visit")
+    own = page.get_by_role("region", name="You")
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    await expect(page.get_by_label("Your own picture")).to_be_visible()
+    await page.evaluate(SILENT, ["video", True])
+    await expect(own).to_contain_text("No picture from the camera")
+    await expect(page.locator(".toasts")).to_contain_text("Your camera gives no picture.")
+    await page.evaluate(SILENT, ["video", False])
+    await expect(page.get_by_label("Your own picture")).to_be_visible()
+    await expect(page.locator(".toasts")).to_contain_text("Your camera works again.")
+
+
+async def test_the_device_check_follows_a_device_that_is_switched_off_and_on(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    def answered(word: str) -> bool:
+        return bool(clinic.case["answers"].get("devices", {}).get("microphone") == word)
+
+    page = await open_page(CHECK)
+    await expect(page.get_by_label("Your own picture")).to_be_visible()
+    await page.evaluate(SILENT, ["audio", True])
+    await expect(page.get_by_text("Your microphone gives no sound.")).to_be_visible()
+    await clinic.until(lambda: answered("silent"))
+    await page.evaluate(SILENT, ["audio", False])
+    await expect(page.get_by_text("Your microphone gives no sound.")).to_have_count(0)
+    await clinic.until(lambda: answered("on"))

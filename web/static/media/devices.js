@@ -43,7 +43,14 @@ export function reasonOf(error) {
   return REASONS[name] ?? "failed";
 }
 
-/** @typedef {{ devicechange: null, trackended: DeviceKind, trackrestored: DeviceKind }} OwnEvents */
+/**
+ * @typedef {{
+ *   devicechange: null,
+ *   trackended: DeviceKind,
+ *   trackrestored: DeviceKind,
+ *   tracksilent: DeviceKind,
+ * }} OwnEvents
+ */
 /** @typedef {(type: keyof OwnEvents, detail: OwnEvents[keyof OwnEvents]) => void} Tell */
 
 /**
@@ -81,8 +88,8 @@ export class OwnDevices {
   #onDeviceChange = () => this.#tell("devicechange", null);
 
   /**
-   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended` and
-   * `trackrestored` (detail: the kind).
+   * `send` puts `sent` on the connection, if there is one; `tell` hears `devicechange`, `trackended`,
+   * `trackrestored` and `tracksilent` (detail: the kind).
    *
    * @param {{ send: () => Promise<void>, tell: Tell }} options
    */
@@ -116,7 +123,9 @@ export class OwnDevices {
     /** @type {Record<DeviceKind, DeviceWord>} */
     const result = { audio: "off", video: "off" };
     const asked = { audio, video };
-    const needed = KINDS.filter((kind) => asked[kind] && this.#live[kind]?.readyState !== "live");
+    const works = (/** @type {DeviceKind} */ kind) =>
+      this.#live[kind]?.readyState === "live" && !this.isSilent(kind);
+    const needed = KINDS.filter((kind) => asked[kind] && !works(kind));
     for (const kind of KINDS) if (asked[kind]) result[kind] = "on";
     if (needed.length === 0) return result;
     if (!globalThis.navigator.mediaDevices?.getUserMedia) {
@@ -227,6 +236,16 @@ export class OwnDevices {
     return this.#muted[kind];
   }
 
+  /**
+   * Whether a device gives neither picture nor sound for now: its own switch is off, or another program has
+   * it.
+   *
+   * @param {DeviceKind} kind
+   */
+  isSilent(kind) {
+    return Boolean(this.#live[kind]?.muted);
+  }
+
   /** Let go of camera and microphone for good. */
   close() {
     this.#closed = true;
@@ -265,6 +284,9 @@ export class OwnDevices {
     clone.enabled = false; // before anything can send it
     if (kind === "audio" && "contentHint" in clone) clone.contentHint = "speech";
     track.addEventListener("ended", () => this.#lost(kind, track));
+    for (const type of ["mute", "unmute"]) {
+      track.addEventListener(type, () => this.#live[kind] === track && this.#tell("tracksilent", kind));
+    }
     this.#live[kind] = track;
     this.#sent[kind] = clone;
     this.#apply();

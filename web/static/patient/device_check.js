@@ -2,7 +2,14 @@
    device; what is kept is a word for each part. An element of its own, because it holds the camera and must
    let go of it when it leaves the page. */
 import { MediaSession } from "../media.js";
-import { networkWord, playNotes, soundTrouble, troubleWords, watchLevel } from "../shared/devices.js";
+import {
+  foundNow,
+  networkWord,
+  playNotes,
+  soundTrouble,
+  troubleWords,
+  watchLevel,
+} from "../shared/devices.js";
 import { html, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
@@ -71,6 +78,7 @@ class DeviceCheck extends HTMLElement {
         (this.#found.video === "missing" || this.#found.audio === "missing") &&
         this.#look(),
     );
+    media.addEventListener("tracksilent", () => this.#media === media && this.#knowDevices());
     this.#found = { video: null, audio: null };
     this.#draw();
     const found = await media.prepare({ audio: true, video: true });
@@ -81,7 +89,12 @@ class DeviceCheck extends HTMLElement {
       const meter = this.querySelector("meter");
       if (meter) meter.value = level;
     });
-    return this.#know({ camera: found.video, microphone: found.audio });
+    return this.#knowDevices();
+  }
+
+  #knowDevices() {
+    const { video, audio } = foundNow(this.#found, this.#media);
+    this.#know({ camera: video ?? undefined, microphone: audio ?? undefined });
   }
 
   /** @param {AnswerOf["device_check"]} news */
@@ -124,8 +137,9 @@ class DeviceCheck extends HTMLElement {
   }
 
   #draw() {
-    const troubles = troubleWords(this.#found);
-    const seen = this.#found.video === "on";
+    const found = foundNow(this.#found, this.#media);
+    const troubles = troubleWords(found);
+    const seen = found.video === "on";
     render(
       html`<div class="check">
         <div class="mirror">

@@ -206,6 +206,7 @@ export class MediaLink extends EventTarget {
     on("devicechange", () => Object.values(this.found).includes("missing") && this.prepare());
     // A phone call took it; the session tries to get it back.
     on("trackended", (kind) => this.#set({ found: { ...this.found, [kind]: "busy" } }));
+    on("tracksilent", () => {});
     on("trackrestored", (kind) => this.#set({ found: { ...this.found, [kind]: "on" } }));
     if (this.#sending) media.start();
     for (const kind of KINDS) if (this.muted[kind]) media.setMuted(kind, true);

@@ -1,5 +1,6 @@
 /* The pictures of a call between two: the other side's large tile and one's own, and the page that says that
    the call goes on elsewhere. They draw what they are given. */
+import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { t } from "../shared/text.js";
@@ -87,9 +88,22 @@ export function otherTile({ party, role, live, seen, stream, muted, resized, hel
   </section>`;
 }
 
+/**
+ * Why the own microphone is not heard, in a word; null if it is, or is being asked for.
+ *
+ * @param {DeviceWord | null} found
+ * @param {boolean} muted
+ */
+function soundWords(found, muted) {
+  if (muted) return t("Muted");
+  if (found === null || found === "on") return null;
+  return found === "silent" ? t("No sound") : t("No microphone");
+}
+
 /** @param {{ link: import("./media_link.js").MediaLink, live: boolean, started: boolean }} own */
 export function ownTile({ link, live, started }) {
-  const { found, media, muted } = link;
+  const { media, muted } = link;
+  const found = foundNow(link.found, media);
   const on = found.video === "on" && !muted.video;
   const sent = live
     ? on
@@ -103,8 +117,10 @@ export function ownTile({ link, live, started }) {
       ? t("Waiting for the camera. Your browser may ask you to allow it.")
       : muted.video
         ? t("Camera is off")
-        : t("No camera");
-  const quiet = muted.audio ? t("Muted") : found.audio && found.audio !== "on" ? t("No microphone") : null;
+        : found.video === "silent"
+          ? t("No picture from the camera")
+          : t("No camera");
+  const quiet = soundWords(found.audio, muted.audio);
   return html`<section class="tile self" aria-label=${t("You")} ?data-picture=${on}>
     <video
       muted

@@ -3,6 +3,7 @@
    stands; what may be sent follows from the visit's state. */
 
 import { mark } from "../shared/brand.js";
+import { foundNow } from "../shared/devices.js";
 import { html, nothing, ref } from "../shared/lit.js";
 import { refusalWords } from "../shared/refusals.js";
 import { t } from "../shared/text.js";
@@ -12,6 +13,7 @@ import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
 import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
+import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
@@ -105,6 +107,7 @@ export class Session {
     this.#back = back;
     this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
+    tellDevices(this.#link, () => this.#live);
     this.#link.addEventListener("devices", () => this.#list());
   }
 
@@ -346,9 +349,9 @@ export class Session {
   }
 
   #lobby() {
-    const { found, path } = this.#link;
+    const { found, media, path } = this.#link;
     return html`<div class="prepare">
-      ${deviceTroubles({ found, again: () => this.#link.prepare() })}
+      ${deviceTroubles({ found: foundNow(found, media), again: () => this.#link.prepare() })}
       <p class="promise" role="status">
         ${
           this.role === "guest"

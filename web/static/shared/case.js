@@ -22,6 +22,7 @@ const DEVICE_WORDS = inEach(
     "not heard": t("not heard"),
     denied: t("not allowed"),
     system: t("not allowed"),
+    silent: t("switched off"),
     missing: t("none"),
     busy: t("in use elsewhere"),
     insecure: t("not allowed"),

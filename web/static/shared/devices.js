@@ -71,6 +71,13 @@ const troublesOn = (family, system) => ({
   video: {
     denied: [t("This browser does not let the page use the camera."), PLACES()[family]],
     system: [t("This device does not let the browser use the camera."), SETTINGS()[system]],
+    silent: [
+      t("Your camera gives no picture."),
+      t(
+        "It may be covered or switched off, or another program has taken it. The page goes on by itself as " +
+          "soon as it is back.",
+      ),
+    ],
     missing: [
       t("No camera was found."),
       t("Connect one if you have it: the page takes it by itself. You can also join without a camera."),
@@ -83,6 +90,13 @@ const troublesOn = (family, system) => ({
   audio: {
     denied: [t("This browser does not let the page use the microphone."), PLACES()[family]],
     system: [t("This device does not let the browser use the microphone."), SETTINGS()[system]],
+    silent: [
+      t("Your microphone gives no sound."),
+      t(
+        "It may be switched off at the headset, or another program has taken it. The page goes on by " +
+          "itself as soon as it is back.",
+      ),
+    ],
     missing: [
       t("No microphone was found."),
       t("Connect one if you have it: the page takes it by itself. You can also join without a microphone."),
@@ -95,6 +109,13 @@ const troublesOn = (family, system) => ({
   both: {
     denied: [t("This browser does not let the page use camera and microphone."), PLACES()[family]],
     system: [t("This device does not let the browser use camera and microphone."), SETTINGS()[system]],
+    silent: [
+      t("Your camera gives no picture and your microphone no sound."),
+      t(
+        "Another program or a phone call may have taken them. The page goes on by itself as soon as they " +
+          "are back.",
+      ),
+    ],
     missing: [
       t("No camera and no microphone were found."),
       t("Connect them if you have them: the page takes them by itself."),
@@ -131,6 +152,19 @@ export function systemFamily(agent = navigator.userAgent, touches = navigator.ma
   if (/Android/.test(agent)) return "Android";
   if (/Macintosh/.test(agent)) return "macOS";
   return /Windows/.test(agent) ? "Windows" : "other";
+}
+
+/**
+ * What was found, with `silent` for a device that works and gives nothing for now.
+ *
+ * @param {Found} found
+ * @param {Pick<import("../media.js").MediaSession, "isSilent"> | null} media
+ * @returns {Found}
+ */
+export function foundNow(found, media) {
+  const now = (/** @type {DeviceKind} */ kind) =>
+    found[kind] === "on" && media?.isSilent(kind) ? "silent" : found[kind];
+  return { audio: now("audio"), video: now("video") };
 }
 
 /**

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   browserFamily,
+  foundNow,
   playNotes,
   soundTrouble,
   systemFamily,
@@ -61,6 +62,15 @@ test("what works, is asked for, or was not asked for is no trouble", () => {
   assert.deepEqual(onMac({ video: "on", audio: "on" }), []);
   assert.deepEqual(onMac({ video: null, audio: null }), []);
   assert.deepEqual(onMac({ video: "off", audio: "on" }), []);
+});
+
+test("a device that works and gives nothing is silent; one that does not work keeps its reason", () => {
+  const off = { isSilent: () => true };
+  assert.deepEqual(foundNow({ video: "busy", audio: "on" }, off), { video: "busy", audio: "silent" });
+  assert.deepEqual(foundNow({ video: null, audio: "off" }, off), { video: null, audio: "off" });
+  assert.deepEqual(foundNow({ video: "on", audio: "on" }, null), { video: "on", audio: "on" });
+  const [words] = onMac({ video: "on", audio: "silent" });
+  assert.match(words.what, /microphone gives no sound/);
 });
 
 /** An AudioContext that says when its clock runs. */

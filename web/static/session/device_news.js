@@ -1,0 +1,38 @@
+/* Sentences for the moment at which an own device gives nothing any more, and at which it is back. */
+import { foundNow, troubleWords } from "../shared/devices.js";
+import { t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
+
+/** @type {DeviceKind[]} */
+const KINDS = ["audio", "video"];
+
+/**
+ * Show them while `live()`: before the call they stand over the devices.
+ *
+ * @param {import("./media_link.js").MediaLink} link
+ * @param {() => boolean} live
+ */
+export function tellDevices(link, live) {
+  const before = { audio: false, video: false };
+  link.addEventListener("change", () => {
+    const found = foundNow(link.found, link.media);
+    for (const kind of KINDS) {
+      const silent = found[kind] === "silent";
+      if (silent === before[kind]) continue;
+      before[kind] = silent;
+      if (live() && link.media) tell(kind, silent);
+    }
+  });
+}
+
+/**
+ * @param {DeviceKind} kind
+ * @param {boolean} silent
+ */
+function tell(kind, silent) {
+  if (!silent)
+    return toast(kind === "audio" ? t("Your microphone works again.") : t("Your camera works again."));
+  for (const { what, todo } of troubleWords({ audio: "on", video: "on", [kind]: "silent" })) {
+    toast(`${what} ${todo}`, { bad: true });
+  }
+}
