@@ -107,6 +107,8 @@ interface Question {
   yes: string;
   no: string;
   danger?: boolean;
+  /** A second way to say yes. */
+  also?: string;
 }
 
 /** What is said of a connection that is closed, and what can be done. */
@@ -131,7 +133,7 @@ interface ClientEvents extends Pick<Protocol.Messages, "welcome" | `media.${Medi
   status: { status: ClientStatus; code?: number; retry_at_ms?: number };
 }
 
-type MediaNews = "offer" | "muted" | "taken_over" | "gone";
+type MediaNews = "offer" | "muted" | "path" | "taken_over" | "gone";
 
 /** A device to choose; labels come with permission. */
 interface Device {

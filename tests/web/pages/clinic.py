@@ -323,9 +323,10 @@ class Clinic:
         self.visit["parties"]["patient"]["started"] = False
         await self.becomes(status="queued", claimant=None, claimed_ms=None, live_ms=None)
 
-    async def _end(self, _: JSON, __: web.WebSocketResponse) -> None:
+    async def _end(self, message: JSON, _: web.WebSocketResponse) -> None:
+        outcome = "by_phone" if message.get("by_phone") else "completed"
         await self.becomes(
-            status="ended", outcome="completed", ended_ms=int(time.time() * 1000), talked_ms=192_000
+            status="ended", outcome=outcome, ended_ms=int(time.time() * 1000), talked_ms=192_000
         )
 
     async def _reopen(self, _: JSON, __: web.WebSocketResponse) -> None:

@@ -235,6 +235,7 @@ function followVisit() {
       language,
       redraw,
       aside: asideOfCall,
+      phone: () => state.info?.patient.phone ?? null,
     });
     session.open();
     if (navigator.userActivation?.hasBeenActive) {

@@ -28,6 +28,8 @@ export class MediaLink extends EventTarget {
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
   #mutedBy = {};
+  /** @type {Record<string, Protocol.MediaPath["path"] | undefined>} by party; what the server said last */
+  #paths = {};
   #client;
   #visit;
   #party;
@@ -83,6 +85,14 @@ export class MediaLink extends EventTarget {
       { signal },
     );
     client.addEventListener(
+      "media.path",
+      mine(({ party, path }) => {
+        this.#paths[party] = path;
+        this.#set({});
+      }),
+      { signal },
+    );
+    client.addEventListener(
       "welcome",
       ({ detail }) => {
         if (this.path === "taken_over") return;
@@ -118,6 +128,15 @@ export class MediaLink extends EventTarget {
    */
   mutedOf(party) {
     return this.#mutedBy[party] ?? { audio: false, video: false };
+  }
+
+  /**
+   * Whether a party's media find no way through its network; one's own if the browser agrees.
+   *
+   * @param {string} party
+   */
+  blocked(party) {
+    return this.#paths[party] === "none" && (party !== this.#party || this.path !== "connected");
   }
 
   /**
@@ -237,7 +256,10 @@ export class MediaLink extends EventTarget {
   async #accept(message) {
     const { media } = this;
     if (!media || this.path === "taken_over") return;
-    if (message.fresh) this.#mutedBy = {}; // what is off follows the offer
+    if (message.fresh) {
+      [this.#mutedBy, this.#paths] = [{}, {}]; // what is off or has no path follows the offer
+      this.#set({});
+    }
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
       await media.accept({ id, sdp, fresh, iceServers });

@@ -15,6 +15,7 @@ import { callButtons, startButtons } from "./controls.js";
 import { deviceChoice, deviceTroubles } from "./device_choice.js";
 import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
+import { blockedNotice, blockedWords } from "./network.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { WakeLock } from "./wake_lock.js";
@@ -31,7 +32,8 @@ const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
  * beside the call (the role's own), or null; the messages stand there too. `back` adds the role's header
  * link, `more()` gives {words, act} for what is done more seldom. `organisation` {name, logo} says whose page
  * it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and
- * `left()` is how they leave: the visit goes on without them.
+ * `left()` is how they leave: the visit goes on without them. `phone()` is the patient's number where the page
+ * knows it.
  */
 export class Session {
   #client;
@@ -41,6 +43,7 @@ export class Session {
   #asides;
   #more;
   #back;
+  #phone;
   #link;
   /** @type {Protocol.VisitPart | null} */
   #visit = null;
@@ -76,6 +79,7 @@ export class Session {
    *   more?: () => Entry[],
    *   back?: (() => Drawn) | null,
    *   left?: (() => void) | null,
+   *   phone?: () => string | null,
    *   asideOpen?: boolean,
    * }} options
    */
@@ -91,6 +95,7 @@ export class Session {
     more = () => [],
     back = null,
     left = null,
+    phone = () => null,
     asideOpen = false,
   }) {
     this.#client = client;
@@ -105,6 +110,7 @@ export class Session {
     this.#asides = new Asides({ client, visit, party, own: aside, open: asideOpen, redraw });
     this.#more = more;
     this.#back = back;
+    this.#phone = phone;
     this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
     tellDevices(this.#link, () => this.#live);
@@ -198,9 +204,12 @@ export class Session {
    */
   async #leave(type, question) {
     if (this.#left) return this.#left();
-    if (question && !(await ask(question))) return;
+    const said = question ? await ask(question) : "yes";
+    if (!said) return;
     try {
-      await this.#client.request({ type, visit: this.id });
+      const { id: visit } = this;
+      if (type === "visit.end") await this.#client.request({ type, visit, by_phone: said === "also" });
+      else await this.#client.request({ type, visit });
     } catch (error) {
       if (codeOf(error) !== "wrong_status")
         toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
@@ -278,7 +287,11 @@ export class Session {
         home: this.#home(),
         title: this.title,
         since_ms: this.#live ? this.#visit.live_ms : null,
-        quality: qualityWords(this.#link.path, this.#quality),
+        quality: qualityWords({
+          path: this.#link.path,
+          blocked: this.#link.blocked(this.party),
+          words: this.#quality,
+        }),
         asides: all,
         open,
         show: (which) => this.#asides.show(which),
@@ -286,6 +299,7 @@ export class Session {
         entries: [...this.#more(), ...(this.#live ? this.#language.entries() : [])],
       })}
       <main id="main" tabindex="-1" class="floor">
+        ${this.#blocked(this.#visit)}
         ${this.#floor(this.#visit)}
         ${this.#live ? nothing : this.#lobby()}
       </main>
@@ -309,6 +323,28 @@ export class Session {
 
   #home() {
     return this.#back ? this.#back() : mark(this.#organisation, this.#organisation.name);
+  }
+
+  /**
+   * Whose network lets no picture or sound through, and how the visit can go on by phone.
+   *
+   * @param {Protocol.VisitPart} visit
+   */
+  #blocked(visit) {
+    const others = othersOf(visit, this.party).filter(
+      ([key, { present }]) => present && this.#link.blocked(key),
+    );
+    const own = this.#link.blocked(this.party);
+    const calls = this.role === "provider" && (own || others.some(([key]) => key === "patient"));
+    return blockedNotice({
+      words: blockedWords({
+        role: this.role,
+        own,
+        others: others.map(([, { name }]) => name),
+        phone: this.#phone(),
+      }),
+      call: calls ? this.#phone() : null,
+    });
   }
 
   /**

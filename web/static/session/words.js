@@ -72,11 +72,12 @@ const QUALITY = inEach(
 /**
  * Connection quality in words.
  *
- * @param {string} path
- * @param {Quality | null} words
+ * @param {{ path: string, blocked: boolean, words: Quality | null }} call
+ *   `blocked`: one's own network lets nothing through
  * @returns {[text: string, tone: Tone]}
  */
-export function qualityWords(path, words) {
+export function qualityWords({ path, blocked, words }) {
+  if (blocked) return [t("No connection yet"), "amber"];
   if (path === "reconnecting") return QUALITY().lost;
   if (path === "joining") return [t("Connecting…"), "quiet"];
   return words ? QUALITY()[words] : [t("Connected"), "good"];

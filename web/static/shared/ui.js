@@ -130,12 +130,13 @@ export function clearToasts() {
 }
 
 /**
- * Ask before something that others will notice. Resolves to true for yes; Escape and the other button are no.
+ * Ask before something that others will notice. Resolves to "yes" or "also", by the button; Escape and the
+ * other button are no, which is "".
  *
  * @param {Question} question
- * @returns {Promise<boolean>}
+ * @returns {Promise<"" | "yes" | "also">}
  */
-export function ask({ title, text, yes, no, danger = false }) {
+export function ask({ title, text, yes, no, also, danger = false }) {
   return new Promise((resolve) => {
     const dialog = document.createElement("dialog");
     const before = focused();
@@ -148,6 +149,7 @@ export function ask({ title, text, yes, no, danger = false }) {
         <p id="ask-text">${text}</p>
         <div class="row">
           <button class="btn" value="no" autofocus>${no}</button>
+          ${also ? html`<button class="btn" value="also">${also}</button>` : nothing}
           <button class="btn ${danger ? "danger" : "main"}" value="yes">${yes}</button>
         </div>
       </form>`,
@@ -156,7 +158,8 @@ export function ask({ title, text, yes, no, danger = false }) {
     dialog.addEventListener("close", () => {
       dialog.remove();
       if (before?.isConnected) before.focus();
-      resolve(dialog.returnValue === "yes");
+      const { returnValue: said } = dialog;
+      resolve(said === "yes" || said === "also" ? said : "");
     });
     document.body.append(dialog);
     dialog.showModal();

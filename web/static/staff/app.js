@@ -189,6 +189,7 @@ function openSession() {
           ${caseInformation(cases.get(id)?.info, client.now())}`,
     }),
     more: () => acts.inSession(mine?.visit),
+    phone: () => cases.get(id)?.info?.patient.phone ?? null,
     back: () =>
       html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });

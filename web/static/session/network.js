@@ -1,0 +1,55 @@
+/* A network that blocks the call: what is said of it, and the way on by phone. Draws what it is given. */
+import { html, nothing } from "../shared/lit.js";
+import { t } from "../shared/text.js";
+
+/**
+ * What is said while somebody's media find no way through their network: a heading and what helps.
+ *
+ * @param {{ role: Role, own: boolean, others: string[], phone: string | null }} blocked
+ *   `own`: one's own network, `others`: the names of the others whose network it is; `phone`: the patient's
+ *   number, if the page knows it
+ * @returns {[heading: string, help: string] | null} null if everybody has a path
+ */
+export function blockedWords({ role, own, others, phone }) {
+  if (!own && !others.length) return null;
+  const heading = own
+    ? t("Your network blocks video calls.")
+    : t("The network of {name} blocks video calls.", { name: others.join(", ") });
+  const help = own
+    ? t("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way.")
+    : t("They read what they can try. The call connects by itself as soon as there is a way.");
+  const way =
+    role === "patient" && phone
+      ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") })
+      : role === "provider"
+        ? t("You can also call the patient, and end the visit as held by phone.")
+        : "";
+  return [heading, way ? `${help} ${way}` : help];
+}
+
+/**
+ * A network that blocks the call, over the pictures. The empty region stands there before, so that screen
+ * readers read what comes into it.
+ *
+ * @param {{ words: [heading: string, help: string] | null, call: string | null }} notice
+ *   `words` from `blockedWords`; `call`: the number to call, for the provider
+ */
+export function blockedNotice({ words, call }) {
+  return html`<div class="blocked notice amber" ?data-empty=${!words}>
+    <div role="status">
+      ${
+        words
+          ? html`<p><strong>${words[0]}</strong></p>
+        <p>${words[1]}</p>`
+          : nothing
+      }
+    </div>
+    ${
+      words && call
+        ? html`<a class="btn" href="tel:${call.replace(/[^+\d]/g, "")}">${t("Call by phone: {phone}", {
+            phone: call.replaceAll(" ", "\u00a0"),
+          })}</a>`
+        : nothing
+    }
+  </div>`;
+}
