@@ -210,7 +210,7 @@ class Settings(Section, frozen=True):
         if self.server.public_url:
             return self.server.public_url.rstrip("/")
         scheme, standard = ("https", 443) if self.tls.certificate else ("http", 80)
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.server.host, self.server.host)  # noqa: S104
+        host = {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(self.server.host, self.server.host)  # noqa: S104
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}://{host}" + ("" if self.server.port == standard else f":{self.server.port}")
 
