@@ -19,6 +19,17 @@ SILENT = """([kind, muted]) => {
     Object.defineProperty(track, "muted", { value: muted, configurable: true });
     track.dispatchEvent(new Event(muted ? "mute" : "unmute"));
 }"""
+WANTS_A_PRESS = """
+    const { play } = HTMLMediaElement.prototype;
+    HTMLMediaElement.prototype.play = async function () {
+        const allowed = this.muted || navigator.userActivation.hasBeenActive;
+        if (!allowed) throw new DOMException("a press first", "NotAllowedError");
+        return play.call(this);
+    };
+"""
+NO_DEVICES = """
+    navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("none", "NotFoundError") };
+"""
 CHECK = "/demo/visit#devices"
 
 
@@ -121,3 +132,29 @@ async def test_the_device_check_follows_a_device_that_is_switched_off_and_on(
     await page.evaluate(SILENT, ["audio", False])
     await expect(page.get_by_text("Your microphone gives no sound.")).to_have_count(0)
     await clinic.until(lambda: answered("on"))
+
+
+async def test_whom_the_browser_does_not_let_hear_without_a_press_has_a_button_for_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    page = await opened(clinic, open_page, "/demo/visit", WANTS_A_PRESS + NO_DEVICES)
+    button = page.get_by_role("button", name="Press to hear Dr Maya Osei")
+    await expect(button).to_be_visible()
+    await button.click()
+    await expect(button).to_have_count(0)
+    await clinic.send({"type": "media.taken_over", "visit": "v_1"})
+    await page.get_by_role("button", name="Use it here").click()
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    await expect(button).to_have_count(0)
+
+
+async def test_whom_the_browser_lets_hear_has_no_button_for_it(clinic: Clinic, open_page: OpenPage) -> None:
+    page = await opened(clinic, open_page, "/demo/visit", WANTS_A_PRESS)
+    await clinic.claimed_by()
+    await page.get_by_role("button", name="Start Session").click()
+    await clinic.party("provider", started=True)
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    await expect(page.get_by_role("button", name="Press to hear")).to_have_count(0)

@@ -17,6 +17,7 @@ import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
 import { blockedNotice, blockedWords } from "./network.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
+import { Sound } from "./sound.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { WakeLock } from "./wake_lock.js";
 import { otherSpoken, ownWords, qualityWords } from "./words.js";
@@ -52,7 +53,7 @@ export class Session {
   /** @type {import("./words.js").Quality | null} */
   #quality = null;
   #pressing = false;
-  #soundBlocked = false;
+  #sound;
   #wakeLock = new WakeLock();
   #timer = 0;
   #stop = new AbortController();
@@ -115,6 +116,8 @@ export class Session {
     this.#link.addEventListener("change", redraw);
     tellDevices(this.#link, () => this.#live);
     this.#link.addEventListener("devices", () => this.#list());
+    this.#link.addEventListener("devices", () => this.#listen());
+    this.#sound = new Sound({ videos: () => this.#stage?.querySelectorAll("video.remote") ?? [], redraw });
   }
 
   /** Take the devices and join the media. */
@@ -184,7 +187,7 @@ export class Session {
     if (this.#pressing) return;
     this.#pressing = true;
     this.#redraw();
-    this.#listen(); // a press is the moment at which browsers allow sound
+    this.#sound.press(); // browsers allow sound in a press
     this.#link.send(true);
     try {
       await this.#client.request({ type: "visit.start", visit: this.id }, { timeout_ms: 30_000 });
@@ -241,18 +244,9 @@ export class Session {
     this.#redraw();
   }
 
-  async #listen() {
-    /** @type {Iterable<HTMLVideoElement>} */
-    const remote = this.#stage?.querySelectorAll("video.remote") ?? [];
-    const videos = [...remote].filter(({ srcObject }) => srcObject);
-    if (!videos.length) return;
-    try {
-      await Promise.all(videos.map((video) => video.play()));
-      this.#soundBlocked = false;
-    } catch (error) {
-      this.#soundBlocked = error instanceof DOMException && error.name === "NotAllowedError";
-    }
-    this.#redraw();
+  /** Play the others as soon as they are drawn: before the call there is nothing to hear. */
+  #listen() {
+    setTimeout(() => this.#live && this.#sound.listen());
   }
 
   #look() {
@@ -358,8 +352,8 @@ export class Session {
     const live = this.#live;
     const own = ownTile({ link: this.#link, live, started: this.#me.started });
     const call = {
-      soundBlocked: this.#soundBlocked,
-      listen: () => this.#listen(),
+      soundBlocked: live && this.#sound.blocked,
+      listen: () => this.#sound.press(),
       interrupted: live && this.#link.path === "reconnecting",
     };
     if (others.length > 1) {

@@ -1,0 +1,41 @@
+"""Somebody without camera and microphone hears, also in a browser that lets no page sound without a press."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.browsers import ARGUMENTS, SHOWN_MS, shared
+from tests.conftest import StartServer
+from tests.journeys.people import Patient, Staff, person
+
+NO_DEVICES = (
+    "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError') }"
+)
+POLICY = "--autoplay-policy=document-user-activation-required"
+
+
+async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press(
+    chromium: str, greenroom_server: StartServer
+) -> None:
+    async with shared(chromium, [*ARGUMENTS, POLICY]) as browsers, browsers.lent() as browser:
+        server = greenroom_server()
+        provider: Staff = await person(browser, server, Staff)
+        await provider.sign_in("osei")
+        await provider.go_on_call()
+        patient: Patient = await person(browser, server, Patient)
+        await patient.page.add_init_script(NO_DEVICES)
+        await patient.meet_now()
+        await provider.claim()
+        for side in (patient, provider):
+            await side.press("Start Session")
+        await patient.sees_and_hears()
+        button = patient.page.get_by_role("button", name="Press to hear")
+        await expect(button).to_have_count(0)
+        await patient.page.reload()
+        await expect(button).to_be_visible(timeout=SHOWN_MS)
+        await button.click()
+        await expect(button).to_have_count(0)
+        await patient.sees_and_hears()
+        paused = await patient.page.locator("video.remote").evaluate("(video) => video.paused")
+        assert paused is False
+        assert [*patient.problems, *provider.problems] == []
