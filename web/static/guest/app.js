@@ -3,31 +3,15 @@
    one who was sent away, or whose visit ended, may not. */
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
-import { tickBy } from "../shared/clock.js";
-import { Language } from "../shared/language.js";
-import { html, nothing, render } from "../shared/lit.js";
-import { one, told } from "../shared/page.js";
+import { html, nothing } from "../shared/lit.js";
+import { LivePage } from "../shared/live_page.js";
 import { inEach, t } from "../shared/text.js";
-import {
-  announce,
-  connectionBar,
-  drawKeepingFocus,
-  focusHeading,
-  followConnection,
-  prepareRegions,
-  redrawing,
-  tendMenus,
-} from "../shared/ui.js";
-import { SignallingClient } from "../signalling.js";
+import { announce, connectionBar } from "../shared/ui.js";
 
-/** @type {GuestBoot} */
-const boot = told();
+/** @type {LivePage<GuestBoot>} */
+const page = new LivePage("guest", draw);
+const { boot, client, connection, language, redraw } = page;
 const { organisation } = boot;
-const root = one("#app", HTMLElement);
-const client = new SignallingClient(boot.ws, { role: "guest" });
-const redraw = redrawing(() => drawKeepingFocus(root, draw));
-const connection = followConnection(client, redraw);
-const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("Your place in the session is kept."),
   closed: {
@@ -50,7 +34,6 @@ let gone = false; // sent away, or never known here
 let away = false; // left by their own button
 /** @type {Session | null} */
 let session = null;
-let shown = "";
 
 /** @typedef {"loading" | "waiting" | "over" | "gone" | "left"} Plain a phase with no more than a sentence */
 
@@ -157,25 +140,15 @@ function draw() {
   const now = phase();
   const banner =
     now === "session" || now === "waiting" || now === "loading" ? connectionBar(connection, bar()) : nothing;
-  render(
+  const changed = page.show(
     html`${banner}${
       now === "session" && session ? session.view() : plain(now === "session" ? "loading" : now)
     }`,
-    root,
+    { key: now, title: now === "session" ? (session?.title ?? t("Your session")) : WORDS()[now].heading },
   );
-  document.title = `${
-    now === "session" ? (session?.title ?? t("Your session")) : WORDS()[now].heading
-  } · ${organisation.name}`;
-  if (now === shown) return;
-  const first = shown === "" || shown === "loading";
-  shown = now;
-  if (now === "session") announce(session?.title ?? "");
-  if (!first) focusHeading(root);
+  if (changed && now === "session") announce(session?.title ?? "");
 }
 
-prepareRegions();
-tendMenus();
-tickBy(() => client.now());
 client.addEventListener("welcome", ({ detail }) => detail.resumed || enter());
 client.subscribe(
   `visit/${boot.visit}`,
@@ -191,6 +164,4 @@ client.subscribe(
     client.bye();
   },
 );
-root.replaceChildren(); // the server's placeholder; lit draws from here on
-redraw();
-client.connect();
+page.begin();

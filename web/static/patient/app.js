@@ -4,40 +4,22 @@
 import { Session } from "../session/session.js";
 import { mark } from "../shared/brand.js";
 import { Chat } from "../shared/chat.js";
-import { tickBy } from "../shared/clock.js";
 import { playNotes } from "../shared/devices.js";
-import { Language } from "../shared/language.js";
-import { html, nothing, render } from "../shared/lit.js";
-import { one, told } from "../shared/page.js";
+import { html, nothing } from "../shared/lit.js";
+import { LivePage } from "../shared/live_page.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
-import {
-  announce,
-  ask,
-  connectionBar,
-  drawKeepingFocus,
-  focusHeading,
-  followConnection,
-  prepareRegions,
-  redrawing,
-  tendMenus,
-  toast,
-} from "../shared/ui.js";
-import { SignallingClient } from "../signalling.js";
+import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { guideStep } from "./guide.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
 
 const SLOW_MS = 4_000;
-/** @type {VisitBoot} */
-const boot = told();
+/** @type {LivePage<VisitBoot>} */
+const page = new LivePage("patient", draw);
+const { boot, client, connection, language, redraw, root } = page;
 const { organisation } = boot;
-const root = one("#app", HTMLElement);
-const client = new SignallingClient(boot.ws, { role: "patient" });
 const state = new PatientVisit(client, boot.visit);
-const redraw = redrawing(() => drawKeepingFocus(root, draw));
-const connection = followConnection(client, redraw);
-const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("Your place and your answers are kept."),
   closed: {
@@ -57,7 +39,6 @@ const bar = inEach(() => ({
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
-let shown = ""; // what was drawn last, so that the focus moves once when it changes
 let busy = false;
 let slow = false; // opening takes long: say so
 /** @type {string | null} the id of the step open beside the call */
@@ -319,43 +300,27 @@ const TITLES = {
 function draw() {
   const now = phase();
   const banner = connectionBar(connection, bar());
-  if (now === "session" && session) {
-    render(html`${banner}${session.view()}`, root);
-  } else {
-    render(
-      html`${banner}${header()}
+  const content =
+    now === "session" && session
+      ? html`${banner}${session.view()}`
+      : html`${banner}${header()}
         <main id="main" tabindex="-1" class="page stack" data-phase=${now}>
           ${(VIEWS[now] ?? VIEWS.loading)()}
         </main>
-        <footer class="foot">${language.view()}</footer>`,
-      root,
-    );
-  }
-  document.title = `${TITLES[now]()} · ${organisation.name}`;
+        <footer class="foot">${language.view()}</footer>`;
   const key = now === "guide" ? `guide${location.hash}` : now;
-  if (key === shown) return;
-  const first = shown === "" || shown === "loading";
-  shown = key;
-  if (now === "session") announce(session?.title ?? "");
-  if (!first) {
-    scrollTo(0, 0);
-    focusHeading(root);
-  }
+  const changed = page.show(content, { key, title: TITLES[now]() });
+  if (changed && now === "session") announce(session?.title ?? "");
 }
 
-prepareRegions();
-tendMenus();
-tickBy(() => client.now());
 state.addEventListener("change", followVisit);
 addEventListener("popstate", redraw);
 addEventListener("pagehide", () => state.flush());
 document.addEventListener("visibilitychange", () => document.hidden && state.flush());
 addEventListener("beforeunload", (event) => state.saving === "waiting" && event.preventDefault());
-root.replaceChildren(); // the server's placeholder; lit draws from here on
 setTimeout(() => {
   slow = true;
   redraw();
 }, SLOW_MS);
-redraw();
 chat.start();
-client.connect();
+page.begin();

@@ -69,31 +69,6 @@ function focused() {
 }
 
 /**
- * Draw; where that takes away what had the focus, the page's heading has it, and not nothing.
- *
- * @param {HTMLElement} root
- * @param {() => void} draw
- */
-export function drawKeepingFocus(root, draw) {
-  const held = root.contains(document.activeElement);
-  draw();
-  if (held && !root.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
-    focusHeading(root);
-  }
-}
-
-/**
- * Put the focus on the heading of what is shown.
- *
- * @param {HTMLElement} root
- */
-export function focusHeading(root) {
-  /** @type {HTMLElement | null} */
-  const heading = root.querySelector("[data-focus]:not([hidden] *)");
-  heading?.focus({ preventScroll: true });
-}
-
-/**
  * Say it to a screen reader only.
  *
  * @param {string} text
@@ -283,28 +258,6 @@ export function connectionBar(connection, { kept, closed }) {
     </div>`;
   }
   return html`<div role="status">${bar}</div>`;
-}
-
-/**
- * Follow a SignallingClient's status for `connectionBar`; call `redraw` at each change.
- *
- * @param {import("../signalling.js").SignallingClient} client
- * @param {() => void} redraw
- */
-export function followConnection(client, redraw) {
-  /** @type {Connection} */
-  const connection = { status: "connecting", code: null, slow: false };
-  client.addEventListener("status", ({ detail }) => {
-    connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";
-    connection.status = detail.status;
-    connection.code = detail.code ?? null;
-    redraw();
-  });
-  const wake = () => document.visibilityState === "visible" && client.wake();
-  document.addEventListener("visibilitychange", wake);
-  addEventListener("online", wake);
-  addEventListener("pageshow", wake);
-  return connection;
 }
 
 /**

@@ -2,57 +2,45 @@
    Routed by pushState, so that a claim needs no reload, and a session goes on while the list is looked at. */
 import { Session } from "../session/session.js";
 import { caseInformation } from "../shared/case.js";
-import { tickBy } from "../shared/clock.js";
 import { stateName } from "../shared/format.js";
-import { Language } from "../shared/language.js";
-import { html, nothing, render } from "../shared/lit.js";
-import { one, told } from "../shared/page.js";
+import { html, nothing } from "../shared/lit.js";
+import { LivePage } from "../shared/live_page.js";
 import { refusalWords } from "../shared/refusals.js";
-import { inEach, t, tn } from "../shared/text.js";
-import {
-  announce,
-  ask,
-  clearToasts,
-  connectionBar,
-  Drawer,
-  drawKeepingFocus,
-  focusHeading,
-  followConnection,
-  prepareRegions,
-  redrawing,
-  tendMenus,
-  toast,
-} from "../shared/ui.js";
+import { inEach, t } from "../shared/text.js";
+import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { codeOf, detailsOf } from "../signalling/errors.js";
-import { SignallingClient } from "../signalling.js";
 import { Acts } from "./acts.js";
 import { Alerts } from "./alerts.js";
-import { Bell, inWords } from "./bell.js";
 import { Cases } from "./cases.js";
 import { afterSession, frame } from "./frame.js";
-import { Queue } from "./queue.js";
+import { News } from "./news.js";
+import { OwnVisit } from "./own_visit.js";
 import { isLicensed, listHead, requestsTab } from "./requests.js";
 import { Past, pastTab, Sessions, takenTab } from "./sessions.js";
 
-/** @type {ListBoot} */
-const boot = told();
+/** @type {LivePage<ListBoot>} */
+const page = new LivePage("staff", draw);
+const { boot, client, connection, language, redraw, root } = page;
 const { me, organisation } = boot;
-const root = one("#app", HTMLElement);
-const client = new SignallingClient(boot.ws, { role: "staff" });
-const queue = new Queue();
+const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
+const news = new News({ client, me, alerts, follow: followNotice, queued, redraw });
+const { queue, drawer } = news;
 const sessions = new Sessions();
-const bell = new Bell();
-const drawer = new Drawer();
 /** @type {Set<string>} */
 const claiming = new Set();
-const redraw = redrawing(() => drawKeepingFocus(root, draw));
 const cases = new Cases(client, redraw);
 const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
-const connection = followConnection(client, redraw);
-const alerts = new Alerts(organisation, () => go(boot.home), { wanted: boot.notify });
+const own = new OwnVisit({
+  client,
+  me,
+  routed: routeVisit,
+  leave: () => history.replaceState(null, "", boot.home),
+  begin: newSession,
+  released: keepCases,
+  redraw,
+});
 const signIn = () => location.assign(`${boot.home}/sign-in`);
-const language = new Language(boot.languages, redraw);
 const bar = inEach(() => ({
   kept: t("The list is brought up to date as soon as it is back."),
   closed: {
@@ -65,20 +53,7 @@ const bar = inEach(() => ({
   },
 }));
 
-/**
- * @typedef {object} Mine one's own current visit
- * @property {string} id
- * @property {Protocol.VisitPart | null} visit
- * @property {Session | null} session
- * @property {(() => void)[]} drops
- */
-
-/** @type {Mine | null} */
-let mine = null;
-/** @type {Protocol.VisitPart | null} the visit that was shown and is over */
-let over = null;
 let switching = false;
-let shown = "";
 
 /** @typedef {"" | "mine" | "live" | "past"} TabName */
 /** @type {TabName[]} */
@@ -87,8 +62,10 @@ const tabPath = (/** @type {TabName} */ tab) => (tab ? `${boot.home}#${tab}` : b
 const routeTab = () => TABS.find((tab) => tab === location.hash.slice(1)) ?? "";
 const visitPath = (/** @type {string} */ visit) => `${boot.home}/visits/${visit}`;
 const failed = (/** @type {unknown} */ error) => toast(refusalWords(error), { bad: true });
-const routeVisit = () => /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
-const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
+
+function routeVisit() {
+  return /\/visits\/([^/]+)$/.exec(location.pathname)?.[1] ?? null;
+}
 
 /** @param {string} path */
 function go(path) {
@@ -100,83 +77,22 @@ function go(path) {
 function followRoute() {
   const id = routeVisit();
   if (!id && routeTab() === "past" && client.status === "open") past.search().catch(failed);
-  if (id && mine?.id !== id) hold(id);
-  if (id && mine && !mine.session) openSession();
+  if (id && own.id !== id) own.hold(id);
+  if (id) own.open();
   redraw();
 }
 
-/**
- * Follow one's own visit: for the link back to it, and for the session page.
- *
- * @param {string} id
- */
-function hold(id) {
-  letGo();
-  over = null;
-  /** @type {Mine} */
-  const held = { id, visit: null, session: null, drops: [] };
-  mine = held;
-  held.drops.push(
-    client.subscribe(
-      `visit/${id}`,
-      ({ visit }) => mine === held && follow(held, visit),
-      (error) => mine === held && lost(error),
-    ),
-  );
+/** Only the cases on the page are followed. */
+function keepCases() {
+  cases.keepOnly([...queue.rows.map(({ visit }) => visit), own.id]);
 }
 
-function letGo() {
-  mine?.session?.close();
-  for (const drop of mine?.drops ?? []) drop();
-  cases.keepOnly(queue.rows.map(({ visit }) => visit));
-  mine = null;
-}
-
-/** @param {import("../signalling/errors.js").SignallingError} error */
-function lost(error) {
-  letGo();
-  if (routeVisit()) {
-    toast(refusalWords(error), { bad: true });
-    history.replaceState(null, "", boot.home);
-  }
-  redraw();
-}
-
-/**
- * What one's own visit has become.
- *
- * @param {Mine} held
- * @param {Protocol.VisitPart} visit
- */
-function follow(held, visit) {
-  held.visit = visit;
-  const taken = visit.status === "claimed" || visit.status === "live";
-  if (taken && visit.claimant?.id === me.id) {
-    if (routeVisit() === held.id && !held.session) openSession();
-    held.session?.update(visit);
-    return redraw();
-  }
-  const atIt = routeVisit() === held.id;
-  letGo();
-  if (atIt && visit.status === "ended") over = visit;
-  else if (atIt) {
-    toast(
-      taken && visit.claimant
-        ? t("{name} has claimed this visit.", visit.claimant)
-        : t("{name} is back in the queue.", visit.parties.patient),
-    );
-    history.replaceState(null, "", boot.home);
-  }
-  return redraw();
-}
-
-function openSession() {
-  if (!mine?.visit || mine.visit.claimant?.id !== me.id) return;
-  const { id } = mine;
-  cases.open(id);
-  mine.session = new Session({
+/** @param {string} visit */
+function newSession(visit) {
+  cases.open(visit);
+  return new Session({
     client,
-    visit: id,
+    visit,
     role: "provider",
     organisation,
     language,
@@ -186,36 +102,13 @@ function openSession() {
       label: t("Case Information"),
       view: () =>
         html`<h2>${t("Case Information")}</h2>
-          ${caseInformation(cases.get(id)?.info, client.now())}`,
+          ${caseInformation(cases.get(visit)?.info, client.now())}`,
     }),
-    more: () => acts.inSession(mine?.visit),
-    phone: () => cases.get(id)?.info?.patient.phone ?? null,
+    more: () => acts.inSession(own.visit),
+    phone: () => cases.get(visit)?.info?.patient.phone ?? null,
     back: () =>
       html`<a class="btn plain" href=${boot.home} @click=${follows(boot.home)}>${t("Sessions List")}</a>`,
   });
-  mine.session.open();
-  mine.session.update(mine.visit);
-  enter();
-}
-
-function openBell() {
-  clearToasts();
-  const mark = () => {
-    if (bell.unread) client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
-  };
-  drawer.show(
-    "bell-title",
-    (close) =>
-      bell.list({
-        now_ms: client.now(),
-        close,
-        go: (item) => {
-          close();
-          followNotice(item);
-        },
-      }),
-    mark,
-  );
 }
 
 /**
@@ -233,24 +126,6 @@ function followNotice({ visit: id }) {
     row?.querySelector("button")?.focus();
   });
   return undefined;
-}
-
-/** @param {Protocol.Topics["bell"]} message */
-function takeBell(message) {
-  const item = bell.take(message);
-  if (item) {
-    if (!drawer.open) toast(inWords(item));
-    if (item.kind === "assigned" || item.kind === "transferred") alerts.assigned(() => followNotice(item));
-  }
-  drawer.redraw();
-  redraw();
-}
-
-function enter() {
-  if (!mine?.session) return;
-  client.request({ type: "visit.enter", visit: mine.id }).catch((error) => {
-    if (["unavailable", "timeout"].includes(codeOf(error))) setTimeout(enter, 2_000);
-  });
 }
 
 /**
@@ -300,13 +175,13 @@ async function claim(request) {
 
 /** @param {string} visit */
 function claimed(visit) {
-  hold(visit);
-  go(`${boot.home}/visits/${visit}`);
+  own.hold(visit);
+  go(visitPath(visit));
 }
 
 async function switchOnCall() {
   if (switching) return;
-  const on = !onCall();
+  const on = !news.onCall;
   switching = true;
   alerts.unlock();
   if (on) {
@@ -329,40 +204,30 @@ async function switchOnCall() {
   }
 }
 
-/** @param {Protocol.Topics["queue"]} message */
-function takeQueue(message) {
-  const { fresh, gone } = queue.take(message);
+/** @param {import("./news.js").QueueNews} news */
+function queued({ gone }) {
   const asked = /^#of=(.+)$/.exec(location.hash)?.[1]; // a notification that was followed from another page
   if (asked && !routeVisit()) {
     history.replaceState(null, "", boot.home);
     followNotice({ visit: decodeURIComponent(asked) });
   }
-  cases.keepOnly([...queue.rows.map(({ visit }) => visit), mine?.id]);
-  if (fresh.length && onCall()) {
-    alerts.ring(queue.rows.length);
-    announce(
-      fresh.length === 1
-        ? t("New request: {name}.", fresh[0])
-        : tn("{n} new request.", "{n} new requests.", fresh.length),
-    );
-  }
+  keepCases();
   if (gone?.why === "claimed" && gone.by && gone.by.id !== me.id)
     announce(t("{by} has claimed {name}.", { by: gone.by.name, name: gone.name }));
-  redraw();
 }
 
 /** The page but for what is in it. */
 function framed(/** @type {Drawn} */ content) {
-  const visit = mine?.visit;
+  const visit = own.current;
   return frame(content, {
     boot,
-    onCall: onCall(),
+    onCall: news.onCall,
     switching,
     loaded: queue.loaded,
     waiting: queue.rows.length,
-    own: visit && ["claimed", "live"].includes(visit.status) ? { visit, path: visitPath(visit.id) } : null,
+    own: visit && { visit, path: visitPath(visit.id) },
     atList: !routeVisit(),
-    bell: bell.button(openBell),
+    bell: news.button(),
     languages: language.view(),
     follows,
     switchOnCall,
@@ -372,7 +237,7 @@ function framed(/** @type {Drawn} */ content) {
 
 function list() {
   const tab = routeTab();
-  const own = sessions.of(me.id);
+  const mine = sessions.of(me.id);
   /** @type {ListView} */
   const view = {
     rows: queue.rows,
@@ -383,8 +248,8 @@ function list() {
     claiming,
     me,
     now_ms: client.now(),
-    onCall: onCall(),
-    mayClaim: onCall() || me.role === "admin",
+    onCall: news.onCall,
+    mayClaim: news.onCall || me.role === "admin",
     silent: !alerts.audible,
     follows,
     visitPath,
@@ -393,14 +258,14 @@ function list() {
   };
   const contents = {
     "": () => requestsTab(view),
-    mine: () => takenTab(own, view, t("A session that you claim stands here until it ends.")),
+    mine: () => takenTab(mine, view, t("A session that you claim stands here until it ends.")),
     live: () => takenTab(sessions.rows, view, t("Nobody is in a session right now.")),
     past: () => pastTab(past, view),
   };
   /** @type {[name: TabName, words: string, count?: number][]} */
   const tabs = [
     ["", t("On-Demand Requests"), queue.rows.length],
-    ["mine", t("Mine"), own.length],
+    ["mine", t("Mine"), mine.length],
     ["live", t("Live now"), sessions.rows.length],
     ["past", t("Past")],
   ];
@@ -419,59 +284,51 @@ function ended(visit) {
 
 function draw() {
   const id = routeVisit();
-  if (!id) over = null;
-  const page =
-    id && mine?.id === id && mine.session ? "session" : id && over ? "over" : id && mine ? "opening" : "list";
+  if (!id) own.over = null;
+  const key =
+    id && own.id === id && own.session
+      ? "session"
+      : id && own.over
+        ? "over"
+        : id && own.id
+          ? "opening"
+          : "list";
   const contents = {
     list,
-    over: () => (over ? ended(over) : nothing),
+    over: () => (own.over ? ended(own.over) : nothing),
     opening: () =>
       html`<h1>${t("Your session")}</h1>
         <p class="quiet">${t("Opening…")}</p>`,
     session: () => nothing,
   };
-  render(
-    html`${connectionBar(connection, bar())} ${page === "session" ? nothing : framed(contents[page]())}
-    ${
-      mine?.session
-        ? html`<div class="parked" ?hidden=${page !== "session"}>${mine.session.view()}</div>`
-        : nothing
-    }`,
-    root,
-  );
   const count = queue.rows.length;
   const titles = {
-    session: mine?.session?.title,
+    session: own.session?.title,
     over: t("Session ended"),
     opening: t("Your session"),
     list: t("On-Demand Requests"),
   };
-  document.title = `${count && onCall() ? `(${count}) ` : ""}${titles[page]} · ${organisation.name}`;
-  if (page === shown) return;
-  const first = shown === "";
-  shown = page;
-  if (!first) {
-    scrollTo(0, 0);
-    focusHeading(root);
-  }
+  page.show(
+    html`${connectionBar(connection, bar())} ${key === "session" ? nothing : framed(contents[key]())}
+    ${
+      own.session
+        ? html`<div class="parked" ?hidden=${key !== "session"}>${own.session.view()}</div>`
+        : nothing
+    }`,
+    { key, title: `${count && news.onCall ? `(${count}) ` : ""}${titles[key]}` },
+  );
 }
 
-prepareRegions();
-tendMenus();
-tickBy(() => client.now());
-client.subscribe("queue", takeQueue);
 client.subscribe("sessions", (message) => {
   sessions.take(message);
   redraw();
 });
-client.subscribe("bell", takeBell);
 client.addEventListener("welcome", ({ detail }) => {
-  if (detail.visit && !mine) hold(detail.visit);
-  if (!detail.resumed) enter();
+  if (detail.visit && !own.id) own.hold(detail.visit);
+  if (!detail.resumed) own.enter();
   if (routeTab() === "past" && past.rows === null) past.search().catch(failed);
 });
 addEventListener("popstate", followRoute);
 addEventListener("hashchange", followRoute);
-root.replaceChildren();
 followRoute();
-client.connect();
+page.begin();

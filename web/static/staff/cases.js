@@ -73,7 +73,7 @@ export class Cases {
   /**
    * Close those of visits that are on this screen no more.
    *
-   * @param {(string | undefined)[]} visits
+   * @param {(string | null)[]} visits
    */
   keepOnly(visits) {
     const kept = new Set(visits);

@@ -4,72 +4,42 @@
 import { html, nothing, render } from "../shared/lit.js";
 import { one, told } from "../shared/page.js";
 import { t, tn } from "../shared/text.js";
-import { announce, clearToasts, Drawer, prepareRegions, redrawing, toast } from "../shared/ui.js";
+import { prepareRegions, redrawing } from "../shared/ui.js";
 import { SignallingClient } from "../signalling.js";
 import { Alerts } from "./alerts.js";
-import { Bell, inWords } from "./bell.js";
-import { Queue } from "./queue.js";
+import { News } from "./news.js";
 
 /** @type {StaffBoot} */
 const boot = told();
 const { me, home } = boot;
 const place = one("#live", HTMLElement);
 const client = new SignallingClient(boot.ws, { role: "staff" });
-const queue = new Queue();
-const bell = new Bell();
-const drawer = new Drawer();
 const redraw = redrawing(draw);
-const follow = (/** @type {Protocol.BellPart} */ { visit }) => location.assign(`${home}#of=${visit}`);
 const alerts = new Alerts(boot.organisation, () => location.assign(home), { wanted: boot.notify });
-const onCall = () => queue.staff.get(me.id)?.on_call ?? false;
-
-async function mark() {
-  if (bell.unread) await client.request({ type: "bell.mark", until_ms: bell.newest_ms }).catch(() => {});
-}
-
-function openBell() {
-  clearToasts();
-  drawer.show(
-    "bell-title",
-    (close) => bell.list({ now_ms: client.now(), close, go: (item) => mark().then(() => follow(item)) }),
-    mark,
-  );
-}
+const news = new News({
+  client,
+  me,
+  alerts,
+  follow: async ({ visit }, marked) => {
+    await marked; // this page is left
+    location.assign(`${home}#of=${visit}`);
+  },
+  redraw,
+});
 
 function draw() {
   render(
     html` ${
-      onCall()
+      news.onCall
         ? html`<a class="chip" href=${home}><span class="dot"></span>${t("You are on call.")}
-            <span class="num">${tn("{n} waiting", "{n} waiting", queue.rows.length)}</span></a>`
+            <span class="num">${tn("{n} waiting", "{n} waiting", news.queue.rows.length)}</span></a>`
         : nothing
     }
-    ${bell.button(openBell)}`,
+    ${news.button()}`,
     place,
   );
 }
 
-client.subscribe("queue", (message) => {
-  const { fresh } = queue.take(message);
-  if (fresh.length && onCall()) {
-    alerts.ring(queue.rows.length);
-    announce(
-      fresh.length === 1
-        ? t("New request: {name}.", fresh[0])
-        : tn("{n} new request.", "{n} new requests.", fresh.length),
-    );
-  }
-  redraw();
-});
-client.subscribe("bell", (message) => {
-  const item = bell.take(message);
-  if (item) {
-    if (!drawer.open) toast(inWords(item));
-    if (item.kind === "assigned" || item.kind === "transferred") alerts.assigned(() => follow(item));
-  }
-  drawer.redraw();
-  redraw();
-});
 prepareRegions();
 // On a phone the set-up's sections stand in one row that scrolls: the one that is open is in sight.
 const tab = document.querySelector(".tabs [aria-current]");

@@ -1,0 +1,99 @@
+/* The frame of a live page that is drawn into `#app`: its boot data, its connection, its languages, drawing,
+   and where the focus goes. Knows no visit. */
+
+import { SignallingClient } from "../signalling.js";
+import { tickBy } from "./clock.js";
+import { Language } from "./language.js";
+import { render } from "./lit.js";
+import { one, told } from "./page.js";
+import { prepareRegions, redrawing, tendMenus } from "./ui.js";
+
+/** @template {Boot} Told what the server tells this page */
+export class LivePage {
+  root = one("#app", HTMLElement);
+  #shown = ""; // what was drawn last, so that the focus moves once when it changes
+
+  /**
+   * @param {Protocol.Hello["role"]} role
+   * @param {() => void} draw
+   */
+  constructor(role, draw) {
+    /** @type {Told} */
+    this.boot = told();
+    this.client = new SignallingClient(this.boot.ws, { role });
+    this.redraw = redrawing(() => this.#keepFocus(draw));
+    this.connection = followConnection(this.client, this.redraw);
+    this.language = new Language(this.boot.languages, this.redraw);
+  }
+
+  /** Take the place of what the server drew, and connect. */
+  begin() {
+    prepareRegions();
+    tendMenus();
+    tickBy(() => this.client.now());
+    this.root.replaceChildren();
+    this.redraw();
+    this.client.connect();
+  }
+
+  /**
+   * Draw the page, and name its tab. `key` is what is shown: when it changes, the top of the page is in sight
+   * and its heading has the focus, but not for the first content. Returns whether it has changed.
+   *
+   * @param {Drawn} content
+   * @param {{ key: string, title: string }} about
+   */
+  show(content, { key, title }) {
+    render(content, this.root);
+    document.title = `${title} · ${this.boot.organisation.name}`;
+    if (key === this.#shown) return false;
+    const first = this.#shown === "" || this.#shown === "loading";
+    this.#shown = key;
+    if (!first) {
+      scrollTo(0, 0);
+      this.#focusHeading();
+    }
+    return true;
+  }
+
+  /**
+   * Draw; if that removes what had the focus, the page's heading has it, and not nothing.
+   *
+   * @param {() => void} draw
+   */
+  #keepFocus(draw) {
+    const held = this.root.contains(document.activeElement);
+    draw();
+    if (held && !this.root.contains(document.activeElement) && !document.querySelector("dialog[open]")) {
+      this.#focusHeading();
+    }
+  }
+
+  #focusHeading() {
+    /** @type {HTMLElement | null} */
+    const heading = this.root.querySelector("[data-focus]:not([hidden] *)");
+    heading?.focus({ preventScroll: true });
+  }
+}
+
+/**
+ * Follow a SignallingClient's status for `connectionBar`, and call `redraw` at each change.
+ *
+ * @param {import("../signalling.js").SignallingClient} client
+ * @param {() => void} redraw
+ */
+function followConnection(client, redraw) {
+  /** @type {Connection} */
+  const connection = { status: "connecting", code: null, slow: false };
+  client.addEventListener("status", ({ detail }) => {
+    connection.slow = detail.status === "open" ? false : connection.slow || detail.status === "retrying";
+    connection.status = detail.status;
+    connection.code = detail.code ?? null;
+    redraw();
+  });
+  const wake = () => document.visibilityState === "visible" && client.wake();
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("online", wake);
+  addEventListener("pageshow", wake);
+  return connection;
+}

@@ -1,0 +1,107 @@
+/* The news of every page of the staff: the queue and the bell, with the chime and what is said of them. Knows
+   nothing of what is on the page. */
+import { t, tn } from "../shared/text.js";
+import { announce, clearToasts, Drawer, toast } from "../shared/ui.js";
+import { Bell, inWords } from "./bell.js";
+import { Queue } from "./queue.js";
+
+/** @typedef {ReturnType<Queue["take"]>} QueueNews */
+
+export class News {
+  queue = new Queue();
+  bell = new Bell();
+  drawer = new Drawer();
+  #client;
+  #me;
+  #alerts;
+  #follow;
+  #queued;
+  #redraw;
+
+  /**
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   me: { id: string },
+   *   alerts: import("./alerts.js").Alerts,
+   *   follow: (item: Protocol.BellPart, marked?: Promise<unknown>) => void,
+   *   queued?: (news: QueueNews) => void,
+   *   redraw: () => void,
+   * }} options `follow` goes to where a notification leads; `marked` ends when the server knows that it was
+   *   read
+   */
+  constructor({ client, me, alerts, follow, queued = () => {}, redraw }) {
+    this.#client = client;
+    this.#me = me;
+    this.#alerts = alerts;
+    this.#follow = follow;
+    this.#queued = queued;
+    this.#redraw = redraw;
+    client.subscribe("queue", (message) => this.#takeQueue(message));
+    client.subscribe("bell", (message) => this.#takeBell(message));
+  }
+
+  get onCall() {
+    return this.queue.staff.get(this.#me.id)?.on_call ?? false;
+  }
+
+  /** The button in the head of a page. */
+  button() {
+    return this.bell.button(() => this.#open());
+  }
+
+  #open() {
+    clearToasts();
+    /** @type {Promise<unknown> | undefined} */
+    let marked;
+    const mark = () => {
+      marked ??= this.#mark();
+      return marked;
+    };
+    this.drawer.show(
+      "bell-title",
+      (close) =>
+        this.bell.list({
+          now_ms: this.#client.now(),
+          close,
+          go: (item) => {
+            close();
+            this.#follow(item, mark());
+          },
+        }),
+      mark,
+    );
+  }
+
+  async #mark() {
+    const { unread, newest_ms: until_ms } = this.bell;
+    if (unread) await this.#client.request({ type: "bell.mark", until_ms }).catch(() => {});
+  }
+
+  /** @param {Protocol.Topics["queue"]} message */
+  #takeQueue(message) {
+    const news = this.queue.take(message);
+    const { fresh } = news;
+    if (fresh.length && this.onCall) {
+      this.#alerts.ring(this.queue.rows.length);
+      announce(
+        fresh.length === 1
+          ? t("New request: {name}.", fresh[0])
+          : tn("{n} new request.", "{n} new requests.", fresh.length),
+      );
+    }
+    this.#queued(news);
+    this.#redraw();
+  }
+
+  /** @param {Protocol.Topics["bell"]} message */
+  #takeBell(message) {
+    const item = this.bell.take(message);
+    if (item) {
+      if (!this.drawer.open) toast(inWords(item));
+      if (item.kind === "assigned" || item.kind === "transferred")
+        this.#alerts.assigned(() => this.#follow(item));
+    }
+    this.drawer.redraw();
+    this.#redraw();
+  }
+}

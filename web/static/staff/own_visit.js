@@ -1,0 +1,129 @@
+/* One's own current visit: followed for the link back to it, and for its session. Knows no list. */
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
+import { codeOf } from "../signalling/errors.js";
+
+/** @typedef {import("../session/session.js").Session} Session */
+
+export class OwnVisit {
+  /** @type {string | null} */
+  id = null;
+  /** @type {Protocol.VisitPart | null} */
+  visit = null;
+  /** @type {Session | null} */
+  session = null;
+  /** @type {Protocol.VisitPart | null} the visit that was shown and is over */
+  over = null;
+  #client;
+  #me;
+  #routed;
+  #leave;
+  #begin;
+  #released;
+  #redraw;
+  #drop = () => {};
+
+  /**
+   * @param {{
+   *   client: import("../signalling.js").SignallingClient,
+   *   me: { id: string },
+   *   routed: () => string | null,
+   *   leave: () => void,
+   *   begin: (visit: string) => Session,
+   *   released: () => void,
+   *   redraw: () => void,
+   * }} options `routed()` is the visit that the address names, `leave()` goes to the list, `begin()` makes
+   *   the session, `released()` is called when the visit is no longer one's own
+   */
+  constructor({ client, me, routed, leave, begin, released, redraw }) {
+    this.#client = client;
+    this.#me = me;
+    this.#routed = routed;
+    this.#leave = leave;
+    this.#begin = begin;
+    this.#released = released;
+    this.#redraw = redraw;
+  }
+
+  /** The visit while it is claimed or live. */
+  get current() {
+    return this.visit && isTaken(this.visit) ? this.visit : null;
+  }
+
+  /** @param {string} id */
+  hold(id) {
+    this.#letGo();
+    this.over = null;
+    this.id = id;
+    this.#drop = this.#client.subscribe(
+      `visit/${id}`,
+      ({ visit }) => this.id === id && this.#follow(visit),
+      (error) => this.id === id && this.#lost(error),
+    );
+  }
+
+  /** Open the session if the visit is one's own and it is not open yet. */
+  open() {
+    if (!this.visit || this.session || this.visit.claimant?.id !== this.#me.id) return;
+    this.session = this.#begin(this.visit.id);
+    this.session.open();
+    this.session.update(this.visit);
+    this.enter();
+  }
+
+  /** Tell the server that one is in the session, if it is open. */
+  enter() {
+    if (!this.session || !this.id) return;
+    this.#client.request({ type: "visit.enter", visit: this.id }).catch((error) => {
+      if (["unavailable", "timeout"].includes(codeOf(error))) setTimeout(() => this.enter(), 2_000);
+    });
+  }
+
+  #letGo() {
+    this.session?.close();
+    this.#drop();
+    this.#drop = () => {};
+    this.id = this.visit = this.session = null;
+    this.#released();
+  }
+
+  /** @param {import("../signalling/errors.js").SignallingError} error */
+  #lost(error) {
+    this.#letGo();
+    if (this.#routed()) {
+      toast(refusalWords(error), { bad: true });
+      this.#leave();
+    }
+    this.#redraw();
+  }
+
+  /**
+   * What the visit has become.
+   *
+   * @param {Protocol.VisitPart} visit
+   */
+  #follow(visit) {
+    this.visit = visit;
+    const atIt = this.#routed() === visit.id;
+    if (isTaken(visit) && visit.claimant?.id === this.#me.id) {
+      if (atIt) this.open();
+      this.session?.update(visit);
+      return this.#redraw();
+    }
+    this.#letGo();
+    if (atIt && visit.status === "ended") this.over = visit;
+    else if (atIt) {
+      toast(
+        isTaken(visit) && visit.claimant
+          ? t("{name} has claimed this visit.", visit.claimant)
+          : t("{name} is back in the queue.", visit.parties.patient),
+      );
+      this.#leave();
+    }
+    return this.#redraw();
+  }
+}
+
+/** @param {Protocol.VisitPart} visit */
+const isTaken = ({ status }) => status === "claimed" || status === "live";
