@@ -97,7 +97,7 @@ class SharedConnection(asyncio.Protocol):
         """Take a push message of the store (RESP3). Must not raise."""
 
     def on_lost(self) -> None:
-        """Called after a connection was lost or closed."""
+        """Note that a connection was lost or closed."""
 
     async def call(
         self, commands: Iterable[Arguments], answers: int | None = None, *, once: bool = False

@@ -1,4 +1,4 @@
-"""All errors of the load tester. Each text is one sentence for the person at the terminal. Knows no part of it."""
+"""All errors of the load tester. Each text is one sentence for the person at the terminal. Imports nothing of it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from tests.web.peers.runs import run
 from web.peers.report import compare
 from web.peers.report.compare_page import comparison_page, comparison_text, headline
-from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Comparison, effective
+from web.peers.report.comparing import BETTER, SAME, UNDECIDED, WORSE, Comparison, effective
 from web.peers.run.observations import Observations, Series
 
 
@@ -55,7 +55,7 @@ def test_two_runs_of_the_same_kind_are_hardly_ever_called_a_change() -> None:
 def test_a_few_patients_say_nothing_of_the_99th_percentile_and_are_told_how_many_would() -> None:
     comparison = compare(run(1, patients=60), run(2, patients=60, slower=3))
     (change,) = [change for change in comparison.changes if (change.name, change.what) == ("claim", "p99")]
-    assert change.verdict == UNTOLD
+    assert change.verdict == UNDECIDED
     assert change.why.endswith("300 are needed")
     assert verdict(comparison, "claim", "p50") == WORSE
 

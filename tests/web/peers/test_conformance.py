@@ -44,7 +44,7 @@ async def test_our_own_server_keeps_to_every_check(site: Site, monkeypatch: pyte
     monkeypatch.setattr(media, "GATE_S", 0.3)
     outcomes = await checked(site, str(site.server.make_url("/demo")), slow=True)
     faults = [(o.name, o.fault.sent, o.fault.expected, o.fault.got) for o in outcomes if o.fault is not None]
-    assert (faults, [o.name for o in outcomes if o.untold]) == ([], [])
+    assert (faults, [o.name for o in outcomes if o.undecided]) == ([], [])
     assert len(outcomes) == sum(2 if check.codecs else 1 for check in CHECKS)
     mirror = await site.app[SERVICE].mirrors.get("demo")
     assert [v for v in mirror.visits.values() if v.is_open] == [], "nobody is left in the queue"
@@ -165,13 +165,13 @@ async def test_what_needs_a_second_colleague_is_not_told_without_one(site: Site)
     async with Clinic(str(site.server.make_url("/demo"))) as clinic:
         outcomes = await server.run(clinic, credentials(site, OSEI), only=["a second provider"])
     assert [o.word for o in outcomes] == ["not tried"]
-    assert outcomes[0].untold == "needs a second member of staff"
+    assert outcomes[0].undecided == "needs a second member of staff"
 
 
 async def test_what_needs_an_admin_is_neither_wrong_nor_left_out_without_one(site: Site) -> None:
     async with Clinic(str(site.server.make_url("/demo"))) as clinic:
         outcomes = await server.run(clinic, credentials(site, OSEI, LIND), only=["decline", "nobody but"])
-    found = {o.name: (o.word, o.untold) for o in outcomes}
+    found = {o.name: (o.word, o.undecided) for o in outcomes}
     assert found.pop("nobody but an admin assigns, unassigns or declines") == ("kept", "")
     assert set(found.values()) == {("not tried", "needs an admin")}
     assert len(found) == 5, "one of them in two codecs"
@@ -189,12 +189,12 @@ async def test_an_admin_among_the_credentials_is_not_taken_for_a_provider(site: 
             only=["not on call may not", "a transferred", "rings once"],
         )
         alone = await server.run(clinic, credentials(site, ADMIN), only=["an admin ends"])
-    assert {(o.name.split(" (")[0], o.word, o.untold) for o in outcomes} == {
+    assert {(o.name.split(" (")[0], o.word, o.undecided) for o in outcomes} == {
         ("whoever is not on call may not claim", "kept", ""),
         ("a transferred visit is at its original place, assigned to the colleague", "not tried", SECOND),
         ("the assignee’s rings once, nobody else’s, and counts what is unread", "kept", ""),
     }
-    assert [(o.word, o.untold) for o in alone] == [("not tried", "needs a provider")]
+    assert [(o.word, o.undecided) for o in alone] == [("not tried", "needs a provider")]
 
 
 async def test_a_wrong_password_is_one_clear_sentence(site: Site) -> None:

@@ -60,7 +60,7 @@ async def test_our_python_client_passes() -> None:
 
     outcomes = await judged(client)
     assert faults(outcomes) == {}
-    assert {key for key, o in outcomes.items() if o.untold} == NOT_SEEN
+    assert {key for key, o in outcomes.items() if o.undecided} == NOT_SEEN
     assert {m["epoch"] for m in heard if "epoch" in m} == {"e_1", "e_2", "e_3"}
 
 
@@ -117,4 +117,4 @@ async def test_a_client_that_gives_up_is_told_so_and_the_rest_is_not_told() -> N
 
     found = await judged(once)
     assert found["drains"].fault is not None
-    assert found["stale"].untold
+    assert found["stale"].undecided

@@ -1,8 +1,8 @@
 """`greenroom peers`: synthetic patients and providers against any server, from the command line.
 
-Knows options and how to say what went wrong: one sentence and exit 2 for what cannot be used, exit 1 for a broken
-threshold or a server that was lost. `greenroom peers URL …` is short for `greenroom peers run URL …`. What the people
-do is elsewhere.
+Knows the options and how to print errors: one sentence, and exit 2 for an argument that cannot be used, exit 1 for a
+broken threshold or a lost server. `greenroom peers URL …` is short for `greenroom peers run URL …`. Does not know what
+the people do.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 from web.peers.cli import options
 from web.peers.cli.options import CREDENTIALS
 from web.peers.conformance import command as conformance
-from web.peers.distributed import command as together
+from web.peers.distributed import command as distributed
 from web.peers.report.commands import BROKEN, UNUSABLE, attach, holds
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class _Short(TyperGroup):
-    """A group whose first word may be the address of a server: then `run` is meant."""
+    """A command group that adds the command `run` if the first word is no command, but the address of a server."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
@@ -43,7 +43,7 @@ class _Short(TyperGroup):
 
 
 RENAMED = {"--conformance": "conformance", "--conformance-client": "conformance-client"}
-"""Options that are commands of their own."""
+"""Options that are other names of commands."""
 
 peers_app = typer.Typer(
     cls=_Short,
@@ -54,7 +54,7 @@ peers_app = typer.Typer(
 )
 attach(peers_app)
 conformance.attach(peers_app)
-together.attach(peers_app)
+distributed.attach(peers_app)
 
 
 @peers_app.command()
@@ -133,7 +133,7 @@ def run(
         ),
     ] = 0,
     listen: Annotated[
-        str, typer.Option(help=f"Where --helpers find this machine: 0.0.0.0:{together.PORT} unless said.")
+        str, typer.Option(help=f"Where --helpers find this machine: 0.0.0.0:{distributed.PORT} unless said.")
     ] = "",
     join_within: Annotated[
         str, typer.Option(help="How long --helpers are waited for: 10min unless said.")
@@ -162,15 +162,21 @@ def run(
     from web.peers.run.machines import Crew
     from web.peers.run.plan import Plan
 
-    told = {"arrivals": arrivals, "fill in": fill_in, "talk": talk, "processes": str(processes), "part": part}
+    shown = {
+        "arrivals": arrivals,
+        "fill in": fill_in,
+        "talk": talk,
+        "processes": str(processes),
+        "part": part,
+    }
     if helpers:
-        told["helpers"] = str(helpers)
+        shown["helpers"] = str(helpers)
     if local:
-        told["server"] = "its own"  # another port each time, which is no difference between two runs
+        shown["server"] = "its own"  # its port differs each time, which is no difference between two runs
     try:
         if local == bool(url):
             raise PlanError("expected the address of a server, or --local for one of its own")
-        meeting = together.meeting(helpers, listen, join_within, alone=local or part != "1/1")
+        meeting = distributed.meeting(helpers, listen, join_within, alone=local or part != "1/1")
         plan = Plan(
             url=url,
             organisation=organisation,
@@ -202,10 +208,10 @@ def run(
             if found:
                 staff = {"organisation": found.organisation, "credentials": found.credentials}
                 plan, pids = replace(plan, url=found.url, **staff), found.pids
-            # One look from here, so that what is wrong with the address is said once, and at once.
+            # Checked here, so that an error in the address is reported once and before anything starts.
             plan = replace(plan, organisation=asyncio.run(_organisation(plan)))
             crew = Crew(plan, processes, parts, helpers)
-            kept = _play(plan, told, crew, meeting, begins_at, report, thresholds, pids)
+            kept = _play(plan, shown, crew, meeting, begins_at, report, thresholds, pids)
     except (PlanError, EntryError, RunError, ThresholdError) as problem:
         print(f"greenroom peers: {problem}", file=sys.stderr)  # noqa: T201
         raise typer.Exit(UNUSABLE) from None
@@ -218,15 +224,15 @@ def run(
 
 def _play(
     plan: Plan,
-    told: dict[str, str],
+    shown: dict[str, str],
     crew: Crew,
-    meeting: together.HelperOptions | None,
+    meeting: distributed.HelperOptions | None,
     begins_at: float | None,
     folder: Path | None,
     fail_if: list[str],
     server_pids: tuple[int, ...],
 ) -> bool:
-    """Plays the plan, shows it, reports it; returns whether all thresholds hold. `begins_at` is on time.monotonic."""
+    """Play, show and report the plan; return whether all thresholds hold. `begins_at` is a time of time.monotonic."""
     from web.peers.cli.live import Live
     from web.peers.errors import RunError
     from web.peers.people.entry import Clinic
@@ -245,7 +251,7 @@ def _play(
             raise RunError("ended before it began") from None
         in_s = max(0.0, (begins_at or 0.0) - time.monotonic())
         seen = Observations(ago_s=-in_s)
-        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **told, **plan.told()}
+        seen.about.plan = {"server": plan.url, "organisation": plan.organisation, **shown, **plan.in_words()}
         seen.about.command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         seen.about.machine, seen.about.versions = server.machine(), server.versions()
         if coordinator:
@@ -267,7 +273,7 @@ def _play(
 
 
 def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> str:
-    """What makes a run void whatever the thresholds say, in a sentence; "" if nothing does."""
+    """Return why a run is not valid, whatever its thresholds say, in a sentence; "" if it is valid."""
     from web.peers.errors import EntryError
 
     done = len(seen.steps["journey"]) if "journey" in seen.steps else 0
@@ -287,7 +293,7 @@ def _problem(seen: Observations, plan: Plan, crew: Crew, presence: Presence) -> 
 
 
 async def _organisation(plan: Plan) -> str:
-    """The organisation's slug, once it is sure that there is a Greenroom with it. Raises EntryError."""
+    """Check that a Greenroom with this organisation answers; return the organisation's slug. Raises EntryError."""
     from web.peers.people.entry import Clinic
 
     clinic = Clinic(plan.url, plan.organisation, ca=plan.ca, insecure=plan.insecure)

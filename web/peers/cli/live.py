@@ -1,7 +1,7 @@
-"""A run as it goes: bars of where the patients are, how long the steps take, the errors; or a plain line now and then.
+"""Shows a run while it goes on: bars of patients by state, durations of steps, errors; or a line of text now and then.
 
-Knows a terminal and observations. Knows nothing of how people are driven: it looks, from a thread of its own, at what
-the driver writes, and costs the same however many people there are.
+Knows a terminal and observations, and nothing of how people are driven. It reads the observations in a thread of its
+own; its cost does not depend on the number of people.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from web.peers.run.observations import STEPS, Observations
 
 REFRESH_PER_SECOND = 2
 PLAIN_EVERY_S = 5.0
-PLAIN_FIRST_S = 1.0  # whoever has just started it wants to see that it runs
+PLAIN_FIRST_S = 1.0  # early, so that the person sees that it runs
 RECENT = 1000
-"""How many of the last values of a step are looked at: the figures are those of now, and cheap."""
+"""How many of a step's last values are used, so that the figures are recent and cheap."""
 RATE_OVER_S = 10.0
 ERRORS_SHOWN = 6
 BARS = ("arrived", "waiting", "in call", "done")
@@ -32,15 +32,15 @@ IN_A_LINE = ("queue_seen", "claim", "pulled_in", "first_frame")
 
 
 class Planned(Protocol):
-    """What is known of a run beforehand."""
+    """The part of a run that is known before it begins."""
 
     @property
     def patients(self) -> int:
-        """How many patients are to arrive."""
+        """The number of patients who will arrive."""
 
 
 class Live:
-    """A context manager that shows a run while the driver makes it."""
+    """A context manager that shows a run while it goes on."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Live:
             self._say()
 
     def picture(self) -> RenderableType:
-        """What stands on the terminal now."""
+        """Return what the terminal shows now."""
         now = people(self._seen)
         for name, value in zip(BARS, (now.arrived, now.waiting, now.in_call, now.done), strict=True):
             self._progress.update(self._tasks[name], completed=value)
@@ -116,20 +116,20 @@ class Live:
         return Group(*parts)
 
     def line(self) -> str:
-        """The same in one line, for what is no terminal."""
+        """Return the same in one line, for an output that is no terminal."""
         now = people(self._seen)
-        told = [
+        parts = [
             f"{self._seen.now_s:.0f} s: {now.arrived} of {self._total} arrived, {now.waiting} waiting, "
             f"{now.in_call} in call, {now.done} done, {self._rate('journey'):.1f}/s"
         ]
         for name in IN_A_LINE:
             if name in self._seen.steps:
                 p50, p99 = self._spread(name)
-                told.append(f"{name} p50 {p50} p99 {p99}")
+                parts.append(f"{name} p50 {p50} p99 {p99}")
         errors = self._errors()
         counted = ", ".join(f"{count} × {code}" for code, count in errors[:ERRORS_SHOWN])
-        told.append(f"errors: {counted}" if counted else "no errors")
-        return "; ".join(told)
+        parts.append(f"errors: {counted}" if counted else "no errors")
+        return "; ".join(parts)
 
     def _steps(self) -> list[str]:
         names = list(self._seen.steps)
@@ -140,7 +140,7 @@ class Live:
         return written(percentile(recent, 50), TIME), written(percentile(recent, 99), TIME)
 
     def _rate(self, name: str) -> float:
-        """How many a second of late."""
+        """Return how often per second the step was taken recently."""
         series = self._seen.steps.get(name)
         now = self._seen.now_s
         over_s = min(RATE_OVER_S, now)

@@ -1,6 +1,6 @@
-"""Starts a server for a trial, with an organisation and its staff: `greenroom peers --local` needs no credentials.
+"""Starts a temporary server with an organisation and staff, so that `greenroom peers --local` needs no credentials.
 
-Knows how accounts are made without a form. Knows nothing of what people do on that server.
+Knows how accounts are made without a form, and nothing of what people do on that server.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from web.server.throwaway import throwaway
 
 ORGANISATION = "bench"
 WORDS = "a password of nobody"
-AT_ONCE = 50  # accounts that are made together: each takes a connection to the store
+AT_ONCE = 50  # accounts that are made at the same time: each takes a connection to the store
 
 
 class Local(NamedTuple):
@@ -48,7 +48,7 @@ def local_server(workers: int, providers: int, admins: int = 0) -> Iterator[Loca
 
 
 class OneHash(Hasher):
-    """Hashes one password for all accounts: fifty hashes take seconds."""
+    """Hashes one password once for all accounts, because fifty hashes take seconds."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the options of `greenroom peers` mean: words, files and the environment in, values out, or what was expected.
+"""Parses the options of `greenroom peers`, with files and the environment; an error says what was expected.
 
 Knows this machine's clock, processes and files. Knows nothing of a run.
 """
@@ -23,14 +23,14 @@ EARLY_S = 24 * 3600
 
 
 def staff(path: Path | None) -> tuple[Credential, ...]:
-    """From a file, standard input or the environment: never from an option, which everybody on the machine can read."""
+    """Return credentials from a file, standard input or the environment; all users could read those of an option."""
     if path is None:
         return credentials(os.environ[CREDENTIALS]) if CREDENTIALS in os.environ else ()
     return credentials(sys.stdin.read() if str(path) == "-" else path.read_text("utf-8"))
 
 
 def watched(pid: int | None) -> tuple[int, ...]:
-    """The process whose use is to be reported. Raises PlanError where this machine does not tell it."""
+    """Return the process whose CPU and memory are reported. Raises PlanError if they cannot be read."""
     if pid is None:
         return ()
     if sample(pid) is None:
@@ -39,13 +39,13 @@ def watched(pid: int | None) -> tuple[int, ...]:
 
 
 def recorded(arrivals: str) -> str:
-    """The text of the file that `day:FILE` names, or nothing. Raises OSError."""
+    """Return the text of the file in `day:FILE`, or "". Raises OSError."""
     kind, _, rest = arrivals.partition(":")
     return Path(rest.partition("@")[0]).read_text("utf-8") if kind == "day" and rest else ""
 
 
 def share(text: str) -> float:
-    """`5%` is 0.05. Raises PlanError."""
+    """Parse a share: `5%` is 0.05. Raises PlanError."""
     try:
         found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -56,7 +56,7 @@ def share(text: str) -> float:
 
 
 def part(text: str) -> tuple[int, int]:
-    """`2/5` is the second part of five. Raises PlanError."""
+    """Parse a part: `2/5` is the second of five. Raises PlanError."""
     one, _, of = text.partition("/")
     if not (one.isdecimal() and of.isdecimal() and 1 <= int(one) <= int(of)):
         raise PlanError(f"expected a part like 2/5; found {text!r}")
@@ -64,9 +64,9 @@ def part(text: str) -> tuple[int, int]:
 
 
 def moment(text: str) -> float | None:
-    """On time.monotonic, a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
+    """Parse a time of today (tomorrow, if it has passed) or a date and time, in this machine's zone.
 
-    Raises PlanError.
+    Return it as a value of time.monotonic, or None for "". Raises PlanError.
     """
     if not text:
         return None
@@ -86,7 +86,7 @@ def moment(text: str) -> float | None:
 
 
 def one_of(text: str, known: tuple[str, ...], option: str) -> str:
-    """The word, where it is known. Raises PlanError."""
+    """Return the word if it is one of `known`. Raises PlanError."""
     if text not in known:
         raise PlanError(f"expected {', '.join(known[:-1])} or {known[-1]} for {option}; found {text!r}")
     return text
@@ -104,7 +104,7 @@ def fingerprint(text: str) -> bytes:
 
 
 def key(typed: str = "") -> str:
-    """What the machines of one run know: as typed, or in the environment, or "". Raises PlanError where it is short."""
+    """Return the secret key of a run, as typed or from the environment, or "". Raises PlanError if it is too short."""
     found = typed or os.environ.get(KEY, "")
     if found and len(found) < KEY_LENGTH:
         raise PlanError(f"expected a key of at least {KEY_LENGTH} letters in {'--key' if typed else KEY}")

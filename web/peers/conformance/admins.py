@@ -1,7 +1,7 @@
-"""Checks of a server: what is an admin's to do, with a request that waits and with a colleague's visit.
+"""Checks of a server: what an administrator may do with a waiting request and with a colleague's visit.
 
-Each needs an admin and a provider among the credentials, some a second provider; without them it is not tried. Who is
-told of it stands in `bell.py`.
+Each needs an administrator and a provider among the credentials, some a second provider; without them it is not tried.
+The notifications that follow are checked in `bell.py`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ NOBODY = "u_nosuchcolleague"
 
 
 async def row_of(line: CheckedSocket, visit: str, what: str) -> Message:
-    """The next row of a visit in the queue."""
+    """Return the next row of a visit in the queue; `what` names it in a fault."""
     found = await line.expect("queue.row", lambda m: m["row"]["visit"] == visit, what)
     row: Message = found["row"]
     return row
 
 
 async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
-    """The visit as it stands, for those who may see it: it must have that status."""
+    """Subscribe to a visit and return its state, which must have the status `wanted`."""
     state: Message = (await whole(line, f"visit/{visit}", "visit.state"))["visit"]
     line.want(
         state["status"] == wanted, f"`status` {wanted}, for a refused request has changed nothing", state
@@ -129,7 +129,7 @@ async def past_declined(stage: Stage) -> None:
 @check("decline", "a claimed visit can be neither declined nor assigned", "commands")
 async def too_late(stage: Stage) -> None:
     admin = await stage.admin()
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     for kind, fields in (
         ("visit.decline", {"reason": REASON}),
         ("visit.assign", {"to": provider.me["id"]}),
@@ -146,7 +146,7 @@ async def too_late(stage: Stage) -> None:
 @check("claim", "an admin claims without being on call, and invites as any claimant", "commands")
 async def admin_claims(stage: Stage) -> None:
     admin = await stage.admin()
-    await stage.provider()  # somebody on call, without whom there is no Meet Now
+    await stage.provider()  # Meet Now is open only while a provider is on call
     patient, line = await stage.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await admin.get("on_call", on=False)
@@ -161,7 +161,7 @@ async def admin_claims(stage: Stage) -> None:
 @check("visit", "an admin returns a colleague’s visit to its original place", "commands")
 async def admin_returns(stage: Stage) -> None:
     admin = await stage.admin()
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     before = await stands(patient, visit, "claimed")
     await whole(admin, "queue", "queue.snapshot")
     await admin.get("visit.release", visit=visit)
@@ -176,7 +176,7 @@ async def admin_returns(stage: Stage) -> None:
 @check("visit", "an admin ends a colleague’s visit", "commands")
 async def admin_ends(stage: Stage) -> None:
     admin = await stage.admin()
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     await admin.get("visit.end", visit=visit)
     state = await status(patient, visit, "ended")
     patient.want(state["outcome"] == "completed", "`outcome` completed", state)
@@ -185,7 +185,7 @@ async def admin_ends(stage: Stage) -> None:
 @check("visit", "an admin reads the case of a visit that a colleague has claimed", "topics")
 async def admin_reads(stage: Stage) -> None:
     admin = await stage.admin()
-    _, _, visit = await stage.together()
+    _, _, visit = await stage.claimed_visit()
     case = (await whole(admin, f"case/{visit}", "case.state"))["case"]
     admin.want(case["visit"] == visit, f"the case of {visit}", case)
 
@@ -193,7 +193,7 @@ async def admin_reads(stage: Stage) -> None:
 @check("guests", "an admin neither invites to nor dismisses from a colleague’s visit", "commands")
 async def admin_does_not_invite(stage: Stage) -> None:
     admin = await stage.admin()
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     asked = {"visit": visit, "name": "Rosa Diaz", "relation": "family"}
     for who in (admin, patient):
         await who.refused("not_allowed", "visit.invite", **asked)
@@ -210,10 +210,10 @@ async def admin_writes(stage: Stage) -> None:
         await whole(reader, f"chat/{patient.visit}", "chat.snapshot")
     await admin.get("chat.send", visit=patient.visit, text="We call you in a moment.")
     for reader in (line, provider):
-        heard = (await reader.expect("chat.line", what="from the admin"))["line"]
-        seen = heard["party"], heard["name"], heard["text"]
+        received = (await reader.expect("chat.line", what="from the admin"))["line"]
+        seen = received["party"], received["name"], received["text"]
         expected = "staff", admin.me["name"], "We call you in a moment."
-        reader.want(seen == expected, f"`party`, `name`, `text` {expected}", heard)
+        reader.want(seen == expected, f"`party`, `name`, `text` {expected}", received)
     await line.refused("wrong_status", "chat.send", visit=patient.visit, text="Thank you.")
     await provider.get("visit.claim", visit=patient.visit)
     answer = await admin.ask("chat.send", visit=patient.visit, text="One more word.")
@@ -231,7 +231,7 @@ async def admin_writes(stage: Stage) -> None:
 )
 async def transferred(stage: Stage) -> None:
     colleague = await stage.provider(1)
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     before = await stands(patient, visit, "claimed")
     await whole(provider, "queue", "queue.snapshot")
     await provider.get("visit.transfer", visit=visit, to=colleague.me["id"])
@@ -246,7 +246,7 @@ async def transferred(stage: Stage) -> None:
 @check("transfer", "nobody is transferred to who is not on call", "errors")
 async def not_to_the_absent(stage: Stage) -> None:
     colleague = await stage.provider(1)
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     async with off_call(colleague):
         to = colleague.me["id"]
         details = await provider.refused("not_on_call", "visit.transfer", visit=visit, to=to)
@@ -258,7 +258,7 @@ async def not_to_the_absent(stage: Stage) -> None:
 @check("transfer", "an admin transfers a colleague’s visit", "commands")
 async def admin_transfers(stage: Stage) -> None:
     admin, colleague = await stage.admin(), await stage.provider(1)
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     await whole(admin, "queue", "queue.snapshot")
     await admin.get("visit.transfer", visit=visit, to=colleague.me["id"])
     row = await row_of(admin, visit, "of who was transferred")
@@ -271,7 +271,7 @@ async def admin_transfers(stage: Stage) -> None:
 )
 async def not_a_colleagues(stage: Stage) -> None:
     colleague = await stage.provider(1)
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     for who in (colleague, patient):
         await who.refused("not_allowed", "visit.release", visit=visit)
         await who.refused("not_allowed", "visit.transfer", visit=visit, to=colleague.me["id"])

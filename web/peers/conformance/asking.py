@@ -1,4 +1,4 @@
-"""Checks of a server: requests and their answers, malformed messages, and what one client may cost."""
+"""Checks of a server: requests and their answers, malformed messages, and the limits for one client."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def in_order(stage: Stage) -> None:
     asked = list(range(100, 140))
     for request_id in asked:
         await line.send({"type": "ping", "id": request_id})
-    answered = [(await line.hear("40 answers"))["reply_to"] for _ in asked]
+    answered = [(await line.receive("40 answers"))["reply_to"] for _ in asked]
     line.want(answered == asked, f"answers to {asked[0]} … {asked[-1]} in that order", answered)
     await line.quiet("exactly one answer to each request")
 
@@ -75,7 +75,7 @@ async def malformed(stage: Stage) -> None:
 async def no_id(stage: Stage) -> None:
     line = await stage.staff()
     for message in ({"type": "ping"}, {"type": "ping", "id": "7"}, {"type": "ping", "id": -1}, [1, 2]):
-        await line.send_frame(line.encoded(message), text=line.codec.text, said=message)
+        await line.send_frame(line.encoded(message), text=line.codec.text, shown=message)
         line.is_error(await line.answer(None), "bad_message")
     await line.send_frame(b"\xc1" if not line.codec.text else b"{", text=line.codec.text)
     line.is_error(await line.answer(None), "bad_message")
@@ -127,13 +127,13 @@ async def flooded(stage: Stage) -> None:
     line = await stage.staff()
     await flood(line, [{"type": "ping", "id": n} for n in range(1000, 1000 + BURST - 5)])
     for _ in range(BURST - 5):
-        await line.hear("an answer to each of 195 pings at once")
+        await line.receive("an answer to each of 195 pings at once")
     await flood(line, [{"type": "ping", "id": n} for n in range(5000, 5000 + 2 * BURST)])
     await line.closes(4005, within_s=FLOOD_S)
 
 
 async def flood(line: CheckedSocket, messages: list[dict[str, Any]]) -> None:
-    """Send all of these at once, though the server may close meanwhile."""
+    """Send all of these at once; ignore that the server may close the socket meanwhile."""
     with contextlib.suppress(ViolationError):
         for message in messages:
             await line.send(message)

@@ -1,6 +1,6 @@
-"""Checks of a server: the bell, which rings for those whom the document names, stays, and is read in all tabs.
+"""Checks of a server: who receives notifications, how long they stay, and that reading one marks it in all tabs.
 
-Most need an admin, for it is an admin who assigns and declines; without one they are not tried.
+Most need an administrator, who alone assigns and declines; without one they are not tried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from web.peers.conformance.topics import whole
 
 
 async def listening(*lines: CheckedSocket) -> Message:
-    """Each hears their bell from here on; return the first one's as it is."""
+    """Subscribe each of these to its bell; return the first one's snapshot."""
     bells = [await whole(line, "bell", "bell.snapshot") for line in lines]
     return bells[0]
 
@@ -23,17 +23,17 @@ async def listening(*lines: CheckedSocket) -> Message:
 async def rung(
     line: CheckedSocket, visit: str, kind: str, by: CheckedSocket, note: str | None = None
 ) -> Message:
-    """The bell's next notification of a visit, which must be of that kind; return the message."""
-    told = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
-    item = told["item"]
-    line.want(item["kind"] == kind, f"`kind` {kind}", told)
-    line.want(item["by"] == by.me["name"], f"`by` {by.me['name']}", told)
-    line.want(item["note"] == note, f"`note` {note!r}", told)
-    return told
+    """Return the next notification of a visit; it must have this kind, this sender and this note."""
+    found = await line.expect("bell.item", lambda m: m["item"]["visit"] == visit, f"of kind {kind}")
+    item = found["item"]
+    line.want(item["kind"] == kind, f"`kind` {kind}", found)
+    line.want(item["by"] == by.me["name"], f"`by` {by.me['name']}", found)
+    line.want(item["note"] == note, f"`note` {note!r}", found)
+    return found
 
 
 async def assign(admin: CheckedSocket, patient: PatientBrowser, provider: CheckedSocket) -> None:
-    """An admin assigns."""
+    """Assign the patient's visit to the provider, as the administrator."""
     await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
 
 
@@ -44,9 +44,9 @@ async def rings(stage: Stage) -> None:
     await listening(admin)
     before = await listening(provider)
     await assign(admin, patient, provider)
-    told = await rung(provider, patient.visit, "assigned", admin)
+    found = await rung(provider, patient.visit, "assigned", admin)
     unread = before["unread"] + 1
-    provider.want(told["unread"] == unread, f"`unread` {unread}", told)
+    provider.want(found["unread"] == unread, f"`unread` {unread}", found)
 
     def other(message: Message) -> bool:
         return bool(message["type"] != "bell.item" or message["item"]["visit"] != patient.visit)
@@ -62,13 +62,15 @@ async def keeps(stage: Stage) -> None:
     for _ in range(2):
         patient, _ = await stage.in_line()
         await assign(admin, patient, provider)
-        told = await rung(provider, patient.visit, "assigned", admin)
-        ids.insert(0, told["item"]["id"])
+        found = await rung(provider, patient.visit, "assigned", admin)
+        ids.insert(0, found["item"]["id"])
     later = await stage.provider()
     bell = await listening(later)
     newest = [item["id"] for item in bell["items"][:2]]
     later.want(newest == ids, f"the newest items {ids}, as they were told", newest)
-    later.want(bell["unread"] == told["unread"], f"`unread` {told['unread']}, as it was told", bell["unread"])
+    later.want(
+        bell["unread"] == found["unread"], f"`unread` {found['unread']}, as it was told", bell["unread"]
+    )
 
 
 @check("bell", "what is marked as read is read in all tabs, and later", "bell", codecs=True)
@@ -77,13 +79,15 @@ async def marked(stage: Stage) -> None:
     patient, _ = await stage.in_line()
     await listening(provider, tab)
     await assign(admin, patient, provider)
-    told = [await rung(line, patient.visit, "assigned", admin) for line in (provider, tab)]
-    until_ms = told[0]["item"]["at_ms"]
+    received = [await rung(line, patient.visit, "assigned", admin) for line in (provider, tab)]
+    until_ms = received[0]["item"]["at_ms"]
     await provider.get("bell.mark", until_ms=until_ms)
     for line in (provider, tab):
-        heard = await line.expect("bell.marked", what="in each tab")
+        marked = await line.expect("bell.marked", what="in each tab")
         line.want(
-            (heard["until_ms"], heard["unread"]) == (until_ms, 0), f"`until_ms` {until_ms}, `unread` 0", heard
+            (marked["until_ms"], marked["unread"]) == (until_ms, 0),
+            f"`until_ms` {until_ms}, `unread` 0",
+            marked,
         )
     bell = await listening(await stage.provider())
     tab.want(bell["unread"] == 0, "`unread` 0 in a snapshot after it", bell["unread"])
@@ -102,7 +106,7 @@ async def hears_of_a_decline(stage: Stage) -> None:
 @check("bell", "whose visit an admin returns or transfers hears of it", "bell")
 async def hears_of_a_return(stage: Stage) -> None:
     admin, colleague = await stage.admin(), await stage.provider(1)
-    _, provider, visit = await stage.together()
+    _, provider, visit = await stage.claimed_visit()
     await listening(provider, colleague)
     await admin.get("visit.release", visit=visit)
     await rung(provider, visit, "returned", admin)
@@ -115,7 +119,7 @@ async def hears_of_a_return(stage: Stage) -> None:
 @check("bell", "the colleague hears of a transfer to them", "bell")
 async def hears_of_a_transfer(stage: Stage) -> None:
     colleague = await stage.provider(1)
-    _, provider, visit = await stage.together()
+    _, provider, visit = await stage.claimed_visit()
     await listening(colleague)
     await provider.get("visit.transfer", visit=visit, to=colleague.me["id"])
     await rung(colleague, visit, "transferred", provider)

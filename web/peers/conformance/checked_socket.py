@@ -1,7 +1,6 @@
-"""One socket to a server under test. Whatever comes is held against the document: shape, frame, answers, versions.
+"""One socket to a server under test. Checks each message against PROTOCOL.md: shape, frame type, answers, versions.
 
-Knows the wire as PROTOCOL.md tells it. Raises ViolationError at the first thing that is not as it must be, and never
-waits for longer than `WITHIN_S`.
+Raises ViolationError at the first deviation, and never waits longer than `WITHIN_S`.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from signalling.protocol.reference import server_types
 from web.peers.errors import ViolationError, shown
 
 WITHIN_S: Final = 5.0
-QUIET_S: Final = 0.3  # so long nothing must come
+QUIET_S: Final = 0.3  # how long `quiet` checks that nothing arrives
 ABNORMAL: Final = 1006
 Message = dict[str, Any]
 KNOWN: Final = server_types()
 
 
 class CheckedSocket:
-    """See the module. `sent` is what was said last; `news` what came and answered nothing; `held` the version of each
+    """See the module. `sent`: what was sent last; `news`: messages that are no answers; `held`: the version of each
     topic."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse, subprotocol: str) -> None:
@@ -46,32 +45,32 @@ class CheckedSocket:
 
     @property
     def visit(self) -> str:
-        """The visit that the welcome named."""
+        """The id of the visit in the welcome."""
         return str(self.welcome.get("visit"))
 
     @property
     def me(self) -> Message:
-        """Who speaks here, as messages name a person: `id` and `name`."""
+        """The person of this socket as messages name one: `id` and `name`."""
         return {key: self.welcome["me"][key] for key in ("id", "name")}
 
     # --- saying
 
     def encoded(self, message: object) -> bytes:
-        """A message as this socket's frames carry it."""
+        """Return a message in this socket's codec."""
         if self.codec.text:
             return json.dumps(message).encode()
         packed: bytes = msgpack.packb(message)
         return packed
 
     async def send(self, message: Message) -> None:
-        """Say a message as it is."""
+        """Send a message unchanged."""
         if isinstance(message.get("id"), int):
             self._asked.add(message["id"])
-        await self.send_frame(self.encoded(message), text=self.codec.text, said=message)
+        await self.send_frame(self.encoded(message), text=self.codec.text, shown=message)
 
-    async def send_frame(self, data: bytes, *, text: bool, said: object = None) -> None:
+    async def send_frame(self, data: bytes, *, text: bool, shown: object = None) -> None:
         """Send any bytes, in either kind of frame."""
-        self.sent = data if said is None else said
+        self.sent = data if shown is None else shown
         try:
             await (self.ws.send_str(data.decode()) if text else self.ws.send_bytes(data))
         except (aiohttp.ClientError, ConnectionError) as problem:
@@ -80,32 +79,32 @@ class CheckedSocket:
             ) from None
 
     async def ask(self, kind: str, /, **fields: Any) -> Message:
-        """Make a request; return its answer, whatever that is."""
+        """Send a request; return its answer, an error or not."""
         request = {"type": kind, "id": next(self._ids), **fields}
         await self.send(request)
         return await self.answer(request["id"], kind)
 
     async def answer(self, request_id: int | None, kind: str = "the request") -> Message:
-        """Return the answer to a request that was made; None: an error whose `reply_to` is null."""
+        """Return the answer to the request with this id; for None, the error whose `reply_to` is null."""
         while True:
-            message = await self.hear(f"an answer to {kind}, with reply_to {json.dumps(request_id)}")
+            message = await self.receive(f"an answer to {kind}, with reply_to {json.dumps(request_id)}")
             if "reply_to" in message and message["reply_to"] == request_id:
                 return message
             self.news.append(message)
 
     async def get(self, kind: str, answer: str = "done", /, **fields: Any) -> Message:
-        """Make a request that must be answered by a message of that type."""
+        """Send a request; return its answer, which must be of the type `answer`."""
         found = await self.ask(kind, **fields)
         if found["type"] != answer:
             raise ViolationError(f"`{answer}`", found, self.sent)
         return found
 
     async def refused(self, code: str, kind: str, /, **fields: Any) -> Message:
-        """Make a request that must be refused with a code; return the details."""
+        """Send a request that must be refused with this code; return the details of the error."""
         return self.is_error(await self.ask(kind, **fields), code)
 
     def is_error(self, answer: Message, *codes: str) -> Message:
-        """The details of an error with one of these codes."""
+        """Return the details of an answer that must be an error with one of these codes."""
         if answer["type"] != "error" or answer["code"] not in codes:
             raise ViolationError(" or ".join(f"an error `{code}`" for code in codes), answer, self.sent)
         details: Message = answer["details"]
@@ -113,8 +112,8 @@ class CheckedSocket:
 
     # --- hearing
 
-    async def hear(self, expected: str, within_s: float = WITHIN_S) -> Message:
-        """Return the next message. Raises ViolationError: none came, it closed, or what came is none."""
+    async def receive(self, expected: str, within_s: float = WITHIN_S) -> Message:
+        """Return the next message. Raises ViolationError if none arrives, the socket closes, or it is not valid."""
         frame = await self._frame(expected, within_s)
         if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             return self._read(frame)
@@ -125,7 +124,7 @@ class CheckedSocket:
             async with asyncio.timeout(within_s):
                 while True:
                     frame = await self.ws.receive()
-                    if frame.type is aiohttp.WSMsgType.PING:  # where pings are told
+                    if frame.type is aiohttp.WSMsgType.PING:  # if pings are handled here
                         await self.ws.pong(frame.data)
                     elif frame.type is not aiohttp.WSMsgType.PONG:
                         return frame
@@ -144,7 +143,7 @@ class CheckedSocket:
             raise ViolationError(f"a message in {self.codec.subprotocol}", frame.data, self.sent) from None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise ViolationError("a map with a `type`", message, self.sent)
-        if message["type"] in KNOWN:  # others may be of a later 1.x
+        if message["type"] in KNOWN:  # other types may come from a later 1.x
             try:
                 self.codec.decode_server(frame.data)
             except msgspec.DecodeError as problem:
@@ -202,7 +201,7 @@ class CheckedSocket:
         what: str = "",
         within_s: float = WITHIN_S,
     ) -> Message:
-        """Return the first message of a type that fits; `what` says in words what it shows."""
+        """Return the first message of a type for which `fits` is true; `what` describes it in a fault."""
         expected = f"`{kind}`" + (f" {what}" if what else "")
         loop = asyncio.get_running_loop()
         until = loop.time() + within_s
@@ -210,13 +209,13 @@ class CheckedSocket:
             message = (
                 self.news.popleft()
                 if self.news
-                else await self.hear(expected, max(0.01, until - loop.time()))
+                else await self.receive(expected, max(0.01, until - loop.time()))
             )
             if message["type"] == kind and fits(message):
                 return message
 
     async def quiet(self, expected: str, allowed: Callable[[Message], bool] = lambda _: False) -> None:
-        """Return if nothing comes for a moment but what is allowed."""
+        """Return if for QUIET_S nothing arrives except what is allowed."""
         try:
             async with asyncio.timeout(QUIET_S):
                 while True:
@@ -227,7 +226,7 @@ class CheckedSocket:
             return
 
     async def closes(self, *codes: int, within_s: float = WITHIN_S) -> list[Message]:
-        """Return what is said until the server closes, with one of these codes."""
+        """Wait until the server closes with one of these codes; return the messages before that."""
         wanted, said = " or ".join(map(str, codes)), []
         expected = f"the socket closed with {wanted}"
         loop = asyncio.get_running_loop()
@@ -243,12 +242,12 @@ class CheckedSocket:
             return said
 
     def want(self, holds: bool, expected: str, got: object) -> None:
-        """Raise ViolationError unless it holds."""
+        """Raise ViolationError unless `holds` is true."""
         if not holds:
             raise ViolationError(expected, shown(got), self.sent)
 
     async def vanish(self) -> None:
-        """Lose the socket without a word."""
+        """Close the TCP connection without a close frame."""
         connection = self.ws._response.connection
         if connection is not None and connection.transport is not None:
             connection.transport.abort()

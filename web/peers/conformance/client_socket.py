@@ -1,6 +1,6 @@
-"""One socket of a client under test, from the scripted server's side: what it says is judged, and answered plausibly.
+"""One socket of a client under test, seen from the scripted server: judges each message and sends plausible answers.
 
-Answers are PROTOCOL.md's own examples with the right names in them, so that any client finds what it expects.
+Answers are the examples of PROTOCOL.md with the right names filled in, so that any client finds what it expects.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ME: Final = {
     "patient": {"id": f"patient:{VISIT}", "role": "patient", "name": "Ana Ruiz"},
     "guest": {"id": "guest-3fK", "role": "guest", "name": "Rosa Diaz"},
 }
-ONCE: Final = ("chat.send", "visit.invite")  # what may not be repeated
+ONCE: Final = ("chat.send", "visit.invite")  # requests that a client may not repeat by itself
 CHANGES: Final = {
     "queue": "queue.gone",
     "sessions": "sessions.gone",
@@ -41,7 +41,7 @@ CHANGES: Final = {
     "chat": "chat.line",
 }
 Message = dict[str, Any]
-# An offer of nobody: the client is asked how it answers, not to connect.
+# No peer is behind this offer: only the client's answer is looked at.
 SDP: Final = offer(
     Credentials("conformance", "conformance0conformance0"),
     Fingerprint("sha-256", ":".join(["AB"] * 32)),
@@ -54,7 +54,7 @@ SDP: Final = offer(
 
 
 class ClientSocket:
-    """See the module. `held`: topic -> (epoch, version) that a client holds which keeps the rules."""
+    """See the module. `held`: topic -> (epoch, version) that a client holds if it follows the rules."""
 
     def __init__(
         self, judge: Judge, document: str, held: dict[str, tuple[str, int]], unanswered: list[Message]
@@ -71,7 +71,7 @@ class ClientSocket:
         self._answering = True
 
     async def opened(self, request: web.Request, ws: web.WebSocketResponse) -> None:
-        """The socket is open; return when the script is done with it."""
+        """Use this open socket; return when the script is done with it."""
         self._ws, self._request = ws, request
         self._codec = CODECS.get(ws.ws_protocol or "", CODECS[JSON_SUBPROTOCOL])
         self._opened.set()
@@ -85,8 +85,8 @@ class ClientSocket:
     # --- hello
 
     async def hello(self) -> Message | None:
-        """The client's hello; None where there was none."""
-        message = await self._hear(HELLO_S)
+        """Return the client's hello, or None if its first message is no hello."""
+        message = await self._receive(HELLO_S)
         if message is None:
             self._judge.wrong("hello", "hello within 5 s", "nothing, or the end")
             return None
@@ -94,12 +94,12 @@ class ClientSocket:
         return message if message.get("type") == "hello" else None
 
     async def refuse_resume(self, hello: Message, code: str) -> Message | None:
-        """Refuse a hello's token; return the next hello, None where it is none without a token."""
+        """Refuse a hello's token; return the next message if it is a hello without a token, else None."""
         refusal = error(hello["id"], code)
-        await self._say(
+        await self._send(
             {"type": "error", "reply_to": hello["id"], "code": code, "text": refusal.text, "details": {}}
         )
-        again = await self._hear(HELLO_S)
+        again = await self._receive(HELLO_S)
         fits = again is not None and again.get("type") == "hello" and not again.get("resume")
         self._judge.holds(
             "anew", fits, "hello without `resume` on the same socket", again or "nothing", f"error {code}"
@@ -108,11 +108,11 @@ class ClientSocket:
 
     async def welcome(self, hello: Message, *, resumed: bool, token: str = "") -> str:
         """Welcome the client after a moment, in which it must say nothing; return its token."""
-        early = await self._hear(WELCOME_AFTER_S)
+        early = await self._receive(WELCOME_AFTER_S)
         self._judge.holds("waits", early is None, "nothing until `welcome`", early)
         role = hello.get("role", "patient")
         token = token or f"r_conformance{id(self):x}{self._count}"
-        await self._say(
+        await self._send(
             {
                 **self._example("welcome"),
                 "reply_to": hello["id"],
@@ -132,28 +132,28 @@ class ClientSocket:
     # --- topics
 
     async def serve_topics(self) -> None:
-        """Answer whatever comes until a topic is held, and until nothing more is asked."""
+        """Answer requests until the client holds a topic, and SETTLE_S longer."""
         if await self._serve(lambda: bool(self._subscribed), TOPIC_S):
             await self.serve_for(SETTLE_S)
 
     async def strange_news(self) -> None:
-        """Changes in order, old ones, ones twice, and what nobody knows: the client must stay, and hold the newest."""
+        """Send new, old, repeated and unknown messages: the client must stay connected and hold the newest version."""
         for topic in list(self._subscribed):
             newest = self._held[topic][1] + 5
             kind = self._change(topic)
             for version in (newest, newest, newest - 3) if kind else ():
-                await self._say(
+                await self._send(
                     {**self._example(kind), "topic": topic, "version": version, "of_a_later_version": 1}
                 )
             if kind:
                 self._held[topic] = (self._epoch, newest)
             else:
                 for version in (newest, newest - 3):
-                    await self._say(self._whole(topic, self._epoch, version))
+                    await self._send(self._whole(topic, self._epoch, version))
                 self._held[topic] = (self._epoch, newest)
-        await self._say({"type": "weather.report", "sky": "clear"})
-        await self._say({"type": "weather.snapshot", "topic": "weather", "epoch": "e_9", "version": 1})
-        await self._say({**self._example("media.gone"), "visit": "v_unknown", "of_a_later_version": [1, 2]})
+        await self._send({"type": "weather.report", "sky": "clear"})
+        await self._send({"type": "weather.snapshot", "topic": "weather", "epoch": "e_9", "version": 1})
+        await self._send({**self._example("media.gone"), "visit": "v_unknown", "of_a_later_version": [1, 2]})
         stays = await self.serve_for(2 * SETTLE_S)
         if self._subscribed:
             self._judge.holds(
@@ -161,7 +161,7 @@ class ClientSocket:
             )
 
     async def expect_topics_again(self, epoch: str, version: int) -> None:
-        """The client asks again for what it held, and says so; it is given the state of a new epoch."""
+        """Check that the client subscribes again with what it held; send it the state of a new epoch."""
         wanted = dict(self._held)
         self._epoch, self._count = epoch, version
         await self._serve(lambda: wanted.keys() <= self._subscribed.keys(), AGAIN_S)
@@ -169,7 +169,7 @@ class ClientSocket:
             asked = self._subscribed.get(topic)
             self._judge.holds("again", asked is not None, f"subscribe to {topic} again", "nothing", "welcome")
             if asked is None or asked.get("epoch") is None:
-                continue  # whoever does not say what they hold is given it anew, which is no fault
+                continue  # naming what one holds is optional: without it the whole state is sent
             said = f"epoch {asked['epoch']}, version {asked.get('version')}"
             rule = "stale" if held_epoch == "e_1" else "epoch"
             right = (asked["epoch"], asked.get("version")) == (held_epoch, held_version)
@@ -179,7 +179,7 @@ class ClientSocket:
         await self.serve_for(SETTLE_S)
 
     def _change(self, topic: str) -> str:
-        """The type of a change of a topic; "" where it is always sent whole."""
+        """Return the type of a topic's changes; "" if the topic is always sent whole."""
         return CHANGES.get(topic.partition("/")[0], "")
 
     def _whole(self, topic: str, epoch: str, version: int) -> Message:
@@ -190,7 +190,7 @@ class ClientSocket:
     # --- serving
 
     async def serve_for(self, seconds: float) -> bool:
-        """Answer whatever comes for so long; return whether the socket still stands."""
+        """Answer requests for this many seconds; return whether the socket is still open."""
         await self._serve(lambda: False, seconds)
         return not self._ws.closed
 
@@ -198,13 +198,13 @@ class ClientSocket:
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
         while not until() and not self._ws.closed and loop.time() < end:
-            message = await self._hear(end - loop.time())
+            message = await self._receive(end - loop.time())
             if message is not None:
                 await self._answer(message)
         return until()
 
-    async def _hear(self, within_s: float) -> Message | None:
-        """The client's next message, judged; None where none came."""
+    async def _receive(self, within_s: float) -> Message | None:
+        """Return the client's next message after judging it, or None if none arrives in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, within_s)):
                 while not self._ws.closed:
@@ -259,14 +259,14 @@ class ClientSocket:
             self._held.pop(message.get("topic", ""), None)
         if kind in ONCE:
             self._unanswered.append({k: v for k, v in message.items() if k != "id"})
-            return  # so that it is seen what becomes of it when the socket is lost
+            return  # to see what the client does with it after the socket is lost
         if kind == "media.answer":
             self._judge_sdp(str(message.get("sdp")))
         request = client_types().get(kind)
         if request is not None and request.reply is not None:
-            await self._say({**self._example(request.reply), "reply_to": request_id})
+            await self._send({**self._example(request.reply), "reply_to": request_id})
         if kind == "media.join":
-            await self._say({**self._example("media.offer"), "visit": message.get("visit"), "sdp": SDP})
+            await self._send({**self._example("media.offer"), "visit": message.get("visit"), "sdp": SDP})
 
     async def _subscribe(self, message: Message) -> None:
         topic = str(message.get("topic"))
@@ -274,8 +274,8 @@ class ClientSocket:
         self._subscribed[topic] = message
         self._held[topic] = (self._epoch, self._count)
         answer = {"type": "subscribed", "reply_to": message.get("id"), "topic": topic}
-        await self._say({**answer, "epoch": self._epoch, "version": self._count})
-        await self._say(self._whole(topic, self._epoch, self._count))
+        await self._send({**answer, "epoch": self._epoch, "version": self._count})
+        await self._send(self._whole(topic, self._epoch, self._count))
 
     def _judge_repetition(self, kind: str, message: Message) -> None:
         if kind in ONCE:
@@ -295,12 +295,12 @@ class ClientSocket:
     # --- the end
 
     async def close(self, code: int) -> None:
-        """Close with a code, once the ping was answered or had its time."""
+        """Close with this code, after the ping was answered or its time is over."""
         await self._end()
         await self._ws.close(code=code)
 
     async def lose(self) -> None:
-        """Lose the socket without a word."""
+        """Close the TCP connection without a close frame."""
         await self._end()
         if self._request.transport is not None:
             self._request.transport.abort()
@@ -311,7 +311,7 @@ class ClientSocket:
             "pong", self._pong, "a pong with the ping’s data", "none", "a ping with `conformance`"
         )
 
-    async def _say(self, message: Message) -> None:
+    async def _send(self, message: Message) -> None:
         data = json.dumps(message) if self._codec.text else msgpack.packb(message)
         with contextlib.suppress(ConnectionError):
             await (self._ws.send_str(data) if isinstance(data, str) else self._ws.send_bytes(data))

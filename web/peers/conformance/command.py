@@ -1,6 +1,6 @@
-"""`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: does somebody keep to the protocol?
+"""`greenroom peers --conformance URL` and `greenroom peers --conformance-client`: check a server or a client.
 
-Knows options, and how to say what went wrong: exit 1 for a fault, 2 where there is no such server or no way in.
+Knows the options and how to print results: exit 1 for a fault, 2 if there is no such server or sign-in fails.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def conformance(
 
 @contextmanager
 def _a_server() -> Iterator[Local]:
-    """A server of one's own with two providers and an admin. Raises EntryError."""
+    """Start a temporary server with two providers and an administrator; yield it. Raises EntryError."""
     from web.errors import ServerNotReadyError
     from web.peers.cli.local import local_server
     from web.peers.errors import EntryError

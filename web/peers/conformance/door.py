@@ -110,7 +110,7 @@ async def second_hello(stage: Stage) -> None:
 
 
 async def lost(stage: Stage, number: int = 0) -> CheckedSocket:
-    """A member of staff's connection that has lost its socket."""
+    """Return a connection of a member of staff that has lost its socket."""
     line = await stage.staff(number)
     await line.vanish()
     return line
@@ -136,7 +136,7 @@ async def taken_over(stage: Stage) -> None:
 
 
 async def refused_resume(stage: Stage, token: str, number: int, *codes: str) -> None:
-    """Resume with a token that must be refused; the same socket may then say hello without."""
+    """Resume with a token that must be refused; the same socket may then send a hello without one."""
     line = await stage.open(stage.staff_browser(number))
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)
     try:

@@ -1,8 +1,8 @@
-"""A server from a script, for clients to be checked against: it plays a drain, a lost socket, a token that is refused,
-a store that is away and a sign-out, and looks at what the client makes of each.
+"""A scripted server for a client under test: it plays a drain, a lost socket, a refused token, a store that does not
+answer and a sign-out, and checks how the client reacts to each.
 
-Knows the acts and how to answer any request plausibly, with PROTOCOL.md's own examples. Serves one client at a time, on
-`/{organisation}/ws`; anybody is let in. `run` ends with the last act, or when the client does not come back.
+Answers each request with an example of PROTOCOL.md. Serves one client at a time, on `/{organisation}/ws`, without
+sign-in. `run` ends with the last act, or when the client does not come back.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ DRAIN_S: Final = 2.0
 SLACK_S: Final = 1.5
 AWAY_S: Final = 3.0
 REFUSALS: Final = 2
-AT_ONCE_S: Final = 0.15  # attempts that follow each other faster are a flood
+AT_ONCE_S: Final = 0.15  # a shorter time between two attempts is a fault
 Say = Callable[[str], None]
 
 
 class Endpoint:
-    """See the module. An async context manager; `url` is where the client is to connect."""
+    """See the module. An async context manager; `url` is the address for the client."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, say: Say = lambda _: None) -> None:
         self.judge = Judge()
-        self.tokens: list[str] = []  # given out, the newest last
-        self.held: dict[str, tuple[str, int]] = {}  # topic -> what a client that keeps the rules holds
+        self.tokens: list[str] = []  # sent to the client, the newest last
+        self.held: dict[
+            str, tuple[str, int]
+        ] = {}  # topic -> (epoch, version) that a client holds if it follows the rules
         self.unanswered: list[dict[str, Any]] = []
         self._host, self._port, self._say = host, port, say
         self._arrivals: asyncio.Queue[tuple[float, asyncio.Future[ClientSocket | None]]] = asyncio.Queue(16)
@@ -60,14 +62,14 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """Where the client is to connect."""
+        """The address for the client."""
         return f"ws://{self._host}:{self.port}/demo/ws"
 
     async def _page(self, _: web.Request) -> web.Response:
         return web.Response(text="Connect a client to /demo/ws; it is looked at there.\n")
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
-        """Each attempt to connect waits here until the script lets it in (or not)."""
+        """Hold an attempt to connect until the script accepts or refuses it."""
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[ClientSocket | None] = loop.create_future()
         offered = request.headers.get("Sec-WebSocket-Protocol", "")
@@ -99,15 +101,24 @@ class Endpoint:
     # --- the script
 
     async def run(self) -> list[Outcome]:
-        """Play; return what came of each rule."""
-        acts: tuple[Callable[[ClientSocket], Awaitable[None]], ...] = (
-            self._begins,
-            self._is_back,
-            self._begins_anew,
-            self._is_signed_out,
+        """Play all acts; return the outcome of each rule."""
+        acts: tuple[tuple[str, Callable[[ClientSocket], Awaitable[None]]], ...] = (
+            (
+                "Connect your client, and let it hold a topic (staff: queue; a patient: their visit)",
+                self._begins,
+            ),
+            ("The worker drained (1001): the client is back, and the connection is the same", self._is_back),
+            (
+                "The network was lost: the client is back too late, and its token is refused",
+                self._begins_anew,
+            ),
+            (
+                "The server could not serve for a while: the client is back, and its person is signed out (4201)",
+                self._is_signed_out,
+            ),
         )
-        for number, act in enumerate(acts):
-            self._say(f"{number + 1} of {len(acts)}: {(act.__doc__ or '').partition('.')[0]}.")
+        for number, (title, act) in enumerate(acts):
+            self._say(f"{number + 1} of {len(acts)}: {title}.")
             socket = await self._arrives(FIRST_S if number == 0 else BACK_S, number)
             if socket is None:
                 break
@@ -117,13 +128,16 @@ class Endpoint:
             finally:
                 socket.done.set()
             if not self.tokens:
-                break  # without a welcome there is nothing to come back to
+                break  # without a welcome the client has nothing to resume
         else:
             await self._stays_away()
         return self.judge.outcomes()
 
     async def _arrives(self, within_s: float, act: int) -> ClientSocket | None:
-        """The client's next socket; before the last act it is refused a few times. None where it does not come."""
+        """Return the client's next socket, or None if it does not connect.
+
+        Before the last act, refuse it REFUSALS times.
+        """
         left = asyncio.get_running_loop().time()
         rule = {1: "drains", 2: "back", 3: "backoff"}.get(act)
         times: list[float] = []
@@ -157,7 +171,7 @@ class Endpoint:
         return socket
 
     async def _begins(self, socket: ClientSocket) -> None:
-        """Connect your client, and let it hold a topic (staff: queue; a patient: their visit)."""
+        """Welcome the client and let it subscribe, then close with 1001 as a draining worker does."""
         hello = await socket.hello()
         if hello is not None and hello.get("resume") is not None:
             hello = await socket.refuse_resume(hello, "resume_invalid")
@@ -169,7 +183,7 @@ class Endpoint:
         await socket.close(1001)
 
     async def _is_back(self, socket: ClientSocket) -> None:
-        """The worker drained (1001): the client is back, and the connection is the same."""
+        """Resume the client's connection after the drain, with a new epoch; then lose the socket."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -178,7 +192,7 @@ class Endpoint:
         await socket.lose()
 
     async def _begins_anew(self, socket: ClientSocket) -> None:
-        """The network was lost: the client is back too late, and its token is refused."""
+        """Refuse the token of a client that is back too late; it must begin a new connection."""
         hello = await self._with_token(socket)
         if hello is None:
             return
@@ -190,7 +204,7 @@ class Endpoint:
         await socket.close(4002)
 
     async def _is_signed_out(self, socket: ClientSocket) -> None:
-        """The server could not serve for a while: the client is back, and its person is signed out (4201)."""
+        """Resume the client's connection after the refused attempts; then sign its person out (4201)."""
         hello = await self._with_token(socket)
         if hello is None:
             return

@@ -1,7 +1,7 @@
-"""What is asked of a client, and what was seen of one: the rules, and the first fault against each.
+"""The rules for clients, and the first fault of one client against each.
 
-Knows no socket; `endpoint.py` plays the server and tells what it sees. A rule that nothing was seen of is not told, and
-why.
+Knows no socket; `endpoint.py` plays the server and reports what it sees. The outcome of a rule that could not be
+observed is "not told", with the reason.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from web.peers.errors import ViolationError
 
 
 class Rule(NamedTuple):
-    """One thing asked of a client, and what a client must do for it to be seen."""
+    """A rule for clients. `needs`: the reason to print if the rule could not be observed."""
 
     room: str
     name: str
@@ -73,29 +73,29 @@ RULES: Final[dict[str, Rule]] = {
 
 
 class Judge:
-    """What was seen of one client. The first fault against a rule counts."""
+    """The results of one client. The first fault against a rule counts."""
 
     def __init__(self) -> None:
         self.faults: dict[str, ViolationError] = {}
         self.seen: set[str] = set()
 
     def kept(self, rule: str) -> None:
-        """It was seen to keep this rule."""
+        """Note that the client followed this rule."""
         self.seen.add(rule)
 
     def wrong(self, rule: str, expected: str, got: object, sent: object = "") -> None:
-        """It was seen to break this rule."""
+        """Note that the client broke this rule."""
         self.faults.setdefault(rule, ViolationError(expected, got, sent))
 
     def holds(self, rule: str, holds: bool, expected: str, got: object, sent: object = "") -> None:
-        """Kept if it holds, else wrong."""
+        """Call `kept` if `holds` is true, else `wrong`."""
         if holds:
             self.kept(rule)
         else:
             self.wrong(rule, expected, got, sent)
 
     def outcomes(self) -> list[Outcome]:
-        """What came of each rule."""
+        """Return the outcome of each rule."""
         return [
             Outcome(
                 rule.room,

@@ -35,7 +35,7 @@ OFFERS: Final = (
 
 
 async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
-    """Join; return the offer."""
+    """Join the visit's media; return the offer."""
     await line.get("media.join", visit=visit)
     offer = await line.expect("media.offer", lambda m: m["visit"] == visit, "after `done`")
     line.want(offer["fresh"] is True, "`fresh` true after media.join", offer)
@@ -43,7 +43,7 @@ async def offered(line: CheckedSocket, visit: str) -> dict[str, Any]:
 
 
 async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
-    """Join and connect."""
+    """Join the visit's media and answer the offer; return once packets can be sent."""
     offer = await offered(line, visit)
     answer = await media.take_offer(offer["sdp"], fresh=True)
     await line.get("media.answer", visit=visit, offer=offer["offer"], sdp=answer)
@@ -58,7 +58,7 @@ async def connected(line: CheckedSocket, visit: str, media: LightMedia) -> None:
 
 
 def line_of(sdp: str, pattern: str) -> str:
-    """The first line of an SDP text that a pattern finds; "" for none."""
+    """Return the first line of an SDP text that matches the pattern, or ""."""
     found = re.search(pattern, sdp, re.MULTILINE)
     return found[0].strip() if found else ""
 
@@ -68,14 +68,14 @@ async def too_early(stage: Stage) -> None:
     patient, line = await stage.in_line()
     details = await line.refused("wrong_status", "media.join", visit=patient.visit)
     line.want(details.get("status") == "queued", "`details.status` queued", details)
-    claimed, _, visit = await stage.together()
+    claimed, _, visit = await stage.claimed_visit()
     await claimed.refused("no_room", "media.mute", visit=visit, kind="video", muted=True)
     await claimed.refused("no_room", "media.restart", visit=visit)
 
 
 @check("media", "the offer is what the document says", "media", codecs=True)
 async def offer(stage: Stage) -> None:
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     sdp = (await offered(patient, visit))["sdp"]
     for pattern, what in OFFERS:
         patient.want(bool(line_of(sdp.replace("\r", ""), pattern)), f"an offer with {what}", sdp)
@@ -84,7 +84,7 @@ async def offer(stage: Stage) -> None:
 
 @check("media", "an answer that cannot be used is bad_sdp, and says what is wrong", "media")
 async def bad_answers(stage: Stage) -> None:
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     made = await offered(patient, visit)
     media = LightMedia(lambda: None)
     try:
@@ -107,7 +107,7 @@ async def bad_answers(stage: Stage) -> None:
 
 @check("media", "a restart brings new ICE credentials on the same session", "media")
 async def restarts(stage: Stage) -> None:
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     first = await offered(patient, visit)
     await patient.get("media.restart", visit=visit)
     again = await patient.expect("media.offer", what="after media.restart")
@@ -121,51 +121,51 @@ async def restarts(stage: Stage) -> None:
 
 @check("media", "a switched-off camera is told to the other side", "media")
 async def mutes(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     for line in (patient, provider):
         await offered(line, visit)
     await patient.get("media.mute", visit=visit, kind="video", muted=True)
-    told = await provider.expect("media.muted", what="of the patient’s camera")
+    message = await provider.expect("media.muted", what="of the patient’s camera")
     wanted = {"type": "media.muted", "visit": visit, "party": "patient", "kind": "video", "muted": True}
-    provider.want(told == wanted, str(wanted), told)
+    provider.want(message == wanted, str(wanted), message)
 
 
 @check("media", "a party whose path is open, and then lost, is told to the other side", "media")
 async def paths(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     await offered(provider, visit)
     media = LightMedia(lambda: None)
     wanted = {"type": "media.path", "visit": visit, "party": "patient", "path": "open"}
     try:
         await connected(patient, visit, media)
-        told = await provider.expect("media.path", what="of the patient’s connection")
-        provider.want(told == wanted, str(wanted), told)
+        message = await provider.expect("media.path", what="of the patient’s connection")
+        provider.want(message == wanted, str(wanted), message)
         await offered(await stage.hello(stage.patients[-1].browser, "patient"), visit)  # takes the media over
-        told = await provider.expect("media.path", what="of the connection that was given up")
-        provider.want(told == wanted | {"path": "lost"}, str(wanted | {"path": "lost"}), told)
+        message = await provider.expect("media.path", what="of the connection that was given up")
+        provider.want(message == wanted | {"path": "lost"}, str(wanted | {"path": "lost"}), message)
     finally:
         await media.close()
 
 
 @check("media", "who joins from another tab takes the media over", "media")
 async def takes_over(stage: Stage) -> None:
-    patient, _, visit = await stage.together()
+    patient, _, visit = await stage.claimed_visit()
     await offered(patient, visit)
     other = await stage.hello(stage.patients[-1].browser, "patient")
     await offered(other, visit)
-    told = await patient.expect("media.taken_over", what="on the socket that had it")
-    patient.want(told["visit"] == visit, f"`visit` {visit}", told)
+    message = await patient.expect("media.taken_over", what="on the socket that had it")
+    patient.want(message["visit"] == visit, f"`visit` {visit}", message)
 
 
 @check("media", "nothing crosses before both have pressed Start, nor after hanging up", "media")
 async def gate(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     crossed = asyncio.Event()
     sends, hears = LightMedia(lambda: None), LightMedia(crossed.set)
     try:
         await connected(provider, visit, hears)
         await connected(patient, visit, sends)
-        sends.start()  # a client that cheats: its person has not pressed
+        sends.start()  # sends although its person has not pressed Start Session
         hears.start()
         await _nothing_crosses(provider, hears, "before anybody has pressed Start")
         await provider.get("visit.start", visit=visit)
@@ -176,7 +176,7 @@ async def gate(stage: Stage) -> None:
         await _crosses(provider, hears, before)
         await patient.get("visit.hang_up", visit=visit)
         await status(provider, visit, "claimed")
-        await asyncio.sleep(0.1)  # what was on its way
+        await asyncio.sleep(0.1)  # packets that were already on their way
         await _nothing_crosses(provider, hears, "after the patient has hung up")
     finally:
         for media in (sends, hears):
@@ -196,7 +196,7 @@ async def _crosses(line: CheckedSocket, media: LightMedia, before: int) -> None:
     line.sent = "picture and sound, over SRTP"
     try:
         async with asyncio.timeout(CROSS_S):
-            while media.flow.packets == before:  # noqa: ASYNC110 - packets are counted, not told one by one
+            while media.flow.packets == before:  # noqa: ASYNC110 - packets are counted, not waited for one by one
                 await asyncio.sleep(0.02)
     except TimeoutError:
         raise ViolationError(f"packets within {CROSS_S:g} s of the second Start", "none", line.sent) from None

@@ -1,6 +1,6 @@
-"""Runs the checks of a server: those that only wait beside each other, the rest one after another.
+"""Runs the checks of a server: those that only wait at the same time, all others one after another.
 
-Knows the order and what becomes of a check that fails in a way that nobody foresaw; knows no check.
+Knows the order of the checks, and how an unexpected exception becomes an outcome; knows no single check.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ async def run(
     *,
     only: Sequence[str] = (),
     slow: bool = False,
-    told: Callable[[Outcome], None] = lambda _: None,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Return what came of each check, in the table's order; `told` hears of each as it comes.
+    """Return the outcome of each check, in the table's order; call `on_outcome` with each as soon as it is known.
 
-    `credentials` are (email, password) of staff: one at least; two providers and an admin for all checks. `only`:
-    rooms, or patterns of names. `slow`: those that take half a minute too. Raises EntryError where there is no such
-    server or no way in.
+    `credentials` are (email, password) of staff: at least one; two providers and an administrator for all checks.
+    `only`: rooms, or patterns of names. `slow`: also the checks that take half a minute. Raises EntryError if there is
+    no such server or sign-in fails.
     """
     await clinic.check()
     stage = Stage(clinic, tuple(credentials))
     if not stage.credentials:
         raise EntryError("name at least one member of staff, a provider, in the credentials")
     await stage.open_doors()
-    host = await stage.on_call()  # Meet Now may need somebody on call
+    host = await stage.on_call()  # Meet Now may need a provider on call
     listens = asyncio.create_task(_listen(host))
     try:
-        return await play(stage, only=only, slow=slow, told=told)
+        return await play(stage, only=only, slow=slow, on_outcome=on_outcome)
     finally:
         listens.cancel()
         for number in range(len(stage.staff_browsers) - len(stage.admins) or 1):
@@ -61,9 +61,9 @@ async def play(
     only: Sequence[str] = (),
     slow: bool = False,
     subprotocols: Sequence[str] = tuple(CODECS),
-    told: Callable[[Outcome], None] = lambda _: None,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """As `run`, on a stage whose doors are open, in these codecs."""
+    """Do what `run` does, on a stage whose staff is signed in, in these codecs."""
     wanted = [
         (check, subprotocol)
         for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
@@ -75,7 +75,7 @@ async def play(
     async def one(place: int) -> None:
         check, subprotocol = wanted[place]
         outcomes[place] = outcome = await _outcome(check, stage.speaking(subprotocol))
-        told(outcome)
+        on_outcome(outcome)
 
     async with asyncio.TaskGroup() as group:
         for place, (check, _) in enumerate(wanted):
@@ -88,7 +88,7 @@ async def play(
 
 
 async def _listen(line: CheckedSocket) -> None:
-    """Read, so that pings are answered."""
+    """Read until the socket closes, so that pings are answered."""
     while not line.ws.closed:
         await line.ws.receive()
 
@@ -99,21 +99,21 @@ def _fits(check: Check, only: Sequence[str]) -> bool:
 
 async def _outcome(check: Check, stage: Stage) -> Outcome:
     name = f"{check.name} ({CODECS[stage.subprotocol]})" if check.codecs else check.name
-    fault, untold, tried = None, "", True
+    fault, undecided, tried = None, "", True
     try:
         async with asyncio.timeout(SLOW_S if check.slow else CHECK_S):
             await check.run(stage)
     except ViolationError as wrong:
         fault = wrong
     except UntestableError as reason:
-        untold, tried = str(reason), not isinstance(reason, MissingPersonError)
+        undecided, tried = str(reason), not isinstance(reason, MissingPersonError)
     except EntryError as problem:
         fault = ViolationError("an answer", str(problem))
     except TimeoutError:
         fault = ViolationError("an end", f"none within {CHECK_S:g} s")
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
-        # A part of a message that is not what the reference has: the shape of what is known was checked already.
+        # A check read a part of a message that is missing or of another type than in the reference.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
         await stage.tidy()
-    return Outcome(check.room, name, check.section, fault, untold, tried)
+    return Outcome(check.room, name, check.section, fault, undecided, tried)

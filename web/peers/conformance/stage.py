@@ -1,6 +1,7 @@
 """The people of a check: staff who sign in once, patients who come by Meet Now, and the sockets they open.
 
-Knows how each gets in (PROTOCOL.md#entry), and tidies up after each check: no made-up visit is left in the queue.
+Knows how each signs in or enters (PROTOCOL.md#entry), and cleans up after each check: no made-up visit stays in the
+queue.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROLES: Final = ("patient", "staff", "guest")
 
 @dataclass(slots=True)
 class PatientBrowser:
-    """A patient in line: their browser, and the visit once a socket has named it."""
+    """A patient in the queue: the browser, and the visit's id once a socket was welcomed."""
 
     browser: Browser
     visit: str = ""
@@ -32,7 +33,7 @@ class PatientBrowser:
 
 @contextlib.asynccontextmanager
 async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
-    """A member of staff is off call for a while, and on call again afterwards."""
+    """Set this member of staff off call inside the context, and on call again afterwards."""
     await line.get("on_call", on=False)
     try:
         yield
@@ -42,9 +43,9 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 
 @dataclass(slots=True)
 class Stage:
-    """One server and those who act on it. `subprotocol` is what sockets speak unless a check says otherwise.
+    """One server and its people. `subprotocol` is used for sockets unless a check asks for another.
 
-    `staff_browsers` are the providers' first, then those of `admins`.
+    `staff_browsers`: the providers' first, then those of `admins`.
     """
 
     clinic: Clinic
@@ -57,11 +58,11 @@ class Stage:
     patients: list[PatientBrowser] = field(default_factory=list)
 
     def speaking(self, subprotocol: str) -> Stage:
-        """The same stage for another check, whose sockets speak that."""
+        """Return the same stage for another check, with this subprotocol."""
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
     async def open_doors(self) -> None:
-        """Sign the staff in, and see who is an admin. Raises EntryError."""
+        """Sign the staff in, and find out who is an administrator. Raises EntryError."""
         for email, password in self.credentials:
             browser = Browser(self.clinic)
             page = await browser.post(
@@ -74,7 +75,7 @@ class Stage:
             if page.location != f"{self.clinic.path}/staff":
                 raise EntryError(f"{email} is asked for more than a password; name an account that is not")
             self.staff_browsers.append(browser)
-            with contextlib.suppress(ViolationError):  # what is wrong with hello is a check's to say
+            with contextlib.suppress(ViolationError):  # a wrong reply to hello is the fault of a check
                 line = await self.hello(browser, "staff")
                 if line.welcome["me"]["role"] == "admin":
                     self.admins.append(browser)
@@ -84,29 +85,29 @@ class Stage:
     # --- people
 
     def staff_browser(self, number: int = 0) -> Browser:
-        """A member of staff's browser. Raises MissingPersonError where no such credentials were given."""
+        """Return the browser of a member of staff. Raises MissingPersonError if there are too few credentials."""
         if number >= len(self.staff_browsers):
             raise MissingPersonError("a second member of staff" if number else "a member of staff")
         return self.staff_browsers[number]
 
     async def staff(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """A member of staff's socket, welcomed."""
+        """Return a welcomed socket of a member of staff. Raises MissingPersonError."""
         return await self.hello(self.staff_browser(number), "staff", **how)
 
     async def on_call(self, number: int = 0, **how: Any) -> CheckedSocket:
-        """A member of staff's socket, on call."""
+        """Return a welcomed socket of a member of staff who is on call. Raises MissingPersonError."""
         line = await self.staff(number, **how)
         await line.get("on_call", on=True)
         return line
 
     async def provider(self, number: int = 0) -> CheckedSocket:
-        """A provider's socket, on call. Raises MissingPersonError where no such credentials were given."""
+        """Return a welcomed socket of a provider who is on call. Raises MissingPersonError."""
         if number >= len(self.staff_browsers) - len(self.admins):
             raise MissingPersonError("a second provider" if number else "a provider")
         return await self.on_call(number)
 
     async def admin(self) -> CheckedSocket:
-        """An admin's socket, beside a provider's. Raises MissingPersonError where no such credentials were given."""
+        """Return an administrator's socket. Raises MissingPersonError if there is no administrator or no provider."""
         if not self.admins:
             raise MissingPersonError("an admin")
         if len(self.admins) == len(self.staff_browsers):
@@ -114,7 +115,7 @@ class Stage:
         return await self.hello(self.admins[0], "staff")
 
     async def patient(self) -> PatientBrowser:
-        """Somebody new in line, by Meet Now. Raises UntestableError where it is closed."""
+        """Return a new patient in the queue, by Meet Now. Raises UntestableError if it is closed."""
         browser = Browser(self.clinic)
         try:
             language = await self.clinic.language(browser)
@@ -137,14 +138,14 @@ class Stage:
         return self.patients[-1]
 
     async def in_line(self, **how: Any) -> tuple[PatientBrowser, CheckedSocket]:
-        """Somebody new in line, and their socket."""
+        """Return a new patient in the queue, and the patient's socket."""
         patient = await self.patient()
         line = await self.hello(patient.browser, "patient", **how)
         patient.visit = line.visit
         return patient, line
 
-    async def together(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
-        """A patient and the provider who has claimed them, both on the visit's page: their sockets, and the visit."""
+    async def claimed_visit(self, number: int = 0) -> tuple[CheckedSocket, CheckedSocket, str]:
+        """Let a provider claim a new patient, both on the visit's page; return both sockets and the visit's id."""
         provider = await self.on_call(number)
         _, patient = await self.in_line()
         await provider.get("visit.claim", visit=patient.visit)
@@ -162,7 +163,7 @@ class Stage:
         headers: Mapping[str, str] | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """A socket on which nothing was said. Raises ViolationError where it is not opened."""
+        """Return an open socket on which nothing was sent. Raises ViolationError if the upgrade is refused."""
         subprotocol = subprotocol or self.subprotocol
         sent = dict(headers) if headers is not None else (browser or Browser(self.clinic)).headers
         try:
@@ -198,13 +199,13 @@ class Stage:
         resume: str | None = None,
         **how: Any,
     ) -> CheckedSocket:
-        """A socket that was welcomed."""
+        """Return a socket that was welcomed."""
         line = await self.open(browser, subprotocol, **how)
         line.welcome = await line.get("hello", "welcome", role=role, **({"resume": resume} if resume else {}))
         return line
 
     async def tidy(self) -> None:
-        """Close all sockets, and let the patients leave; a visit that was claimed is ended by who claimed it."""
+        """Close all sockets, withdraw waiting visits, and end claimed ones as their provider."""
         for line in self.lines:
             with contextlib.suppress(Exception):
                 await line.close()

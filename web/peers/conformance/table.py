@@ -1,6 +1,6 @@
-"""What a check is, what came of it, and the table in which it is told.
+"""What a check is, what its outcome is, and how outcomes are printed.
 
-Knows no socket. A fault says what was sent, what the document asks for, and what came instead; private tokens are cut.
+Knows no socket. A fault has what was sent, what PROTOCOL.md asks for, and what was received; private tokens are cut.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from web.peers.errors import ViolationError
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one check: `fault` is None where it was kept or (`untold`) could not be told.
+    """The outcome of one check. `fault` is None if it passed or could not be decided (`undecided`: the reason).
 
-    `tried`: whether the credentials had everybody whom it takes.
+    `tried`: whether the credentials named all the people whom the check needs.
     """
 
     room: str
     name: str
     section: str
     fault: ViolationError | None = None
-    untold: str = ""
+    undecided: str = ""
     tried: bool = True
 
     @property
@@ -35,12 +35,12 @@ class Outcome:
         """`kept`, `wrong`, `not told` or `not tried`."""
         if not self.tried:
             return "not tried"
-        return "wrong" if self.fault is not None else "not told" if self.untold else "kept"
+        return "wrong" if self.fault is not None else "not told" if self.undecided else "kept"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: it runs beside others."""
+    """One check of a server: `run` raises ViolationError or UntestableError. `waits`: it may run beside others."""
 
     room: str
     name: str
@@ -57,7 +57,7 @@ CHECKS: list[Check] = []
 def check(
     room: str, name: str, section: str, *, waits: bool = False, slow: bool = False, codecs: bool = False
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
-    """Put a check into the table. `codecs`: once in each codec; `slow`: takes half a minute, so only when asked for."""
+    """Add the decorated function to the checks. `codecs`: run in each; `slow`: takes half a minute."""
 
     def put(run: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
         CHECKS.append(Check(room, name, section, run, waits, slow, codecs))
@@ -67,7 +67,7 @@ def check(
 
 
 def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """The outcomes as plain maps, for a file."""
+    """Return the outcomes as plain maps, for a JSON file."""
     return [
         {
             "room": outcome.room,
@@ -77,7 +77,7 @@ def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
             "sent": outcome.fault.sent if outcome.fault else "",
             "expected": outcome.fault.expected if outcome.fault else "",
             "got": outcome.fault.got if outcome.fault else "",
-            "why": outcome.untold,
+            "why": outcome.undecided,
         }
         for outcome in outcomes
     ]
@@ -87,7 +87,7 @@ STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow", "no
 
 
 def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
-    """Print the table, each fault with what was sent, expected and got, and the sum of it."""
+    """Print the table, each fault with what was sent, expected and received, and the totals."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "PROTOCOL.md"):
         table.add_column(title, overflow="fold")
@@ -104,20 +104,20 @@ def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
         )
         for word, text in _lines(outcome):
             console.print(f"  {word:>8}  {escape(text)}", soft_wrap=True)
-    for why in dict.fromkeys(outcome.untold for outcome in outcomes if not outcome.tried):
-        number = sum(outcome.untold == why for outcome in outcomes)
+    for why in dict.fromkeys(outcome.undecided for outcome in outcomes if not outcome.tried):
+        number = sum(outcome.undecided == why for outcome in outcomes)
         what = "1 check" if number == 1 else f"{number} checks"
         console.print(
             f"\n[{STYLES['not tried']}]not tried: {escape(why)}[/] ({what}); name one in the credentials",
             soft_wrap=True,
         )
     count = {word: sum(outcome.word == word for outcome in outcomes) for word in STYLES}
-    told = [f"{count[word]} {word}" for word in STYLES if count[word] or word != "not tried"]
-    console.print(f"\n{', '.join(told)}.")
+    totals = [f"{count[word]} {word}" for word in STYLES if count[word] or word != "not tried"]
+    console.print(f"\n{', '.join(totals)}.")
 
 
 def _lines(outcome: Outcome) -> list[tuple[str, str]]:
     if outcome.fault is None:
-        return [("because", outcome.untold)]
+        return [("because", outcome.undecided)]
     fault = outcome.fault
     return [(w, t) for w, t in (("sent", fault.sent), ("expected", fault.expected), ("got", fault.got)) if t]

@@ -1,4 +1,4 @@
-"""Checks of a server: what is held, kept fresh, caught up with and let go."""
+"""Checks of a server: subscriptions, their updates, how they catch up after a loss, and how they end."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PATIENT_TOPICS = {
 
 
 async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
-    """Subscribe; return the whole state, which must be that of the answer. What came before is forgotten."""
+    """Forget earlier messages, subscribe, and return the whole state, of the version in the answer or newer."""
     line.news.clear()
     answer = await line.get("subscribe", "subscribed", topic=topic)
     line.want(answer["topic"] == topic, f"`topic` {topic}", answer)
     state = await line.expect(
         kind,
-        # Where it was held already, an older state may still have been under way.
+        # If the topic was held already, an older state may still be on its way.
         lambda m: m["topic"] == topic and m["version"] >= answer["version"],
         f"of {topic}, with `subscribed`",
     )
@@ -37,7 +37,7 @@ async def whole(line: CheckedSocket, topic: str, kind: str) -> dict[str, Any]:
 
 
 async def ended(line: CheckedSocket, topic: str) -> None:
-    """Return once the server has let go of a topic, which it must say soon."""
+    """Wait for the server's `gone` of a topic. Raises ViolationError after ENDS_WITHIN_S."""
     await line.expect("gone", lambda m: m["topic"] == topic, f"of {topic}", within_s=ENDS_WITHIN_S)
 
 
@@ -88,7 +88,7 @@ async def not_theirs(stage: Stage) -> None:
 @check("topics", "a colleague on call sees no topic of a visit that another has claimed", "topics")
 async def not_a_colleagues(stage: Stage) -> None:
     colleague = await stage.provider(1)
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     await patient.get("chat.send", visit=visit, text="For my provider alone.")
     for room in PATIENT_TOPICS:
         await colleague.refused("not_found", "subscribe", topic=f"{room}/{visit}")
@@ -136,7 +136,7 @@ async def ends_off_call(stage: Stage) -> None:
 
 @check("topics", "an ended visit shows its patient the end alone", "topics")
 async def over(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     for room in ("case", "chat"):
         await whole(patient, f"{room}/{visit}", PATIENT_TOPICS[room])
     await provider.get("visit.end", visit=visit)
@@ -184,7 +184,7 @@ async def catches_up(stage: Stage) -> None:
     back.want(answer["version"] > held["version"], f"a version above {held['version']}", answer)
     newest = held["version"]
     while True:
-        message = back.news.popleft() if back.news else await back.hear("what was missed of the queue")
+        message = back.news.popleft() if back.news else await back.receive("what was missed of the queue")
         if message["type"] == "queue.snapshot":
             rows = {row["visit"] for row in message["rows"]}
             back.want(patient.visit in rows, "a snapshot with who arrived meanwhile", message)

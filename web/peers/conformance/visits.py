@@ -1,4 +1,4 @@
-"""Checks of a server: what a visit's people may do, when, and what the others see of it."""
+"""Checks of a server: what patient, provider and guest may do in each status, and what the others see of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STRANGE_STEP = "no-such-step"
 
 
 async def status(line: CheckedSocket, visit: str, wanted: str) -> dict[str, Any]:
-    """The visit's state, once it is in that status."""
+    """Wait until the visit has the status `wanted`; return its state."""
     found = await line.expect(
         "visit.state",
         lambda m: m["visit"]["id"] == visit and m["visit"]["status"] == wanted,
@@ -114,12 +114,12 @@ async def claims(stage: Stage) -> None:
     line.want(
         set(state["parties"]) == {"patient", "provider"}, "parties patient and provider", state["parties"]
     )
-    heard = [
-        await staff.hear("queue.gone and sessions.row") if not staff.news else staff.news.popleft()
+    received = [
+        await staff.receive("queue.gone and sessions.row") if not staff.news else staff.news.popleft()
         for _ in range(2)
     ]
-    kinds = {message["type"]: message for message in heard}
-    staff.want({"queue.gone", "sessions.row"} <= kinds.keys(), "`queue.gone` and `sessions.row`", heard)
+    kinds = {message["type"]: message for message in received}
+    staff.want({"queue.gone", "sessions.row"} <= kinds.keys(), "`queue.gone` and `sessions.row`", received)
     staff.want(kinds["queue.gone"]["why"] == "claimed", "`why` claimed", kinds["queue.gone"])
     await line.refused("wrong_status", "visit.withdraw", visit=patient.visit)
 
@@ -146,7 +146,7 @@ async def second(stage: Stage) -> None:
     codecs=True,
 )
 async def journey(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     await patient.get("visit.start", visit=visit)
     state = await provider.expect(
         "visit.state", lambda m: m["visit"]["parties"]["patient"]["started"], "with the patient’s Start"
@@ -176,7 +176,7 @@ async def journey(stage: Stage) -> None:
 
 @check("visit", "returned to the queue it stands at its original place", "staffs")
 async def released(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     before = await whole(patient, f"visit/{visit}", "visit.state")
     await whole(provider, "queue", "queue.snapshot")
     await provider.get("visit.release", visit=visit)
@@ -191,7 +191,7 @@ async def released(stage: Stage) -> None:
 
 @check("visit", "who is on the page is seen there, and seen to leave", "both-parties")
 async def presence(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     await provider.expect(
         "visit.state", lambda m: m["visit"]["parties"]["patient"]["present"], "with the patient present"
     )
@@ -215,8 +215,8 @@ async def chat(stage: Stage) -> None:
     visit = patient.visit
     await whole(line, f"chat/{visit}", "chat.snapshot")
     await staff.get("chat.send", visit=visit, text="Please have your pen ready.")
-    heard = await line.expect("chat.line", what="from staff")
-    line.want(heard["line"]["party"] == "staff", "`party` staff", heard)
+    received = await line.expect("chat.line", what="from staff")
+    line.want(received["line"]["party"] == "staff", "`party` staff", received)
     await line.refused("wrong_status", "chat.send", visit=visit, text="Hello?")
     await staff.get("visit.claim", visit=visit)
     await line.get("chat.send", visit=visit, text="I have it here.")
@@ -226,7 +226,7 @@ async def chat(stage: Stage) -> None:
 
 @check("guests", "an invitation is a path and a party; dismissed they are none", "staffs")
 async def guests(stage: Stage) -> None:
-    patient, provider, visit = await stage.together()
+    patient, provider, visit = await stage.claimed_visit()
     made = await provider.get(
         "visit.invite", "invited", visit=visit, name="Rosa Diaz", relation="interpreter"
     )
@@ -246,7 +246,7 @@ async def guests(stage: Stage) -> None:
 
 @check("guests", "a link lets its guest in once, to that visit alone, until they are dismissed", "entry")
 async def link(stage: Stage) -> None:
-    _, provider, visit = await stage.together()
+    _, provider, visit = await stage.claimed_visit()
     other, _ = await stage.in_line()
     asked = {"visit": visit, "name": "Rosa Diaz", "relation": "family"}
     made = await provider.get("visit.invite", "invited", **asked)
@@ -274,7 +274,7 @@ async def link(stage: Stage) -> None:
 
 @check("past", "an ended visit is among the past, with its story", "history")
 async def past(stage: Stage) -> None:
-    _, provider, visit = await stage.together()
+    _, provider, visit = await stage.claimed_visit()
     await provider.get("visit.end", visit=visit)
     found = await provider.get("sessions.past", "past", text=visit)
     rows = [row["visit"] for row in found["rows"]]

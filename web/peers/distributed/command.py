@@ -1,4 +1,4 @@
-"""The command line of a run on several machines: what `run` is told of its helpers, and `join`, which makes one.
+"""The command line of a run on several machines: the options of `run` about helpers, and the command `join`.
 
 Knows the options and how to print errors. The channel between machines is defined in
 `web.peers.distributed.messages`.

@@ -58,7 +58,7 @@ from web.peers.run.plan import Plan, Share
 from web.server import tls
 
 CHECK_S = 120.0
-"""How long a helper may take to look at the plan and at the server that it is about."""
+"""How long a helper may take to check the plan and to reach the plan's server."""
 BIND_S = 30.0
 NOTES = 64
 """The most sentences about connections that were refused."""
@@ -130,7 +130,7 @@ class Coordinator:
 
     @property
     def joined(self) -> str:
-        """How many are there, in words."""
+        """A sentence with the number of helpers that have joined."""
         there = sum(len(helper.shares) for helper in self._helpers if helper.present)
         return f"{there} of {self._wanted} helpers have joined"
 
@@ -150,7 +150,7 @@ class Coordinator:
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
                 runner.run(self._serve())
-        finally:  # whatever it was, nobody waits for what does not come
+        finally:  # after any error, `__enter__` must not wait for a port
             self._bound.cancel()
             self._complete.cancel()
             for pipe in (pipe for helper in self._helpers for pipe in helper.pipes):
@@ -208,7 +208,7 @@ class Coordinator:
         return socket
 
     def _note(self, sentence: str) -> None:
-        """Say each sentence once, NOTES of them at most, and none after the run has begun, which needs the screen."""
+        """Print each sentence once, at most NOTES of them, and none after the run has begun, which needs the screen."""
         if not self._begun and sentence not in self._noted and len(self._noted) < NOTES:
             self._noted.add(sentence)
             self._say(sentence)
@@ -306,32 +306,34 @@ class Coordinator:
         except (EOFError, OSError):
             self._loop.remove_reader(pipe.fileno())
             return
-        with suppress(asyncio.QueueFull):  # to stop once more changes nothing
+        with suppress(
+            asyncio.QueueFull
+        ):  # the queue is full of earlier orders, and a second stop changes nothing
             helper.outbox.put_nowait(Go(process, *rest) if kind == "go" else Stop(process))
 
     async def _pass_on(self, helper: _Helper, said: FromHelper) -> None:
         match said:
             case Ready(process):
-                told: tuple[str, str | bytes] = "ready", ""
+                found: tuple[str, str | bytes] = "ready", ""
             case News(process, lines):
-                told = "news", lines
+                found = "news", lines
             case Done(process, lines):
-                told = "done", lines
+                found = "done", lines
             case Broken(process, why):
-                told = "failed", f"{helper.name}: {why}"
+                found = "failed", f"{helper.name}: {why}"
             case _:
                 raise UnknownMessageError
         if process >= len(helper.pipes) or process in helper.over:
             raise UnknownMessageError
-        if told[0] in ("done", "failed"):
+        if found[0] in ("done", "failed"):
             helper.over.add(process)
-        await self._tell(helper.pipes[process], told)
+        await self._to_pipe(helper.pipes[process], found)
 
     @staticmethod
-    async def _tell(pipe: Connection, told: tuple[str, str | bytes]) -> None:
+    async def _to_pipe(pipe: Connection, message: tuple[str, str | bytes]) -> None:
         """Write to the pipe; only this helper's messages wait until it is read."""
         with suppress(OSError):
-            await asyncio.to_thread(pipe.send, told)
+            await asyncio.to_thread(pipe.send, message)
 
     async def _gone(self, helper: _Helper, why: str) -> None:
         self._helpers.remove(helper)
@@ -339,7 +341,7 @@ class Coordinator:
             for number, pipe in enumerate(helper.pipes):
                 self._loop.remove_reader(pipe.fileno())
                 if number not in helper.over:
-                    await self._tell(pipe, ("failed", f"{helper.name} is gone: {why}"))
+                    await self._to_pipe(pipe, ("failed", f"{helper.name} is gone: {why}"))
                 pipe.close()
             return
         self._free = sorted([*self._free, *helper.shares], key=lambda share: share.index)

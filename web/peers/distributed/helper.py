@@ -1,7 +1,7 @@
-"""A helper's side of a run that another machine coordinates: processes as there, their pipes carried over the network.
+"""A helper's side of a run that another machine coordinates: starts processes and copies their pipes to the network.
 
-Knows how to join, to look whether the plan means the same here, to pass orders down and what was seen up, and to end
-cleanly: when told to, when its own user says so, and when the coordinator is gone. Its staff's credentials stay here.
+Knows how to join, to check that the plan gives the same people here, and to pass on orders and observations. Ends
+cleanly by an order, by Ctrl-C, and if the coordinator is gone. Its staff's credentials stay on this machine.
 """
 
 from __future__ import annotations
@@ -196,14 +196,14 @@ class Helper:
                 pipe, process = begin(share)
                 self._pipes.append(pipe)
                 self._processes.append(process)
-                loop.add_reader(pipe.fileno(), self._told, number)
+                loop.add_reader(pipe.fileno(), self._read, number)
             people = sum(len(share.visitors) for share in shares)
             self._say(f"The staff signs in; {people} patients will come from here.")
             await self._pass_on(channel)
         finally:
             for pipe in self._pipes:
                 loop.remove_reader(pipe.fileno())
-            # Without a pipe people say goodbye by themselves; when Ctrl-C comes again nobody waits for that.
+            # When its pipe is closed, a process ends its visits by itself; a second Ctrl-C does not wait for that.
             patience_s = 0.0 if self._at_once else GOODBYE_S
             try:
                 await asyncio.to_thread(end, self._pipes, self._processes, patience_s)
@@ -213,28 +213,28 @@ class Helper:
                 raise
 
     async def _pass_on(self, channel: Channel[FromCoordinator]) -> None:
-        hearing = asyncio.create_task(self._hear(channel))
-        telling = asyncio.create_task(self._tell(channel))
+        receiving = asyncio.create_task(self._receive_orders(channel))
+        sending = asyncio.create_task(self._send_outbox(channel))
         try:
             async with asyncio.timeout(None) as self._limit:
-                ended, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait((receiving, sending), return_when=asyncio.FIRST_COMPLETED)
                 for task in ended:
                     task.result()
         except TimeoutError:
             raise RunError(self._problem or f"not everybody had left after {GOODBYE_S:.0f} s") from None
         finally:
             self._limit = None
-            hearing.cancel()
-            telling.cancel()
-            await asyncio.gather(hearing, telling, return_exceptions=True)
+            receiving.cancel()
+            sending.cancel()
+            await asyncio.gather(receiving, sending, return_exceptions=True)
         if self._problem:
             raise RunError(self._problem)
 
-    async def _hear(self, channel: Channel[FromCoordinator]) -> None:
-        """Pass on the coordinator's orders to the processes; return when the run is over."""
+    async def _receive_orders(self, channel: Channel[FromCoordinator]) -> None:
+        """Receive the coordinator's orders and pass them on to the processes; return when the run is over."""
         unbegun = set(range(len(self._pipes)))
         while True:
-            # The coordinator gives up on a staff that is not On-Call; once all play it has nothing to say for hours.
+            # Until all processes have begun, the coordinator answers in time; later it may send nothing for hours.
             match await channel.receive(READY_S + 2 * ANSWER_S if unbegun else None):
                 case Over(why):
                     if why:
@@ -251,12 +251,12 @@ class Helper:
                 case _:
                     raise UnknownMessageError
 
-    async def _tell(self, channel: Channel[FromCoordinator]) -> None:
+    async def _send_outbox(self, channel: Channel[FromCoordinator]) -> None:
         """Send the messages in the outbox; return when a failure here has ended it."""
         while (message := await self._outbox.get()) is not None:
             await channel.send(message)
 
-    def _told(self, process: int) -> None:
+    def _read(self, process: int) -> None:
         """Read a message of a process, or its end."""
         try:
             kind, said = self._pipes[process].recv()

@@ -1,5 +1,5 @@
-"""Examples to copy: a plain story, a plain pytest file, a locust user. The tests of Greenroom run each of them.
+"""Examples to copy: a script, a pytest file, a locust user. Greenroom's tests run each of them.
 
-Each reads where to go from the environment: GREENROOM_URL (https://host/organisation), GREENROOM_EMAIL and
+Each reads the server's address from the environment: GREENROOM_URL (https://host/organisation), GREENROOM_EMAIL and
 GREENROOM_PASSWORD of a provider.
 """

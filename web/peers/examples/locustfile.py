@@ -1,7 +1,7 @@
 """A locust user: whole visits, with locust's own figures and web page. Run it: `locust -f locustfile.py`.
 
-locust is made of gevent and these people of asyncio, so each visit runs in a thread that gevent leaves alone; uvloop
-waits there by itself, where asyncio's own loop would wait in gevent's.
+locust uses gevent and these people asyncio, so each visit runs in a real thread. The loop there is uvloop's, as gevent
+has replaced the system calls on which asyncio's own loop waits.
 """
 
 import os
@@ -20,7 +20,7 @@ THREADS = ThreadPool(MOST_USERS)
 
 
 async def visit(url: str) -> dict[str, float]:
-    """A whole visit; returns how long its steps took, in s."""
+    """Play a whole visit; return how long each of its steps took, in s."""
     async with Provider(url, EMAIL, PASSWORD) as provider, Patient(url) as patient:
         await provider.sign_in()
         await provider.on_call()
@@ -47,24 +47,24 @@ events.quitting.add_listener(_last_visits_end)  # type: ignore[no-untyped-call]
 
 
 class PatientUser(User):
-    """One patient after the other, each with a provider of their own."""
+    """Plays one patient after another, each with its own provider."""
 
     host = os.environ["GREENROOM_URL"]
     wait_time = constant(0.1)
 
     @task
     def whole_visit(self) -> None:
-        """A visit, as locust sees it."""
+        """Play a visit and report its steps to locust."""
         began, problem = time.monotonic(), None
         steps: dict[str, float] = {}
         try:
             steps = THREADS.apply(uvloop.run, (visit(self.host),))
         except Exception as error:  # noqa: BLE001 - locust counts it
             problem = error
-        self._tell("whole visit", time.monotonic() - began, problem)
+        self._report("whole visit", time.monotonic() - began, problem)
         for name, seconds in steps.items():
-            self._tell(name, seconds, None)
+            self._report(name, seconds, None)
 
-    def _tell(self, name: str, seconds: float, problem: Exception | None) -> None:
-        told: dict[str, Any] = {"request_type": "greenroom", "name": name, "response_time": 1000 * seconds}
-        self.environment.events.request.fire(**told, response_length=0, exception=problem)
+    def _report(self, name: str, seconds: float, problem: Exception | None) -> None:
+        event: dict[str, Any] = {"request_type": "greenroom", "name": name, "response_time": 1000 * seconds}
+        self.environment.events.request.fire(**event, response_length=0, exception=problem)

@@ -1,6 +1,6 @@
-"""A story in plain asyncio: a patient meets a provider, and both see each other. Run it: `python story.py`.
+"""A visit in plain asyncio: a patient meets a provider, and both see each other. Run it: `python story.py`.
 
-Light media is real ICE, DTLS and SRTP with made-up contents; say `real` for VP8 and Opus, or `none`.
+`light` media is real ICE, DTLS and SRTP with made-up contents; write `real` for VP8 and Opus, or `none`.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ EMAIL, PASSWORD = os.environ["GREENROOM_EMAIL"], os.environ["GREENROOM_PASSWORD"
 
 
 async def story() -> None:
-    """From Meet Now to the end of the call."""
+    """Play a visit from Meet Now to the end of the call."""
     async with (
         Provider(URL, EMAIL, PASSWORD, media="light") as provider,
         Patient(URL, media="light") as patient,

@@ -1,6 +1,6 @@
-"""Plain pytest, without a plugin: each test is a story about this clinic. Run it: `pytest test_with_pytest.py`.
+"""Plain pytest, without a plugin: each test is one visit at this clinic. Run it: `pytest test_with_pytest.py`.
 
-What goes wrong on purpose is a method of the person it happens to.
+A fault, such as a lost network, is a method of the person who has it.
 """
 
 import asyncio

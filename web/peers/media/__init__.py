@@ -1,1 +1,1 @@
-"""What synthetic people send and see in a call."""
+"""The media of synthetic people: what they send and receive in a call."""

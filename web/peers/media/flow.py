@@ -1,4 +1,4 @@
-"""What comes in of a call, and what every kind of media can do. Knows no kind."""
+"""What a person receives in a call, and the interface of all kinds of media. Knows no kind."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 FREEZE_S = 0.5
-"""So long without a packet or frame is a freeze, while there should be some."""
+"""During a call, this long without a packet or frame is a freeze."""
 
 
 @dataclass(slots=True)
 class Flow:
-    """What came in. `packets` are of SRTP (light media), `frames` are decoded ones and `pictures` those that are not
-    black (real media); `first_at` is when the first video packet or frame came, `freezes` gaps over FREEZE_S since.
+    """Counts of what was received.
+
+    Light media counts SRTP `packets`; real media counts decoded `frames`, and `pictures`, the frames that are not
+    black. `first_at`: when the first video packet or frame arrived; `freezes`: the gaps over FREEZE_S since then.
     """
 
     packets: int = 0
@@ -27,7 +29,7 @@ class Flow:
     longest_gap_s: float = 0.0
 
     def came(self, now: float) -> bool:
-        """Note that something to see came now; returns whether it was the first."""
+        """Note that a video packet or frame arrived now; return whether it was the first."""
         first, self.first_at = self.first_at is None, self.first_at or now
         if not first:
             gap_s = now - self.last_at
@@ -37,7 +39,7 @@ class Flow:
         return first
 
     def over(self, now: float) -> None:
-        """The call has ended: silence until then is a freeze, too."""
+        """Note the end of the call: a gap before it counts as a freeze too."""
         if self.first_at is not None and now - self.last_at > FREEZE_S:
             self.came(now)
 
@@ -48,7 +50,7 @@ class Media(Protocol):
     flow: Flow
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """The SDP answer to the server's offer; None where a fresh offer has to be asked for by joining anew."""
+        """Return the SDP answer to the server's offer, or None if this media must join again for a fresh offer."""
         ...
 
     async def wait_connected(self, timeout_s: float) -> None:
@@ -56,20 +58,20 @@ class Media(Protocol):
         ...
 
     def start(self) -> None:
-        """Camera and microphone go on: picture and sound instead of black and silence."""
+        """Switch camera and microphone on: send picture and sound instead of black and silence."""
         ...
 
     def stop(self) -> None:
-        """Back to black and silence."""
+        """Switch them off: send black and silence again."""
         ...
 
     async def close(self) -> None:
-        """Release everything."""
+        """Close sockets and files."""
         ...
 
 
 async def until(condition: Callable[[], bool], changed: asyncio.Event, timeout_s: float) -> None:
-    """Return once `condition()` holds, asked again whenever `changed` is set. Raises TimeoutError."""
+    """Wait until `condition()` is true; it is called again whenever `changed` is set. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             changed.clear()

@@ -1,8 +1,8 @@
-"""Light media: a socket with real ICE, DTLS and SRTP that sends packets of a call's sizes and pace, encoding nothing.
+"""Light media: real ICE, DTLS and SRTP with packets of the sizes and rate of a call, but without encoding.
 
-Knows the pace of a call (30 frames and 110 video packets a second, 50 of sound) and how to keep it for hundreds of
-people on one timer. What a packet costs is all that matters here. Before `start` there is only what a disabled track
-sends.
+Knows the rate of a call (per second 30 frames in 110 video packets, and 50 audio packets) and how to keep it for
+hundreds of people with one timer. Written for the least CPU per packet. Before `start` it sends what a disabled track
+sends: black and silence.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from web.peers.media.flow import Flow, until
 FRAMES_PER_S, VIDEO_PER_S = 30, 110
 VIDEO_BYTES, AUDIO_BYTES = 1188, 108
 BLACK_BYTES, SILENCE_BYTES = 60, 12
-BLACK_EVERY = 6  # of black frames, every so-manieth is worth a packet
+BLACK_EVERY = 6  # a packet is sent for every sixth black frame
 KEYFRAME_PACKETS = 8
 FRAME_S, AUDIO_S, REPORT_S = 1 / FRAMES_PER_S, 0.02, 1.0
 LOOK_S, KEEP_S, WAKE_S = 0.05, 1.0, 0.005
-LATE_S = 0.1  # a driver that is later than this leaves packets out, rather than sending them in a flood
+LATE_S = 0.1  # a driver that is later than this leaves packets out instead of sending them all at once
 FEEDBACK, PLI, FIR = 206, 1, 4  # RFC 4585 §6.3.1, RFC 5104 §4.3.1
 _REPORT = Struct("!BBHIIIIII")
 _AUDIO, _VIDEO = (
@@ -41,7 +41,7 @@ _AUDIO, _VIDEO = (
 
 
 class Speaker(RawPeer):
-    """One leg: sends, answers the relay's requests for a keyframe, and counts what comes."""
+    """One connection to the relay: sends, answers requests for a keyframe, and counts what arrives."""
 
     def __init__(self, identity: Identity, host: str, flow: Flow, changed: Callable[[], None]) -> None:
         super().__init__(best_binding(), identity, host)
@@ -58,12 +58,12 @@ class Speaker(RawPeer):
         self._buffer[:VIDEO_BYTES] = os.urandom(VIDEO_BYTES)
 
     def look(self, now: float) -> float:
-        """ICE and DTLS go on; returns in how many s to come again, as all of these do."""
+        """Continue ICE and DTLS. Like `frame`, `sound` and `report`, return in how many s to call it again."""
         self.tick(now)
         return KEEP_S if self.ready else LOOK_S
 
     def frame(self, now: float) -> float:
-        """One video frame: three or four packets, more for a keyframe; of black, a small one now and then."""
+        """Send a video frame: three or four packets, more for a keyframe; if off, a small one for every sixth frame."""
         if not self.ready:
             return FRAME_S
         key, self._wants_keyframe = self._wants_keyframe, False
@@ -83,7 +83,7 @@ class Speaker(RawPeer):
         return FRAME_S
 
     def sound(self, now: float) -> float:
-        """20 ms of sound or silence."""
+        """Send 20 ms of sound or silence."""
         if self.ready:
             timestamp = int(now * OPUS.clock_rate) & 0xFFFFFFFF
             sequence = next(self._audio_sequence) & 0xFFFF
@@ -92,28 +92,28 @@ class Speaker(RawPeer):
         return AUDIO_S
 
     def _emit(self, size: int) -> None:
-        """Encrypt and send what stands in the buffer: a header that was just written, and noise left from before."""
+        """Encrypt and send the buffer: a new header, and as payload whatever bytes are left from before."""
         self._length[0] = size
         if self.binding.protect(self.tx, self._handle, self._length) == srtp.OK:
             self.sent += 1
             try:
                 self.udp.send(self._view[: self._length[0]])
             except OSError:
-                return  # lost, as on any wire
+                return  # a lost packet, as on any network
 
     def report(self, now: float) -> float:
-        """A sender report (RFC 3550 §6.4.1)."""
+        """Send a sender report (RFC 3550 §6.4.1)."""
         if self.ready:
             seconds = int(time.time()) & 0xFFFFFFFF
             self.send_rtcp(_REPORT.pack(0x80, 200, 6, self.video_ssrc, seconds, 0, 0, self.sent, 0))
         return REPORT_S
 
     def keyframe(self) -> None:
-        """The next frame can be shown without those before it."""
+        """Make the next frame a keyframe."""
         self._wants_keyframe = True
 
     def readable(self) -> None:
-        """As the probe's; says so once when the leg is ready."""
+        """Do what RawPeer does; call `changed` once when the connection is ready."""
         super().readable()
         if self.ready and not self._was_ready:
             self._was_ready = True
@@ -123,7 +123,7 @@ class Speaker(RawPeer):
         if packet_type == FEEDBACK and count in (PLI, FIR):
             self._wants_keyframe = True
             if self.on:
-                self.frame(time.monotonic())  # an encoder does not wait for its next frame's time either
+                self.frame(time.monotonic())  # an encoder sends a requested keyframe at once, too
 
     def _media(self, size: int) -> None:
         kind = self._buffer[1]
@@ -141,28 +141,28 @@ WORK: tuple[Work, ...] = (Speaker.look, Speaker.frame, Speaker.sound, Speaker.re
 
 
 class Pacer:
-    """One timer for all light media of a loop: what is due within the same few milliseconds is sent together."""
+    """One timer for all light media of a loop: packets due within a few milliseconds are sent in one wake-up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.identity = Identity(0.0)  # a certificate each would cost more than the handshake
+        self.identity = Identity(0.0)  # one for all: making a certificate costs more than a handshake
         self._loop = loop
         self._due: list[tuple[float, int, Speaker, Work]] = []
         self._order = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, speaker: Speaker) -> None:
-        """Keep this one's pace until it is removed, and read its socket."""
+        """Send for this speaker and read its socket until `remove`."""
         now = time.monotonic()
         self._loop.add_reader(speaker.sock.fileno(), speaker.readable)
         for work in WORK:
-            # Spread, or all would send in the same instant.
+            # At random times, or all would send at the same moment.
             at = now if work is Speaker.look else now + random.random() * FRAME_S  # noqa: S311
             heapq.heappush(self._due, (at, next(self._order), speaker, work))
         if self._timer is None:
             self._timer = self._loop.call_later(0, self._wake)
 
     def remove(self, speaker: Speaker) -> None:
-        """Nothing is sent or read any more; the socket is closed."""
+        """Stop sending and reading for this speaker; close its socket."""
         self._loop.remove_reader(speaker.sock.fileno())
         speaker.close()
         self._due = [entry for entry in self._due if entry[2] is not speaker]
@@ -180,7 +180,7 @@ PACERS: WeakKeyDictionary[asyncio.AbstractEventLoop, Pacer] = WeakKeyDictionary(
 
 
 def pacer() -> Pacer:
-    """The running loop's."""
+    """Return the running loop's pacer; make it if there is none."""
     loop = asyncio.get_running_loop()
     if loop not in PACERS:
         PACERS[loop] = Pacer(loop)
@@ -192,13 +192,13 @@ class LightMedia:
 
     def __init__(self, changed: Callable[[], None], flow: Flow | None = None) -> None:
         self.flow = flow or Flow()
-        self._tell = changed
+        self._notify = changed
         self._ready = asyncio.Event()
         self._on = False
         self._speaker: Speaker | None = None
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media. A fresh offer begins anew, on a socket of its own. Raises ValueError at an offer without UDP."""
+        """See Media. A fresh offer gets a new socket. Raises ValueError if the offer has no UDP candidate."""
         if self._speaker is None or fresh:
             await self.close()
             self._speaker = Speaker(pacer().identity, local_address(offer), self.flow, self._changed)
@@ -235,11 +235,11 @@ class LightMedia:
 
     def _changed(self) -> None:
         self._ready.set()
-        self._tell()
+        self._notify()
 
 
 def local_address(offer: str) -> str:
-    """Where to bind so that the offer's first candidate can be reached: any address of its kind, or loopback's own."""
+    """Return the address to bind to reach the offer's first candidate: any of its IP version, or loopback."""
     hosts = [line.split()[4] for line in offer.splitlines() if line.startswith("a=candidate:")]
     if not hosts or hosts[0].startswith("127."):
         return "127.0.0.1"

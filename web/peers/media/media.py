@@ -1,8 +1,8 @@
-"""What synthetic people send and see in a call: real media, light media, or none.
+"""Chooses the media of synthetic people: real, light, or none.
 
-`real` is aiortc with VP8 and Opus, from generated or recorded sources; `light` is real ICE, DTLS and SRTP around
-packets of a call's sizes and pace that nobody encoded, so that hundreds fit on a core. Knows SDP and devices; how an
-offer arrives, and what a visit is, it does not know. Times are of `time.monotonic`, in s.
+`real` is aiortc with VP8 and Opus, from generated or recorded sources; `light` is real ICE, DTLS and SRTP with packets
+of a call's sizes and rate that are not encoded, so that one core can play hundreds. Knows SDP and sources, and nothing
+of visits or of how an offer arrives. Times are of `time.monotonic`, in s.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ KINDS = ("none", "light", "real")
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Which media, `none`, `light` or `real`; real media from a `file` where one is given; over a lossy `link`."""
+    """The kind of media (`none`, `light` or `real`), the `file` to play in real media, and the lossy `link` to use."""
 
     kind: str = "none"
     file: Path | None = None
     link: LossyLink | None = None
 
     def prepare(self) -> None:
-        """Load what the media needs now, rather than in the middle of the first claim."""
+        """Import the media's modules now, as that would delay the first claim."""
         if self.kind == "light":
             import web.peers.media.light
         elif self.kind == "real":
             import web.peers.media.real  # noqa: F401
 
     def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media | None:
-        """One call's media, None for `none`; `changed` is called when something first connects or comes in.
+        """Return media for one call, or None for `none`; it calls `changed` after connecting and at the first frame.
 
-        What comes in is added to `flow`, that of the media before it.
+        What it receives is added to `flow`, which continues that of an earlier connection.
         """
         if self.kind == "none":
             return None
@@ -56,7 +56,7 @@ def _behind(link: LossyLink | None, media: Media) -> Media:
 
 
 class Linked:
-    """Media that reaches the relay by a lossy link."""
+    """Media that reaches the relay through a lossy link."""
 
     def __init__(self, media: Media, link: LossyLink) -> None:
         self.flow = media.flow
@@ -64,10 +64,10 @@ class Linked:
         self.start, self.stop, self.wait_connected = media.start, media.stop, media.wait_connected
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """As Media.take_offer, to an offer that names the link instead of the relay."""
+        """See Media; the offer is changed to name the link instead of the relay."""
         return await self._media.take_offer(await self._link.through(offer), fresh=fresh)
 
     async def close(self) -> None:
-        """Release everything, the link's sockets too."""
+        """Close the media and the link's sockets."""
         await self._media.close()
         self._link.close()

@@ -1,7 +1,7 @@
 """Real media: an aiortc peer that encodes and decodes VP8 and Opus, from a generated picture and tone or from a file.
 
 Knows `media.peers.aiortc_peer` and how a file becomes tracks that are black and silent until `start`. aiortc cannot
-renegotiate a connection that the other side restarts, so it joins anew instead.
+renegotiate a connection that the other side restarts, so this media joins again instead.
 """
 
 from __future__ import annotations
@@ -23,20 +23,19 @@ BLACK = 16
 
 
 class Gated(Switched):
-    """A file's picture or sound, played again and again; black or silent until `enabled`, as a disabled track in a
-    browser is.
+    """A file's picture or sound in a loop; black or silent until `enabled`, like a disabled track in a browser.
 
-    The file is opened anew for each time: aiortc's own loop begins again at time 0, which no encoder takes, and reads
-    ahead without end.
+    The file is opened again for each round: aiortc's own loop restarts at time 0, which encoders refuse, and reads
+    ahead without a limit.
     """
 
     def __init__(self, file: Path, kind: str) -> None:
-        """Raises PlanError if the file has no such track."""
+        """Open the file. Raises PlanError if it has no track of this kind."""
         super().__init__()
         self.kind = kind
         self._file = file
         self._source = self._opened()
-        self._began = 0  # the times of the file are counted from here
+        self._began = 0  # the time at which this round began
         self._next = 0
         self._last = -1
 
@@ -51,12 +50,12 @@ class Gated(Switched):
         return track
 
     async def recv(self) -> VideoFrame | AudioFrame:
-        """The next frame, at its time. Raises MediaStreamError at the end."""
+        """Return the next frame when it is due. Raises MediaStreamError after `stop`."""
         try:
             frame = await self._source.recv()
         except MediaStreamError:
             if self.readyState != "live" or self._next == self._began:
-                raise  # stopped, or a file without a frame
+                raise  # stopped, or the file has no frame
             self._began, self._source = self._next, self._opened()
             frame = await self._source.recv()
         assert isinstance(frame, VideoFrame | AudioFrame)
@@ -71,13 +70,13 @@ class Gated(Switched):
         return frame
 
     def stop(self) -> None:
-        """The file is closed."""
+        """Stop the track and close the file."""
         super().stop()
         self._source.stop()
 
 
 def tracks(file: Path) -> tuple[Gated | None, Gated | None]:
-    """The file's picture and sound. Raises PlanError if it has neither."""
+    """Return the file's picture and sound, None if it lacks one. Raises PlanError if it has neither."""
     found: list[Gated | None] = []
     problem: PlanError | None = None
     for kind in ("video", "audio"):
@@ -100,7 +99,7 @@ class RealMedia(SyntheticParty):
         picture, sound = tracks(file) if file is not None else (None, None)
         super().__init__(picture, sound)
         self.flow = flow or Flow()
-        self._tell = changed
+        self._notify = changed
         self._answered = False
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
@@ -116,7 +115,7 @@ class RealMedia(SyntheticParty):
         self.flow.frames += 1
         self.flow.pictures += self.pictures_decoded - before
         if self.flow.came(time.monotonic()):
-            self._tell()
+            self._notify()
 
     def _count_sound(self, frame: AudioFrame) -> None:
         before = self.audio_energy

@@ -1,1 +1,1 @@
-"""Synthetic patients and providers: what each does and sees."""
+"""Synthetic patients and providers: their actions, and what they see."""

@@ -1,6 +1,6 @@
-"""What synthetic people write: patient information that is plainly made up, and plausible answers to any setup guide.
+"""Texts of synthetic people: patient information that is clearly made up, and plausible answers to any setup guide.
 
-Pure. Knows the steps of PROTOCOL.md#case; which of them are asked follows from the answers so far.
+Pure. Knows the steps of PROTOCOL.md#case, and which of them are asked after the answers so far.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ Answer = str | bool | dict[str, Any] | None
 
 
 def information(number: int, language: str = "en", **fields: str) -> dict[str, str]:
-    """Return a filled-in patient information form of a person whom staff cannot take for a real one.
+    """Return a filled-in patient information form of a person who is clearly not real.
 
-    The phone number is of the range that is kept for fiction (555-0100 to 555-0199). `fields` override.
+    The phone number is in the range reserved for fiction (555-0100 to 555-0199). `fields` replace the default values.
     """
     made_up = {
         "name": f"Synthetic Patient {number}",

@@ -1,8 +1,7 @@
-"""Getting in over HTTP as a browser does: pages, forms, cookies, Origin, and the WebSocket beside them.
+"""HTTP as a browser does it: pages, forms, cookies, Origin, and the upgrade to the WebSocket.
 
-`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. Knows what a server that
-is no Greenroom, is not there or is not trusted looks like, and says so in a sentence. Knows nothing of what is said on
-the WebSocket.
+`Clinic` is one organisation on one server; `Browser` is one person's cookies and connection. Recognises a server that
+is no Greenroom, does not answer or is not trusted, and describes it in a sentence. Knows no message of the WebSocket.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Page(NamedTuple):
-    """An answer: its status, where it leads on to ("" for nowhere), and its text."""
+    """A response: its status, the target of its redirect ("" if none), and its text."""
 
     status: int
     location: str
@@ -40,9 +39,9 @@ class Page(NamedTuple):
 class Clinic:
     """An organisation on a server, which many browsers may share.
 
-    `url` may end in the organisation, or `organisation` names it; where there is one only, neither is needed. `ca` is a
-    PEM file with the authority to trust; `insecure` trusts any certificate. Raises EntryError where it is none.
-    `timeout_s` is how long a page may take. An async context manager, for those who use its `http`.
+    `url` may end in the organisation, or `organisation` names it; if the server has only one, neither is needed. `ca`
+    is a PEM file with the authority to trust, `insecure` trusts any certificate; raises EntryError if the file is not
+    valid. `timeout_s` is how long a page may take. An async context manager, which closes `http`.
     """
 
     def __init__(
@@ -78,12 +77,12 @@ class Clinic:
         self._language = ""
 
     async def connect(self) -> Wire:
-        """A new connection to the server. Raises EntryError."""
+        """Return a new connection to the server. Raises EntryError."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self.timeout_s):
                 if self._addresses is None:
-                    # Asked once, not for each of thousands; where there are several addresses they take turns.
+                    # Looked up once, not for each of thousands of people; several addresses are used in turn.
                     found = await loop.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
                     self._addresses = itertools.cycle(dict.fromkeys(str(entry[4][0]) for entry in found))
                 name = self.host if self.ssl is not True else None
@@ -100,7 +99,7 @@ class Clinic:
 
     @property
     def http(self) -> aiohttp.ClientSession:
-        """Connections for a client of one's own, without cookies; opened with the first use in a running loop."""
+        """An aiohttp session without cookies, for other clients; opened at its first use in a running loop."""
         if self._http is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=self.ssl)
             self._http = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), connector=connector)
@@ -112,7 +111,7 @@ class Clinic:
         return f"{self.origin}{self.path}/ws"
 
     async def close(self) -> None:
-        """Let go of what `http` opened."""
+        """Close the session of `http`."""
         if self._http is not None:
             await self._http.close()
             self._http = None
@@ -125,11 +124,11 @@ class Clinic:
 
     @property
     def path(self) -> str:
-        """Where the organisation's pages begin."""
+        """The path of the organisation's pages."""
         return f"/{self.organisation}"
 
     async def check(self) -> None:
-        """Return if this is a Greenroom with this organisation. Raises EntryError, saying what is wrong instead."""
+        """Return if this is a Greenroom with this organisation. Raises EntryError, whose text says what is wrong."""
         browser = Browser(self)
         try:
             await self._check(browser)
@@ -148,7 +147,7 @@ class Clinic:
         page = await browser.get(self.path)
         if page.status == 404:
             raise EntryError(f"there is no organisation {self.organisation} at {self.origin}")
-        # A socket's address that is visited without an upgrade asks for one, of the server's own pages only.
+        # Without an upgrade, the socket's path answers 426 to pages of its own origin, and refuses all others.
         door = await browser.get(f"{self.path}/ws", {"Origin": self.origin})
         if door.status == 403:
             raise EntryError(
@@ -158,7 +157,7 @@ class Clinic:
             raise EntryError(f"{self.origin} has no signalling of a Greenroom at {self.path}/ws")
 
     async def language(self, browser: Browser) -> str:
-        """The first language of the organisation's patient information. Raises EntryError where Meet Now is closed."""
+        """Return the first language of the patient information form. Raises EntryError if Meet Now is closed."""
         if not self._language:
             page = await browser.get(f"{self.path}/information")
             _, _, select = page.text.partition('name="language"')
@@ -170,7 +169,7 @@ class Clinic:
 
 
 class Browser:
-    """One person's browser: its cookies, and requests as the clinic's own pages make them, one after the other."""
+    """One person's browser: its cookies, and requests as the clinic's pages make them, one after another."""
 
     def __init__(self, clinic: Clinic) -> None:
         self.clinic = clinic
@@ -179,18 +178,18 @@ class Browser:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What identifies this browser to a WebSocket: Cookie and Origin."""
+        """The headers for this browser's WebSocket: Cookie and Origin."""
         headers = {"Origin": self.clinic.origin}
         if self.cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         return headers
 
     async def get(self, path: str, headers: Mapping[str, str] | None = None) -> Page:
-        """GET a page, without following where it leads. Raises EntryError where there is no answer."""
+        """Get a page without following redirects. Raises EntryError if there is no answer."""
         return await self._ask(self._head("GET", path, headers or {}))
 
     async def post(self, path: str, form: Mapping[str, str]) -> Page:
-        """Send a form of the clinic's. Raises EntryError where there is no answer."""
+        """Post a form to the clinic. Raises EntryError if there is no answer."""
         body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items()).encode()
         headers = {
             "Origin": self.clinic.origin,
@@ -200,7 +199,7 @@ class Browser:
         return await self._ask(self._head("POST", path, headers), body)
 
     async def socket(self) -> Wire:
-        """The organisation's WebSocket, on the connection that the pages came by. Raises EntryError."""
+        """Open the organisation's WebSocket, on the connection of the pages if it is still open. Raises EntryError."""
         wire, self._wire = self._wire, None
         head = self._head("GET", f"{self.clinic.path}/ws", {"Origin": self.clinic.origin})
         try:
@@ -209,7 +208,7 @@ class Browser:
                     try:
                         await wire.upgrade(head)
                     except HttpError:
-                        wire.abort()  # it was closed for having been quiet; a refusal comes again
+                        wire.abort()  # the server had closed the idle connection; a real refusal comes again below
                     else:
                         return wire
                 wire = await self.clinic.connect()
@@ -221,7 +220,7 @@ class Browser:
             raise EntryError(sentence(problem, self.clinic.origin)) from problem
 
     def close(self) -> None:
-        """Let go of the connection. What is asked next opens another."""
+        """Close the connection; the next request opens another."""
         if self._wire is not None:
             self._wire.abort()
             self._wire = None
@@ -248,7 +247,7 @@ class Browser:
             try:
                 return await self._wire.request(head, body)
             except HttpError:
-                self.close()  # closed for having been quiet, just as this was sent: browsers ask again, too
+                self.close()  # the idle connection was closed as this was sent: browsers send again, too
         self._wire = await self.clinic.connect()
         return await self._wire.request(head, body)
 
@@ -263,7 +262,7 @@ class Browser:
 
 
 def sentence(problem: Any, origin: str) -> str:
-    """What an error of the network means to somebody who named the address `origin`."""
+    """Return a sentence about a network error, for the person who typed the address `origin`."""
     host = urlsplit(origin).hostname
     if isinstance(problem, ssl.SSLCertVerificationError):
         why = problem.verify_message or "it cannot be verified"
@@ -282,7 +281,7 @@ def sentence(problem: Any, origin: str) -> str:
 
 
 def wrong_fields(page: Page) -> list[str]:
-    """The names of the fields that a form, shown again, calls wrong."""
+    """Return the names of the fields with an error in a form that is shown again."""
     return PROBLEM.findall(page.text)
 
 

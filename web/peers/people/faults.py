@@ -1,4 +1,4 @@
-"""Faults on purpose: a link that loses and delays packets between a synthetic person and the relay.
+"""Deliberate faults: a link that loses and delays packets between a synthetic person and the relay.
 
 Knows datagrams and the candidate lines of an offer, which it rewrites to its own address. The faults of people (reload,
 vanish, slow reader, early media) are methods of `Person` and `Room`. Reproducible by seed.
@@ -18,10 +18,10 @@ CANDIDATE = re.compile(
 
 
 class LossyLink:
-    """A UDP path that loses a share of the packets (0.0 to 1.0) of each direction, and delays all by `delay_s`.
+    """A UDP proxy that drops a share of the packets (0.0 to 1.0) of each direction, and delays all by `delay_s`.
 
-    `loss` may be changed while it runs. `passed` and `lost` count. Only media is lost, and neither ICE’s checks nor
-    DTLS’s handshake, unless `everything`.
+    `loss` may be changed while it runs. `passed` and `lost` count packets. Only media is dropped; with `everything`,
+    also ICE checks and the DTLS handshake.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class LossyLink:
         self._relay: tuple[str, int] = ("", 0)
 
     async def through(self, offer: str) -> str:
-        """The server's offer with this link's address as the only candidate. Raises ValueError without a UDP one."""
+        """Return the server's offer with this link as the only candidate. Raises ValueError if it has no UDP one."""
         found = CANDIDATE.search(offer)
         if found is None:
             raise ValueError("the offer has no UDP candidate")
@@ -54,7 +54,7 @@ class LossyLink:
         return _only_once(CANDIDATE.sub("\0", offer), mine)
 
     def close(self) -> None:
-        """Nothing passes any more."""
+        """Close both sockets; nothing passes any more."""
         for end in (self._front, self._back):
             if end is not None:
                 end.close()
@@ -97,10 +97,10 @@ class _End(asyncio.DatagramProtocol):
         self._take(data, addr)
 
     def error_received(self, exc: Exception) -> None:
-        """The relay's port is closed: lost, as on any wire."""
+        """Ignore that the relay's port is closed: the packet is lost."""
 
 
 def _only_once(offer: str, candidate: str) -> str:
-    """The first candidate of each section is ours, the others go."""
+    """Replace the marks (NUL) in each section: the first by `candidate`, the others by nothing."""
     sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
     return "".join(re.sub(r"\0\r?\n", "", section.replace("\0", candidate, 1)) for section in sections)

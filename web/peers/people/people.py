@@ -1,8 +1,8 @@
-"""Patients and providers to script: `async with Patient(url) as p: await p.meet_now(); …` reads as the story goes.
+"""Patients and providers for scripts: `async with Patient(url) as p: await p.meet_now(); …`.
 
-`Patient` and `Provider` do what people do, `Room` is a visit that one of them is in; what they met with stands in
-`seen`, `at` and `Room.flow`. Knows the pages' forms and the queue. Faults on
-purpose are methods of `Person` and `Room`.
+`Patient` and `Provider` do what people do on the pages; `Room` is a visit of one of them. What they observe is in
+`seen`, `at` and `Room.flow`. Knows the pages' forms and the queue. Deliberate faults are methods of `Person` and
+`Room`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TRIES = 5
 
 
 class Patient(Person):
-    """Somebody who wants to be seen now. `number` tells them apart; the rest of `how` is `Person`'s."""
+    """A patient who wants a visit now. `number` makes the name unique; `how` are the arguments of `Person`."""
 
     role: ClassVar[str] = "patient"
 
@@ -47,19 +47,19 @@ class Patient(Person):
 
     @property
     def room(self) -> Room:
-        """The visit. Raises LookupError before Meet Now."""
+        """The patient's visit. Raises LookupError before `meet_now`."""
         if not self.rooms:
             raise LookupError("there is no visit before meet_now()")
         return next(iter(self.rooms.values()))
 
     @property
     def page(self) -> str:
-        """The visit's page."""
+        """The path of the visit's page."""
         return f"{self.clinic.path}/visit"
 
     @property
     def waited_s(self) -> float:
-        """From sending the patient information to being pulled in, in s."""
+        """The time from sending the patient information to the claim, in s."""
         return self.room.at["claimed"] - self.at["meet_now"]
 
     async def arrive(self) -> None:
@@ -72,9 +72,9 @@ class Patient(Person):
     async def meet_now(self, **fields: str) -> str:
         """Press Meet Now, send the patient information (made up, but for `fields`) and enter the setup guide.
 
-        From here on the patient stands in the queue; returns the visit's id. Raises EntryError, and RefusedError with
-        `closed_here` where Meet Now is closed, `form` where the information is refused, `too_many` where the server
-        opens no more visits from this address for now.
+        The patient is then in the queue; return the visit's id. Raises EntryError, and RefusedError with `closed_here`
+        if Meet Now is closed, `form` if the information is refused, `too_many` if the server opens no more visits from
+        this address for now.
         """
         if "arrive" not in self.at:
             await self.arrive()
@@ -108,16 +108,16 @@ class Patient(Person):
     async def fill_in(
         self, answers: Mapping[str, Any] | None = None, *, over_s: float = 0.0, drafts: int = 0
     ) -> None:
-        """Answer the setup guide's steps, in `over_s` altogether, plausibly but for those in `answers` (by step id).
+        """Answer the setup guide in `over_s` seconds: steps in `answers` (by id) as given there, all others plausibly.
 
-        `drafts` half-typed answers go before each text, as a browser sends them. Goes on when pulled in meanwhile, and
-        stops when the visit ends. Raises RefusedError.
+        Before each text, send `drafts` half-typed answers, as a browser does. Continue after a claim, and stop when the
+        visit ends. Raises RefusedError.
         """
         try:
             await self._answer(dict(answers or {}), over_s, drafts)
         except RefusedError as refused:
             if refused.code != "wrong_status":
-                raise  # else it has ended just now
+                raise  # with wrong_status, the visit has just ended
 
     async def _answer(self, given: dict[str, Any], over_s: float, drafts: int) -> None:
         room = self.room
@@ -146,7 +146,7 @@ class Patient(Person):
         return await self.room.talk(pause_s) < pause_s
 
     async def pulled_in(self, timeout_s: float | None = None) -> Room:
-        """Return the room once a provider has claimed, its media connected.
+        """Wait until a provider has claimed the visit and the media is connected; return the room.
 
         Raises VisitEndedError, RefusedError, TimeoutError.
         """
@@ -156,11 +156,11 @@ class Patient(Person):
         return self.room
 
     async def withdraw(self) -> None:
-        """Leave the line for good. Raises RefusedError."""
+        """Withdraw from the queue. Raises RefusedError."""
         await self.request("visit.withdraw", visit=self.room.visit)
 
     async def leave(self) -> None:
-        """Close the page; who still waits leaves the line first, so that nobody is left in the queue."""
+        """Close the page; withdraw first if still waiting, so that no visit stays in the queue."""
         if (
             not self._leaving
             and self.client is not None
@@ -171,14 +171,14 @@ class Patient(Person):
                 async with asyncio.timeout(WITHDRAW_S):
                     await self.withdraw()
             except (RefusedError, TimeoutError):
-                pass  # claimed in this moment, or the server is away
+                pass  # claimed at this moment, or the server does not answer
         await super().leave()
 
 
 class Provider(Person):
-    """Somebody who sees patients, signing in with `email` and `password`; the rest of `how` is `Person`'s.
+    """A provider, who signs in with `email` and `password`; `how` are the arguments of `Person`.
 
-    `rows` is On-Demand Requests as this person sees it, by visit; `on_row` is told of each row that appears or changes.
+    `rows`: On-Demand Requests as this person sees it, by visit; `on_row` is called for each new or changed row.
     """
 
     role: ClassVar[str] = "staff"
@@ -193,17 +193,17 @@ class Provider(Person):
 
     @property
     def page(self) -> str:
-        """Sessions List."""
+        """The path of Sessions List."""
         return f"{self.clinic.path}/staff"
 
     @property
     def waiting(self) -> list[str]:
-        """The visits in the queue, longest waiting first."""
+        """The ids of the visits in the queue, the longest wait first."""
         order = sorted(self.rows.values(), key=lambda row: (row["number"], row["arrived_ms"], row["visit"]))
         return [row["visit"] for row in order]
 
     async def sign_in(self) -> None:
-        """Sign in and open Sessions List. Raises EntryError where that is refused."""
+        """Sign in and open Sessions List. Raises EntryError if sign-in is refused."""
         for _ in range(TRIES):
             form = {"email": self.email, "password": self._password}
             answer = await self.browser.post(f"{self.page}/sign-in", form)
@@ -227,11 +227,11 @@ class Provider(Person):
         await self.subscribe("queue", "sessions", "bell")
 
     async def on_call(self, *, on: bool = True) -> None:
-        """Turn On-Call on, or off. Raises RefusedError."""
+        """Switch On-Call on or off. Raises RefusedError."""
         await self.request("on_call", on=on)
 
     async def claim(self, visit: str) -> Room:
-        """Claim this visit and go to its page, media connected.
+        """Claim this visit, open its page and connect the media; return the room.
 
         Raises RefusedError (`already_claimed`: see `details`).
         """
@@ -248,7 +248,7 @@ class Provider(Person):
         return room
 
     async def claim_next(self, timeout_s: float | None = None) -> Room:
-        """Claim who has waited longest, waiting for somebody to come; who was lost to a colleague is passed over.
+        """Wait for a patient, and claim the one who has waited longest; skip those whom a colleague claimed first.
 
         Raises TimeoutError, RefusedError.
         """
@@ -264,7 +264,7 @@ class Provider(Person):
                 lost.add(visit)
 
     async def forget(self, room: Room) -> None:
-        """Leave a visit's page. Raises RefusedError."""
+        """Leave a visit's page and end its subscriptions. Raises RefusedError."""
         self.rooms.pop(room.visit, None)
         await room.drop_media()
         topics = [topic for topic in self.topics if topic.endswith(f"/{room.visit}")]
@@ -272,10 +272,10 @@ class Provider(Person):
         requests = [("unsubscribe", {"topic": topic}) for topic in topics]
         await self.together(*requests, ("visit.leave", {"visit": room.visit}))
 
-    def hear(self, message: dict[str, Any]) -> None:
-        """Take what is said of the queue (PROTOCOL.md#queue), and of visits."""
+    def receive(self, message: dict[str, Any]) -> None:
+        """Handle a message about the queue (PROTOCOL.md#queue) or a visit."""
         if message.get("topic") != "queue":
-            super().hear(message)
+            super().receive(message)
             return
         kind = message["type"]
         if kind == "queue.snapshot":

@@ -1,9 +1,8 @@
-"""What patients and providers have in common: a browser, a connection that comes back, and faults on purpose.
+"""The common part of patients and providers: a browser, a connection that reconnects, and deliberate faults.
 
-When to come back is `signalling.clients.reconnecting`'s; its `ReturningClient` is not used, for these people say
-again what was lost, go wrong on purpose, and are a thousand on a core, with no task each. What a visit looks like to
-them stands in `room`, what they do in `people`. Every wait ends after `timeout_s`. Times in `at` are of
-`time.monotonic`.
+`signalling.clients.reconnecting` says when to reconnect. Its `ReturningClient` is not used: these people send lost
+requests again, have deliberate faults, and are a thousand on one core, without a task for each. `room` has what they
+see of a visit, `people` what they do. Every wait ends after `timeout_s`. Times in `at` are of `time.monotonic`.
 """
 
 from __future__ import annotations
@@ -32,20 +31,20 @@ AGAIN_S = 0.25  # after `unavailable`
 
 @dataclass(slots=True)
 class Seen:
-    """What one person met with: refusals by code, close codes of lost sockets, how often they came back."""
+    """What happened to one person: codes of refused requests, close codes of lost sockets, number of reconnections."""
 
     refusals: list[str] = field(default_factory=list)
     closes: list[int] = field(default_factory=list)
     resumed: int = 0
     returned: int = 0
     problems: list[Exception] = field(default_factory=list)
-    """What failed behind the scenes, such as media that could not be joined."""
+    """Errors of work in the background, such as joining media."""
 
 
 class Person(ABC):
     """A synthetic person at a clinic: `Patient` and `Provider` are the two kinds. An async context manager.
 
-    `at` is a clinic's address or an open `Clinic` that several share. `media` is `none`, `light`, `real` or `Sources`.
+    `at`: a clinic's address, or a `Clinic` that several people share. `media`: `none`, `light`, `real` or `Sources`.
     """
 
     role: ClassVar[str]
@@ -82,8 +81,11 @@ class Person(ABC):
     # --- the connection
 
     async def connect(self, resume: str | None = None) -> None:
-        """Open the WebSocket and say hello; without the token where it is refused. Raises RefusedError, EntryError."""
-        client = LeanClient(await self.browser.socket(), self.timeout_s, self._hear)
+        """Open the WebSocket and send hello, again without the token if it is refused.
+
+        Raises RefusedError, EntryError.
+        """
+        client = LeanClient(await self.browser.socket(), self.timeout_s, self._receive)
         try:
             await client.hello(self.role, resume, or_anew=True)
         except RequestError as refused:
@@ -98,7 +100,7 @@ class Person(ABC):
         client.on_close(lambda: self._lost(client))
 
     async def subscribe(self, *topics: str) -> None:
-        """Hold these topics fresh, over every return. Raises RefusedError."""
+        """Subscribe to these topics, and again after every reconnection. Raises RefusedError."""
         self.topics += [topic for topic in topics if topic not in self.topics]
         await self.together(*(("subscribe", {"topic": topic}) for topic in topics))
 
@@ -126,9 +128,9 @@ class Person(ABC):
                 self._yes(answer)
 
     async def request(self, kind: str, /, **fields: Any) -> dict[str, Any]:
-        """Send a request and return its answer; said again when the socket was lost or the store did not answer.
+        """Send a request and return its answer; send it again if the socket was lost or the store did not answer.
 
-        Raises RefusedError (also as `lost` when this person is gone, `no_answer` when time is up).
+        Raises RefusedError; its code is `lost` if this person does not reconnect, `no_answer` after `timeout_s`.
         """
         try:
             async with asyncio.timeout(self.timeout_s):
@@ -161,17 +163,17 @@ class Person(ABC):
             raise self.refused(refused) from None
 
     def refused(self, problem: RequestError) -> RefusedError:
-        """Note a refusal; returns it to be raised."""
+        """Note a refusal; return the error to raise."""
         self.seen.refusals.append(problem.code)
         return RefusedError(problem.code, str(problem).partition(": ")[2], problem.details)
 
     async def until(self, condition: Callable[[], bool], what: str, timeout_s: float | None = None) -> None:
-        """Return once `condition()` holds, asked again at whatever this person hears.
+        """Wait until `condition()` is true; it is checked at each message that this person receives.
 
-        Raises RefusedError when they are gone, TimeoutError saying `what` was waited for.
+        Raises RefusedError if this person does not reconnect, and TimeoutError, whose text has `what`.
         """
         if not condition() and self.gone is None:
-            # Asked where a message comes in: waking a task for each costs more than the rest of it.
+            # Checked when a message arrives: waking a task for each message would cost more than all the rest.
             waiter = (condition, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             within_s = self.timeout_s if timeout_s is None else timeout_s
@@ -185,31 +187,31 @@ class Person(ABC):
         if not condition():
             raise RefusedError("lost", f"closed with {self.gone}")
 
-    def tell(self) -> None:
-        """Something has changed: whoever waits for it goes on."""
+    def wake(self) -> None:
+        """Check all conditions of `until`, and wake those that are true."""
         for condition, waiter in self._waiters:
             if not waiter.done() and (self.gone is not None or condition()):
                 waiter.set_result(None)
 
     # --- what comes in
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        self.hear(message)
+    def _receive(self, message: dict[str, Any]) -> None:
+        self.receive(message)
         if self._waiters:
-            self.tell()
+            self.wake()
 
-    def hear(self, message: dict[str, Any]) -> None:
-        """Take a message that answers nothing: what is of a visit goes to its room."""
+    def receive(self, message: dict[str, Any]) -> None:
+        """Handle a message that is no answer; messages about a visit go to its room."""
         topic = message.get("topic", "")
         if message["type"] == "gone":
             self.topics = [held for held in self.topics if held != topic]
             return
         room = self.rooms.get(topic.partition("/")[2] if topic else message.get("visit", ""))
         if room is not None:
-            room.hear(message)
+            room.receive(message)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something beside; what goes wrong with it is among `seen.problems`."""
+        """Run this in the background; its exception is added to `seen.problems`."""
         task = asyncio.get_running_loop().create_task(self._tried(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -219,7 +221,7 @@ class Person(ABC):
             await work
         except Exception as problem:  # noqa: BLE001 - whatever it was, it is counted
             self.seen.problems.append(problem)
-            self.tell()
+            self.wake()
 
     # --- coming back
 
@@ -237,9 +239,9 @@ class Person(ABC):
 
     def _is_gone(self, code: int) -> None:
         self.gone = code
-        self._standing.set()  # whoever waits for the socket hears that there is none
+        self._standing.set()  # wakes those who wait for a socket, to find out that there is none
         self._standing.clear()
-        self.tell()
+        self.wake()
 
     async def _come_back(self, code: int) -> None:
         attempt, waited_s = 0, 0.0
@@ -259,7 +261,7 @@ class Person(ABC):
                 return
 
     async def _return(self, resume: str | None) -> None:
-        """A new socket, on which everything is as it was."""
+        """Open a new socket; restore topics and rooms."""
         await self.connect(resume)
         assert self.client is not None
         resumed = bool(self.client.welcome["resumed"])
@@ -270,7 +272,7 @@ class Person(ABC):
             await room.returned(resumed=resumed)
 
     async def _hold_again(self) -> None:
-        """Subscribe to what was held; a right to some of it may have ended meanwhile. Raises RefusedError."""
+        """Subscribe to all topics again; drop those to which the right has ended. Raises RefusedError."""
         try:
             await self.together(*(("subscribe", {"topic": topic}) for topic in self.topics))
         except RefusedError as refused:
@@ -287,7 +289,7 @@ class Person(ABC):
     # --- faults on purpose
 
     async def reload(self) -> None:
-        """The page is loaded anew: the socket closes without bye, nothing is resumed, the visit's page comes back."""
+        """Reload the page: close the socket without bye, then open the page with a new connection."""
         client, self._leaving = self.client, True
         self._standing.clear()
         if client is not None:
@@ -299,8 +301,9 @@ class Person(ABC):
         await self._return(None)
 
     def vanish(self, *, forever: bool = False) -> None:
-        """The socket is lost without a word, as when a phone loses its network. The person comes back by themselves,
-        unless `forever`: then nobody says goodbye.
+        """Lose the socket without a close frame, as a phone that loses its network.
+
+        The person reconnects by itself, unless `forever`.
         """
         if forever:
             self._leaving = True
@@ -308,7 +311,7 @@ class Person(ABC):
             self.client.vanish()
 
     def slow_reader(self) -> None:
-        """Read nothing any more, while the server goes on sending: it closes with 4002 when too much is unread."""
+        """Stop reading while the server goes on sending; it closes with 4002 when too much is unread."""
         if self.client is not None:
             self.client.stop_reading()
 
@@ -320,7 +323,7 @@ class Person(ABC):
         """The path of the page that this person has open."""
 
     async def leave(self) -> None:
-        """Close the page for good, with a bye and without waiting for more than that."""
+        """Close the page for good: send bye, and wait for nothing else."""
         self._leaving = True
         for task in list(self._tasks):
             task.cancel()

@@ -1,7 +1,7 @@
-"""One visit as one person sees it: its status, the presses, the call, and what was seen of it.
+"""One visit as one person sees it: its status, the person's actions, the call, and what was received.
 
 Knows `visit/…`, `case/…` and `place/…` of PROTOCOL.md#topics and the messages of media. Knows no page and no queue.
-Times in `at` are of `time.monotonic`: when a status was first known here, and when something was pressed here.
+Times in `at` are of `time.monotonic`: when each status was first received, and when this person pressed a button.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OPEN = ("queued", "claimed", "live")
 
 
 class Room:
-    """See the module. `state` is the newest of `visit.state`, `case` of `case.state`, `place` of `place.state`."""
+    """See the module. `state`, `case` and `place` are from the newest `visit.state`, `case.state` and `place.state`."""
 
     def __init__(self, person: Person, visit: str) -> None:
         self.person = person
@@ -45,17 +45,17 @@ class Room:
 
     @property
     def status(self) -> str:
-        """`queued`, `claimed`, `live`, `ended`, or "" while nothing was heard."""
+        """`queued`, `claimed`, `live`, `ended`, or "" before the first state."""
         return str(self.state.get("status", ""))
 
     # --- what one does
 
     async def connect(self) -> None:
-        """Join the call's media and return once connected; nothing crosses before both have pressed Start Session.
+        """Join the call's media and wait until connected; no media is forwarded before both have pressed Start Session.
 
         Raises RefusedError, TimeoutError.
         """
-        before, self.media = self.media, self.person.sources.open(self.person.tell, self.flow)
+        before, self.media = self.media, self.person.sources.open(self.person.wake, self.flow)
         if before is not None:
             await before.close()
         if self.media is None:
@@ -65,20 +65,28 @@ class Room:
         await self.media.wait_connected(MEDIA_S)
 
     async def start(self) -> None:
-        """Press Start Session: the camera goes on here, and crosses once both have pressed. Raises RefusedError."""
+        """Press Start Session: switch the camera on; the other side sees it once both have pressed.
+
+        Raises RefusedError.
+        """
         if self.media is not None:
             self.media.start()
         self.at["start"] = time.monotonic()
         await self.person.request("visit.start", visit=self.visit)
 
     async def live(self, timeout_s: float | None = None) -> float:
-        """Return once both have pressed: in s, from the own press. Raises VisitEndedError, TimeoutError."""
+        """Wait until both have pressed; return the time since this person's press in s.
+
+        Raises VisitEndedError, TimeoutError.
+        """
         await self.reaches("live", timeout_s=timeout_s)
         return self.at["live"] - self.at.get("start", self.at["live"])
 
     async def first_frame(self, timeout_s: float | None = None) -> float:
-        """Return once the other's first picture (a packet of it, in light media) is here: in s, from the second press
-        of Start Session as far as it was known here. Raises TimeoutError, also where there is no media.
+        """Wait for the other side's first frame (in light media, its first packet).
+
+        Return the time in s since the second press of Start Session, as far as it was known here. Raises TimeoutError,
+        also if there is no media.
         """
         await self.person.until(lambda: self.flow.first_at is not None, "the first frame", timeout_s)
         assert self.flow.first_at is not None
@@ -89,7 +97,7 @@ class Room:
         return max(0.0, self.flow.first_at - second)
 
     async def talk(self, duration_s: float) -> float:
-        """Stay in the call for so long, or until it ends; returns how long it was, in s."""
+        """Stay in the call for `duration_s` or until it ends; return how long it was, in s."""
         began = time.monotonic()
         try:
             await self.person.until(lambda: self.status == "ended", "the end of the visit", duration_s)
@@ -98,44 +106,44 @@ class Room:
         return time.monotonic() - began
 
     async def say(self, text: str) -> None:
-        """Write to the other side. Raises RefusedError."""
+        """Send a chat message. Raises RefusedError."""
         await self.person.request("chat.send", visit=self.visit, text=text)
 
     async def mute(self, kind: str, *, muted: bool = True) -> None:
-        """Switch `audio` or `video` off, or on again. Raises RefusedError."""
+        """Switch `audio` or `video` off or on. Raises RefusedError."""
         await self.person.request("media.mute", visit=self.visit, kind=kind, muted=muted)
 
     def early_media(self) -> None:
-        """A fault on purpose: picture and sound leave this device before its person pressed Start Session."""
+        """Send picture and sound before Start Session was pressed: a deliberate fault."""
         if self.media is not None:
             self.media.start()
 
     async def hang_up(self) -> None:
-        """The patient leaves the call, not the visit. Raises RefusedError."""
+        """Leave the call but not the visit, as the patient. Raises RefusedError."""
         self.at["hang_up"] = time.monotonic()
         await self.person.request("visit.hang_up", visit=self.visit)
         if self.media is not None:
             self.media.stop()
 
     async def end(self) -> None:
-        """The provider ends the visit for both. Raises RefusedError."""
+        """End the visit for both, as the provider. Raises RefusedError."""
         self.at["end"] = time.monotonic()
         await self.person.request("visit.end", visit=self.visit)
         await self.drop_media()
 
     async def release(self) -> None:
-        """The provider puts the visit back in the queue. Raises RefusedError."""
+        """Return the visit to the queue, as the provider. Raises RefusedError."""
         await self.person.request("visit.release", visit=self.visit)
         await self.drop_media()
 
     async def ended(self, timeout_s: float | None = None) -> str:
-        """Return the outcome once the visit has ended. Raises TimeoutError."""
+        """Wait until the visit has ended; return its outcome. Raises TimeoutError."""
         await self.person.until(lambda: self.status == "ended", "the end of the visit", timeout_s)
         await self.drop_media()
         return str(self.state["outcome"])
 
     async def reaches(self, *statuses: str, timeout_s: float | None = None) -> None:
-        """Return once the visit is in one of these. Raises VisitEndedError where it ended instead, TimeoutError."""
+        """Wait until the visit has one of these statuses. Raises VisitEndedError if it ended instead, TimeoutError."""
         wanted = " or ".join(statuses)
         await self.person.until(
             lambda: self.status in statuses or self.status == "ended", f"a visit that is {wanted}", timeout_s
@@ -145,8 +153,8 @@ class Room:
 
     # --- what comes in
 
-    def hear(self, message: dict[str, Any]) -> None:
-        """Take a message that is about this visit."""
+    def receive(self, message: dict[str, Any]) -> None:
+        """Handle a message about this visit."""
         kind = message["type"]
         if kind == "media.offer":
             self.person.spawn(self._answer(message))
@@ -169,7 +177,7 @@ class Room:
                 self.place = message
 
     def _is_news(self, message: dict[str, Any]) -> bool:
-        """A message whose version is not above the one held says nothing new (PROTOCOL.md#topics)."""
+        """Return whether a message is newer than the last one of its topic (PROTOCOL.md#topics)."""
         topic, version = message.get("topic", ""), message.get("version", 0)
         if message.get("epoch") != self._epoch:
             self._epoch = message.get("epoch", "")
@@ -185,7 +193,7 @@ class Room:
         self.state = state
 
     async def _answer(self, message: dict[str, Any]) -> None:
-        async with self._answering:  # an offer may come while the one before it is worked on
+        async with self._answering:  # an offer may arrive while the one before it is being answered
             if self.media is None:
                 return
             sdp = await self.media.take_offer(message["sdp"], fresh=message["fresh"])
@@ -201,7 +209,7 @@ class Room:
     # --- coming back
 
     async def returned(self, *, resumed: bool) -> None:
-        """The person has a new socket: where it was if that was resumed, else it enters again. Raises RefusedError."""
+        """Restore this room on a new socket: unless it was resumed, enter and connect again. Raises RefusedError."""
         if resumed or self.status == "ended":
             return
         await self.person.request("visit.enter", visit=self.visit)
@@ -211,7 +219,7 @@ class Room:
                 self.media.start()
 
     async def drop_media(self) -> None:
-        """Let go of the media here."""
+        """Close the media, if there is any."""
         media, self.media = self.media, None
         if media is not None:
             await asyncio.shield(media.close())

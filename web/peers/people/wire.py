@@ -1,8 +1,8 @@
 """One connection of a synthetic browser: HTTP/1.1 requests, then the WebSocket on the same connection.
 
-The only WebSocket client on bare sockets, for load testers and benchmarks: as much of RFC 9112 and RFC 6455 as a
-thousand people on one core need. A general client costs more CPU than all else that they do. Knows bytes, no cookie and
-no message; the messages of the protocol are defined in `signalling.clients.client`.
+The only WebSocket client on bare sockets, for the load tester and benchmarks: the parts of RFC 9112 and RFC 6455 that a
+thousand people on one core need. A general client would cost more CPU than all else that they do. Knows bytes, but no
+cookie and no message; `signalling.clients.client` knows the messages.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ END = b"\r\n\r\n"
 EMPTY = frozenset({204, 304})
 MOST_READ = 256
 READ: dict[bytes | str, Received] = {}
-"""The last messages as they were decoded, by their bytes. They must not be changed."""
+"""The last decoded messages by their bytes. They must not be changed."""
 
 
 class Answer(NamedTuple):
-    """A response: status, headers by lower-case name (those of one name are joined by a line break), body."""
+    """A response: status, headers by lower-case name (several of one name are joined by a line break), body."""
 
     status: int
     headers: dict[str, str]
@@ -155,7 +155,9 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its bases
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transport has the methods, but not this base class
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""
@@ -238,7 +240,7 @@ class LeanClient(SignallingClient):
         wire.on_message, wire.on_end = self._take, self._ended
 
     def _take(self, data: bytes | str) -> None:
-        # A message to all of the staff is the same bytes for each of them, and is decoded once.
+        # A message to all staff has the same bytes for each of them, so it is decoded once.
         message = READ.get(data)
         if message is None:
             message = msgpack.unpackb(data)

@@ -1,7 +1,7 @@
-"""The report of a run: one page, JSON and CSV; thresholds that break it; and what is better or worse than in another.
+"""The report of a run as a page, JSON and CSV; thresholds that a run may break; and the comparison of two runs.
 
-`write`, `judge`, `parse` and `compare` are all that a driver needs. Knows observations and files; how people are driven
-is no concern of it.
+`write`, `judge`, `parse` and `compare` are all that a driver needs. Knows observations and files, and nothing of how
+the people are driven.
 """
 
 from web.peers.errors import ThresholdError

@@ -1,6 +1,6 @@
-"""`greenroom peers compare` and `greenroom peers report`: two runs beside each other, and a report made from files.
+"""`greenroom peers compare` and `greenroom peers report`: compare two runs, and make a report from files.
 
-Knows options, files and how to say what went wrong. What is written is decided elsewhere.
+Knows the options, the files and how to print errors. The contents of a report are defined in the other modules.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from web.peers.run.observations import Observations
 
 BROKEN = 1
-"""What a command exits with where a threshold is broken, or a figure got worse that must not."""
+"""The exit code if a threshold is broken, or with --fail-on-worse a figure got worse."""
 UNUSABLE = 2
-"""What it exits with where it was given what it cannot use."""
+"""The exit code if an argument or a file cannot be used."""
 
 Run = Annotated[
     Path, typer.Argument(help="The folder of a report, or its observations.jsonl.", show_default=False)
@@ -96,7 +96,7 @@ def report(
 
 
 def holds(seen: Observations, thresholds: list[str]) -> bool:
-    """Whether a run keeps all thresholds; what is broken is said in one line. Raises ThresholdError."""
+    """Return whether a run keeps all thresholds; print the broken ones in one line. Raises ThresholdError."""
     from web.peers.report.thresholds import judge
 
     broken = judge(seen, thresholds)

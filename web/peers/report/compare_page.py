@@ -1,6 +1,6 @@
 """A comparison of two runs for people: one page, and the same in plain text.
 
-Knows the comparison and the template beside it. Draws no conclusion of its own.
+Knows the comparison and the template beside it; decides nothing.
 """
 
 from __future__ import annotations
@@ -8,24 +8,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from web.peers.report.comparing import BETTER, SAME, UNTOLD, WORSE, Change, Comparison
+from web.peers.report.comparing import BETTER, SAME, UNDECIDED, WORSE, Change, Comparison
 from web.peers.report.page import draw
 from web.peers.report.plots import STRIP, Plot, intervals, share_plot
 from web.peers.report.units import number, written
 from web.peers.report.words import step_words
 from web.peers.run.observations import Observations
 
-ORDER = (WORSE, BETTER, SAME, UNTOLD)
+ORDER = (WORSE, BETTER, SAME, UNDECIDED)
 
 
 def comparison_page(
     comparison: Comparison, before: Observations, after: Observations, names: tuple[str, str]
 ) -> str:
-    """The page of a comparison, as HTML; `names` are what the two runs are called."""
-    told = [change for change in comparison.changes if not math.isnan(change.low)]
+    """Return the page of a comparison as HTML; `names` are the names of the two runs."""
+    compared = [change for change in comparison.changes if not math.isnan(change.low)]
     band = (1 - comparison.margin, 1.0, 1 + comparison.margin)
-    strips, ticks = intervals([band, *((change.low, change.ratio, change.high) for change in told)])
-    strip = {id(change): one for change, one in zip(told, strips[1:], strict=True)}
+    strips, ticks = intervals([band, *((change.low, change.ratio, change.high) for change in compared)])
+    strip = {id(change): one for change, one in zip(compared, strips[1:], strict=True)}
     before_it = [None, *comparison.changes]
     rows = [
         {
@@ -44,8 +44,8 @@ def comparison_page(
     for name in dict.fromkeys(change.name for change in comparison.changes):
         if name in before.steps and name in after.steps:
             curves = [
-                (css, told, sorted(seen.steps[name].values))
-                for css, told, seen in (("two", "before", before), ("one", "after", after))
+                (css, when, sorted(seen.steps[name].values))
+                for css, when, seen in (("two", "before", before), ("one", "after", after))
             ]
             words = step_words(name).name
             plots.append((words, share_plot(f"{words}: which share took at most how long", curves)))
@@ -64,13 +64,13 @@ def comparison_page(
 
 
 def headline(comparison: Comparison) -> str:
-    """What changed, in a few words: `2 worse, 1 better, 10 about the same, 14 cannot be told`."""
+    """Return the numbers of changes in words: `2 worse, 1 better, 10 about the same, 14 cannot be told`."""
     counted = ((comparison.count(verdict), verdict) for verdict in ORDER)
     return ", ".join(f"{count} {verdict}" for count, verdict in counted if count)
 
 
 def comparison_text(comparison: Comparison, names: tuple[str, str]) -> str:
-    """The comparison as lines of plain text, what changed for sure first."""
+    """Return the comparison as lines of plain text, the certain changes first."""
     return "\n".join(_lines(comparison, names)) + "\n"
 
 

@@ -1,8 +1,8 @@
-"""Two runs beside each other: what got better, what got worse, and what cannot be told from these runs.
+"""Compares two runs: which figures got better, which got worse, and for which the runs are too short to say.
 
-Knows observations and statistics. Each figure is compared as a ratio with an interval from a bootstrap that is seeded,
-so that it says the same each time. What follows quickly on each other is alike (a busy second slows everybody in it),
-so values count for fewer than they are: see `effective`. Draws random numbers, and reads no clock or file.
+Knows observations and statistics. Each figure is compared as a ratio with an interval from a bootstrap with a fixed
+seed, so that the result is the same each time. Values that are close in time resemble each other (a busy second slows
+all people), so they count as fewer values: see `effective`. Draws random numbers, and reads no clock or file.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from web.peers.run.observations import STEPS, About, Observations, Series
 
 PERCENTILES = (50.0, 90.0, 99.0)
 CONFIDENCE = 0.99
-"""There are dozens of ratios in a comparison; at 95% one of twenty would be called a change where there is none."""
+"""A comparison has dozens of ratios; at 95%, one of twenty would be called a change although there is none."""
 MARGIN = 0.1
 DRAWS = 2000
 BEYOND = 3
-"""How many values must lie beyond a percentile (by their effective number) before anything is said of it."""
+"""How many values (by their effective number) must lie beyond a percentile before it is compared."""
 AT_LEAST = 30
 LAGS = 200
-BETTER, WORSE, SAME, UNTOLD = "better", "worse", "about the same", "cannot be told"
+BETTER, WORSE, SAME, UNDECIDED = "better", "worse", "about the same", "cannot be told"
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One figure in both runs. `ratio` is after to before, between `low` and `high`: nan where nothing can be said."""
+    """One figure in both runs. `ratio`: after divided by before, within `low` to `high`; nan if unknown."""
 
     name: str
     what: str
@@ -45,7 +45,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Both runs and every change; `differs` are facts about the runs that are not the same: name, before, after."""
+    """Both runs and every change; `differs`: facts about the runs that differ, as (name, before, after)."""
 
     before: Figures
     after: Figures
@@ -55,7 +55,7 @@ class Comparison(msgspec.Struct, frozen=True):
     confidence: float
 
     def count(self, verdict: str) -> int:
-        """How many figures are said to be so."""
+        """Return how many figures have this verdict."""
         return sum(change.verdict == verdict for change in self.changes)
 
 
@@ -67,7 +67,7 @@ def compare(
     confidence: float = CONFIDENCE,
     seed: int = 1,
 ) -> Comparison:
-    """Every figure of two runs beside each other; ratios within `margin` of 1 are about the same."""
+    """Compare every figure of two runs; ratios within `margin` of 1 are "about the same"."""
     random = Random(seed)  # noqa: S311 - statistics, not secrets
     first, second = figures(before), figures(after)
     names = [name for name in STEPS if name in before.steps and name in after.steps]
@@ -86,7 +86,7 @@ def compare(
 
 
 def differences(before: About, after: About) -> list[tuple[str, str, str]]:
-    """What is not the same in the plans, machines and versions of two runs."""
+    """Return what differs in the plans, machines and versions of two runs, as (name, before, after)."""
     pairs = (before.plan, after.plan), (before.machine, after.machine), (before.versions, after.versions)
     return [
         (name, one.get(name, "not told"), other.get(name, "not told"))
@@ -97,11 +97,12 @@ def differences(before: About, after: About) -> list[tuple[str, str, str]]:
 
 
 def effective(series: Series) -> float:
-    """How many independent values say as much about a percentile as these do.
+    """Return how many independent values would determine a percentile as well as these values do.
 
-    Their number is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the variance of a
-    mean of what is correlated), summed in pairs until the first pair that is not positive (Geyer's initial positive
-    sequence). The limit which gives the fewest counts: how rare values follow each other is told badly by themselves.
+    The number of values is divided by 1 + 2 Σρ, where ρ are the autocorrelations of "is above the limit" (the variance
+    of a mean of correlated values), summed in pairs until the first pair that is not positive (Geyer's initial positive
+    sequence). The limits are the compared percentiles; the smallest result is returned, as the autocorrelations above a
+    high limit come from few values.
     """
     values = [value for _, value in sorted(series)]
     ordered = sorted(values)
@@ -113,7 +114,7 @@ def effective(series: Series) -> float:
 
 def _inflation(above: Sequence[bool]) -> float:
     count = len(above)
-    # One bit for each value: counting those that are set here and a lag later is one step for the whole run.
+    # One bit for each value: one AND with the shifted number counts the pairs at a lag for the whole run.
     bits = int("".join("1" if value else "0" for value in above), 2)
     mean = bits.bit_count() / count
     variance = mean * (1 - mean)
@@ -138,7 +139,7 @@ def _inflation(above: Sequence[bool]) -> float:
 
 
 class _Judge:
-    """Draws, intervals, and what they let one say."""
+    """Draws samples, computes intervals, and gives the verdict on each figure."""
 
     def __init__(self, random: Random, margin: float, confidence: float) -> None:
         self._random, self._margin, self._confidence = random, margin, confidence
@@ -152,7 +153,7 @@ class _Judge:
         needed = max(AT_LEAST, BEYOND / (1 - percent / 100))
         if fewest < needed:
             why = f"worth {fewest:.0f} values that are independent of each other; {needed:.0f} are needed"
-            return Change(name, what, TIME, was, now, _ratio(was, now), math.nan, math.nan, UNTOLD, why)
+            return Change(name, what, TIME, was, now, _ratio(was, now), math.nan, math.nan, UNDECIDED, why)
         old, new = ([self._quantile(*side, percent / 100) for _ in range(DRAWS)] for side in sides)
         return self._change(name, what, TIME, was, now, old, new)
 
@@ -193,7 +194,7 @@ class _Judge:
             return None
         why = "one figure of each run, which has no interval"
         return Change(
-            "server CPU", "a visit", TIME, was, now, _ratio(was, now), math.nan, math.nan, UNTOLD, why
+            "server CPU", "a visit", TIME, was, now, _ratio(was, now), math.nan, math.nan, UNDECIDED, why
         )
 
     def _effective(self, series: Series) -> float:
@@ -202,7 +203,7 @@ class _Judge:
         return self._known[id(series)]
 
     def _quantile(self, ordered: Sequence[float], number: float, share: float) -> float:
-        """One draw of a percentile: in a sample of `number`, its rank follows a beta distribution."""
+        """Draw a percentile once: in a sample of `number` values, its rank follows a beta distribution."""
         rank = self._random.betavariate(share * (number + 1), (1 - share) * (number + 1))
         return ordered[min(len(ordered) - 1, int(rank * len(ordered)))]
 
@@ -231,7 +232,7 @@ class _Judge:
         elif high < 1:
             verdict = WORSE if more_is_better else BETTER
         else:
-            verdict = UNTOLD
+            verdict = UNDECIDED
         return Change(name, what, kind, was, now, _ratio(was, now), low, high, verdict)
 
 

@@ -1,6 +1,6 @@
-"""What a run comes to: spreads of each step, how they changed over time, people, rates, gauges and errors.
+"""The figures of a run: the spread of each step and how it changed over time, people, rates, gauges and errors.
 
-Pure. Knows observations and arithmetic; percentiles are by nearest rank, so each is a value that was really seen. Knows
+Pure. Knows observations and arithmetic; percentiles are by nearest rank, so each is a value that was observed. Knows
 nothing of thresholds, pages or files.
 """
 
@@ -22,13 +22,13 @@ BUCKETS = 40
 GAUGES = (
     "waiting in_call server_cpu server_rss store_cpu store_rss driver_cpu driver_lag machine_cpu"
 ).split()
-"""Gauges that a driver writes: people, cores that are kept busy, resident bytes, and how late its loop is (s)."""
+"""Gauges that a driver writes: people, busy cores, resident bytes, and how late its event loop is (s)."""
 COUNTS = "claims_lost freezes reloads vanished".split()
-"""What a driver counts; `closed_` with a code counts connections that were closed with it."""
+"""Counts that a driver writes; `closed_4002` (any close code) counts connections closed with that code."""
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """One bar of a histogram: how many values lie from `low_s` up to `high_s`."""
+    """One bar of a histogram: the number of values from `low_s` up to `high_s`."""
 
     low_s: float
     high_s: float
@@ -36,7 +36,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Bucket(msgspec.Struct, frozen=True):
-    """A stretch of time that begins at `begin_s`: how many values were seen in it, and how they spread."""
+    """An interval of time that begins at `begin_s`: the number of values observed in it, and their spread."""
 
     begin_s: float
     count: int
@@ -59,7 +59,7 @@ class StepFigures(msgspec.Struct, frozen=True):
 
 
 class GaugeFigures(msgspec.Struct, frozen=True):
-    """One gauge, the sum of what each process told. `over_time` has pairs of second and value."""
+    """One gauge, summed over the processes. `over_time` has pairs of second and value."""
 
     mean: float
     max: float
@@ -68,7 +68,7 @@ class GaugeFigures(msgspec.Struct, frozen=True):
 
 
 class ErrorFigures(msgspec.Struct, frozen=True):
-    """One kind of error: how often, when first and last, and what some of them said."""
+    """One kind of error: how often, when first and last, and some of their texts."""
 
     count: int
     first_s: float
@@ -77,7 +77,7 @@ class ErrorFigures(msgspec.Struct, frozen=True):
 
 
 class People(msgspec.Struct, frozen=True):
-    """Where the patients are."""
+    """How many patients are waiting, in a call, and done."""
 
     arrived: int
     waiting: int
@@ -86,7 +86,7 @@ class People(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """A whole run. `width_s` is how long each stretch of `arrivals`, `departures` and `failures` (errors) is."""
+    """A whole run. `width_s`: the length of each interval of `arrivals`, `departures` and `failures` (errors)."""
 
     started: str
     duration_s: float
@@ -106,20 +106,20 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest value that `percent` of all do not exceed (nearest rank); nan where there are none."""
+    """Return the smallest value that `percent` of all do not exceed (nearest rank); nan if there are no values."""
     if not ordered:
         return math.nan
     return ordered[max(0, math.ceil(len(ordered) * percent / 100 - 1e-9) - 1)]
 
 
 def figures(seen: Observations) -> Figures:
-    """Everything that the report shows of a run."""
+    """Return all figures that the report shows of a run."""
     duration_s = seen.duration_s
     width_s = bucket_width(duration_s)
     order = [name for name in STEPS if name in seen.steps]
     order += [name for name in seen.steps if name not in STEPS]
     gauges = {
-        # Two loops that are late at once are not twice as late.
+        # If two loops are late at the same time, the sum of their delays means nothing.
         name: gauge(list(sources.values()), duration_s, max if name.endswith("_lag") else math.fsum)
         for name, sources in sorted(seen.gauges.items())
     }
@@ -153,7 +153,7 @@ def figures(seen: Observations) -> Figures:
 
 
 def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
-    """The spread of one step, its histogram, and how it went in stretches of `width_s`."""
+    """Return the spread of one step, its histogram, and its course over time in intervals of `width_s`."""
     ordered = sorted(series.values)
     return StepFigures(
         count=len(ordered),
@@ -169,12 +169,12 @@ def step(series: Series, width_s: float, duration_s: float) -> StepFigures:
 
 
 def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
-    """Bars of equal width on a logarithmic scale, from the shortest to the longest; all values are in one of them."""
+    """Return bars of equal width on a logarithmic scale, from the shortest value to the longest."""
     if not ordered:
         return []
     low = max(ordered[0], 1e-6)
     high = max(ordered[-1], low)
-    # Even a step that always takes the same time gets some room, or its one bar would say that it varies.
+    # A step that always takes the same time gets a wider scale, or its one bar would look like a spread.
     middle = math.sqrt(low * high)
     low, high = min(low, middle / 1.25), max(high, middle * 1.25)
     edges = [low * (high / low) ** (at / bins) for at in range(bins + 1)]
@@ -183,12 +183,12 @@ def histogram(ordered: Sequence[float], bins: int = BINS) -> list[Bin]:
 
 
 def bucket_width(duration_s: float, most: int = BUCKETS) -> float:
-    """Return a round width in s, of which at most `most` cover the duration; at least 0.1."""
+    """Return a round width in s, at least 0.1, so that at most `most` intervals cover the duration."""
     return round(nice_step(max(duration_s, 0.1 * most), most), 6)
 
 
 def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]:
-    """The spread of each stretch of time; one in which nothing was seen has a count of 0 and nan."""
+    """Return the spread of each interval of time; an empty one has a count of 0 and nan."""
     kept: list[list[float]] = [[] for _ in range(_stretches(width_s, duration_s))]
     for at, value in series:
         kept[min(len(kept) - 1, int(at / width_s))].append(value)
@@ -201,7 +201,7 @@ def over_time(series: Series, width_s: float, duration_s: float) -> list[Bucket]
 
 
 def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list[int]:
-    """How many were seen in each stretch of time."""
+    """Return the number of values in each interval of time."""
     found = [0] * _stretches(width_s, duration_s)
     for at in series.at if series else ():
         found[min(len(found) - 1, int(at / width_s))] += 1
@@ -209,15 +209,15 @@ def per_bucket(series: Series | None, width_s: float, duration_s: float) -> list
 
 
 def gauge(
-    sources: Sequence[Series], duration_s: float, together: Callable[[list[float]], float] = math.fsum
+    sources: Sequence[Series], duration_s: float, combined: Callable[[list[float]], float] = math.fsum
 ) -> GaugeFigures:
-    """A gauge from the series of each process: at each moment the sum (or other) of what each told last."""
+    """Combine the series of all processes: at each moment `combined` (the sum) of the last value of each."""
     events = sorted((at, source, value) for source, series in enumerate(sources) for at, value in series)
     now = [0.0] * len(sources)
     total: list[tuple[float, float]] = []
     for at, source, value in events:
         now[source] = value
-        total.append((at, together(now)))
+        total.append((at, combined(now)))
     values = [value for _, value in total]
     mean = math.fsum(values) / len(values) if values else math.nan
     if not total:
@@ -229,7 +229,7 @@ def gauge(
 
 
 def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> list[tuple[float, float]]:
-    """At most `most` of the points (and one): of each run of neighbours the highest, so that no peak is lost."""
+    """Return at most `most` + 1 of the points: of each group of neighbours the highest, so that no peak is lost."""
     every = max(1, -(-len(points) // most))
     groups = (points[at : at + every] for at in range(0, len(points), every))
     kept = [max(group, key=lambda point: point[1]) for group in groups]
@@ -237,13 +237,13 @@ def thinned(points: Sequence[tuple[float, float]], most: int = 4 * BUCKETS) -> l
 
 
 def integral(series: Series) -> float:
-    """The sum of a gauge over time, where each value stands for the time since the one before."""
+    """Return the sum of a gauge over time; each value counts for the time since the one before."""
     pairs = list(series)
     return math.fsum(value * (at - before) for (before, _), (at, value) in pairwise(pairs))
 
 
 def people(seen: Observations) -> People:
-    """Where the patients are now. A driver's own gauges count more than what the steps let guess."""
+    """Return how many patients are where now. A driver's gauges are preferred to a guess from the steps."""
     done = {name: len(series) for name, series in list(seen.steps.items())}
     arrived = done.get("arrive", 0)
     waiting = max(0, arrived - done.get("pulled_in", 0))
@@ -257,9 +257,9 @@ def people(seen: Observations) -> People:
 
 
 def _for_each(name: str, seen: Observations, visits: int) -> float | None:
-    """What was used for each visit; None where nobody told for long enough, or nothing was done."""
-    told = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
-    return sum(integral(series) for series in told) / visits if told and visits else None
+    """Return a gauge's integral divided by the visits; None if no series has two values, or there was no visit."""
+    found = [series for series in seen.gauges.get(name, {}).values() if len(series) > 1]
+    return sum(integral(series) for series in found) / visits if found and visits else None
 
 
 def _last(seen: Observations, name: str, otherwise: int) -> int:
@@ -270,9 +270,9 @@ def _last(seen: Observations, name: str, otherwise: int) -> int:
 
 
 def throughput(seen: Observations) -> float:
-    """Whole visits a second, from the first that ended to the last; of a single one, over the whole run.
+    """Return whole visits per second, from the first end of a visit to the last; for one visit, over the whole run.
 
-    The time before the first has ended is left out: it says how long people talk, not how many a server carries.
+    The time before the first end is left out: it depends on how long people talk, not on what the server can do.
     """
     ends = seen.steps.get("journey", Series()).at
     if len(ends) < 2:
@@ -282,7 +282,7 @@ def throughput(seen: Observations) -> float:
 
 
 def total_errors(counts: Iterable[ErrorFigures]) -> int:
-    """All errors of a run."""
+    """Return the number of all errors."""
     return sum(error.count for error in counts)
 
 

@@ -1,6 +1,6 @@
-"""What the reader of a report should know before believing its figures: who was short of what.
+"""Warnings for the reader of a report: too few values, or a machine or driver that was too busy.
 
-Pure. Knows figures. A note is one sentence; where there is nothing to warn of, there is none.
+Pure. Knows figures. A note is one sentence; there is none if there is nothing to warn of.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LATE_OFTEN = 0.1
 
 
 def notes(found: Figures) -> list[str]:
-    """The notes on a run."""
+    """Return the notes on a run."""
     made = []
     if 0 < found.people.arrived < FEW:
         made.append(f"Of fewer than {FEW} values, the p99 is the longest that was seen.")

@@ -1,6 +1,6 @@
-"""The report as one page: what a run comes to, as the template takes it.
+"""The report as one page: a run's figures in the form that the template takes.
 
-Knows figures, plots and the template beside it. The page holds its own style, fetches nothing and runs no script.
+Knows figures, plots and the template beside it. The page contains its style, fetches nothing and runs no script.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = ("one", "two", "three", "four")
 
 
 def report_page(found: Figures, verdicts: list[Verdict]) -> str:
-    """The page of one run, as HTML."""
+    """Return the page of one run as HTML."""
     marks, ticks = strips(found.steps.values())
     steps = [
         {
@@ -55,7 +55,7 @@ def report_page(found: Figures, verdicts: list[Verdict]) -> str:
 
 
 def cards(found: Figures) -> list[tuple[str, str, str]]:
-    """The figures that are looked at first: what each is, its value, and what stands small beside it."""
+    """Return the most important figures, each as (name, value, small text beside it)."""
     made = [
         (
             "Visits a second",
@@ -85,10 +85,10 @@ def cards(found: Figures) -> list[tuple[str, str, str]]:
 
 
 def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
-    """The plots of the whole run: heading, what it shows, shapes."""
+    """Return the plots of the whole run, each as (heading, description, plot)."""
     width_s = found.width_s
     middles = [(number_ + 0.5) * width_s for number_ in range(len(found.arrivals))]
-    # The last stretch ends with the run.
+    # The last interval ends with the run.
     widths = [max(min(width_s, found.duration_s - at + width_s / 2), width_s / 10) for at in middles]
     arriving = [value / width for value, width in zip(found.arrivals, widths, strict=True)]
     leaving = [value / width for value, width in zip(found.departures, widths, strict=True)]
@@ -111,14 +111,14 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
         ("Memory", "resident", ("server_rss", "store_rss"), BYTES),
         ("Driver's delay", "how late its loop turns", ("driver_lag",), TIME),
     )
-    for heading, told, names, kind in groups:
+    for heading, meaning, names, kind in groups:
         curves = [
             Curve(css, GAUGES[name], found.gauges[name].over_time)
             for css, name in zip(KINDS, names, strict=False)
             if name in found.gauges
         ]
         if curves:
-            made.append((heading, told, curves_plot(heading, curves, kind, found.duration_s)))
+            made.append((heading, meaning, curves_plot(heading, curves, kind, found.duration_s)))
     for name, one in found.gauges.items():
         if name not in GAUGES:
             curve = Curve("one", name.replace("_", " "), one.over_time)
@@ -137,7 +137,7 @@ def run_plots(found: Figures) -> list[tuple[str, str, Plot]]:
 
 
 def draw(template: str, **context: Any) -> str:
-    """A template of this folder, with the style of all of them."""
+    """Render a template of this folder, with the styles that all of them share."""
     style = markupsafe.Markup("".join((HERE / name).read_text("utf-8") for name in STYLES))  # noqa: S704 - our own
     return _environment().get_template(template).render(style=style, **context)
 

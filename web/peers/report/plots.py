@@ -1,7 +1,7 @@
-"""Plots as shapes: where each line, bar, tick and label of an SVG stands. The template only draws them.
+"""Plots as shapes: the place of each line, bar, tick and label of an SVG. The template only draws them.
 
-Pure. Knows numbers and their kinds, not what they are about. Lengths are in the units of the SVG's view box. Durations
-lie on a logarithmic scale where they are compared, and on a linear one over time.
+Pure. Knows numbers and their kinds, not their meaning. Lengths are in the units of the SVG's view box. Durations are on
+a logarithmic scale if they are compared, and on a linear one over time.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 12, 12, 26
 RIGHT_END, BASE = WIDTH - RIGHT, HEIGHT - BOTTOM
 STRIP = 200
 RATIOS = ((1.5, 1.2), (2, 1.4), (4, 2), (10, 3), (100, 10))
-"""The scales of ratios: the end of each, and what is marked on the way there."""
+"""The scales of ratios: the end of each, and the mark between 1 and the end."""
 SHARES = 120
 
 
 class Polyline(NamedTuple):
-    """A line over time: `pieces` are the points of each part without a gap; `kind` is the CSS class."""
+    """A line over time. `pieces`: the points of each part without a gap; `kind`: the CSS class."""
 
     kind: str
     name: str
@@ -32,7 +32,7 @@ class Polyline(NamedTuple):
 
 
 class Box(NamedTuple):
-    """A rectangle, and what it says when it is pointed at."""
+    """A rectangle, and the tooltip that it shows."""
 
     x: float
     y: float
@@ -42,7 +42,7 @@ class Box(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """All shapes. `zones` are as high as the plot and seen by nobody: pointing at one tells the figures there."""
+    """All shapes of a plot. `zones`: invisible areas of full height, whose tooltips show the figures there."""
 
     label: str
     x_ticks: list[Tick]
@@ -54,7 +54,7 @@ class Plot(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One line of a plot before it is drawn: pairs of second and value; a nan is a gap."""
+    """One line of a plot as data: pairs of second and value; nan is a gap."""
 
     kind: str
     name: str
@@ -62,7 +62,7 @@ class Curve(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A ratio and its interval on a logarithmic scale, for a row of a table; what is beyond an edge stands at it."""
+    """A ratio and its interval on a logarithmic scale, for a row of a table; at the edge if beyond it."""
 
     low: float
     high: float
@@ -70,7 +70,7 @@ class Interval(NamedTuple):
 
 
 class Strip(NamedTuple):
-    """How a step spreads, for a row of a table: from shortest to longest, the middle, p50 and p99."""
+    """The spread of a step, for a row of a table: shortest to longest, p50 to p90, and marks at p50 and p99."""
 
     low: float
     begin: float
@@ -81,7 +81,7 @@ class Strip(NamedTuple):
 
 
 def histogram_plot(label: str, step: StepFigures) -> Plot:
-    """How often a step took how long, with its p50 and p99."""
+    """Return the histogram of a step's durations, with its p50 and p99."""
     bins = step.histogram
     low, high = bins[0].low_s, bins[-1].high_s
     most = max(one.count for one in bins)
@@ -102,7 +102,7 @@ def histogram_plot(label: str, step: StepFigures) -> Plot:
 
 
 def over_time_plot(label: str, buckets: Sequence[Bucket], width_s: float, duration_s: float) -> Plot:
-    """The p50 and p99 of each stretch of time."""
+    """Return the p50 and p99 of each interval of time as two lines."""
     p50 = Curve("one", "p50", [(one.begin_s + width_s / 2, one.p50_s) for one in buckets])
     p99 = Curve("two", "p99", [(one.begin_s + width_s / 2, one.p99_s) for one in buckets])
     titles = [
@@ -125,7 +125,7 @@ def curves_plot(
     duration_s: float,
     zones: Iterable[tuple[float, float, str]] = (),
 ) -> Plot:
-    """Lines over the time of the run, on one scale from 0. `zones` are begin, end (seconds) and what is told there."""
+    """Return lines over the time of the run, on one scale from 0. `zones`: begin and end (s), and a tooltip."""
     values = [value for curve in curves for _, value in curve.points if not math.isnan(value)]
     top, y_ticks = _scale(max(values, default=0), kind)
     end_s = max(duration_s, 1e-3)
@@ -141,7 +141,7 @@ def curves_plot(
                 pieces.append([])
             else:
                 pieces[-1].append(f"{x(at_s)},{_short(BASE - (BASE - TOP) * value / top)}")
-        # A point between two gaps is no line: it is drawn as one that ends where it begins, with round ends.
+        # A point between two gaps is drawn as a line of length 0 with round ends.
         drawn = [" ".join(piece if len(piece) > 1 else piece * 2) for piece in pieces if piece]
         lines.append(Polyline(curve.kind, curve.name, drawn))
     step = nice_step(end_s, 6)
@@ -154,7 +154,7 @@ def curves_plot(
 
 
 def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
-    """All steps on one logarithmic scale, STRIP wide, and the ticks of it."""
+    """Return the strips of all steps on one logarithmic scale of width STRIP, and the scale's ticks."""
     chosen = list(steps)
     if not chosen:
         return [], []
@@ -172,7 +172,7 @@ def strips(steps: Iterable[StepFigures]) -> tuple[list[Strip], list[Tick]]:
 
 
 def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -> Plot:
-    """Which share took at most how long: for each curve its CSS class, name, and values in order."""
+    """Return cumulative distributions. Each curve is its CSS class, its name, and its values in order."""
     low = max(1e-6, min(values[0] for _, _, values in curves))
     high = max(low * 1.01, *(values[-1] for _, _, values in curves))
     lines = []
@@ -191,9 +191,9 @@ def share_plot(label: str, curves: Sequence[tuple[str, str, Sequence[float]]]) -
 
 
 def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interval], list[Tick]]:
-    """Where ratios and their intervals stand on a logarithmic scale STRIP wide with 1 in its middle, and its ticks.
+    """Return ratios with their intervals on a logarithmic scale of width STRIP with 1 in its middle, and its ticks.
 
-    Each is low, ratio, high. The scale is the narrowest that shows most of them whole.
+    Each ratio is (low, ratio, high). The scale is the narrowest one that shows 90% of them whole.
     """
     reach = sorted(max(high, 1 / max(low, 1e-9)) for low, _, high in ratios)
     wanted = percentile(reach, 90) if reach else 1.0
@@ -208,12 +208,12 @@ def intervals(ratios: Sequence[tuple[float, float, float]]) -> tuple[list[Interv
 
 
 def _scale(highest: float, kind: Kind | None) -> tuple[float, list[Tick]]:
-    """The top of a scale from 0, and its ticks; without a kind, of whole numbers."""
+    """Return the top of a scale from 0, and its ticks; without a kind, the ticks are whole numbers."""
     if kind is None or not kind.shown[0]:
         unit, one = "", 1.0
         step = max(1.0, nice_step(highest))
     else:
-        # The unit is that of the top of the scale, or 995 ms would lie below 1,000 ms.
+        # All ticks have the unit of the top: 0.5 s and 1 s, not 500 ms and 1 s.
         one = kind.units[unit_for(highest, kind)]
         unit = unit_for(_top(highest / one) * one, kind)
         one = kind.units[unit]

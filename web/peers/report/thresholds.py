@@ -1,7 +1,7 @@
-"""Thresholds on the command line, like `pulled_in.p99>5ms`: what breaks a run, for use in continuous integration.
+"""Thresholds on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-Pure. Knows the small language and the figures of a run. An expression says what must not be: it is broken when it is
-true. One about a step that was never taken is broken too, since nobody would want that to pass.
+Pure. Knows the syntax of expressions and the figures of a run. An expression is broken if it is true. An expression
+about a step that was never taken is broken too: a run that measured nothing must not pass.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?|100)")
 
 
 class Threshold(msgspec.Struct, frozen=True):
-    """One expression, read: `family` is what kind of thing `name` is; `limit` is in the base unit of its `kind`."""
+    """A parsed expression. `family`: step, gauge, count, errors or throughput; `limit`: in the `kind`'s base unit."""
 
     expression: str
     family: str
@@ -46,7 +46,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a run makes of one expression. `value` is None where nothing was seen."""
+    """The result of one expression in a run. `value` is None if nothing was observed."""
 
     expression: str
     broken: bool
@@ -55,12 +55,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def judge(seen: Observations, thresholds: Sequence[str]) -> list[str]:
-    """A sentence for each threshold that the run breaks; none where all hold. Raises ThresholdError."""
+    """Return a sentence for each threshold that the run breaks. Raises ThresholdError."""
     return [verdict.says for verdict in verdicts(seen, thresholds) if verdict.broken]
 
 
 def verdicts(seen: Observations, thresholds: Sequence[str], found: Figures | None = None) -> list[Verdict]:
-    """What the run makes of each threshold. Raises ThresholdError."""
+    """Return the result of each threshold. Raises ThresholdError."""
     read = [parse(expression, seen.steps, seen.gauges, seen.counts) for expression in thresholds]
     if not read:
         return []
@@ -74,9 +74,9 @@ def parse(
     gauges: Collection[str] = (),
     counts: Collection[str] = (),
 ) -> Threshold:
-    """Read an expression; `steps`, `gauges`, `counts` are names besides those that every run may have.
+    """Parse an expression; `steps`, `gauges`, `counts` are names in addition to those of every run.
 
-    Raises ThresholdError, which says what is expected.
+    Raises ThresholdError, whose text says what is expected.
     """
     text = re.sub(r"\s+", "", expression)
     match = EXPRESSION.fullmatch(text)
@@ -161,8 +161,8 @@ def _value(threshold: Threshold, seen: Observations, found: Figures) -> float | 
         total = total_errors(chosen)
         return total / max(1, found.people.arrived) if threshold.kind is SHARE else total
     if threshold.family == "gauge":
-        told = found.gauges.get(name)
-        return None if told is None else {"mean": told.mean, "max": told.max, "last": told.last}[statistic]
+        one = found.gauges.get(name)
+        return None if one is None else {"mean": one.mean, "max": one.max, "last": one.last}[statistic]
     series = seen.steps.get(name)
     if statistic == "count":
         return len(series) if series else 0

@@ -1,6 +1,6 @@
-"""Kinds of figures, the units in which people give them, and how a figure is written for people.
+"""Kinds of figures, the units in which people write them, and how a figure is formatted.
 
-Pure. Knows nothing of where a figure comes from.
+Pure. Knows nothing of the source of a figure.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import msgspec
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of figure: the units that it may be given in, each with what one of it is in the base unit.
+    """A kind of figure. `units`: each unit that may be typed, with its size in the base unit.
 
-    `shown` are the units that figures are written in, the greatest first.
+    `shown`: the units used for output, the greatest first.
     """
 
     name: str
@@ -32,12 +32,12 @@ MINUTES_FROM_S = 600.0
 
 
 def gauge_kind(name: str) -> Kind:
-    """What a gauge measures, by the last word of its name."""
+    """Return the kind of a gauge by the last word of its name."""
     return ENDINGS.get(name.rpartition("_")[2], COUNT)
 
 
 def unit_for(value: float, kind: Kind) -> str:
-    """The unit in which a figure reads best: the greatest of which it has at least one (minutes: ten)."""
+    """Return the greatest unit of which the figure is at least one (minutes: at least MINUTES_FROM_S)."""
     for unit in kind.shown:
         least = MINUTES_FROM_S if unit == "min" else kind.units[unit]
         if abs(value) >= least:
@@ -46,7 +46,7 @@ def unit_for(value: float, kind: Kind) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that matter, thousands apart; a dash for what is no number."""
+    """Return a number with three significant digits and a thousands separator; a dash for nan and infinity."""
     if math.isnan(value) or math.isinf(value):
         return "–"
     if value == int(value) or abs(value) >= 100:
@@ -55,7 +55,7 @@ def number(value: float) -> str:
 
 
 def written(value: float, kind: Kind) -> str:
-    """A figure with its unit: `5.12 ms`, `1,204`, `96.4/s`, `12.5%`."""
+    """Return a figure with its unit: `5.12 ms`, `1,204`, `96.4/s`, `12.5%`."""
     if math.isnan(value) or math.isinf(value):
         return "–"
     unit = unit_for(value, kind)

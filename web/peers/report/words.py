@@ -1,6 +1,6 @@
-"""What the report calls the steps, gauges and thresholds, and how it says what each of them measures.
+"""The report's names for steps, gauges and thresholds, and a description of what each measures.
 
-Knows words only. A step or gauge of somebody's own scenario is called by its name.
+Knows words only. A step or gauge that only a user's scenario has is shown by its own name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Words(NamedTuple):
-    """What something is called, and what it measures."""
+    """The name of a figure for people, and what it measures."""
 
     name: str
     measures: str
@@ -45,5 +45,5 @@ GAUGES: Mapping[str, str] = {
 
 
 def step_words(name: str) -> Words:
-    """What a step is called."""
+    """Return the words for a step."""
     return STEPS.get(name) or Words(name.replace("_", " ").capitalize(), "a step of this scenario's own")

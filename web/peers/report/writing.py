@@ -1,6 +1,6 @@
 """The files of a run in its folder: report.html, report.json, observations.csv, and observations.jsonl to read again.
 
-Knows files. What is in them is decided elsewhere.
+Knows files. Their contents are made by `figures`, `page` and `thresholds`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What stands in report.json."""
+    """The contents of report.json."""
 
     format: int
     figures: Figures
@@ -30,9 +30,9 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> Path:
-    """Write the files, and make the folder where there is none. Returns the page's path.
+    """Write the files, and make the folder if there is none. Return the page's path.
 
-    Raises OSError where that cannot be, ThresholdError at a threshold that cannot be judged.
+    Raises OSError if a file cannot be written, ThresholdError if a threshold is not valid.
     """
     found = figures(seen)
     judged = verdicts(seen, thresholds, found)
@@ -50,10 +50,10 @@ def write(seen: Observations, folder: Path, thresholds: Sequence[str] = ()) -> P
 
 
 def _harmless(text: str) -> str:
-    """A server's own word as a cell: one that a spreadsheet would take for a formula gets a quote before it."""
+    """Return a text for a CSV cell: if a spreadsheet would read it as a formula, with a quote in front."""
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def read(path: Path) -> Observations:
-    """A run's observations, from its folder or from the file itself. Raises ObservationsError."""
+    """Return a run's observations, from its folder or from the file itself. Raises ObservationsError."""
     return Observations.load(path / RAW if path.is_dir() else path)

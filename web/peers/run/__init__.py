@@ -1,1 +1,1 @@
-"""One run: its plan, its arrivals, its people, what was seen."""
+"""One run: its plan, the arrivals, the driver of the people, and the observations."""

@@ -1,4 +1,4 @@
-"""When synthetic patients arrive, and how long people take: from a few words and a seed, the same plan every time.
+"""When synthetic patients arrive and how long people take. The same text and seed give the same plan every time.
 
 Pure: the text of a recorded day is an argument. `Arrivals.parse` reads `steady:2/s`, `poisson:30/min`, `burst:50/10s`,
 `at-once` and `day:FILE`; `Span.parse` reads `30s`, `5s..20s` and `~8s`. Knows nothing of visits.
@@ -21,7 +21,7 @@ UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h)?")
 RATE = re.compile(r"(\d+(?:\.\d+)?)/(ms|s|min|m|h)")
 BURST = re.compile(r"(\d+)/(\d+(?:\.\d+)?(?:ms|s|min|m|h)?)")
-LONGEST = 12.0  # an exponential span is cut at so many times its mean, so that no run waits for one person
+LONGEST = 12.0  # an exponential span is at most this many times its mean, so that no run waits for one person
 
 
 def seconds(text: str) -> float:
@@ -34,7 +34,7 @@ def seconds(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """How long something takes: always `low_s`, evenly from `low_s` to `high_s`, or about `mean_s`."""
+    """A duration: always `low_s`; uniform from `low_s` to `high_s`; or exponential with the mean `mean_s`."""
 
     low_s: float = 0.0
     high_s: float = 0.0
@@ -42,7 +42,7 @@ class Span:
 
     @classmethod
     def parse(cls, text: str) -> Span:
-        """`30s` is always that, `5s..20s` evenly between, `~8s` exponential with that mean. Raises PlanError."""
+        """Parse `30s` (fixed), `5s..20s` (uniform) or `~8s` (exponential with this mean). Raises PlanError."""
         if text.startswith("~"):
             return cls(mean_s=seconds(text[1:]))
         low, dots, high = text.partition("..")
@@ -52,7 +52,7 @@ class Span:
         return span
 
     def draw(self, random: Random) -> float:
-        """One time, in s."""
+        """Return one duration in s."""
         if self.mean_s:
             return min(random.expovariate(1 / self.mean_s), LONGEST * self.mean_s)
         return random.uniform(self.low_s, self.high_s)
@@ -60,7 +60,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """A way to arrive: at a `rate` per second, in bursts of `size` every `interval_s`, or at recorded times."""
+    """A pattern of arrivals: a `rate` per second, bursts of `size` every `interval_s`, or recorded times."""
 
     kind: str
     rate: float = 0.0
@@ -69,14 +69,14 @@ class Arrivals:
     recorded_s: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises PlanError where nobody would ever arrive."""
+        """Raise PlanError if no patient would ever arrive."""
         needed = {"steady": self.rate, "poisson": self.rate, "burst": self.size, "day": len(self.recorded_s)}
         if not needed.get(self.kind, 0) > 0:
             raise PlanError(f"expected a way to arrive; found {self.kind!r} of nothing")
 
     @classmethod
     def parse(cls, text: str, recorded: str = "") -> Arrivals:
-        """Read what the module's text lists; `recorded` is the text of a recorded day's file. Raises PlanError."""
+        """Parse a pattern as listed at the top; `recorded`: the text of the file of `day:FILE`. Raises PlanError."""
         kind, _, rest = text.partition(":")
         if kind in ("steady", "poisson") and (rate := RATE.fullmatch(rest)) and float(rate[1]):
             return cls(kind, rate=float(rate[1]) / UNITS_S[rate[2]])
@@ -93,9 +93,9 @@ class Arrivals:
         )
 
     def times(self, patients: int, random: Random) -> list[float]:
-        """When each of so many arrives, in s from the beginning, in order.
+        """Return the times of this many arrivals, in s from the beginning, in order.
 
-        A recorded day that has fewer arrivals is played again after its last one; one with more is cut.
+        A recorded day with fewer arrivals is repeated after its last one; one with more is cut.
         """
         return list(itertools.islice(self._endless(random), patients))
 
@@ -117,7 +117,7 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One planned patient: when they arrive, how long they fill in and talk (s), and the seed of all else."""
+    """One planned patient: the arrival, the time to fill in the guide and to talk (s), and the seed for all else."""
 
     number: int
     arrives_s: float
@@ -129,8 +129,8 @@ class Visitor:
 def visitors(
     patients: int, arrivals: Arrivals, fill_in: Span, talk: Span, seed: int, part: tuple[int, int] = (1, 1)
 ) -> list[Visitor]:
-    """Return the planned patients of part k of n, in order of arrival; the parts together are the whole plan."""
-    random = Random(seed)  # noqa: S311 - a plan is to be told in advance
+    """Return the planned patients of part (k, n), in order of arrival; all n parts make the whole plan."""
+    random = Random(seed)  # noqa: S311 - the plan must be reproducible
     planned = [
         Visitor(number, at_s, fill_in.draw(random), talk.draw(random), random.getrandbits(32))
         for number, at_s in enumerate(arrivals.times(patients, random), 1)
@@ -139,10 +139,10 @@ def visitors(
 
 
 def recorded_day(text: str) -> tuple[float, ...]:
-    """Return the arrivals of a recorded day in s after its first: one time a line, or the column `arrived` of a CSV.
+    """Return the arrivals of a recorded day in s after its first, from a text with one time per line or a CSV.
 
-    A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds; the CSV is that of the Reports page.
-    Raises PlanError.
+    A time is `HH:MM`, `HH:MM:SS`, an ISO date and time, or seconds. A CSV, such as that of the Reports page, has them
+    in its column `arrived`. Raises PlanError.
     """
     rows = [
         row for row in csv.reader(io.StringIO(text)) if row and row[0].strip() and row[0].strip()[0] != "#"

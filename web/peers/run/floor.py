@@ -1,7 +1,7 @@
-"""Who waits and who is free: the meetings of one process's synthetic patients with its synthetic providers.
+"""Assigns the waiting synthetic patients of one process to its free synthetic providers.
 
-Providers press only for patients of their own process, so that a run never takes a real patient, and both ends of each
-step are read from one clock. Knows who presses when; how, it does not know. Times are of `time.monotonic`.
+Providers claim only patients of their own process, so that a run never claims a real patient, and both ends of each
+step are read from one clock. Decides who claims whom and when, and sends nothing. Times are of `time.monotonic`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from web.peers.people.people import Patient, Room
 
 
 class Meeting:
-    """One patient's visit, and what both sides of it need to know of each other."""
+    """One patient's visit, and what patient and provider need to know of each other."""
 
     __slots__ = ("patient", "patient_live", "pressing", "provider", "shown_at", "taken", "talk_s")
 
@@ -29,13 +29,13 @@ class Meeting:
 
     @property
     def second_press(self) -> float:
-        """When the second of both pressed Start Session."""
+        """The time at which the second of the two pressed Start Session."""
         assert self.provider is not None
         return max(self.patient.room.at["start"], self.provider.at["start"])
 
 
 class Floor:
-    """See the module. `race`: so many providers press Claim on each patient, of whom one wins."""
+    """See the module. `race`: how many providers press Claim on each patient; one of them gets it."""
 
     def __init__(self, race: int = 1) -> None:
         self.meetings: dict[str, Meeting] = {}
@@ -46,7 +46,7 @@ class Floor:
         self._closed = False
 
     def row(self, visit: str) -> None:
-        """A provider's queue shows this visit, perhaps not for the first time."""
+        """Note that a provider's queue shows this visit; only the first time counts."""
         if visit not in self._shown:
             self._shown[visit] = time.monotonic()
             meeting = self.meetings.get(visit)
@@ -54,17 +54,17 @@ class Floor:
                 self._offer(visit, meeting)
 
     def entered(self, visit: str, meeting: Meeting) -> None:
-        """A patient of ours has got in line."""
+        """Add a patient of this process who has entered the queue."""
         self.meetings[visit] = meeting
         if visit in self._shown:
             self._offer(visit, meeting)
 
     def left(self, visit: str) -> None:
-        """A patient of ours is done, or has gone."""
+        """Remove the visit of a patient who is done or has left."""
         self.meetings.pop(visit, None)
 
     def again(self, visit: str) -> None:
-        """A visit is back in the queue."""
+        """Offer a visit that is back in the queue to the next free provider."""
         meeting = self.meetings.get(visit)
         if meeting is not None:
             meeting.provider = None
@@ -72,7 +72,7 @@ class Floor:
             self._offer(visit, meeting)
 
     async def next(self) -> Meeting | None:
-        """The patient for the next free provider, who has waited longest; None when the run is over."""
+        """Wait for and return the patient who has waited longest; None when the run is over."""
         while self._ready:
             meeting = self.meetings.get(self._ready.popleft())
             if meeting is not None and not meeting.taken.is_set():
@@ -84,7 +84,7 @@ class Floor:
         return await free
 
     def close(self) -> None:
-        """Nobody else comes: whoever is free may go."""
+        """Let `next` return None to all free providers: no further patient arrives."""
         self._closed = True
         for free in self._free:
             if not free.done():

@@ -1,8 +1,7 @@
-"""The driver: one process's share of a run, from the first sign-in to the last bye, and what was seen of it.
+"""The driver: plays one process's share of a run, from the first sign-in to the last bye, and observes it.
 
-Knows the story of a visit from both sides and which moments make a step. When people come and how long they take
-stands in the plan, what is done with what was seen in the report. Ends cleanly when told to: patients leave, sessions
-are ended.
+Knows the course of a visit from both sides and which moments make a step. The plan says when people come and how long
+they take. After `stop`, patients leave and running calls are ended.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from web.peers.run.plan import Credential, Plan, Share
 from web.peers.run.server import Watch
 from web.peers.run.tasks import everything, over, to_its_end
 
-SIGN_INS = 4  # at once; each costs the server a password's hash
+SIGN_INS = 4  # at the same time; each costs the server a password hash
 GOODBYE_S = 15.0
 GAUGE_S = 0.5
 AGAIN_S = 1.0
@@ -33,7 +32,7 @@ LOST_CLAIMS = frozenset({"already_claimed"})
 
 
 class Driver:
-    """Plays a share. `open`, then `play`; `close` in any case. `stop` may be called at any time."""
+    """Plays a share. Call `open`, then `play`, and `close` in any case. `stop` may be called at any time."""
 
     def __init__(self, share: Share, clinic: Clinic | None = None) -> None:
         plan = share.plan
@@ -50,7 +49,7 @@ class Driver:
         self._stopped = asyncio.Event()
 
     async def open(self) -> None:
-        """Sign everybody in and go On-Call. Raises EntryError, RefusedError."""
+        """Sign the providers in and set them On-Call. Raises EntryError, RefusedError."""
         self._sources(0).prepare()
         await everything(
             self._on_duty(number, credential) for number, credential in enumerate(self.share.staff)
@@ -117,11 +116,11 @@ class Driver:
         return self._stopped.is_set()
 
     def stop(self) -> None:
-        """Nobody else comes; those who are here say goodbye."""
+        """Let no further patient arrive, and end the visits that are running."""
         self._stopped.set()
 
     async def close(self) -> None:
-        """Everybody of the staff goes Off-Call and leaves."""
+        """Set all providers Off-Call and close their connections."""
         await everything(self._off_duty(provider) for provider in self.staff)
 
     @staticmethod
@@ -225,7 +224,7 @@ class Driver:
         visit = meeting.patient.room.visit
         pressed = time.monotonic()
         try:
-            # Who claims without hearing of it could not end it.
+            # A claim that is cancelled before its answer would leave a claimed visit that nobody ends.
             room = await to_its_end(provider.claim(visit))
         except RefusedError as refused:
             if refused.code not in LOST_CLAIMS:
@@ -260,9 +259,7 @@ class Driver:
     async def _give_back(self, provider: Provider, room: Room | None, meeting: Meeting) -> None:
         if room is None:
             if not meeting.taken.is_set():
-                await asyncio.sleep(
-                    AGAIN_S
-                )  # who may not claim this one (a licence) leaves it to a colleague
+                await asyncio.sleep(AGAIN_S)  # this provider may lack the licence: another one tries
                 self.floor.again(meeting.patient.room.visit)
             return
         with suppress(RefusedError, TimeoutError, EntryError):
@@ -285,7 +282,7 @@ class Driver:
             self.seen.step(name, max(0.0, end - begin))
 
     def _seen_of(self, room: Room, ended_at: float) -> None:
-        """What came in of picture and sound, once the call is over."""
+        """Count what was received of picture and sound, after the call has ended."""
         room.flow.over(ended_at)
         self._count("freezes", room.flow.freezes)
         self._count("packets", room.flow.packets)

@@ -1,9 +1,9 @@
-"""One run over several processes, and over several machines: who does which share, when it begins, what they saw.
+"""One run over several processes and machines: which process does which share, when it begins, what it observed.
 
-The process that coordinates shows and collects; each other one drives its share with a loop and a core of its own,
-and sends what it saw every now and then. Times are told relative to now. All that is known of a process is its pipe:
-at the other end may be another machine (`web.peers.distributed.coordinator`). Machines without a connection are each
-given their part of the same plan and the same moment to begin, and their files of observations are merged afterwards.
+One process coordinates: it shows and collects. Each other process drives its share with an event loop of its own, and
+sends its observations about once a second. Times in messages are relative to now. A process is known by its pipe only:
+the other end may be on another machine (`web.peers.distributed.coordinator`). Machines without a connection each get a
+part of the same plan and the same time to begin, and their files of observations are merged afterwards.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ DIED = "a driving process has died"
 
 
 class Crew:
-    """The processes of a run. An order: `open`, `play`, `close`. `interrupted` tells whether it was ended early, `gone`
-    whether that was because the server was gone.
+    """The processes of a run. Call `open`, `play`, `close` in this order.
+
+    `interrupted`: a signal ended the run early; `gone`: it ended early because the server was gone.
     """
 
     def __init__(
         self, plan: Plan, processes: int = 1, part: tuple[int, int] = (1, 1), helpers: int = 0
     ) -> None:
-        """Raises PlanError where a process, or one of so many helpers on other machines, had no provider."""
+        """Divide the plan among `processes` here and `helpers` elsewhere. Raises PlanError if one had no provider."""
         self.interrupted = self.gone = self._over = False
         first, of = (part[0] - 1) * processes, part[1] * processes + helpers
         self._shares = [plan.share(first + number, of) for number in range(processes)]
@@ -58,11 +59,11 @@ class Crew:
 
     @property
     def patients(self) -> int:
-        """How many patients these processes play, and the helpers."""
+        """The number of patients whom these processes and the helpers play."""
         return sum(len(share.visitors) for share in [*self._shares, *self.remote_shares])
 
     def open(self, others: Sequence[Connection] = ()) -> None:
-        """Start the processes; return when all their staff is On-Call, the `others`' as well. Raises RunError."""
+        """Start the processes; return when all providers are On-Call, also those of `others`. Raises RunError."""
         for share in self._shares:
             pipe, process = begin(share)
             self._pipes.append(pipe)
@@ -71,10 +72,10 @@ class Crew:
         deadline = time.monotonic() + READY_S
         waiting = set(self._pipes)
         while waiting:
-            heard = wait(list(waiting), max(0.0, deadline - time.monotonic()))
-            if not heard:
+            ready = wait(list(waiting), max(0.0, deadline - time.monotonic()))
+            if not ready:
                 raise RunError(f"the staff is not On-Call after {READY_S:.0f} s")
-            for one in heard:
+            for one in ready:
                 assert isinstance(one, Connection)
                 self._received(one)
                 waiting.remove(one)
@@ -96,9 +97,9 @@ class Crew:
         server_pids: Sequence[int] = (),
         presence: Presence | None = None,
     ) -> None:
-        """Begin, `in_s` from now, and return when all is over. SIGINT ends it cleanly, so does a server that is gone.
+        """Begin in `in_s` seconds and return when all is over. SIGINT ends it cleanly; so does a server that is gone.
 
-        What is seen is written into `seen`. Raises RunError when a process dies.
+        Observations are added to `seen`. Raises RunError when a process dies.
         """
         before = {number: signal.signal(number, self._interrupt) for number in SIGNALS}
         try:
@@ -113,17 +114,17 @@ class Crew:
 
     @staticmethod
     def _order(pipe: Connection, *order: object) -> None:
-        with suppress(OSError):  # it has died: the end of its pipe says so
+        with suppress(OSError):  # it has died, which the end of its pipe shows
             pipe.send(order)
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         again, self.interrupted = self.interrupted, True
         if again:
-            raise KeyboardInterrupt  # twice means now
+            raise KeyboardInterrupt  # the second signal ends it at once
         self.stop()
 
     def stop(self) -> None:
-        """Nobody else comes; who is there says goodbye."""
+        """Tell all processes to stop: no further patient arrives, and running visits end."""
         for pipe in self._pipes:
             if not pipe.closed:
                 self._order(pipe, "stop")
@@ -153,20 +154,20 @@ class Crew:
                 deadline = deadline or time.monotonic() + (PARENT_GONE_S if self.gone else GOODBYE_S)
                 if time.monotonic() > deadline:
                     if self.gone:
-                        return  # nobody can say goodbye; what was seen is reported
+                        return  # no visit can be ended; the report has what was observed
                     raise RunError(f"not everybody had left after {GOODBYE_S:.0f} s")
 
     def close(self) -> None:
-        """End the processes, however far they are; when all is over their staff has time to go Off-Call."""
+        """End the processes at any stage; after a complete run their providers have time to go Off-Call."""
         end(self._pipes, self._processes, GOODBYE_S if self._over and not self.gone else PARENT_GONE_S)
 
 
 def begin(share: Share) -> tuple[Connection, BaseProcess]:
-    """A process that drives a share, and the pipe to it. Called in the main thread."""
+    """Start a process that drives a share; return it with the pipe to it. Call it in the main thread."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(theirs, share), daemon=True)
-    # A terminal's Ctrl-C reaches it as well, and may do so before `work` has begun.
+    # Ctrl-C in a terminal reaches the new process too, perhaps before `work` has begun.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.start()
@@ -177,7 +178,7 @@ def begin(share: Share) -> tuple[Connection, BaseProcess]:
 
 
 def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s: float) -> None:
-    """Close the pipes, which tells the processes to end; those that have not within the time are killed."""
+    """Close the pipes, at which the processes end; kill those that have not ended within the time."""
     for pipe in pipes:
         pipe.close()
     deadline = time.monotonic() + within_s
@@ -189,15 +190,15 @@ def end(pipes: Sequence[Connection], processes: Sequence[BaseProcess], within_s:
 
 
 def work(pipe: Connection, share: Share) -> None:
-    """A process's whole life: drive a share as the coordinator says."""
+    """Run in a new process: drive a share by the coordinator's orders."""
     for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # the coordinator hears them, and says what is to be done
+        signal.signal(number, signal.SIG_IGN)  # the coordinator handles them and sends orders
     try:
         uvloop.run(_work(pipe, share))
     except (EntryError, RefusedError, PlanError) as problem:
-        _tell(pipe, "failed", str(problem))
+        _send(pipe, "failed", str(problem))
     except Exception as problem:  # noqa: BLE001 - whatever it is, the coordinator says it
-        _tell(pipe, "failed", f"{type(problem).__name__}: {problem}")
+        _send(pipe, "failed", f"{type(problem).__name__}: {problem}")
 
 
 async def _work(pipe: Connection, share: Share) -> None:
@@ -206,7 +207,7 @@ async def _work(pipe: Connection, share: Share) -> None:
     orders: asyncio.Queue[Sequence[Any]] = asyncio.Queue()
     over = asyncio.Event()
 
-    def heard() -> None:
+    def order_arrived() -> None:
         try:
             order = pipe.recv()
         except (EOFError, OSError):
@@ -217,23 +218,23 @@ async def _work(pipe: Connection, share: Share) -> None:
             driver.stop()
         orders.put_nowait((time.monotonic(), *order))
 
-    loop.add_reader(pipe.fileno(), heard)
+    loop.add_reader(pipe.fileno(), order_arrived)
     try:
         await driver.open()
-        _tell(pipe, "ready", "")
+        _send(pipe, "ready", "")
         told_at, kind, *order = await orders.get()
         seen = Observations()
         if kind == "go":
             in_s, ago_s = order
             seen = Observations(ago_s=ago_s + time.monotonic() - told_at)
-            # What is alive now stays: collecting it again and again is what a busy loop has no time for.
+            # Objects made until now stay; checking them again would take time from a busy loop.
             gc.collect()
             gc.freeze()
             news = asyncio.create_task(_news(pipe, seen))
             await driver.play(seen, began=told_at + in_s)
             news.cancel()
-        _tell(pipe, "done", seen.news())
-        # Another process may have staff of the same account, which would be Off-Call as well.
+        _send(pipe, "done", seen.news())
+        # Another process may use the same account: going Off-Call now would set it Off-Call as well.
         await over.wait()
     finally:
         await driver.close()
@@ -242,11 +243,11 @@ async def _work(pipe: Connection, share: Share) -> None:
 async def _news(pipe: Connection, seen: Observations) -> None:
     while True:
         await asyncio.sleep(NEWS_S)
-        _tell(pipe, "news", seen.news())
+        _send(pipe, "news", seen.news())
 
 
-def _tell(pipe: Connection, kind: str, said: object) -> None:
+def _send(pipe: Connection, kind: str, said: object) -> None:
     try:
         pipe.send((kind, said))
     except OSError:
-        return  # the coordinator is gone; the end of its pipe says so too
+        return  # the coordinator is gone, which the end of its pipe shows as well

@@ -1,8 +1,8 @@
-"""What a run of synthetic people saw, with the second at which each thing was seen, and the file that it is kept in.
+"""The observations of a run, each with its time, and the file in which they are stored.
 
-Knows durations of steps, counts, errors with a few examples, gauges, and what the run was (plan, command, machine).
-Files of several processes or machines become one by `merge`. Knows nothing of visits, statistics or pages; whoever
-writes an observation sees to it that no patient's data is in it.
+Holds durations of steps, counts, errors with a few examples, gauges, and facts about the run (plan, command, machine).
+`merge` makes one of several processes' or machines' files. Knows nothing of visits, statistics or pages. Callers must
+not write patients' data.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ STEPS = (
     "hang_up",
     "journey",
 )
-"""The steps of a whole visit, in their order. A scenario may add steps of its own."""
+"""The steps of a whole visit, in order. A scenario may add its own steps."""
 FORMAT = 1
 EXAMPLES = 5
-"""How many different examples of one error are kept, and how long each may be."""
+"""How many different examples of one error are stored; each has at most EXAMPLE_LENGTH characters."""
 EXAMPLE_LENGTH = 240
 CODES = 200
-"""How many different error codes are told apart; what comes after is counted under OTHER."""
+"""How many different error codes are counted; all further ones are counted under OTHER."""
 OTHER = "other"
 T = TypeVar("T")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 class About(msgspec.Struct, forbid_unknown_fields=False):
-    """What the run was. `plan` is shown as it is, so it holds no credential; so is `command`."""
+    """Facts about the run. `plan` and `command` are shown unchanged, so they must hold no credential."""
 
     plan: dict[str, str] = {}
     command: str = ""
@@ -51,7 +51,7 @@ class About(msgspec.Struct, forbid_unknown_fields=False):
 
 
 class Series:
-    """Values in the order in which they were seen: `at` in seconds since the run began, and `values`."""
+    """Values in the order of observation. `at`: seconds since the run began."""
 
     __slots__ = ("at", "values")
 
@@ -72,12 +72,12 @@ class Series:
 
 
 class Observations:
-    """Everything that one run saw.
+    """All observations of one run.
 
-    `steps`, `counts` and `errors` hold a `Series` for each name (seconds; how many; one for each error). `gauges`
-    holds for each name a series for each process that wrote it, since what each saw adds up. `examples` holds
-    for each error code a few different ones. The run began `ago_s` ago (less than 0: it is yet to begin), which is
-    what a process is told that takes part in another's run; `started_at` is that moment on this machine's wall clock.
+    `steps`, `counts` and `errors` hold a `Series` for each name (seconds; a number; 1 for each error). `gauges` holds,
+    for each name, one series for each process that wrote it, so that they can be added. `examples` holds a few texts
+    for each error code. The run began `ago_s` seconds ago; a negative value means that it has not begun. `started_at`
+    is that moment on this machine's wall clock.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, ago_s: float = 0.0) -> None:
@@ -91,36 +91,36 @@ class Observations:
         self.examples: dict[str, list[str]] = {}
         self.gauges: dict[str, dict[int, Series]] = {}
         self._sources = 1
-        self._told: dict[tuple[str, str], int] = {}
+        self._sent: dict[tuple[str, str], int] = {}
 
     @property
     def now_s(self) -> float:
-        """Seconds since the run began."""
+        """The seconds since the run began."""
         return self._clock() - self._zero
 
     @property
     def duration_s(self) -> float:
-        """The second of the last observation; 0 where there is none."""
+        """The time of the last observation in s; 0 if there is none."""
         return max((max(series.at) for _, _, series in self._all() if len(series)), default=0.0)
 
     def step(self, name: str, seconds: float) -> None:
-        """A step was taken, now, and took `seconds`."""
+        """Add a step that ends now and took `seconds`."""
         _named(self.steps, name, Series).add(self._clock() - self._zero, seconds)
 
     def count(self, name: str, n: int = 1) -> None:
-        """Something happened now, `n` times."""
+        """Add `n` to a count, now."""
         _named(self.counts, name, Series).add(self._clock() - self._zero, n)
 
     def error(self, code: str, example: str) -> None:
-        """Something went wrong now. `code` groups it; `example` says it in words, without anything about a patient."""
+        """Add an error, now. `code` groups errors; `example` is its text, without anything about a patient."""
         self._error(self._clock() - self._zero, code, example)
 
     def gauge(self, name: str, value: float) -> None:
-        """`name` is `value` now, until it is told anew."""
+        """Set a gauge: it has this value from now until the next call."""
         _named(self.gauges, name, _Sources).setdefault(0, Series()).add(self._clock() - self._zero, value)
 
     def save(self, path: Path) -> None:
-        """Write a file of JSON lines: first what the run was, then one line for each observation."""
+        """Write a file of JSON lines: the facts about the run, then one line for each observation."""
         head = {
             "greenroom": "observations",
             "format": FORMAT,
@@ -131,7 +131,7 @@ class Observations:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read such a file. Raises ObservationsError; a last line that was not written to its end is left out."""
+        """Read a file that `save` has written; ignore an incomplete last line. Raises ObservationsError."""
         try:
             head, _, body = path.read_bytes().partition(b"\n")
         except OSError as problem:
@@ -152,9 +152,9 @@ class Observations:
 
     @classmethod
     def merge(cls, parts: Iterable[Self]) -> Self:
-        """One from several, on the clock of the one that began first. Times of machines are as good as their clocks.
+        """Make one from several, with times relative to the earliest begin; this trusts the machines' wall clocks.
 
-        Raises ObservationsError when there is no part.
+        Raises ObservationsError if there is no part.
         """
         ordered = sorted(parts, key=lambda part: part.started_at)
         if not ordered:
@@ -172,39 +172,39 @@ class Observations:
         return made
 
     def rows(self) -> Iterator[tuple[str, str, float, float, str]]:
-        """Every observation as a row of a table: kind, name, second, value, and of a gauge, whose it is."""
+        """Yield each observation as a row: kind, name, second, value, and for a gauge its process."""
         for kind, name, series in self._all():
             kind, _, source = kind.partition(" ")
             yield from ((kind, name, round(at, 6), round(value, 9), source) for at, value in series)
 
     def news(self) -> bytes:
-        """What was seen since this was last called, as JSON lines for the process that shows the run."""
-        return b"".join(self._lines(self._told))
+        """Return the observations since the last call, as JSON lines for the coordinating process."""
+        return b"".join(self._lines(self._sent))
 
     def absorb(self, lines: bytes, *, source: int | None = None, later_s: float = 0.0) -> None:
-        """Take in another's lines, `later_s` after their own times. Raises ObservationsError at a line that is none.
+        """Add another process's lines, with `later_s` added to their times. Raises ObservationsError for a bad line.
 
-        `source` says whose gauges they are, where one sends them in several turns; without it, somebody new's.
+        `source` numbers the process whose gauges they are, if it sends several times; None: a new process.
         """
         offset = self._sources if source is None else source
         highest = 0
         for number, line in enumerate(lines.splitlines(), 1):
             try:
-                kind, name, at, value, told = _LINE.decode(line)
-                highest = max(highest, self._take(kind, name, at + later_s, value, told, offset))
+                kind, name, at, value, more = _LINE.decode(line)
+                highest = max(highest, self._take(kind, name, at + later_s, value, more, offset))
             except (msgspec.MsgspecError, ValueError, TypeError):
                 raise ObservationsError(f"line {number} after the first is no observation") from None
         self._sources = max(self._sources, offset + highest + 1)
 
-    def _take(self, kind: str, name: str, at: float, value: float, told: Any, offset: int) -> int:
+    def _take(self, kind: str, name: str, at: float, value: float, more: Any, offset: int) -> int:
         if kind == "step":
             _named(self.steps, name, Series).add(at, value)
         elif kind == "count":
             _named(self.counts, name, Series).add(at, value)
         elif kind == "error":
-            self._error(at, name, str(told))
+            self._error(at, name, str(more))
         elif kind == "gauge":
-            source = int(told)
+            source = int(more)
             _named(self.gauges, name, _Sources).setdefault(offset + source, Series()).add(at, value)
             return source
         else:
@@ -227,23 +227,23 @@ class Observations:
         for name, sources in list(self.gauges.items()):
             yield from ((f"gauge {source}", name, series) for source, series in list(sources.items()))
 
-    def _lines(self, told: dict[tuple[str, str], int]) -> Iterator[bytes]:
-        """Every line from where `told` stands; it is brought up to date."""
+    def _lines(self, sent: dict[tuple[str, str], int]) -> Iterator[bytes]:
+        """Yield the lines after those counted in `sent`, and update `sent`."""
         for kind, name, series in self._all():
-            begin, end = told.get((kind, name), 0), len(series)
-            told[kind, name] = end
+            begin, end = sent.get((kind, name), 0), len(series)
+            sent[kind, name] = end
             kind, _, source = kind.partition(" ")
             more: Any = int(source) if source else None
-            examples = self._untold(told, name) if kind == "error" else iter(())
+            examples = self._unsent_examples(sent, name) if kind == "error" else iter(())
             for at, value in zip(series.at[begin:end], series.values[begin:end], strict=True):
                 if kind == "error":
                     more = next(examples, "")
                 yield msgspec.json.encode((kind, name, round(at, 6), round(value, 9), more)) + b"\n"
 
-    def _untold(self, told: dict[tuple[str, str], int], code: str) -> Iterator[str]:
-        """The examples of an error which have not gone out with a line yet; each came with an error of its own."""
+    def _unsent_examples(self, sent: dict[tuple[str, str], int], code: str) -> Iterator[str]:
+        """Return the examples of an error that no line has carried yet; never more than there are new errors."""
         kept = self.examples.get(code, ())
-        begin, told["example", code] = told.get(("example", code), 0), len(kept)
+        begin, sent["example", code] = sent.get(("example", code), 0), len(kept)
         return iter(kept[begin:])
 
     def _sort(self) -> None:
@@ -265,7 +265,7 @@ _LINE = msgspec.json.Decoder(tuple[str, str, float, float, int | str | None])
 
 
 def _named(kept: dict[str, T], name: str, make: Callable[[], T]) -> T:
-    """What is kept under a name, made when the name is new. Raises ValueError at what can be no name."""
+    """Return the value of a name, made by `make` if the name is new. Raises ValueError if the name is not valid."""
     found = kept.get(name)
     if found is None:
         if not NAME.fullmatch(name):

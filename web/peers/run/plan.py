@@ -1,7 +1,7 @@
-"""What a run is to be: how many people, when they come, how long they take, and which share of them is whose.
+"""The plan of a run: how many people, when they come, how long they take, and which process plays which share.
 
-Pure. The same plan and seed make the same people on every machine; `SharedPlan` is what machines tell each other of it,
-`Plan` adds what is each machine's own and never travels. Knows no network.
+Pure. The same plan and seed make the same people on every machine. `SharedPlan` is sent between machines; `Plan` adds
+what each machine has for itself and never sends. Knows no network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ONE_A_SECOND = Arrivals("steady", rate=1.0)
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """How one member of staff signs in. Never shown, logged or written."""
+    """The email and password of one member of staff. Never printed, logged or stored."""
 
     email: str
     password: str
@@ -40,10 +40,10 @@ Media = Annotated[str, msgspec.Meta(pattern="^(none|light|real)$")]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedPlan:
-    """What a run is, the same for every machine. Faults are shares (0.0 to 1.0) of the patients.
+    """The plan as it is for all machines. Faults are shares (0.0 to 1.0) of the patients.
 
-    `race` providers press Claim on each patient. `patience_s` is how long a patient waits before leaving the line,
-    `timeout_s` how long any answer may take.
+    `race`: how many providers press Claim on each patient. `patience_s`: how long a patient waits before leaving the
+    queue. `timeout_s`: how long any answer may take.
     """
 
     url: str
@@ -67,7 +67,7 @@ class SharedPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan(SharedPlan):
-    """A run as one machine drives it: with its own staff, the certificates that it trusts, and its film to show."""
+    """The plan of one machine: with its staff, the certificates that it trusts, and the film that it shows."""
 
     ca: Path | None = None
     insecure: bool = False
@@ -76,7 +76,7 @@ class Plan(SharedPlan):
 
     @property
     def shared(self) -> SharedPlan:
-        """The plan without what is this machine's own."""
+        """The plan without the parts of this machine."""
         return SharedPlan(**{field.name: getattr(self, field.name) for field in fields(SharedPlan)})
 
     @classmethod
@@ -89,12 +89,12 @@ class Plan(SharedPlan):
         credentials: tuple[Credential, ...],
         media_file: Path | None,
     ) -> Self:
-        """Another machine's plan with what is this machine's own."""
-        told = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
-        return cls(**told, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
+        """Return another machine's plan with the parts of this machine."""
+        same = {field.name: getattr(shared, field.name) for field in fields(SharedPlan)}
+        return cls(**same, ca=ca, insecure=insecure, credentials=credentials, media_file=media_file)
 
     def share(self, index: int, of: int) -> Share:
-        """What the process with this index (from 0) of so many does. Raises PlanError where it had no provider."""
+        """Return the share of process `index` (from 0) of `of` processes. Raises PlanError if it had no provider."""
         if self.providers and self.providers < of:
             raise PlanError(f"expected at least {of} providers, one for each process; found {self.providers}")
         if self.providers and not self.credentials:
@@ -107,8 +107,8 @@ class Plan(SharedPlan):
         )
         return Share(self, index, tuple(everybody), staff)
 
-    def told(self) -> dict[str, str]:
-        """The plan in words, without any credential, for a report."""
+    def in_words(self) -> dict[str, str]:
+        """Return the plan in words, without any credential, for a report."""
         pairs = {
             "patients": str(self.patients),
             "providers": str(self.providers),
@@ -133,18 +133,18 @@ class Share:
 
     @property
     def digest(self) -> str:
-        """The same on two machines only where both understand all of the plan, and draw the same people from it."""
+        """Return a hash by which two machines find out whether they draw the same people from the plan."""
         # To the millisecond: the last bit of a logarithm is not the same on every system.
         people = [
             (one.number, round(one.arrives_s, 3), round(one.fill_in_s, 3), round(one.talk_s, 3), one.seed)
             for one in self.visitors
         ]
-        told = msgspec.msgpack.encode((self.plan.shared, self.index, len(self.staff), people))
-        return hashlib.sha256(told).hexdigest()
+        encoded = msgspec.msgpack.encode((self.plan.shared, self.index, len(self.staff), people))
+        return hashlib.sha256(encoded).hexdigest()
 
 
 def credentials(text: str) -> tuple[Credential, ...]:
-    """Read `email password` (or `email,password`), a member of staff a line; `#` begins a comment. Raises PlanError."""
+    """Parse lines of `email password` or `email,password`; `#` begins a comment. Raises PlanError."""
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):

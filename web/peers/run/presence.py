@@ -1,6 +1,6 @@
-"""Whether the server of a run is still there: a thread that opens a connection to its port every second.
+"""Checks whether the server of a run is still there: a thread opens a connection to its port every second.
 
-A server that is slow is there; one whose port takes no connection is gone. Knows no page and nothing of the run.
+A slow server is there; a server whose port refuses connections is gone. Knows no page and nothing of the run.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Self
 
 EVERY_S = 1.0
-PATIENCE_S = 5.0  # a connection that takes longer says nothing: the machine may be busy
+PATIENCE_S = 5.0  # a connection that takes longer proves nothing: the machine may be busy
 GONE_S = 15.0
-"""A server without a port for so long is not restarting: the run ends."""
+"""A server whose port refuses for this long is not just restarting: the run ends."""
 
 
 class Presence:
-    """A context manager. `gone_since` is when the port first refused, on time.monotonic; None while it takes."""
+    """A context manager. `gone_since`: when the port began to refuse (time.monotonic); None while it accepts."""
 
     def __init__(self, host: str, port: int) -> None:
         self.gone_since: float | None = None
@@ -28,12 +28,12 @@ class Presence:
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has been gone for GONE_S."""
+        """Whether the server has been gone for GONE_S."""
         since = self.gone_since
         return since is not None and time.monotonic() - since >= GONE_S
 
     def look(self) -> None:
-        """Look once."""
+        """Try to connect once, and set `gone_since`."""
         try:
             socket.create_connection(self._at, PATIENCE_S).close()
         except TimeoutError:

@@ -1,7 +1,7 @@
-"""What the server uses while people are at it, where this machine may read that; and what machine this is.
+"""The CPU time and memory that the server uses during a run, if this machine can read them; and facts of the machine.
 
-Knows /proc: CPU time and memory of a process and of all that it has started, its store told apart. Where there is no
-/proc, or no such process, there is nothing to tell. Knows nothing of what the server does.
+Reads /proc: a process and all its descendants, with the store counted apart. Returns None if there is no /proc or no
+such process. Knows nothing of what the server does.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Use(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What the server's processes use together, and what its store uses: None where that is not among them."""
+    """The use of all processes of the server, and the use of its store (None if the store is not among them)."""
 
     server: Use
     store: Use | None
 
 
 def sample(*pids: int) -> Sample | None:
-    """What these processes and all their descendants use now; None where this machine does not tell."""
+    """Return what these processes and all their descendants use now; None if it cannot be read."""
     server, store = Use(0.0, 0), None
     seen = False
     for each in {each for pid in pids for each in _tree(pid)}:
@@ -52,10 +52,10 @@ def sample(*pids: int) -> Sample | None:
 
 
 class Watch:
-    """Writes what a server uses as gauges, each time that `tick` is called: cores kept busy since the last, and bytes.
+    """Writes a server's use as gauges at each `tick`: busy cores since the last one, and resident bytes.
 
-    The driver's own CPU is written beside it, since a driver that is short of it measures itself; and with `machine`,
-    what all that runs on this machine uses: one process of a run tells that.
+    The driver's own CPU is written too, since an overloaded driver measures its own delays. With `machine`, the CPU of
+    the whole machine is written; one process of a run does that.
     """
 
     def __init__(self, observations: Observations, *pids: int, machine: bool = False) -> None:
@@ -66,7 +66,7 @@ class Watch:
         self._last = sample(*pids)
 
     def tick(self) -> None:
-        """Take a sample. What is gone since, or cannot be read, is left out."""
+        """Take a sample; leave out processes that are gone or cannot be read."""
         now, own = self._seen.now_s, _own_cpu_s()
         took_s = now - self._at
         if took_s <= 0:
@@ -82,14 +82,14 @@ class Watch:
             before: Use | None = getattr(self._last, name, None)
             if use is None or before is None:
                 continue
-            # A worker that has ended takes its time with it.
+            # The CPU time of a worker that has ended is no longer in the sum.
             self._seen.gauge(f"{name}_cpu", max(0.0, use.cpu_s - before.cpu_s) / took_s)
             self._seen.gauge(f"{name}_rss", use.rss)
         self._at, self._own, self._last = now, own, found
 
 
 def machine() -> dict[str, str]:
-    """This machine in words: its CPU, cores, system."""
+    """Return this machine's CPU, cores and system in words."""
     return {
         "CPU": cpu_name(),
         "cores": str(os.cpu_count() or 1),
@@ -98,7 +98,7 @@ def machine() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """What the driver is made of."""
+    """Return the versions of Python and of the packages that the driver uses."""
     found = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -109,7 +109,7 @@ def versions() -> dict[str, str]:
 
 
 def cpu_name() -> str:
-    """What this machine's CPU calls itself."""
+    """Return the name of this machine's CPU."""
     try:
         lines = (PROC / "cpuinfo").read_text("utf-8").splitlines()
     except OSError:
@@ -124,7 +124,7 @@ def _own_cpu_s() -> float:
 
 
 def _busy_s() -> float | None:
-    """How long all cores together have been busy (proc(5), /proc/stat: neither idle nor waiting for a disk)."""
+    """Return the busy time of all cores in s (proc(5), /proc/stat: neither idle nor waiting for a disk), or None."""
     try:
         fields = [int(field) for field in (PROC / "stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
     except (OSError, ValueError):
@@ -137,7 +137,7 @@ def _add(one: Use, other: Use) -> Use:
 
 
 def _tree(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
+    """Yield a process id and those of all its descendants."""
     waiting = [pid]
     while waiting:
         each = waiting.pop()
@@ -152,7 +152,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def _use(pid: int) -> tuple[str, Use] | None:
-    """A process's name and use (proc(5), /proc/pid/stat: fields 14, 15, 24); None when it is gone."""
+    """Return a process's name and use (proc(5), /proc/pid/stat: fields 14, 15, 24); None if it is gone."""
     try:
         name, _, rest = (PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")
         fields = rest.split()

@@ -1,6 +1,6 @@
-"""Several things at once, and how each ends: all together, to its end in any case, or within a time.
+"""Helpers for asyncio's tasks: run several at once, finish one in spite of a cancellation, end several in time.
 
-Knows asyncio's tasks. Knows nothing of what they do.
+Knows nothing of what the tasks do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Everything at once; what goes wrong first is raised once all is over."""
+    """Run all coroutines at the same time; after all have ended, raise the first exception."""
     found = await asyncio.gather(*work, return_exceptions=True)
     for problem in found:
         if isinstance(problem, BaseException):
@@ -21,7 +21,7 @@ async def everything(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """What `work` returns; cancelled, it is finished first: a patient half in line could not leave it."""
+    """Return what `work` returns; finish it even if cancelled, as a half-opened visit could not be left."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -31,7 +31,7 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def over(tasks: Iterable[asyncio.Task[None]], within_s: float) -> None:
-    """Wait until all have ended; what has not within the time is cancelled."""
+    """Wait until all tasks have ended; cancel those that have not within the time."""
     waiting = [task for task in tasks if not task.done()]
     if waiting:
         _, late = await asyncio.wait(waiting, timeout=within_s)

@@ -28,7 +28,7 @@ def test_credentials_that_are_none_are_refused_without_being_shown(text: str) ->
 
 def test_a_password_is_in_no_text_about_the_plan() -> None:
     plan = Plan(url="https://clinic.example", credentials=STAFF)
-    assert "secret" not in repr(plan) + str(plan.told())
+    assert "secret" not in repr(plan) + str(plan.in_words())
 
 
 def test_each_process_has_patients_and_staff_of_its_own_and_together_they_are_all() -> None:
