@@ -206,15 +206,15 @@ class Hub:
         ]
 
     def has(self, topic: str) -> bool:
-        """Return True if the topic has a subscriber on this worker, or kept updates."""
+        """Return True if the topic has a subscriber on this worker, or queued updates that are not sent yet."""
         return topic in self._topics
 
     def names(self, organisation: str) -> list[str]:
-        """Return the names of an organisation's topics with a subscriber or kept updates on this worker."""
+        """Return the names of an organisation's topics that have a subscriber or queued updates on this worker."""
         return [name for name in self._topics if name.startswith(f"{organisation}/")]
 
     def sent(self, topic: str) -> int:
-        """Return how many messages `tell` has sent, so that a caller can detect updates sent while it waited."""
+        """Return how many messages `send` has sent, so that a caller can detect updates sent while it waited."""
         found = self._topics.get(topic)
         return 0 if found is None else found.sent
 

@@ -128,7 +128,7 @@ class Service:
         self.store = store
         self.bus = bus
         self.organisations = organisations
-        self.mirrors = Mirrors(store, self._hear)
+        self.mirrors = Mirrors(store, self._subscribe)
         self.past = PastVisits(store, self.mirrors)
         self.consequences: Consequences = lambda settings, before, after, event: ()
         self._guides: dict[tuple[str, int], Guide] = {}
@@ -139,7 +139,7 @@ class Service:
         """Return the store's time in ms."""
         return self.store.clock_ms()
 
-    async def _hear(self, mirror: Mirror) -> None:
+    async def _subscribe(self, mirror: Mirror) -> None:
         await self.bus.subscribe(keys.EVENTS(mirror.organisation), mirror.receive)
 
     def _bus_is_back(self) -> None:
@@ -295,9 +295,9 @@ class Service:
                 before, version=before.version + 1, on_call=on, on_call_since_ms=now_ms if on else None
             )
             event = Event("on_call" if on else "off_call", now_ms, actor.person)
-            told = [(actor.id, Notice(id=new_id("n"), kind="off_call", at_ms=now_ms))] if notice else []
+            notices = [(actor.id, Notice(id=new_id("n"), kind="off_call", at_ms=now_ms))] if notice else []
             committed = await self.store.commit(
-                organisation, after, event, index_score=0, notices=told, origin=origin
+                organisation, after, event, index_score=0, notices=notices, origin=origin
             )
             if committed is not None:
                 mirror.committed(committed)

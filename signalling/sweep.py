@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 
 def system(organisation: str) -> Actor:
-    """Return the actor that stands for the server itself."""
+    """Return the actor for changes that the server makes by itself."""
     return Actor(organisation=organisation, id="system", name="", role=Role.SYSTEM)
 
 
-class Present(Protocol):
+class LocalConnection(Protocol):
     """A connection of this worker, and the visits whose page it is on."""
 
     @property
@@ -49,19 +49,19 @@ class Present(Protocol):
     def entered(self) -> frozenset[str]: ...
 
 
-class Here(Protocol):
+class LocalWorker(Protocol):
     """This worker's connections as they are now, independent of the records."""
 
     @property
     def id(self) -> str: ...
-    def present(self) -> Iterable[Present]: ...
+    def present(self) -> Iterable[LocalConnection]: ...
     def holds(self, connection: str, /) -> bool: ...
 
 
 class Sweep:
     """Sweeps all organisations repeatedly."""
 
-    def __init__(self, service: Service, liveness: Liveness, here: Here) -> None:
+    def __init__(self, service: Service, liveness: Liveness, here: LocalWorker) -> None:
         self._service = service
         self._liveness = liveness
         self._here = here
@@ -91,7 +91,7 @@ class Sweep:
         for mirror, pulse in looked:
             mirror.compare(pulse.head)
         looked = [(mirror, pulse) for mirror, pulse in looked if mirror.organisation in organisations]
-        present: dict[str, list[Present]] = {}
+        present: dict[str, list[LocalConnection]] = {}
         for connection in self._here.present():
             present.setdefault(connection.actor.organisation, []).append(connection)
         for mirror, pulse in looked:
@@ -118,7 +118,9 @@ class Sweep:
                 await store.stream.adopt(mirror.organisation, identity)
         self._identity = identity
 
-    async def _once(self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[Present]) -> None:
+    async def _once(
+        self, mirror: Mirror, due: Iterable[tuple[str, int]], present: list[LocalConnection]
+    ) -> None:
         """Sweep one organisation. `present`: its connections on this worker. Raises `UnavailableError`."""
         organisation = mirror.organisation
         for visit_id, due_ms in due:
@@ -142,7 +144,7 @@ class Sweep:
         done = await _alone(self._service.command(system(organisation), visit_id, Due()))
         if isinstance(done, Accepted) and done.event is not None:
             return
-        next_ms = None  # there is no such visit
+        next_ms = None  # the visit does not exist
         if isinstance(done, Accepted):  # its deadline was calculated by a policy that has changed since
             policy = (await self._service.organisation(organisation)).policy
             next_ms = next_deadline_ms(done.visit, policy)
@@ -155,7 +157,7 @@ class Sweep:
         self._dead_since_s = {worker: self._dead_since_s.get(worker, now_s) for worker in dead}
         return {worker for worker, since_s in self._dead_since_s.items() if now_s - since_s >= BACK_S}
 
-    def _forgotten(self, mirror: Mirror, present: list[Present]) -> Iterator[tuple[str, Actor, str]]:
+    def _forgotten(self, mirror: Mirror, present: list[LocalConnection]) -> Iterator[tuple[str, Actor, str]]:
         """Yield (connection, actor, visit) of connections that are on a visit's page but not in its record.
 
         The record lacks them if this worker was taken for dead, or if the visit was reopened.
@@ -171,7 +173,7 @@ class Sweep:
                     if party is not None and connection.id not in party.connections:
                         yield connection.id, connection.actor, visit_id
 
-    async def _off_call(self, mirror: Mirror, present: list[Present]) -> None:
+    async def _off_call(self, mirror: Mirror, present: list[LocalConnection]) -> None:
         """Turn off On-Call for staff without an open page on any worker for the organisation's limit.
 
         Raises `UnavailableError`.

@@ -153,7 +153,7 @@ class Worker:
         """Start receiving messages of other workers, and all tasks. Waits for an absent store in the background."""
         self.websocket = await fastest()
         for channel, handler in (
-            (keys.worker_channel(self.id), self._heard),
+            (keys.worker_channel(self.id), self._receive),
             (keys.DEATHS_CHANNEL, self.liveness.announced),
         ):
             try:
@@ -178,7 +178,7 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    def _heard(self, data: bytes) -> None:
+    def _receive(self, data: bytes) -> None:
         message = wire.decode(data)
         if isinstance(message, wire.Deliver):
             self.memberships.delivered(message)
@@ -190,7 +190,7 @@ class Worker:
             self.rooms.receive_from_worker(message)
 
     async def superseded(self, connection: str) -> None:
-        """Close a connection that was resumed on another worker, unless it has come back to this worker meanwhile."""
+        """Close a connection that was resumed on another worker, unless it was resumed here again since then."""
         held = self.connections.get(connection)
         if held is None:
             self.memberships.superseded(connection)

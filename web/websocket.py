@@ -242,7 +242,7 @@ class Watch:
     async def start(self) -> None:
         """Subscribe to changes of accounts and start looking; a store that does not answer yet is tried again."""
         try:
-            await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._told)
+            await self._worker.bus.subscribe(keys.ACCOUNTS_CHANNEL, self._on_changed)
         except UnavailableError:
             log.debug("sign_ins.store_unavailable")
         self._worker.supervisor.keep("web.sign-ins", self.run)
@@ -251,7 +251,7 @@ class Watch:
         """Stop looking."""
         await self._worker.supervisor.stop("web.sign-ins")
 
-    def _told(self, data: bytes) -> None:
+    def _on_changed(self, data: bytes) -> None:
         changed = msgspec.msgpack.decode(data, type=Changed)
         for actor in self._actors():
             if (actor.organisation, actor.id) == (changed.organisation, changed.person) and (

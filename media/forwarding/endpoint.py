@@ -82,7 +82,7 @@ class Endpoint:
         self.withheld = 0  # packets since the last feedback
         self.answering = False  # the server itself sends transport-cc feedback
         self.cc_shift = 0  # added to this endpoint's transport-wide numbers when forwarded to the peer
-        self.cc_want: int | None = None  # the value that the next number must become
+        self.cc_want: int | None = None  # the transport-wide number that the next packet to the peer must get
         self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
         self.limited_s = 0.0  # when the server last sent this endpoint a limit for its video

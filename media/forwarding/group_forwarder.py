@@ -1,7 +1,7 @@
 """Forwards packets in rooms of more than two: one decryption, and one renumbered, encrypted copy per receiver.
 
 Knows an endpoint's subscriptions and the numbers in an RTP packet. Knows no party, and not why a subscription is open.
-The server itself answers the sender's transport-cc, and numbers the packets to each receiver anew.
+The server itself answers the sender's transport-cc, and gives the packets to each receiver new numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _U16 = Struct("!H")
 
 
 class GroupForwarder:
-    """Makes and sends the copies, in a buffer of its own. `ask_for_keyframe` is the forwarder's."""
+    """Makes and sends the copies, in its own buffer. `ask_for_keyframe` is the method of the forwarder."""
 
     def __init__(self, binding: Binding, ask_for_keyframe: Callable[[Endpoint, Source, float], None]) -> None:
         self._protect = binding.protect

@@ -67,7 +67,7 @@ class ReceivedPacket:
 
 
 class RawPeer:
-    """A party made of one socket.
+    """A party with one socket, for tests and load testers.
 
     `on_rtp`, `on_rtcp`: receive decrypted packets; without them packets are only counted. With `transport` "tcp" it
     connects in `answer`, on the running loop, and calls its `readable` itself.

@@ -106,7 +106,7 @@ def derive(profile: Profile, material: bytes, client: bool = False) -> Keys:
 
 
 def public_binding() -> Binding:
-    """Return pylibsrtp's documented API behind the in-place signature."""
+    """Return functions with the signatures of the private binding that call pylibsrtp's documented API."""
 
     def in_place(method: Callable[[Session, bytes], bytes]) -> InPlace:
         def call(session: Session, buffer: bytearray, length: list[int]) -> int:

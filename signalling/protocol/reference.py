@@ -128,7 +128,7 @@ def examples(document: str) -> dict[str, list[dict[str, Any]]]:
 
 
 def renewed(document: str) -> str:
-    """Return PROTOCOL.md's text with its reference made anew from the types."""
+    """Return PROTOCOL.md's text with its reference written again from the types."""
     return document.partition(BEGIN)[0] + reference()
 
 

@@ -61,14 +61,14 @@ def session_row(visit: Visit) -> shapes.SessionRow:
     )
 
 
-def past_row(visit: Visit, policy: Policy, *, told: bool = True) -> shapes.PastRow:
-    """Return an ended visit as a row of the Sessions List; with the reason if it is to be told."""
+def past_row(visit: Visit, policy: Policy, *, with_reason: bool = True) -> shapes.PastRow:
+    """Return an ended visit as a row of the Sessions List; `with_reason`: also the reason of its end."""
     reopens = visit.outcome in HELD and visit.ended_ms is not None
     return shapes.PastRow(
         visit=visit.id,
         name=visit.patient.name,
         outcome=visit.outcome,
-        reason=visit.reason if told else None,
+        reason=visit.reason if with_reason else None,
         claimant=person(visit.claimant),
         arrived_ms=visit.arrived_ms,
         claimed_ms=visit.claimed_ms,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 RESTORE_PAUSES_S = 0.1, 0.3, 1.0, 2.0, 4.0  # between attempts; the room's worker may be cut off for a moment
-OUTAGE_S = 60.0  # how long media of a lost connection goes on while there is no store to resume with
+OUTAGE_S = 60.0  # how long media of a lost connection continues if it cannot resume because the store does not answer
 LINGER_S = 3.0  # a reload or a resume takes less time; only after it do the others see the person leave
 CLOSING_S = 3.0  # a client that does not answer a close frame is disconnected after this
 
@@ -264,7 +264,7 @@ async def _welcome(
         )
     )
     if worker.draining:
-        socket.close(1001)  # the others have been told already
+        socket.close(1001)  # the older sockets have received the code already
     return connection
 
 

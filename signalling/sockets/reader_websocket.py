@@ -22,7 +22,7 @@ from signalling.sockets.websocket import Handler, WebSocket
 
 log = structlog.get_logger()
 HELLO_FRAMES, FRAMES = 100, 2000
-"""How many frames are allowed within ten seconds, before and after `hello`. Messages are limited to 50/s besides."""
+"""How many frames are allowed within ten seconds, before and after `hello`. Messages have another limit: 50/s."""
 HELLO_MESSAGES, MESSAGES = 2, 64
 """How many bytes are allowed within ten seconds, as a multiple of the largest message."""
 FLOOD_CLOSE = b"\x88\x02" + (4005).to_bytes(2)

@@ -1,4 +1,4 @@
-"""What a connection and the handlers of its messages use of their worker, and no more."""
+"""The parts of a worker that its connections and their handlers may use."""
 
 from __future__ import annotations
 

@@ -28,16 +28,17 @@ log = structlog.get_logger()
 class Unread:
     """A person's unread notifications: the times of the newest ones in order of arrival, and the number of older ones.
 
-    If the clock is set back, a later notification has a smaller time. They are marked as read in order of arrival.
-    `counted`: the ids of those that the store had, whose events this worker may receive later.
+    Notifications are marked as read in order of arrival, also if the clock was set back between them.
+    `counted`: the ids of the notifications that were read from the store. The events of some of them may arrive at this
+    worker later, and must not be counted again.
     """
 
     def __init__(self, at_ms: list[int], older: int, counted: frozenset[str] = frozenset()) -> None:
         self._at_ms, self._older = at_ms, older
         self.counted = counted
 
-    def came(self, at_ms: int) -> int:
-        """Add a new notification; return the number of unread ones."""
+    def add(self, at_ms: int) -> int:
+        """Count a new notification; return the number of unread ones."""
         self._at_ms.append(at_ms)
         return len(self)
 
@@ -100,9 +101,9 @@ class Bell:
     async def _snapshot(self, mirror: Mirror, person: str) -> server.BellSnapshot:
         name = self._name(mirror.organisation, person)
         for _ in range(ATTEMPTS):  # again if something was sent while the store was read
-            told = self._hub.sent(name)
+            before = self._hub.sent(name)
             notices, unread = await self._notices.newest(mirror.organisation, person)
-            if self._hub.sent(name) == told:
+            if self._hub.sent(name) == before:
                 break
         at_ms = [notice.at_ms for notice in reversed(notices[:unread])]
         counted = frozenset(notice.id for notice in notices)
@@ -157,7 +158,7 @@ class Bell:
                 held = self._unread.setdefault(name, Unread([], 0))
                 # A snapshot may have been read from a store that was ahead of this worker's mirror. Another page of
                 # this person may not have the notification yet, so it is sent, but not counted again.
-                unread = len(held) if notice.id in held.counted else held.came(notice.at_ms)
+                unread = len(held) if notice.id in held.counted else held.add(notice.at_ms)
                 item = server.BellItem(topic=TOPIC, version=mirror.version, unread=unread, item=_part(notice))
                 self._hub.send(name, item)
         if isinstance(news.after, Mark):

@@ -80,7 +80,7 @@ class Sessions:
             more=len(found.visits) > PAGE or found.unread > 0,
             unread=found.unread,
             rows=tuple(
-                views.past_row(visit, policy, told=rights.may_see("visit", visit, actor, mirror.staff))
+                views.past_row(visit, policy, with_reason=rights.may_see("visit", visit, actor, mirror.staff))
                 for visit in found.visits[:PAGE]
             ),
         )
@@ -91,11 +91,11 @@ class Sessions:
         if visit is None:
             return error(request.id, "not_found")
         mirror = await self._service.mirrors.get(actor.organisation)
-        told = rights.may_see("visit", visit, actor, mirror.staff)
+        with_texts = rights.may_see("visit", visit, actor, mirror.staff)
         events = await self._service.store.history(actor.organisation, request.visit)
         parts = tuple(
             shapes.HistoryPart(
-                kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note if told else None
+                kind=e.kind, at_ms=e.at_ms, by=views.person(e.by), note=e.note if with_texts else None
             )
             for e in events
         )

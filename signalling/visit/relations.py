@@ -22,9 +22,9 @@ MOST_GUESTS = 4
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts that a decision needs besides the record. `in_session`: ids of the staff who are in a live visit.
+    """The facts that a decision needs in addition to the record.
 
-    `number`: given to a new visit (see `record.Visit`).
+    `in_session`: ids of the staff who are in a live visit. `number`: given to a new visit (see `record.Visit`).
     """
 
     now_ms: int

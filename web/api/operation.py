@@ -68,7 +68,7 @@ class Operation(NamedTuple):
     answers: type[msgspec.Struct] | None
     """The type of the answer's body; None: HTTP 204 without a body."""
     audit: Declared
-    """What it leaves in the audit log."""
+    """The entry that the operation writes to the audit log."""
     takes: type[msgspec.Struct] | None = None
     status: int = 200
     problems: tuple[str, ...] = ()

@@ -91,7 +91,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     language: str = ""
     """The language of their mails; "" means the organisation's first language."""
     second_factor: bool = False
-    """Whether they need a second factor besides the password; it is defined in `web.identity.second_factor`."""
+    """Whether they need a second factor in addition to the password; it is defined in `web.identity.second_factor`."""
 
     @property
     def staff(self) -> Staff:

@@ -23,7 +23,7 @@ Put = Callable[[bytes], int]
 class Output(io.TextIOBase):
     """A text stream on a descriptor that never raises and never waits.
 
-    `lost` counts the lines that were dropped. `tells(count)` returns the line that reports them.
+    `lost` counts the lines that were dropped. `tells(count)` makes the line of the log that reports them.
     """
 
     def __init__(self, descriptor: int, tells: Callable[[int], str] = lambda count: "") -> None:

@@ -1,4 +1,4 @@
-"""Runs a worker's app in aiohttp, in two respects otherwise than aiohttp does.
+"""Runs a worker's app in aiohttp, with two changes to aiohttp's behaviour.
 
 Responses made without a handler (to a request that cannot be parsed, or that fails before its route is known) get the
 same headers as all others: every request belongs to the app from its first byte.

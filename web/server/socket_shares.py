@@ -32,7 +32,7 @@ class Shares:
         self._slots = 2 * workers  # while a worker stops, its successor already runs
         self._memory = mmap.mmap(-1, self._slots * _SLOT.size)
 
-    def tell(self, index: int, sockets: int, now_s: float) -> None:
+    def write(self, index: int, sockets: int, now_s: float) -> None:
         """Write how many sockets the worker with this index holds."""
         if index < self._slots:
             _SLOT.pack_into(self._memory, index * _SLOT.size, now_s, sockets)
@@ -42,7 +42,7 @@ class Shares:
         found = (
             _SLOT.unpack_from(self._memory, slot * _SLOT.size) for slot in range(self._slots) if slot != index
         )
-        return [sockets for told_s, sockets in found if sockets != NONE and told_s > now_s - FRESH_S]
+        return [sockets for written_s, sockets in found if sockets != NONE and written_s > now_s - FRESH_S]
 
 
 def surplus(mine: int, others: Sequence[int]) -> int:
@@ -75,7 +75,7 @@ class Balance:
     def look(self, now_s: float) -> None:
         """Write this worker's number of sockets, and ask a few clients to move if it is more than its share."""
         mine = self._count()
-        self._shares.tell(self._index, mine, now_s)
+        self._shares.write(self._index, mine, now_s)
         others = self._shares.others(self._index, now_s)
         if mine == NONE:
             return

@@ -90,7 +90,7 @@ class LockedFolder:
 def running_origin(folder: Path) -> str | None:
     """Return the origin of the server that runs on a data folder, None if none does or it is only starting.
 
-    Options of `greenroom serve` make it another one than the settings say.
+    Options of `greenroom serve` can make it different from the settings.
     """
     try:
         with (folder / "lock").open("rb") as lock:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from signalling.topics.bell import Unread
 
 
-def test_what_comes_is_unread_and_what_is_older_is_counted() -> None:
+def test_new_notifications_are_unread_and_older_ones_are_counted() -> None:
     unread = Unread([10, 20], 3)
     assert (len(unread), unread.counted) == (5, frozenset())
-    assert unread.came(30) == 6
+    assert unread.add(30) == 6
     assert Unread([], 0, frozenset({"n_1"})).counted == {"n_1"}
 
 

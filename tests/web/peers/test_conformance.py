@@ -18,7 +18,7 @@ from web import demo
 from web.keys import SERVICE
 from web.peers.conformance import admins, bell, door, media, server
 from web.peers.conformance.stage import Stage
-from web.peers.conformance.table import CHECKS, Outcome, tell
+from web.peers.conformance.table import CHECKS, Outcome, print_outcomes
 from web.peers.errors import EntryError, ViolationError
 from web.peers.people.entry import Clinic
 
@@ -138,22 +138,22 @@ async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: st
     return found
 
 
-async def test_a_broken_server_is_told_each_of_its_faults(site: Site) -> None:
+async def test_each_fault_of_a_broken_server_is_found(site: Site) -> None:
     assert await missed(site, TOLD, OSEI) == []
 
 
-async def test_a_server_that_wrongs_its_admins_is_told_each_of_its_faults(site: Site) -> None:
+async def test_each_fault_of_a_server_against_its_admins_is_found(site: Site) -> None:
     assert await missed(site, OF_ADMINS, OSEI, LIND, ADMIN) == []
     modules = {check.name: check.run.__module__ for check in CHECKS}
     tried = {name for name in modules for _, part, _ in OF_ADMINS if part in name}
     assert {name for name in modules if modules[name] in (admins.__name__, bell.__name__)} == tried
 
 
-async def test_s31_a_server_that_shows_a_colleague_too_much_is_told_each_of_its_faults(site: Site) -> None:
+async def test_s31_each_fault_of_a_server_that_shows_a_colleague_too_much_is_found(site: Site) -> None:
     assert await missed(site, OF_COLLEAGUES, OSEI, LIND, ADMIN) == []
 
 
-async def test_a_server_without_message_pack_is_told_so_once_for_each_check(site: Site) -> None:
+async def test_a_server_without_message_pack_fails_each_check_once_in_that_codec(site: Site) -> None:
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken:
         outcomes = await checked(site, broken.url, "many at once")
     assert [o.word for o in outcomes] == ["kept", "wrong"]
@@ -161,14 +161,14 @@ async def test_a_server_without_message_pack_is_told_so_once_for_each_check(site
     assert "greenroom.v1.msgpack" in outcomes[1].fault.expected
 
 
-async def test_what_needs_a_second_colleague_is_not_told_without_one(site: Site) -> None:
+async def test_checks_that_need_a_second_colleague_are_not_tried_without_one(site: Site) -> None:
     async with Clinic(str(site.server.make_url("/demo"))) as clinic:
         outcomes = await server.run(clinic, credentials(site, OSEI), only=["a second provider"])
     assert [o.word for o in outcomes] == ["not tried"]
     assert outcomes[0].undecided == "needs a second member of staff"
 
 
-async def test_what_needs_an_admin_is_neither_wrong_nor_left_out_without_one(site: Site) -> None:
+async def test_checks_that_need_an_admin_are_shown_as_not_tried_without_one(site: Site) -> None:
     async with Clinic(str(site.server.make_url("/demo"))) as clinic:
         outcomes = await server.run(clinic, credentials(site, OSEI, LIND), only=["decline", "nobody but"])
     found = {o.name: (o.word, o.undecided) for o in outcomes}
@@ -176,7 +176,7 @@ async def test_what_needs_an_admin_is_neither_wrong_nor_left_out_without_one(sit
     assert set(found.values()) == {("not tried", "needs an admin")}
     assert len(found) == 5, "one of them in two codecs"
     out = io.StringIO()
-    tell(Console(file=out, width=200), outcomes)
+    print_outcomes(Console(file=out, width=200), outcomes)
     assert "not tried: needs an admin (5 checks); name one in the credentials" in out.getvalue()
     assert "1 kept, 0 wrong, 0 not told, 5 not tried." in out.getvalue()
 
@@ -222,11 +222,11 @@ def test_every_check_names_a_section_of_the_document() -> None:
     assert len({check.name for check in CHECKS}) == len(CHECKS)
 
 
-def test_a_fault_is_told_with_what_was_sent_and_expected_but_no_private_token() -> None:
+def test_a_fault_shows_what_was_sent_and_expected_but_no_private_token() -> None:
     sent, got = {"type": "hello", "resume": "r_verysecret1234"}, {"type": "error", "code": "resume_invalid"}
     fault = ViolationError("`welcome`", got, sent)
     out = io.StringIO()
-    tell(Console(file=out, width=200), [Outcome("resume", "it is resumed", "resume", fault)])
+    print_outcomes(Console(file=out, width=200), [Outcome("resume", "it is resumed", "resume", fault)])
     said = out.getvalue()
     assert "verysecret" not in said
     for text in (

@@ -54,7 +54,7 @@ def test_sockets_move_for_a_while_after_a_restart_and_at_no_other_time() -> None
     def look(now_s: float, other: int | None) -> int:
         moved.clear()
         if other is not None:
-            shares.tell(1, other, now_s)
+            shares.write(1, other, now_s)
         balance.look(now_s)
         return sum(moved)
 

@@ -1,6 +1,6 @@
 """The set-up's page about mail: the sender's addresses, how mails are sent, how many wait, and a test mail.
 
-Knows this section's fields and the number of queued mails. `web.mail` defines what a mail says.
+Knows this section's fields and the number of queued mails. `web.mail` defines the texts of mails.
 """
 
 from datetime import UTC, datetime

@@ -142,7 +142,7 @@ async def _save(request: web.Request, section: Section, **more: Any) -> web.Resp
 
 
 def calendar_context() -> dict[str, Any]:
-    """Return the context of the calendar's page, besides its form."""
+    """Return the context of the calendar's page without its form."""
     return {
         "languages": list(LANGUAGES.items()),
         "zones": calendar_form.zones(),

@@ -23,7 +23,7 @@ from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
 from web.pages.setup.frame import Form, Posted, admin, draw, path_of, plain, posted_to
-from web.pages.staff.two_factor import tell
+from web.pages.staff.two_factor import notify
 from web.requests.security import origin_of
 
 ROLES: dict[Role, str] = {Role.PROVIDER: N_("Provider"), Role.ADMIN: N_("Administrator")}
@@ -132,7 +132,7 @@ async def _enable(request: web.Request, organisation: Organisation, person: Acco
 
 async def _lost(request: web.Request, organisation: Organisation, person: Account, _: Form) -> Account:
     changed = await turn_off(request.app[REDIS], request.app[ACCOUNTS], organisation.id, person.email)
-    await tell(request, organisation, changed, "reset")
+    await notify(request, organisation, changed, "reset")
     return changed
 
 

@@ -79,7 +79,7 @@ async def act(request: web.Request) -> web.Response:
     return await _page(at, wrong=answer) if isinstance(answer, Wrong) else answer
 
 
-async def tell(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
+async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
     """Queue a mail to the account's person; `what`: "on", "off", or reset by an administrator."""
     await request.app[POST].queue(
         organisation.id,
@@ -114,7 +114,7 @@ async def _confirm(at: At, posted: Mapping[str, str]) -> Answer:
     (await sessions.get(request)).pop(DRAFT, None)
     await sign_in(request, organisation.id, changed)
     await noted(request, "account.second_factor_on", changed.id)
-    await tell(request, organisation, changed, "on")
+    await notify(request, organisation, changed, "on")
     log.info("account.second_factor_on", organisation=organisation.id)
     return await _page(at._replace(account=changed), codes=codes, done="on")
 
@@ -135,7 +135,7 @@ async def _off(at: At, posted: Mapping[str, str]) -> Answer:
     changed = await turn_off(request.app[REDIS], request.app[ACCOUNTS], organisation.id, at.account.email)
     await sign_in(request, organisation.id, changed)
     await noted(request, "account.second_factor_off", changed.id)
-    await tell(request, organisation, changed, "off")
+    await notify(request, organisation, changed, "off")
     log.info("account.second_factor_off", organisation=organisation.id)
     return _to(at, "?off")
 

@@ -82,7 +82,7 @@ def conformance(
         _refuse(str(problem))
     except OSError as problem:
         _refuse(f"{problem.filename}: {problem.strerror}")
-    _tell(outcomes, json)
+    _print(outcomes, json)
 
 
 @contextmanager
@@ -118,15 +118,15 @@ def conformance_client(
         _refuse(f"cannot listen on {host}, port {port}: {problem.strerror}")
     if not any(outcome.word != "not told" for outcome in outcomes):
         _refuse("no client came")
-    _tell(outcomes, json)
+    _print(outcomes, json)
 
 
-def _tell(outcomes: Sequence[Outcome], file: Path | None) -> None:
+def _print(outcomes: Sequence[Outcome], file: Path | None) -> None:
     from rich.console import Console
 
-    from web.peers.conformance.table import as_json, tell
+    from web.peers.conformance.table import as_json, print_outcomes
 
-    tell(Console(highlight=False), outcomes)
+    print_outcomes(Console(highlight=False), outcomes)
     if file is not None:
         file.write_text(to_json.dumps(as_json(outcomes), ensure_ascii=False, indent=1) + "\n", "utf-8")
     if any(outcome.fault is not None for outcome in outcomes):

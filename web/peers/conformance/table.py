@@ -86,7 +86,7 @@ def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 STYLES: Final = {"kept": "green", "wrong": "bold red", "not told": "yellow", "not tried": "yellow"}
 
 
-def tell(console: Console, outcomes: Sequence[Outcome]) -> None:
+def print_outcomes(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print the table, each fault with what was sent, expected and received, and the totals."""
     table = Table(box=None, pad_edge=False)
     for title in ("", "check", "PROTOCOL.md"):

@@ -164,7 +164,7 @@ class Helper:
 
     async def _joined(self, channel: Channel[FromCoordinator]) -> tuple[list[Share], float]:
         await channel.send(Join(socket.gethostname()[:80], version("greenroom"), self._count))
-        welcome = await self._heard(channel, ANSWER_S)
+        welcome = await self._received(channel, ANSWER_S)
         if not isinstance(welcome, Welcome):
             raise UnknownMessageError
         plan = Plan.on_this_machine(welcome.plan, **self._own._asdict())
@@ -178,10 +178,10 @@ class Helper:
 
     async def _await_everybody(self, channel: Channel[FromCoordinator], within_s: float) -> None:
         self._say("Waiting for the other helpers.")
-        if not isinstance(await self._heard(channel, within_s + ANSWER_S), Open):
+        if not isinstance(await self._received(channel, within_s + ANSWER_S), Open):
             raise UnknownMessageError
 
-    async def _heard(self, channel: Channel[FromCoordinator], within_s: float | None) -> FromCoordinator:
+    async def _received(self, channel: Channel[FromCoordinator], within_s: float | None) -> FromCoordinator:
         said = await channel.receive(within_s)
         if isinstance(said, Over):
             raise RunError(f"the run at {self._at} does without: {said.why}")
@@ -295,5 +295,5 @@ class Helper:
             self._limit.reschedule(asyncio.get_running_loop().time() + GOODBYE_S + ANSWER_S)
 
     def _order(self, process: int, *order: object) -> None:
-        with suppress(OSError):  # it has died, and the end of its pipe says so
+        with suppress(OSError):  # it has died, which the end of its pipe shows
             self._pipes[process].send(order)

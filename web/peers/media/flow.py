@@ -28,7 +28,7 @@ class Flow:
     freezes: int = 0
     longest_gap_s: float = 0.0
 
-    def came(self, now: float) -> bool:
+    def add(self, now: float) -> bool:
         """Note that a video packet or frame arrived now; return whether it was the first."""
         first, self.first_at = self.first_at is None, self.first_at or now
         if not first:
@@ -41,7 +41,7 @@ class Flow:
     def over(self, now: float) -> None:
         """Note the end of the call: a gap before it counts as a freeze too."""
         if self.first_at is not None and now - self.last_at > FREEZE_S:
-            self.came(now)
+            self.add(now)
 
 
 class Media(Protocol):

@@ -129,7 +129,7 @@ class Speaker(RawPeer):
         kind = self._buffer[1]
         if kind < 192 or kind > 223:
             self.flow.packets += 1
-            if kind & 0x7F == VP8.payload_type and self.flow.came(time.monotonic()):
+            if kind & 0x7F == VP8.payload_type and self.flow.add(time.monotonic()):
                 self._changed()
             self.received += 1
             return

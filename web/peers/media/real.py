@@ -114,7 +114,7 @@ class RealMedia(SyntheticParty):
         super()._count_picture(frame)
         self.flow.frames += 1
         self.flow.pictures += self.pictures_decoded - before
-        if self.flow.came(time.monotonic()):
+        if self.flow.add(time.monotonic()):
             self._notify()
 
     def _count_sound(self, frame: AudioFrame) -> None:

@@ -57,7 +57,7 @@ async def live(ours: Room, theirs: Room) -> None:
     await asyncio.gather(ours.live(), theirs.live())
 
 
-async def test_a_visit_reads_as_it_goes(url: str, on_call: OnCall) -> None:
+async def test_a_visit_is_scripted_step_by_step(url: str, on_call: OnCall) -> None:
     provider = await on_call()
     async with Patient(url, number=7) as patient:
         visit = await patient.meet_now(reason="A rash")
@@ -89,7 +89,7 @@ async def test_somebody_else_wins_the_claim_and_the_other_is_told(url: str, on_c
         assert one.seen.refusals + two.seen.refusals == ["already_claimed"]
 
 
-async def test_who_closes_the_page_leaves_nobody_in_the_queue(url: str, on_call: OnCall) -> None:
+async def test_a_patient_who_closes_the_page_leaves_the_queue(url: str, on_call: OnCall) -> None:
     provider = await on_call()
     async with Patient(url) as patient:
         visit = await patient.meet_now()
@@ -97,7 +97,7 @@ async def test_who_closes_the_page_leaves_nobody_in_the_queue(url: str, on_call:
     await provider.until(lambda: visit not in provider.rows, "the row to go")
 
 
-async def test_a_declined_patient_hears_that_the_visit_has_ended(
+async def test_a_declined_patient_receives_the_end_of_the_visit(
     site: Site, url: str, on_call: OnCall
 ) -> None:
     admin = await on_call("admin@riverside.example")
@@ -170,9 +170,7 @@ async def test_a_patient_whose_token_is_refused_begins_anew_and_holds_what_they_
         assert (await patient.pulled_in()).status == "claimed"
 
 
-async def test_what_is_asked_while_the_socket_is_lost_is_said_when_it_is_back(
-    url: str, on_call: OnCall
-) -> None:
+async def test_a_request_during_a_lost_socket_is_sent_after_reconnecting(url: str, on_call: OnCall) -> None:
     provider = await on_call()
     async with Patient(url) as patient:
         visit = await patient.meet_now()
@@ -181,7 +179,7 @@ async def test_what_is_asked_while_the_socket_is_lost_is_said_when_it_is_back(
         assert (await patient.pulled_in()).status == "claimed"
 
 
-async def test_a_slow_reader_hears_nothing_while_the_others_do(url: str, on_call: OnCall) -> None:
+async def test_a_slow_reader_receives_nothing_while_the_others_do(url: str, on_call: OnCall) -> None:
     slow, quick = await on_call(OSEI), await on_call(LIND)
     slow.slow_reader()
     async with Patient(url) as patient:
@@ -319,7 +317,7 @@ def test_r31_silence_until_the_end_of_a_call_is_a_freeze() -> None:
     flow = Flow()
     flow.over(100.0)
     assert flow.freezes == 0  # nothing was ever seen: that is an error of its own
-    flow.came(100.0)
+    flow.add(100.0)
     flow.over(100.4)
     assert flow.freezes == 0
     flow.over(107.0)
