@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.benchmarks.browser import PROPERTIES, read
 
 
-def test_what_the_browser_tests_say_is_read_as_the_worse_screen_and_the_usual_gap(tmp_path: Path) -> None:
+def test_the_output_of_browser_tests_gives_the_worse_screen_and_the_median_gap(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     report.write_text(
         """<testsuites><testsuite><testcase name="a"><properties>

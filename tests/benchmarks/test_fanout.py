@@ -10,7 +10,7 @@ from tests.benchmarks import fanout
 from tests.benchmarks.stage import Stage
 
 
-def test_everybody_hears_every_row_and_a_server_that_cannot_be_had_is_named_with_the_reason(
+def test_every_client_receives_every_row_and_a_missing_server_is_named_with_the_reason(
     ours: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -33,7 +33,7 @@ REPORT = Report(
 )
 
 
-def test_measurements_made_anew_take_their_place_among_those_published_before() -> None:
+def test_new_measurements_replace_earlier_published_ones() -> None:
     newer = replace(
         REPORT,
         command='make bench ARGS="--only sockets"',
@@ -102,7 +102,7 @@ def test_a_table_is_placed_between_its_markers_and_nowhere_else() -> None:
         placed("no markers here", "table")
 
 
-def test_a_ratio_without_a_target_is_only_said() -> None:
+def test_a_ratio_without_a_target_is_shown_without_a_verdict() -> None:
     assert cell(Value("other", 16.0, 2.0), "µs") == "16 µs (×2)"
     assert cell(Value("other", 16.0, float("nan"), 2.0), "µs") == "16 µs MISS ≥ ×2"
 

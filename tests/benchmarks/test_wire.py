@@ -45,7 +45,7 @@ class Listener(TimedWire):
         self.problems.append(str(problem))
 
 
-async def test_the_benchmark_hears_whole_messages_with_the_time_they_were_read() -> None:
+async def test_the_benchmark_receives_whole_messages_with_the_time_they_were_read() -> None:
     wire = Listener()
     opening = asyncio.ensure_future(wire.upgrade("GET / HTTP/1.1\r\n", ""))
     await asyncio.sleep(0)
@@ -68,7 +68,7 @@ async def test_the_benchmark_hears_whole_messages_with_the_time_they_were_read()
         wire.say(b"more")
 
 
-async def test_an_upgrade_that_is_refused_is_told_with_its_status() -> None:
+async def test_a_refused_upgrade_is_reported_with_its_status() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")

@@ -23,7 +23,7 @@ MADE = made()
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
-def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
+def test_generated_parts_of_documents_equal_the_code(path: Path) -> None:
     assert path.read_text("utf-8") == MADE[path], "the code has changed: run `make docs`"
 
 
@@ -36,7 +36,7 @@ def test_what_is_made_from_the_code_is_as_the_code_has_it(path: Path) -> None:
         ("LOAD-TESTER.md", peers_parts()),
     ],
 )
-def test_every_part_that_is_made_stands_in_its_document_once(document: str, parts: dict[str, str]) -> None:
+def test_every_generated_part_is_in_its_document_once(document: str, parts: dict[str, str]) -> None:
     assert sorted(names((DOCS / document).read_text("utf-8"))) == sorted(parts)
 
 

@@ -58,7 +58,7 @@ def _answers(odd: list[dict[str, Any]]) -> Any:
     return lambda message: odd.append(message) if "reply_to" in message else None
 
 
-async def test_a_command_whose_answer_the_store_gave_and_nobody_received_is_not_refused(
+async def test_a_command_whose_answer_from_the_store_was_lost_is_not_refused(
     two: tuple[Clinic, list[Link]],
 ) -> None:
     clinic, links = two
@@ -101,7 +101,7 @@ async def test_a_request_that_could_not_be_passed_on_is_answered_once(two: tuple
     assert odd == []
 
 
-async def test_what_a_lost_socket_had_asked_is_not_answered_on_the_next(
+async def test_a_request_of_a_lost_socket_is_not_answered_on_the_next_one(
     two: tuple[Clinic, list[Link]],
 ) -> None:
     clinic, links = two
@@ -136,7 +136,7 @@ async def test_r23_a_request_to_a_worker_that_is_cut_off_from_the_store_is_answe
 
 
 @pytest.mark.parametrize("worker", [0, 1])
-async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
+async def test_a_request_of_a_party_whose_media_connection_has_failed_is_answered(
     two: tuple[Clinic, list[Link]], worker: int
 ) -> None:
     clinic, _ = two
@@ -161,7 +161,7 @@ async def test_a_request_of_a_party_whose_leg_has_failed_is_answered(
     await provider.expect("media.offer")
 
 
-async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
+async def test_a_client_that_has_sent_hello_is_not_closed_while_the_store_is_slow(
     embedded_store: EmbeddedStore, valkey_url: str
 ) -> None:
     async with link_to(embedded_store.url) as link, aiohttp.ClientSession() as http:
@@ -180,7 +180,7 @@ async def test_who_has_said_hello_is_not_sent_away_while_the_store_is_slow(
         await redis.aclose()
 
 
-async def test_a_join_whose_seat_is_given_up_while_the_store_is_silent_is_answered_once(
+async def test_a_join_whose_membership_is_given_up_while_the_store_is_silent_is_answered_once(
     two: tuple[Clinic, list[Link]],
 ) -> None:
     clinic, links = two

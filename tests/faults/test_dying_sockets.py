@@ -95,7 +95,7 @@ def on_uvloop(url: str, story: Callable[[Clinic, Any], Coroutine[Any, Any, None]
     uvloop.run(run())
 
 
-def test_r24_a_socket_that_dies_takes_no_news_from_others(
+def test_r24_a_socket_that_dies_does_not_cost_others_their_updates(
     valkey_url: str, rounds: Rounds, measured: Measured
 ) -> None:
     healthy, visits = rounds(20, 50), rounds(25, 200)

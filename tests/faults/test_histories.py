@@ -48,7 +48,7 @@ async def _both(seeds: Sequence[int | None]) -> list[Told]:
     return list(await asyncio.gather(*(_told(seed) for seed in seeds if seed is not None)))
 
 
-async def test_no_history_of_many_people_and_every_fault_breaks_a_promise(
+async def test_the_promises_hold_in_random_histories_with_many_people_and_all_faults(
     rounds: Rounds, measured: Measured
 ) -> None:
     found: Counter[str] = Counter()
@@ -154,7 +154,7 @@ def carried(worker: str, from_s: float, until_s: float, gate: bool = False) -> l
     return [Held(worker, from_s + 0.2 * number, {VISIT: gate}) for number in range(count + 1)]
 
 
-def test_a_history_without_a_fault_is_found_right() -> None:
+def test_the_checker_accepts_a_correct_history() -> None:
     book = live()
     book.history.held += [*carried("a0", T0 + 3, T0 + 4), *carried("a0", T0 + 5.2, T0 + 8, gate=True)]
     book.history.saw.append(Saw(PATIENT.id, VISIT, 2 * 3, OSEI.id, book.now_s))
@@ -267,7 +267,7 @@ def replace_said(book: Book, request: str, **changes: Any) -> Said:
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",
 )
-def test_the_checker_finds_a_history_that_is_wrong(break_it: Callable[[Book], None], kind: str) -> None:
+def test_the_checker_rejects_a_wrong_history(break_it: Callable[[Book], None], kind: str) -> None:
     book = live()
     assert book.kinds() == set()
     break_it(book)

@@ -119,7 +119,7 @@ def store_pid(server: RunningServer) -> int:
 @pytest.mark.parametrize(
     "kind", ["full", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("unread", "broken"))]
 )
-async def test_r29_a_log_that_cannot_be_written_costs_nobody_anything(
+async def test_r29_a_log_that_cannot_be_written_does_not_disturb_the_server(
     kind: str, start_server: StartServer, descriptors: Any, measured: Measured
 ) -> None:
     stderr, reader = descriptors(kind)

@@ -53,7 +53,7 @@ async def record_of(one: Clinic, visit_id: str) -> Visit:
     return visit
 
 
-async def test_r27_what_a_superseded_connection_had_said_does_not_undo_what_was_said_since(
+async def test_r27_a_late_message_of_a_superseded_connection_does_not_undo_later_changes(
     one: Clinic, valkey_url: str
 ) -> None:
     patient = await one.arrive()
@@ -117,7 +117,7 @@ OF_A_SEAT = {"media.answer", "media.restart", "media.mute"}
 """Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
 
 
-def test_r27_every_message_that_changes_something_is_tried() -> None:
+def test_r27_every_message_that_changes_something_is_in_the_test() -> None:
     known = {kind.__struct_config__.tag for kind in get_args(ClientMessage)}
     assert known == {*WRITES, *READS, *OF_A_SEAT, "hello", "bye"}
 

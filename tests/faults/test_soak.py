@@ -84,7 +84,7 @@ def grown(before: float, after: float) -> float:
 
 
 @pytest.mark.long
-async def test_r20_workers_are_flat_while_people_come_and_go_for_ten_minutes(
+async def test_r20_the_memory_of_workers_stays_flat_during_ten_minutes_of_arrivals_and_departures(
     start_server: StartServer, valkey_url: str, tmp_path: Path, measured: Measured
 ) -> None:
     server = start_server(

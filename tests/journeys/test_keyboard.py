@@ -65,9 +65,7 @@ async def fills_in(ana: Person, keys: Keyboard) -> None:
     await expect(page.get_by_role("heading", level=1)).to_be_focused()
 
 
-async def test_a_visit_is_lived_through_without_a_mouse(
-    browser: Browser, greenroom_server: StartServer
-) -> None:
+async def test_a_whole_visit_works_without_a_mouse(browser: Browser, greenroom_server: StartServer) -> None:
     server = greenroom_server()
     ana: Patient = await person(browser, server, Patient, viewport={"width": 390, "height": 844})
     osei: Staff = await person(browser, server, Staff)

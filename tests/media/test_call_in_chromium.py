@@ -211,7 +211,7 @@ async def test_a_person_without_camera_or_microphone_still_sees_and_hears(camera
         assert await a.ask("call.states") == ["connecting", "connected"]
 
 
-async def test_why_a_device_is_not_there_is_said_and_never_thrown(camera_browser: Browser) -> None:
+async def test_a_missing_device_is_reported_and_never_an_exception(camera_browser: Browser) -> None:
     async with staged() as stage:
         page = await (await camera_browser.new_context()).new_page()
         await page.add_init_script(
@@ -228,7 +228,9 @@ async def test_why_a_device_is_not_there_is_said_and_never_thrown(camera_browser
         assert (await page.evaluate("call.media.stats()"))["words"] == "lost"
 
 
-async def test_a_device_that_is_taken_away_is_told_and_taken_back(camera_browser: Browser) -> None:
+async def test_an_unplugged_device_is_reported_and_used_again_when_it_returns(
+    camera_browser: Browser,
+) -> None:
     async with staged() as stage, pair(camera_browser, stage) as (a, b):
         await talking(a, b)
         await a.ask(

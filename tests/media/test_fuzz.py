@@ -51,7 +51,7 @@ def test_an_answer_with_lines_replaced_is_an_answer_or_a_typed_error(changes: li
 
 
 @given(anything)
-def test_any_bytes_are_a_request_for_us_or_nobody(data: bytes) -> None:
+def test_any_bytes_are_a_request_to_this_server_or_ignored(data: bytes) -> None:
     header = b"\x00\x01" + len(data).to_bytes(2, "big") + bytes.fromhex("2112a442") + bytes(12)
     for datagram in (data, header + data):
         ice.local_ufrag(datagram)

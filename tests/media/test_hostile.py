@@ -85,7 +85,7 @@ async def test_nothing_of_a_kind_that_is_switched_off_crosses(kind: str, payload
         assert not {packet.payload_type for packet in b.heard[heard:]} & payload_types
 
 
-async def test_a_kind_that_is_switched_off_does_not_cross_in_another_ones_clothes() -> None:
+async def test_a_kind_that_is_switched_off_does_not_cross_under_another_payload_type() -> None:
     async with call() as (stage, a, b):
         stage.parties["a"].set_receiving("video", False)
         heard = len(b.heard)
@@ -272,7 +272,7 @@ async def test_a_replayed_packet_crosses_once() -> None:
         assert len([packet for packet in b.of(AUDIO) if packet.payload == b"once"]) == 1
 
 
-async def test_noise_on_every_port_of_entry_leaves_a_call_alone() -> None:
+async def test_random_packets_of_every_kind_do_not_disturb_a_call() -> None:
     async with call() as (stage, a, b):
         for size in (12, 13, 20, 28, 60, 300, 1400, 1700):
             for first in range(0, 256, 5):

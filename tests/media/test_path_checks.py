@@ -60,7 +60,7 @@ async def test_media_of_a_browser_that_does_not_answer_at_the_new_port_leaves_th
         assert at(stage, "a") == before
 
 
-async def test_packets_of_somebody_without_the_keys_ask_nothing_and_move_nothing() -> None:
+async def test_packets_without_valid_keys_cause_no_check_and_move_nothing() -> None:
     async with call() as (stage, a, _b):
         before = at(stage, "a")
         stranger = Speaker()
@@ -76,7 +76,7 @@ async def test_packets_of_somebody_without_the_keys_ask_nothing_and_move_nothing
         assert (stranger.received_checks, at(stage, "a")) == (0, before)
 
 
-async def test_a_packet_that_was_heard_before_asks_nothing_at_another_port() -> None:
+async def test_a_repeated_packet_from_another_port_causes_no_check() -> None:
     async with call() as (stage, a, b):
         sent: list[bytes] = []
         send = a.send
@@ -92,7 +92,7 @@ async def test_a_packet_that_was_heard_before_asks_nothing_at_another_port() -> 
         assert stranger.received_checks == 0
 
 
-async def test_a_flood_of_strays_is_looked_at_only_so_often() -> None:
+async def test_stray_packets_are_checked_at_a_limited_rate() -> None:
     async with call() as (stage, a, _b):
         stranger = Speaker()
         stage.speakers.append(stranger)
@@ -158,7 +158,7 @@ def test_an_address_is_asked_ten_times_a_second_at_most() -> None:
     assert len(sock.packets) == 2
 
 
-def test_only_so_many_checks_wait_and_old_ones_make_room() -> None:
+def test_a_limited_number_of_checks_waits_and_the_oldest_are_dropped() -> None:
     checks, sock = PathChecks(), Sent()
     for port in range(PENDING_MAX + 10):
         _send(checks, sock, port + 1, 0.0)

@@ -143,7 +143,7 @@ async def test_a_visit_put_back_has_its_original_place_and_rings_again(two: Clin
     assert [r["visit"] for r in (await snapshot.expect("queue.snapshot"))["rows"]] == [first, second]
 
 
-async def test_a_lost_socket_that_resumes_on_another_worker_was_never_gone(
+async def test_a_lost_socket_that_resumes_on_another_worker_is_never_shown_offline(
     two: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handshake, "LINGER_S", 1.0)
@@ -207,7 +207,7 @@ async def test_media_is_offered_by_whichever_worker_has_the_room(two: Clinic) ->
     assert refused.value.code == "not_allowed"
 
 
-async def test_another_organisation_sees_and_may_nothing(two: Clinic) -> None:
+async def test_another_organisation_sees_nothing_and_may_do_nothing(two: Clinic) -> None:
     visit, _ = await in_line(two)
     stranger = await two.on_call(two.provider("Dr X. Other", organisation="hillside"), 1)
     await stranger.request("subscribe", topic="queue")
@@ -221,7 +221,7 @@ async def test_another_organisation_sees_and_may_nothing(two: Clinic) -> None:
     assert refused.value.code == "not_found"
 
 
-async def test_who_held_an_organisation_in_which_nothing_had_happened_comes_back_to_it(two: Clinic) -> None:
+async def test_a_subscription_from_before_the_first_event_gets_the_state_after_a_return(two: Clinic) -> None:
     provider = await two.connect(two.provider(), 0)
     await provider.request("subscribe", topic="queue")
     held = await provider.expect("queue.snapshot")

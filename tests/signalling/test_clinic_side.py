@@ -49,7 +49,7 @@ async def refused(client: SignallingClient, request: str, **fields: Any) -> str:
     return problem.value.code
 
 
-async def test_what_came_after_the_mark_stays_unread(two: Clinic) -> None:
+async def test_notifications_after_the_read_mark_stay_unread(two: Clinic) -> None:
     admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
     bells = []
     for _ in range(2):
@@ -64,7 +64,7 @@ async def test_what_came_after_the_mark_stays_unread(two: Clinic) -> None:
     assert (await provider.expect("bell.marked"))["unread"] == 0
 
 
-async def test_a_notification_that_the_snapshot_has_already_is_not_counted_again_when_its_event_comes(
+async def test_a_notification_in_the_snapshot_is_not_counted_again_when_its_event_arrives(
     two: Clinic,
 ) -> None:
     admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
@@ -82,7 +82,7 @@ async def test_a_notification_that_the_snapshot_has_already_is_not_counted_again
     assert (await provider.expect("bell.item"))["unread"] == 1
 
 
-async def test_an_assigned_provider_hears_their_bell_on_another_worker_and_claims(two: Clinic) -> None:
+async def test_an_assigned_provider_is_notified_on_another_worker_and_claims(two: Clinic) -> None:
     admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
     visit, _ = await waiting(two)
     await admin.request("visit.assign", visit=visit, to=me(provider))
@@ -101,7 +101,7 @@ async def test_an_assigned_provider_hears_their_bell_on_another_worker_and_claim
     await provider.request("visit.claim", visit=visit)
 
 
-async def test_an_assignment_not_taken_up_is_everybodys_again_and_the_admin_hears_of_it(
+async def test_an_assignment_that_is_not_claimed_in_time_ends_and_the_admin_is_notified(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, assignment_ms=700) as two:
@@ -126,7 +126,7 @@ async def test_a_declined_patient_is_told_at_once_with_the_reason(two: Clinic) -
     assert gone["why"] == "declined"
 
 
-async def test_while_the_front_desk_looks_only_admins_claim(valkey: Redis) -> None:
+async def test_during_the_front_desks_time_only_admins_claim(valkey: Redis) -> None:
     async with clinic(valkey, front_desk_ms=60_000) as two:
         admin, provider = await staff(two, HALE, 0, Role.ADMIN), await staff(two, OSEI, 1)
         visit, _ = await waiting(two)
@@ -154,7 +154,7 @@ async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(
     assert await refused(colleague, "chat.send", visit=visit, text="hello") == "wrong_status"
 
 
-async def test_s47_a_visit_keeps_so_many_chat_lines_and_staff_can_still_write(
+async def test_s47_a_visit_keeps_a_limited_number_of_chat_lines_and_staff_can_still_write(
     two: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES", 2)
@@ -186,7 +186,7 @@ async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is
     assert await refused(patient, "chat.send", visit="v_none", text="Hello.") == "not_found"
 
 
-async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two: Clinic) -> None:
+async def test_a_transferred_visit_keeps_its_place_and_is_assigned_to_the_new_provider(two: Clinic) -> None:
     provider, colleague = await staff(two, OSEI, 1), await staff(two, LIN, 0)
     visit, patient = await waiting(two)
     await provider.request("visit.claim", visit=visit)
@@ -198,7 +198,9 @@ async def test_a_visit_handed_over_keeps_its_place_and_is_its_new_providers(two:
     await colleague.request("visit.claim", visit=visit)
 
 
-async def test_a_visit_held_by_phone_is_told_to_the_patient_and_found_under_that_outcome(two: Clinic) -> None:
+async def test_a_visit_held_by_phone_is_shown_to_the_patient_and_found_under_that_outcome(
+    two: Clinic,
+) -> None:
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     await provider.request("visit.claim", visit=visit)
@@ -213,7 +215,7 @@ async def test_a_visit_held_by_phone_is_told_to_the_patient_and_found_under_that
     assert (await provider.request("sessions.past", outcome="completed"))["rows"] == []
 
 
-async def test_what_was_is_found_again_with_its_story_and_can_be_reopened(two: Clinic) -> None:
+async def test_a_past_visit_is_found_with_its_history_and_can_be_reopened(two: Clinic) -> None:
     provider = await staff(two, OSEI, 1)
     await provider.request("subscribe", topic="sessions")
     visit, patient = await waiting(two)
@@ -234,7 +236,7 @@ async def test_what_was_is_found_again_with_its_story_and_can_be_reopened(two: C
     assert await refused(patient, "visit.history", visit=visit) == "not_allowed"
 
 
-async def test_s31_a_colleague_finds_past_visits_and_their_events_without_what_was_written(
+async def test_s31_a_colleague_finds_past_visits_and_their_events_without_the_texts(
     two: Clinic,
 ) -> None:
     admin, colleague = await staff(two, HALE, 0, Role.ADMIN), await staff(two, LIN, 1)
@@ -295,7 +297,7 @@ async def test_on_call_ends_when_the_last_page_has_been_gone_for_the_limit_and_t
         assert [item["kind"] for item in (await back.expect("bell.snapshot"))["items"]] == ["off_call"]
 
 
-async def test_what_one_may_hear_ends_with_the_reason_for_it(two: Clinic) -> None:
+async def test_a_subscription_ends_with_the_right_to_it(two: Clinic) -> None:
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     await provider.request("subscribe", topic=f"case/{visit}")

@@ -49,7 +49,7 @@ async def test_a_frame_of_any_length_is_read_as_it_was_written(size: int, text: 
 
 
 @pytest.mark.parametrize("act", ["write", "send", "abort", "close"])
-def test_r24_nothing_that_is_done_to_a_socket_raises_because_its_transport_has_closed(act: str) -> None:
+def test_r24_no_method_of_a_socket_raises_because_its_transport_has_closed(act: str) -> None:
     async def story() -> None:
         near, far = socket.socketpair()
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
@@ -73,7 +73,7 @@ def test_r24_nothing_that_is_done_to_a_socket_raises_because_its_transport_has_c
     uvloop.run(story())
 
 
-async def test_r24_news_that_cannot_be_encoded_takes_no_other_news_along(valkey: Redis) -> None:
+async def test_r24_an_update_that_cannot_be_encoded_does_not_stop_other_updates(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         await one.arrive()
         shown = await screen(await one.connect(one.provider(), 0))
@@ -161,7 +161,7 @@ async def missed(one: Clinic, held: Screen) -> Screen:
     return again.drained()
 
 
-async def test_whoever_comes_back_gets_exactly_what_they_missed(valkey: Redis) -> None:
+async def test_a_reconnecting_client_gets_exactly_the_updates_that_it_missed(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         await two.arrive(0)
         first = await screen(await two.connect(two.provider(), 0))
@@ -176,7 +176,7 @@ async def test_whoever_comes_back_gets_exactly_what_they_missed(valkey: Redis) -
 
 
 @pytest.mark.parametrize("why", ["another epoch", "too old", "from the future"])
-async def test_whoever_cannot_be_told_what_they_missed_gets_a_snapshot(valkey: Redis, why: str) -> None:
+async def test_a_client_whose_missed_updates_are_gone_gets_a_snapshot(valkey: Redis, why: str) -> None:
     async with clinic(valkey, 1) as one:
         await one.arrive()
         first = await screen(await one.connect(one.provider(), 0))
@@ -212,7 +212,7 @@ class Slow(asyncio.Transport):
         return self.unsent
 
 
-def test_one_message_larger_than_the_limit_does_not_count_against_who_is_about_to_read_it() -> None:
+def test_one_message_larger_than_the_limit_does_not_cut_off_a_client_that_reads() -> None:
     cut: list[int] = []
     transport = Slow()
     actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
@@ -227,7 +227,7 @@ def test_one_message_larger_than_the_limit_does_not_count_against_who_is_about_t
     assert not socket.open
 
 
-async def test_who_comes_while_news_wait_hears_only_what_the_snapshot_had_not() -> None:
+async def test_a_subscriber_that_joins_while_updates_wait_receives_only_those_after_its_snapshot() -> None:
     hub, transports = Hub(), [Slow(), Slow()]
     actor = Actor(organisation="riverside", id="u_1", name="Dr M. Osei", role=Role.PROVIDER)
     first, second = (

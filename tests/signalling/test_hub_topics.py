@@ -58,7 +58,7 @@ def numbers(transport: Written) -> list[int]:
     return [int(part.split(b'"')[0]) for part in b"".join(transport.data).split(b'"u_')[1:]]
 
 
-def test_a_socket_begins_open_and_heard_and_closes_once_with_its_first_code() -> None:
+def test_a_socket_closes_once_with_its_first_code() -> None:
     socket, transport, codes = person()
     assert (socket.open, socket.silent, socket.topics, codes) == (True, False, frozenset(), [])
     socket.close(4001)
@@ -164,7 +164,7 @@ def test_a_socket_that_is_removed_is_subscribed_to_nothing() -> None:
     assert (hub.names("riverside"), socket.topics) == ([], frozenset())
 
 
-async def test_updates_are_kept_for_who_comes_back_and_only_so_many() -> None:
+async def test_a_limited_number_of_updates_is_kept_for_clients_that_reconnect() -> None:
     hub, (socket, transport, _) = Hub(), person()
     assert hub.since("riverside/queue", 0) is None
     hub.publish("riverside/queue", 1, news(1))
@@ -214,7 +214,7 @@ async def test_64_sockets_are_written_in_a_turn() -> None:
     await until(lambda: sum(len(transport.data) for _, transport, _ in people) == 70)
 
 
-async def test_what_is_forgotten_is_neither_sent_nor_kept() -> None:
+async def test_updates_of_a_forgotten_topic_are_neither_sent_nor_kept() -> None:
     hub, (socket, transport, _) = Hub(), person()
     hub.forget("riverside/none", 1)
     hub.subscribe(socket, "riverside/queue", 0)

@@ -93,7 +93,7 @@ async def test_a_fault_of_ours_is_a_page_without_a_trace(site: Site, monkeypatch
     assert "KeyError" not in text
 
 
-async def test_a_store_that_is_gone_is_said_and_tried_again(
+async def test_a_store_that_does_not_answer_is_shown_on_the_page_which_tries_again(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     osei = site.person()

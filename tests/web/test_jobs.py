@@ -90,7 +90,7 @@ async def test_a_job_that_hangs_is_ended_and_tried_again_while_others_are_done(
     assert attempts[:2] == [1, 2]
 
 
-async def test_what_cannot_be_done_is_given_up_and_said_without_its_contents(
+async def test_a_permanently_failed_job_is_given_up_and_logged_without_its_contents(
     valkey: Redis, queue: Jobs
 ) -> None:
     async def hopeless(_: str, __: Taken) -> None:
@@ -117,7 +117,7 @@ async def test_what_cannot_be_done_is_given_up_and_said_without_its_contents(
     assert "Ana" not in str(logs)
 
 
-async def test_a_runner_that_stops_gives_what_it_had_in_hand_to_the_next(
+async def test_a_runner_that_stops_returns_its_running_jobs_to_the_queue(
     valkey: Redis, queue: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queues, "LEASE_MS", 200)
@@ -140,7 +140,7 @@ async def test_a_runner_that_stops_gives_what_it_had_in_hand_to_the_next(
     assert finished == [2]
 
 
-async def test_all_who_asked_add_to_what_a_visits_event_brings_about(valkey_url: str, tmp_path: Path) -> None:
+async def test_every_registered_function_adds_jobs_to_an_event(valkey_url: str, tmp_path: Path) -> None:
     async with Site(settings_for(valkey_url, tmp_path)) as site:
         seen: list[str] = []
 

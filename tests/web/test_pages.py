@@ -289,7 +289,7 @@ async def test_an_organisation_sees_nothing_of_another(site: Site) -> None:
         ("/demo/staff/nothing", "There is no such page"),
     ],
 )
-async def test_what_is_not_there_is_answered_helpfully(site: Site, path: str, words: str) -> None:
+async def test_a_missing_page_gets_a_helpful_404(site: Site, path: str, words: str) -> None:
     response = await site.person().get(path)
     text = await response.text()
     assert response.status == 404
@@ -297,6 +297,6 @@ async def test_what_is_not_there_is_answered_helpfully(site: Site, path: str, wo
     assert "href=" in text
 
 
-async def test_a_slash_too_many_is_forgiven(site: Site) -> None:
+async def test_an_extra_slash_in_a_path_is_redirected(site: Site) -> None:
     response = await site.person().get("/demo/")
     assert (response.status, response.headers["Location"]) == (308, "/demo")

@@ -159,7 +159,7 @@ async def test_mails_in_the_data_folder_are_erased_by_their_own_organisations_ti
     assert await retention.erase_mails(now_ms + 31 * DAY_MS) == 0
 
 
-def test_what_belongs_to_no_organisation_goes_when_all_of_them_would_have_let_go_of_it(
+def test_data_of_no_organisation_is_erased_after_the_longest_retention_of_all(
     tmp_path: Path,
 ) -> None:
     (tmp_path / outbox.OUTBOX).mkdir()

@@ -358,5 +358,5 @@ async def test_s46_every_route_lets_in_whom_its_row_names_and_nobody_else(
     assert wrong == []
 
 
-def test_s46_nobody_is_in_a_row_who_is_not_asked() -> None:
+def test_s46_every_person_of_the_table_is_tested() -> None:
     assert set().union(*reviewed().values()) == set(WHO)

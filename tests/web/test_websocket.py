@@ -75,7 +75,7 @@ async def test_staff_are_welcomed_as_who_they_are(site: Site) -> None:
     assert welcome["me"] == {"id": "u_osei", "role": "provider", "name": "Dr Maya Osei"}
 
 
-async def test_a_browser_without_the_role_is_told_so_and_closed(site: Site) -> None:
+async def test_a_socket_of_a_browser_without_the_role_is_refused_and_closed(site: Site) -> None:
     ana = site.person()
     await ana.ask_for_a_visit()
     for person, role in ((ana, "staff"), (site.person(), "staff"), (site.person(), "patient")):
@@ -176,7 +176,7 @@ async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(op
     assert (await browsers[0].get("/demo/staff")).status == 303
 
 
-async def test_a_change_that_nobody_told_is_found_all_the_same(
+async def test_a_change_whose_message_was_lost_is_found_by_the_regular_check(
     open_site: OpenSite, monkeypatch: Any, valkey: Redis
 ) -> None:
     monkeypatch.setattr(sockets, "WATCH_S", 0.1)
@@ -227,7 +227,7 @@ async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, m
     assert (await ask(staff, type="visit.end", visit=visit))["type"] == "done"
 
 
-async def test_a_store_that_is_away_closes_nobody(open_site: OpenSite, monkeypatch: Any) -> None:
+async def test_a_store_that_does_not_answer_closes_no_socket(open_site: OpenSite, monkeypatch: Any) -> None:
     monkeypatch.setattr(sockets, "WATCH_S", 0.05)
     site = await open_site()
     osei = site.person()

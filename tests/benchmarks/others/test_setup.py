@@ -9,7 +9,7 @@ import pytest
 from tests.benchmarks.others import setup
 
 
-def test_what_a_package_tool_cannot_fetch_is_said_without_what_it_said(
+def test_a_failed_download_of_a_package_tool_is_reported_without_its_output(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()

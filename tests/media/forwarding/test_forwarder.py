@@ -286,7 +286,7 @@ def test_control_packets_are_told_by_their_second_byte(kind: int) -> None:
 
 
 @pytest.mark.parametrize("kind", [191, 224])
-def test_others_are_media(kind: int) -> None:
+def test_packets_of_other_types_are_media(kind: int) -> None:
     line, _, _ = pair()
     line.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
     assert line.forwarder.counters.received == 1
@@ -330,7 +330,7 @@ def test_what_the_receiver_has_reported_is_remembered_for_the_next_pause() -> No
     assert b.cc_last == 43
 
 
-def test_a_packet_of_the_servers_own_is_sent_only_where_it_can_arrive() -> None:
+def test_a_packet_of_the_server_itself_is_sent_only_to_a_ready_endpoint() -> None:
     line, a, _ = pair()
     line.forwarder.send_rtcp(a, b"own")
     assert line.sent[A] == [b"own"]

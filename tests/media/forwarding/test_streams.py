@@ -50,7 +50,9 @@ def test_the_first_source_of_a_sink_keeps_its_own_numbers(sequence: int, timesta
 
 
 @given(sequences, st.integers(1, 5000))
-def test_a_pause_leaves_no_hole_in_the_sequence_and_no_lie_in_the_time(sequence: int, skipped: int) -> None:
+def test_after_a_pause_the_sequence_has_no_gap_and_timestamps_show_the_time(
+    sequence: int, skipped: int
+) -> None:
     _, source = fed(sequence, 1_000, 0.0)
     source.unsettle()
     later = (sequence + skipped) & 0xFFFF
@@ -166,6 +168,6 @@ def test_loss_and_bit_rate_are_those_of_the_last_interval() -> None:
 
 
 @given(sequences, st.integers(1, 0x7FFF))
-def test_older_is_the_shorter_way_round(number: int, ahead: int) -> None:
+def test_a_sequence_number_is_older_by_the_shorter_way_around_the_circle(number: int, ahead: int) -> None:
     assert sequence_older(number, number + ahead, 0xFFFF)
     assert not sequence_older(number + ahead, number, 0xFFFF)

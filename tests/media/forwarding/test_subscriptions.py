@@ -55,7 +55,7 @@ def test_a_receiver_that_loses_much_takes_less_and_slowly_more_again() -> None:
     assert bound.kbps == 2500.0
 
 
-def test_a_lane_forwards_copies_and_asks_for_a_keyframe_once() -> None:
+def test_a_subscription_forwards_copies_and_requests_a_keyframe_once() -> None:
     video, audio, rtx = Source("video", 1), Source("audio", 2), Source("rtx", 3)
     made = subscription(endpoint(video, audio, rtx))
     assert made.refresh() == [video]
@@ -69,7 +69,7 @@ def test_a_lane_forwards_copies_and_asks_for_a_keyframe_once() -> None:
     assert made.sources[1].settled
 
 
-def test_a_lane_that_opens_again_begins_with_a_keyframe() -> None:
+def test_a_subscription_that_opens_again_begins_with_a_keyframe() -> None:
     made = subscription(endpoint(Source("video", 1)))
     made.refresh()
     made.sources[1].settled = True
@@ -91,7 +91,7 @@ def test_a_lane_that_opens_again_begins_with_a_keyframe() -> None:
         (endpoint(ready=False), ("audio", "video"), set()),
     ],
 )
-def test_only_what_is_allowed_goes_to_who_is_ready(
+def test_only_allowed_kinds_are_forwarded_to_a_ready_receiver(
     to: Any, allowed: tuple[str, ...], forwarded: set[str]
 ) -> None:
     made = subscription(

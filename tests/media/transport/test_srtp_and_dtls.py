@@ -29,7 +29,7 @@ def test_the_public_api_takes_over_where_the_native_one_changed(monkeypatch: pyt
     assert srtp.best_binding().name == "pylibsrtp"
 
 
-def test_a_binding_that_encrypts_nothing_is_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_binding_that_encrypts_nothing_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = dataclasses.replace(srtp.native_binding(), protect=lambda context, handle, length: 0)
     monkeypatch.setattr(srtp, "native_binding", lambda: broken)
     assert srtp.best_binding().name == "pylibsrtp"
@@ -82,7 +82,7 @@ def test_a_certificate_is_known_by_each_of_its_fingerprints_and_by_no_other() ->
         assert shown.shows((known,))
 
 
-def test_a_goodbye_is_heard() -> None:
+def test_a_close_notify_is_noticed() -> None:
     server, client = handshake()
     sent: list[bytes] = []
     client._send = sent.append

@@ -60,7 +60,7 @@ async def test_every_example_of_the_page_runs_against_a_real_server(open_site: O
         assert await asyncio.wait_for(follows, 20) == 4201
 
 
-def test_the_page_shows_nothing_that_is_not_run() -> None:
+def test_every_example_on_the_page_is_run_by_a_test() -> None:
     shown = {
         name
         for name, value in examples().items()

@@ -48,7 +48,7 @@ def test_after_a_drain_a_client_is_back_within_two_seconds(attempt: int, chance:
     assert 0 <= pause_s(DRAINS, attempt, chance) < 2
 
 
-async def test_r26_a_topic_whose_visit_is_gone_is_refused_to_who_holds_it_and_asked_for_no_more() -> None:
+async def test_r26_a_topic_whose_visit_is_gone_is_refused_and_not_requested_again() -> None:
     async def connect(**how: object) -> SignallingClient:
         raise OSError
 
@@ -105,7 +105,7 @@ def test_of_early_changes_the_last_256_are_kept() -> None:
     assert shown == [-1, *range(44, 300)]
 
 
-def test_a_whole_state_is_shown_whatever_its_version_and_another_epoch_begins_anew() -> None:
+def test_a_whole_state_is_shown_whatever_its_version_and_a_new_epoch_resets_versions() -> None:
     topic, shown = held()
     topic.take(snapshot(5))
     topic.take(snapshot(4))
@@ -207,7 +207,7 @@ async def test_a_client_comes_back_with_its_token_and_versions_and_stops_after_a
     assert seen == [7]
 
 
-async def test_a_drain_counts_as_no_failed_attempt_and_a_success_begins_anew(
+async def test_a_drain_is_no_failed_attempt_and_a_success_resets_the_pauses(
     paused: list[tuple[int, int]],
 ) -> None:
     sockets = [Socket(code) for code in (1001, 1006, 1001, 1000)]
@@ -219,7 +219,7 @@ async def test_a_drain_counts_as_no_failed_attempt_and_a_success_begins_anew(
 
 
 @pytest.mark.parametrize(("failure", "code"), [(refused("not_signed_in"), 4202), (ClosedError(4203), 4203)])
-async def test_who_is_not_let_in_stays_away(
+async def test_a_client_that_is_refused_for_good_does_not_reconnect(
     failure: Exception, code: int, paused: list[tuple[int, int]]
 ) -> None:
     client, _ = returning(failure)
@@ -235,7 +235,9 @@ async def test_other_refusals_are_tried_again(paused: list[tuple[int, int]]) -> 
     assert paused == [(1006, 0), (4005, 1)]
 
 
-async def test_a_quiet_socket_is_asked_and_left_if_it_does_not_answer(paused: list[tuple[int, int]]) -> None:
+async def test_a_quiet_socket_is_pinged_and_replaced_if_it_does_not_answer(
+    paused: list[tuple[int, int]],
+) -> None:
     alive, dead, gone, last = (
         Socket(1001, quiet=2),
         Socket(quiet=1, answers=[TimeoutError()]),
@@ -291,7 +293,7 @@ async def test_a_topic_that_is_refused_is_held_no_more_and_one_that_is_not_avail
     await running
 
 
-async def test_what_belongs_to_no_topic_is_passed_on_and_what_belongs_to_a_topic_let_go_is_not() -> None:
+async def test_messages_without_a_topic_are_passed_on_and_messages_of_a_dropped_topic_are_not() -> None:
     heard: list[Received] = []
     client, _ = returning(heard=heard.append)
     offer = {"type": "media.offer", "visit": "v_1"}

@@ -68,7 +68,7 @@ def test_the_asyncapi_parser_takes_the_document_and_would_not_take_a_wrong_one(p
     assert any("visit_claim" in c["path"] and c["severity"] == ERROR for c in refused["complaints"])
 
 
-def test_every_message_has_a_schema_an_example_and_a_way() -> None:
+def test_every_message_has_a_schema_an_example_and_a_direction() -> None:
     found = asyncapi.document(DOCUMENT)
     messages = found["components"]["messages"]
     for name in (*client_types(), *server_types()):

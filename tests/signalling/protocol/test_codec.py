@@ -64,20 +64,20 @@ def read(codec: Codec, data: bytes | str) -> ClientMessage | None:
 @example(data=b'{"type":"visit.claim","id":1,"visit":"\\ud800"}')
 @example(data=b'{"type":"ping","id":1e400}')
 @example(data=b'{"type":"ping","id":' + b"9" * 5000 + b"}")
-def test_bytes_of_anybody_are_a_message_or_a_bad_one(codec: Codec, data: bytes) -> None:
+def test_any_bytes_are_a_message_or_a_bad_message(codec: Codec, data: bytes) -> None:
     read(codec, data)
 
 
 @settings(max_examples=300)
 @given(st.text(max_size=200))
 @example('{"type":"visit.claim","id":1,"visit":"\ud800"}')
-def test_text_of_anybody_is_a_message_or_a_bad_one(text: str) -> None:
+def test_any_text_is_a_message_or_a_bad_message(text: str) -> None:
     read(CODECS["greenroom.v1.json"], text)
 
 
 @settings(max_examples=400)
 @given(MAPS)
-def test_both_codecs_let_the_same_in(fields: dict[str, Any]) -> None:
+def test_both_codecs_accept_the_same_messages(fields: dict[str, Any]) -> None:
     in_json = read(CODECS["greenroom.v1.json"], json.dumps(fields, allow_nan=False) if finite(fields) else "")
     in_msgpack = read(CODECS["greenroom.v1.msgpack"], msgpack.packb(fields))
     if finite(fields):
@@ -112,7 +112,7 @@ WITH_CANARY: list[dict[str, Any]] = [
 
 @BOTH
 @pytest.mark.parametrize("message", WITH_CANARY)
-def test_a_bad_message_says_where_and_never_what(codec: Codec, message: dict[str, Any]) -> None:
+def test_a_bad_message_names_the_place_but_not_the_value(codec: Codec, message: dict[str, Any]) -> None:
     data = json.dumps(message).encode() if codec.text else msgpack.packb(message)
     with pytest.raises(BadMessageError) as bad:
         codec.decode(data)
@@ -149,7 +149,7 @@ def test_a_bad_message_names_the_place_and_the_request(
 
 
 @BOTH
-def test_what_is_written_can_be_read(codec: Codec) -> None:
+def test_encoded_messages_can_be_decoded(codec: Codec) -> None:
     request = codec.decode(
         json.dumps({"type": "ping", "id": 7}) if codec.text else msgpack.packb({"type": "ping", "id": 7})
     )

@@ -23,6 +23,6 @@ def test_every_code_has_its_text() -> None:
         ("not_found", {"by": {"name": "Osei"}, "problem": "is odd"}, TEXTS["not_found"]),
     ],
 )
-def test_a_text_says_what_the_details_know(code: str, details: dict[str, object], text: str) -> None:
+def test_an_errors_text_contains_its_details(code: str, details: dict[str, object], text: str) -> None:
     found = error(None, code, details)
     assert (found.text, found.details, found.reply_to) == (text, details, None)

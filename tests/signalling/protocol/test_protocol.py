@@ -59,7 +59,7 @@ def test_every_error_code_is_explained_and_has_a_text() -> None:
     ) == set(TEXTS)
 
 
-def test_every_message_field_and_map_stands_in_the_reference() -> None:
+def test_every_message_field_and_map_is_in_the_reference() -> None:
     wanted = renewed(DOCUMENT)
     assert wanted == DOCUMENT, "the types have changed: run `make protocol`"
 
@@ -107,7 +107,7 @@ def test_every_topic_and_close_code_is_explained() -> None:
 @pytest.mark.parametrize(
     "path", sorted(Path(signalling.__file__).parent.rglob("*.md")), ids=lambda path: path.name
 )
-def test_links_between_the_documents_lead_somewhere(path: Path) -> None:
+def test_links_between_the_documents_have_a_target(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+\.md)\)", path.read_text()):
         assert (path.parent / target).exists(), target
 
@@ -127,7 +127,7 @@ def test_links_between_the_documents_lead_somewhere(path: Path) -> None:
         (b'{"type":"hello","id":1,"role":"system"}', 1),
     ],
 )
-def test_anything_else_is_a_bad_message_and_tells_which_request_it_was(
+def test_anything_else_is_a_bad_message_whose_error_names_the_request(
     data: bytes, reply_to: int | None
 ) -> None:
     with pytest.raises(BadMessageError) as bad:

@@ -9,7 +9,7 @@ def test_the_types_for_the_scripts_are_those_of_the_messages() -> None:
     assert DECLARATIONS.read_text("utf-8") == declarations(), "the types have changed: run `make protocol`"
 
 
-def test_every_message_has_its_type_and_closed_sets_are_closed() -> None:
+def test_every_message_has_a_type_and_fixed_values_are_listed() -> None:
     found = declarations()
     for name, kind in (*client_types().items(), *server_types().items()):
         assert f'  interface {kind.__name__} {{\n    type: "{name}";\n' in found

@@ -93,7 +93,7 @@ def test_a_completed_visit_says_until_when_it_may_be_reopened() -> None:
         assert views.past_row(other, Policy()).reopen_until_ms is None
 
 
-def test_the_parties_see_each_other_and_no_answer() -> None:
+def test_parties_see_each_other_but_no_answers_of_the_guide() -> None:
     assert shown(views.visit_part(replace(live(), guide_done_ms=T0))) == {
         "id": "v_1",
         "status": "live",
@@ -115,7 +115,7 @@ def test_the_parties_see_each_other_and_no_answer() -> None:
     assert not views.visit_part(claimed()).guide_done
 
 
-def test_of_an_ended_visit_a_patient_sees_the_outcome_only() -> None:
+def test_a_patient_sees_only_the_outcome_of_an_ended_visit() -> None:
     over = views.visit_over(replace(ended(), reason="full", guide_done_ms=T0))
     assert shown(over) == {
         "id": "v_1",

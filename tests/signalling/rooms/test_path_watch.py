@@ -60,11 +60,11 @@ def timers(open_: Clinic) -> int:
     return sum(each.overdue is not None for room in rooms for each in room.participants.values())
 
 
-def test_a_path_is_waited_for_15_s() -> None:
+def test_a_party_without_a_media_path_is_reported_after_15_s() -> None:
     assert NO_PATH_S == 15.0
 
 
-async def test_a_party_without_a_path_is_told_so_itself_and_so_are_the_others(valkey: Redis) -> None:
+async def test_a_missing_path_is_reported_to_the_party_itself_and_to_the_others(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         soon(two)
         patient, their, provider = await both(two, 1, 0)
@@ -77,7 +77,7 @@ async def test_a_party_without_a_path_is_told_so_itself_and_so_are_the_others(va
             assert timers(two) == 0
 
 
-async def test_over_real_sockets_a_path_is_open_then_lost_and_the_party_itself_hears_only_of_none(
+async def test_over_real_sockets_others_receive_open_and_lost_and_the_party_itself_only_none(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey) as two:
@@ -96,7 +96,7 @@ async def test_over_real_sockets_a_path_is_open_then_lost_and_the_party_itself_h
             assert await path(provider) == ("patient", "none")
 
 
-async def test_a_path_that_is_found_late_is_told_to_the_party_itself_too(valkey: Redis) -> None:
+async def test_a_path_found_late_is_reported_to_the_party_itself_too(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         soon(one)
         patient, their, provider = await both(one)
@@ -111,7 +111,7 @@ async def test_a_path_that_is_found_late_is_told_to_the_party_itself_too(valkey:
             await media.close()
 
 
-async def test_a_page_that_joins_again_and_again_is_told_15_s_after_the_first_time(valkey: Redis) -> None:
+async def test_a_page_that_joins_repeatedly_is_notified_15_s_after_its_first_join(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         soon(one)
         patient, their, _ = await both(one)
@@ -126,7 +126,7 @@ async def test_a_page_that_joins_again_and_again_is_told_15_s_after_the_first_ti
         assert timers(one) == 0
 
 
-async def test_nothing_is_waited_for_after_a_party_has_left_or_its_visit_has_ended(valkey: Redis) -> None:
+async def test_no_path_is_awaited_after_a_party_has_left_or_its_visit_has_ended(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         patient, their, provider = await both(one)
         await join(provider, patient)
@@ -140,7 +140,7 @@ async def test_nothing_is_waited_for_after_a_party_has_left_or_its_visit_has_end
         assert [timer is not None and timer.cancelled() for timer in waiting] == [True, True]
 
 
-async def test_who_leaves_the_page_has_lost_the_path_and_a_reload_opens_it_again(valkey: Redis) -> None:
+async def test_leaving_the_page_loses_the_path_and_a_reload_opens_it_again(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         patient, their, provider = await both(one)
         async with connected(provider, patient):
@@ -179,7 +179,7 @@ async def test_a_resumed_connection_receives_the_paths_that_it_missed(valkey: Re
             assert told == {("provider", "none"), ("patient", "open")}
 
 
-async def test_after_another_worker_took_the_room_over_paths_are_told_anew(
+async def test_after_another_worker_took_the_room_over_all_paths_are_sent_again(
     valkey: Redis, valkey_url: str
 ) -> None:
     async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:

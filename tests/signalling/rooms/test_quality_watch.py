@@ -58,7 +58,7 @@ async def calls(client: SignallingClient, patient: Actor, parties: int) -> dict[
             await asyncio.sleep(0.02)
 
 
-async def test_a_calls_quality_stands_in_the_visits_history_after_its_end(valkey: Redis) -> None:
+async def test_a_calls_quality_is_in_the_visits_history_after_its_end(valkey: Redis) -> None:
     async with clinic(valkey) as two, call(two) as (patient, _, provider):
         assert (await provider.request("visit.history", visit=patient.visit))["calls"] == []
         owner = next(w for w in two.workers if w.rooms._rooms)
@@ -77,7 +77,7 @@ async def test_a_calls_quality_stands_in_the_visits_history_after_its_end(valkey
             assert b"seen" not in sealed
 
 
-async def test_what_is_counted_is_kept_now_and_then_and_when_the_patient_returns_to_the_queue(
+async def test_the_quality_is_stored_at_intervals_and_when_the_visit_returns_to_the_queue(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey) as two, call(two) as (patient, _, provider):
@@ -89,7 +89,7 @@ async def test_what_is_counted_is_kept_now_and_then_and_when_the_patient_returns
         assert set(await calls(provider, patient, 2)) == {"patient", "provider"}
 
 
-async def test_a_worker_that_stops_and_the_one_that_takes_over_tell_one_call_with_an_interruption(
+async def test_a_call_taken_over_by_another_worker_is_one_call_with_an_interruption(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey) as two, call(two) as (patient, their, provider):
@@ -116,7 +116,7 @@ def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})
 
 
-def test_the_usual_round_trip_is_the_median_and_the_loss_is_what_was_lost_in_all() -> None:
+def test_the_round_trip_is_the_median_and_the_loss_is_the_total_loss() -> None:
     tally = t.Tally(party="patient", name="Ana Ruiz", connected_ms=60_000)
     for second in range(20):
         tally.take(quality(0.2 if second == 0 else 0.0, 300 if second < 2 else 42.4, 800))
@@ -129,7 +129,7 @@ def test_the_usual_round_trip_is_the_median_and_the_loss_is_what_was_lost_in_all
     assert found.picture_kbps.usual == 800
 
 
-def test_nothing_is_said_of_what_is_not_known_nor_of_who_was_never_connected() -> None:
+def test_unknown_figures_and_parties_that_never_connected_are_left_out() -> None:
     tally = t.Tally(party="patient", name="Ana Ruiz", connected_ms=1000)
     tally.take(quality(None, None, 0.0))
     found = views.call(tally)
@@ -149,7 +149,7 @@ def test_a_tally_stays_small_and_its_median_is_right_to_two_digits(values: list[
     assert t.percentile(seen, 50) == t.two_digits(median)
 
 
-def test_parts_of_a_call_add_up() -> None:
+def test_the_tallies_of_a_calls_parts_add_up() -> None:
     parts = [t.Tally(party="patient", name="Ana Ruiz", connected_ms=1000, interruptions=1) for _ in range(3)]
     for part in parts:
         part.take(quality(0.1, 20, 500))

@@ -123,7 +123,9 @@ async def test_a_killed_workers_calls_get_fresh_offers_from_another_without_aski
         assert gates(one, patient) == [True]
 
 
-async def test_whoever_resumes_on_another_worker_keeps_the_seat_and_is_offered_there(valkey: Redis) -> None:
+async def test_a_connection_resumed_on_another_worker_keeps_its_membership_and_gets_its_offer_there(
+    valkey: Redis,
+) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two, 0, 0)
         await join(their, patient)
@@ -222,7 +224,7 @@ async def test_r30_a_worker_that_starts_after_a_death_was_announced_believes_it_
         assert not await later.workers[0].liveness.is_dead("w9-dead0002")
 
 
-async def test_who_is_moved_by_a_drain_keeps_the_media_in_another_workers_room(valkey: Redis) -> None:
+async def test_a_connection_moved_by_a_drain_keeps_its_media_in_another_workers_room(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two, 1, 0)
         await join(provider, patient)

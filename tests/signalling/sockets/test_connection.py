@@ -55,7 +55,7 @@ async def to_the_end(ws: aiohttp.ClientWebSocketResponse) -> tuple[int | None, l
     return ws.close_code, said
 
 
-async def test_a_socket_that_says_nothing_is_closed(valkey: Redis) -> None:
+async def test_a_socket_that_sends_no_hello_is_closed(valkey: Redis) -> None:
     async with clinic(valkey, 1, Limits(hello_s=0.3)) as one:
         code, said = await to_the_end(await raw(one, one.provider()))
         assert (code, said) == (4003, [])
@@ -81,7 +81,7 @@ async def test_anything_before_hello_is_answered_and_closed(
 
 
 @pytest.mark.parametrize("role", ["patient", "staff"])
-async def test_whoever_is_not_signed_in_for_that_role_is_told_so(two: Clinic, role: str) -> None:
+async def test_a_hello_without_a_sign_in_for_its_role_is_refused(two: Clinic, role: str) -> None:
     patient = await two.arrive()
     for actor in (None, two.provider() if role == "patient" else patient):
         ws = await raw(two, actor)
@@ -90,7 +90,7 @@ async def test_whoever_is_not_signed_in_for_that_role_is_told_so(two: Clinic, ro
         assert (code, [m["code"] for m in said]) == (4202, ["not_signed_in"])
 
 
-async def test_ten_malformed_messages_are_enough(two: Clinic) -> None:
+async def test_a_socket_is_closed_after_ten_malformed_messages(two: Clinic) -> None:
     ws = await hello(two)
     for i in range(9):
         await ws.send_str(json.dumps({"type": "nonsense", "id": i}))
@@ -129,14 +129,14 @@ async def test_a_message_over_64_kib_is_closed_with_its_own_code_and_one_below_i
     assert (await to_the_end(ws))[0] == 1009
 
 
-async def test_whoever_says_who_they_are_in_a_message_is_not_believed(two: Clinic) -> None:
+async def test_an_identity_inside_a_message_is_ignored(two: Clinic) -> None:
     provider = await two.connect(two.provider())
     with pytest.raises(RequestError) as refused:
         await provider.request("on_call", on=True, **{"from": "u_boss"})
     assert refused.value.code == "bad_message"
 
 
-async def test_json_and_message_pack_are_two_ways_to_say_the_same(two: Clinic) -> None:
+async def test_json_and_message_pack_carry_the_same_messages(two: Clinic) -> None:
     patient = await two.arrive()
     clients = [await two.connect(two.provider(), subprotocol=s) for s in (JSON, MSGPACK)]
     states = []
@@ -160,7 +160,7 @@ async def test_bye_ends_the_connection_for_good(two: Clinic) -> None:
     assert await client.wait_closed() == 1000
 
 
-async def test_a_worker_that_drains_sends_everybody_elsewhere(two: Clinic) -> None:
+async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) -> None:
     clients = [await two.connect(two.provider(f"Dr {i}"), 0) for i in range(6)]
     stays = await two.connect(two.provider("Dr Stays"), 1)
     await asyncio.wait_for(two.workers[0].drain(), 6)
@@ -170,7 +170,7 @@ async def test_a_worker_that_drains_sends_everybody_elsewhere(two: Clinic) -> No
     await stays.request("ping")
 
 
-async def test_r36_whoever_comes_while_a_worker_drains_is_sent_elsewhere_at_once(two: Clinic) -> None:
+async def test_r36_a_new_socket_on_a_draining_worker_is_closed_with_1001_at_once(two: Clinic) -> None:
     silent = await raw(two, two.provider("Dr Silent"), JSON)
     stays = await two.connect(two.provider("Dr Stays"), 0)  # the worker drains as long as it is connected
     worker = two.workers[0]
@@ -219,7 +219,7 @@ async def refused_resume(two: Clinic, actor: Actor, token: str, worker: int = 1)
     return str(answer["code"])
 
 
-async def test_every_resume_that_cannot_be_has_its_own_answer(two: Clinic, valkey: Redis) -> None:
+async def test_every_reason_to_refuse_a_resume_has_its_own_code(two: Clinic, valkey: Redis) -> None:
     actor, other = two.provider(), two.provider("Dr B. Lin")
     client = await two.connect(actor)
     token, public = client.welcome["resume"], client.welcome["connection"]
@@ -255,7 +255,9 @@ async def test_a_lost_connections_token_lasts_a_minute_and_an_open_ones_is_kept(
 
 
 @pytest.mark.parametrize("worker", [0, 1])
-async def test_resuming_a_connection_whose_socket_stands_takes_it_over(two: Clinic, worker: int) -> None:
+async def test_resuming_a_connection_whose_socket_is_still_open_takes_it_over(
+    two: Clinic, worker: int
+) -> None:
     actor = two.provider()
     older = await two.connect(actor, 0)
     newer = await two.connect(actor, worker, resume=older.welcome["resume"])
@@ -264,7 +266,7 @@ async def test_resuming_a_connection_whose_socket_stands_takes_it_over(two: Clin
     await newer.request("ping")
 
 
-async def test_of_many_who_resume_the_same_at_once_one_stays(two: Clinic) -> None:
+async def test_of_many_sockets_that_resume_one_connection_at_once_one_stays(two: Clinic) -> None:
     actor = two.provider()
     first = await two.connect(actor, 0)
     token = first.welcome["resume"]

@@ -47,7 +47,7 @@ FRAMES = st.builds(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(FRAMES, min_size=1, max_size=20), st.lists(st.integers(1, 300), max_size=40))
-def test_s30_frames_are_counted_however_they_are_cut(frames: list[bytes], cuts: list[int]) -> None:
+def test_s30_frames_are_counted_however_their_bytes_are_split(frames: list[bytes], cuts: list[int]) -> None:
     data = b"".join(frames)
     reader, taken, floods = counted(MANY)
     at = 0
@@ -70,7 +70,7 @@ def test_s30_one_frame_too_many_is_a_flood_and_nothing_more_is_read() -> None:
         assert sum(map(len, taken)) <= 1000 * 7
 
 
-def test_s30_bytes_count_also_where_no_frame_ends() -> None:
+def test_s30_bytes_count_even_if_no_frame_is_complete() -> None:
     reader, taken, floods = counted(Bound(1000, 100_000))
     reader.feed_data(b"\x82\xff" + (10**9).to_bytes(8) + b"mask")
     for _ in range(200):
@@ -78,7 +78,7 @@ def test_s30_bytes_count_also_where_no_frame_ends() -> None:
     assert (len(floods), len(taken)) == (1, 100)
 
 
-def test_s30_a_client_may_send_as_much_again_later() -> None:
+def test_s30_a_client_may_send_the_same_amount_again_after_the_interval() -> None:
     reader, _, floods = counted(Bound(10, 10**6))
     for _ in range(3):
         for _ in range(10):

@@ -22,7 +22,7 @@ class Peer:
         self.open = False
 
 
-def test_of_two_the_one_that_answers_stays() -> None:
+def test_of_two_sockets_only_the_one_that_answers_pings_stays_open() -> None:
     beat, lively, silent = Heartbeat(), Peer(), Peer()
     beat.watch(lively)
     beat.watch(silent)
@@ -51,7 +51,7 @@ def test_sockets_that_came_one_after_another_are_pinged_one_after_another() -> N
     assert max(at_once) == 1
 
 
-def test_a_worker_that_was_suspended_judges_nobody_by_what_it_has_not_read_yet() -> None:
+def test_a_worker_that_was_suspended_closes_no_socket_whose_answer_it_has_not_read_yet() -> None:
     beat, peer = Heartbeat(), Peer()
     beat.watch(peer)
     for tick in range(1, SLOTS + ANSWERED_BY):
@@ -71,7 +71,7 @@ class Broken(Peer):
     give_up = write  # type: ignore[assignment]
 
 
-def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_and_judged() -> None:
+def test_r24_a_socket_that_cannot_be_written_to_does_not_stop_the_heartbeat_of_others() -> None:
     beat, before, broken, lively, silent = Heartbeat(), Peer(), Broken(), Peer(), Peer()
     for peer in (before, broken, lively, silent):
         beat.watch(peer)
@@ -83,7 +83,7 @@ def test_r24_a_socket_that_cannot_be_written_to_keeps_nobody_from_being_pinged_a
     assert before.pings == lively.pings
 
 
-def test_r25_a_peer_that_dies_at_any_moment_is_let_go_within_a_round_and_a_half() -> None:
+def test_r25_a_dead_peer_is_closed_within_one_and_a_half_rounds_of_pings() -> None:
     for died in range(2 * SLOTS):
         beat, peer = Heartbeat(), Peer()
         beat.watch(peer)

@@ -58,7 +58,7 @@ async def absent(open_: Clinic, patient: Actor) -> bool:
     return not await present(open_, patient)
 
 
-async def test_whoever_resumes_is_on_the_page_without_saying_so_again(valkey: Redis) -> None:
+async def test_a_resumed_connection_is_on_the_visits_page_without_entering_again(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient = await two.arrive()
         first = await on_page(two, patient, 0)
@@ -78,7 +78,7 @@ async def held_by(open_: Clinic, patient: Actor, worker: int) -> bool:
     return list((await present(open_, patient)).values()) == [open_.workers[worker].id]
 
 
-async def test_a_goodbye_that_the_store_did_not_hear_is_said_again(valkey: Redis) -> None:
+async def test_a_departure_that_the_store_missed_is_written_again(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         patient = await one.arrive()
         assert patient.visit is not None
@@ -87,7 +87,7 @@ async def test_a_goodbye_that_the_store_did_not_hear_is_said_again(valkey: Redis
         await until(lambda: absent(one, patient))
 
 
-async def test_a_worker_that_was_taken_for_dead_brings_its_people_back(valkey: Redis) -> None:
+async def test_a_worker_that_was_taken_for_dead_makes_its_people_present_again(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient = await two.arrive()
         assert patient.visit is not None
@@ -113,7 +113,7 @@ async def test_a_store_that_restarts_makes_nobody_leave(valkey: Redis) -> None:
         assert all(client.closed_with is None for client in clients)
 
 
-async def test_one_record_that_cannot_be_read_stops_no_other_clock(valkey: Redis) -> None:
+async def test_one_record_that_cannot_be_read_does_not_stop_the_deadlines_of_others(valkey: Redis) -> None:
     async with clinic(valkey, 1, away_expiry_ms=300) as one:
         spoilt, fine = await one.arrive(), await one.arrive()
         await valkey.hset(keys.VISIT(ORG, spoilt.visit or ""), "record", b"spoilt")

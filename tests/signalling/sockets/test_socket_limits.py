@@ -43,7 +43,7 @@ async def alive(clients: list[SignallingClient]) -> None:
     assert [type(await client.request("ping")).__name__ for client in clients] == ["dict"] * len(clients)
 
 
-async def test_s38_an_address_has_so_many_sockets_before_hello_and_the_next_is_429(one: Clinic) -> None:
+async def test_s38_an_address_has_a_limit_of_sockets_before_hello_and_the_next_gets_429(one: Clinic) -> None:
     quiet = await one.connect(one.provider("Dr Quiet"))
     waiting = [await upgrade(one) for _ in range(5)]
     for _ in range(20):
@@ -61,7 +61,7 @@ async def test_s38_an_address_has_so_many_sockets_before_hello_and_the_next_is_4
     await upgrade(one)
 
 
-async def test_s38_a_person_has_so_many_sockets_and_the_next_hello_is_refused(one: Clinic) -> None:
+async def test_s38_a_person_has_a_limit_of_sockets_and_the_next_hello_is_refused(one: Clinic) -> None:
     many = one.provider("Dr Many")
     clients = [await one.connect(many) for _ in range(3)]
     assert await asyncio.gather(*(refused(one) for _ in range(4))) == [4006] * 4
@@ -71,20 +71,20 @@ async def test_s38_a_person_has_so_many_sockets_and_the_next_hello_is_refused(on
     await alive([*clients, await one.connect(many)])
 
 
-async def test_s38_many_at_once_do_not_slip_through_together(one: Clinic) -> None:
+async def test_s38_many_sockets_opened_at_once_do_not_exceed_the_limit(one: Clinic) -> None:
     many = one.provider("Dr Many")
     tried = await asyncio.gather(*(one.connect(many) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(answer, SignallingClient) for answer in tried) == 3
     assert sum(isinstance(answer, BaseException) for answer in tried) == 2
 
 
-async def test_s38_an_address_has_so_many_sockets_after_hello(one: Clinic) -> None:
+async def test_s38_an_address_has_a_limit_of_sockets_after_hello(one: Clinic) -> None:
     clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
     assert await refused(one) == 4006
     await alive(clients)
 
 
-async def test_s38_who_resumes_a_connection_whose_old_socket_seems_open_comes_back(one: Clinic) -> None:
+async def test_s38_a_resume_is_accepted_although_the_old_socket_still_counts(one: Clinic) -> None:
     """After a break of the network all come back at once, while their old sockets are not known to be dead."""
     clients = [await one.connect(one.provider(f"Dr P{number}")) for number in range(8)]
     for number, client in enumerate(list(clients)):
@@ -94,7 +94,7 @@ async def test_s38_who_resumes_a_connection_whose_old_socket_seems_open_comes_ba
     await until(lambda: one.workers[0].socket_counts.by_address.total() == 8)
 
 
-async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) -> None:
+async def test_s38_a_failed_handshake_leaves_no_count_behind(one: Clinic) -> None:
     for _ in range(12):
         ws = await upgrade(one)
         await ws.send_str("nonsense")
@@ -107,7 +107,7 @@ async def test_s38_what_goes_wrong_at_the_door_counts_for_nobody(one: Clinic) ->
     assert not one.workers[0].socket_counts.by_person
 
 
-def test_s38_a_limit_of_0_is_none() -> None:
+def test_s38_a_limit_of_0_means_no_limit() -> None:
     counts, who = SocketCounts(Limits()), Clinic.provider()
     for _ in range(2000):
         assert counts.add_before_hello("203.0.113.5")

@@ -86,7 +86,7 @@ HELLO = asks("hello", 1, role="staff")
 
 
 @pytest.mark.parametrize("apart", [False, True])
-async def test_answers_come_in_the_order_of_the_requests_whatever_one_waits_for(
+async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait(
     one: Clinic, telnet: Telnet, apart: bool
 ) -> None:
     patient = await one.arrive()
@@ -121,7 +121,7 @@ async def test_answers_come_in_the_order_of_the_requests_whatever_one_waits_for(
     ]
 
 
-async def test_what_is_said_together_with_the_upgrade_is_heard(one: Clinic, telnet: Telnet) -> None:
+async def test_a_message_sent_together_with_the_upgrade_is_received(one: Clinic, telnet: Telnet) -> None:
     telnet.write(telnet.upgrade(one) + HELLO + asks("ping", 2) + asks("ping", 3)[:5])
     await telnet.upgraded()
     assert [answer["type"] for answer in await telnet.said(2)] == ["welcome", "pong"]
@@ -141,7 +141,7 @@ async def test_a_message_in_parts_with_a_ping_between_is_one_message(one: Clinic
     assert abs(pong["server_ms"] - time.time() * 1000) < 3_600_000
 
 
-async def test_whoever_goes_while_an_answer_is_waited_for_leaves_nothing_behind(
+async def test_a_client_that_leaves_before_its_answer_leaves_nothing_behind(
     one: Clinic, telnet: Telnet
 ) -> None:
     patient = await one.arrive()

@@ -70,7 +70,7 @@ async def problem(redis: Redis, seen_entries: Memory | None = None) -> str:
     return (await audit_log_of(redis, seen_entries).verify(ORG)).problem
 
 
-async def test_a_commit_leaves_its_entry_in_the_same_step(valkey: Redis) -> None:
+async def test_a_commit_writes_its_audit_entry_in_the_same_step(valkey: Redis) -> None:
     audit_log = audit_log_of(valkey)
     await commit(audit_log._store, visit())
     await commit(audit_log._store, visit())  # overtaken: nothing happened, so nothing is said of it
@@ -99,7 +99,7 @@ async def test_workers_that_append_at_once_keep_one_chain(valkey: Redis) -> None
     assert (verdict.good, verdict.waiting, verdict.problem) == (120, 0, "")
 
 
-async def test_what_happens_to_the_store_is_told(valkey: Redis) -> None:
+async def test_changes_of_the_stored_log_are_reported(valkey: Redis) -> None:
     redis = valkey
     client: Any = redis
     await written(audit_log_of(redis), 6)
@@ -133,7 +133,7 @@ async def test_what_happens_to_the_store_is_told(valkey: Redis) -> None:
     assert await problem(redis) == ""
 
 
-async def test_a_store_that_is_put_back_or_emptied_is_noticed_by_what_the_machine_has_seen(
+async def test_a_restored_or_emptied_store_is_detected_by_the_last_entry_seen_by_the_machine(
     valkey: Redis,
 ) -> None:
     client, seen_entries = valkey, Memory()
@@ -155,7 +155,7 @@ async def test_a_store_that_is_put_back_or_emptied_is_noticed_by_what_the_machin
     assert "not recorded" in await problem(valkey, seen_entries)
 
 
-async def test_a_log_without_its_end_goes_on_and_says_so(valkey: Redis) -> None:
+async def test_a_log_that_lost_its_end_continues_and_has_an_entry_about_it(valkey: Redis) -> None:
     await written(audit_log_of(valkey), 3)
     await valkey.delete(keys.AUDIT_HEAD(ORG))
     audit_log = await written(audit_log_of(valkey), 1)
@@ -166,7 +166,7 @@ async def test_a_log_without_its_end_goes_on_and_says_so(valkey: Redis) -> None:
     assert await problem(valkey)
 
 
-async def test_what_is_put_into_the_queue_by_a_stranger_gets_no_seal(valkey: Redis) -> None:
+async def test_a_forged_entry_in_the_queue_is_not_bound_to_the_log(valkey: Redis) -> None:
     client: Any = valkey
     store = Store(valkey, Seal({b"2": b"x" * 32}))
     forged = store.sealed_act(ORG, Act(1, "staff", "u_lind", "case.read", "v_1"))
@@ -176,7 +176,7 @@ async def test_what_is_put_into_the_queue_by_a_stranger_gets_no_seal(valkey: Red
     assert (await problem(valkey)).startswith("entry 1 stands in the place of something")
 
 
-async def test_old_entries_go_and_the_rest_stays_verifiable(
+async def test_old_entries_are_trimmed_and_the_rest_stays_verifiable(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audit_logs, "READ", 4)
@@ -195,7 +195,7 @@ async def test_old_entries_go_and_the_rest_stays_verifiable(
     assert await audit_log.trim(ORG, now_ms + 1) == 0  # evidence stays
 
 
-async def test_what_the_store_could_not_take_waits_and_is_never_lost_silently(
+async def test_entries_that_the_store_did_not_take_wait_and_a_loss_is_reported(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     audit_log = audit_log_of(valkey)
@@ -224,7 +224,7 @@ async def test_what_the_store_could_not_take_waits_and_is_never_lost_silently(
     audit_log.ready()
 
 
-async def test_who_reads_and_who_acts_stands_in_the_log_and_no_patient_does(valkey: Redis) -> None:
+async def test_the_log_names_who_read_and_who_acted_but_no_patient(valkey: Redis) -> None:
     async with clinic(valkey) as place:
         osei, zoe = place.provider(), place.provider("Zoe Admin", Role.ADMIN)
         ana = await place.arrive()
@@ -269,7 +269,7 @@ async def test_who_reads_and_who_acts_stands_in_the_log_and_no_patient_does(valk
     assert not [canary for canary in CANARIES if canary in kept]
 
 
-async def test_what_comes_while_entries_are_bound_waits_for_the_next_round(
+async def test_entries_that_arrive_during_binding_wait_for_the_next_round(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audit_log, rounds = audit_log_of(valkey), 0

@@ -13,7 +13,7 @@ OLD, NEW = {b"1": b"a" * 32}, {b"2": b"b" * 32}
 PLACE = "riverside/visit/v_1"
 
 
-def test_what_was_sealed_opens_in_its_place() -> None:
+def test_a_sealed_record_opens_in_its_place() -> None:
     seal = Seal(OLD)
     assert seal.open(seal.close(b"Ana Ruiz", PLACE), PLACE) == b"Ana Ruiz"
 
@@ -28,7 +28,7 @@ def test_a_ciphertext_that_was_moved_is_refused(elsewhere: str) -> None:
         seal.open(seal.close(b"Ana Ruiz", PLACE), elsewhere)
 
 
-def test_a_rotated_key_seals_anew_and_the_old_one_still_opens() -> None:
+def test_after_a_rotation_the_new_key_seals_and_the_old_one_still_opens() -> None:
     before = Seal(OLD).close(b"Ana Ruiz", PLACE)
     rotated = Seal({**OLD, **NEW})
     assert rotated.open(before, PLACE) == b"Ana Ruiz"
@@ -48,7 +48,7 @@ def test_a_changed_byte_is_noticed(position: int, change: int) -> None:
 
 
 @given(st.binary(max_size=80))
-def test_bytes_of_anybody_are_refused_and_nothing_worse(data: bytes) -> None:
+def test_any_bytes_are_refused_with_the_typed_error(data: bytes) -> None:
     with pytest.raises(SealError):
         Seal(OLD).open(data, PLACE)
     with pytest.raises(SealError):

@@ -45,7 +45,9 @@ async def test_the_job_of_a_worker_that_died_comes_again_when_its_lease_is_over(
     assert second[0].first_ms == first.first_ms
 
 
-async def test_a_job_that_is_done_comes_no_more_even_if_it_was_put_off_by_someone_late(jobs: Jobs) -> None:
+async def test_a_job_that_is_done_does_not_return_even_if_another_worker_postpones_it_late(
+    jobs: Jobs,
+) -> None:
     await jobs.add("demo", new_job("mail", {}, 1))
     [taken] = await jobs.take("demo", 10)
     await jobs.done("demo", taken)
@@ -63,7 +65,7 @@ async def test_a_job_that_is_put_off_waits(jobs: Jobs) -> None:
     assert [one.attempt for one in await jobs.take("demo", 10)] == [2]
 
 
-async def test_a_job_that_is_given_up_is_kept_for_whoever_asks(jobs: Jobs) -> None:
+async def test_a_job_that_is_given_up_is_kept_for_display(jobs: Jobs) -> None:
     job = new_job("mail", {}, 1)
     await jobs.add("demo", job)
     [taken] = await jobs.take("demo", 10)
@@ -82,7 +84,7 @@ async def test_jobs_that_were_given_up_long_ago_are_erased(jobs: Jobs, valkey: R
     assert [job for _, job in await jobs.dead("demo")] == [new.job]
 
 
-async def test_what_a_job_says_is_not_to_be_read_in_the_store(jobs: Jobs, valkey: Redis) -> None:
+async def test_a_jobs_contents_are_not_readable_in_the_store(jobs: Jobs, valkey: Redis) -> None:
     await jobs.add("demo", new_job("mail", {"to": "ana@example.org"}, 1))
     for member in await valkey.zrange("{demo}:jobs", 0, -1):
         assert b"ana@example.org" not in member
@@ -104,7 +106,7 @@ async def test_nothing_is_left_of_a_job_that_is_done(jobs: Jobs, valkey: Redis) 
     assert left == []
 
 
-def test_a_failing_job_is_tried_again_after_5_s_then_ever_later_for_about_a_day() -> None:
+def test_a_failing_job_is_tried_again_after_5_s_then_with_longer_pauses_for_about_a_day() -> None:
     job, now = new_job("mail", {}, 0), 0
     pauses: list[int] = []
     while True:

@@ -71,7 +71,7 @@ async def live_through(open_: Clinic, rounds: int) -> None:
             await service.command(provider, patient.visit, c.Release())
 
 
-async def test_a_bus_that_is_cut_again_and_again_loses_nobody_anything(valkey: Redis) -> None:
+async def test_no_event_is_lost_although_the_bus_is_cut_repeatedly(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         providers = [
             await two.on_call(two.provider("Dr M. Osei"), 0),
@@ -133,7 +133,7 @@ async def settled(mirror: Mirror) -> None:
     await until(lambda: mirror._repairing is None)
 
 
-async def test_a_mirror_that_missed_more_than_the_stream_keeps_shows_everything_anew(valkey: Redis) -> None:
+async def test_a_mirror_that_missed_more_events_than_the_stream_keeps_is_reset(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         await one.arrive()
         news: list[Change | Reset] = []
@@ -150,7 +150,7 @@ async def test_a_mirror_that_missed_more_than_the_stream_keeps_shows_everything_
 
 
 @pytest.mark.parametrize("ahead", [-3, 3])
-async def test_another_epoch_is_another_story(valkey: Redis, ahead: int) -> None:
+async def test_another_epoch_resets_the_mirror(valkey: Redis, ahead: int) -> None:
     async with clinic(valkey, 1) as one:
         for _ in range(5):
             await one.arrive()
@@ -162,7 +162,7 @@ async def test_another_epoch_is_another_story(valkey: Redis, ahead: int) -> None
         assert (mirror.epoch, mirror.seq) == ("e_new", 5 + ahead)
 
 
-async def test_a_late_word_of_an_epoch_that_is_over_keeps_nobody_waiting(valkey: Redis) -> None:
+async def test_a_late_message_of_an_old_epoch_delays_nothing(valkey: Redis) -> None:
     async with clinic(valkey, 1) as one:
         await one.arrive()
         mirror = await alone(valkey, [])
@@ -172,7 +172,7 @@ async def test_a_late_word_of_an_epoch_that_is_over_keeps_nobody_waiting(valkey:
         assert mirror.seq == 1
 
 
-async def test_screens_are_shown_anew_after_another_epoch_and_go_on_from_there(valkey: Redis) -> None:
+async def test_after_a_new_epoch_screens_are_reset_and_updated_from_there(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         provider = await two.connect(two.provider(), 1)
         shown = await screen(provider)
@@ -220,7 +220,7 @@ async def test_two_messages_of_one_event_both_reach_the_screen(valkey: Redis) ->
         assert shown.version >= done["version"]
 
 
-async def test_r25_a_mirror_that_cannot_be_mended_is_counted_and_mended_when_asked_again(
+async def test_r25_a_mirror_that_cannot_be_repaired_is_counted_and_repaired_at_the_next_request(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, 1) as one:

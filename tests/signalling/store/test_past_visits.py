@@ -65,7 +65,7 @@ async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clini
     assert len(await found(two, 0, "v_00")) == 12
 
 
-async def test_r32_events_that_are_missing_for_good_make_the_index_anew(two: Clinic, valkey: "Redis") -> None:
+async def test_r32_events_that_are_lost_for_good_rebuild_the_index(two: Clinic, valkey: "Redis") -> None:
     service = two.workers[0].service
     assert await found(two, 0, "ruiz") == []
     visit = ended_visit(ORG, 0)
@@ -75,7 +75,7 @@ async def test_r32_events_that_are_missing_for_good_make_the_index_anew(two: Cli
     assert await found(two, 0, "ruiz") == [visit.id]
 
 
-async def test_r32_an_index_whose_reading_was_interrupted_goes_on_where_it_was(
+async def test_r32_an_index_whose_reading_was_interrupted_continues_there(
     two: Clinic, valkey: "Redis", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("signalling.store.past_visits.BATCH", 7)

@@ -21,7 +21,7 @@ def counted(calls: list[int], fewest: int) -> bool:
     return len(calls) >= fewest
 
 
-async def test_a_bus_whose_connection_is_cut_hears_again_and_says_that_something_may_be_missing(
+async def test_a_bus_whose_connection_is_cut_subscribes_again_and_reports_a_possible_gap(
     valkey: Redis,
 ) -> None:
     heard: list[bytes] = []
@@ -42,7 +42,7 @@ async def test_a_bus_whose_connection_is_cut_hears_again_and_says_that_something
     await bus.close()
 
 
-async def test_a_word_that_cannot_be_read_deafens_nobody(valkey: Redis) -> None:
+async def test_a_message_that_cannot_be_read_does_not_stop_the_bus(valkey: Redis) -> None:
     heard: list[bytes] = []
 
     def touchy(data: bytes) -> None:
@@ -61,7 +61,7 @@ async def test_a_word_that_cannot_be_read_deafens_nobody(valkey: Redis) -> None:
     await bus.close()
 
 
-async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is_there(
+async def test_a_worker_that_starts_before_its_store_receives_everything_once_it_answers(
     tmp_path: Path,
 ) -> None:
     folder = LockedFolder(tmp_path)
@@ -91,7 +91,7 @@ async def test_a_worker_that_starts_before_its_store_hears_everything_once_it_is
     folder.close()
 
 
-async def test_a_store_that_lets_nobody_hear_is_asked_again_and_again_but_not_all_the_time(
+async def test_a_store_that_refuses_subscriptions_is_tried_again_with_pauses(
     own: EmbeddedStore,
 ) -> None:
     async with SharedRedis.from_url(own.url) as owner:

@@ -68,7 +68,7 @@ def all_of(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def test_of_two_who_write_on_one_version_one_wins(valkey: Redis) -> None:
+async def test_of_two_commits_on_one_version_one_succeeds(valkey: Redis) -> None:
     store = store_of(valkey)
     for version in range(1, 6):
         answers = await asyncio.gather(*(commit(store, visit(version=version)) for _ in range(20)))
@@ -92,7 +92,7 @@ async def test_a_record_is_read_as_it_was_written_and_stays_in_its_place(valkey:
     assert list(snapshot.visits) == ["v_1"], "one record that cannot be read does not close the organisation"
 
 
-async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
+async def test_a_commit_is_complete_or_absent_after_the_store_was_killed(
     own: EmbeddedStore, client: Redis
 ) -> None:
     store = store_of(client)
@@ -129,7 +129,7 @@ async def test_a_commit_is_there_whole_or_not_at_all_when_the_store_is_killed(
     assert set(acknowledged) <= set(await members(client, keys.DEADLINES(ORG)))
 
 
-async def test_nothing_of_a_patient_shows_in_the_stores_keys_or_files(
+async def test_no_patient_data_is_readable_in_the_stores_keys_or_files(
     own: EmbeddedStore, client: Redis, tmp_path: Path
 ) -> None:
     store = store_of(client)

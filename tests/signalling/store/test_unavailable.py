@@ -51,7 +51,9 @@ async def test_r33_a_store_that_does_not_answer_has_not_refused(problem: Excepti
     assert (raised.value.reason, raised.value.refused) == (type(problem).__name__, False)
 
 
-def test_r33_a_reason_is_told_once_a_minute_and_another_one_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r33_a_reason_is_logged_once_a_minute_and_another_one_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
     with capture_logs() as told:
         for problem in (TimeoutError(), TimeoutError(), ConnectionError("gone"), TimeoutError()):

@@ -34,7 +34,7 @@ async def test_r28_work_that_failed_is_tried_again_until_it_succeeds(
     await debouncer.close()
 
 
-async def test_work_that_many_ask_for_is_done_once_and_once_more_for_those_who_came_meanwhile() -> None:
+async def test_merged_requests_run_the_work_once_and_once_more_for_requests_during_the_run() -> None:
     done = list[str]()
 
     async def work() -> None:

@@ -104,7 +104,7 @@ def cells(organisation: str) -> Iterator[Cell]:
                 yield topic, "always", who
 
 
-def test_s31_the_matrix_of_topics_is_the_reviewed_one_and_nothing_beside_it() -> None:
+def test_s31_the_matrix_of_topics_equals_the_reviewed_one() -> None:
     assert set(cells(ORG)) == reviewed()
 
 
@@ -348,7 +348,7 @@ async def test_s31_a_right_that_comes_back_can_be_asked_for_again(valkey: Redis)
         assert ("case", "on call") in await here.ask()
 
 
-async def test_s42_an_ended_visit_shows_its_patient_and_guests_the_end_alone_until_it_is_reopened(
+async def test_s42_an_ended_visit_shows_its_patient_and_guests_only_the_end_until_it_is_reopened(
     valkey: Redis,
 ) -> None:
     async with scene(valkey) as here:

@@ -32,7 +32,7 @@ def problem(head: Head, kept: list[bytes], seen_entry: tuple[int, bytes] | None 
     return checker.end()
 
 
-def test_a_log_as_it_was_written_is_unbroken() -> None:
+def test_an_unchanged_log_is_valid() -> None:
     head, kept = audit_log()
     assert problem(head, kept) == ""
     assert (head.first, head.count, head.since_ms) == (1, 6, T0)
@@ -58,7 +58,7 @@ def test_a_removed_entry_is_named() -> None:
     assert problem(head, kept[:2] + kept[4:]) == "entries 3 to 4 were removed or moved"
 
 
-def test_a_log_cut_at_its_beginning_or_end_is_told_as_such() -> None:
+def test_a_log_cut_at_its_beginning_or_end_is_reported() -> None:
     head, kept = audit_log()
     assert problem(head, kept[2:]) == "entries 1 to 2 were cut from the beginning"
     assert problem(head, kept[:-1]) == "entry 6 was cut from the end"
@@ -77,7 +77,7 @@ def test_an_entry_that_was_put_in_or_added_is_seen() -> None:
     assert problem(head, [*kept, kept[-1]]) == "entry 7 was added after the end"
 
 
-def test_a_head_cannot_be_made_without_the_key_nor_taken_from_another_organisation() -> None:
+def test_a_logs_head_cannot_be_forged_without_the_key_nor_copied_from_another_organisation() -> None:
     head, _ = audit_log()
     assert CHAIN.open(CHAIN.seal(head)) == head
     for stranger in (Chain(b"x" * 32, ORG), Chain(b"k" * 32, "hillside")):
@@ -85,7 +85,7 @@ def test_a_head_cannot_be_made_without_the_key_nor_taken_from_another_organisati
             CHAIN.open(stranger.seal(head))
 
 
-def test_a_log_put_back_to_an_earlier_state_is_seen_by_who_has_seen_more() -> None:
+def test_a_log_restored_to_an_earlier_state_is_detected_by_the_last_seen_entry() -> None:
     earlier, kept = audit_log(4)
     head, all_of_them = CHAIN.bind(earlier, [audit.act(T0, "u_osei", "case.read")])
     seen_entry = (head.count, head.last)
@@ -95,7 +95,7 @@ def test_a_log_put_back_to_an_earlier_state_is_seen_by_who_has_seen_more() -> No
     assert "is not the one that this server has seen" in problem(other, kept + others, seen_entry)
 
 
-def test_what_is_committed_leaves_an_entry_unless_it_happens_all_the_time() -> None:
+def test_every_event_leaves_an_audit_entry_except_the_very_frequent_ones() -> None:
     for row in RULES:
         act = audit.act_of(queued(), Event(row.event, T0, ADMIN.person, "a note"))
         assert (act is None) is (row.event in QUIET), row.event
@@ -129,7 +129,7 @@ def test_an_assignment_says_to_whom() -> None:
         ("", "system"),
     ],
 )
-def test_an_id_says_what_somebody_is(who: str, kind: str) -> None:
+def test_an_id_shows_the_kind_of_person(who: str, kind: str) -> None:
     assert audit.kind_of(who) == kind
 
 

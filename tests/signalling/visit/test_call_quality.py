@@ -51,7 +51,7 @@ def test_a_measurement_counts_the_worse_loss_the_round_trip_and_the_picture() ->
     assert (tally.seen[HEARD_LOST], tally.seen[SENT_LOST]) == ({26: 1}, {4: 1})
 
 
-def test_what_was_not_measured_is_not_counted() -> None:
+def test_values_that_were_not_measured_are_not_counted() -> None:
     tally = Tally(party="patient", name="Ana")
     tally.take(Leg(received={"audio": Measured(40), "video": Measured(0.9)}, sent={"audio": Measured(40)}))
     assert tally.seen == {}, "a camera that is off is no bad video"

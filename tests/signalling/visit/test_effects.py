@@ -78,7 +78,7 @@ def test_a_claim_replaces_the_assignment_and_brings_the_provider_who_is_not_ther
     }
 
 
-def test_an_assignment_names_whom_by_whom_and_when() -> None:
+def test_an_assignment_stores_assignee_assigner_and_time() -> None:
     before = queued()
     after = do.assigned(before, c.Assign("lin"), ADMIN, context(LATER))
     assert changed(before, after) == {
@@ -183,7 +183,7 @@ def test_a_guest_is_a_party_from_the_invitation_to_the_dismissal() -> None:
     assert do.dismissed(after, c.Dismiss("guest-rosa"), CLAIMANT, context(LATER)) == before
 
 
-def test_four_guests_have_room_each_under_a_name_of_their_own() -> None:
+def test_four_guests_fit_each_under_its_own_key() -> None:
     visit = claimed()
     for number in range(4):
         command = c.Invite(f"guest-{number}", "Rosa", "daughter")

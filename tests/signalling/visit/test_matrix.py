@@ -134,7 +134,7 @@ def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]
                     yield str(status), name, who, decided.code
 
 
-def test_the_matrix_is_the_reviewed_one_and_nothing_beside_it() -> None:
+def test_the_matrix_equals_the_reviewed_one() -> None:
     words = {"allowed": "{}", "again": "({})"}
     generated = {
         (status, name, words[became].format(who))
@@ -148,7 +148,7 @@ def test_every_command_of_the_rules_is_in_the_matrix() -> None:
     assert {rule.command for rule in RULES} <= {type(command) for command in COMMANDS.values()}
 
 
-def test_every_refusal_has_a_reason_that_says_no_more_than_it_should() -> None:
+def test_a_refusal_tells_a_stranger_nothing_of_the_visit() -> None:
     codes = {(who, became) for _, _, who, became in outcomes(people()) if became not in {"allowed", "again"}}
     strangers = {became for who, became in codes if who == "other patient"}
     assert strangers <= {"not_allowed", "not_found"}, (
@@ -167,7 +167,7 @@ def test_to_another_organisation_the_visit_does_not_exist() -> None:
 
 
 @pytest.mark.parametrize("who", ["patient", "claimant", "admin"])
-def test_the_same_name_in_another_organisation_is_somebody_else(who: str) -> None:
+def test_the_same_id_in_another_organisation_is_another_person(who: str) -> None:
     assert people(ORG)[who].id == people(OTHER)[who].id
     decided = decide(live(), c.Enter("c", "w"), people(OTHER)[who], context())
     assert getattr(decided, "code", None) == "not_found"

@@ -45,7 +45,7 @@ def test_each_event_has_its_recipients(
     assert told(kind, before, after) == receive
 
 
-def test_who_caused_it_is_not_notified() -> None:
+def test_the_person_who_caused_an_event_is_not_notified() -> None:
     assert told("declined", assigned(), queued(), ZOE) == ["lin", "max"]
     assert told("assigned", queued(), assigned(), LIN) == []
 
@@ -77,7 +77,7 @@ def test_the_claimant_is_notified_of_a_patient_who_was_away_for_half_a_minute(
     assert notices(gone, unclaimed, event, STAFF, "n_1") == []
 
 
-def test_a_guest_who_enters_is_no_news() -> None:
+def test_a_guest_who_enters_causes_no_notification() -> None:
     with_guest = does(claimed(), Invite("guest-rosa", "Rosa", "daughter"), CLAIMANT)
     assert told("entered", with_guest, with_guest) == []
     assert SYSTEM.role is Role.SYSTEM

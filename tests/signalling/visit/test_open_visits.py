@@ -37,7 +37,7 @@ def parties(visit: Visit) -> list[Party]:
 
 
 @given(changes)
-def test_every_answer_is_what_reading_all_visits_would_give(story: list[Visit | str]) -> None:
+def test_the_open_visits_give_the_answers_of_a_scan_of_all_visits(story: list[Visit | str]) -> None:
     kept, plain = OpenVisits(), dict[str, Visit]()
     for change in story:
         if isinstance(change, Visit):
@@ -73,7 +73,7 @@ def test_the_longest_waiting_is_first_whatever_order_they_are_known_in(shuffled:
     assert [v.id for v in kept.queue()] == [f"v_{i}" for i in range(6)]
 
 
-def test_a_patients_place_is_the_line_of_the_providers_list() -> None:
+def test_a_patients_place_is_the_row_in_the_providers_list() -> None:
     kept = OpenVisits(one(f"v_{i}", "queued", -i, "a") for i in range(9))
     rows = [views.row(v).visit for v in kept.queue()]
     for visit_id in kept:

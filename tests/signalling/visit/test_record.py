@@ -8,7 +8,7 @@ from tests.signalling.visits import ADMIN, CLAIMANT, PATIENT, PEOPLE, ended, liv
 MINUTE_MS = 60_000
 
 
-def test_the_stored_words_stay() -> None:
+def test_the_stored_names_of_statuses_outcomes_and_roles_do_not_change() -> None:
     assert [str(status) for status in Status] == ["queued", "claimed", "live", "ended"]
     assert [str(outcome) for outcome in Outcome] == [
         "completed",

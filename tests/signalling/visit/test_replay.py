@@ -104,7 +104,7 @@ async def live_through(url: str, rounds: list[list[tuple[str, c.Command]]]) -> N
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rounds=ROUNDS)
-def test_whatever_races_through_two_workers_equals_the_pure_models_replay(
+def test_races_through_two_workers_equal_a_replay_by_the_pure_rules(
     embedded_store: EmbeddedStore, rounds: list[list[tuple[str, c.Command]]]
 ) -> None:
     asyncio.run(live_through(embedded_store.url, rounds))

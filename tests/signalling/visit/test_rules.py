@@ -67,7 +67,7 @@ def test_a_patient_waits_from_the_moment_the_setup_guide_is_entered() -> None:
     assert does(None, c.Open(VISIT, ANA), PEOPLE["facility"]).status is Status.QUEUED
 
 
-def test_what_is_typed_is_kept_as_it_is_and_what_is_left_must_be_an_answer() -> None:
+def test_a_draft_is_kept_unchecked_and_an_answer_is_checked_when_its_step_is_left() -> None:
     visit = does(queued(), c.Save("since", "20", left=False), PATIENT)
     assert (visit.typing, visit.step, visit.answers) == ("since", 2, {"since": "20"})
     wrong = refused(visit, c.Save("since", "20", left=True), PATIENT)
@@ -108,14 +108,14 @@ def test_s47_a_party_that_has_changed_too_much_may_only_hang_up_leave_and_end() 
     does(visit, c.End(), CLAIMANT)
 
 
-def test_a_patient_may_leave_the_line_and_say_so_twice() -> None:
+def test_a_patient_may_withdraw_and_repeat_the_request() -> None:
     gone = does(queued(), c.Withdraw(), PATIENT)
     assert (gone.status, gone.outcome, gone.claimant) == (Status.ENDED, Outcome.WITHDRAWN, None)
     assert event_of(gone, c.Withdraw(), PATIENT) is None
     assert refused(claimed(), c.Withdraw(), PATIENT).code == "wrong_status"
 
 
-def test_a_facility_withdraws_whom_it_placed_and_nobody_else() -> None:
+def test_a_facility_withdraws_only_patients_whom_it_placed() -> None:
     desk = PEOPLE["facility"]
     placed = does(None, c.Open(VISIT, ANA), desk)
     assert placed.facility == desk.name
@@ -151,7 +151,7 @@ def test_a_second_provider_is_told_who_claimed_it() -> None:
     assert event_of(claimed(), c.Claim(), CLAIMANT) is None
 
 
-def test_an_organisation_may_keep_claims_from_those_in_session_or_without_a_licence() -> None:
+def test_an_organisation_may_refuse_claims_of_staff_in_session_or_without_a_licence() -> None:
     busy: dict[str, Any] = {"in_session": ("ray",), "claim_in_session": False}
     assert refused(queued(), c.Claim(), COLLEAGUE, **busy).code == "in_session"
     assert does(queued(), c.Claim(), COLLEAGUE, in_session=("ray",)).claimant is not None
@@ -192,7 +192,7 @@ def test_the_visit_is_live_from_the_second_press_whoever_is_first(first: object,
     assert event_of(visit, c.Start(), second, T0 + 4) is None
 
 
-def test_nobody_else_presses_start() -> None:
+def test_only_the_visits_parties_press_start() -> None:
     for stranger in (ADMIN, COLLEAGUE, PEOPLE["other patient"], SYSTEM):
         assert refused(claimed(), c.Start(), stranger).code == "not_allowed"
 
@@ -209,7 +209,9 @@ def test_hanging_up_pauses_the_visit_until_the_patient_presses_again() -> None:
 
 @pytest.mark.parametrize("taken", [claimed, live])
 @pytest.mark.parametrize("command", [c.Release(), c.Transfer("ray")])
-def test_a_visit_given_back_has_its_place_and_no_press_of_anybody(taken: object, command: c.Command) -> None:
+def test_a_released_visit_keeps_its_place_and_loses_all_presses_of_start(
+    taken: object, command: c.Command
+) -> None:
     assert callable(taken)
     visit = does(taken(), command, CLAIMANT, T0 + 5000)
     assert (visit.status, visit.arrived_ms, visit.returned) == (Status.QUEUED, T0, 1)
@@ -224,7 +226,7 @@ def test_a_visit_given_back_has_its_place_and_no_press_of_anybody(taken: object,
     assert does(taken(), command, ADMIN).status is Status.QUEUED
 
 
-def test_the_end_is_the_providers_and_may_be_said_twice() -> None:
+def test_only_the_provider_ends_a_visit_and_may_repeat_the_request() -> None:
     visit = ended()
     assert (visit.outcome, visit.talked_ms, visit.ended_ms) == (Outcome.COMPLETED, 60_000, T0 + 60_000)
     assert event_of(visit, c.End(), CLAIMANT) is None
@@ -251,7 +253,7 @@ def test_a_provider_takes_an_ended_visit_up_again_within_the_limit() -> None:
     assert refused(ended(), c.Reopen(), COLLEAGUE).code == "not_allowed"
 
 
-def test_a_clock_that_is_set_back_takes_no_minute_of_talk_away() -> None:
+def test_a_clock_that_is_set_back_does_not_shorten_the_talk_time() -> None:
     visit = does(live(), c.HangUp(), PATIENT, T0 - 3_600_000)
     assert visit.talked_ms == 0
 
@@ -291,14 +293,14 @@ def test_every_deadline_has_a_case() -> None:
 
 
 @pytest.mark.parametrize(("side", "other"), [(PATIENTS_SIDE, PROVIDER), (PROVIDER, PATIENTS_SIDE)])
-def test_whoever_is_away_past_the_grace_presses_again_and_nobody_else(side: str, other: str) -> None:
+def test_a_party_away_for_longer_than_the_grace_must_press_start_again(side: str, other: str) -> None:
     paused, _ = due(away(live(), side, T0 + 1000), T0 + 1000 + POLICY.grace_ms)
     assert (paused.status, paused.talked_ms) == (Status.CLAIMED, 1000 + POLICY.grace_ms)
     assert paused.parties[side].started_ms is None
     assert paused.parties[other].started_ms is not None
 
 
-def test_whoever_is_back_within_the_grace_presses_nothing() -> None:
+def test_a_party_back_within_the_grace_need_not_press_start_again() -> None:
     visit = does(away(live(), PATIENTS_SIDE), c.Enter("c_2", "w2"), PATIENT, T0 + POLICY.grace_ms - 1)
     assert next_deadline_ms(visit, POLICY) is None
     assert due(visit, T0 + POLICY.away_expiry_ms) == (visit, None)
@@ -310,7 +312,7 @@ def test_a_visit_whose_claimant_stays_away_returns_on_top_with_its_presses_clear
     assert visit.parties[PATIENTS_SIDE].started_ms is None
 
 
-def test_nobody_but_the_server_says_that_something_is_due() -> None:
+def test_only_the_server_may_send_due() -> None:
     for actor in (PATIENT, CLAIMANT, ADMIN):
         assert refused(away(queued(), PATIENTS_SIDE), c.Due(), actor, T0 * 2).code == "not_allowed"
 

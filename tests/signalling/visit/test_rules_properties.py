@@ -116,7 +116,9 @@ class Promises:
 
 @settings(max_examples=150)
 @given(STEPS)
-def test_whatever_people_do_a_visit_keeps_its_promises(steps: list[tuple[Actor, c.Command, int]]) -> None:
+def test_the_invariants_of_a_visit_hold_for_any_sequence_of_commands(
+    steps: list[tuple[Actor, c.Command, int]],
+) -> None:
     promises = Promises()
     promises.take(people()["patient"], c.Open(VISIT, ANA))
     for actor, command, wait_ms in steps:
@@ -126,7 +128,9 @@ def test_whatever_people_do_a_visit_keeps_its_promises(steps: list[tuple[Actor, 
 
 @settings(max_examples=40)
 @given(STEPS)
-def test_the_sweep_comes_to_rest(steps: list[tuple[Actor, c.Command, int]]) -> None:
+def test_repeated_sweeps_reach_a_state_without_further_changes(
+    steps: list[tuple[Actor, c.Command, int]],
+) -> None:
     promises = Promises()
     promises.take(people()["patient"], c.Open(VISIT, ANA))
     for actor, command, wait_ms in steps:

@@ -77,7 +77,7 @@ def test_an_answer_is_taken(kind: Kind, answer: Any) -> None:
 
 
 @pytest.mark.parametrize(("kind", "answer"), BAD)
-def test_what_is_no_answer_is_told_so_in_words(kind: Kind, answer: Any) -> None:
+def test_an_answer_that_does_not_fit_is_refused_with_a_sentence(kind: Kind, answer: Any) -> None:
     said = problem(step(kind), answer)
     assert said
     assert said.split()[0] in {"is", "must"}, "it goes on after 'This answer'"
@@ -95,7 +95,7 @@ def test_an_optional_date_may_be_emptied_again() -> None:
 
 
 @given(st.sampled_from(list(Kind)), st.booleans(), JSON)
-def test_whatever_is_sent_as_an_answer_is_judged_and_raises_nothing(
+def test_any_value_as_an_answer_is_checked_without_an_exception(
     kind: Kind, required: bool, answer: Any
 ) -> None:
     problem(step(kind, required), answer)
@@ -113,7 +113,7 @@ def test_every_answer_may_be_kept_while_it_is_typed(kind: Kind, answer: Any) -> 
     assert draft_problem(answer) is None
 
 
-def test_what_is_missing_is_told_in_the_guides_order() -> None:
+def test_missing_steps_are_listed_in_the_guides_order() -> None:
     guide = Guide(version=1, steps=tuple(step(kind) for kind in (Kind.DATE, Kind.TEXT, Kind.YES_NO)))
     assert missing(guide, {}) == ("date", "text", "yes_no")
     assert missing(guide, {"text": "None", "date": "soon"}) == ("date", "yes_no")
@@ -176,5 +176,5 @@ def test_a_condition_names_an_answer_of_an_earlier_step(
 
 
 @given(st.dictionaries(st.sampled_from(["fever", "since", "taken"]), JSON))
-def test_whatever_was_answered_the_first_step_is_asked(answers: dict[str, Any]) -> None:
+def test_the_first_step_is_always_asked(answers: dict[str, Any]) -> None:
     assert visible(BRANCHING, answers)[0] is FEVER

@@ -10,7 +10,7 @@ from signalling.visit.waiting import FEWEST, RECENT_MS, expected_wait, rank
 from tests.signalling.visits import T0, queued
 
 
-def test_without_data_no_wait_is_invented() -> None:
+def test_without_data_there_is_no_expected_wait() -> None:
     minute = 60_000
     recent = [T0 - i * minute for i in range(FEWEST)]
     assert expected_wait(1, recent[: FEWEST - 1], 2, T0) is None, "too few claims"
@@ -35,7 +35,7 @@ def test_the_wait_grows_with_the_place_and_with_silence() -> None:
     st.lists(st.integers(T0 - 2 * RECENT_MS, T0), max_size=40),
     st.integers(0, 5),
 )
-def test_a_wait_that_is_told_is_a_range(place: int, claims: list[int], on_call: int) -> None:
+def test_the_expected_wait_is_shown_as_a_range(place: int, claims: list[int], on_call: int) -> None:
     wait = expected_wait(place, claims, on_call, T0)
     if wait is not None:
         assert 0 <= wait[0] <= wait[1]

@@ -31,7 +31,7 @@ async def test_a_key_a_link_and_a_facility_of_one_organisation_open_nothing_of_a
         assert (await ana.post(way.replace("/demo/", "/hillside/"), FORM)).status == 404
 
 
-async def test_a_webhook_that_one_worker_made_hears_what_another_does(open_site: OpenSite) -> None:
+async def test_a_webhook_made_on_one_worker_receives_the_events_of_another(open_site: OpenSite) -> None:
     one, other = await open_site(webhooks=LOOPBACK), await open_site(webhooks=LOOPBACK)
     async with receiver() as there:
         await made(await program(one), there.url)

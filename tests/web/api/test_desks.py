@@ -102,7 +102,7 @@ async def test_the_patients_link_has_a_qr_code_that_says_it(site: Site) -> None:
     )
 
 
-async def test_only_administrators_come_to_the_desks(site: Site) -> None:
+async def test_only_administrators_open_the_pages_about_keys_and_facilities(site: Site) -> None:
     osei, nobody = await desk(site, OSEI), site.person()
     for page in ("api", "facilities", "links/poster"):
         assert (await osei.person.get(f"{osei.home}/{page}")).status == 403

@@ -23,7 +23,7 @@ positive_data_acceptance.expected-statuses = {expected}
 """
 
 
-async def test_every_operation_stands_in_the_description(site: Site) -> None:
+async def test_every_operation_is_in_the_description(site: Site) -> None:
     answer = await site.person().get("/demo/api/v1/openapi.json")
     found = await answer.json()
     assert (found["openapi"], found["servers"]) == ("3.1.0", [{"url": "/demo/api/v1"}])

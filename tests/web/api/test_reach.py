@@ -119,7 +119,7 @@ def test_s32_every_operation_about_a_visit_has_its_row() -> None:
     assert {row.name for row in OPERATIONS if "{visit}" in row.path} == {name for name, _, _ in reviewed()}
 
 
-async def test_s32_who_bears_the_same_name_withdraws_nobody(site: Site) -> None:
+async def test_s32_a_facility_with_the_same_name_withdraws_no_visit_of_another(site: Site) -> None:
     key, _ = await site.app[API_KEYS].add("demo", NAME, [Scope.OPEN], "Robin Hale")
     actors = {who: opener(who, key)[0] for who in OPENERS[:4]}
     for mine, other in product(actors, actors):

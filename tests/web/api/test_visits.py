@@ -159,7 +159,7 @@ async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(
     assert await office.code("POST", f"/visits/{visit}/assign", {"to": "u_nobody"}) == (404, "not_found")
 
 
-async def test_who_is_not_on_call_is_assigned_nothing(site: Site) -> None:
+async def test_staff_who_are_off_call_cannot_be_assigned(site: Site) -> None:
     person = site.person()
     await person.sign_in(OSEI)
     office = await program(site)
@@ -199,7 +199,7 @@ async def test_a_program_withdraws_what_it_opened_twice_if_it_must_and_no_patien
 # --- keys
 
 
-async def test_nothing_is_done_without_a_key_or_with_one_for_something_else(site: Site) -> None:
+async def test_a_request_without_a_key_or_with_a_missing_scope_changes_nothing(site: Site) -> None:
     by_scope = {scope: await program(site, scope) for scope in ALL}
     forged = by_scope[ALL[0]].headers["Authorization"].removeprefix("Bearer ")[:-4] + "AAAA"
     nobody = stranger(site, forged)
@@ -215,7 +215,7 @@ async def test_nothing_is_done_without_a_key_or_with_one_for_something_else(site
         assert await stranger(site, token).code("GET", "/queue") == (401, "not_signed_in")
 
 
-async def test_a_signed_in_browser_is_nobody_to_the_api(site: Site) -> None:
+async def test_the_api_ignores_a_browsers_sign_in(site: Site) -> None:
     robin = site.person()
     await robin.sign_in(ADMIN)
     assert await Program(robin, "demo", None).code("GET", "/queue") == (401, "not_signed_in")

@@ -59,7 +59,7 @@ async def test_a_form_that_fails_keeps_what_was_written_and_the_time(site: Site)
     assert first not in await offered(ben)
 
 
-async def test_whoever_took_too_long_chooses_again_and_keeps_what_was_written(site: Site) -> None:
+async def test_a_patient_whose_hold_ended_chooses_again_and_keeps_the_typed_values(site: Site) -> None:
     ana, ben = site.person(), site.person()
     first, second, *_ = await offered(ana)
     await hold(ana, first)
@@ -110,7 +110,7 @@ async def test_a_time_that_is_not_on_offer_is_refused(site: Site, starts: str) -
     assert answer.status == 409
 
 
-async def test_where_booking_is_off_nothing_of_it_shows(site: Site) -> None:
+async def test_without_booking_no_page_shows_it(site: Site) -> None:
     ana = site.person()
     (first, *_) = await offered(ana)
     await site.change(booking=msgspec.structs.replace(BOOKING, enabled=False))

@@ -53,7 +53,7 @@ async def test_each_change_is_mailed_with_a_calendar_entry_that_replaces_the_las
     assert "Ana" not in told[0][1].to_ical().decode().replace("ana@example.org", "")
 
 
-async def test_reminders_are_promised_for_24_hours_and_1_hour_before_and_only_for_the_time_that_stands(
+async def test_reminders_are_sent_24_hours_and_1_hour_before_and_only_for_the_current_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from web.keys import JOBS, POST

@@ -54,7 +54,7 @@ async def test_a_booked_patient_comes_in_while_meet_now_is_closed(
     assert (await ana.post(f"{path}/check-in")).headers["Location"] == "/demo/visit"
 
 
-async def test_whoever_left_the_line_may_check_in_again_until_it_is_too_late(
+async def test_a_patient_who_withdrew_may_check_in_again_until_it_is_too_late(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from signalling.visit.commands import Withdraw

@@ -36,7 +36,7 @@ async def booked(person: Person, starts_ms: int, email: str) -> int:
     return answer.status
 
 
-async def test_s36_an_address_books_so_many_visits_a_day_whatever_mail_addresses_it_names(
+async def test_s36_an_address_has_a_daily_limit_of_bookings_whatever_mail_addresses_it_names(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeated, "_repeated", repeated.Repeated())
@@ -52,7 +52,7 @@ async def test_s36_an_address_books_so_many_visits_a_day_whatever_mail_addresses
     assert await booked(site.person(**ELSEWHERE), times[7], "ana@example.org") == 303
 
 
-async def test_s36_a_mail_address_is_written_to_so_often_a_day_wherever_that_comes_from(
+async def test_s36_a_mail_address_has_a_daily_limit_of_mails_from_all_addresses(
     open_site: OpenSite,
 ) -> None:
     site = await clinic(open_site, bookings_per_email=2)
@@ -66,7 +66,7 @@ async def test_s36_a_mail_address_is_written_to_so_often_a_day_wherever_that_com
     assert await booked(site.person(), times[5], "ana@example.org") == 303
 
 
-async def test_s36_a_clinic_takes_so_many_bookings_a_day_from_all_addresses_together(
+async def test_s36_a_clinic_has_a_daily_limit_of_bookings_from_all_addresses(
     open_site: OpenSite,
 ) -> None:
     site = await clinic(open_site, bookings_per_day=3)
@@ -79,7 +79,7 @@ async def test_s36_a_clinic_takes_so_many_bookings_a_day_from_all_addresses_toge
     assert len(await appointments(site)) == 3
 
 
-async def test_s36_what_books_nothing_does_not_count(open_site: OpenSite) -> None:
+async def test_s36_a_request_that_books_nothing_does_not_count(open_site: OpenSite) -> None:
     site = await clinic(open_site, bookings_per_address=2, bookings_per_email=2)
     times, ana = await offered(site.person()), site.person(**HERE)
     await hold(ana, times[0])
@@ -100,7 +100,7 @@ async def test_s36_the_defaults_stop_twenty_bookings_in_a_row(open_site: OpenSit
     assert await booked(free.person(), times[15], "victim@example.org") == 303
 
 
-async def test_s36_a_visit_is_moved_so_often_a_day_as_each_time_is_a_letter(site: Site) -> None:
+async def test_s36_a_visit_has_a_daily_limit_of_moves_because_each_sends_a_mail(site: Site) -> None:
     ana = site.person()
     times = await offered(ana)
     path = await book(ana, times[0])
@@ -112,7 +112,7 @@ async def test_s36_a_visit_is_moved_so_often_a_day_as_each_time_is_a_letter(site
     assert (await ana.post(f"{path}/cancel")).status == 303
 
 
-async def test_s36_letters_of_a_booking_hold_no_word_of_who_wrote_the_address(site: Site) -> None:
+async def test_s36_mails_of_a_booking_contain_no_text_of_its_sender(site: Site) -> None:
     ana = site.person()
     times = await offered(ana)
     path = await book(ana, times[0], name=WORDS, reason=WORDS, filled_in_by=WORDS)

@@ -77,7 +77,7 @@ def test_the_lead_and_the_horizon_bound_what_can_be_booked() -> None:
     assert datetime.fromtimestamp(found[-1].starts_ms / 1000, CHICAGO).date() == date(2026, 11, 25)
 
 
-def test_what_is_taken_is_not_offered_and_capacity_counts_who_runs_at_the_same_moment() -> None:
+def test_a_full_time_is_not_offered_and_capacity_counts_simultaneous_visits() -> None:
     nine = on(NOW.date())[0]
     taken = (Taken(nine.starts_ms, nine.ends_ms),)
     assert clock(on(NOW.date(), taken=taken)[0]) == "09:30"

@@ -59,7 +59,7 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     ]
 
 
-async def test_who_may_not_leaves_no_entry_of_having_done_it(site: Site) -> None:
+async def test_a_refused_act_leaves_no_entry_of_success(site: Site) -> None:
     stranger, osei = site.person(), (await desk(site, OSEI)).person
     for person in (stranger, osei):
         for path in ("/demo/staff/reports", "/demo/staff/setup/audit"):
@@ -154,7 +154,7 @@ async def test_a_program_is_named_by_its_key(site: Site) -> None:
     ]
 
 
-async def test_what_is_opened_over_a_socket_leaves_one_entry_however_much_follows(site: Site) -> None:
+async def test_a_subscription_leaves_one_entry_however_many_updates_follow(site: Site) -> None:
     ana, osei = site.person(), (await desk(site, OSEI)).person
     assert (await ana.ask_for_a_visit()).status == 303
     socket = await osei.socket("staff")
@@ -190,7 +190,7 @@ async def answered(socket: Any, message: dict[str, Any]) -> None:
     assert answer["type"] != "error", answer
 
 
-async def test_what_is_noted_is_written_before_a_worker_stops(site: Site) -> None:
+async def test_noted_entries_are_written_before_a_worker_stops(site: Site) -> None:
     site.app[AUDIT_LOG].note("demo", "u_osei", "case.read", "v_1")
     await site.app[AUDIT_LOG].close()
     assert await site.app[SERVICE].store.redis.lrange("{demo}:audit", 0, -1)

@@ -100,7 +100,7 @@ async def test_the_log_is_shown_by_person_by_visit_and_page_by_page(
         assert (await admin.get(f"{PATH}{wrong}")).status == 200
 
 
-async def test_what_was_let_go_leaves_the_rest_in_its_place(site: Site) -> None:
+async def test_trimmed_entries_leave_the_numbers_of_the_rest_unchanged(site: Site) -> None:
     admin, audit_log = (await desk(site)).person, site.app[AUDIT_LOG]
     await noted(site, *(("u_osei", "case.read", f"v_{number}") for number in range(5)))
     assert await audit_log.trim("demo", 0) == 0

@@ -35,7 +35,7 @@ def test_version_is_that_of_the_package(tmp_path: Path) -> None:
     assert found.stdout.startswith("greenroom 0.")
 
 
-def test_check_config_shows_what_the_settings_amount_to_but_no_password(tmp_path: Path) -> None:
+def test_check_config_prints_the_effective_settings_but_no_password(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         '[redis]\nurl = "redis://:hunter2@host"\n[server]\nport = 1234\n', "utf-8"
     )

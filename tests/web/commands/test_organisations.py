@@ -118,7 +118,7 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_done_is_said_in_a_sentence(greenroom_server: StartServer) -> None:
+def test_an_impossible_command_is_reported_in_one_sentence(greenroom_server: StartServer) -> None:
     server = greenroom_server()
     for arguments, said in REFUSED:
         found = greenroom(server, *arguments, code=1)

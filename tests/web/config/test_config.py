@@ -139,7 +139,7 @@ def test_a_password_in_the_address_of_the_store_is_never_repeated() -> None:
         max_size=4,
     )
 )
-def test_whatever_the_file_says_is_taken_or_refused_in_one_sentence(raw: dict[str, Any]) -> None:
+def test_any_file_is_accepted_or_refused_with_one_sentence(raw: dict[str, Any]) -> None:
     with contextlib.suppress(ConfigError):
         assert isinstance(parse(raw, "config.toml"), Settings)
 

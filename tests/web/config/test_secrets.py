@@ -199,5 +199,5 @@ def test_s37_no_log_of_the_server_holds_a_secret(start_server: StartServer, valk
         assert CANARY not in server.log + server.output
 
 
-def test_s37_every_section_has_the_means_to_hide() -> None:
+def test_s37_every_section_of_the_settings_can_be_printed_without_secrets() -> None:
     assert all(set(section().shown()) == set(section.__struct_fields__) for section in sections().values())

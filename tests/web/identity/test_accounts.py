@@ -59,7 +59,7 @@ async def test_a_password_may_be_typed_in_another_form_of_the_same_letters(accou
         ({"password": "x" * 257}, "12 to 256 characters"),
     ],
 )
-async def test_an_account_that_cannot_be_is_refused_in_words(
+async def test_an_account_that_is_not_valid_is_refused_with_a_sentence(
     accounts: Accounts, fields: dict[str, object], words: str
 ) -> None:
     with pytest.raises(AccountError, match=words):
@@ -118,7 +118,7 @@ async def test_two_changes_at_once_both_hold(accounts: Accounts) -> None:
     assert (account.role, account.disabled, account.generation) == (Role.ADMIN, True, 3)
 
 
-async def test_changing_nobody_is_refused_in_words(accounts: Accounts) -> None:
+async def test_changing_an_account_that_does_not_exist_is_refused_with_a_sentence(accounts: Accounts) -> None:
     with pytest.raises(AccountError, match="There is no account for nobody@"):
         await accounts.disable("demo", "nobody@example.org")
 

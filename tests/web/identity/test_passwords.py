@@ -56,7 +56,7 @@ GOOD = [
 @pytest.mark.parametrize(
     ("why", "password"), [(why, word) for why, words in REFUSED.items() for word in words]
 )
-def test_s39_what_is_tried_first_is_refused_with_its_reason(why: Weak, password: str) -> None:
+def test_s39_common_passwords_are_refused_with_the_reason(why: Weak, password: str) -> None:
     assert weakness(password, OWN) is why
     with pytest.raises(AccountError, match=why.value[:30]):
         check_password(password, *OWN[:-1])
@@ -67,7 +67,7 @@ def test_s39_a_phrase_and_a_drawn_password_are_taken(password: str) -> None:
     assert weakness(password, OWN) is None
 
 
-def test_s39_the_list_has_thousands_that_are_long_enough() -> None:
+def test_s39_the_list_has_thousands_of_passwords_of_allowed_length() -> None:
     long = [word for word in LIST.read_text("utf-8").split() if len(word) >= 12]
     assert len(long) > 3000
     assert all(weakness(word) for word in long)
@@ -75,7 +75,7 @@ def test_s39_the_list_has_thousands_that_are_long_enough() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(min_size=0, max_size=256), st.lists(st.text(max_size=60), max_size=4))
-def test_s39_any_text_is_looked_at_in_a_moment(password: str, own: list[str]) -> None:
+def test_s39_any_text_is_checked_quickly(password: str, own: list[str]) -> None:
     started = time.process_time()
     weakness(password, own)
     assert time.process_time() - started < 0.5

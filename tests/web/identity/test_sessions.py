@@ -169,7 +169,7 @@ async def test_a_live_call_holds_a_sign_in_past_its_limits(valkey: Redis) -> Non
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "x" * 5000, "\x00" * 32])
-async def test_a_cookie_that_cannot_be_ours_is_nobodys(valkey: Redis, cookie: str) -> None:
+async def test_a_malformed_cookie_is_anonymous(valkey: Redis, cookie: str) -> None:
     storage = Storage(valkey, Sessions(), secure=False)
     assert (await storage._read(cookie, touch=True)).empty
 

@@ -96,7 +96,7 @@ async def tried(person: Person, method: str, path: str, token: str) -> int:
     return (await (person.get(where) if method == "GET" else person.post(where, {"do": "take"}))).status
 
 
-async def test_s41_every_route_with_a_token_is_a_door_that_counts(site: Site) -> None:
+async def test_s41_every_route_with_a_token_counts_wrong_guesses(site: Site) -> None:
     assert {path for _, path in token_routes(site)} == {path for ways in WAYS.values() for path in ways}
     assert set(WAYS) | {Door.RESUME} == set(Door)
 
@@ -110,7 +110,9 @@ def test_s41_guesses_wait_from_a_tenth_of_a_second_on_and_end_after_ten(
         assert [rule.delay_ms(failed) for failed in (0, 1, 2, 20)] == [0, 100, 200, 25_000]
 
 
-async def test_s41_each_door_shuts_after_ten_wrong_tokens_of_any_of_its_routes(site: Site) -> None:
+async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_its_routes(
+    site: Site,
+) -> None:
     for door, ways in WAYS.items():
         routes = [(method, path) for method, path in token_routes(site) if path in ways]
         guesser = site.person()
@@ -129,7 +131,7 @@ async def test_s41_each_door_shuts_after_ten_wrong_tokens_of_any_of_its_routes(s
         assert "Too many wrong links" in await answer.text()
 
 
-async def test_s41_who_guesses_at_facilities_shuts_no_kiosk_beside_them(site: Site) -> None:
+async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(site: Site) -> None:
     path = await link(site)
     kiosk, guesser = site.person(), site.person()
     for _ in range(12):
@@ -248,7 +250,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
     assert (await invited.get("/demo/staff/password")).status == 200
 
 
-async def test_s41_a_session_of_before_keeps_its_invitation(site: Site, valkey: Redis) -> None:
+async def test_s41_a_session_of_an_earlier_version_keeps_its_invitation(site: Site, valkey: Redis) -> None:
     invited, token = site.person(), await right_token(site, Door.INVITATION)
     await invited.get(f"/demo/staff/invitation/{token}")
     (key,) = [key async for key in valkey.scan_iter("session:*") if await valkey.hexists(key, "k:invitation")]

@@ -31,7 +31,7 @@ def test_a_code_is_taken_one_step_before_and_after_its_own(off: int, taken: bool
     assert list(totp.steps_of(SECRET, totp.code(SECRET, step), now_ms)) == ([step] if taken else [])
 
 
-def test_an_app_is_told_whose_secret_it_is() -> None:
+def test_the_totp_address_names_the_account_and_the_product() -> None:
     found = urlsplit(totp.address(SECRET, "St. John’s: Clinic & Co", "ana@example.org"))
     assert (found.scheme, found.netloc) == ("otpauth", "totp")
     assert unquote(found.path) == "/St. John’s  Clinic & Co:ana@example.org"

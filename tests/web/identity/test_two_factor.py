@@ -119,7 +119,7 @@ async def test_a_new_password_ends_what_the_old_one_had_half_opened(site: Site, 
     assert (await half.post(CODE, {"code": phone.code()})).headers["Location"] == "/demo/staff"
 
 
-async def test_what_is_set_up_needs_the_password_and_a_code_of_this_key(site: Site, clock: Clock) -> None:
+async def test_setting_up_needs_the_password_and_a_code_of_the_new_key(site: Site, clock: Clock) -> None:
     osei = await signed_in(site)
     password = demo.password(site.settings, OSEI)
     assert (await osei.post(HOME, {"do": "confirm", "password": password, "code": "1"})).status == 303
@@ -183,7 +183,7 @@ async def test_a_code_is_accepted_once_by_all_workers_together(
         assert sorted(answers) == [False] * 9 + [True]
 
 
-async def test_a_step_is_spent_with_all_before_it(site: Site, clock: Clock) -> None:
+async def test_using_a_code_invalidates_all_earlier_codes(site: Site, clock: Clock) -> None:
     osei = await signed_in(site)
     phone, _ = await set_up(osei, clock, OSEI)
     factors = site.app[SECOND_FACTORS]
@@ -277,7 +277,9 @@ async def test_turning_it_off_needs_the_password_and_a_code(site: Site, clock: C
     await signed_in(site)
 
 
-async def test_an_administrator_resets_it_for_who_lost_the_phone(site: Site, clock: Clock) -> None:
+async def test_an_administrator_resets_the_second_factor_of_a_person_who_lost_the_phone(
+    site: Site, clock: Clock
+) -> None:
     osei = await signed_in(site)
     await set_up(osei, clock, OSEI)
     admin = await desk(site)
@@ -313,7 +315,7 @@ async def test_an_operator_resets_it_on_the_command_line(
     await signed_in(site, ADMIN)
 
 
-async def test_the_person_is_told_by_mail_of_every_change(
+async def test_every_change_is_mailed_to_the_person(
     site: Site, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[tuple[str, str, str]] = []
@@ -357,7 +359,7 @@ async def test_an_administrator_who_must_have_it_reaches_nothing_before(site: Si
     assert await is_staff(await signed_in(site, OSEI)), "a provider may do without"
 
 
-async def test_administrators_who_are_in_already_are_led_there_too(
+async def test_administrators_who_are_signed_in_already_are_led_to_the_set_up_too(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.websocket.WATCH_S", 0.1)
@@ -374,6 +376,6 @@ async def test_administrators_who_are_in_already_are_led_there_too(
     assert frame.data == 4201
 
 
-def test_an_organisation_demands_it_only_where_it_says_so() -> None:
+def test_an_organisation_demands_a_second_factor_only_if_its_settings_say_so() -> None:
     assert not demo.ORGANISATION.admins_two_factor
     assert Organisation(id="a", name="A", guide=demo.ORGANISATION.guide).admins_two_factor is False

@@ -98,7 +98,7 @@ async def test_an_administrator_sets_it_up_signs_in_by_it_and_every_page_is_acce
     await expect(page.get_by_text("Two-factor", exact=True)).to_be_visible()
 
 
-async def test_it_works_without_javascript_and_in_spanish(
+async def test_the_second_factor_works_without_javascript_and_in_spanish(
     site: Site, open_page: OpenPage, clock: Clock
 ) -> None:
     page = await open_page("/demo/staff/sign-in?lang=es", java_script_enabled=False)

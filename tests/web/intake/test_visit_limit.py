@@ -37,7 +37,7 @@ async def test_an_address_that_has_opened_many_visits_is_told_when_to_send_the_f
     assert (await site.person(**FAR).ask_for_a_visit()).status == 303, "another address is not concerned"
 
 
-async def test_what_is_said_of_too_many_visits_is_said_in_spanish_too(open_site: OpenSite) -> None:
+async def test_the_message_about_too_many_visits_is_in_spanish_too(open_site: OpenSite) -> None:
     site = await clinic(open_site, 1)
     await site.person(**NEARBY).ask_for_a_visit()
     refused = await site.person(**NEARBY, **{"Accept-Language": "es"}).ask_for_a_visit()
@@ -57,7 +57,7 @@ async def test_only_visits_that_were_opened_count(open_site: OpenSite) -> None:
     assert (await site.person(**NEARBY).ask_for_a_visit()).status == 303
 
 
-async def test_a_crowd_from_one_address_gets_in_up_to_the_limit_and_no_further(open_site: OpenSite) -> None:
+async def test_requests_at_once_from_one_address_open_visits_up_to_the_limit(open_site: OpenSite) -> None:
     site = await clinic(open_site, 5)
     answers = await asyncio.gather(*(site.person(**NEARBY).ask_for_a_visit() for _ in range(12)))
     assert sorted(answer.status for answer in answers) == [303] * 5 + [429] * 7

@@ -51,7 +51,7 @@ def test_every_text_is_in_every_catalogue_with_the_same_placeholders(path: Any, 
     assert not wrong
 
 
-def test_what_a_script_says_is_collected_in_templates_inside_templates_too() -> None:
+def test_texts_of_a_script_are_collected_inside_nested_templates_too() -> None:
     source = b'html`<p title=${t("One")}>${b ? html`${tn("{n} row", "{n} rows", 3)}` : other.t("no")}</p>`; fit("no")'
     found = [said for _, _, said, _ in messages.scripts(io.BytesIO(source), None, None, None)]
     assert found == ["One", ("{n} row", "{n} rows")]
@@ -69,7 +69,7 @@ def test_what_a_script_says_is_collected_in_templates_inside_templates_too() -> 
         ("*;q=x,,;;,es;q=1.5", None),
     ],
 )
-def test_a_browsers_languages_are_weighed_as_http_says(header: str, language: str | None) -> None:
+def test_a_browsers_languages_are_weighted_as_in_http(header: str, language: str | None) -> None:
     assert i18n.accepted(header, ("en", "es")) == language
 
 
@@ -90,12 +90,12 @@ async def test_a_visitor_reads_the_language_of_the_browser_until_they_choose_ano
     assert await lang(person, "/nowhere") == "en"  # error pages too
 
 
-async def test_where_a_browser_speaks_nothing_of_ours_the_organisation_does(open_site: OpenSite) -> None:
+async def test_a_browser_without_a_supported_language_gets_the_organisations(open_site: OpenSite) -> None:
     site = await open_site()
     assert await lang(site.person(**{"Accept-Language": "fr"})) == "en"
 
 
-async def test_a_form_that_fails_says_so_in_spanish(site: Site) -> None:
+async def test_errors_of_a_form_are_in_spanish_too(site: Site) -> None:
     person = site.person(**{"Accept-Language": "es"})
     response = await person.ask_for_a_visit(name="", phone="12")
     page = await response.text()
@@ -123,7 +123,7 @@ async def test_a_language_is_taught_to_the_scripts_by_a_module(site: Site) -> No
     assert (await person.get(found[1].replace("es.js", "xx.js"))).status == 404
 
 
-def test_days_times_and_numbers_are_written_in_the_readers_manner() -> None:
+def test_days_times_and_numbers_are_written_in_the_readers_format() -> None:
     at = datetime(2026, 11, 23, 16, 30, tzinfo=ZoneInfo("America/Chicago"))
     with i18n.using("en"):
         assert i18n.date_words(at) == "Monday, November 23, 2026"

@@ -60,7 +60,7 @@ def html_of(message: EmailMessage) -> str:
 @pytest.mark.parametrize(
     ("what", "said"), [("on", "turned on"), ("off", "turned off"), ("reset", "has reset")]
 )
-def test_who_changed_how_somebody_signs_in_is_said_to_them(what: str, said: str) -> None:
+def test_a_person_gets_a_mail_about_changes_of_their_sign_in(what: str, said: str) -> None:
     text = text_of(mail(letter("two_factor", what=what)))
     assert said in " ".join(text.split())
     assert "If this was not you" in text
@@ -88,14 +88,14 @@ def test_a_declined_patient_reads_the_reason_in_their_language() -> None:
     assert "Please come in:<br>this needs an examination." in html_of(message)
 
 
-def test_a_booked_time_is_told_in_the_clinics_time_zone_and_the_readers_manner() -> None:
+def test_a_booked_time_is_written_in_the_clinics_time_zone_and_the_readers_format() -> None:
     assert "Friday, November 20, 2026: 10:00\u202fAM (time in Chicago)" in text_of(mail(letter("booked")))
     spanish = text_of(mail(letter("booked", "es")))
     assert "viernes, 20 de noviembre de 2026" in spanish
     assert "10:00\u202fa.m. (hora de Chicago)" in spanish.replace("\xa0", "\u202f")
 
 
-def test_what_a_patient_wrote_is_no_markup() -> None:
+def test_a_patients_text_is_escaped_in_mails() -> None:
     html = html_of(mail(letter("declined", reason="<script>alert(1)</script><b>")))
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
@@ -118,7 +118,7 @@ def test_an_organisation_has_its_own_name_colour_sender_and_reply_address() -> N
     assert readable("#0f6d5f") == "#0f6d5f"
 
 
-def test_a_calendar_file_keeps_its_kind() -> None:
+def test_a_calendar_attachment_keeps_its_content_type() -> None:
     ics = Attachment("visit.ics", "text/calendar; method=REQUEST; charset=utf-8", b"BEGIN:VCALENDAR\r\n")
     [part] = mail(replace(letter("booked"), attachments=(ics,))).iter_attachments()
     assert part.get_content_type() == "text/calendar"

@@ -62,7 +62,7 @@ STEP = {"id": "a", "kind": "text", "title": "A"}
         ({"colour": "red"}, "colour"),
     ],
 )
-def test_a_document_that_cannot_be_says_where(changes: dict[str, Any], field: str) -> None:
+def test_a_document_that_is_not_valid_names_the_field(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(OrganisationError, match=field):
         parsed(document(**changes))
 

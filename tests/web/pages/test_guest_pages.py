@@ -86,7 +86,7 @@ async def test_a_live_visit_does_not_take_a_guests_picture_before_their_own_pres
     await page.get_by_role("button", name="Leave the call").wait_for()
 
 
-async def test_a_guest_has_none_of_the_staffs_or_the_patients_ways_out(
+async def test_a_guest_can_leave_the_call_but_neither_hang_up_nor_end_the_visit(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await with_rosa(clinic, started=True)

@@ -71,7 +71,7 @@ async def test_an_assignment_is_told_on_the_desktop_and_a_click_leads_to_the_pat
     await expect(page.locator("[data-visit=v_1] button").first).to_be_focused()
 
 
-async def test_who_wishes_no_notifications_is_neither_asked_nor_shown_any(
+async def test_staff_who_want_no_notifications_are_neither_asked_nor_shown_any(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await provider(clinic, open_page, notify=False)

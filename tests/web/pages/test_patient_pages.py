@@ -84,7 +84,7 @@ async def test_the_same_address_opens_the_first_step_that_is_not_answered(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Allergies")
 
 
-async def test_a_missing_answer_is_said_at_its_field_and_the_patient_stays(
+async def test_a_missing_answer_is_shown_at_its_field_and_the_step_stays_open(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await open_page("/demo/visit#allergies")
@@ -97,7 +97,7 @@ async def test_a_missing_answer_is_said_at_its_field_and_the_patient_stays(
     assert not clinic.got("visit.save")
 
 
-async def test_an_answer_that_the_server_refuses_is_said_too(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_an_answer_that_the_server_refuses_is_shown_too(clinic: Clinic, open_page: OpenPage) -> None:
     def refuse(message: dict[str, object]) -> None:
         if message["left"]:
             raise RefusedError(
@@ -241,7 +241,9 @@ async def test_a_claim_that_was_missed_while_the_connection_was_lost_pulls_in_on
     await expect(page.get_by_role("heading", level=1)).to_have_text("Session with Dr Maya Osei")
 
 
-async def test_a_browser_without_this_visit_is_shown_the_way_on(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_a_browser_without_this_visit_gets_a_link_to_the_calendar(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     def refuse(_: dict[str, object]) -> None:
         raise RefusedError("not_found", "No such visit.")
 

@@ -49,7 +49,9 @@ async def providers_page(clinic: Clinic, open_page: OpenPage, **how: object) -> 
     return page
 
 
-async def test_the_other_sides_state_stands_there_in_words(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_the_session_page_shows_the_other_sides_state_in_words(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await patients_page(clinic, open_page)
     other = page.get_by_role("region", name="Dr Maya Osei")
     await expect(other).to_contain_text("Dr Maya Osei is here")
@@ -80,7 +82,7 @@ async def test_start_session_waits_for_the_other_side_and_says_so(
     assert len(clinic.got("visit.start")) == 1
 
 
-async def test_a_start_that_failed_is_said_and_may_be_pressed_again(
+async def test_a_failed_start_session_is_shown_and_may_be_pressed_again(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     def refuse(_: dict[str, object]) -> None:
@@ -263,7 +265,7 @@ async def test_a_denied_permission_is_explained_for_this_browser_and_one_can_joi
         ),
     ],
 )
-async def test_what_the_system_or_the_browser_itself_does_not_allow_has_words_of_its_own(
+async def test_permissions_denied_by_the_system_or_the_browser_have_their_own_texts(
     clinic: Clinic, open_page: OpenPage, script: str, agent: str, what: str, todo: str
 ) -> None:
     page = await open_page("/demo", user_agent=agent)

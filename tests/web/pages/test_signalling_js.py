@@ -111,7 +111,7 @@ async def test_a_resume_that_is_refused_begins_anew_on_the_same_socket(
     assert len(clinic.sockets) == 1
 
 
-async def test_writes_in_flight_are_sent_again_where_that_does_no_harm(
+async def test_requests_in_flight_are_sent_again_if_repeating_does_no_harm(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await connected(open_page)
@@ -146,7 +146,7 @@ async def test_a_refusal_has_the_servers_code_and_a_silent_server_a_timeout(
     assert await page.evaluate(REQUEST, {"type": "on_call", "on": True}) == "timeout"
 
 
-async def test_nothing_that_could_do_harm_later_is_kept_while_not_connected(
+async def test_requests_that_could_do_harm_later_are_not_kept_while_disconnected(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await connected(open_page)

@@ -57,7 +57,9 @@ async def sees_a_picture(page: Page) -> None:
     await page.wait_for_function("document.getElementById('other').currentTime > 0.2")
 
 
-async def test_the_pages_files_are_a_whole_visit(open_site: OpenSite, browser: Browser) -> None:
+async def test_the_files_on_the_page_about_browsers_play_a_whole_visit(
+    open_site: OpenSite, browser: Browser
+) -> None:
     site, wrong = await open_site(), list[str]()
     ana, osei = site.person(), site.person()
     await ana.ask_for_a_visit()

@@ -29,7 +29,7 @@ def test_a_slower_claim_is_worse_and_the_rest_is_not() -> None:
     assert change.low < 1.5 < change.high
 
 
-def test_the_other_way_round_it_is_better() -> None:
+def test_a_faster_claim_is_better() -> None:
     comparison = compare(run(2, slower=1.5), run(1))
     assert verdict(comparison, "claim", "p50") == BETTER
     assert comparison.count(WORSE) == 0
@@ -52,7 +52,7 @@ def test_two_runs_of_the_same_kind_are_hardly_ever_called_a_change() -> None:
     assert len(changes) <= 2, changes  # of 63 figures, at 99% certainty
 
 
-def test_a_few_patients_say_nothing_of_the_99th_percentile_and_are_told_how_many_would() -> None:
+def test_too_few_patients_for_a_99th_percentile_are_reported_with_the_number_needed() -> None:
     comparison = compare(run(1, patients=60), run(2, patients=60, slower=3))
     (change,) = [change for change in comparison.changes if (change.name, change.what) == ("claim", "p99")]
     assert change.verdict == UNDECIDED
@@ -87,13 +87,13 @@ def test_more_errors_and_less_throughput_are_worse() -> None:
     assert verdict(compare(usual, slow), "throughput", "") == WORSE
 
 
-def test_it_says_the_same_each_time() -> None:
+def test_a_comparison_gives_the_same_result_each_time() -> None:
     names = "monday", "tuesday"
     first, second = (comparison_text(compare(run(1), run(2)), names) for _ in range(2))
     assert first == second
 
 
-def test_what_else_differs_between_the_runs_is_told() -> None:
+def test_differences_of_plan_machine_and_versions_are_listed() -> None:
     before, after = run(1), run(2)
     after.about.plan = {**after.about.plan, "patients": "800"}
     after.about.versions = {"Python": "3.13"}
@@ -103,7 +103,7 @@ def test_what_else_differs_between_the_runs_is_told() -> None:
     assert "not the same: patients: 400 → 800" in text
 
 
-def test_the_text_has_what_changed_first() -> None:
+def test_the_text_lists_the_certain_changes_first() -> None:
     comparison = compare(run(1), run(2, slower=1.5))
     lines = comparison_text(comparison, ("monday", "tuesday")).splitlines()
     assert lines[0] == f"monday → tuesday: {headline(comparison)}"
@@ -124,7 +124,7 @@ def test_two_runs_that_saw_nothing_can_be_compared() -> None:
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a & b"])
-def test_names_in_a_page_are_only_text(name: str, tmp_path: Path) -> None:
+def test_names_are_escaped_in_the_page(name: str, tmp_path: Path) -> None:
     before, after = run(1, patients=50), run(2, patients=50)
     page = comparison_page(compare(before, after), before, after, (name, "b"))
     assert name not in page

@@ -42,7 +42,7 @@ async def test_a_server_is_checked_by_its_address(site: Site, tmp_path: Path) ->
     assert "email or password are wrong" in refused
 
 
-def test_where_there_is_no_such_server_one_sentence_says_so() -> None:
+def test_a_missing_server_is_reported_in_one_sentence() -> None:
     for words, sentence in (
         (["http://127.0.0.1:9/demo"], "nobody answers at http://127.0.0.1:9"),
         (["ftp://example.org"], "expected the address of a server"),
@@ -54,7 +54,7 @@ def test_where_there_is_no_such_server_one_sentence_says_so() -> None:
         assert len(refused.strip().splitlines()) == 1
 
 
-async def test_a_client_is_told_where_to_connect_and_what_it_does_wrong(
+async def test_the_command_prints_where_a_client_connects_and_its_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: asyncio.Queue[str] = asyncio.Queue()

@@ -64,7 +64,7 @@ async def test_our_python_client_passes() -> None:
     assert {m["epoch"] for m in heard if "epoch" in m} == {"e_1", "e_2", "e_3"}
 
 
-async def test_a_broken_client_is_told_each_of_its_faults() -> None:
+async def test_each_fault_of_a_broken_client_is_found() -> None:
     async def client(url: str) -> None:
         async with aiohttp.ClientSession() as http:
             token, versions = "", 0
@@ -108,7 +108,7 @@ async def test_a_broken_client_is_told_each_of_its_faults() -> None:
     assert wanted <= found.keys(), found
 
 
-async def test_a_client_that_gives_up_is_told_so_and_the_rest_is_not_told() -> None:
+async def test_a_client_that_gives_up_has_that_fault_and_the_other_rules_are_not_told() -> None:
     async def once(url: str) -> None:
         async with aiohttp.ClientSession() as http:
             headers = {"Origin": "http://127.0.0.1"}

@@ -60,7 +60,7 @@ def test_any_durations_can_be_drawn(values: list[float]) -> None:
 
 
 @given(st.floats(0, 1e6))
-def test_stretches_of_time_are_round_and_not_too_many(duration_s: float) -> None:
+def test_intervals_of_time_are_round_and_not_too_many(duration_s: float) -> None:
     assert math.ceil(duration_s / bucket_width(duration_s) - 1e-6) <= BUCKETS
 
 
@@ -80,14 +80,14 @@ def test_gauges_of_several_processes_add_up() -> None:
     assert (total.max, total.last) == (15, 12)
 
 
-def test_two_loops_that_are_late_at_once_are_not_twice_as_late() -> None:
+def test_the_delays_of_several_loops_are_not_added() -> None:
     seen = Observations()
     seen.gauge("driver_lag", 0.5)
     seen.absorb(b'["gauge","driver_lag",1,0.3,0]\n', source=1)
     assert figures(seen).gauges["driver_lag"].max == 0.5
 
 
-def test_a_peak_is_not_lost_where_there_are_more_points_than_are_drawn() -> None:
+def test_a_peak_is_kept_if_there_are_more_points_than_are_drawn() -> None:
     points = [(float(at), 99.0 if at == 777 else 1.0) for at in range(5000)]
     assert max(value for _, value in thinned(points, 100)) == 99
     assert len(thinned(points, 100)) <= 101
@@ -97,7 +97,7 @@ def test_cpu_is_summed_over_time() -> None:
     assert integral(Series([1, 2, 4], [0.9, 0.5, 1.0])) == 2.5
 
 
-def test_the_servers_cpu_is_told_for_each_visit() -> None:
+def test_the_servers_cpu_is_divided_by_the_visits() -> None:
     found = figures(run(patients=100, lost=0))
     assert found.server_cpu_per_visit_s == pytest.approx(0.45 * found.duration_s / 100, rel=0.1)
 
@@ -122,7 +122,7 @@ def test_a_scale_is_in_the_unit_of_its_top() -> None:
     assert [tick.text for tick in plot.y_ticks] == ["0", "0.5 s", "1 s"]
 
 
-def test_nothing_seen_makes_figures_all_the_same() -> None:
+def test_a_run_without_observations_has_figures() -> None:
     found = figures(Observations())
     assert (found.duration_s, found.throughput_per_s, found.steps, found.people.arrived) == (0, 0, {}, 0)
 
@@ -151,7 +151,7 @@ def test_a_gap_in_what_was_seen_is_a_gap_in_the_line() -> None:
     assert [len(piece.split()) for piece in plot.lines[0].pieces] == [2, 2]
 
 
-def test_ratios_beyond_the_scale_stand_at_its_edge() -> None:
+def test_ratios_beyond_the_scale_are_drawn_at_its_edge() -> None:
     made, ticks = intervals([(0.98, 1.0, 1.02), (0.97, 1, 1.01), (1, 1000.0, 1e9)])
     assert made[2].high == made[2].ratio == 200
     assert [tick.text for tick in ticks][2] == "1"

@@ -81,7 +81,7 @@ def test_a_broken_threshold_is_said_in_one_line_and_exits_1(
         (["report", "{tmp}/before", "--into", "{tmp}/before/report.html"], "exists"),
     ],
 )
-def test_what_cannot_be_used_is_said_in_one_sentence_and_exits_2(
+def test_an_argument_that_cannot_be_used_is_reported_in_one_sentence_with_exit_2(
     app: typer.Typer, runs: tuple[str, str], tmp_path: Path, arguments: list[str], says: str
 ) -> None:
     done = RUNNER.invoke(app, [argument.replace("{tmp}", str(tmp_path)) for argument in arguments])

@@ -35,13 +35,13 @@ def test_a_report_has_its_figures_for_people_and_for_programs(tmp_path: Path) ->
     assert len(Observations.load(tmp_path / "deep/out/observations.jsonl").steps["claim"]) == 400
 
 
-def test_a_page_fetches_nothing_and_runs_nothing(tmp_path: Path) -> None:
+def test_the_report_page_fetches_nothing_and_runs_no_script(tmp_path: Path) -> None:
     page = write(run(patients=50), tmp_path).read_text("utf-8")
     assert not re.search(r"<script|<link|<img|url\(|@import|\ssrc=|\shref=\"(?!#)", page)
     assert "default-src 'none'" in page
 
 
-def test_what_a_server_said_is_only_text_in_the_page(tmp_path: Path) -> None:
+def test_a_servers_texts_are_escaped_in_the_page(tmp_path: Path) -> None:
     seen = run(patients=20)
     seen.error("<b>4000</b>", "<script>alert(1)</script>")
     seen.about.plan = {"url": "<i>"}
@@ -52,7 +52,7 @@ def test_what_a_server_said_is_only_text_in_the_page(tmp_path: Path) -> None:
     assert "<b>" not in page
 
 
-def test_a_servers_word_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
+def test_a_servers_text_is_no_formula_in_a_spreadsheet(tmp_path: Path) -> None:
     seen = Observations()
     seen.error("=HYPERLINK(1)", "")
     write(seen, tmp_path)

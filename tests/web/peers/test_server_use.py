@@ -50,14 +50,14 @@ def test_a_servers_workers_count_for_it() -> None:
     assert sample(process.pid) is None
 
 
-def test_without_a_server_to_read_only_the_drivers_own_cpu_is_told() -> None:
+def test_without_a_server_process_only_the_drivers_cpu_is_written() -> None:
     seen = Observations()
     watch = Watch(seen)
     watch.tick()
     assert set(seen.gauges) == {"driver_cpu"}
 
 
-def test_what_else_the_machine_does_is_told_by_one_process_of_a_run() -> None:
+def test_the_machines_cpu_is_written_by_one_process_of_a_run() -> None:
     seen = Observations()
     watch = Watch(seen, machine=True)
     end = time.monotonic() + 0.2
@@ -67,7 +67,9 @@ def test_what_else_the_machine_does_is_told_by_one_process_of_a_run() -> None:
     assert seen.gauges["machine_cpu"][0].values[0] > 0.3
 
 
-def test_where_there_is_no_proc_nothing_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_proc_there_are_no_figures_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(server, "PROC", tmp_path)
     assert sample(1) is None
     assert machine()["CPU"]
@@ -78,7 +80,7 @@ def test_the_machine_and_versions_are_words() -> None:
     assert {"Python", "greenroom", "aiohttp"} <= set(versions())
 
 
-def test_a_server_that_cannot_be_watched_is_told_in_one_sentence() -> None:
+def test_a_server_process_that_cannot_be_read_is_refused_in_one_sentence() -> None:
     done = CliRunner().invoke(
         peers_app, ["http://127.0.0.1:1/x", "--providers", "0", "--server-pid", "999999999"]
     )

@@ -110,7 +110,7 @@ def test_several_thresholds_are_each_judged() -> None:
         ("freezs>0", "counts: claims_lost, freezes"),
     ],
 )
-def test_an_expression_that_means_nothing_is_told_what_is_expected(expression: str, says: str) -> None:
+def test_an_invalid_expression_is_refused_with_what_is_expected(expression: str, says: str) -> None:
     with pytest.raises(ThresholdError, match=says):
         parse(expression)
 

@@ -80,7 +80,7 @@ async def attempts(office: Program, webhook: str, enough: Callable[[list[Any]], 
             await asyncio.sleep(0.05)
 
 
-async def test_a_webhook_is_told_what_happens_to_a_visit_signed_and_without_patient_information(
+async def test_a_webhook_receives_the_events_of_a_visit_signed_and_without_patient_information(
     open_site: OpenSite,
 ) -> None:
     site = await open_site(webhooks=LOOPBACK)
@@ -102,7 +102,7 @@ async def test_a_webhook_is_told_what_happens_to_a_visit_signed_and_without_pati
             assert not [v for v in (*PATIENT.values(), "Please come in.") if len(v) > 2 and v in text]
 
 
-async def test_a_webhook_hears_only_the_events_that_it_asked_for_and_none_while_it_is_off(
+async def test_a_webhook_receives_only_the_events_that_it_selected_and_none_while_it_is_off(
     open_site: OpenSite,
 ) -> None:
     site = await open_site(webhooks=LOOPBACK)
@@ -140,7 +140,7 @@ async def test_a_receiver_that_fails_is_tried_again_until_it_takes_it_and_admins
         assert "302 · redirects are not followed" in page
 
 
-async def test_an_event_is_promised_in_its_own_commit_even_where_nobody_runs_jobs(
+async def test_a_delivery_is_written_in_the_commit_of_its_event_even_if_no_worker_runs_jobs(
     open_site: OpenSite, valkey: Redis
 ) -> None:
     site = await open_site(webhooks=LOOPBACK)
@@ -244,7 +244,7 @@ async def test_s33_no_spelling_is_dialled_even_if_nobody_judged_the_url() -> Non
             assert answer.status == 204, "the same client reaches it where the settings allow it"
 
 
-async def test_a_webhook_that_cannot_be_says_why(site: Site) -> None:
+async def test_a_webhook_that_is_not_valid_is_refused_with_the_reason(site: Site) -> None:
     office = await program(site)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"url": "https://127.0.0.1/"}, "url"),

@@ -73,7 +73,7 @@ def test_a_report_counts_waits_claims_and_outcomes_by_day_hour_and_provider() ->
     ]
 
 
-def test_who_had_booked_waits_from_the_booked_time_on() -> None:
+def test_the_wait_of_a_booked_patient_begins_at_the_booked_time() -> None:
     arrived = at(9, 50)
     booked_ms = round(at(10).timestamp() * 1000)
     early, late = found(visit(arrived, 12, booked_ms=booked_ms), visit(at(10, 5), 2, booked_ms=booked_ms))

@@ -78,7 +78,7 @@ async def test_days_without_visits_say_so(site: Site) -> None:
 @pytest.mark.parametrize(
     "query", ["?since=x&until=y", "?since=2030-01-01", "?since=0001-01-01", "?until=9999-12-31"]
 )
-async def test_days_that_are_none_are_put_right(site: Site, query: str) -> None:
+async def test_invalid_days_are_corrected(site: Site, query: str) -> None:
     admin = site.person()
     await admin.sign_in(ADMIN)
     answer = await admin.get(REPORTS + query)

@@ -120,7 +120,7 @@ async def test_s29_a_stranger_cannot_send_more_than_the_page_needs_in_chunks_eit
         assert answer.status == 413, path
 
 
-async def test_s29_what_a_page_needs_is_taken(site: Site) -> None:
+async def test_s29_forms_of_the_needed_size_are_accepted(site: Site) -> None:
     longest = {**FORM, "name": "é" * 100, "reason": "😀" * 1000, "filled_in_by": "ö" * 100}
     assert (await site.person().post("/demo/information", longest)).status == 303
     for kind in (URLENCODED, f"{URLENCODED}; charset=UTF-8", f'{URLENCODED};charset="utf-8"'):

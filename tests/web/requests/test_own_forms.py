@@ -85,7 +85,7 @@ async def test_s44_a_pages_own_form_passes_in_a_browser_that_hides_its_origin(si
     assert asked > 12
 
 
-async def test_s44_a_patient_and_a_doctor_come_in_with_an_old_safari(site: Site) -> None:
+async def test_s44_a_patient_and_a_doctor_enter_with_an_old_safari(site: Site) -> None:
     ana = site.person()
     ((action, _, fields),) = await own_forms(ana, "/demo/information")
     answer = await ana.post(action, {**FORM, **fields}, **OLD_SAFARI)

@@ -159,7 +159,7 @@ def test_s43_an_address_with_a_port_or_brackets_is_that_address(written: str, me
 @pytest.mark.parametrize(
     "text", ["unknown", "_abc", "203.0.113.5:51123:9", "[2001:db8::1", "1.2.3", "é", "::1::"]
 )
-def test_s43_what_cannot_be_read_is_not_one_person(text: str) -> None:
+def test_s43_addresses_that_cannot_be_read_are_not_counted_as_one_person(text: str) -> None:
     request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": text})
     found = neighbourhood(remote_of(request.clone(remote="10.0.0.1"), PROXIED))
     assert found == neighbourhood(text)
@@ -201,7 +201,7 @@ async def test_ten_wrong_guesses_block_an_address_on_every_worker(valkey: Redis)
     await fail(one, FAST, "203.0.113.10")
 
 
-async def test_guesses_made_at_once_do_not_slip_through_together(valkey: Redis) -> None:
+async def test_guesses_made_at_once_do_not_exceed_the_limit(valkey: Redis) -> None:
     throttle, checked = Throttle(valkey), 0
 
     async def guess() -> None:
@@ -226,7 +226,7 @@ async def test_fifty_people_of_one_address_sign_in_at_once(valkey: Redis) -> Non
     await asyncio.gather(*(right() for _ in range(50)))
 
 
-async def test_a_failure_of_ours_counts_for_nobody(valkey: Redis) -> None:
+async def test_an_error_of_the_server_counts_as_no_guess(valkey: Redis) -> None:
     throttle = Throttle(valkey)
     for _ in range(12):
         with pytest.raises(ConnectionError):

@@ -124,7 +124,7 @@ def test_a_librarys_words_are_cut_down_to_what_is_known_to_be_harmless(
     assert events[2]["library"] == "aioice.ice"
 
 
-def test_what_is_less_serious_than_the_level_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_events_below_the_log_level_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
     logs.setup(Log(format="json", level="warning"))
     structlog.get_logger("web").info("quiet")
     assert lines(capsys) == []
@@ -132,7 +132,7 @@ def test_what_is_less_serious_than_the_level_is_left_out(capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_r29_lost_lines_are_told_as_an_event_of_their_own(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+def test_r29_lost_lines_are_reported_by_their_own_event(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     monkeypatch.setattr(sys, "stderr", output := Output(writer))

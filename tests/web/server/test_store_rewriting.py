@@ -95,7 +95,7 @@ async def sealed(client: Redis, visit: str) -> bytes:
     return max(values, key=len)
 
 
-async def test_s34_what_is_erased_is_in_no_file_of_the_data_folder(
+async def test_s34_erased_data_is_in_no_file_of_the_data_folder(
     kept: tuple[Site, Redis, EmbeddedStore], tmp_path: Path
 ) -> None:
     site, client, store = kept
@@ -142,7 +142,7 @@ async def test_s34_an_erasure_during_a_rewriting_is_followed_by_another_one(valk
     assert await valkey.get(keys.ERASED()) is not None
 
 
-async def test_s34_a_store_that_may_not_be_rewritten_is_told_once_a_day(
+async def test_s34_a_store_that_may_not_be_rewritten_is_logged_once_a_day(
     valkey: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await valkey.execute_command("ACL", "SETUSER", "clinic", "on", ">x", "~*", "&*", "+@all", "-bgrewriteaof")
@@ -161,7 +161,7 @@ async def test_s34_a_store_that_may_not_be_rewritten_is_told_once_a_day(
     assert "NoPermissionError" in told.out + told.err
 
 
-def test_s34_what_a_rewriting_left_that_was_cut_off_is_removed_at_the_next_start(tmp_path: Path) -> None:
+def test_s34_files_of_an_interrupted_rewriting_are_removed_at_the_next_start(tmp_path: Path) -> None:
     folder = LockedFolder(tmp_path)
     store = EmbeddedStore(folder)
     left = tmp_path / "valkey" / "temp-rewriteaof-bg-77.aof"

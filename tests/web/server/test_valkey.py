@@ -37,7 +37,7 @@ def client_of(store: EmbeddedStore) -> "redis.Redis":
     return redis.Redis.from_url(store.url, socket_timeout=5)
 
 
-def test_what_was_acknowledged_is_there_after_a_kill(store: EmbeddedStore) -> None:
+def test_acknowledged_writes_survive_a_kill(store: EmbeddedStore) -> None:
     with client_of(store) as client:
         for number in range(200):
             client.set(f"key{number}", number)
@@ -118,7 +118,7 @@ def test_a_store_that_cannot_start_says_why(folder: LockedFolder) -> None:
         EmbeddedStore(folder).start()
 
 
-def test_a_store_outlives_nobody_who_started_it(tmp_path: Path) -> None:
+def test_a_store_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from web.server.valkey import *\n"
         "store = EmbeddedStore(LockedFolder(Path(sys.argv[1]))); store.start()\n"
@@ -131,7 +131,7 @@ def test_a_store_outlives_nobody_who_started_it(tmp_path: Path) -> None:
     locked.close()
 
 
-def test_an_old_store_of_ones_own_is_refused() -> None:
+def test_an_external_store_that_is_too_old_is_refused() -> None:
     about = b"# Server\r\nredis_version:6.2.14\r\n"
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -154,7 +154,7 @@ def test_an_old_store_of_ones_own_is_refused() -> None:
         thread.join(5)
 
 
-def test_a_store_of_ones_own_that_is_new_enough_is_taken(store: EmbeddedStore) -> None:
+def test_an_external_store_that_is_new_enough_is_accepted(store: EmbeddedStore) -> None:
     check_own_store(store.url, 2)
 
 

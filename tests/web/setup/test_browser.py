@@ -91,7 +91,7 @@ async def test_a_conflict_shows_what_changed_and_is_accessible(site: Site, open_
     await expect(other.get_by_label("Name of the clinic")).to_have_value("Lakeside Clinic")
 
 
-async def test_what_was_typed_is_kept_where_the_sign_in_has_ended(site: Site, open_page: OpenPage) -> None:
+async def test_typed_values_are_kept_if_the_sign_in_has_ended(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
     await go(site, page, "/demo/staff/setup/policy")
     await page.get_by_label("A wait turns amber after").fill("7")
@@ -183,7 +183,7 @@ async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(
         assert await live.evaluate(accent) == "rgb(29 78 216)"
 
 
-async def test_who_works_in_the_set_up_stays_on_call_and_hears_of_requests(
+async def test_an_administrator_in_the_set_up_stays_on_call_and_receives_requests(
     site: Site, open_page: OpenPage
 ) -> None:
     page = await signed_in(site, open_page, width=320, dark=True)
@@ -313,7 +313,7 @@ async def test_a_patient_is_asked_only_what_their_answers_call_for(site: Site, o
     await expect(ana.get_by_role("heading", name="Allergies and medicines")).to_be_visible()
 
 
-async def test_somebody_who_is_no_admin_is_told_in_words(site: Site, open_page: OpenPage) -> None:
+async def test_a_person_who_is_no_admin_gets_a_sentence(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page, OSEI)
     assert (await page.context.request.get(str(site.server.make_url("/demo/staff/setup")))).status == 403
 

@@ -70,7 +70,7 @@ def test_png_jpeg_and_webp_are_taken(data: bytes) -> None:
         (png() + b"\0" * MOST_BYTES, "larger than 256 KB"),
     ],
 )
-async def test_what_is_no_logo_is_refused_in_words(site: Site, data: bytes, said: str) -> None:
+async def test_a_file_that_is_no_logo_is_refused_with_a_sentence(site: Site, data: bytes, said: str) -> None:
     with pytest.raises(LogoError, match=said):
         checked(data)
     answer = await send(await desk(site), data)

@@ -34,7 +34,7 @@ async def test_an_administrator_says_which_address_mails_are_from_and_tries_it(o
 
 
 @pytest.mark.parametrize("wrong", ["nobody", "a@b", "a@b.example\r\nBcc: all@example.org", "ä@river.example"])
-async def test_what_is_no_address_is_not_saved_and_kept_in_the_form(site: Site, wrong: str) -> None:
+async def test_a_text_that_is_no_address_is_not_saved_but_kept_in_the_form(site: Site, wrong: str) -> None:
     admin = await desk(site)
     answer = await admin.change("mail", reply_to=wrong)
     assert answer.status == 422

@@ -135,7 +135,7 @@ async def test_a_reset_ends_the_old_password_and_gives_a_link(site: Site) -> Non
 
 
 @pytest.mark.parametrize("do", ["disable", "reset"])
-async def test_nobody_locks_themselves_out(site: Site, do: str) -> None:
+async def test_an_administrator_cannot_close_their_own_account(site: Site, do: str) -> None:
     admin = await desk(site)
     status, text = await change(admin, await account(site, ADMIN), do)
     assert status == 422

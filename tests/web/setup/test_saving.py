@@ -136,7 +136,7 @@ async def test_two_admins_on_different_pages_both_save(site: Site) -> None:
     assert (found.name, found.policy.amber_ms) == ("Lakeside Clinic", 300_000)
 
 
-async def test_of_many_at_once_one_saves_and_the_others_are_told(site: Site) -> None:
+async def test_of_many_who_save_at_once_one_succeeds_and_the_others_see_a_conflict(site: Site) -> None:
     admin = await desk(site)
     fields = await admin.fields("calendar")
     answers = await asyncio.gather(
@@ -146,7 +146,7 @@ async def test_of_many_at_once_one_saves_and_the_others_are_told(site: Site) -> 
     assert (await stored(site)).revision == 1
 
 
-def test_every_rule_of_the_policy_is_within_an_administrators_reach() -> None:
+def test_every_rule_of_the_policy_has_a_field_in_the_set_up() -> None:
     asked = {*policy_form.DURATIONS, *policy_form.CHOICES, *policy_form.IN_CALENDAR}
     assert asked == set(Policy.__struct_fields__)
 
@@ -173,7 +173,7 @@ NASTY = [
 
 
 @pytest.mark.parametrize("section", ["calendar", "policy", "guide", "people", "logo"])
-async def test_whatever_is_sent_to_a_form_is_answered_and_breaks_nothing(site: Site, section: str) -> None:
+async def test_any_form_data_is_answered_and_breaks_nothing(site: Site, section: str) -> None:
     admin = await desk(site)
     known = {"people", "logo"}
     names = ["name", "email", "role", "states", "seen", "logo", "do", "revision"]
@@ -188,7 +188,7 @@ async def test_whatever_is_sent_to_a_form_is_answered_and_breaks_nothing(site: S
     assert (await site.person().get("/demo")).status == 200
 
 
-async def test_what_was_typed_outlives_the_sign_in(site: Site) -> None:
+async def test_typed_values_survive_the_end_of_the_sign_in(site: Site) -> None:
     admin = await desk(site)
     fields = changed(await admin.fields("calendar"), welcome="First line\nSecond “line”")
     await admin.person.post("/demo/staff/sign-out")

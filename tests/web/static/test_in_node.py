@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 NO_NODE = "no Node here: install nodejs"
 
 
-def test_what_is_pure_does_what_its_tests_say(tmp_path: Path) -> None:
+def test_the_pure_modules_pass_their_javascript_tests(tmp_path: Path) -> None:
     if not shutil.which("node"):
         pytest.skip(NO_NODE)
     for folder in ("web/static", "tests/web/static"):

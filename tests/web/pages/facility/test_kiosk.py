@@ -57,7 +57,7 @@ async def test_a_form_that_is_sent_twice_places_once(site: Site) -> None:
     assert len((await office.call("GET", "/queue"))[1]["patients"]) == 1
 
 
-async def test_a_call_is_taken_on_the_facilitys_device_and_only_of_those_whom_it_placed(site: Site) -> None:
+async def test_a_facilitys_device_takes_only_calls_of_patients_whom_it_placed(site: Site) -> None:
     office, desk, other, path = await program(site), site.person(), site.person(), await link(site)
     await place(desk, path)
     visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
@@ -68,7 +68,7 @@ async def test_a_call_is_taken_on_the_facilitys_device_and_only_of_those_whom_it
     assert visit in await (await desk.get("/demo/visit")).text()
 
 
-async def test_a_facility_takes_out_of_the_line_whom_it_placed(site: Site) -> None:
+async def test_a_facility_withdraws_a_patient_whom_it_placed(site: Site) -> None:
     office, desk, path = await program(site), site.person(), await link(site)
     await place(desk, path)
     visit = (await office.call("GET", "/queue"))[1]["patients"][0]["visit"]
@@ -93,7 +93,7 @@ async def test_a_revoked_link_and_another_clinics_open_nothing_and_the_store_kee
         assert answer.status == 404
 
 
-async def test_what_is_wrong_is_said_and_what_was_typed_is_kept(site: Site) -> None:
+async def test_errors_are_shown_and_typed_values_are_kept(site: Site) -> None:
     desk, path = site.person(), await link(site)
     answer = await desk.post(path, {**FORM, "phone": "12"})
     text = await answer.text()

@@ -56,7 +56,7 @@ async def test_the_button_lets_the_guest_in_and_takes_the_token_out_of_the_addre
     assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["code"] == "not_found"
 
 
-async def test_a_link_that_opens_nothing_looks_the_same_however_that_came(site: Site) -> None:
+async def test_an_invalid_link_gets_the_same_page_whatever_the_reason(site: Site) -> None:
     visit, used = await invited(site)
     await site.person().post(used)
     expired = await link(site, visit, ROSA, for_ms=1)
@@ -88,7 +88,7 @@ async def test_another_sites_page_cannot_redeem_a_link(site: Site) -> None:
     assert (await stranger.get(path)).status == 200, "it still opens"
 
 
-async def test_a_dismissed_guest_is_nobody_here_any_more(site: Site) -> None:
+async def test_a_dismissed_guest_has_no_access_any_more(site: Site) -> None:
     visit, path = await invited(site)
     rosa = site.person()
     await rosa.post(path)

@@ -33,7 +33,7 @@ async def test_staff_choose_whether_assignments_are_mailed_and_in_which_language
     assert (account.mail_assigned, account.notify, account.language) == (True, False, "es")
 
 
-async def test_the_settings_of_staff_are_no_business_of_strangers(site: Site) -> None:
+async def test_strangers_do_not_reach_the_settings_of_staff(site: Site) -> None:
     for answer in (
         await site.person().get("/demo/staff/preferences"),
         await site.person().post("/demo/staff/preferences", {"language": "es"}),

@@ -197,7 +197,7 @@ async def _queue(server: RunningServer) -> dict[str, object]:
         return dict(provider.rows)
 
 
-def test_a_throw_away_server_is_there_for_a_try_out() -> None:
+def test_a_temporary_server_can_be_used_for_a_trial() -> None:
     result = run("--local", "-n", 3, "-a", "at-once", "-p", 2, "--fail-if", "errors>0")
     assert result.exit_code == 0, result.output
 
@@ -270,7 +270,7 @@ def test_a_server_that_is_no_greenroom_is_called_that(staff: Path) -> None:
         )
 
 
-def test_a_certificate_that_is_not_trusted_is_said_with_what_to_do(staff: Path, tmp_path: Path) -> None:
+def test_an_untrusted_certificate_is_reported_with_what_to_do(staff: Path, tmp_path: Path) -> None:
     certificate, key = tls.self_signed(tmp_path, datetime.now(UTC))
     with listening(tls.server_context(str(certificate), str(key))) as url:
         sentence = refused(run(f"{url}/demo", "--credentials", staff))

@@ -22,7 +22,7 @@ def console(terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=written, force_terminal=terminal, width=100, height=40), written
 
 
-def test_where_there_is_no_terminal_a_line_is_said_now_and_then() -> None:
+def test_without_a_terminal_a_line_is_printed_now_and_then() -> None:
     shown, written = console(terminal=False)
     seen = run(patients=100)
     with Live(seen, SimpleNamespace(patients=100), console=shown, every_s=0.01):

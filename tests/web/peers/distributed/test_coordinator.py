@@ -217,7 +217,7 @@ def test_ctrl_c_at_a_helper_ends_its_share_and_at_the_coordinator_the_run_and_bo
     assert not asyncio.run(_rows(server, staff.read_text())).keys() - before
 
 
-def test_a_helper_that_dies_in_the_middle_is_named_and_everybody_else_is_told(
+def test_a_helper_that_dies_during_the_run_is_named_to_all_others(
     coordinator: Start, machine: Start, staff: Path
 ) -> None:
     first = coordinator(*LONG_RUN, "--helpers", 2)
@@ -234,7 +234,7 @@ def test_a_helper_that_dies_in_the_middle_is_named_and_everybody_else_is_told(
     assert "was ended: helper 1 (" in other.said.splitlines()[-1]
 
 
-def test_helpers_say_goodbye_when_the_coordinator_is_gone(
+def test_helpers_end_their_visits_when_the_coordinator_is_gone(
     coordinator: Start, machine: Start, server: RunningServer, staff: Path
 ) -> None:
     before = asyncio.run(_rows(server, staff.read_text()))
@@ -315,7 +315,7 @@ def test_a_wrong_key_is_called_that_on_both_sides() -> None:
         (["127.0.0.1:1", "--key", KEY, "--credentials", "/nowhere"], "/nowhere: No such file"),
     ],
 )
-def test_what_cannot_be_joined_is_one_clear_sentence_and_exit_2(words: list[str], sentence: str) -> None:
+def test_a_run_that_cannot_be_joined_is_one_sentence_with_exit_2(words: list[str], sentence: str) -> None:
     assert sentence in refused(join(*words))
 
 
@@ -431,7 +431,7 @@ async def _strangers(lobby: Lobby) -> list[int | None]:
     return codes
 
 
-def test_strangers_are_told_nothing_and_the_run_goes_on_waiting() -> None:
+def test_strangers_receive_nothing_and_the_run_continues_to_wait() -> None:
     with Lobby(NOBODY) as lobby:
         assert asyncio.run(_strangers(lobby)) == [401, 426, *[OTHER_VERSION] * 3]
         assert lobby.said == ["Somebody at 127.0.0.1 came with another version of Greenroom."]

@@ -125,7 +125,7 @@ def test_a_plan_that_no_command_line_would_make_is_refused(field: str, value: ob
         COORDINATORS.decode(msgspec.msgpack.encode(told))
 
 
-def test_what_was_seen_is_told_in_pieces_of_whole_lines() -> None:
+def test_observations_are_sent_in_pieces_of_whole_lines() -> None:
     lines = b"".join(b"%d " % number + b"x" * 90 + b"\n" for number in range(20_000))
     found = pieces(lines)
     assert b"".join(found) == lines

@@ -79,7 +79,7 @@ def test_an_answer_without_a_body_is_whole_with_its_head() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=3))
-def test_what_is_no_answer_is_a_typed_error(said: bytes, cuts: list[int]) -> None:
+def test_malformed_responses_raise_a_typed_error(said: bytes, cuts: list[int]) -> None:
     with contextlib.suppress(HttpError):
         asyncio.run(asked(said, cuts))
 
@@ -88,7 +88,7 @@ def test_what_is_no_answer_is_a_typed_error(said: bytes, cuts: list[int]) -> Non
     "said",
     [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"x" * 70_000],
 )
-def test_a_connection_that_is_lost_or_is_no_web_servers_is_said_so(said: bytes) -> None:
+def test_a_lost_connection_or_no_web_server_is_reported(said: bytes) -> None:
     with pytest.raises(HttpError):
         asyncio.run(asked(said, []))
 

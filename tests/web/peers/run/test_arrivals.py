@@ -54,7 +54,7 @@ def test_a_recorded_day_can_pass_faster_and_begins_again_when_it_is_over() -> No
     "words",
     ["", "steady", "steady:0/s", "steady:2", "burst:0/1s", "burst:3", "poisson:x/s", "day:", "rush:1/s"],
 )
-def test_words_that_are_no_plan_are_told_what_was_expected(words: str) -> None:
+def test_text_that_is_no_plan_is_refused_with_what_was_expected(words: str) -> None:
     with pytest.raises(PlanError, match="expected steady:2/s, poisson:30/min"):
         Arrivals.parse(words)
 

@@ -77,7 +77,7 @@ def test_a_line_that_was_not_written_to_its_end_is_left_out(tmp_path: Path) -> N
         ),
     ],
 )
-def test_a_file_of_something_else_is_told_so(tmp_path: Path, content: bytes, says: str) -> None:
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "run.jsonl"
     path.write_bytes(content)
     with pytest.raises(ObservationsError, match=says) as told:
@@ -85,7 +85,7 @@ def test_a_file_of_something_else_is_told_so(tmp_path: Path, content: bytes, say
     assert str(path) in str(told.value)
 
 
-def test_a_file_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ObservationsError, match="No such file"):
         Observations.load(tmp_path / "none.jsonl")
 

@@ -20,7 +20,7 @@ def test_credentials_are_an_email_and_a_password_a_line() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nobody\n", "ana@clinic.example\n", "only a-secret\n"])
-def test_credentials_that_are_none_are_refused_without_being_shown(text: str) -> None:
+def test_malformed_credentials_are_refused_without_being_shown(text: str) -> None:
     with pytest.raises(PlanError) as refused:
         credentials(text)
     assert "a-secret" not in str(refused.value)
