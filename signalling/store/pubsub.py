@@ -31,6 +31,8 @@ class _Subscriber(SharedConnection):
     handlers do.
     """
 
+    pushes = True
+
     def __init__(self, pool: Any) -> None:
         super().__init__(pool)
         self.handlers: dict[bytes, Handler] = {}

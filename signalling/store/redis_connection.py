@@ -1,9 +1,10 @@
 """A Redis client whose commands share one connection: each is sent at once, and replies arrive in order.
 
 Connecting (address, TLS, user, names) and the commands are redis-py's; only sending a command and reading its reply is
-done here. redis-py takes a connection from a pool, starts timers and wakes a reader for each command (150 µs of CPU per
-command, against 30 here). Pub/sub has its own connection (`pubsub.py`). Transactions and scripts in pipelines use
-redis-py's connections. Commands that block in the store (BLPOP) would delay all others and are not used.
+done here, over a transport of `redis_transport.py`. redis-py takes a connection from a pool, starts timers and wakes a
+reader for each command (150 µs of CPU per command, against 30 here). Pub/sub has its own connection (`pubsub.py`).
+Transactions and scripts in pipelines use redis-py's connections. Commands that block in the store (BLPOP) would delay
+all others and are not used.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from inspect import isawaitable
 from typing import Any, Protocol
 
 import hiredis
-from redis._parsers import BaseParser
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.exceptions import ConnectionError, InvalidResponse, RedisError
+from redis.exceptions import ConnectionError, RedisError
 from redis.exceptions import TimeoutError as LateAnswer
+
+from signalling.store import redis_transport
+from signalling.store.redis_transport import Transport
 
 PATIENCE_S = 5.0  # if the client was made without a time-out
 PAUSE_S = 0.05
@@ -68,23 +71,25 @@ class LostError(ConnectionError):
     """The connection was lost after a command was sent: the store may have carried it out."""
 
 
-class SharedConnection(asyncio.Protocol):
+class SharedConnection:
     """The shared connection. It is opened when needed, and again after a loss.
 
-    Subclasses that receive push messages override three methods. `first_commands`: commands without a reply, sent first
-    on each new connection. `on_push`: called for each push message. `on_lost`: called after each loss.
+    Subclasses that receive push messages set `pushes` and override three methods. `first_commands`: commands without a
+    reply, sent first on each new connection. `on_push`: called for each push message. `on_lost`: called after each
+    loss.
     """
+
+    pushes = False
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
         self._patience_s = float(pool.connection_kwargs.get("socket_timeout") or PATIENCE_S)
-        self._connection: Any = None  # redis-py's, which owns the transport
-        self._transport: asyncio.WriteTransport | None = None
+        self._connection: Any = None  # redis-py's, which owns the socket
+        self._transport: Transport | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._waiting: deque[_Sent] = deque()
         self._unsent: list[bytes] = []
         self._holding = False  # the first command of this turn of the loop has been sent
-        self._reader = hiredis.Reader()
         self._watch: asyncio.TimerHandle | None = None
         # The connection's loop: asking for the running loop is a system call on Python 3.11.
         self._loop: Any = None
@@ -170,17 +175,16 @@ class SharedConnection(asyncio.Protocol):
             task.exception()  # callers that wait receive the error; there may be none
 
     async def _connect(self) -> None:
+        kind = await redis_transport.fastest()
         connection = await connected(self._pool, self._patience_s)
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=BaseParser.parse_error)
-        self._connection, self._transport = connection, connection._writer.transport
-        self._transport.set_protocol(self)  # replaces redis-py's stream
+        self._connection, self._transport = connection, kind(connection, self)
         self._unsent += [hiredis.pack_command(_words(command)) for command in self.first_commands()]
         self._flush()
 
-    def connection_lost(self, problem: Exception | None) -> None:
-        """Fail all waiting commands (called by asyncio)."""
-        self._lose(LostError("the connection to the store was lost"))
+    def connection_lost(self, reason: str) -> None:
+        """Fail all waiting commands (called by the transport)."""
+        self._lose(LostError(reason))
 
     def _look(self) -> None:
         """Lose the connection if its oldest reply is late: the replies behind it are late as well."""
@@ -206,23 +210,20 @@ class SharedConnection(asyncio.Protocol):
 
     # --- answers
 
-    def data_received(self, data: bytes) -> None:
-        """Pass the replies to the commands that wait for them (called by asyncio)."""
-        reader, waiting = self._reader, self._waiting
-        try:
-            reader.feed(data)
-            while (answer := reader.gets()) is not False:
-                if isinstance(answer, hiredis.PushNotification):
-                    self.on_push(answer)
-                    continue
-                question = waiting[0]
-                question.answers.append(answer)
-                if len(question.answers) == question.wanted:
-                    waiting.popleft()
-                    if not question.done.done():  # else it was cancelled
-                        question.done.set_result(question.answers)
-        except (InvalidResponse, IndexError) as problem:
-            self._lose(LostError(f"the store cannot be understood: {type(problem).__name__}"))
+    def reply_received(self, reply: Any) -> None:
+        """Pass a reply to the command that waits for it (called by the transport)."""
+        if isinstance(reply, hiredis.PushNotification):
+            self.on_push(reply)
+            return
+        if not self._waiting:
+            self.connection_lost("the store sent a reply to no command")
+            return
+        question = self._waiting[0]
+        question.answers.append(reply)
+        if len(question.answers) == question.wanted:
+            self._waiting.popleft()
+            if not question.done.done():  # else it was cancelled
+                question.done.set_result(question.answers)
 
     async def close(self) -> None:
         """Close the connection; the next command opens a new one."""

@@ -1,5 +1,5 @@
 """What the tests of signalling share: logs in plain lines, for a traceback drawn with all its locals takes
-seconds; and a store of a test's own.
+seconds; a store of a test's own; and both transports to the store.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from signalling.store import redis_transport
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 structlog.configure(
@@ -32,3 +33,11 @@ def own(tmp_path: Path) -> Iterator[EmbeddedStore]:
         os.kill(store.pid, signal.SIGCONT)
     store.stop()
     folder.close()
+
+
+@pytest.fixture(
+    params=[redis_transport.DirectTransport, redis_transport.PublicTransport], ids=["direct", "public"]
+)
+def both_transports(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to the store that take redis-py's socket over, and such that use its public methods only."""
+    monkeypatch.setattr(redis_transport, "chosen", request.param)

@@ -5,14 +5,15 @@ store does not answer in time.
 """
 
 import asyncio
+import builtins
 from collections.abc import Iterable
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import AbstractConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import TimeoutError
 
 from signalling.store.redis_connection import SharedRedis
 from web.config import Settings
@@ -20,39 +21,23 @@ from web.config import Settings
 CONNECTIONS = 64
 
 
-class _Sending:
+class _Sending(AbstractConnection):
     """Sends without `asyncio.wait_for`, which redis-py uses if there is a time-out. On Python 3.11 `wait_for` loses a
     cancellation that comes as it finishes (a task then never ends); on every version it makes a task for each command.
     """
-
-    is_connected: bool
-    socket_timeout: float | None
-    _writer: Any
-    connect_check_health: Any
-    check_health: Any
-    disconnect: Any
 
     async def send_packed_command(
         self, command: bytes | str | Iterable[bytes], check_health: bool = True
     ) -> None:
         """Send a packed command. Raises redis-py's TimeoutError or ConnectionError."""
-        if not self.is_connected:
-            await self.connect_check_health(check_health=False)
-        if check_health:
-            await self.check_health()
-        parts = [command.encode()] if isinstance(command, str) else command
+        patience_s, self.socket_timeout = self.socket_timeout, None
         try:
-            async with asyncio.timeout(self.socket_timeout):
-                self._writer.writelines([parts] if isinstance(parts, bytes) else parts)
-                await self._writer.drain()
-        except BaseException as error:
-            # Half a command may have been sent, so this connection cannot be used any more.
-            await self.disconnect(nowait=True)
-            if isinstance(error, asyncio.TimeoutError):
-                raise TimeoutError("Timeout writing to socket") from None
-            if isinstance(error, OSError):
-                raise ConnectionError("Error while writing to socket") from error
-            raise
+            async with asyncio.timeout(patience_s):
+                await super().send_packed_command(command, check_health)
+        except builtins.TimeoutError:  # redis-py has closed the connection
+            raise TimeoutError("Timeout writing to socket") from None
+        finally:
+            self.socket_timeout = patience_s
 
 
 class _Tcp(_Sending, Connection):

@@ -15,6 +15,8 @@ from signalling.store.redis_connection import SharedRedis
 from tests.signalling.waits import until
 from web.server.valkey import EmbeddedStore, LockedFolder
 
+pytestmark = pytest.mark.usefixtures("both_transports")
+
 
 def counted(calls: list[int], fewest: int) -> bool:
     """Return whether there were so many calls by now."""

@@ -1,4 +1,4 @@
-"""The shared connection to the store: order, errors, time-outs and cuts, against a real Valkey."""
+"""The shared connection to the store: order, errors, time-outs and cuts, against a real Valkey, on both transports."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from signalling.store.redis_connection import SharedRedis
 from web.server.valkey import EmbeddedStore
 
 PATIENCE_S = 0.3
+
+pytestmark = pytest.mark.usefixtures("both_transports")
 
 
 @pytest.fixture

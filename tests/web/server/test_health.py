@@ -20,10 +20,12 @@ NOT_THE_SERVER = ("web/peers/", "signalling/clients/client.py", "media/peers/aio
 ENDS = {
     "signalling/worker.py spawn": "one-off work; ends by itself",
     "signalling/supervision.py keep": "the supervisor's own",
-    "signalling/store/mirror.py mend": "ends when nothing is missing; asked for again by the sweep",
+    "signalling/store/mirror.py repair": "ends when nothing is missing; asked for again by the sweep",
     "signalling/hub.py publish": "ends when nothing is pending; started again by the next news",
     "signalling/topics/debounce.py run": "ends when the work is done; tries again until it is",
     "signalling/store/redis_connection.py _connected": "one attempt to connect; its time is limited",
+    "signalling/store/redis_transport.py __init__": "ends with its connection",
+    "signalling/store/redis_transport.py _run": "both end with the connection",
     "signalling/store/past_visits.py ready": "ends when all is read; started again by the next search",
     "signalling/store/past_visits.py _give_up": "ends a reader",
     "web/jobs.py _round": "one job; its time is limited",
@@ -92,7 +94,7 @@ async def test_r25_every_endless_task_that_fails_is_started_again(site: Site) ->
         return supervisor.failures[name] > 0
 
     names = list(supervisor.kept)
-    assert {"heartbeat", "bus", "liveness", "sweep", "trail"} < set(names)
+    assert {"heartbeat", "bus", "liveness", "sweep", "audit_log"} < set(names)
     for name in names:
         await until(partial(fails, name))
     await asyncio.sleep(0.2)

@@ -1,0 +1,209 @@
+"""How bytes and replies pass through a connection of redis-py: two ways, and the choice between them.
+
+`DirectTransport` takes the socket over from redis-py. That needs a private name, so it is tested once in each process,
+on a connection to a scripted store. If the test fails, `PublicTransport` uses redis-py's public methods: it is slower,
+because tasks write and read, and redis-py starts a timer for each command. Knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any, Protocol
+
+import hiredis
+import structlog
+from redis.asyncio import Connection
+from redis.asyncio.connection import DefaultParser
+from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
+
+TEST_S = 5.0
+log = structlog.get_logger()
+
+
+class Receiver(Protocol):
+    """Receives what a transport reads. `pushes`: whether push messages are expected."""
+
+    pushes: bool
+
+    def reply_received(self, reply: Any, /) -> None:
+        """Take a reply, an error as an exception of redis-py, or a `hiredis.PushNotification`. Must not raise."""
+
+    def connection_lost(self, reason: str, /) -> None:
+        """Learn, once, that the connection ended without `abort`."""
+
+
+class Transport(Protocol):
+    """Writes commands to a connection of redis-py that is open and idle, and reads until the connection ends."""
+
+    def __init__(self, connection: Any, receiver: Receiver) -> None: ...
+    def write(self, data: bytes, /) -> None: ...
+    def abort(self) -> None: ...
+
+
+class DirectTransport(asyncio.Protocol):
+    """The socket's own transport; replies are parsed where asyncio hands the bytes over."""
+
+    def __init__(self, connection: Any, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=DefaultParser.parse_error)
+        self._transport: asyncio.Transport = connection._writer.transport
+        self._transport.set_protocol(self)  # replaces redis-py's stream
+        self._aborted = False
+
+    def write(self, data: bytes) -> None:
+        """Write commands."""
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._aborted = True
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Pass each reply on (called by asyncio)."""
+        reader, received = self._reader, self._receiver.reply_received
+        try:
+            reader.feed(data)
+            while (reply := reader.gets()) is not False:
+                received(reply)
+        except InvalidResponse:
+            self._receiver.connection_lost("the store cannot be understood")
+
+    def connection_lost(self, problem: Exception | None) -> None:
+        """Pass the loss on (called by asyncio)."""
+        if not self._aborted:
+            self._receiver.connection_lost("the connection to the store was lost")
+
+
+class PublicTransport:
+    """redis-py's connection, used by its public methods: one task writes, another one reads."""
+
+    def __init__(self, connection: Any, receiver: Receiver) -> None:
+        self._connection = connection
+        self._receiver = receiver
+        self._unsent = bytearray()
+        self._more = asyncio.Event()
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def write(self, data: bytes) -> None:
+        """Write commands, after those before."""
+        self._unsent += data
+        self._more.set()
+
+    def abort(self) -> None:
+        """Close the connection."""
+        self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._write())
+                both.create_task(self._read())
+        except* (RedisError, OSError):
+            pass
+        finally:
+            await self._connection.disconnect(nowait=True)
+        self._receiver.connection_lost("the connection to the store was lost")
+
+    async def _write(self) -> None:
+        while self._connection.is_connected:
+            await self._more.wait()
+            self._more.clear()
+            data = bytes(self._unsent)
+            self._unsent.clear()
+            await self._connection.send_packed_command(data, check_health=False)
+
+    async def _read(self) -> None:
+        while self._connection.is_connected:
+            try:
+                # The receiver limits the time of a reply; a connection that waits for messages may be quiet for long.
+                reply = await self._connection.read_response(
+                    timeout=math.inf, push_request=self._receiver.pushes
+                )
+            except ResponseError as problem:
+                reply = problem
+            self._receiver.reply_received(reply)
+
+
+chosen: type[Transport] | None = None
+"""The class of all connections of this process, as soon as one was opened."""
+
+
+async def fastest() -> type[Transport]:
+    """Return `DirectTransport`, or `PublicTransport` if the other does not work with the redis-py that is installed."""
+    global chosen
+    if chosen is None:
+        problem = await _problem(DirectTransport)
+        if chosen is None:  # else another connection has chosen meanwhile
+            chosen = PublicTransport if problem else DirectTransport
+            if problem:
+                log.warning("store.connection_changed", problem=problem)
+    return chosen
+
+
+async def _problem(kind: type[Transport]) -> str | None:
+    try:
+        return None if await works(kind) else "wrong replies"
+    except (AttributeError, TypeError, RedisError, OSError) as error:  # TimeoutError is an OSError
+        return type(error).__name__
+
+
+async def works(kind: type[Transport]) -> bool:
+    """Return True if a reply, an error and a push message are received in order, and then the connection's end.
+
+    Raises redis-py's errors, OSError, and TimeoutError after `TEST_S`.
+    """
+    probe = _Probe()
+    server = await asyncio.start_server(_serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    connection = Connection(host=host, port=port, protocol=3)
+    try:
+        async with asyncio.timeout(TEST_S):
+            await connection.connect()  # type: ignore[no-untyped-call]
+            transport = kind(connection, probe)
+            transport.write(hiredis.pack_command(("ECHO",)) + hiredis.pack_command(("EVALSHA",)))
+            transport.write(hiredis.pack_command(("SUBSCRIBE",)) + hiredis.pack_command(("QUIT",)))
+            await probe.ended.wait()
+    finally:
+        await connection.disconnect(nowait=True)
+        server.close()
+    match probe.replies:
+        case [b"word", NoScriptError(), hiredis.PushNotification() as push]:
+            return list(push) == [b"subscribe", b"news", 1]
+    return False
+
+
+class _Probe:
+    pushes = True
+
+    def __init__(self) -> None:
+        self.replies: list[Any] = []
+        self.ended = asyncio.Event()
+
+    def reply_received(self, reply: Any) -> None:
+        self.replies.append(reply)
+
+    def connection_lost(self, reason: str) -> None:
+        self.ended.set()
+
+
+_SCRIPT = {
+    b"HELLO": b"%1\r\n$5\r\nproto\r\n:3\r\n",
+    b"ECHO": b"$4\r\nword\r\n",
+    b"EVALSHA": b"-NOSCRIPT No matching script.\r\n",
+    b"SUBSCRIBE": b">3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n",
+}
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Reply to each command by the script, with OK to others; close the connection at QUIT."""
+    commands = hiredis.Reader()
+    while not writer.is_closing() and (data := await reader.read(4096)):
+        commands.feed(data)
+        while (command := commands.gets()) is not False:
+            if command[0] == b"QUIT":
+                writer.close()
+            else:
+                writer.write(_SCRIPT.get(command[0], b"+OK\r\n"))
+    writer.close()

@@ -1,0 +1,144 @@
+"""The choice of a transport: redis-py's socket is taken over only if that works with the redis-py that is installed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import hiredis
+import pytest
+from redis.asyncio import Connection, Redis
+from redis.asyncio.connection import DefaultParser
+from structlog.testing import capture_logs
+
+from signalling.store import redis_transport
+from signalling.store.redis_connection import SharedRedis
+from signalling.store.redis_transport import DirectTransport, PublicTransport, Transport
+
+Change = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture(autouse=True)
+def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a process that has just started."""
+    monkeypatch.setattr(redis_transport, "chosen", None)
+    monkeypatch.setattr(redis_transport, "TEST_S", 0.5)
+
+
+@pytest.mark.parametrize("kind", [DirectTransport, PublicTransport])
+async def test_each_transport_passes_the_test(kind: type[Transport]) -> None:
+    assert await redis_transport.works(kind)
+
+
+async def test_the_socket_is_taken_over_if_that_works_and_tested_once_in_a_process(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = []
+
+    async def works(kind: type[Transport]) -> bool:
+        tested.append(kind)
+        return True
+
+    with capture_logs() as logs:
+        assert await redis_transport.fastest() is DirectTransport
+        monkeypatch.setattr(redis_transport, "works", works)
+        assert await valkey.ping()
+        await valkey.shared.close()  # type: ignore[attr-defined]
+        assert await valkey.ping()
+    assert not tested
+    assert not logs
+
+
+def has_another_writer(patch: pytest.MonkeyPatch) -> None:
+    """As if redis-py kept its stream under another name."""
+
+    class Renamed(Connection):
+        async def connect(self) -> None:
+            await super().connect()  # type: ignore[no-untyped-call]
+            del self._writer
+
+    patch.setattr(redis_transport, "Connection", Renamed)
+
+
+def has_a_parser_without_errors(patch: pytest.MonkeyPatch) -> None:
+    """As if redis-py's parser had moved."""
+    patch.setattr(redis_transport, "DefaultParser", object)
+
+
+def has_other_errors(patch: pytest.MonkeyPatch) -> None:
+    """As if redis-py made other errors of the store's words."""
+    patch.setattr(DefaultParser, "parse_error", ValueError)
+
+
+def keeps_its_stream(patch: pytest.MonkeyPatch) -> None:
+    """As if redis-py's transport had a protocol that cannot be replaced: it reads, and nothing comes here."""
+
+    class Wrapped:
+        def __init__(self, transport: Any) -> None:
+            self.write, self.abort, self.close = transport.write, transport.abort, transport.close
+            self.is_closing = transport.is_closing
+
+        def set_protocol(self, protocol: object) -> None:
+            """Ignore it."""
+
+    class Keeping(Connection):
+        async def connect(self) -> None:
+            await super().connect()  # type: ignore[no-untyped-call]
+            self._writer._transport = Wrapped(self._writer.transport)  # type: ignore[union-attr]
+
+    patch.setattr(redis_transport, "Connection", Keeping)
+
+
+def hands_pushes_over_as_lists(patch: pytest.MonkeyPatch) -> None:
+    """As if hiredis made no difference between a push message and a reply."""
+
+    class Plain(list[Any]):
+        pass
+
+    patch.setattr(hiredis, "PushNotification", Plain)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        has_another_writer,
+        has_a_parser_without_errors,
+        has_other_errors,
+        keeps_its_stream,
+        hands_pushes_over_as_lists,
+    ],
+)
+async def test_the_public_methods_are_used_if_redis_py_has_changed(
+    changed: Change, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(monkeypatch)
+    with capture_logs() as logs:
+        assert await redis_transport.fastest() is PublicTransport
+        assert await redis_transport.fastest() is PublicTransport
+    assert [entry["event"] for entry in logs] == ["store.connection_changed"]
+
+
+async def test_connections_that_open_at_the_same_time_say_once_that_redis_py_has_changed(
+    valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_a_parser_without_errors(monkeypatch)
+    clients = [SharedRedis.from_url(valkey_url, socket_timeout=5) for _ in range(3)]
+    with capture_logs() as logs:
+        await asyncio.gather(*(client.ping() for client in clients))
+    for client in clients:
+        await client.aclose()
+    assert [entry["event"] for entry in logs] == ["store.connection_changed"]
+
+
+async def test_the_public_transport_leaves_no_task_and_no_connection_behind(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_transport, "chosen", PublicTransport)
+    before = asyncio.all_tasks()
+    connections = len(await valkey.client_list())
+    assert len(asyncio.all_tasks() - before) == 3
+    await valkey.shared.close()  # type: ignore[attr-defined]
+    await asyncio.sleep(0.01)
+    assert not asyncio.all_tasks() - before
+    assert len(await valkey.client_list()) == connections
