@@ -16,6 +16,7 @@ class Name(StrEnum):
     WAITING = "waiting"
     MEDIA = "media"
     DRIVER = "driver"
+    STORE = "store"
 
 
 class Other(StrEnum):

@@ -29,6 +29,7 @@ from tests.benchmarks import (
     packets,
     process,
     publish,
+    store_clients,
     waiting,
 )
 from tests.benchmarks.figures import Comparison, Machine, Made, Point, Report, Skipped, medians, written
@@ -89,6 +90,10 @@ def _driver(quick: bool, tell: Tell) -> Made:
     return driver.measure(driver.QUICK if quick else driver.WHOLE, tell)
 
 
+def _store(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
+    return store_clients.measure(store_clients.QUICK if options.quick else store_clients.WHOLE, tell)
+
+
 def _fan_out(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
     with stage(2) as ours:
         return fanout.measure(ours, fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
@@ -127,6 +132,7 @@ MEASUREMENTS = {
     "waiting": Measurement("Waiting patients", _waiting, None),
     "media": Measurement("Media packets", _packets, _media),
     "driver": Measurement("Load tester", _driver, None),
+    "store": Measurement("Clients of the store", None, _store),
 }
 """By the names in options.py."""
 

@@ -1,0 +1,275 @@
+"""What commands cost the process that sends them: our connection to the store and other clients, in turn.
+
+Three patterns: fifty questions in one turn of the loop, as in a claim race; a PUBLISH to a subscribed connection; the
+commit script with a real record. Each turn is a process of its own on the same Valkey, over a Unix socket, on uvloop.
+Measured are the CPU of that process (all its threads) and the time until each reply. Clients that are not installed are
+skipped: `pip install coredis valkey-glide` adds them, 45 MB.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import redis
+import uvloop
+from msgspec.structs import replace
+
+from signalling.store import records
+from signalling.store.encryption import Seal
+from signalling.store.pubsub import Bus
+from signalling.store.redis_connection import SharedRedis
+from signalling.visit.relations import Event
+from tests.benchmarks.figures import Comparison, Made, Skipped, compared, percentile, times, written
+from tests.benchmarks.others.turns import alternating
+from tests.benchmarks.process import Child
+from tests.signalling.visits import ORG, T0, queued
+from web.server.valkey import EmbeddedStore, LockedFolder
+
+AT_ONCE = 50
+COMMIT = Path(records.__file__).with_name("commit.lua").read_text("utf-8")
+CHANNEL, MESSAGE = "news", bytes(300)
+LIMIT_S = 120.0
+PATTERNS = {
+    "questions": f"{AT_ONCE} questions at once",
+    "publish": "PUBLISH to a subscriber",
+    "commit": "the commit script",
+}
+Tell = Callable[[float], None]
+Call = Callable[..., Any]
+
+
+class Size(NamedTuple):
+    """How much of it: rounds, and in each turn so many times fifty questions, messages and commits."""
+
+    rounds: int
+    questions: int
+    messages: int
+    commits: int
+
+
+WHOLE = Size(5, 200, 2000, 500)
+QUICK = Size(1, 10, 50, 50)
+
+
+class Client(NamedTuple):
+    """What a client is asked: coroutine functions."""
+
+    get: Call  # key
+    publish: Call  # channel, message
+    commit: Call  # keys, arguments
+
+
+class Spent(NamedTuple):
+    """CPU of an operation, and the time until its reply (for a PUBLISH: until the message is received)."""
+
+    us: float
+    p50_ms: float
+    p99_ms: float
+
+
+@asynccontextmanager
+async def ours(path: str, received: Call) -> AsyncIterator[Client]:
+    """Our connection and our bus."""
+    client: Any = SharedRedis(unix_socket_path=path, socket_timeout=5, protocol=3)
+    bus = Bus(client)
+    await bus.subscribe(CHANNEL, received)
+    script = client.register_script(COMMIT)
+    yield Client(client.get, client.publish, lambda keys, args: script(keys=keys, args=args))
+    await bus.close()
+    await client.aclose()
+
+
+@asynccontextmanager
+async def redis_py(path: str, received: Call) -> AsyncIterator[Client]:
+    """redis-py as it is documented: a pool, and a task that listens."""
+    client: Any = redis.asyncio.Redis(unix_socket_path=path, socket_timeout=5, protocol=3)
+    script = client.register_script(COMMIT)
+    async with client.pubsub(ignore_subscribe_messages=True) as listener:
+        await listener.subscribe(CHANNEL)
+
+        async def listen() -> None:
+            async for message in listener.listen():
+                received(message["data"])
+
+        listening = asyncio.create_task(listen())
+        yield Client(client.get, client.publish, lambda keys, args: script(keys=keys, args=args))
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    await client.aclose()
+
+
+@asynccontextmanager
+async def coredis(path: str, received: Call) -> AsyncIterator[Client]:
+    """coredis, with a handler of the channel."""
+    import coredis
+
+    async with coredis.Redis(unix_socket_path=path, stream_timeout=5) as client:
+        script = client.register_script(COMMIT)
+        async with client.pubsub(channel_handlers={CHANNEL: received}):
+            yield Client(client.get, client.publish, lambda keys, args: script(keys, args))
+
+
+@asynccontextmanager
+async def valkey_glide(path: str, received: Call) -> AsyncIterator[Client]:
+    """valkey-glide, with a callback; one client does both."""
+    import glide
+
+    config = glide.GlideClientConfiguration
+    client = await glide.GlideClient.create(
+        config(
+            [glide.NodeAddress(unix_socket_path=path)],
+            request_timeout=5000,
+            pubsub_subscriptions=config.PubSubSubscriptions(
+                {config.PubSubChannelModes.Exact: {CHANNEL}}, lambda message, _: received(message), None
+            ),
+        )
+    )
+    script = glide.Script(COMMIT)
+
+    async def publish(channel: str, message: bytes) -> None:
+        await client.publish(message, channel)
+
+    yield Client(client.get, publish, lambda keys, args: client.invoke_script(script, keys, args))
+    await client.close()
+
+
+class Rival(NamedTuple):
+    """A client: its package, the module that says whether it is installed, and how it is opened."""
+
+    package: str
+    module: str
+    open: Callable[[str, Call], AbstractAsyncContextManager[Client]]
+
+
+CLIENTS = {
+    "ours": Rival("redis", "redis", ours),
+    "redis-py": Rival("redis", "redis", redis_py),
+    "coredis": Rival("coredis", "coredis", coredis),
+    "valkey-glide": Rival("valkey-glide", "glide", valkey_glide),
+}
+
+
+def measure(size: Size, progress: Tell) -> Made:
+    """Play all patterns with all clients that are installed. Raises ChildError."""
+    present = [name for name, rival in CLIENTS.items() if find_spec(rival.module) is not None]
+    made: dict[str, list[dict[str, Spent]]] = {name: [] for name in present}
+    with TemporaryDirectory() as folder:
+        locked = LockedFolder(Path(folder))
+        store = EmbeddedStore(locked)
+        store.start()
+        try:
+            for number, name in alternating(present, size.rounds):
+                with redis.Redis.from_url(store.url) as client:
+                    client.flushall()
+                path = store.url.removeprefix("unix://").partition("?")[0]
+                made[name].append(Child(play, name, path, size).result(LIMIT_S))
+                progress((number + 1) / size.rounds)
+        finally:
+            store.stop()
+            locked.close()
+    return Made(
+        comparisons=[
+            _compared(made, pattern, field, unit, size)
+            for pattern in PATTERNS
+            for field, unit in (("us", "µs"), ("p50_ms", "ms"), ("p99_ms", "ms"))
+        ],
+        skipped=[Skipped(name, "it is not installed") for name in CLIENTS if name not in made],
+        versions={CLIENTS[name].package: version(CLIENTS[name].package) for name in present},
+    )
+
+
+def _compared(
+    made: dict[str, list[dict[str, Spent]]], pattern: str, field: str, unit: str, size: Size
+) -> Comparison:
+    """Return one figure of all clients, with the range of each over the rounds in its note."""
+    rounds = {name: [getattr(turn[pattern], field) for turn in turns] for name, turns in made.items()}
+    what = {"us": "CPU each", "p50_ms": "reply after, p50", "p99_ms": "reply after, p99"}[field]
+    ranges = ", ".join(f"{name} {written(min(v))} to {written(max(v))}" for name, v in rounds.items())
+    note = f"{times(size.rounds, 'round')}: {ranges}"
+    return compared(f"store_{pattern}_{field}", f"{PATTERNS[pattern]}: {what}", unit, rounds, None, note)
+
+
+def play(tell: Tell, name: str, path: str, size: Size) -> dict[str, Spent]:
+    """Play one turn in this process."""
+    return uvloop.run(_play(name, path, size))
+
+
+async def _play(name: str, path: str, size: Size) -> dict[str, Spent]:
+    commits = await arguments(size.commits + size.commits // 10)
+    arrived, took = asyncio.Event(), list[float]()
+
+    def received(_: object) -> None:
+        arrived.set()  # all of them call it in the loop's thread
+
+    async with CLIENTS[name].open(path, received) as client:
+
+        async def ask(began_s: float) -> None:
+            await client.get("word")
+            took.append(time.perf_counter() - began_s)
+
+        async def questions(_: int) -> None:
+            began_s = time.perf_counter()
+            await asyncio.gather(*(ask(began_s) for _ in range(AT_ONCE)))
+
+        async def publish(_: int) -> None:
+            arrived.clear()
+            began_s = time.perf_counter()
+            await client.publish(CHANNEL, MESSAGE)
+            await arrived.wait()
+            took.append(time.perf_counter() - began_s)
+
+        async def commit(number: int) -> None:
+            began_s = time.perf_counter()
+            answer = await client.commit(*commits[number])
+            took.append(time.perf_counter() - began_s)
+            assert answer[0] == 1, "another one has this version"
+
+        async def spent(act: Callable[[int], Any], number: int) -> Spent:
+            for warm in range(number, number + number // 10):
+                await act(warm)
+            took.clear()
+            used = time.process_time()
+            for at in range(number):
+                await act(at)
+            cpu_us = (time.process_time() - used) * 1e6 / len(took)
+            return Spent(cpu_us, percentile(took, 50) * 1000, percentile(took, 99) * 1000)
+
+        return {
+            "questions": await spent(questions, size.questions),
+            "publish": await spent(publish, size.messages),
+            "commit": await spent(commit, size.commits),
+        }
+
+
+class _Recorder:
+    """Keeps what scripts are called with, and calls none."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[list[bytes], list[bytes]]] = []
+
+    def register_script(self, text: str) -> Call:
+        async def call(keys: list[Any], args: list[Any]) -> list[Any]:
+            self.calls.append(([_bytes(key) for key in keys], [_bytes(arg) for arg in args]))
+            return [1, 1, b"epoch"]
+
+        return call
+
+
+async def arguments(number: int) -> list[tuple[list[bytes], list[bytes]]]:
+    """Return keys and arguments of so many commits, each of a new visit."""
+    recorder = _Recorder()
+    store = records.Store(recorder, Seal({b"1": b"k" * 32}))  # type: ignore[arg-type]
+    for at in range(number):
+        record = replace(queued(), id=f"v_{at}", version=1)
+        await store.commit(ORG, record, Event("opened", T0), index_score=at, deadline_ms=T0)
+    return recorder.calls
+
+
+def _bytes(word: Any) -> bytes:
+    return word if isinstance(word, bytes) else str(word).encode()
