@@ -30,6 +30,32 @@ WANTS_A_PRESS = """
 NO_DEVICES = """
     navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("none", "NotFoundError") };
 """
+SPEAKERS = """
+    window.plugged = true;
+    const { enumerateDevices } = navigator.mediaDevices;
+    const headset = { deviceId: "headset", kind: "audiooutput", label: "Headset", groupId: "" };
+    navigator.mediaDevices.enumerateDevices = async () => {
+        const found = await enumerateDevices.call(navigator.mediaDevices);
+        const inputs = found.filter(({ kind }) => kind !== "audiooutput");
+        return plugged ? [...inputs, headset] : inputs;
+    };
+    const { get } = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "sinkId");
+    const sinks = new WeakMap();
+    window.tested = [];
+    Object.defineProperty(HTMLMediaElement.prototype, "sinkId", {
+        get() { return sinks.get(this) ?? get.call(this); },
+    });
+    HTMLMediaElement.prototype.setSinkId = async function (id) {
+        sinks.set(this, id);
+        if (!this.isConnected) tested.push(id);
+    };
+"""
+NO_SPEAKERS = SPEAKERS + "delete HTMLMediaElement.prototype.setSinkId;"
+PLUG = """(plugged) => {
+    window.plugged = plugged;
+    navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
+SINK = """(id) => document.querySelector("video.remote").sinkId === id"""
 CHECK = "/demo/visit#devices"
 
 
@@ -158,3 +184,36 @@ async def test_whom_the_browser_lets_hear_has_no_button_for_it(clinic: Clinic, o
     await clinic.party("provider", started=True)
     await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
     await expect(page.get_by_role("button", name="Press to hear")).to_have_count(0)
+
+
+async def test_a_speaker_is_chosen_before_the_call_and_kept_while_it_is_unplugged(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await opened(clinic, open_page, "/demo/visit", SPEAKERS)
+    choice = page.get_by_role("combobox", name="Speaker")
+    await expect(choice).to_have_value("")
+    await choice.select_option(label="Headset")
+    await page.wait_for_function(SINK, arg="headset")
+    await page.get_by_role("button", name="Test speaker").click()
+    await page.wait_for_function("tested.includes('headset')")
+    for role in clinic.visit["parties"]:
+        await clinic.party(role, started=True)
+    await page.get_by_role("button", name="Devices").click()
+    await expect(choice).to_have_value("headset")
+    await page.evaluate(PLUG, False)
+    await page.wait_for_function(SINK, arg="")
+    await expect(choice).to_have_count(0)
+    await page.evaluate(PLUG, True)
+    await page.wait_for_function(SINK, arg="headset")
+    await expect(choice).to_have_value("headset")
+
+
+async def test_no_speaker_is_offered_by_a_browser_that_cannot_choose_one(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await opened(clinic, open_page, "/demo/visit", NO_SPEAKERS)
+    await expect(page.get_by_role("combobox", name="Microphone")).to_be_visible()
+    await expect(page.get_by_role("combobox", name="Speaker")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Test speaker")).to_be_visible()

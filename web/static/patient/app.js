@@ -197,7 +197,7 @@ function asideOfCall() {
 function wrote(line) {
   if (line && !session) {
     toast(t("Message from {name}: {text}", { name: line.name, text: line.text }));
-    playNotes([783.99]).catch(() => {});
+    playNotes({ notes: [783.99] }).catch(() => {});
   }
   redraw();
 }
@@ -221,7 +221,7 @@ function followVisit() {
     session.open();
     if (navigator.userActivation?.hasBeenActive) {
       navigator.vibrate?.(200);
-      playNotes([523.25, 783.99]).catch(() => {});
+      playNotes({ notes: [523.25, 783.99] }).catch(() => {});
     }
   } else if (now !== "session" && session) {
     session.close();

@@ -157,8 +157,10 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, devi
           })
     }
     <dialog class="ask" id="call-devices" aria-labelledby="call-devices-title">
-      <h2 id="call-devices-title">${t("Camera and microphone")}</h2>
-      <p class="quiet">${t("A change is heard and seen by {name} at once.", { name: other })}</p>
+      <h2 id="call-devices-title">${t("Devices")}</h2>
+      <p class="quiet">
+        ${t("A change of camera or microphone is seen and heard by {name} at once.", { name: other })}
+      </p>
       ${devices()}
       <form method="dialog" class="row"><button class="btn main">${t("Done")}</button></form>
     </dialog>`;

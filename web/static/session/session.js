@@ -223,17 +223,29 @@ export class Session {
     const { media } = this.#link;
     if (!media) return;
     this.#devices = await media.devices();
+    this.#sound.take(this.#devices);
     this.#redraw();
   }
 
   /**
-   * @param {DeviceKind} kind
+   * @param {Device["kind"]} kind
    * @param {string} deviceId
    */
   async #choose(kind, deviceId) {
-    const result = await this.#link.media?.useDevice(kind, deviceId);
+    const result = await (kind === "speaker"
+      ? this.#sound.choose(deviceId)
+      : this.#link.media?.useDevice(kind, deviceId));
     if (result !== "on") toast(t("That device could not be started. The one before is kept."), { bad: true });
     await this.#list();
+  }
+
+  #deviceChoice() {
+    return deviceChoice({
+      devices: this.#devices,
+      found: this.#link.found,
+      speaker: this.#sound.speaker,
+      choose: (kind, id) => this.#choose(kind, id),
+    });
   }
 
   async #measure() {
@@ -389,7 +401,7 @@ export class Session {
             : ownWords({ me: this.#me, other: this.#other, path })
         }
       </p>
-      ${deviceChoice({ devices: this.#devices, found, choose: (kind, id) => this.#choose(kind, id) })}
+      ${this.#deviceChoice()}
       ${this.#language.view()}
     </div>`;
   }
@@ -402,12 +414,7 @@ export class Session {
       full: Boolean(document.fullscreenElement),
       canFull: Boolean(document.fullscreenEnabled || this.#remote?.webkitEnterFullscreen),
       toggleFull: () => this.#toggleFull(),
-      devices: () =>
-        deviceChoice({
-          devices: this.#devices,
-          found: this.#link.found,
-          choose: (kind, id) => this.#choose(kind, id),
-        }),
+      devices: () => this.#deviceChoice(),
       leave: (...how) => this.#leave(...how),
     });
   }

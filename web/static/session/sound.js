@@ -1,11 +1,35 @@
-/* Plays the others' pictures and sound, and knows that the browser wants a press first. Knows elements, no
-   visit. */
+/* Plays the others' pictures and sound on the chosen speaker, and knows that the browser wants a press first.
+   Knows elements, no visit. */
+
+/** The names under which Chromium lists the system's own choice once more. */
+const ALIASES = new Set(["default", "communications"]);
+
+/**
+ * The speakers to choose from, beside the system's own.
+ *
+ * @param {Device[]} devices
+ */
+export const speakersOf = (devices) =>
+  devices.filter(({ kind, id }) => kind === "speaker" && !ALIASES.has(id));
+
+/**
+ * The speaker that sounds: the one that was chosen while it is plugged in, else the system's own, which is
+ * the empty id.
+ *
+ * @param {string} chosen
+ * @param {Device[]} devices
+ */
+export const speakerNow = (chosen, devices) =>
+  speakersOf(devices).some(({ id }) => id === chosen) ? chosen : "";
 
 export class Sound {
   #videos;
   #redraw;
   /** @type {Set<HTMLVideoElement>} those that the browser did not let play */
   #refused = new Set();
+  #chosen = "";
+  /** @type {Device[]} */
+  #devices = [];
 
   /**
    * `videos` are the elements that show the others.
@@ -22,8 +46,51 @@ export class Sound {
     return [...this.#videos()].some((video) => this.#refused.has(video));
   }
 
+  /** The id of the speaker, empty for the system's own; null if this browser has no choice of it. */
+  get speaker() {
+    const can = "setSinkId" in HTMLMediaElement.prototype;
+    return can ? speakerNow(this.#chosen, this.#devices) : null;
+  }
+
+  /**
+   * Choose another speaker. It is taken again whenever it comes back.
+   *
+   * @param {string} id
+   * @returns {Promise<DeviceWord>}
+   */
+  async choose(id) {
+    const before = this.#chosen;
+    this.#chosen = id;
+    try {
+      await this.#route();
+      return "on";
+    } catch {
+      this.#chosen = before;
+      await this.#route().catch(() => {});
+      return "failed";
+    }
+  }
+
+  /**
+   * Take the devices that there are now.
+   *
+   * @param {Device[]} devices
+   */
+  take(devices) {
+    this.#devices = devices;
+    this.#route().catch(() => {}); // unplugged in between: the next list has another
+  }
+
+  async #route() {
+    const { speaker } = this;
+    if (speaker === null) return;
+    const others = [...this.#videos()].filter(({ sinkId }) => sinkId !== speaker);
+    await Promise.all(others.map((video) => video.setSinkId(speaker)));
+  }
+
   /** Play what is there. Browsers allow it in a press, and to pages that use camera or microphone. */
   listen() {
+    this.#route().catch(() => {});
     for (const video of this.#videos()) {
       if (!video.srcObject) continue;
       video.play().then(

@@ -230,16 +230,33 @@ const within = (promise, most_ms) =>
   });
 
 /**
+ * Where a context's sound goes: to a speaker by its id, to the system's own for the empty one.
+ *
+ * @param {AudioContext} context
+ * @param {string} speaker
+ * @returns {Promise<AudioNode>}
+ */
+async function outputOf(context, speaker) {
+  if (!speaker) return context.destination;
+  const output = context.createMediaStreamDestination();
+  const element = new Audio();
+  element.srcObject = output.stream;
+  await element.setSinkId(speaker);
+  await element.play();
+  return output;
+}
+
+/**
  * Play two soft notes. Resolves when they are over. Rejects if the browser forbids sound, and if none has
  * started: without a speaker, or during a phone call, some browsers wait for ever.
  *
- * @param {number[]} notes
- * @param {AudioContext | null} given
+ * @param {{ notes?: number[], given?: AudioContext | null, speaker?: string }} options `speaker` is an id
  */
-export async function playNotes(notes = [523.25, 659.25], given = null) {
+export async function playNotes({ notes = [523.25, 659.25], given = null, speaker = "" } = {}) {
   const context = given ?? new AudioContext();
   try {
     await within(context.resume(), SOUND_WITHIN_MS);
+    const output = await within(outputOf(context, speaker), SOUND_WITHIN_MS);
     const start = context.currentTime + 0.03;
     notes.forEach((frequency, index) => {
       const at = start + index * 0.22;
@@ -248,7 +265,7 @@ export async function playNotes(notes = [523.25, 659.25], given = null) {
       volume.gain.setValueAtTime(0, at);
       volume.gain.linearRampToValueAtTime(0.22, at + 0.02);
       volume.gain.exponentialRampToValueAtTime(0.0008, at + 0.55);
-      tone.connect(volume).connect(context.destination);
+      tone.connect(volume).connect(output);
       tone.start(at);
       tone.stop(at + 0.6);
     });

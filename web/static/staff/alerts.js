@@ -112,7 +112,7 @@ export class Alerts {
     this.#last_ms = performance.now();
     this.rung += 1;
     document.documentElement.dataset.rung = String(this.rung);
-    if (this.#context) playNotes(NOTES, this.#context).catch(() => {});
+    if (this.#context) playNotes({ notes: NOTES, given: this.#context }).catch(() => {});
     then();
   }
 

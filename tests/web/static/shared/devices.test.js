@@ -109,7 +109,7 @@ async function played(context, resumed) {
     }
   );
   context.mock.timers.enable({ apis: ["setTimeout"] });
-  const done = playNotes([]).catch((error) => error);
+  const done = playNotes({ notes: [] }).catch((error) => error);
   for (let turn = 0; turn < 20; turn += 1) {
     await Promise.resolve();
     context.mock.timers.tick(500);
