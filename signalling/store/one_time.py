@@ -21,7 +21,7 @@ class OneTime:
         self._redis: Any = redis  # its stubs do not know that answers are bytes
 
     async def keep(self, key: str, value: bytes, for_ms: int) -> None:
-        """Store a value that is not empty for so many ms."""
+        """Store a value that is not empty for this many ms."""
         async with answering():
             await self._redis.set(key, value, px=for_ms)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.test_architecture import PACKAGES, ROOT
 
 
-def said(folder: Path) -> str:
+def sentence_of(folder: Path) -> str:
     """Return the first paragraph of what a folder says about itself, in one line."""
     text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or ""
     return " ".join(text.split("\n\n")[0].split())
@@ -22,7 +22,7 @@ def folders(package: str) -> list[Path]:
 def parts() -> dict[str, str]:
     """Return every part of docs/ARCHITECTURE.md that is made from the code, by name."""
     rows = [
-        f"| `{folder.relative_to(ROOT).as_posix()}/` | {said(folder)} |"
+        f"| `{folder.relative_to(ROOT).as_posix()}/` | {sentence_of(folder)} |"
         for package in PACKAGES
         for folder in folders(package)
     ]

@@ -12,7 +12,7 @@ from tests.docs import imports
 from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, names
 from tests.docs.peers_parts import parts as peers_parts
-from tests.docs.rooms_parts import folders, said
+from tests.docs.rooms_parts import folders, sentence_of
 from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import limits
 from tests.docs.visit_parts import parts as visit_parts
@@ -42,7 +42,7 @@ def test_every_generated_part_is_in_its_document_once(document: str, parts: dict
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_room_says_what_it_is(package: str) -> None:
-    assert all(said(folder) for folder in folders(package))
+    assert all(sentence_of(folder) for folder in folders(package))
 
 
 def test_the_drawing_has_red_arrows_for_circles_only() -> None:

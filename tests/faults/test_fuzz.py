@@ -77,8 +77,8 @@ class Fuzzer:
             name = f"{target.name}: {type(problem).__name__} at {place.filename}:{place.lineno}"
             self.errors.setdefault(name, data)
 
-    def told(self) -> str:
-        """What is needed to see it again."""
+    def failures(self) -> str:
+        """Return the inputs that failed, to try them again."""
         return "\n".join(f"{name}: {data[:400]!r} ({len(data)} bytes)" for name, data in self.errors.items())
 
 
@@ -101,7 +101,7 @@ async def test_f_any_input_of_a_stranger_is_handled_fast_and_with_typed_errors_o
                 assert someone.stage.relay.stats.rtcp > 0
     finally:
         gc.unfreeze()
-    assert not fuzzer.errors, fuzzer.told()
+    assert not fuzzer.errors, fuzzer.failures()
     fed = sum(fuzzer.fed.values())
     measured("F", "hostile inputs that were missing", max(0, inputs - fed), at_most=0)
     name = max(fuzzer.slowest_ms, key=lambda name: fuzzer.slowest_ms[name])

@@ -77,7 +77,7 @@ async def somebody(server: RunningServer) -> AsyncIterator[ClientSession]:
         yield session
 
 
-async def said(ws: Any, **message: Any) -> dict[str, Any]:
+async def reply_to(ws: Any, **message: Any) -> dict[str, Any]:
     """The reply to a request."""
     await ws.send_json({"id": 9, **message})
     while True:
@@ -98,14 +98,16 @@ async def guest_joins(server: RunningServer) -> int:
         signs_in = {"email": OSEI, "password": demo.password(load(server.config), OSEI)}
         assert (await osei.post("/demo/staff/sign-in", data=signs_in)).status == 200
         ws = await osei.ws_connect("/demo/ws", protocols=("greenroom.v1.json",))
-        assert (await said(ws, type="hello", role="staff"))["type"] == "welcome"
-        assert (await said(ws, type="on_call", on=True))["type"] == "done"
+        assert (await reply_to(ws, type="hello", role="staff"))["type"] == "welcome"
+        assert (await reply_to(ws, type="on_call", on=True))["type"] == "done"
         await ws.send_json({"type": "subscribe", "id": 2, "topic": "queue"})
         while (shown := await ws.receive_json(timeout=20))["type"] != "queue.snapshot":
             pass
         visit = shown["rows"][0]["visit"]
-        assert (await said(ws, type="visit.claim", visit=visit))["type"] == "done"
-        invited = await said(ws, type="visit.invite", visit=visit, name="Rosa Diaz", relation="interpreter")
+        assert (await reply_to(ws, type="visit.claim", visit=visit))["type"] == "done"
+        invited = await reply_to(
+            ws, type="visit.invite", visit=visit, name="Rosa Diaz", relation="interpreter"
+        )
         return (await rosa.post(invited["path"])).status
 
 

@@ -109,8 +109,8 @@ class Speaker(RawPeer):
         """What was heard of one payload type."""
         return [packet for packet in self.heard if packet.payload_type == payload_type]
 
-    def said(self, packet_type: int, count: int) -> list[bytes]:
-        """The RTCP packets heard of one kind."""
+    def rtcp(self, packet_type: int, count: int) -> list[bytes]:
+        """The received RTCP packets of one kind."""
         return [packet for got, kind, packet in self.control if kind == packet_type and got == count]
 
 

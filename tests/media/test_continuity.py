@@ -71,15 +71,15 @@ async def test_a_request_for_lost_packets_reaches_the_sender_in_its_own_numbers(
         key = b.of(VIDEO)[-1]
         lost = (key.sequence + 4) & 0xFFFF
         b.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, key.ssrc, lost, 5))
-        await until(lambda: bool(again.said(205, 1)))
-        _, about, number, mask = struct.unpack_from("!IIHH", again.said(205, 1)[0], 4)
+        await until(lambda: bool(again.rtcp(205, 1)))
+        _, about, number, mask = struct.unpack_from("!IIHH", again.rtcp(205, 1)[0], 4)
         assert (about, number, mask) == (again.video_ssrc, 504, 5)
 
 
 async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_comes_back() -> None:
     async with call() as (stage, a, b):
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(VIDEO)[0].ssrc, 4_000, 10) + bytes(8))
-        await until(lambda: bool(a.said(205, 15)))
+        await until(lambda: bool(a.rtcp(205, 15)))
         again = await stage.join("a")
         again.audio(1, cc=77)
         await until(lambda: len(b.of(AUDIO)) == 2)
@@ -89,7 +89,7 @@ async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_co
         sender = stage.parties["a"].endpoint
         await until(lambda: not sender.answering)  # some ticks after the last packet that was not forwarded
         b.send_rtcp(struct.pack("!BBHIIHH", 0x8F, 205, 5, 1, b.of(AUDIO)[-1].ssrc, shown, 1) + bytes(8))
-        await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.said(205, 15)))
+        await until(lambda: any(feedback[12:14] == bytes((0, 77)) for feedback in again.rtcp(205, 15)))
 
 
 async def test_the_server_answers_transport_cc_while_the_gate_is_closed() -> None:
@@ -97,8 +97,8 @@ async def test_the_server_answers_transport_cc_while_the_gate_is_closed() -> Non
         a = await stage.join("a")
         for number in range(10):
             a.audio(number + 1, cc=(65_530 + number) & 0xFFFF)
-        await until(lambda: bool(a.said(205, 15)))
-        base, statuses = struct.unpack_from("!HH", a.said(205, 15)[0], 12)
+        await until(lambda: bool(a.rtcp(205, 15)))
+        base, statuses = struct.unpack_from("!HH", a.rtcp(205, 15)[0], 12)
         assert (base, statuses) == (65_530, 10)
 
 

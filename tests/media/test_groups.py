@@ -257,11 +257,11 @@ async def test_a_lost_packet_is_asked_of_its_sender_and_comes_again_with_the_rig
             + lost.sequence.to_bytes(2, "big")
             + bytes(2)
         )
-        await until(lambda: bool(patient.said(205, 1)))
-        nack = patient.said(205, 1)[0]
+        await until(lambda: bool(patient.rtcp(205, 1)))
+        nack = patient.rtcp(205, 1)[0]
         assert nack[8:12] == patient.video_ssrc.to_bytes(4, "big")
         assert int.from_bytes(nack[12:14], "big") == 501
-        assert not people["provider"].said(205, 1)
+        assert not people["provider"].rtcp(205, 1)
         patient.rtx(1, 501, text=b"again")
         await until(lambda: bool(guest.of(RTX)))
         assert int.from_bytes(guest.of(RTX)[0].payload[:2], "big") == lost.sequence
@@ -277,9 +277,9 @@ async def test_a_keyframe_is_asked_of_the_one_who_is_to_send_it() -> None:
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "provider"
         )
         people["guest-a"].send_rtcp(rtcp.picture_loss(people["guest-a"].video_ssrc, ssrc))
-        await until(lambda: bool(people["provider"].said(206, 1)))
-        assert people["provider"].said(206, 1)[0][8:12] == people["provider"].video_ssrc.to_bytes(4, "big")
-        assert not people["patient"].said(206, 1)
+        await until(lambda: bool(people["provider"].rtcp(206, 1)))
+        assert people["provider"].rtcp(206, 1)[0][8:12] == people["provider"].video_ssrc.to_bytes(4, "big")
+        assert not people["patient"].rtcp(206, 1)
 
 
 async def test_each_downlink_has_transport_wide_numbers_of_its_own_and_each_uplink_is_answered() -> None:
@@ -295,15 +295,15 @@ async def test_each_downlink_has_transport_wide_numbers_of_its_own_and_each_upli
             if (at := rtp.transport_cc_at(p.packet, len(p.packet)))
         ]
         assert numbers == list(range(numbers[0], numbers[0] + 10))
-        await until(lambda: bool(people["patient"].said(205, 15)) and bool(people["provider"].said(205, 15)))
+        await until(lambda: bool(people["patient"].rtcp(205, 15)) and bool(people["provider"].rtcp(205, 15)))
 
 
 async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         send_all(people)
         await until(lambda: len(heard_from(people["guest-a"], VIDEO)) == 2)
-        await until(lambda: bool(people["patient"].said(206, 15)))
-        before = limit(people["patient"].said(206, 15)[-1])
+        await until(lambda: bool(people["patient"].rtcp(206, 15)))
+        before = limit(people["patient"].rtcp(206, 15)[-1])
         ssrc = next(
             p.ssrc for p in people["guest-a"].of(VIDEO) if people["guest-a"].streams[p.ssrc] == "patient"
         )
@@ -311,8 +311,8 @@ async def test_the_weakest_receiver_bounds_what_a_sender_sends() -> None:
         report += ssrc.to_bytes(4, "big") + bytes([128, 0, 0, 9]) + bytes(16)  # half of it lost
         for _ in range(6):
             people["guest-a"].send_rtcp(report)
-        await until(lambda: limit(people["patient"].said(206, 15)[-1]) < before / 2)
-        assert limit(people["provider"].said(206, 15)[-1]) == before, "what the provider sends arrives well"
+        await until(lambda: limit(people["patient"].rtcp(206, 15)[-1]) < before / 2)
+        assert limit(people["provider"].rtcp(206, 15)[-1]) == before, "what the provider sends arrives well"
         assert stage.relay.stats.faults == 0
 
 

@@ -76,19 +76,19 @@ async def test_the_gate_closes_again_and_nothing_more_crosses() -> None:
 
 async def test_opening_twice_is_opening_once() -> None:
     async with call() as (stage, a, b):
-        asked = len(a.said(206, 1))
+        asked = len(a.rtcp(206, 1))
         stage.room.set_gate(True)
         a.video(2)
         await until(lambda: len(b.of(VIDEO)) == 2)
-        assert len(a.said(206, 1)) == asked
+        assert len(a.rtcp(206, 1)) == asked
 
 
 async def test_both_are_asked_for_a_keyframe_when_the_gate_opens() -> None:
     async with duo() as stage:
         a, b = await stage.join("a"), await stage.join("b")
         stage.room.set_gate(True)
-        await until(lambda: bool(a.said(206, 1) and b.said(206, 1)))
-        (about,) = struct.unpack_from("!I", a.said(206, 1)[0], 8)
+        await until(lambda: bool(a.rtcp(206, 1) and b.rtcp(206, 1)))
+        (about,) = struct.unpack_from("!I", a.rtcp(206, 1)[0], 8)
         assert about == a.video_ssrc
 
 
@@ -102,7 +102,7 @@ async def test_a_picture_begins_with_a_keyframe_which_is_asked_for_until_it_come
             a.video(number)
             await asyncio.sleep(0.02)
         assert not b.of(VIDEO)
-        assert 2 <= len(a.said(206, 1)) <= 5  # once on opening, then every 150 ms
+        assert 2 <= len(a.rtcp(206, 1)) <= 5  # once on opening, then every 150 ms
         a.video(number + 1, key=True, text=b"key")
         a.video(number + 2, text=b"delta")
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -115,7 +115,7 @@ async def test_a_black_frame_left_in_the_encoder_is_not_the_first_thing_seen() -
         stage.room.set_gate(True)
         a.video(1, key=True, marker=True, text=b"black")
         await stage.handled(1)
-        await until(lambda: len(a.said(206, 1)) == 1)
+        await until(lambda: len(a.rtcp(206, 1)) == 1)
         a.video(2, key=True, text=b"real")
         a.video(3, marker=True)
         await until(lambda: len(b.of(VIDEO)) == 2)
@@ -260,7 +260,7 @@ async def test_a_closed_room_lets_nobody_in_and_nothing_across() -> None:
 async def test_quality_is_known_in_both_directions() -> None:
     async with call() as (stage, a, b):
         a.send_rtcp(struct.pack("!BBHIIIIII", 0x80, 200, 6, a.audio_ssrc, 0x11112222, 0x33334444, 0, 1, 1))
-        await until(lambda: bool(b.said(200, 0)))
+        await until(lambda: bool(b.rtcp(200, 0)))
         sink = stage.parties["b"].endpoint.sinks["audio"].ssrc
         block = struct.pack("!IIIIII", sink, 64 << 24 | 3, 1, 480, 0x22223333, 0)
         b.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, b.audio_ssrc) + block)

@@ -20,7 +20,7 @@ from web.keys import ACCOUNTS, SERVICE
 WITHIN_S = 1.0
 
 
-async def told(ws: ClientWebSocketResponse) -> dict[str, Any]:
+async def next_message(ws: ClientWebSocketResponse) -> dict[str, Any]:
     message: dict[str, Any] = await ws.receive_json(timeout=20)
     return message
 
@@ -37,7 +37,7 @@ async def closes(ws: ClientWebSocketResponse, within_s: float = WITHIN_S) -> int
 async def ask(ws: ClientWebSocketResponse, **message: Any) -> dict[str, Any]:
     await ws.send_json({"id": 9, **message})
     while True:
-        answer = await told(ws)
+        answer = await next_message(ws)
         if answer.get("reply_to") == 9:
             return answer
 
@@ -59,7 +59,7 @@ async def goes_off_call(site: Site) -> None:
 async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:
     ana = site.person()
     await ana.ask_for_a_visit()
-    welcome = await told(await ana.socket("patient"))
+    welcome = await next_message(await ana.socket("patient"))
     assert (welcome["type"], welcome["me"]["role"], welcome["me"]["name"]) == (
         "welcome",
         "patient",
@@ -71,7 +71,7 @@ async def test_a_patient_is_welcomed_to_their_own_visit(site: Site) -> None:
 async def test_staff_are_welcomed_as_who_they_are(site: Site) -> None:
     osei = site.person()
     await osei.sign_in(OSEI)
-    welcome = await told(await osei.socket("staff"))
+    welcome = await next_message(await osei.socket("staff"))
     assert welcome["me"] == {"id": "u_osei", "role": "provider", "name": "Dr Maya Osei"}
 
 
@@ -80,7 +80,7 @@ async def test_a_socket_of_a_browser_without_the_role_is_refused_and_closed(site
     await ana.ask_for_a_visit()
     for person, role in ((ana, "staff"), (site.person(), "staff"), (site.person(), "patient")):
         ws = await person.socket(role)
-        assert (await told(ws))["code"] == "not_signed_in"
+        assert (await next_message(ws))["code"] == "not_signed_in"
         assert await closes(ws) == 4202
 
 
@@ -90,7 +90,7 @@ async def test_a_socket_to_another_organisation_is_a_strangers(site: Site) -> No
     await osei.sign_in(OSEI)
     ws = await osei.client.ws_connect("/lakeside/ws", headers={"Origin": osei.origin})
     await ws.send_json({"type": "hello", "id": 1, "role": "staff"})
-    assert (await told(ws))["code"] == "not_signed_in"
+    assert (await next_message(ws))["code"] == "not_signed_in"
 
 
 async def test_signalling_knows_a_providers_states_from_their_account(site: Site) -> None:
@@ -113,9 +113,9 @@ async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy
     for patient in (ana, other):
         await patient.ask_for_a_visit()
     open_ones = [await ana.socket("patient") for _ in range(2)]
-    assert [(await told(ws))["type"] for ws in open_ones] == ["welcome"] * 2
+    assert [(await next_message(ws))["type"] for ws in open_ones] == ["welcome"] * 2
     third = await ana.socket("patient")
-    assert (await told(third))["code"] == "too_many_sockets"
+    assert (await next_message(third))["code"] == "too_many_sockets"
     assert await closes(third) == 4006
     for number, stranger in enumerate(strangers):
         ask_for = stranger.client.ws_connect("/demo/ws", headers={"Origin": stranger.origin})
@@ -125,7 +125,7 @@ async def test_s38_sockets_are_bounded_by_person_and_by_the_address_that_a_proxy
         with pytest.raises(WSServerHandshakeError) as refused:
             await ask_for
         assert refused.value.status == 429
-    assert (await told(await other.socket("patient")))["type"] == "welcome"
+    assert (await next_message(await other.socket("patient")))["type"] == "welcome"
     assert [(await ask(ws, type="ping"))["type"] for ws in open_ones] == ["pong"] * 2
 
 
@@ -143,7 +143,7 @@ async def test_signing_out_closes_this_browsers_sockets_and_goes_off_call(open_s
     there_browser.take_cookie(osei.cookie)
     there, another_device = await there_browser.socket("staff"), await elsewhere.socket("staff")
     for ws in (here, there, another_device):
-        await told(ws)
+        await next_message(ws)
     await ask(here, type="on_call", on=True)
     assert await on_call(one)
     await osei.post("/demo/staff/sign-out")
@@ -165,7 +165,7 @@ async def test_a_closed_or_changed_account_closes_its_sockets_on_every_worker(op
         await browser.sign_in(OSEI)
     open_ones = [await browser.socket("staff") for browser in browsers]
     for ws in open_ones:
-        await told(ws)
+        await next_message(ws)
     await ask(open_ones[0], type="on_call", on=True)
     await change(one.app[ACCOUNTS], 0)
     assert await asyncio.gather(*map(closes, open_ones)) == [4201, 4201]
@@ -184,7 +184,7 @@ async def test_a_change_whose_message_was_lost_is_found_by_the_regular_check(
     osei = site.person()
     await osei.sign_in(OSEI)
     ws = await osei.socket("staff")
-    await told(ws)
+    await next_message(ws)
     async for key in valkey.scan_iter("session:*"):
         await valkey.delete(key)
     assert await closes(ws) == 4201
@@ -212,7 +212,7 @@ async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, m
     osei, ana = site.person(), site.person()
     await ana.ask_for_a_visit()
     patient = await ana.socket("patient")
-    visit = (await told(patient))["visit"]
+    visit = (await next_message(patient))["visit"]
     await ask(patient, type="visit.enter", visit=visit)
     await osei.sign_in(OSEI)
     staff = await osei.socket("staff")
@@ -233,7 +233,7 @@ async def test_a_store_that_does_not_answer_closes_no_socket(open_site: OpenSite
     osei = site.person()
     await osei.sign_in(OSEI)
     ws = await osei.socket("staff")
-    await told(ws)
+    await next_message(ws)
 
     asked: list[object] = []
 
@@ -256,13 +256,13 @@ async def test_s42_a_patients_cookie_opens_nothing_but_the_end_once_the_visit_ha
         assert isinstance(await service.command(robin, visit, command), Accepted)
     assert "Ana Ruiz" not in await (await ana.get("/demo/visit")).text()
     ws = await ana.socket("patient")
-    await told(ws)
+    await next_message(ws)
     await ws.send_json({"type": "subscribe", "id": 2, "topic": f"visit/{visit}"})
-    over = await told(ws)
+    over = await next_message(ws)
     assert {field for field, value in over["visit"].items() if value} == {
         "id", "status", "outcome", "arrived_ms", "ended_ms",
     }  # fmt: skip
-    await told(ws)
+    await next_message(ws)
     for topic in ("case", "chat", "place"):
         assert (await ask(ws, type="subscribe", topic=f"{topic}/{visit}"))["code"] == "not_found"
     for kind in (
@@ -275,5 +275,5 @@ async def test_s42_a_patients_cookie_opens_nothing_but_the_end_once_the_visit_ha
     ):
         assert (await ask(ws, type=kind, visit=visit))["code"] in ("wrong_status", "not_allowed")
     assert isinstance(await service.command(robin, visit, c.Reopen()), Accepted)
-    assert (await told(ws))["visit"]["status"] == "claimed", "the page comes back"
+    assert (await next_message(ws))["visit"]["status"] == "claimed", "the page comes back"
     assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["type"] == "subscribed"

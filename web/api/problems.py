@@ -55,7 +55,7 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProblemDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """ProblemError details (RFC 9457). `code` is stable and made for programs; some codes have `details`."""
+    """Problem details (RFC 9457). `code` is stable and made for programs; some codes have `details`."""
 
     type: str
     title: str

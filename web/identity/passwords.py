@@ -19,7 +19,7 @@ LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
 LONGEST = 256  # characters that are judged; NFKC may make eighteen of one
 MOST_BASES = 2
-"""A password of at most so many common words is weak; more words make a good phrase."""
+"""A password of at most this many common words is weak; more words make a good phrase."""
 ROWS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",

@@ -54,8 +54,8 @@ IDLE_S = 15.0
 """A connection is closed if no complete request arrives on it for this long."""
 STOPPING = {signal.SIGTERM, signal.SIGQUIT, signal.SIGINT}
 GARBAGE = (5_000, 10, 10)
-"""Python's garbage collector runs after so many new objects. With its default of 700 it took 4 % of a worker's time at
-300 visits, instead of 0.6 %, in pauses that delay a claim."""
+"""Python's garbage collector runs after this many new objects. With its default of 700 it took 4 % of a worker's time
+at 300 visits, instead of 0.6 %, in pauses that delay a claim."""
 
 log = structlog.get_logger("web.serve")
 

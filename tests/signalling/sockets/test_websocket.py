@@ -36,7 +36,7 @@ class Telnet:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
         self._rest = b""
-        self._said: list[dict[str, Any]] = []
+        self._received: list[dict[str, Any]] = []
 
     def upgrade(self, one: Clinic) -> bytes:
         """Return the request for an upgrade."""
@@ -60,12 +60,12 @@ class Telnet:
         head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 20)
         assert b" 101 " in head
 
-    async def said(self, number: int) -> list[dict[str, Any]]:
-        """Return so many messages of the server."""
-        while len(self._said) < number:
+    async def receive(self, number: int) -> list[dict[str, Any]]:
+        """Return the next messages of the server."""
+        while len(self._received) < number:
             self._rest += await asyncio.wait_for(self._reader.read(65536), 20)
-            self._rest = take(self._rest, lambda p: self._said.append(json.loads(p)), lambda *_: None)
-        said, self._said = self._said[:number], self._said[number:]
+            self._rest = take(self._rest, lambda p: self._received.append(json.loads(p)), lambda *_: None)
+        said, self._received = self._received[:number], self._received[number:]
         return said
 
 
@@ -93,7 +93,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
     telnet.write(telnet.upgrade(one))
     await telnet.upgraded()
     telnet.write(HELLO)
-    await telnet.said(1)
+    await telnet.receive(1)
     requests = [
         asks("ping", 2),
         asks("on_call", 3, on=True),  # waits for the store
@@ -109,7 +109,7 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
             await asyncio.sleep(0)
     else:
         telnet.write(b"".join(requests))
-    said = [(answer["type"], answer.get("reply_to")) for answer in await telnet.said(len(requests))]
+    said = [(answer["type"], answer.get("reply_to")) for answer in await telnet.receive(len(requests))]
     assert said == [
         ("pong", 2),
         ("done", 3),
@@ -124,19 +124,19 @@ async def test_answers_arrive_in_the_order_of_the_requests_even_if_one_must_wait
 async def test_a_message_sent_together_with_the_upgrade_is_received(one: Clinic, telnet: Telnet) -> None:
     telnet.write(telnet.upgrade(one) + HELLO + asks("ping", 2) + asks("ping", 3)[:5])
     await telnet.upgraded()
-    assert [answer["type"] for answer in await telnet.said(2)] == ["welcome", "pong"]
+    assert [answer["type"] for answer in await telnet.receive(2)] == ["welcome", "pong"]
     telnet.write(asks("ping", 3)[5:])
-    assert (await telnet.said(1))[0]["reply_to"] == 3
+    assert (await telnet.receive(1))[0]["reply_to"] == 3
 
 
 async def test_a_message_in_parts_with_a_ping_between_is_one_message(one: Clinic, telnet: Telnet) -> None:
     telnet.write(telnet.upgrade(one) + HELLO)
     await telnet.upgraded()
-    await telnet.said(1)
+    await telnet.receive(1)
     whole = json.dumps({"type": "ping", "id": 9}).encode()
     first, second = frame(TEXT, whole[:7]), frame(0, whole[7:])
     telnet.write(bytes((first[0] & 0x7F,)) + first[1:] + frame(0x9, b"are you there") + second)
-    pong = (await telnet.said(1))[0]
+    pong = (await telnet.receive(1))[0]
     assert (pong["type"], pong["reply_to"]) == ("pong", 9)
     assert abs(pong["server_ms"] - time.time() * 1000) < 3_600_000
 
@@ -147,7 +147,7 @@ async def test_a_client_that_leaves_before_its_answer_leaves_nothing_behind(
     patient = await one.arrive()
     telnet.write(telnet.upgrade(one) + HELLO)
     await telnet.upgraded()
-    await telnet.said(1)
+    await telnet.receive(1)
     telnet.write(asks("on_call", 2, on=True) + asks("visit.claim", 3, visit=patient.visit) + asks("bye", 4))
     worker = one.workers[0]
     await until(lambda: not worker.connections and not worker.hub.sockets)

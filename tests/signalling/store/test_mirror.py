@@ -24,9 +24,9 @@ class Seen:
     def __init__(self, clinic_: Clinic, worker: int) -> None:
         self.news: list[Change | Reset] = []
         self.mirrors = clinic_.workers[worker].service.mirrors
-        self.mirrors.observers.append(self.hear)
+        self.mirrors.observers.append(self.note)
 
-    def hear(self, news: Change | Reset) -> None:
+    def note(self, news: Change | Reset) -> None:
         """Note an event of the organisation."""
         if news.organisation == ORG:
             self.news.append(news)

@@ -204,8 +204,8 @@ class Scene:
         )
         return bool(answer["type"] == "subscribed")
 
-    def heard(self, who: str) -> list[dict[str, Any]]:
-        """Return what somebody was told since the last time."""
+    def received(self, who: str) -> list[dict[str, Any]]:
+        """Return the messages about the visit since the last call."""
         backlog = self.clients[who].backlog
         found = [m for m in backlog if m.get("topic", "").endswith(self.visit)]
         backlog.clear()
@@ -262,14 +262,14 @@ async def test_s31_a_topic_ends_with_the_right_to_it_and_the_client_is_told(valk
             await here.bring(status)
             before = {pair for pair in await here.ask() if pair[0] in rights.OF_VISITS}
             for listener in here.clients:
-                here.heard(listener)
+                here.received(listener)
             if command is None:
                 await here.on_call(who, on=False)
             else:
                 await here.command(who, command)
             after = await seen_now(here)
             lost = before - after
-            told = {listener: here.heard(listener) for listener in here.clients}
+            told = {listener: here.received(listener) for listener in here.clients}
             ended = {
                 (m["topic"].partition("/")[0], listener)
                 for listener, messages in told.items()
@@ -333,7 +333,7 @@ async def later_news(here: Scene) -> set[tuple[str, str]]:
     return {
         (m["topic"].partition("/")[0], who)
         for who in here.clients
-        for m in here.heard(who)
+        for m in here.received(who)
         if m["type"] != "gone"
     }
 
@@ -356,7 +356,7 @@ async def test_s42_an_ended_visit_shows_its_patient_and_guests_only_the_end_unti
         await here.ask()
         await here.command("claimant", c.End())
         for who in ("patient", "guest"):
-            last = [m["visit"] for m in here.heard(who) if m["type"] == "visit.state"][-1]
+            last = [m["visit"] for m in here.received(who) if m["type"] == "visit.state"][-1]
             assert (last["status"], last["outcome"]) == ("ended", "completed")
             assert (last["claimant"], last["parties"]) == (None, {})
             shown = {topic for topic, asked in await here.ask() if asked == who}

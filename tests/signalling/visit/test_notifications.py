@@ -16,7 +16,7 @@ STAFF = {i: Staff(id=i, name=i.title(), role=Role.ADMIN if i in ("zoe", "max") e
 LIN, ZOE = Person("lin", "Lin"), Person("zoe", "Zoe")
 
 
-def told(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
+def recipients_of(kind: str, before: Visit | None, after: Visit, by: Person | None = None) -> list[str]:
     """Return who receives a notice of an event."""
     return [person for person, _ in notices(before, after, Event(kind, T0, by), STAFF, "n_1")]
 
@@ -42,12 +42,12 @@ def told(kind: str, before: Visit | None, after: Visit, by: Person | None = None
 def test_each_event_has_its_recipients(
     kind: str, before: Visit | None, after: Visit, receive: list[str]
 ) -> None:
-    assert told(kind, before, after) == receive
+    assert recipients_of(kind, before, after) == receive
 
 
 def test_the_person_who_caused_an_event_is_not_notified() -> None:
-    assert told("declined", assigned(), queued(), ZOE) == ["lin", "max"]
-    assert told("assigned", queued(), assigned(), LIN) == []
+    assert recipients_of("declined", assigned(), queued(), ZOE) == ["lin", "max"]
+    assert recipients_of("assigned", queued(), assigned(), LIN) == []
 
 
 def test_a_notice_says_what_happened_to_whom_and_by_whom() -> None:
@@ -79,5 +79,5 @@ def test_the_claimant_is_notified_of_a_patient_who_was_away_for_half_a_minute(
 
 def test_a_guest_who_enters_causes_no_notification() -> None:
     with_guest = does(claimed(), Invite("guest-rosa", "Rosa", "daughter"), CLAIMANT)
-    assert told("entered", with_guest, with_guest) == []
+    assert recipients_of("entered", with_guest, with_guest) == []
     assert SYSTEM.role is Role.SYSTEM

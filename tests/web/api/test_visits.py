@@ -14,7 +14,7 @@ from web.keys import API_KEYS
 from web.programs import keys
 
 
-async def heard(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
+async def received(ws: ClientWebSocketResponse, kind: str) -> dict[str, Any]:
     """The next message of this type on a socket."""
     while True:
         message: dict[str, Any] = await ws.receive_json(timeout=20)
@@ -28,9 +28,9 @@ async def on_call(site: Site, email: str = OSEI) -> ClientWebSocketResponse:
     assert (await person.sign_in(email)).status == 303
     ws = await person.socket("staff")
     await ws.send_json({"type": "on_call", "id": 2, "on": True})
-    await heard(ws, "done")
+    await received(ws, "done")
     await ws.send_json({"type": "subscribe", "id": 3, "topic": "queue"})
-    await heard(ws, "queue.snapshot")
+    await received(ws, "queue.snapshot")
     return ws
 
 
@@ -76,7 +76,7 @@ async def test_another_link_can_be_made_while_the_visit_is_open(site: Site) -> N
 async def test_staff_see_the_row_of_a_program_at_once_with_its_name(site: Site) -> None:
     ws = await on_call(site)
     await (await program(site, label="County ER")).open()
-    row = (await heard(ws, "queue.row"))["row"]
+    row = (await received(ws, "queue.row"))["row"]
     assert (row["name"], row["facility"], row["online"]) == ("Ana Ruiz", "County ER", False)
 
 
@@ -146,14 +146,14 @@ async def test_what_the_patient_information_page_refuses_the_api_refuses_field_b
 async def test_a_program_assigns_and_takes_it_back_and_the_assignees_bell_rings(site: Site) -> None:
     ws = await on_call(site)
     await ws.send_json({"type": "subscribe", "id": 9, "topic": "bell"})
-    await heard(ws, "bell.snapshot")
+    await received(ws, "bell.snapshot")
     office = await program(site)
     visit = (await office.open())["visit"]["id"]
     _, found = await office.call("GET", "/staff")
     osei = next(person for person in found["staff"] if person["on_call"])
     status, state = await office.call("POST", f"/visits/{visit}/assign", {"to": osei["id"]})
     assert (status, state["assignee"]["name"]) == (200, "Dr Maya Osei")
-    assert (await heard(ws, "bell.item"))["item"]["by"] == "Front office"
+    assert (await received(ws, "bell.item"))["item"]["by"] == "Front office"
     _, state = await office.call("POST", f"/visits/{visit}/unassign")
     assert state["assignee"] is None
     assert await office.code("POST", f"/visits/{visit}/assign", {"to": "u_nobody"}) == (404, "not_found")
@@ -175,9 +175,9 @@ async def test_a_program_declines_and_the_patients_page_says_why(site: Site) -> 
     ws = await ana.socket("patient")
     visit = opened["visit"]["id"]
     await ws.send_json({"type": "subscribe", "id": 2, "topic": f"visit/{visit}"})
-    assert (await heard(ws, "visit.state"))["visit"]["status"] == "queued"
+    assert (await received(ws, "visit.state"))["visit"]["status"] == "queued"
     await office.call("POST", f"/visits/{visit}/decline", {"reason": "Please come in."})
-    told = (await heard(ws, "visit.state"))["visit"]
+    told = (await received(ws, "visit.state"))["visit"]
     assert (told["outcome"], told["reason"]) == ("declined", "Please come in.")
     assert await office.code("POST", f"/visits/{visit}/decline", {}) == (409, "wrong_status")
     assert (await office.call("GET", f"/visits/{visit}"))[1]["outcome"] == "declined"

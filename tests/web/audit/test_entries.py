@@ -39,7 +39,7 @@ async def acts(site: Site) -> list[Act]:
     return found
 
 
-async def told(site: Site) -> list[tuple[str, str, str]]:
+async def entries_of(site: Site) -> list[tuple[str, str, str]]:
     """All entries as (who, what, about)."""
     return [(act.who, act.what, act.about) for act in await acts(site)]
 
@@ -51,7 +51,7 @@ async def test_signing_in_and_out_and_failing_to_leave_entries(site: Site) -> No
     assert (await person.sign_in(OSEI)).status == 303
     for _ in range(2):  # whoever is signed out already does nothing
         await person.post("/demo/staff/sign-out")
-    assert await told(site) == [
+    assert await entries_of(site) == [
         ("nobody", "signin.failed", f"email:{pseudonym(OSEI)}"),
         ("nobody", "signin.failed", f"email:{pseudonym('ana@example.org')}"),
         ("u_osei", "signin.succeeded", ""),
@@ -65,7 +65,7 @@ async def test_a_refused_act_leaves_no_entry_of_success(site: Site) -> None:
         for path in ("/demo/staff/reports", "/demo/staff/setup/audit"):
             assert (await person.get(path)).status in (303, 403)
         await person.post("/demo/staff/setup/calendar", {"name": "Mine"})
-    assert await told(site) == [("u_osei", "signin.succeeded", "")]
+    assert await entries_of(site) == [("u_osei", "signin.succeeded", "")]
 
 
 async def test_an_administrators_acts_leave_entries(site: Site) -> None:
@@ -84,7 +84,7 @@ async def test_an_administrators_acts_leave_entries(site: Site) -> None:
     await sets_a_password(site, await link_in(admin, text))
     for path in ("reports", "reports.csv", "calendar", "setup/audit"):
         assert (await admin.person.get(f"/demo/staff/{path}")).status == 200
-    assert (await told(site))[1:] == [
+    assert (await entries_of(site))[1:] == [
         *((me, "setup.changed", section) for section in ("calendar", "policy", "mail")),
         (me, "account.added", added.id),
         *((me, f"account.{what}", "u_lind") for what in ("changed", "disabled", "enabled", "password_reset")),
@@ -264,7 +264,7 @@ async def test_a_booked_visit_leaves_entries_by_the_patients_link_and_by_staff(s
     assert (await admin.post(f"/demo/staff/calendar/{name}/cancel", {"reason": "Rash"})).status == 303
     me = (await account(site, ADMIN)).id
     who = f"patient:{name}"
-    found = [line for line in await told(site) if line[1].startswith("appointment.")]
+    found = [line for line in await entries_of(site) if line[1].startswith("appointment.")]
     assert found == [
         (who, "appointment.booked", name),
         (who, "appointment.read", name),

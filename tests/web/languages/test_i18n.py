@@ -21,8 +21,8 @@ PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?[a-z]+>")
 
 
 @pytest.fixture(scope="module")
-def said() -> Catalog:
-    """What the sources say."""
+def source_texts() -> Catalog:
+    """Return the catalogue of the texts in the sources."""
     return messages.template()
 
 
@@ -34,10 +34,12 @@ def both(message: Message) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.parent.name)
-def test_every_text_is_in_every_catalogue_with_the_same_placeholders(path: Any, said: Catalog) -> None:
+def test_every_text_is_in_every_catalogue_with_the_same_placeholders(
+    path: Any, source_texts: Catalog
+) -> None:
     catalogue = i18n.read(path)
     missing, wrong = [], []
-    for message in said:
+    for message in source_texts:
         if not message.id:
             continue
         held = catalogue.get(message.id)
@@ -139,10 +141,10 @@ def test_days_times_and_numbers_are_written_in_the_readers_format() -> None:
 
 
 async def test_a_third_language_is_one_catalogue_file(
-    open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Catalog
+    open_site: OpenSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source_texts: Catalog
 ) -> None:
     path = tmp_path / "fr" / i18n.FILE
-    assert len(messages.update(path, said)) == len(said)
+    assert len(messages.update(path, source_texts)) == len(source_texts)
     text = path.read_text("utf-8")
     path.write_text(
         text.replace('msgid "Staff: sign in"\nmsgstr ""', 'msgid "Staff: sign in"\nmsgstr "Personnel"'),

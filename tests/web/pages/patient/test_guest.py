@@ -7,7 +7,7 @@ from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.web.site import Person, Site
-from tests.web.test_websocket import ask, told
+from tests.web.test_websocket import ask, next_message
 from web.keys import INVITES, SERVICE
 
 OSEI = Actor(organisation="demo", id="u_osei", name="Dr M. Osei", role=Role.PROVIDER)
@@ -50,7 +50,7 @@ async def test_the_button_lets_the_guest_in_and_takes_the_token_out_of_the_addre
     assert (response.status, response.headers["Location"]) == (303, "/demo/guest")
     assert visit in await (await rosa.get("/demo/guest")).text()
     ws = await rosa.socket("guest")
-    welcome = await told(ws)
+    welcome = await next_message(ws)
     assert (welcome["me"]["role"], welcome["me"]["name"]) == ("guest", "Rosa Diaz")
     assert (await ask(ws, type="subscribe", topic=f"visit/{visit}"))["type"] in ("subscribed", "visit.state")
     assert (await ask(ws, type="subscribe", topic=f"case/{visit}"))["code"] == "not_found"
@@ -94,7 +94,7 @@ async def test_a_dismissed_guest_has_no_access_any_more(site: Site) -> None:
     await rosa.post(path)
     assert isinstance(await site.app[SERVICE].command(OSEI, visit, c.Dismiss(ROSA)), Accepted)
     assert (await rosa.get("/demo/guest")).status == 404
-    assert (await told(await rosa.socket("guest")))["code"] == "not_signed_in"
+    assert (await next_message(await rosa.socket("guest")))["code"] == "not_signed_in"
 
 
 async def test_another_organisations_link_opens_nothing_here(site: Site) -> None:
