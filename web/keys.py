@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from web.intake.patient_links import PatientLinks
     from web.intake.visit_limit import Openings
     from web.jobs import Handler
-    from web.mail.post import Post
+    from web.mail.mail_queue import MailQueue
     from web.organisations.documents import Organisations
     from web.organisations.facilities import Facilities
     from web.organisations.settings import Organisation
@@ -71,7 +71,7 @@ THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
 JOBS: web.AppKey[Jobs] = web.AppKey("jobs")
 HANDLERS: web.AppKey[dict[str, Handler]] = web.AppKey("handlers")
 CONSEQUENCES: web.AppKey[list[Consequences]] = web.AppKey("consequences")
-POST: web.AppKey[Post] = web.AppKey("post")
+MAIL_QUEUE: web.AppKey[MailQueue] = web.AppKey("mail queue")
 API_KEYS: web.AppKey[ApiKeys] = web.AppKey("api keys")
 WEBHOOKS: web.AppKey[Webhooks] = web.AppKey("webhooks")
 KNOWN_WEBHOOKS: web.AppKey[Known] = web.AppKey("known webhooks")

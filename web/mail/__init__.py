@@ -1,20 +1,20 @@
 """Mail: texts in each language, made outside of requests and tried until they are sent.
 
-Use `await app[POST].queue(organisation, kind, to, language, context, attachments)`.
+Use `await app[MAIL_QUEUE].queue(organisation, kind, to, language, context, attachments)`.
 """
 
 from aiohttp import web
 
 from web.config import Settings
-from web.keys import CONSEQUENCES, HANDLERS, JOBS, ORGANISATIONS, POST, SERVICE
+from web.keys import CONSEQUENCES, HANDLERS, JOBS, MAIL_QUEUE, ORGANISATIONS, SERVICE
 from web.mail import visits
 from web.mail.carriers import carrier
-from web.mail.post import KIND, Post
+from web.mail.mail_queue import KIND, MailQueue
 
 
 def setup(app: web.Application, settings: Settings) -> None:
     """Create the mail queue of an app, after `web.jobs.setup`. Raises ConfigError."""
-    post = app[POST] = Post(app[JOBS], app[ORGANISATIONS], carrier(settings), settings)
-    app[HANDLERS][KIND] = post.deliver
-    app[CONSEQUENCES].append(visits.promises(post))
-    visits.register(app, post, lambda: app[SERVICE])
+    mail_queue = app[MAIL_QUEUE] = MailQueue(app[JOBS], app[ORGANISATIONS], carrier(settings), settings)
+    app[HANDLERS][KIND] = mail_queue.deliver
+    app[CONSEQUENCES].append(visits.promises(mail_queue))
+    visits.register(app, mail_queue, lambda: app[SERVICE])

@@ -17,7 +17,7 @@ from web.identity.accounts import Accounts
 from web.keys import ACCOUNTS
 from web.languages.i18n import SOURCE, languages
 from web.mail.letters import Letter
-from web.mail.post import Post
+from web.mail.mail_queue import MailQueue
 from web.organisations.settings import Organisation
 
 MINUTE_MS = 60_000
@@ -25,7 +25,7 @@ LETTERS = {"declined": "declined", "assigned": "assigned", "transferred": "assig
 """Event -> the mail that it queues."""
 
 
-def promises(post: Post) -> service.Consequences:
+def promises(mail_queue: MailQueue) -> service.Consequences:
     """Return the function that returns the mails of a visit's event."""
 
     def of(
@@ -35,12 +35,14 @@ def promises(post: Post) -> service.Consequences:
         if letter is None:
             return
         by = "" if event.by is None else event.by.name
-        yield post.promise(after.organisation, letter, {"visit": after.id, "by": by}, now_ms=event.at_ms)
+        yield mail_queue.promise(
+            after.organisation, letter, {"visit": after.id, "by": by}, now_ms=event.at_ms
+        )
 
     return of
 
 
-def register(app: web.Application, post: Post, visits: Callable[[], service.Service]) -> None:
+def register(app: web.Application, mail_queue: MailQueue, visits: Callable[[], service.Service]) -> None:
     """Register the functions that write the mails "declined" and "assigned"."""
 
     async def declined(organisation: Organisation, payload: dict[str, Any]) -> Letter | None:
@@ -77,7 +79,7 @@ def register(app: web.Application, post: Post, visits: Callable[[], service.Serv
     def accounts() -> Accounts:
         return app[ACCOUNTS]
 
-    post.resolvers.update(declined=declined, assigned=assigned)
+    mail_queue.resolvers.update(declined=declined, assigned=assigned)
 
 
 def language_of(visit: Visit, organisation: Organisation) -> str:

@@ -56,7 +56,7 @@ async def test_each_change_is_mailed_with_a_calendar_entry_that_replaces_the_las
 async def test_reminders_are_sent_24_hours_and_1_hour_before_and_only_for_the_current_time(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from web.keys import JOBS, POST
+    from web.keys import JOBS, MAIL_QUEUE
 
     ana = site.person()
     times = await offered(ana)
@@ -70,7 +70,7 @@ async def test_reminders_are_sent_24_hours_and_1_hour_before_and_only_for_the_cu
     )
     organisation = await site.app[ORGANISATIONS].get("demo")
     assert organisation is not None
-    resolve = site.app[POST].resolvers["reminder"]
+    resolve = site.app[MAIL_QUEUE].resolvers["reminder"]
     letters = {due: await resolve(organisation, payload) for due, payload in reminders}
     assert {due for due, letter in letters.items() if letter} == {farther - 24 * HOUR_MS, farther - HOUR_MS}
     await ana.post(f"{path}/cancel")

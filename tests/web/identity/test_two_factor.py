@@ -18,7 +18,7 @@ from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from web import demo
 from web.identity import totp
 from web.identity.visitors import HALF_MS
-from web.keys import POST, SECOND_FACTORS, SERVICE, THROTTLE
+from web.keys import MAIL_QUEUE, SECOND_FACTORS, SERVICE, THROTTLE
 from web.organisations.settings import Organisation
 from web.pages.staff.sign_in_code import CODE as CODE_RULE
 
@@ -325,7 +325,7 @@ async def test_every_change_is_mailed_to_the_person(
     ) -> None:
         told.append((kind, to, context["what"]))
 
-    monkeypatch.setattr(site.app[POST], "queue", queue)
+    monkeypatch.setattr(site.app[MAIL_QUEUE], "queue", queue)
     osei = await signed_in(site)
     phone, _ = await set_up(osei, clock, OSEI)
     form = {"do": "off", "password": demo.password(site.settings, OSEI), "code": phone.code()}

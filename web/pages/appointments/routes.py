@@ -13,7 +13,7 @@ from web.appointments.book import Book
 from web.appointments.desk import Desk
 from web.appointments.letters import NAMES, Promised, resolver
 from web.appointments.links import Links
-from web.keys import DESK, POST, REDIS, SERVICE, SETTINGS
+from web.keys import DESK, MAIL_QUEUE, REDIS, SERVICE, SETTINGS
 from web.organisations.settings import Organisation
 from web.pages.appointments import booking, staff, visit
 from web.server.data_key import data_key, key_id
@@ -43,7 +43,7 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     key = data_key(Path(settings.data.folder))
     book, links = Book(app[REDIS], Seal({key_id(key): key})), Links(key)
-    found = app[DESK] = Desk(book, links, app[SERVICE], Promised(app[POST]))
+    found = app[DESK] = Desk(book, links, app[SERVICE], Promised(app[MAIL_QUEUE]))
 
     def url(organisation: str, appointment_id: str) -> str:
         return f"{settings.origin}/{organisation}/appointments/{links.token(organisation, appointment_id)}"
@@ -52,5 +52,5 @@ async def desk(app: web.Application) -> AsyncIterator[None]:
         return organisation.mail_sender or settings.mail.sender
 
     for name in NAMES:
-        app[POST].resolvers[name] = resolver(name, book.get, url, sender, found.now_ms)
+        app[MAIL_QUEUE].resolvers[name] = resolver(name, book.get, url, sender, found.now_ms)
     yield

@@ -11,10 +11,10 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from web.intake.information_form import EMAIL
-from web.keys import JOBS, POST, SERVICE, SETTINGS
+from web.keys import JOBS, MAIL_QUEUE, SERVICE, SETTINGS
 from web.languages.i18n import N_, current, date_words, gettext, time_words
 from web.mail.carriers import where
-from web.mail.post import KIND
+from web.mail.mail_queue import KIND
 from web.organisations.settings import Organisation, bounds
 from web.pages.setup.frame import Form, Parsed, Posted, admin, path_of, posted_to, save, show
 
@@ -85,7 +85,7 @@ async def try_mail(request: web.Request) -> web.Response:
     organisation, account = await admin(request)
     now_ms = request.app[SERVICE].clock_ms()
     language = account.language or current()
-    await request.app[POST].queue(
+    await request.app[MAIL_QUEUE].queue(
         organisation.id, "trial", account.email, language, {"name": account.name}, now_ms=now_ms
     )
     raise web.HTTPSeeOther(path_of(organisation, "mail") + "?tried")

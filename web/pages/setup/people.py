@@ -18,7 +18,7 @@ from web.identity.invitations import HOURS, Invitations
 from web.identity.second_factor import turn_off
 from web.identity.visitors import enrol
 from web.intake.information_form import STATES
-from web.keys import ACCOUNTS, POST, REDIS, SERVICE, SETTINGS
+from web.keys import ACCOUNTS, MAIL_QUEUE, REDIS, SERVICE, SETTINGS
 from web.languages.i18n import N_, gettext
 from web.organisations.settings import Organisation
 from web.pages.errors import not_found
@@ -169,7 +169,7 @@ async def _linked(
     context: dict[str, Any] = {"name": person.name, "url": link, "hours": HOURS}
     if letter == "invite":
         context["by"] = account.name
-    await request.app[POST].queue(
+    await request.app[MAIL_QUEUE].queue(
         organisation.id,
         letter,
         person.email,

@@ -17,7 +17,7 @@ from web.identity import sessions, totp
 from web.identity.accounts import Account
 from web.identity.second_factor import turn_off
 from web.identity.visitors import owes_second_factor, sign_in, signed_in
-from web.keys import ACCOUNTS, POST, REDIS, SECOND_FACTORS, SERVICE
+from web.keys import ACCOUNTS, MAIL_QUEUE, REDIS, SECOND_FACTORS, SERVICE
 from web.languages.i18n import N_, gettext
 from web.organisations.by_path import organisation_of
 from web.organisations.settings import Organisation
@@ -81,7 +81,7 @@ async def act(request: web.Request) -> web.Response:
 
 async def notify(request: web.Request, organisation: Organisation, account: Account, what: str) -> None:
     """Queue a mail to the account's person; `what`: "on", "off", or reset by an administrator."""
-    await request.app[POST].queue(
+    await request.app[MAIL_QUEUE].queue(
         organisation.id,
         "two_factor",
         account.email,

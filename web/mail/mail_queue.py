@@ -25,7 +25,7 @@ Resolver = Callable[[Organisation, dict[str, Any]], Awaitable[Letter | None]]
 """Returns the mail of a promise from current data; None if it is no longer needed."""
 
 
-class Post:
+class MailQueue:
     """The mail queue of one worker. Register a promise's resolver in `resolvers`, under the mail's name."""
 
     def __init__(

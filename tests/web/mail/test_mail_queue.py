@@ -17,7 +17,7 @@ from signalling.visit.record import Actor, Role
 from tests.web.mail.smtp import mail_server
 from tests.web.site import OSEI, Site, settings_for
 from web import jobs
-from web.keys import ACCOUNTS, JOBS, POST, SERVICE
+from web.keys import ACCOUNTS, JOBS, MAIL_QUEUE, SERVICE
 from web.mail.outbox import OUTBOX
 
 CONTEXT = {"name": "Ana Ruiz", "reason": ""}
@@ -34,7 +34,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def queue(site: Site, to: str = "ana@example.org", language: str = "en", **how: Any) -> None:
     """Asks for a letter as pages do."""
-    await site.app[POST].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
+    await site.app[MAIL_QUEUE].queue("demo", "declined", to, language, CONTEXT, now_ms=_now_ms(), **how)
 
 
 async def test_a_letter_leaves_through_the_smtp_server_in_its_language(
