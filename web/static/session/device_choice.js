@@ -39,36 +39,70 @@ function select(name, list, chosen, choose) {
     </select></label>`;
 }
 
-/**
- * `devices` are those of `MediaSession.devices`, `speaker` that of `Sound`.
- *
- * @param {{
- *   devices: Device[],
- *   found: Found,
- *   speaker: string | null,
- *   choose: (kind: Device["kind"], id: string) => void,
- * }} choice
- */
-export function deviceChoice({ devices, found, speaker, choose }) {
-  const speakers = speakersOf(devices);
-  return html`<div class="devices">
-    ${KINDS().map(([kind, name]) => {
-      const list = devices.filter((device) => device.kind === kind);
-      if (found[kind] !== "on" || !list.length) return nothing;
-      const chosen = list.find(({ selected }) => selected)?.id ?? "";
-      return select(name, list, chosen, (id) => choose(kind, id));
-    })}
-    ${
-      speaker === null || !speakers.length
-        ? nothing
-        : select(t("Speaker"), [{ id: "", label: t("As the system has it") }, ...speakers], speaker, (id) =>
-            choose("speaker", id),
-          )
-    }
-    <button type="button" class="btn" @click=${() => testSpeaker(speaker ?? "")}>
-      ${t("Test speaker")}
-    </button>
-  </div>`;
+/** The devices that there are to choose from; draws anew when they change. */
+export class DeviceChoice {
+  /** @type {Device[]} */
+  #devices = [];
+  #link;
+  #sound;
+  #redraw;
+
+  /**
+   * @param {{
+   *   link: import("./media_link.js").MediaLink,
+   *   sound: import("./sound.js").Sound,
+   *   redraw: () => void,
+   * }} options
+   */
+  constructor({ link, sound, redraw }) {
+    this.#link = link;
+    this.#sound = sound;
+    this.#redraw = redraw;
+    link.addEventListener("devices", () => this.#list());
+  }
+
+  view() {
+    const { speaker } = this.#sound;
+    const speakers = speakersOf(this.#devices);
+    return html`<div class="devices">
+      ${KINDS().map(([kind, name]) => {
+        const list = this.#devices.filter((device) => device.kind === kind);
+        if (this.#link.found[kind] !== "on" || !list.length) return nothing;
+        const chosen = list.find(({ selected }) => selected)?.id ?? "";
+        return select(name, list, chosen, (id) => this.#use(kind, id));
+      })}
+      ${
+        speaker === null || !speakers.length
+          ? nothing
+          : select(t("Speaker"), [{ id: "", label: t("As the system has it") }, ...speakers], speaker, (id) =>
+              this.#use("speaker", id),
+            )
+      }
+      <button type="button" class="btn" @click=${() => testSpeaker(speaker ?? "")}>
+        ${t("Test speaker")}
+      </button>
+    </div>`;
+  }
+
+  async #list() {
+    const { media } = this.#link;
+    if (!media) return;
+    this.#devices = await media.devices();
+    this.#sound.take(this.#devices);
+    this.#redraw();
+  }
+
+  /**
+   * @param {Device["kind"]} kind
+   * @param {string} deviceId
+   */
+  async #use(kind, deviceId) {
+    const result = await (kind === "speaker"
+      ? this.#sound.choose(deviceId)
+      : this.#link.media?.useDevice(kind, deviceId));
+    if (result !== "on") toast(t("That device could not be started. The one before is kept."), { bad: true });
+    await this.#list();
+  }
 }
 
 /**

@@ -12,7 +12,7 @@ import { codeOf } from "../signalling/errors.js";
 import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
 import { callButtons, startButtons } from "./controls.js";
-import { deviceChoice, deviceTroubles } from "./device_choice.js";
+import { DeviceChoice, deviceTroubles } from "./device_choice.js";
 import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
 import { blockedNotice, blockedWords } from "./network.js";
@@ -48,8 +48,7 @@ export class Session {
   #link;
   /** @type {Protocol.VisitPart | null} */
   #visit = null;
-  /** @type {Device[]} */
-  #devices = [];
+  #devices;
   /** @type {import("./words.js").Quality | null} */
   #quality = null;
   #pressing = false;
@@ -115,9 +114,9 @@ export class Session {
     this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
     tellDevices(this.#link, () => this.#live);
-    this.#link.addEventListener("devices", () => this.#list());
-    this.#link.addEventListener("devices", () => this.#listen());
     this.#sound = new Sound({ videos: () => this.#stage?.querySelectorAll("video.remote") ?? [], redraw });
+    this.#devices = new DeviceChoice({ link: this.#link, sound: this.#sound, redraw });
+    this.#link.addEventListener("devices", () => this.#listen());
   }
 
   /** Take the devices and join the media. */
@@ -217,35 +216,6 @@ export class Session {
       if (codeOf(error) !== "wrong_status")
         toast(`${refusalWords(error)} ${t("Nothing was changed; please try again.")}`, { bad: true });
     }
-  }
-
-  async #list() {
-    const { media } = this.#link;
-    if (!media) return;
-    this.#devices = await media.devices();
-    this.#sound.take(this.#devices);
-    this.#redraw();
-  }
-
-  /**
-   * @param {Device["kind"]} kind
-   * @param {string} deviceId
-   */
-  async #choose(kind, deviceId) {
-    const result = await (kind === "speaker"
-      ? this.#sound.choose(deviceId)
-      : this.#link.media?.useDevice(kind, deviceId));
-    if (result !== "on") toast(t("That device could not be started. The one before is kept."), { bad: true });
-    await this.#list();
-  }
-
-  #deviceChoice() {
-    return deviceChoice({
-      devices: this.#devices,
-      found: this.#link.found,
-      speaker: this.#sound.speaker,
-      choose: (kind, id) => this.#choose(kind, id),
-    });
   }
 
   async #measure() {
@@ -401,7 +371,7 @@ export class Session {
             : ownWords({ me: this.#me, other: this.#other, path })
         }
       </p>
-      ${this.#deviceChoice()}
+      ${this.#devices.view()}
       ${this.#language.view()}
     </div>`;
   }
@@ -414,7 +384,7 @@ export class Session {
       full: Boolean(document.fullscreenElement),
       canFull: Boolean(document.fullscreenEnabled || this.#remote?.webkitEnterFullscreen),
       toggleFull: () => this.#toggleFull(),
-      devices: () => this.#deviceChoice(),
+      devices: () => this.#devices.view(),
       leave: (...how) => this.#leave(...how),
     });
   }

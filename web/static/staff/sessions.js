@@ -94,6 +94,26 @@ export class Past {
 }
 
 /**
+ * A row of any tab: when, about whom, and what can be done; each has its history.
+ *
+ * @param {Protocol.SessionRow | Protocol.PastRow} row
+ * @param {ListView} view
+ * @param {{ when: Drawn, about: Drawn, acts: Drawn }} parts
+ */
+function card(row, view, { when, about, acts }) {
+  return html`<li class="card req">
+    ${when}
+    <div class="who">${about}</div>
+    <div class="acts">
+      ${acts}
+      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
+        ${t("History")}<span class="sr"> ${row.name}</span>
+      </button>
+    </div>
+  </li>`;
+}
+
+/**
  * @param {Protocol.SessionRow} row
  * @param {ListView} view
  */
@@ -108,38 +128,31 @@ function taken(row, view) {
           ? t("The patient is there")
           : t("The provider is there")
         : t("Nobody is there");
-  return html`<li class="card req">
-    <div class="waited">
+  return card(row, view, {
+    when: html`<div class="waited">
       <since-clock class="wait" since=${row.live_ms ?? row.claimed_ms}></since-clock>
       <span class="chip ${row.status === "live" ? "" : "off"}"
         >${row.status === "live" ? t("Live") : t("Claimed")}</span>
-    </div>
-    <div class="who">
-      <h2>${row.name}</h2>
-      <p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p>
-    </div>
-    <div class="acts">
-      ${
-        own
-          ? html`<a
+    </div>`,
+    about: html`<h2>${row.name}</h2>
+      <p class="meta"><span>${row.claimant?.name ?? ""}</span><span>${who}</span></p>`,
+    acts: html`${
+      own
+        ? html`<a
               class="btn main"
               href=${view.visitPath(row.visit)}
               @click=${view.follows(view.visitPath(row.visit))}
               >${t("Open")}<span class="sr"> ${row.name}</span></a>`
-          : nothing
-      }
+        : nothing
+    }
       ${
         view.me.role === "admin" && !own
           ? html`<button type="button" class="btn" @click=${() => view.act.release(row)}>
               ${t("Return to queue")}<span class="sr"> ${row.name}</span>
             </button>`
           : nothing
-      }
-      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
-        ${t("History")}<span class="sr"> ${row.name}</span>
-      </button>
-    </div>
-  </li>`;
+      }`,
+  });
 }
 
 /**
@@ -174,10 +187,11 @@ export function takenTab(rows, view, emptyText) {
 function ended(row, view) {
   const mayReopen =
     row.claimant?.id === view.me.id && row.reopen_until_ms && row.reopen_until_ms > view.now_ms;
-  return html`<li class="card req">
-    <div class="waited num"><span>${row.ended_ms ? moment(row.ended_ms) : nothing}</span></div>
-    <div class="who">
-      <div class="row">
+  return card(row, view, {
+    when: html`<div class="waited num">
+      <span>${row.ended_ms ? moment(row.ended_ms) : nothing}</span>
+    </div>`,
+    about: html`<div class="row">
         <h2>${row.name}</h2>
         <span class="chip ${HELD.has(row.outcome) ? "" : "off"}"
           >${OUTCOMES[row.outcome ?? ""]?.() ?? row.outcome}</span>
@@ -189,21 +203,15 @@ function ended(row, view) {
             : nothing
         }
         ${row.reason ? html`<span>“${row.reason}”</span>` : nothing}
-      </p>
-    </div>
-    <div class="acts">
-      ${
-        mayReopen
-          ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>
+      </p>`,
+    acts: html`${
+      mayReopen
+        ? html`<button type="button" class="btn main" @click=${() => view.act.reopen(row)}>
               ${t("Reopen")}<span class="sr"> ${row.name}</span>
             </button>`
-          : nothing
-      }
-      <button type="button" class="btn" @click=${() => view.act.story(row.visit)}>
-        ${t("History")}<span class="sr"> ${row.name}</span>
-      </button>
-    </div>
-  </li>`;
+        : nothing
+    }`,
+  });
 }
 
 /**
