@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 
 from signalling.visit.record import Policy
-from tests.faults.history import Finding, Held, History, Rules, check, shrink
+from tests.faults.checks import Finding, Rules, check
+from tests.faults.history import Held, History
 from tests.faults.link import link_to
 from tests.faults.machine import POLICY, machine
 from tests.faults.plans import MACHINES, WORKERS, Step
@@ -27,6 +29,7 @@ from web.server.valkey import EmbeddedStore, LockedFolder
 
 STORY_S = 240.0
 SHOWN_S = 2.0  # so long after the last fault every screen is the store's
+S = TypeVar("S")
 RULES = Rules(Policy(**POLICY), GUIDE)  # type: ignore[arg-type]  # its limits are numbers
 
 
@@ -103,3 +106,28 @@ def in_words(steps: Sequence[Step], findings: Sequence[Finding], seed: int) -> s
         *(f"  {number}. {step}" for number, step in enumerate(steps, 1)),
     ]
     return "\n".join([*lines, "found:", *(f"  {finding.kind}: {finding.text}" for finding in findings[:10])])
+
+
+async def shrink(
+    steps: Sequence[S], fails: Callable[[Sequence[S]], Awaitable[bool]], within_s: float
+) -> list[S]:
+    """Return the fewest steps found within that time that still fail: halves first, then ever smaller parts.
+
+    The steps given are known to fail. One try decides, so a story that fails now and then stays longer than needed.
+    """
+    end_s = time.monotonic() + within_s
+    kept, parts = list(steps), 2
+    while len(kept) > 1 and time.monotonic() < end_s:
+        size = max(1, len(kept) // parts)
+        for start in range(0, len(kept), size):
+            fewer = kept[:start] + kept[start + size :]
+            if time.monotonic() >= end_s:
+                break
+            if fewer and await fails(fewer):
+                kept, parts = fewer, max(2, parts - 1)
+                break
+        else:
+            if size == 1:
+                break
+            parts = min(len(kept), parts * 2)
+    return kept

@@ -1,12 +1,11 @@
 """A story while it is told: what each step does, which faults are under way, and whether the screens are the store's.
 
-Knows people (`people.py`), processes (`machine.py`) and the store; judges nothing but screens (`history.py` does).
+Knows people (`people.py`), processes (`machine.py`) and the store; judges nothing but screens (`checks.py` does).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -15,28 +14,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
-import msgspec
 import redis.asyncio
 import redis.exceptions
 from msgspec.structs import replace
 
 from signalling.clients.client import JSON, MSGPACK
-from signalling.protocol import views
 from signalling.service import new_id
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.event_stream import decode_entry
-from signalling.store.notices import Notices
-from signalling.store.records import Snapshot, Store
-from signalling.topics.rights import may_see
-from signalling.visit.open_visits import OpenVisits
+from signalling.store.records import Store
 from signalling.visit.record import Actor, Role, Visit
 from tests.faults.history import NOTICE_S, Commit, History, Outage, Said, Wrong
 from tests.faults.link import Link
 from tests.faults.machine import Machine, WorkerOf
-from tests.faults.people import PATIENCE_S, Screen, Somebody
+from tests.faults.people import PATIENCE_S, Somebody
 from tests.faults.plans import MACHINES, PROVIDERS, WORKERS, Step
-from tests.signalling.clinic import GUIDE, ORG
+from tests.faults.screens import difference, stored_of
+from tests.signalling.clinic import ORG
 from web.config import Settings
 from web.server.redis_client import connect
 from web.server.valkey import EmbeddedStore
@@ -374,42 +369,12 @@ class Telling:
             for screen in list(person.screens.values()):
                 if screen.over:
                     continue
-                stored = await self._stored(snapshot, person.actor, screen)
+                stored = await stored_of(screen, person.actor, self._store, snapshot)
                 if stored is not None and screen.refused:
                     found.append(Wrong(person.actor.id, screen.topic, "refused", "theirs to see", now_s))
-                elif stored is not None and _plain(screen.shown) != _plain(stored):
-                    shown, stored = _different(_plain(screen.shown), _plain(stored))
-                    found.append(Wrong(person.actor.id, screen.topic, shown, stored, now_s))
+                elif stored is not None and (differs := difference(screen.shown, stored)):
+                    found.append(Wrong(person.actor.id, screen.topic, *differs, now_s))
         return found
-
-    async def _stored(self, snapshot: Snapshot, actor: Actor, screen: Screen) -> Any:
-        """Return what a screen must show; None where its person may not see it (any more)."""
-        visits = OpenVisits(snapshot.visits.values())
-        if screen.kind == "queue":
-            busy = visits.in_session
-            return {
-                "rows": {visit.id: views.row(visit) for visit in visits.queue()},
-                "staff": {s.id: views.staff(s, s.id in busy) for s in snapshot.staff.values()},
-            }
-        if screen.kind == "bell":
-            notices, unread = await Notices(self._store).newest(ORG, actor.id)
-            items = {notice.id: msgspec.to_builtins(notice) for notice in notices}
-            return {"unread": unread, "items": items}
-        visit_id = screen.topic.partition("/")[2]
-        visit = visits.get(visit_id) or (await self._store.load(ORG, Visit, visit_id))[0]
-        if visit is None or not may_see(screen.kind, visit, actor, snapshot.staff):
-            return None
-        if screen.kind == "visit":
-            over = not visit.is_open and not actor.is_staff
-            return views.visit_over(visit) if over else views.visit_part(visit)
-        if screen.kind == "case":
-            return views.case(visit, GUIDE)
-        if screen.kind == "chat":
-            return {line.id: _line(line) for line in await self._store.lines(ORG, visit_id)}
-        if visits.place(visit_id) is None:
-            return None  # a page shows no place then, and is not told one
-        on_call = sum(staff.on_call for staff in snapshot.staff.values())
-        return {"place": visits.place(visit_id), "waiting": visits.waiting, "on_call": on_call}
 
     # --- the end
 
@@ -433,24 +398,3 @@ class Telling:
         for problem in (*self._problems, *ended):
             if isinstance(problem, Exception):
                 raise problem
-
-
-def _line(line: Any) -> dict[str, Any]:
-    return {name: getattr(line, name) for name in ("id", "at_ms", "party", "name", "text")}
-
-
-def _plain(shown: Any) -> Any:
-    return msgspec.json.decode(msgspec.json.encode(shown))
-
-
-def _different(shown: Any, stored: Any) -> tuple[str, str]:
-    """Return only what differs, and where, for people."""
-    path = ""
-    while isinstance(shown, dict) and isinstance(stored, dict):
-        keys = [key for key in {**shown, **stored} if shown.get(key) != stored.get(key)]
-        if len(keys) != 1:
-            shown, stored = {k: shown.get(k) for k in keys}, {k: stored.get(k) for k in keys}
-            break
-        path += f"{keys[0]}: "
-        shown, stored = shown.get(keys[0]), stored.get(keys[0])
-    return path + json.dumps(shown)[:200], path + json.dumps(stored)[:200]

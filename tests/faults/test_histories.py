@@ -19,12 +19,22 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Staff, Status, Visit
 from signalling.visit.relations import Context, Decided, Event
 from signalling.visit.rules import QUIET, decide
-from tests.faults import history as h
+from tests.faults.checks import (
+    ANSWERS,
+    GATE,
+    LOST,
+    OWNERS,
+    ROOMS,
+    SCREEN,
+    SUPERSEDED,
+    UNCAUSED,
+    check,
+)
 from tests.faults.conftest import ALL, QUICK_SLACK, Measured, Rounds
-from tests.faults.history import Commit, Held, History, Outage, Said, Saw, Wrong, check, shrink
+from tests.faults.history import Commit, Held, History, Outage, Said, Saw, Wrong
 from tests.faults.machine import POLICY
 from tests.faults.plans import plan
-from tests.faults.stories import RULES, SHOWN_S, Told, in_words, shortest, tell
+from tests.faults.stories import RULES, SHOWN_S, Told, in_words, shortest, shrink, tell
 from tests.signalling.clinic import ANA, ORG
 
 FULL = {"operations": 2500, "chapters": 6, "faults": 5}
@@ -63,17 +73,15 @@ async def test_the_promises_hold_in_random_histories_with_many_people_and_all_fa
     print(
         f"{said} commands, {acknowledged} acknowledged; screens right after {max(settled):.2f} s at the latest"
     )
-    owners = found[h.OWNERS] + found[h.ROOMS]
-    lost = found[h.LOST] + found[h.SUPERSEDED]
+    owners = found[OWNERS] + found[ROOMS]
+    lost = found[LOST] + found[SUPERSEDED]
     measured("F", "histories: owners of a visit or a room beside the one", owners, at_most=0)
     measured(
         "F", "histories: acknowledged commands lost or undone by a superseded connection", lost, at_most=0
     )
-    measured(
-        "F", f"histories: screens wrong {SHOWN_S:.0f} s after the last fault", found[h.SCREEN], at_most=0
-    )
-    measured("F", "histories: gates open though not both had started", found[h.GATE], at_most=0)
-    others = found[h.UNCAUSED] + found[h.ANSWERS]
+    measured("F", f"histories: screens wrong {SHOWN_S:.0f} s after the last fault", found[SCREEN], at_most=0)
+    measured("F", "histories: gates open though not both had started", found[GATE], at_most=0)
+    others = found[UNCAUSED] + found[ANSWERS]
     measured("F", "histories: changes without a cause, requests answered twice", others, at_most=0)
     assert acknowledged > said / 3, "too little was carried out for the checks to mean anything"
 
@@ -248,22 +256,22 @@ def replace_said(book: Book, request: str, **changes: Any) -> Said:
 @pytest.mark.parametrize(
     ("break_it", "kind"),
     [
-        (_claimed_twice, h.OWNERS),
-        (_owner_replaced, h.OWNERS),
-        (_seen_with_another, h.OWNERS),
-        (_two_rooms, h.ROOMS),
-        (_never_written, h.LOST),
-        (_forgotten, h.LOST),
-        (_line_lost, h.LOST),
-        (_story_lost, h.LOST),
-        (_came_late, h.SUPERSEDED),
-        (_nobody_asked, h.UNCAUSED),
-        (_refused_and_done, h.UNCAUSED),
-        (_against_the_rules, h.LOST),
-        (_open_before_both_started, h.GATE),
-        (_open_for_long_after, h.GATE),
-        (_screen_wrong, h.SCREEN),
-        (_twice, h.ANSWERS),
+        (_claimed_twice, OWNERS),
+        (_owner_replaced, OWNERS),
+        (_seen_with_another, OWNERS),
+        (_two_rooms, ROOMS),
+        (_never_written, LOST),
+        (_forgotten, LOST),
+        (_line_lost, LOST),
+        (_story_lost, LOST),
+        (_came_late, SUPERSEDED),
+        (_nobody_asked, UNCAUSED),
+        (_refused_and_done, UNCAUSED),
+        (_against_the_rules, LOST),
+        (_open_before_both_started, GATE),
+        (_open_for_long_after, GATE),
+        (_screen_wrong, SCREEN),
+        (_twice, ANSWERS),
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",
 )
@@ -277,12 +285,12 @@ def test_the_checker_rejects_a_wrong_history(break_it: Callable[[Book], None], k
 def test_a_worker_that_stood_still_has_a_moment_to_give_its_rooms_up() -> None:
     book = live()
     _two_rooms(book)
-    assert h.ROOMS in book.kinds()
+    assert ROOMS in book.kinds()
     book.history.outages.append(Outage("a0", T0 + 4, T0 + 7))
     assert book.kinds() == set()
     book.history.held += carried("a0", T0 + 8, T0 + 12) + carried("b1", T0 + 8, T0 + 12)
     book.history.held.sort(key=lambda held: held.at_s)
-    assert book.kinds() == {h.ROOMS}
+    assert book.kinds() == {ROOMS}
 
 
 async def test_a_failing_story_is_shrunk_to_the_steps_that_make_it_fail() -> None:
