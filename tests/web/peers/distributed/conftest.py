@@ -1,0 +1,32 @@
+"""One real server and its staff, for the tests of runs over several machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.server import RunningServer
+from tests.web.site import LIND, OSEI
+from web import demo
+from web.config import parse
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One real server for all of these tests."""
+    running = RunningServer(
+        tmp_path_factory.mktemp("afar"), {"server": {"port": 0}, "limits": {"visits_per_address": 0}}
+    )
+    yield running.wait()
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def staff(server: RunningServer) -> Path:
+    """A file of credentials."""
+    settings = parse({"data": {"folder": str(server.data)}}, "test")
+    path = server.folder / "staff"
+    path.write_text("".join(f"{email} {demo.password(settings, email)}\n" for email in (OSEI, LIND)))
+    return path
