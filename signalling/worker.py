@@ -36,7 +36,8 @@ from signalling.sockets.services import Services
 from signalling.sockets.socket_limits import SocketCounts
 from signalling.sockets.websocket import WebSocket, fastest
 from signalling.store import keys
-from signalling.store.audit_log import AuditLog, SeenEntries, key_of
+from signalling.store.audit_log import AuditLog, key_of
+from signalling.store.audit_reader import SeenEntries
 from signalling.store.encryption import Seal
 from signalling.store.guest_links import GuestLinks
 from signalling.store.pubsub import Bus

@@ -42,6 +42,7 @@ BESIDES: dict[str, str] = {
     "signalling/sockets/handshake": f"signalling/sockets/test_connection {CLINIC}",
     "signalling/sockets/reader_websocket": "signalling/sockets/test_websocket signalling/sockets/test_connection",
     "signalling/sockets/services": "signalling/sockets/test_connection",
+    "signalling/store/audit_reader": "signalling/store/test_audit_log",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
     "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",
     "signalling/store/notices": f"web/test_retention {CLINIC}",

@@ -3,8 +3,8 @@
 A sealed entry is added to the queue at once: in the same script as a commit, otherwise at the next flush. Shortly
 afterwards one worker binds the queued entries to the last entry of the log; if two try, the store accepts one, so that
 there is one chain. If the store is away, up to MOST entries wait in memory; they are flushed before the worker stops.
-Knows keys and tasks; entries are defined in `audit_entries.py`. All methods except `note`, `run` and `close` raise
-`UnavailableError`.
+Knows keys and tasks; `audit_reader.py` reads and checks the log, `audit_entries.py` defines entries. All methods except
+`note`, `run` and `close` raise `UnavailableError`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from signalling.errors import BrokenHeadError, SealError, UnavailableError
 from signalling.store import keys
+from signalling.store.audit_reader import READ, AuditReader, NothingSeen, SeenEntries
 from signalling.store.records import Store
 from signalling.store.unavailable import answering
 from signalling.visit import audit_entries as audit
-from signalling.visit.audit_entries import Act, Chain, Checker, Entry, Head
+from signalling.visit.audit_entries import Act, Chain, Head
 
 MOST = 20_000  # entries that wait in memory for the store; one more is refused by `ready`
 AT_ONCE = 200  # entries bound in one turn of the loop
-READ = 1000  # entries read at once
 FLUSH_S = 0.05
 BIND_S = 0.25
 LEFT_S = 20.0  # how often entries queued by dead workers are looked for
@@ -36,16 +36,6 @@ RECORD_S = 10.0
 STOP_S = 5.0
 _SCRIPTS = {name: (Path(__file__).parent / f"{name}.lua").read_text() for name in ("bind", "trim")}
 log = structlog.get_logger()
-
-
-class SeenEntries(Protocol):
-    """The last entry of each log that this machine has seen, stored beside its keys and not in the store."""
-
-    def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return (number, hash) of the last entry seen, or None."""
-
-    def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Record the last entry seen."""
 
 
 class OrganisationList(Protocol):
@@ -59,26 +49,7 @@ def key_of(data_keys: Mapping[bytes, bytes]) -> bytes:
     return hmac.digest(next(iter(data_keys.values())), b"audit", "sha256")
 
 
-class NothingSeen:
-    """A `SeenEntries` that records nothing."""
-
-    def get(self, organisation: str) -> tuple[int, bytes] | None:
-        """Return None."""
-
-    def put(self, organisation: str, number: int, last: bytes) -> None:
-        """Do nothing."""
-
-
-class Verdict(NamedTuple):
-    """The result of a check: number of good entries, their begin, number of queued entries, first `problem`."""
-
-    good: int
-    since_ms: int
-    waiting: int
-    problem: str
-
-
-class AuditLog:
+class AuditLog(AuditReader):
     """The audit logs of all organisations. `key`: 32 bytes, used for nothing else."""
 
     def __init__(
@@ -88,11 +59,9 @@ class AuditLog:
         organisations: OrganisationList,
         seen_entries: SeenEntries | None = None,
     ) -> None:
+        super().__init__(store.redis, key, seen_entries or NothingSeen())
         self._store = store
-        self._redis: Any = store.redis
-        self._key = key
         self._organisations = organisations
-        self._seen_entries = seen_entries or NothingSeen()
         self._bind: Any = self._redis.register_script(_SCRIPTS["bind"])
         self._trim: Any = self._redis.register_script(_SCRIPTS["trim"])
         self._noted: dict[str, list[bytes]] = {}
@@ -102,10 +71,6 @@ class AuditLog:
         self._flushing = asyncio.Lock()
         self._recorded_s: dict[str, float] = {}
         store.on_audited = self._touch
-
-    def chain(self, organisation: str) -> Chain:
-        """Return an organisation's chain."""
-        return Chain(self._key, organisation)
 
     # --- writing
 
@@ -201,6 +166,11 @@ class AuditLog:
         last = audit.hash_of(newest) if newest is not None else chain.begin.last
         return Head(1, chain.begin.anchor, number, last), False
 
+    async def bind_all(self, organisation: str) -> None:
+        """Bind all queued entries, unless another worker binds them first."""
+        while await self.bind(organisation):
+            pass
+
     async def run(self) -> None:
         """Flush and bind until cancelled."""
         looked_s = 0.0
@@ -286,86 +256,6 @@ class AuditLog:
                 log.error("audit.broken", organisation=organisation)
                 return
         await asyncio.to_thread(self._seen_entries.put, organisation, head.count, head.last)
-
-    # --- reading
-
-    async def head(self, organisation: str) -> Head | None:
-        """Return the beginning and end of the log; None if it has no head that this server sealed."""
-        async with answering():
-            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
-        try:
-            return None if sealed is None else self.chain(organisation).open(sealed)
-        except BrokenHeadError:
-            return None
-
-    async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
-        """Return at most `count` stored entries from the place `start` on (0 is the oldest)."""
-        async with answering():
-            found: list[bytes] = await self._redis.lrange(keys.AUDIT(organisation), start, start + count - 1)
-        return found
-
-    async def length(self, organisation: str) -> int:
-        """Return the number of stored entries."""
-        async with answering():
-            return int(await self._redis.llen(keys.AUDIT(organisation)))
-
-    async def entries(self, organisation: str) -> AsyncIterator[Entry]:
-        """Yield all entries, the oldest first. Bytes that are no entry are left out; `verify` reports them."""
-        start = 0
-        while found := await self.read(organisation, start, READ):
-            for entry in map(audit.entry_of, found):
-                if entry is not None:
-                    yield entry
-            start += len(found)
-
-    async def bind_all(self, organisation: str) -> None:
-        """Bind all queued entries, unless another worker binds them first."""
-        while await self.bind(organisation):
-            pass
-
-    async def verify(self, organisation: str) -> Verdict:
-        """Check the whole log; return whether it is unchanged, or its first problem."""
-        while True:
-            verdict, head = await self._verify(organisation)
-            after = await self.head(organisation)
-            if head is None or after is None or after.first == head.first:
-                return verdict  # else the oldest entries were trimmed meanwhile
-
-    async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
-        chain = self.chain(organisation)
-        # Read the seen entry first, then the head, then the entries: later reads can only contain more.
-        seen = self._seen_entries.get(organisation)
-        async with answering():
-            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
-            length, waiting = (
-                await self.length(organisation),
-                int(await self._redis.llen(keys.AUDIT_QUEUE(organisation))),
-            )
-        if sealed is None:
-            gone = length or seen is not None
-            problem = "the end of the log is not recorded: it was removed" if gone else ""
-            return Verdict(0, 0, waiting, problem), None
-        try:
-            head = chain.open(sealed)
-        except BrokenHeadError:
-            return Verdict(0, 0, waiting, "the record of the log's beginning and end was changed"), None
-        checker, start, wanted = Checker(chain, head, seen), 0, head.count - head.first + 1
-        while start < wanted:
-            found = await self.read(organisation, start, min(READ, wanted - start))
-            if not found or not all(map(checker.read, found)):
-                break
-            start += len(found)
-            await asyncio.sleep(0)
-        problem = checker.end()
-        if not problem:
-            problem = await self._added(organisation, sealed, wanted, head)
-        return Verdict(checker.count, head.since_ms, waiting, problem), head
-
-    async def _added(self, organisation: str, sealed: bytes, wanted: int, head: Head) -> str:
-        length = await self.length(organisation)
-        async with answering():
-            same = await self._redis.get(keys.AUDIT_HEAD(organisation)) == sealed
-        return f"entry {head.count + 1} was added after the end" if same and length > wanted else ""
 
     # --- retention
 

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from signalling.errors import RequestError, UnavailableError
 from signalling.store import audit_log as audit_logs
-from signalling.store import keys
-from signalling.store.audit_log import AuditLog, Verdict, key_of
+from signalling.store import audit_reader, keys
+from signalling.store.audit_log import AuditLog, key_of
+from signalling.store.audit_reader import Verdict
 from signalling.store.encryption import Seal
 from signalling.store.records import Store
 from signalling.visit.audit_entries import Act, Entry
@@ -179,7 +180,8 @@ async def test_a_forged_entry_in_the_queue_is_not_bound_to_the_log(valkey: Redis
 async def test_old_entries_are_trimmed_and_the_rest_stays_verifiable(
     valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_logs, "READ", 4)
+    for module in (audit_logs, audit_reader):
+        monkeypatch.setattr(module, "READ", 4)
     audit_log, client = audit_log_of(valkey), cast(Any, valkey)
     now_ms = audit_log._store.clock_ms()
     monkeypatch.setattr(audit_log._store, "clock_ms", lambda: now_ms - 10_000)

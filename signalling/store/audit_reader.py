@@ -1,0 +1,133 @@
+"""Reading of the audit log, and the check that it is as it was written.
+
+Knows keys; `audit_log.py` writes the log, `audit_entries.py` defines entries. All methods raise `UnavailableError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, Protocol
+
+from signalling.errors import BrokenHeadError
+from signalling.store import keys
+from signalling.store.unavailable import answering
+from signalling.visit import audit_entries as audit
+from signalling.visit.audit_entries import Chain, Checker, Entry, Head
+
+READ = 1000  # entries read at once
+
+
+class SeenEntries(Protocol):
+    """The last entry of each log that this machine has seen, stored beside its keys and not in the store."""
+
+    def get(self, organisation: str) -> tuple[int, bytes] | None:
+        """Return (number, hash) of the last entry seen, or None."""
+
+    def put(self, organisation: str, number: int, last: bytes) -> None:
+        """Record the last entry seen."""
+
+
+class NothingSeen:
+    """A `SeenEntries` that records nothing."""
+
+    def get(self, organisation: str) -> tuple[int, bytes] | None:
+        """Return None."""
+
+    def put(self, organisation: str, number: int, last: bytes) -> None:
+        """Do nothing."""
+
+
+class Verdict(NamedTuple):
+    """The result of a check: number of good entries, their begin, number of queued entries, first `problem`."""
+
+    good: int
+    since_ms: int
+    waiting: int
+    problem: str
+
+
+class AuditReader:
+    """The audit logs of all organisations, to read. `key`: 32 bytes, used for nothing else."""
+
+    def __init__(self, redis: Any, key: bytes, seen_entries: SeenEntries) -> None:
+        self._redis = redis
+        self._key = key
+        self._seen_entries = seen_entries
+
+    def chain(self, organisation: str) -> Chain:
+        """Return an organisation's chain."""
+        return Chain(self._key, organisation)
+
+    async def head(self, organisation: str) -> Head | None:
+        """Return the beginning and end of the log; None if it has no head that this server sealed."""
+        async with answering():
+            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
+        try:
+            return None if sealed is None else self.chain(organisation).open(sealed)
+        except BrokenHeadError:
+            return None
+
+    async def read(self, organisation: str, start: int, count: int) -> list[bytes]:
+        """Return at most `count` stored entries from the place `start` on (0 is the oldest)."""
+        async with answering():
+            found: list[bytes] = await self._redis.lrange(keys.AUDIT(organisation), start, start + count - 1)
+        return found
+
+    async def length(self, organisation: str) -> int:
+        """Return the number of stored entries."""
+        async with answering():
+            return int(await self._redis.llen(keys.AUDIT(organisation)))
+
+    async def entries(self, organisation: str) -> AsyncIterator[Entry]:
+        """Yield all entries, the oldest first. Bytes that are no entry are left out; `verify` reports them."""
+        start = 0
+        while found := await self.read(organisation, start, READ):
+            for entry in map(audit.entry_of, found):
+                if entry is not None:
+                    yield entry
+            start += len(found)
+
+    async def verify(self, organisation: str) -> Verdict:
+        """Check the whole log; return whether it is unchanged, or its first problem."""
+        while True:
+            verdict, head = await self._verify(organisation)
+            after = await self.head(organisation)
+            if head is None or after is None or after.first == head.first:
+                return verdict  # else the oldest entries were trimmed meanwhile
+
+    async def _verify(self, organisation: str) -> tuple[Verdict, Head | None]:
+        chain = self.chain(organisation)
+        # Read the seen entry first, then the head, then the entries: later reads can only contain more.
+        seen = self._seen_entries.get(organisation)
+        async with answering():
+            sealed = await self._redis.get(keys.AUDIT_HEAD(organisation))
+            length, waiting = (
+                await self.length(organisation),
+                int(await self._redis.llen(keys.AUDIT_QUEUE(organisation))),
+            )
+        if sealed is None:
+            gone = length or seen is not None
+            problem = "the end of the log is not recorded: it was removed" if gone else ""
+            return Verdict(0, 0, waiting, problem), None
+        try:
+            head = chain.open(sealed)
+        except BrokenHeadError:
+            return Verdict(0, 0, waiting, "the record of the log's beginning and end was changed"), None
+        checker, start, wanted = Checker(chain, head, seen), 0, head.count - head.first + 1
+        while start < wanted:
+            found = await self.read(organisation, start, min(READ, wanted - start))
+            if not found or not all(map(checker.read, found)):
+                break
+            start += len(found)
+            await asyncio.sleep(0)
+        problem = checker.end()
+        if not problem:
+            problem = await self._added(organisation, sealed, wanted, head)
+        return Verdict(checker.count, head.since_ms, waiting, problem), head
+
+    async def _added(self, organisation: str, sealed: bytes, wanted: int, head: Head) -> str:
+        length = await self.length(organisation)
+        async with answering():
+            same = await self._redis.get(keys.AUDIT_HEAD(organisation)) == sealed
+        return f"entry {head.count + 1} was added after the end" if same and length > wanted else ""
