@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from media.errors import DtlsError, PartyGoneError, SdpError
 from media.forwarding.endpoint import SOURCES_MAX, Endpoint, SendTo
@@ -49,8 +49,6 @@ class Disconnected:
 @dataclass(frozen=True, slots=True)
 class OfferNeeded:
     """A party joined that this party's browser has no m-lines for: send the browser a new `offer`."""
-
-    needs_offer: ClassVar[bool] = True
 
 
 PartyEvent = Connected | Disconnected | OfferNeeded

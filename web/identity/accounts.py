@@ -264,11 +264,6 @@ class Accounts:
             organisation, email, ends_sessions=ends, name=name, role=role, states=states
         )
 
-    async def set_role(self, organisation: str, email: str, role: Role) -> Account:
-        """Set another role; the sessions end, so the person must sign in again. Raises AccountError."""
-        _check("-", role)
-        return await self._change(organisation, email, role=role)
-
     async def prefer(
         self, organisation: str, email: str, *, mail_assigned: bool, notify: bool, language: str
     ) -> Account:

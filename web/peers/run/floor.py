@@ -16,13 +16,12 @@ from web.peers.people.people import Patient, Room
 class Meeting:
     """One patient's visit, and what patient and provider need to know of each other."""
 
-    __slots__ = ("patient", "patient_live", "pressing", "provider", "shown_at", "taken", "talk_s")
+    __slots__ = ("patient", "patient_live", "provider", "shown_at", "taken", "talk_s")
 
     def __init__(self, patient: Patient, talk_s: float) -> None:
         self.patient = patient
         self.talk_s = talk_s
         self.provider: Room | None = None
-        self.pressing = 0
         self.shown_at: float | None = None
         self.taken = asyncio.Event()
         self.patient_live = asyncio.Event()
