@@ -194,6 +194,26 @@ def test_only_the_examples_import_the_public_names() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+LINES = 400
+SOURCES = frozenset(".py .js .ts .css .html .jinja .lua .sh".split())
+LONGER = frozenset({"web/static/protocol.d.ts"})
+"""Made from the message types by `make protocol`."""
+
+
+def test_no_file_is_longer_than_400_lines() -> None:
+    outside = {"vendor", "node_modules"}
+    files = [
+        path
+        for folder in (*PACKAGES, "greenroom", "tests")
+        for path in sorted((ROOT / folder).rglob("*"))
+        if path.suffix in SOURCES and not outside & {*path.parts}
+    ]
+    assert len(files) > 500
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in files}
+    longer = {name for name, lines in lengths.items() if lines > LINES}
+    assert longer == LONGER, "\n".join(f"{name}: {lengths[name]}" for name in sorted(longer ^ LONGER))
+
+
 LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 EVENT = re.compile(r"[a-z_]+(\.[a-z_0-9]+)+")
 
