@@ -61,6 +61,9 @@ function streamsOf(sdp) {
  */
 const OWN_MIDS = new Set(["0", "1"]);
 
+/** Whether this browser can hold a call at all: an old or a locked-down one cannot. */
+export const canCall = () => "RTCPeerConnection" in globalThis;
+
 const Target = /** @type {new () => Events<MediaEvents>} */ (EventTarget);
 
 export class MediaSession extends Target {

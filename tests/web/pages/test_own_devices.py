@@ -56,6 +56,7 @@ PLUG = """(plugged) => {
     navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
 }"""
 SINK = """(id) => document.querySelector("video.remote").sinkId === id"""
+NO_CALLS = "delete window.RTCPeerConnection"
 CHECK = "/demo/visit#devices"
 
 
@@ -217,3 +218,33 @@ async def test_no_speaker_is_offered_by_a_browser_that_cannot_choose_one(
     await expect(page.get_by_role("combobox", name="Microphone")).to_be_visible()
     await expect(page.get_by_role("combobox", name="Speaker")).to_have_count(0)
     await expect(page.get_by_role("button", name="Test speaker")).to_be_visible()
+
+
+async def test_a_browser_that_cannot_call_says_so_and_the_rest_of_the_visit_works(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    await clinic.claimed_by()
+    page = await opened(clinic, open_page, "/demo/visit", NO_CALLS)
+    await expect(page.get_by_text("This browser cannot make video calls.")).to_be_visible()
+    await expect(page.get_by_text("No video in this browser")).to_be_visible()
+    await clinic.until(lambda: clinic.got("media.join"))
+    await clinic.send({"type": "media.offer", "visit": "v_1", "offer": 1, "sdp": "v=0", "fresh": True})
+    await page.get_by_role("button", name="Start Session").click()
+    await expect(page.get_by_text("It begins as soon as Dr Maya Osei presses too.")).to_be_visible()
+    await clinic.party("provider", started=True)
+    await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
+    await expect(page.get_by_text("This browser cannot make video calls.")).to_be_visible()
+    await page.get_by_role("button", name="Messages").click()
+    await page.get_by_label("Your message").fill("I cannot see you")
+    await page.keyboard.press("Enter")
+    await clinic.until(lambda: clinic.got("chat.send"))
+    assert len(clinic.got("media.join")) == 1, "an offer that cannot be taken is not asked for again"
+
+
+async def test_the_device_check_tells_a_browser_that_cannot_call_before_the_visit(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await opened(clinic, open_page, CHECK, NO_CALLS)
+    await expect(page.get_by_text("This browser cannot make video calls.")).to_be_visible()
+    await expect(page.get_by_text("You can go on all the same")).to_be_visible()
+    await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("network") == "unsupported")

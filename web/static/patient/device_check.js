@@ -1,10 +1,11 @@
 /* The setup guide's device check: own picture, microphone level, speaker, network. Nothing of it leaves the
    device; what is kept is a word for each part. An element of its own, because it holds the camera and must
    let go of it when it leaves the page. */
-import { MediaSession } from "../media.js";
+import { canCall, MediaSession } from "../media.js";
 import {
   foundNow,
   networkWord,
+  noCallWords,
   playNotes,
   soundTrouble,
   troubleWords,
@@ -56,7 +57,8 @@ class DeviceCheck extends HTMLElement {
     this.#draw();
     document.addEventListener("language", this.#translate);
     this.#look();
-    if (this.client) networkWord(this.client).then((word) => this.#know({ network: word }));
+    if (!canCall()) this.#know({ network: "unsupported" });
+    else if (this.client) networkWord(this.client).then((word) => this.#know({ network: word }));
   }
 
   disconnectedCallback() {
@@ -138,7 +140,7 @@ class DeviceCheck extends HTMLElement {
 
   #draw() {
     const found = foundNow(this.#found, this.#media);
-    const troubles = troubleWords(found);
+    const troubles = canCall() ? troubleWords(found) : [noCallWords()];
     const seen = found.video === "on";
     render(
       html`<div class="check">

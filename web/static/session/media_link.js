@@ -1,6 +1,6 @@
 /* Ties a visit's media to its signalling: joins, answers offers, asks for new paths, notices a take-over.
    Knows MediaSession and SignallingClient, no DOM. */
-import { MediaSession } from "../media.js";
+import { canCall, MediaSession } from "../media.js";
 import { codeOf } from "../signalling/errors.js";
 
 const RESTART_AFTER_MS = 1_500; // "disconnected" often heals by itself
@@ -12,9 +12,12 @@ const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 /** @type {DeviceKind[]} */
 const KINDS = ["audio", "video"];
 
-/** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed"} Path */
+/** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed" | "unable"} Path */
 
-/** Fires `change`. `path` is joining, connected, reconnecting, taken_over or closed. */
+/**
+ * Fires `change`. `path` is joining, connected, reconnecting, taken_over, closed, or unable in a browser that
+ * cannot hold a call. That one joins too: so the others are told that its media have no path.
+ */
 export class MediaLink extends EventTarget {
   /** @type {MediaSession | null} */
   media = null;
@@ -136,6 +139,7 @@ export class MediaLink extends EventTarget {
    * @param {string} party
    */
   blocked(party) {
+    if (party === this.#party && this.path === "unable") return true;
     return this.#paths[party] === "none" && (party !== this.#party || this.path !== "connected");
   }
 
@@ -205,7 +209,7 @@ export class MediaLink extends EventTarget {
         this.#client.request({ type: "media.answer", visit: this.#visit, offer, sdp }),
     });
     this.media = media;
-    this.#set({ path: "joining" });
+    this.#set({ path: canCall() ? "joining" : "unable" });
     media.addEventListener("state", () => this.media === media && this.#follow(media.state));
     /**
      * @template {keyof import("../media.js").MediaEvents} Type
@@ -255,7 +259,7 @@ export class MediaLink extends EventTarget {
   /** @param {Protocol.MediaOffer} message */
   async #accept(message) {
     const { media } = this;
-    if (!media || this.path === "taken_over") return;
+    if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
       [this.#mutedBy, this.#paths] = [{}, {}]; // what is off or has no path follows the offer
       this.#set({});

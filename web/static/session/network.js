@@ -1,23 +1,30 @@
-/* A network that blocks the call: what is said of it, and the way on by phone. Draws what it is given. */
+/* A network, or a browser, that blocks the call: what is said of it, and the way on by phone. Draws what it
+   is given. */
+import { noCallWords } from "../shared/devices.js";
 import { html, nothing } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 
 /**
  * What is said while somebody's media find no way through their network: a heading and what helps.
  *
- * @param {{ role: Role, own: boolean, others: string[], phone: string | null }} blocked
- *   `own`: one's own network, `others`: the names of the others whose network it is; `phone`: the patient's
- *   number, if the page knows it
+ * @param {{ role: Role, own: boolean, unable?: boolean, others: string[], phone: string | null }} blocked
+ *   `own`: one's own network, or, if `unable`, one's own browser; `others`: the names of the others whose
+ *   network it is; `phone`: the patient's number, if the page knows it
  * @returns {[heading: string, help: string] | null} null if everybody has a path
  */
-export function blockedWords({ role, own, others, phone }) {
+export function blockedWords({ role, own, unable = false, others, phone }) {
   if (!own && !others.length) return null;
-  const heading = own
-    ? t("Your network blocks video calls.")
-    : t("The network of {name} blocks video calls.", { name: others.join(", ") });
-  const help = own
-    ? t("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way.")
-    : t("They read what they can try. The call connects by itself as soon as there is a way.");
+  const browser = noCallWords();
+  const heading = unable
+    ? browser.what
+    : own
+      ? t("Your network blocks video calls.")
+      : t("The network of {name} blocks video calls.", { name: others.join(", ") });
+  const help = unable
+    ? browser.todo
+    : own
+      ? t("Try mobile data or another Wi-Fi. The call connects by itself as soon as there is a way.")
+      : t("They read what they can try. The call connects by itself as soon as there is a way.");
   const way =
     role === "patient" && phone
       ? t("The clinic can call you at {phone}.", { phone: phone.replaceAll(" ", "\u00a0") })

@@ -33,7 +33,7 @@ const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
  * beside the call (the role's own), or null; the messages stand there too. `back` adds the role's header
  * link, `more()` gives {words, act} for what is done more seldom. `organisation` {name, logo} says whose page
  * it is, `language` is its choice of languages. A guest's `party` is the key that the link gave them, and
- * `left()` is how they leave: the visit goes on without them. `phone()` is the patient's number where the page
+ * `left()` is how they leave: the visit goes on without them. `phone()` is the patient's number if the page
  * knows it.
  */
 export class Session {
@@ -316,6 +316,7 @@ export class Session {
       words: blockedWords({
         role: this.role,
         own,
+        unable: this.#link.path === "unable",
         others: others.map(([, { name }]) => name),
         phone: this.#phone(),
       }),

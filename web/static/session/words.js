@@ -53,9 +53,9 @@ export function ownWords({ me, other, path }) {
   if (!me.started) return t("Neither side sees or hears the other until both have pressed Start Session.");
   if (!other.present)
     return t("You have pressed Start Session. It begins when {name} is back and presses too.", other);
-  return path === "connected" || path === "joining"
-    ? t("You have pressed Start Session. It begins as soon as {name} presses too.", other)
-    : t("You have pressed Start Session. The media connection is being repaired.");
+  return path === "reconnecting"
+    ? t("You have pressed Start Session. The media connection is being repaired.")
+    : t("You have pressed Start Session. It begins as soon as {name} presses too.", other);
 }
 
 /** @typedef {"good" | "fair" | "poor" | "lost"} Quality */
@@ -77,6 +77,7 @@ const QUALITY = inEach(
  * @returns {[text: string, tone: Tone]}
  */
 export function qualityWords({ path, blocked, words }) {
+  if (path === "unable") return [t("No video in this browser"), "amber"];
   if (blocked) return [t("No connection yet"), "amber"];
   if (path === "reconnecting") return QUALITY().lost;
   if (path === "joining") return [t("Connecting…"), "quiet"];

@@ -56,7 +56,11 @@ const SETTINGS = inEach(
 const UNPLUG = () => t("Unplug it and plug it in again, or choose another, then press Try again.");
 const CLOSE = () => t("Close other programs or tabs with video calls, then press Try again.");
 const HTTP = () => t("This page was opened without encryption (http).");
-const NEWER = () => t("Open this page in a current Chrome, Edge, Firefox or Safari.");
+const NEWER = () =>
+  t("For picture and sound use a current Chrome, Edge, Firefox or Safari. All else works here too.");
+
+/** What does not work in a browser without RTCPeerConnection, and what to do. */
+export const noCallWords = () => ({ what: t("This browser cannot make video calls."), todo: NEWER() });
 
 // Whole sentences for each device and for both: what one language says of all alike, another does not.
 /** @typedef {Exclude<DeviceWord, "on" | "off">} Reason */

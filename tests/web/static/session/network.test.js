@@ -17,3 +17,9 @@ test("a blocked network is named to each side, with the way on by phone where it
   const theirs = words({ role: "provider", own: false, others: ["Ana", "Bo"], phone });
   assert.match(theirs, /^The network of Ana, Bo blocks.*held by phone\.$/);
 });
+
+test("a browser that cannot call is not taken for the network; the telephone is named all the same", () => {
+  const words = blockedWords({ role: "patient", own: true, unable: true, others: [], phone: "+1 512 555" });
+  assert.match(words?.[0] ?? "", /This browser cannot make video calls/);
+  assert.match(words?.[1] ?? "", /current Chrome, Edge, Firefox or Safari.*can call you at/);
+});
