@@ -1,0 +1,64 @@
+"""The data folder of an earlier version opens in this one, with everything that it held.
+
+`data/2026-11-27.tar.gz` was written by the version of that day (commit a9ff74a): the demo clinic, twelve visits from
+Meet Now to their end by two providers, one patient in the queue, an API key, and the audit log. No real person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tarfile
+from pathlib import Path
+
+import aiohttp
+
+from greenroom import SignallingClient
+from tests.conftest import StartServer
+from tests.server import RunningServer
+from tests.web.commands.test_audit import greenroom
+
+FOLDER = Path(__file__).with_name("data") / "2026-11-27.tar.gz"
+OSEI, PASSWORD = "osei@riverside.example", "grain-ember-cloud-9803"
+KEY = "gr_09abbcc45c5e__jH6Fp--8NMGWVnqxXL7c6ZZsnKauDZRJy52Wqzvmrs"
+VISITS, ENTRIES = 12, 136
+
+
+def _server(start: StartServer, tmp_path: Path) -> RunningServer:
+    with tarfile.open(FOLDER) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return start()
+
+
+async def test_visits_accounts_keys_and_the_audit_log_of_an_earlier_version_are_there(
+    greenroom_server: StartServer, tmp_path: Path
+) -> None:
+    server = _server(greenroom_server, tmp_path)
+    origin = {"Origin": server.url}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        form = {"email": OSEI, "password": PASSWORD}
+        async with http.post(
+            f"{server.url}/demo/staff/sign-in", data=form, headers=origin, allow_redirects=False
+        ) as answer:
+            assert answer.status == 303
+        client = await SignallingClient.connect(http, f"{server.url}/demo/ws", "staff", headers=origin)
+        try:
+            past = await client.request("sessions.past", outcome="completed")
+            while past["unread"]:
+                past = await client.request("sessions.past", outcome="completed")
+            assert len(past["rows"]) == VISITS
+            visit = past["rows"][0]["visit"]
+            assert past["rows"][0]["name"]
+            history = await client.request("visit.history", visit=visit)
+            assert history["events"]
+        finally:
+            await client.close()
+        async with http.get(
+            f"{server.url}/demo/api/v1/wait", headers={"Authorization": f"Bearer {KEY}"}
+        ) as answer:
+            assert answer.status == 200
+        async with http.get(f"{server.url}/demo") as answer:
+            assert "Riverside Clinic" in await answer.text()
+    said = await asyncio.to_thread(greenroom, server, "audit", "verify")
+    assert "unbroken since 2026-11-28" in said
+    assert int(said.split()[1].replace(",", "")) > ENTRIES
+    assert server.log.count('"error"') == 0
