@@ -62,7 +62,7 @@ def send_all(people: dict[str, Speaker], sequence: int = 1) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 4, 6])
-async def test_everybody_hears_everybody_else_under_their_name(size: int) -> None:
+async def test_each_party_receives_the_audio_of_each_other_party_under_its_name(size: int) -> None:
     names = ["patient", "provider", *(f"guest-{n}" for n in range(size - 2))]
     async with group(*names) as (_, people):
         send_all(people)
@@ -99,7 +99,7 @@ async def test_the_offer_of_a_call_of_two_names_the_other_and_nobody_needs_a_sec
         assert offer.count("a=msid:provider ") == 2
 
 
-async def test_whoever_has_left_is_heard_again_in_the_same_place() -> None:
+async def test_a_party_that_comes_back_uses_the_same_m_lines_again() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
@@ -123,7 +123,7 @@ async def test_the_place_of_one_who_left_is_anothers_under_their_own_name() -> N
         assert stage.parties["patient"].offer().count("m=") == offered
 
 
-async def test_a_seventh_is_turned_away() -> None:
+async def test_a_seventh_party_is_refused() -> None:
     async with group("patient", "provider", *(f"guest-{n}" for n in range(4))) as (stage, _):
         with pytest.raises(RoomFullError):
             stage.room.join("guest-late", lambda event: None)
@@ -179,7 +179,7 @@ async def test_an_admitted_guest_opens_no_gate() -> None:
         assert not any(speaker.heard for speaker in people.values())
 
 
-async def test_a_guest_alone_with_the_patient_hears_nothing_before_the_gate_opens() -> None:
+async def test_no_media_is_forwarded_between_guest_and_patient_before_the_gate_opens() -> None:
     async with group("patient", "guest-a") as (stage, people):
         stage.room.set_gate(False)
         send_all(people)
@@ -188,7 +188,7 @@ async def test_a_guest_alone_with_the_patient_hears_nothing_before_the_gate_open
         assert not any(speaker.heard for speaker in people.values())
 
 
-async def test_a_dismissed_guest_hears_nothing_and_is_not_heard() -> None:
+async def test_no_media_is_forwarded_to_or_from_a_dismissed_guest() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         send_all(people)
         await until(lambda: "guest-a" in heard_from(people["patient"], VIDEO))
@@ -204,7 +204,7 @@ async def test_a_dismissed_guest_hears_nothing_and_is_not_heard() -> None:
         assert len(people["guest-a"].heard) == heard["guest-a"]
 
 
-async def test_what_is_switched_off_reaches_nobody() -> None:
+async def test_a_kind_that_is_switched_off_reaches_no_receiver() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         stage.parties["patient"].set_receiving("audio", False)
         send_all(people)
@@ -223,7 +223,7 @@ async def test_a_guests_answer_cannot_claim_the_m_lines_of_others_to_send_on() -
             party.accept(answer.rsplit("m=", 1)[0])
 
 
-async def test_other_rooms_hear_nothing_of_a_group() -> None:
+async def test_no_packet_of_a_group_reaches_another_room() -> None:
     async with group("patient", "provider", "guest-a") as (stage, people):
         other = stage.relay.room("other")
         stranger = Speaker()

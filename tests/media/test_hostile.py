@@ -141,7 +141,7 @@ async def test_packets_from_an_address_that_has_not_proven_itself_are_not_even_d
         assert b.received == received
 
 
-async def test_a_wrong_fingerprint_is_refused_and_told() -> None:
+async def test_a_wrong_fingerprint_is_refused_and_reported() -> None:
     async with duo() as stage:
         a, b = Speaker(), await stage.join("b")
         stage.speakers.append(a)

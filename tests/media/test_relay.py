@@ -191,7 +191,7 @@ async def test_a_party_that_changes_its_network_is_followed() -> None:
         await until(lambda: len(b.of(VIDEO)) == 2 and len(a.of(VIDEO)) == 2)
 
 
-async def test_both_hear_each_other_over_ipv6_where_there_is_ipv6() -> None:
+async def test_media_flows_both_ways_over_ipv6_if_there_is_ipv6() -> None:
     async with duo(RelaySettings(host="::1")) as stage:
         _a, _b = await stage.join("a", host="::1"), await stage.join("b", host="::1")
         stage.room.set_gate(True)

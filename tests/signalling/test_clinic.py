@@ -73,7 +73,7 @@ async def _loads(clinic: Clinic) -> int:
     return int(found["cmdstat_hget"]["calls"])
 
 
-async def test_of_fifty_who_claim_at_once_one_wins_and_all_others_are_told_who(two: Clinic) -> None:
+async def test_of_fifty_simultaneous_claims_one_succeeds_and_all_others_name_the_winner(two: Clinic) -> None:
     visit, _ = await in_line(two)
     claimers = [await two.on_call(two.provider(f"Dr {chr(65 + i // 26)}{i}"), i % 2) for i in range(50)]
     for claimer in claimers:

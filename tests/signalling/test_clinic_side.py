@@ -113,7 +113,7 @@ async def test_an_assignment_that_is_not_claimed_in_time_ends_and_the_admin_is_n
         await provider.expect("queue.row", lambda m: m["row"]["assignee"] is None)
 
 
-async def test_a_declined_patient_is_told_at_once_with_the_reason(two: Clinic) -> None:
+async def test_a_declined_patient_receives_the_reason_at_once(two: Clinic) -> None:
     admin, colleague = await staff(two, HALE, 0, Role.ADMIN), await staff(two, "Kim Doe", 1, Role.ADMIN)
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two, 1)
@@ -281,7 +281,7 @@ async def test_a_guest_enters_by_a_link_once_and_is_shown_by_name(two: Clinic) -
     assert await refused(client, "visit.enter", visit=visit) == "not_allowed"
 
 
-async def test_on_call_ends_when_the_last_page_has_been_gone_for_the_limit_and_the_bell_says_so(
+async def test_on_call_ends_when_no_page_was_open_for_the_limit_and_a_notification_says_so(
     valkey: Redis,
 ) -> None:
     async with clinic(valkey, off_call_ms=1500) as two:

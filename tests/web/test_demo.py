@@ -138,7 +138,7 @@ def test_a_data_key_that_is_lost_is_missed_and_not_replaced(tmp_path: Path) -> N
     assert not list(tmp_path.iterdir())
 
 
-def test_a_data_key_that_was_cut_is_said_and_not_replaced(tmp_path: Path) -> None:
+def test_a_truncated_data_key_is_reported_and_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "secret.key").write_bytes(b"short")
     secret.make_data_key(tmp_path)
     with pytest.raises(ConfigError, match="must hold 32 bytes"):

@@ -97,7 +97,7 @@ async def test_a_patient_stands_in_the_queue_of_one_clinic_only(site: Site) -> N
         assert not ({"Riverside", "Lakeside"} - {clinic}) & set(re.findall(r"\w+", text))
 
 
-async def test_what_is_saved_on_one_worker_holds_on_the_others_within_two_seconds(
+async def test_settings_saved_on_one_worker_apply_on_the_others_within_two_seconds(
     open_site: OpenSite,
 ) -> None:
     one, other = await open_site(), await open_site()

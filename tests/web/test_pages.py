@@ -51,7 +51,7 @@ async def test_the_calendar_offers_meet_now_and_shows_the_week(site: Site) -> No
     assert all(day in text for day in ("Monday", "Sunday"))
 
 
-async def test_a_closed_organisation_says_when_it_opens_and_takes_nobody_in(site: Site) -> None:
+async def test_a_closed_organisation_shows_when_it_opens_and_accepts_no_patient(site: Site) -> None:
     await site.change(hours=((("00:00", "00:01"),),) * 7)
     ana = site.person()
     assert "We are closed." in await (await ana.get("/demo")).text()
@@ -215,7 +215,7 @@ def test_line_breaks_and_control_characters_do_not_get_in() -> None:
 # --- staff
 
 
-async def test_staff_sign_in_and_are_told_who_they_are(site: Site) -> None:
+async def test_staff_sign_in_and_see_their_name_on_the_page(site: Site) -> None:
     osei = site.person()
     assert (await osei.get("/demo/staff")).headers["Location"] == "/demo/staff/sign-in"
     response = await osei.sign_in(OSEI)

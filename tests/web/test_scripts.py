@@ -44,7 +44,7 @@ def test_the_tools_are_locked_by_version_and_hash_and_by_no_address() -> None:
 
 
 @pytest.mark.parametrize(("no_skip", "status"), [("", 0), ("1", 1)])
-def test_without_node_one_sentence_says_so_and_only_ci_fails(
+def test_without_node_one_sentence_is_printed_and_only_ci_fails(
     tmp_path: Path, no_skip: str, status: int
 ) -> None:
     for tool in ("sh", "dirname"):

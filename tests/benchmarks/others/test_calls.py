@@ -20,7 +20,7 @@ from tests.benchmarks.others.calls import is_keyframe
         (b"", False),
     ],
 )
-def test_a_keyframe_is_told_from_another_frame_whatever_extensions_there_are(
+def test_a_keyframe_is_recognised_whatever_header_extensions_there_are(
     payload: bytes, keyframe: bool
 ) -> None:
     assert is_keyframe(payload) is keyframe

@@ -73,7 +73,7 @@ def test_a_route_opens_what_is_allowed_and_asks_for_the_videos_keyframe_once() -
     assert line.sent == {A: [], B: []}
 
 
-def test_a_route_to_nobody_closes_everything() -> None:
+def test_a_route_to_no_receiver_closes_all_sources() -> None:
     _, a, b = pair()
     assert a.route(None, True) == []
     assert (a.peer, a.gate) == (None, True)
@@ -85,7 +85,7 @@ def test_a_route_to_nobody_closes_everything() -> None:
     assert sorted(b.received) == [20, 21, 22]
 
 
-def test_transport_wide_numbers_begin_anew_or_go_on_where_the_receiver_was() -> None:
+def test_transport_wide_numbers_start_again_or_continue_after_the_receivers_last_one() -> None:
     _, a, b = pair()
     a.cc_shift, a.cc_want = 7, 8
     a.route(None, False)

@@ -76,7 +76,9 @@ def test_a_new_stream_goes_on_in_the_numbers_of_the_one_before() -> None:
         (b"\xc0" + bytes(11), {"dropped": 1}),
     ],
 )
-def test_a_strangers_datagram_is_told_by_its_first_byte(datagram: bytes, counted: dict[str, int]) -> None:
+def test_a_datagram_from_an_unknown_address_is_classified_by_its_first_byte(
+    datagram: bytes, counted: dict[str, int]
+) -> None:
     line, _, _ = pair()
     line.reads((datagram, C))
     assert line.counted() == counted
@@ -233,7 +235,7 @@ def test_a_retransmission_of_what_was_not_forwarded_is_withheld() -> None:
     assert line.counted()["withheld"] == 3
 
 
-def test_a_probe_of_padding_only_crosses_as_it_is() -> None:
+def test_a_probe_of_padding_only_is_forwarded_unchanged() -> None:
     line, _, _ = pair()
     probe = bytearray(build(RTX, 1, 0, 3, b"\x00\x00\x03"))
     probe[0] |= 0x20
@@ -277,7 +279,7 @@ def test_a_request_for_a_keyframe_crosses_to_the_sender() -> None:
 
 
 @pytest.mark.parametrize("kind", [192, 200, 223])
-def test_control_packets_are_told_by_their_second_byte(kind: int) -> None:
+def test_control_packets_are_recognised_by_their_second_byte(kind: int) -> None:
     line, _, _ = pair()
     line.reads((bytes((0x80, kind, 0, 2)) + bytes(8), B))
     counted = line.counted()

@@ -144,7 +144,7 @@ def test_feedback_on_what_is_not_forwarded_does_not_cross() -> None:
         assert cross(data, forward=False)[0].payload == b""
 
 
-def test_what_is_missed_is_asked_for_in_the_senders_numbers() -> None:
+def test_lost_packets_are_requested_in_the_senders_numbers() -> None:
     translation, _, _ = cross(packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2)))
     assert translation.payload == packet(205, 1, pack("!IIHHHH", SHOWN_AS, OTHER, 65_533, 0x8001, 490, 2))
 

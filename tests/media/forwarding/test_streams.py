@@ -72,7 +72,7 @@ def test_what_was_sent_before_a_source_settled_is_known_across_the_roll_over() -
     assert not source.predates_settling(2)
 
 
-def test_what_is_not_forwarded_yet_knows_no_packet_that_was_sent_before() -> None:
+def test_a_source_that_is_not_forwarded_yet_knows_no_earlier_packet() -> None:
     _, source = fed(100, 0, 0.0)
     source.packets, source.first_forwarded = 7, 5
     assert [source.predates_settling(number) for number in (97, 98, 99, 100)] == [True, False, False, False]

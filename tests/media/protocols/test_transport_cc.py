@@ -43,7 +43,9 @@ def read(packet: bytes) -> tuple[int, dict[int, int]]:
     st.lists(st.tuples(st.integers(1, 20), st.integers(0, 100_000)), min_size=1, max_size=150),
     st.integers(0, 1 << 30),
 )
-def test_every_arrival_is_told_with_its_time(first: int, steps: list[tuple[int, int]], began_us: int) -> None:
+def test_every_arrival_is_in_the_feedback_with_its_time(
+    first: int, steps: list[tuple[int, int]], began_us: int
+) -> None:
     sequence, at_us, seen = first, began_us, []
     for skip, wait_us in steps:
         sequence, at_us = sequence + skip, at_us + wait_us
@@ -57,7 +59,7 @@ def test_every_arrival_is_told_with_its_time(first: int, steps: list[tuple[int, 
         assert abs(arrived[number] - at / 250) <= 1 or reference > 0xFFFFFF * 256
 
 
-def test_packets_that_overtook_each_other_are_told_in_order() -> None:
+def test_feedback_lists_reordered_packets_in_order() -> None:
     _, arrived = read(build_feedback([(10, 1_000), (8, 2_000), (9, 3_000)], 0, 1, 2))
     assert list(arrived) == [8, 9, 10]
     assert [arrived[number] for number in (10, 8, 9)] == [4, 8, 12]

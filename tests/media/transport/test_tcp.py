@@ -225,7 +225,7 @@ async def test_a_stream_that_proves_no_password_is_closed_after_a_while(
         assert stage.relay.stats.strays >= 1
 
 
-async def test_one_address_opens_only_so_many_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_address_has_a_limit_of_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "STREAMS_PER_HOST", 3)
     async with pair() as (stage, a, b):
         strangers = [

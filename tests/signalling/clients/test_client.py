@@ -213,7 +213,7 @@ async def test_a_client_that_stops_reading_receives_nothing_more() -> None:
             await client.expect("row", timeout_s=0.1)
 
 
-async def test_a_bye_is_said_and_its_end_is_awaited() -> None:
+async def test_a_bye_is_sent_and_the_end_of_the_socket_is_awaited() -> None:
     async def script(server: Server, message: Received) -> None:
         await server.ws.close(code=1000)
 

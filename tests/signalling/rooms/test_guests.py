@@ -76,7 +76,7 @@ async def test_everybody_who_was_there_is_offered_the_newcomer_over_the_same_con
             assert again["sdp"].count(f"a=msid:{key} ") == 2
 
 
-async def test_a_dismissed_guest_loses_the_media_and_hears_nothing_more_of_the_visit(valkey: Redis) -> None:
+async def test_a_dismissed_guest_loses_the_media_and_all_subscriptions(valkey: Redis) -> None:
     async with clinic(valkey) as two:
         patient, their, provider = await both(two)
         key, rosa = await guest(two, provider, patient)

@@ -64,7 +64,7 @@ async def test_a_second_tab_that_takes_the_media_over_stays_muted(valkey: Redis)
         assert await muted(provider) == ("patient", "video", True)
 
 
-async def test_whoever_is_muted_stays_muted_when_another_worker_takes_the_room_over(
+async def test_a_muted_party_stays_muted_when_another_worker_takes_the_room_over(
     valkey: Redis, valkey_url: str
 ) -> None:
     async with clinic(valkey, 1) as one, worker_process(valkey_url) as other:

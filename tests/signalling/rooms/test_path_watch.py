@@ -153,7 +153,9 @@ async def test_leaving_the_page_loses_the_path_and_a_reload_opens_it_again(valke
                 assert await path(provider) == ("patient", "open")
 
 
-async def test_a_guest_is_told_whose_path_is_lost_and_the_others_of_the_guests(valkey: Redis) -> None:
+async def test_a_guest_receives_the_lost_paths_of_others_and_the_others_those_of_the_guest(
+    valkey: Redis,
+) -> None:
     async with clinic(valkey) as two:
         soon(two)
         patient, their, provider = await both(two)

@@ -90,7 +90,7 @@ async def test_a_jobs_contents_are_not_readable_in_the_store(jobs: Jobs, valkey:
         assert b"ana@example.org" not in member
 
 
-async def test_a_job_moved_to_another_organisation_is_done_for_nobody(jobs: Jobs, valkey: Redis) -> None:
+async def test_a_job_moved_to_another_organisation_is_not_run(jobs: Jobs, valkey: Redis) -> None:
     _, _, member = jobs.entry("demo", new_job("mail", {}, 1))
     await valkey.zadd("{other}:jobs", {member: 1})
     assert await jobs.take("other", 10) == []

@@ -120,7 +120,7 @@ async def test_a_frozen_store_costs_everybody_one_time_out_and_is_found_again(
     assert await shared.get("word") == b"x"
 
 
-async def test_a_connection_that_was_cut_is_made_anew(own: EmbeddedStore, shared: Redis) -> None:
+async def test_a_connection_that_was_cut_is_made_again(own: EmbeddedStore, shared: Redis) -> None:
     await shared.set("word", "x")
     async with Redis.from_url(own.url) as other:
         await other.client_kill_filter(_type="normal", skipme=True)

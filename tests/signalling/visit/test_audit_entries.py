@@ -148,7 +148,7 @@ def test_the_names_of_entries_are_stored_and_stay() -> None:
     assert audit.kind_of("system") == "system"
 
 
-def test_an_entry_that_says_the_log_was_broken_is_a_fault_of_it() -> None:
+def test_an_entry_about_a_broken_log_is_reported_as_a_fault() -> None:
     for what, words in ((audit.BROKEN, "beginning and end"), (audit.FORGED, "no server of ours")):
         head, kept = CHAIN.bind(CHAIN.begin, [audit.act(T0, "", what)])
         found = problem(head, kept)

@@ -181,7 +181,9 @@ def test_a_party_is_present_while_any_of_its_connections_is_on_the_page() -> Non
 
 
 @pytest.mark.parametrize(("first", "second"), [(PATIENT, CLAIMANT), (CLAIMANT, PATIENT)])
-def test_the_visit_is_live_from_the_second_press_whoever_is_first(first: object, second: object) -> None:
+def test_the_visit_is_live_from_the_second_press_of_start_in_either_order(
+    first: object, second: object
+) -> None:
     assert isinstance(first, type(PATIENT))
     assert isinstance(second, type(PATIENT))
     visit = does(claimed(), c.Start(), first, T0 + 1)

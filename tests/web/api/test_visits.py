@@ -80,7 +80,7 @@ async def test_staff_see_the_row_of_a_program_at_once_with_its_name(site: Site) 
     assert (row["name"], row["facility"], row["online"]) == ("Ana Ruiz", "County ER", False)
 
 
-async def test_the_same_request_said_again_opens_no_second_visit(site: Site) -> None:
+async def test_the_same_request_sent_again_opens_no_second_visit(site: Site) -> None:
     office, body = await program(site), {"patient": PATIENT}
     once = {"headers": {"Idempotency-Key": "order-4711"}}
     answers = await asyncio.gather(*(office.call("POST", "/visits", body, **once) for _ in range(6)))
@@ -238,7 +238,7 @@ async def test_the_store_does_not_know_the_key_itself(site: Site, valkey: Redis)
     assert token.rpartition("_")[2] not in kept
 
 
-async def test_a_program_that_asks_too_often_is_told_when_to_come_back(
+async def test_a_program_that_sends_too_many_requests_gets_429_with_retry_after(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office, other = await program(site), await program(site)

@@ -30,7 +30,9 @@ async def test_a_time_is_chosen_held_and_booked_and_nobody_else_is_offered_it(si
     assert times[3] not in await offered(ben)
 
 
-async def test_of_many_who_want_one_time_at_once_one_has_it_and_the_others_are_told(site: Site) -> None:
+async def test_of_many_who_choose_one_time_at_once_one_gets_it_and_the_others_see_a_message(
+    site: Site,
+) -> None:
     people = [site.person() for _ in range(8)]
     (first, *_) = await offered(people[0])
     answers = await asyncio.gather(*(hold(person, first) for person in people))

@@ -136,7 +136,7 @@ async def test_times_are_shown_by_the_visitors_own_clock(site: Site, open_page: 
     await expect(there.get_by_text("At the clinic:")).to_be_visible()
 
 
-async def test_another_day_and_another_week_are_a_press_away(site: Site, open_page: OpenPage) -> None:
+async def test_another_day_and_another_week_open_with_one_press(site: Site, open_page: OpenPage) -> None:
     page = await open_page("/demo")
     before = await page.locator(".days .day").all_inner_texts()
     await page.locator(".days .day").nth(2).click()
@@ -147,7 +147,7 @@ async def test_another_day_and_another_week_are_a_press_away(site: Site, open_pa
     assert (await starts(site))[0] - datetime.now(UTC).timestamp() * 1000 > 5 * 24 * 60 * MINUTE_MS
 
 
-async def test_of_two_visitors_who_press_the_same_time_one_is_told_and_chooses_again(
+async def test_of_two_visitors_who_press_the_same_time_one_sees_a_message_and_chooses_again(
     site: Site, open_page: OpenPage
 ) -> None:
     ana, ben = await open_page("/demo"), await open_page("/demo")

@@ -77,7 +77,7 @@ async def test_two_who_add_the_same_email_at_once_make_one_account(accounts: Acc
     assert len(await accounts.list("demo")) == 1
 
 
-async def test_each_change_ends_earlier_sessions_and_is_told_to_all_workers(
+async def test_each_change_ends_earlier_sessions_and_is_sent_to_all_workers(
     accounts: Accounts, valkey: Redis
 ) -> None:
     added = await add(accounts)

@@ -20,7 +20,7 @@ async def visits(site: Site) -> int:
     return len((await site.app[SERVICE].mirrors.get("demo")).visits.values())
 
 
-async def test_an_address_that_has_opened_many_visits_is_told_when_to_send_the_form_again(
+async def test_after_too_many_visits_from_an_address_the_form_shows_when_to_try_again(
     open_site: OpenSite,
 ) -> None:
     site = await clinic(open_site, 3)

@@ -48,7 +48,7 @@ async def assign(clinic: Clinic) -> None:
     await clinic.push("bell", {"type": "bell.item", "unread": 1, "item": item})
 
 
-async def test_an_assignment_is_told_on_the_desktop_and_a_click_leads_to_the_patient(
+async def test_an_assignment_shows_a_desktop_notification_and_a_click_opens_the_patient(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.row("v_1", "Ana Ruiz", 60)

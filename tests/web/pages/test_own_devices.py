@@ -105,7 +105,7 @@ async def test_a_speaker_test_that_sounds_asks_whether_it_was_heard(
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("speaker") == "on")
 
 
-async def test_a_microphone_that_is_switched_off_at_the_headset_is_said_and_comes_back_by_itself(
+async def test_a_microphone_switched_off_at_the_headset_is_reported_and_used_again_by_itself(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -128,7 +128,7 @@ async def test_a_microphone_that_is_switched_off_at_the_headset_is_said_and_come
     assert not clinic.got("media.mute"), "the person has muted nothing"
 
 
-async def test_a_camera_that_another_program_takes_is_said_and_comes_back_by_itself(
+async def test_a_camera_taken_by_another_program_is_reported_and_used_again_by_itself(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -161,7 +161,7 @@ async def test_the_device_check_follows_a_device_that_is_switched_off_and_on(
     await clinic.until(lambda: answered("on"))
 
 
-async def test_whom_the_browser_does_not_let_hear_without_a_press_has_a_button_for_it(
+async def test_if_the_browser_blocks_sound_the_page_has_a_button_for_it(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     await clinic.claimed_by()
@@ -178,7 +178,9 @@ async def test_whom_the_browser_does_not_let_hear_without_a_press_has_a_button_f
     await expect(button).to_have_count(0)
 
 
-async def test_whom_the_browser_lets_hear_has_no_button_for_it(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_if_the_browser_plays_sound_the_page_has_no_button_for_it(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     page = await opened(clinic, open_page, "/demo/visit", WANTS_A_PRESS)
     await clinic.claimed_by()
     await page.get_by_role("button", name="Start Session").click()

@@ -138,7 +138,7 @@ async def test_a_patient_in_the_guide_is_pulled_in_without_a_click_and_keeps_wha
     await clinic.until(lambda: clinic.case["answers"].get("pregnant") is False)
 
 
-async def test_a_patient_whose_visit_is_returned_stands_in_line_again_and_is_told(
+async def test_a_patient_whose_visit_is_returned_sees_the_waiting_room_again_with_a_message(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.case["guide_done"] = True
@@ -176,7 +176,9 @@ async def test_the_place_in_line_moves_by_itself_and_may_be_hidden(
     await expect(page.get_by_text("Usually")).to_have_count(0)
 
 
-async def test_leaving_the_line_is_asked_about_and_told(clinic: Clinic, open_page: OpenPage) -> None:
+async def test_leaving_the_queue_needs_a_confirmation_and_is_shown(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
     clinic.case["guide_done"] = True
     page = await open_page("/demo/visit")
     leave = page.get_by_role("button", name="Leave the line")
@@ -283,7 +285,7 @@ async def test_the_device_check_says_what_to_do_about_a_denied_camera(
     await clinic.until(lambda: clinic.case["answers"].get("devices", {}).get("camera") == "denied")
 
 
-async def test_the_camera_is_let_go_of_when_the_device_check_is_left(
+async def test_the_camera_is_released_when_the_device_check_is_left(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await open_page("/demo/visit#devices")

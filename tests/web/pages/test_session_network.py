@@ -58,7 +58,7 @@ async def test_a_provider_reads_whose_network_it_is_calls_by_phone_and_ends_the_
     assert [message["by_phone"] for message in clinic.got("visit.end")] == [True]
 
 
-async def test_who_is_away_or_has_been_offered_a_new_path_is_not_called_blocked(
+async def test_a_party_that_is_away_or_has_a_new_offer_is_not_shown_as_blocked(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await providers_page(clinic, open_page)

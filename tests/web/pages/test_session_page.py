@@ -111,7 +111,7 @@ async def test_a_patient_who_leaves_the_call_comes_back_by_start_session(
     await expect(page.get_by_role("button", name="Leave the call")).to_be_visible()
 
 
-async def test_the_other_side_is_told_of_a_muted_microphone_and_a_camera_that_is_off(
+async def test_the_other_side_sees_a_muted_microphone_and_a_camera_that_is_off(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await patients_page(clinic, open_page)

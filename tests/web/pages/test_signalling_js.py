@@ -48,7 +48,7 @@ async def heard(page: Page, clinic: Clinic, count: int) -> list[dict[str, Any]]:
     return found
 
 
-async def test_a_lost_socket_is_resumed_and_nothing_is_heard_twice(
+async def test_a_lost_socket_is_resumed_and_nothing_is_received_twice(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await connected(open_page, "queue")
@@ -99,7 +99,7 @@ async def test_a_change_that_overtakes_the_snapshot_is_kept_for_it(
 
 
 @pytest.mark.parametrize("code", ["resume_expired", "resume_ended", "resume_invalid"])
-async def test_a_resume_that_is_refused_begins_anew_on_the_same_socket(
+async def test_after_a_refused_resume_a_new_connection_begins_on_the_same_socket(
     clinic: Clinic, open_page: OpenPage, code: str
 ) -> None:
     await connected(open_page)

@@ -34,7 +34,7 @@ async def test_the_on_call_switch_opens_the_requests_and_can_be_turned_by_keyboa
     assert [message["on"] for message in clinic.got("on_call")] == [True, False]
 
 
-async def test_the_longest_waiting_patient_stands_first_with_everything_at_a_glance(
+async def test_the_patient_who_waited_longest_is_first_with_all_details(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     now = int(time.time() * 1000)
@@ -54,7 +54,7 @@ async def test_the_longest_waiting_patient_stands_first_with_everything_at_a_gla
     assert await page.title() == "(3) On-Demand Requests · Riverside Clinic"
 
 
-async def test_only_the_row_that_changed_is_drawn_anew_and_waits_tick(
+async def test_only_the_changed_row_is_drawn_again_and_waiting_times_are_updated(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     clinic.row("v_1", "Ana Ruiz", 10)
@@ -194,7 +194,7 @@ async def test_a_session_that_is_someone_elses_is_not_opened(clinic: Clinic, ope
     await expect(page).to_have_url(f"{clinic.url}/demo/staff")
 
 
-async def test_who_is_signed_out_elsewhere_is_told_and_led_to_sign_in(
+async def test_a_person_signed_out_elsewhere_sees_a_message_and_a_button_to_sign_in(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await on_call(clinic, open_page)

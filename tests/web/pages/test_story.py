@@ -39,7 +39,7 @@ async def story(clinic: Clinic, open_page: OpenPage, *calls: JSON) -> Page:
     return page
 
 
-async def test_the_quality_of_a_call_is_told_in_words_with_its_figures(
+async def test_the_quality_of_a_call_is_shown_in_words_with_its_figures(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     page = await story(clinic, open_page, GOOD, LOSSY)
@@ -52,7 +52,7 @@ async def test_the_quality_of_a_call_is_told_in_words_with_its_figures(
     await expect(rows.nth(1)).not_to_contain_text("on the way to them")
 
 
-async def test_a_slow_call_says_so_and_one_that_nothing_is_known_of_too(
+async def test_the_page_shows_a_slow_call_and_a_call_without_measurements_in_words(
     clinic: Clinic, open_page: OpenPage
 ) -> None:
     slow = LOSSY | {"sent_lost": None}

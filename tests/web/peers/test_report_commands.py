@@ -57,7 +57,7 @@ def test_reports_of_several_machines_become_one(
     assert "194 of 200 visits went through" in (into / "report.html").read_text("utf-8")
 
 
-def test_a_broken_threshold_is_said_in_one_line_and_exits_1(
+def test_a_broken_threshold_is_printed_in_one_line_and_exits_1(
     app: typer.Typer, runs: tuple[str, str], tmp_path: Path
 ) -> None:
     thresholds = ["--fail-if", "errors>0", "--fail-if", "pulled_in.p99>1ms", "--fail-if", "errors>50%"]

@@ -224,7 +224,7 @@ def test_s33_no_spelling_of_an_address_that_is_not_public_passes(port: str) -> N
     assert [host for host in SPELLINGS if url_problem(f"http://{host}{port}/hook", ()) is None] == []
 
 
-async def test_s33_no_spelling_is_dialled_even_if_nobody_judged_the_url() -> None:
+async def test_s33_no_spelling_is_connected_to_even_if_the_url_was_not_checked() -> None:
     async with receiver() as there:
         port = there.url.split(":")[-1]
         names = (*SPELLINGS, "localhost", "ⅼocalhost", "LOCALHOST.", "ip6-localhost")

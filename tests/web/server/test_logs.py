@@ -107,7 +107,7 @@ def test_an_exception_is_logged_by_its_type_and_places_not_by_its_text(
         assert CANARY not in line
 
 
-def test_a_librarys_words_are_cut_down_to_what_is_known_to_be_harmless(
+def test_a_librarys_log_record_is_reduced_to_its_harmless_parts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logs.setup(Log(format="json", level="debug"))

@@ -48,7 +48,7 @@ def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     os.close(writer)
 
 
-def test_r29_a_reader_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed(pair: Pair) -> None:
+def test_r29_a_reader_that_does_not_read_delays_nothing_and_gets_the_number_of_lost_lines(pair: Pair) -> None:
     output, read = pair
     began = time.perf_counter()
     for number in range(10_000):

@@ -35,7 +35,7 @@ def test_a_server_for_a_trial_answers_until_its_end_and_leaves_no_file(
         urllib.request.urlopen(f"{running.url}/readyz", timeout=10)
 
 
-def test_a_server_that_does_not_start_is_told_with_the_end_of_its_log_and_leaves_no_file(
+def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log_and_leaves_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

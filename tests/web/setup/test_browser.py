@@ -156,9 +156,7 @@ async def test_hours_with_a_break_and_a_closed_day_are_what_visitors_see(
     await is_accessible(visitor)
 
 
-async def test_the_clinics_logo_and_colour_stand_on_the_live_pages_too(
-    site: Site, open_page: OpenPage
-) -> None:
+async def test_the_clinics_logo_and_colour_are_on_the_live_pages_too(site: Site, open_page: OpenPage) -> None:
     page = await signed_in(site, open_page)
     mark = page.locator(".side .org")
     await expect(mark.locator(".mark")).to_have_text("R")

@@ -54,7 +54,7 @@ def welcome(plan: SharedPlan) -> Welcome:
     return Welcome(plan=plan, shares=(1,), digests=("x",), of=2, greenroom="1", within_s=5)
 
 
-def test_a_plan_travels_without_what_is_a_machines_own() -> None:
+def test_a_plan_is_sent_without_the_parts_of_one_machine() -> None:
     sent = msgspec.msgpack.encode(welcome(PLAN.shared))
     for own in (b"ana@clinic", b"a secret", b"our-ca", b"films", b"insecure"):
         assert own not in sent

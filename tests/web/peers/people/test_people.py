@@ -78,7 +78,7 @@ async def test_a_visit_is_scripted_step_by_step(url: str, on_call: OnCall) -> No
         assert patient.seen.refusals == []
 
 
-async def test_somebody_else_wins_the_claim_and_the_other_is_told(url: str, on_call: OnCall) -> None:
+async def test_a_lost_claim_names_the_winner_to_the_other_provider(url: str, on_call: OnCall) -> None:
     one, two = await on_call(OSEI), await on_call(LIND)
     async with Patient(url) as patient:
         visit = await patient.meet_now()
@@ -121,7 +121,7 @@ async def test_information_that_the_form_refuses_names_the_fields(url: str) -> N
             await patient.meet_now(phone="12")
 
 
-async def test_a_driver_that_opens_too_many_visits_is_told_which_setting_lifts_that(
+async def test_a_driver_that_opens_too_many_visits_learns_which_setting_allows_them(
     open_site: OpenSite,
 ) -> None:
     site = await open_site(limits={"visits_per_address": 1})
@@ -156,7 +156,7 @@ async def test_a_patient_who_vanishes_comes_back_as_the_same_connection(url: str
         assert ours.status == "claimed"
 
 
-async def test_a_patient_whose_token_is_refused_begins_anew_and_holds_what_they_held(
+async def test_a_patient_whose_token_is_refused_begins_a_new_connection_with_the_same_topics(
     url: str, on_call: OnCall
 ) -> None:
     provider = await on_call()
@@ -230,7 +230,7 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_lossy_link_loses_media_by_its_seed_and_the_call_stands(url: str, on_call: OnCall) -> None:
+async def test_a_lossy_link_drops_media_by_its_seed_and_the_call_continues(url: str, on_call: OnCall) -> None:
     provider = await on_call(media="light")
     link = LossyLink(loss=0.3, delay_s=0.01, seed=4)
     async with Patient(url, media=Sources("light", link=link)) as patient:

@@ -135,7 +135,7 @@ async def test_a_message_in_pieces_is_one_and_pings_between_them_are_answered() 
     assert other.written == b"\x8a\x81\0\0\0\0?"
 
 
-async def test_a_close_is_answered_and_told_with_its_code() -> None:
+async def test_a_close_frame_is_answered_and_its_code_is_reported() -> None:
     made, other, _, ends = await upgraded()
     made.data_received(frame((4201).to_bytes(2) + b"signed out", 0x80 | CLOSE))
     assert other.gone
@@ -143,7 +143,7 @@ async def test_a_close_is_answered_and_told_with_its_code() -> None:
     assert ends == [4201]
 
 
-async def test_a_socket_that_is_lost_without_a_word_has_code_1006() -> None:
+async def test_a_socket_that_is_lost_without_a_close_frame_has_code_1006() -> None:
     made, _, _, ends = await upgraded()
     made.connection_lost(ConnectionResetError())
     assert ends == [NO_CODE]

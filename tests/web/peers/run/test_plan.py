@@ -50,7 +50,7 @@ def test_providers_need_credentials_unless_ones_own_staff_claims() -> None:
     assert Plan(url="x", providers=0).share(0, 1).staff == ()
 
 
-def test_made_up_patients_can_be_told_from_real_ones() -> None:
+def test_made_up_patients_are_recognisable_as_not_real() -> None:
     ana, ben = information(1), information(2, "es", state="NM")
     assert ana["name"] != ben["name"]
     assert "Synthetic" in ana["name"]
