@@ -2,9 +2,9 @@
 
 Connecting (address, TLS, user, names) and the commands are redis-py's; only sending a command and reading its reply is
 done here, over a transport of `redis_transport.py`. redis-py takes a connection from a pool, starts timers and wakes a
-reader for each command (150 µs of CPU per command, against 30 here). Pub/sub has its own connection (`pubsub.py`).
-Transactions and scripts in pipelines use redis-py's connections. Commands that block in the store (BLPOP) would delay
-all others and are not used.
+reader for each command: seven times the CPU if fifty are sent at once (docs/ARCHITECTURE.md). Pub/sub has its own
+connection (`pubsub.py`). Transactions and scripts in pipelines use redis-py's connections. Commands that block in the
+store (BLPOP) would delay all others and are not used.
 """
 
 from __future__ import annotations
