@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -112,11 +112,18 @@ def of_bases(path: Path, tree: ast.Module) -> Iterator[str]:
 
 def words(base: type) -> set[str]:
     """Return the attributes in the source of a class, if it has one."""
-    try:
-        tree = ast.parse(inspect.cleandoc("\n" + inspect.getsource(base)))
-    except (OSError, TypeError, SyntaxError):
-        return set()
-    return {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    path = getattr(sys.modules[base.__module__], "__file__", None) or ""
+    return classes(path).get(base.__name__, set()) if path.endswith(".py") else set()
+
+
+@cache
+def classes(path: str) -> dict[str, set[str]]:
+    """Return the attributes that each class of a file uses."""
+    return {
+        node.name: {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)}
+        for node in ast.walk(ast.parse(Path(path).read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
 
 
 def used() -> dict[str, set[str]]:
