@@ -21,6 +21,7 @@ from web.identity.accounts import Account, Accounts
 from web.mail.carriers import where
 from web.organisations.documents import Organisations
 from web.organisations.settings import Booking, Organisation
+from web.organisations.starter import basic_steps
 from web.server.data_key import data_key, derived
 
 ID = "demo"
@@ -79,26 +80,7 @@ ORGANISATION = Organisation(
                 kind=Kind.YES_NO,
                 title="Are you pregnant, or could you be?",
             ),
-            Step(
-                id="allergies",
-                kind=Kind.TEXT,
-                title="Allergies and medicines",
-                help="What you cannot take, and what you take now. Write “none” if there are none.",
-            ),
-            Step(
-                id="consent",
-                kind=Kind.CONSENT,
-                title="Consent to a video visit",
-                help="Please read it, and sign with your name.",
-                text=CONSENT,
-            ),
-            Step(
-                id="devices",
-                kind=Kind.DEVICE_CHECK,
-                title="Camera, microphone and sound",
-                help="You can be seen without a camera or a microphone too: the clinician is told.",
-                required=False,
-            ),
+            *basic_steps(CONSENT),
         ),
     ),
 )

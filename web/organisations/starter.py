@@ -18,6 +18,32 @@ number."""
 OFFICE = (("09:00", "17:00"),)
 
 
+def basic_steps(consent: str) -> tuple[Step, ...]:
+    """Return the steps that every first setup guide ends with; `consent` is the text to sign."""
+    return (
+        Step(
+            id="allergies",
+            kind=Kind.TEXT,
+            title="Allergies and medicines",
+            help="What you cannot take, and what you take now. Write “none” if there are none.",
+        ),
+        Step(
+            id="consent",
+            kind=Kind.CONSENT,
+            title="Consent to a video visit",
+            help="Please read it, and sign with your name.",
+            text=consent,
+        ),
+        Step(
+            id="devices",
+            kind=Kind.DEVICE_CHECK,
+            title="Camera, microphone and sound",
+            help="You can be seen without a camera or a microphone too: the clinician is told.",
+            required=False,
+        ),
+    )
+
+
 def organisation(slug: str, name: str, timezone: str) -> Organisation:
     """Return a new organisation with this id, name and time zone; it is not validated."""
     return Organisation(
@@ -25,29 +51,5 @@ def organisation(slug: str, name: str, timezone: str) -> Organisation:
         name=name,
         timezone=timezone,
         hours=(OFFICE,) * 5 + ((),) * 2,
-        guide=Guide(
-            version=1,
-            steps=(
-                Step(
-                    id="allergies",
-                    kind=Kind.TEXT,
-                    title="Allergies and medicines",
-                    help="What you cannot take, and what you take now. Write “none” if there are none.",
-                ),
-                Step(
-                    id="consent",
-                    kind=Kind.CONSENT,
-                    title="Consent to a video visit",
-                    help="Please read it, and sign with your name.",
-                    text=CONSENT.format(name=name),
-                ),
-                Step(
-                    id="devices",
-                    kind=Kind.DEVICE_CHECK,
-                    title="Camera, microphone and sound",
-                    help="You can be seen without a camera or a microphone too: the clinician is told.",
-                    required=False,
-                ),
-            ),
-        ),
+        guide=Guide(version=1, steps=basic_steps(CONSENT.format(name=name))),
     )

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from web.config import Settings, parse
 from web.errors import ServerNotReadyError
+from web.server.subprocesses import end
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 GREENROOM = [sys.executable, "-c", "from web.commands.main import main; main()"]
@@ -87,12 +88,7 @@ def _server(folder: Path, sections: dict[str, dict[str, Any]]) -> Iterator[tuple
     try:
         yield _ready(server, log, sections["server"]["workers"])
     finally:
-        server.terminate()
-        try:
-            server.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait(STOP_S)
+        end(server, STOP_S)
 
 
 def _ready(server: "subprocess.Popen[bytes]", log: Path, workers: int) -> tuple[str, list[int]]:

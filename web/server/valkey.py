@@ -23,6 +23,7 @@ import redis
 import structlog
 
 from web.errors import ConfigError
+from web.server.subprocesses import end
 
 OLDEST = (7, 0)
 START_S = 60.0
@@ -258,12 +259,7 @@ class EmbeddedStore:
         if os.getpid() != self._owner:
             return
         if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_S)
+            end(process, STOP_S)
         self.address_file.unlink(missing_ok=True)
         if self._short:
             shutil.rmtree(self._short, ignore_errors=True)

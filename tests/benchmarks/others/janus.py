@@ -20,6 +20,7 @@ from typing import Any
 import ifaddr
 
 from tests.benchmarks.others.setup import MissingServerError
+from web.server.subprocesses import end
 
 PLUGIN = "janus.plugin.videocall"
 OTHER_PLUGINS = (
@@ -68,12 +69,7 @@ def running(program: str) -> Iterator[tuple[int, str]]:
         _wait_for(url, process)
         yield process.pid, url
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_S)
+        end(process, STOP_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 

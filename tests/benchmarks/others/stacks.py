@@ -16,6 +16,7 @@ from tests.benchmarks.figures import Skipped
 from tests.benchmarks.others import setup
 from tests.benchmarks.peers import Door, Seat
 from tests.benchmarks.stage import Stage
+from web.server.subprocesses import end
 from web.server.valkey import EmbeddedStore, LockedFolder
 
 OURS = "Greenroom"
@@ -143,11 +144,6 @@ def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
                 )
             yield process.pid, int(line)
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(STOP_S)
+            end(process, STOP_S)
             assert process.stdout is not None
             process.stdout.close()

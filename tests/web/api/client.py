@@ -4,19 +4,11 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from tests.web.site import Person, Site
+from tests.web.site import FORM, Person, Site
 from web.keys import API_KEYS
 from web.programs.scopes import Scope
 
-PATIENT = {
-    "name": "Ana Ruiz",
-    "birth_date": "1990-04-02",
-    "phone": "(512) 555-0142",
-    "email": "ana@example.org",
-    "state": "TX",
-    "reason": "Rash, three days",
-    "language": "es",
-}
+PATIENT = {name: value for name, value in FORM.items() if name != "filled_in_by"}
 ALL = tuple(Scope)
 
 

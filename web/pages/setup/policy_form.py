@@ -92,9 +92,6 @@ RETENTION = "retention_days"
 TWO_FACTOR = "admins_two_factor"
 """Like `RETENTION`, but a yes-or-no field."""
 
-IN_CALENDAR = frozenset({"show_place", "show_wait"})
-"""The policy's fields that the calendar's form asks for."""
-
 
 class PolicySection:
     """The section "Rules and limits"."""
