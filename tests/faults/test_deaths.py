@@ -22,7 +22,7 @@ from signalling.clients.client import SignallingClient
 from tests.conftest import StartServer
 from tests.faults.caller import Caller, call, p95, until_heard
 from tests.faults.conftest import Measured, Rounds
-from tests.journeys.people import Patient, Staff, credentials, person
+from tests.journeys.people import Patient, credentials, on_call, person
 from tests.server import RunningServer
 from web.peers.people import entry
 from web.peers.people.answers import information
@@ -67,9 +67,7 @@ async def test_r30_two_pages_have_picture_and_sound_again_soon_after_their_media
     browser: Browser, greenroom_server: StartServer, rounds: Rounds, measured: Measured
 ) -> None:
     server = greenroom_server(workers=2)
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     await patient.meet_now()
     await patient.other_worker(than=provider.worker)

@@ -164,3 +164,11 @@ async def person(browser: Browser, server: RunningServer, kind: type[Any], **how
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **how})
     await context.add_init_script(MEASURE)
     return kind(await context.new_page(), server)
+
+
+async def on_call(browser: Browser, server: RunningServer, who: str = "osei", **how: Any) -> Staff:
+    """Return a provider of the demo, signed in and on call, with a browser profile of their own."""
+    provider: Staff = await person(browser, server, Staff, **how)
+    await provider.sign_in(who)
+    await provider.go_on_call()
+    return provider

@@ -18,7 +18,7 @@ from signalling.visit.relations import Context, Decided
 from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide, Kind
 from tests.conftest import StartServer
-from tests.journeys.people import Staff, person
+from tests.journeys.people import on_call
 from web import demo
 from web.server.data_key import data_key, key_id
 
@@ -93,9 +93,7 @@ async def test_five_hundred_waiting_patients_open_at_once_and_only_rows_that_cha
     server = greenroom_server(workers=1, redis={"url": valkey_url})
     crowd = Crowd(valkey, server.data)
     await crowd.arrive(WAITING)
-    staff: Staff = await person(browser, server, Staff)
-    await staff.sign_in("osei")
-    await staff.go_on_call()
+    staff = await on_call(browser, server)
     await staff.page.context.add_init_script(CROWD)
     opened_ms = []
     for _ in range(LOADS):

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Person, Staff, person
+from tests.journeys.people import Patient, Person, Staff, on_call, person
 
 pytestmark = pytest.mark.timeout(300)  # three browsers, each with a camera to encode, on two busy cores
 
@@ -83,9 +83,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     await patient.meet_now()
     await provider.claim()
@@ -146,9 +144,7 @@ async def test_a_guest_who_leaves_may_come_back_while_the_session_lasts(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server()
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     await patient.meet_now()
     await provider.claim()

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, Staff, on_call, person
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -20,9 +20,7 @@ async def test_a_patient_meets_a_provider(
     browser: Browser, greenroom_server: StartServer, workers: int
 ) -> None:
     server = greenroom_server(workers=workers)
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     await provider.sees("Nobody is waiting")
     patient: Patient = await person(browser, server, Patient, **PHONE)
     await patient.meet_now()
@@ -133,9 +131,7 @@ async def test_a_patient_without_camera_and_microphone_can_still_be_seen_to_be_t
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server()
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient, **PHONE)
     await patient.page.add_init_script(
         "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError') };"

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.journeys.keyboard import Keyboard
-from tests.journeys.people import Patient, Person, Staff, credentials, person
+from tests.journeys.people import Patient, Person, Staff, credentials, on_call, person
 
 
 async def signs_in(who: Staff, account: str) -> Keyboard:
@@ -118,9 +118,7 @@ async def test_an_administrator_assigns_declines_and_sets_up_without_a_mouse(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server()
-    osei: Staff = await person(browser, server, Staff)
-    await osei.sign_in("osei")
-    await osei.go_on_call()
+    osei = await on_call(browser, server)
     for name in ("Ana Ruiz", "Jon Bell"):
         patient: Patient = await person(browser, server, Patient)
         await patient.meet_now(name=name)

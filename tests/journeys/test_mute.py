@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, on_call, person
 
 QUIET_S = 2.0
 
@@ -17,9 +17,7 @@ async def test_a_muted_microphone_stays_off_over_a_reload_until_its_owner_unmute
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     await patient.meet_now()
     await provider.claim()

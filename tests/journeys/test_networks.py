@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import Browser
 
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, Staff, on_call, person
 from tests.journeys.turn import SECRET, coturn
 from tests.server import RunningServer
 
@@ -49,9 +49,7 @@ window.__connections = [];
 
 async def _visit(browser: Browser, server: RunningServer, network: str) -> tuple[Patient, Staff]:
     """Return the two people of a call whose patient is in such a network."""
-    provider: Staff = await person(browser, server, Staff)
-    await provider.sign_in("osei")
-    await provider.go_on_call()
+    provider = await on_call(browser, server)
     patient: Patient = await person(browser, server, Patient)
     for script in (network, CONNECTIONS):
         await patient.page.add_init_script(script)

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browsers import ARGUMENTS, SHOWN_MS, shared
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, on_call, person
 
 NO_DEVICES = (
     "navigator.mediaDevices.getUserMedia = async () => { throw new DOMException('none', 'NotFoundError') }"
@@ -30,9 +30,7 @@ async def test_a_patient_without_devices_hears_again_after_a_reload_by_one_press
 ) -> None:
     async with shared(chromium, [*ARGUMENTS, POLICY]) as browsers, browsers.lent() as browser:
         server = greenroom_server()
-        provider: Staff = await person(browser, server, Staff)
-        await provider.sign_in("osei")
-        await provider.go_on_call()
+        provider = await on_call(browser, server)
         patient: Patient = await person(browser, server, Patient)
         for script in (NO_DEVICES, SAYS_REFUSED):
             await patient.page.add_init_script(script)

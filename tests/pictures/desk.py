@@ -21,7 +21,7 @@ from signalling.store.encryption import Seal
 from signalling.store.records import Store
 from signalling.visit.record import Outcome, PatientInformation, Person, Status, Visit
 from signalling.visit.relations import Event
-from tests.journeys.people import Patient, Staff, person
+from tests.journeys.people import Patient, Staff, on_call, person
 from tests.server import RunningServer
 from web.server.data_key import data_key, key_id
 
@@ -143,9 +143,7 @@ async def history(provider: Staff, shoot: Shoot) -> None:
 
 async def bell(browser: Browser, server: RunningServer, admin: Staff, shoot: Shoot) -> None:
     """An assignment under the bell, on a phone in the dark."""
-    lind: Staff = await person(browser, server, Staff, color_scheme="dark", **PHONE)
-    await lind.sign_in("lind")
-    await lind.go_on_call()
+    lind = await on_call(browser, server, "lind", color_scheme="dark", **PHONE)
     await admin.go("/demo/staff")
     for name in ("Jon Bell", "Mei Lin"):
         await admin.page.get_by_label(f"More for {name}").click()
