@@ -135,6 +135,26 @@ async def test_the_other_side_sees_a_muted_microphone_and_a_camera_that_is_off(
     }
 
 
+async def test_what_is_drawn_anew_does_not_begin_the_pictures_anew(
+    clinic: Clinic, open_page: OpenPage
+) -> None:
+    page = await patients_page(clinic, open_page)
+    await in_the_call(clinic)
+    await page.evaluate(
+        """() => {
+            window.__begun = 0;
+            for (const video of document.querySelectorAll("video"))
+                video.addEventListener("emptied", () => window.__begun++);
+        }"""
+    )
+    await clinic.send(
+        {"type": "media.muted", "visit": "v_1", "party": "provider", "kind": "audio", "muted": True}
+    )
+    await expect(page.get_by_role("region", name="Dr Maya Osei")).to_contain_text("Microphone is off")
+    await page.wait_for_timeout(300)
+    assert await page.evaluate("window.__begun") == 0
+
+
 async def test_a_reloaded_page_shows_what_its_person_has_muted_until_they_choose_anew(
     clinic: Clinic, open_page: OpenPage
 ) -> None:

@@ -11,7 +11,7 @@ import {
   troubleWords,
   watchLevel,
 } from "../shared/devices.js";
-import { html, nothing, render } from "../shared/lit.js";
+import { html, live as kept, nothing, render } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 /** @typedef {keyof AnswerOf["device_check"]} Part */
@@ -152,7 +152,7 @@ class DeviceCheck extends HTMLElement {
             aria-label=${t("Your own picture")}
             ?hidden=${!seen}
             ?data-mirrored=${this.#media?.mirrored}
-            .srcObject=${this.#media?.preview ?? null}></video>
+            .srcObject=${kept(this.#media?.preview ?? null)}></video>
           ${
             seen
               ? nothing

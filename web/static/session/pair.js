@@ -2,7 +2,7 @@
    the call goes on elsewhere. They draw what they are given. */
 import { foundNow } from "../shared/devices.js";
 import { initials } from "../shared/format.js";
-import { html, nothing, ref } from "../shared/lit.js";
+import { html, live as kept, nothing, ref } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { TONES } from "./bar.js";
 import { otherInWords } from "./words.js";
@@ -54,7 +54,7 @@ export function otherTile({ party, role, live, seen, stream, muted, resized, hel
       playsinline
       @resize=${resized}
       aria-label=${t("Picture of {name}", party)}
-      .srcObject=${stream}
+      .srcObject=${kept(stream)}
       ${ref((element) => held(/** @type {Video | undefined} */ (element) ?? null))}></video>
     ${
       picture
@@ -130,7 +130,7 @@ export function ownTile({ link, live, started }) {
       aria-label=${t("Your own picture")}
       ?hidden=${!on}
       ?data-mirrored=${media?.mirrored}
-      .srcObject=${media?.preview ?? null}></video>
+      .srcObject=${kept(media?.preview ?? null)}></video>
     ${on ? nothing : html`<p class="why">${why}</p>`}
     ${
       sent || quiet

@@ -1,7 +1,7 @@
 /* The pictures of a call with more than one other party: a tile each, with a name and what they are here.
    Knows the visit's parties and the media link; one other party alone keeps the page's own large tile. */
 import { initials } from "../shared/format.js";
-import { html, nothing, repeat } from "../shared/lit.js";
+import { html, live as kept, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
 
 const RELATIONS = inEach(
@@ -122,7 +122,7 @@ export class Tiles {
         playsinline
         @resize=${(/** @type {On<HTMLVideoElement>} */ event) => this.#look(key, event.currentTarget)}
         aria-label=${t("Picture of {name}", party)}
-        .srcObject=${stream}></video>
+        .srcObject=${kept(stream)}></video>
       ${
         picture
           ? html`<span class="tag"><span>${name}</span>${quiet}</span>`

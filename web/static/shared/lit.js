@@ -2,6 +2,7 @@
 
 export { guard } from "../vendor/lit-html/directives/guard.js";
 export { keyed } from "../vendor/lit-html/directives/keyed.js";
+// Use `live` for `srcObject`: lit sets objects at each drawing, and a video whose stream is set begins anew.
 export { live } from "../vendor/lit-html/directives/live.js";
 export { ref } from "../vendor/lit-html/directives/ref.js";
 export { repeat } from "../vendor/lit-html/directives/repeat.js";
