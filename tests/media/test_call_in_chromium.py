@@ -173,6 +173,30 @@ async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Br
             assert await a.ask("call.states") == ["connecting", "connected"]
 
 
+async def test_lost_packets_are_silence_of_the_other_side_while_the_transport_is_fine(
+    camera_browser: Browser,
+) -> None:
+    async with staged(RelaySettings(tcp=False)) as stage:  # Chromium would go on over TCP
+        stage.link = LossyLink(stage.relay.ports[0])
+        async with pair(camera_browser, stage) as (a, b):
+            await talking(a, b)
+            ask = "call.media.stopped(() => ({ audio: false, video: false })).then((found) => [...found])"
+
+            async def becomes(stopped: list[list[str]]) -> None:
+                async with asyncio.timeout(20):
+                    while await a.ask(ask) != stopped:  # noqa: ASYNC110 - the page has no event for it
+                        await asyncio.sleep(0.2)
+
+            assert await a.ask(ask) == []
+            stage.link.loss = 1.0
+            await becomes([["remote", "silent"]])
+            await a.stats()
+            await a.page.wait_for_timeout(500)
+            assert (await a.ask("call.media.state"), (await a.stats())["words"]) == ("connected", "quiet")
+            stage.link.loss = 0.0
+            await becomes([])
+
+
 async def test_another_worker_takes_over_a_live_call_without_anybody_pressing(
     camera_browser: Browser,
 ) -> None:

@@ -3,8 +3,8 @@
  * offers.
  *
  * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a call
- * good in `media/figures.js`. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`.
- * This is the module to import; the two are its own.
+ * good in `media/figures.js`, who has stopped in `media/arrivals.js`. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`.
+ * This is the module to import; the three are its own.
  *
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone
  * yields black and silence, so the connection, the encoder and the bandwidth estimate are warm while nothing
@@ -15,6 +15,7 @@
  * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
  */
 
+import { Arrivals } from "./media/arrivals.js";
 import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
 
@@ -77,6 +78,7 @@ export class MediaSession extends Target {
   #closed = false;
   #own = new OwnDevices({ send: () => this.#attach(), tell: (type, detail) => this.#emit(type, detail) });
   #figures = new Figures();
+  #arrivals = new Arrivals();
   #remote = new MediaStream();
   /** @type {Map<string, MediaStream>} */
   #remotes = new Map();
@@ -213,6 +215,17 @@ export class MediaSession extends Target {
     return this.#figures.read(at_ms, reports, this.#state === "connected");
   }
 
+  /**
+   * Whose packets ("silent") or pictures ("still") have stopped arriving for two seconds, by party.
+   *
+   * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
+   */
+  async stopped(offOf) {
+    const at_ms = performance.now();
+    const reports = await this.#connection?.getStats();
+    return this.#arrivals.read(at_ms, reports, (track) => this.#partyOf(track), offOf);
+  }
+
   /** Let go of camera, microphone and connection. Nothing works afterwards. */
   close() {
     this.#closed = true;
@@ -222,6 +235,12 @@ export class MediaSession extends Target {
     for (const stream of [this.#remote, ...this.#remotes.values()])
       for (const track of stream.getTracks()) stream.removeTrack(track);
     this.#enter("closed");
+  }
+
+  /** @param {string} track */
+  #partyOf(track) {
+    for (const [party, stream] of this.#remotes) if (stream.getTrackById(track)) return party;
+    return undefined;
   }
 
   /** Send the clones on whatever transceivers there are; a track that comes late needs no renegotiation. */
@@ -291,6 +310,7 @@ export class MediaSession extends Target {
     const connection = new RTCPeerConnection({ bundlePolicy: "max-bundle", iceServers });
     this.#connection = connection;
     this.#figures.restart();
+    this.#arrivals.restart();
     connection.addEventListener("track", ({ track, transceiver }) => {
       if (!OWN_MIDS.has(transceiver.mid)) return;
       for (const old of this.#remote.getTracks()) if (old.kind === track.kind) this.#remote.removeTrack(old);

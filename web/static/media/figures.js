@@ -72,8 +72,10 @@ export class Figures {
     };
     const worse = (/** @type {typeof WORDS[number]} */ row) =>
       recent.loss > row.loss || recent.rtt_ms > row.rtt_ms || recent.freezes >= row.freezes;
-    /** @type {"good" | "fair" | "poor" | "lost"} */
-    const words = connected ? (WORDS.find(worse)?.words ?? "good") : "lost";
+    const arrived = now.packetsReceived > (before === now ? 0 : before.packetsReceived);
+    const best = arrived ? "good" : "quiet"; // over silence nothing is called good
+    /** @type {"good" | "fair" | "poor" | "quiet" | "lost"} */
+    const words = connected ? (WORDS.find(worse)?.words ?? best) : "lost";
     return {
       ...figures,
       rtt_ms,

@@ -144,6 +144,15 @@ export class MediaLink extends EventTarget {
   }
 
   /**
+   * Whether the server has lost a party's media.
+   *
+   * @param {string} party
+   */
+  lost(party) {
+    return this.#paths[party] === "lost";
+  }
+
+  /**
    * Whether own picture and sound may leave this device: from one's own press of Start Session on.
    *
    * @param {boolean} sending

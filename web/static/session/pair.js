@@ -5,8 +5,9 @@ import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, ref } from "../shared/lit.js";
 import { t } from "../shared/text.js";
 import { TONES } from "./bar.js";
-import { otherInWords } from "./words.js";
+import { otherInWords, veilWords } from "./words.js";
 
+/** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} Video on iOS */
 
 /**
@@ -41,13 +42,18 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   resized: () => void,
  *   held: (video: Video | null) => void,
  *   over: Drawn,
+ *   stopped: Stopped | null,
  * }} other `seen`: a frame of theirs has been decoded; `held` is told the element that shows them
  */
-export function otherTile({ party, role, live, seen, stream, muted, resized, held, over }) {
+export function otherTile({ party, role, live, seen, stream, muted, resized, held, over, stopped }) {
   const words = otherInWords(party, { role });
   const here = live && party.present;
   const picture = here && !muted.video && seen;
-  return html`<section class="tile other" aria-label=${party.name} ?data-picture=${picture}>
+  return html`<section
+    class="tile other"
+    aria-label=${party.name}
+    ?data-picture=${picture}
+    ?data-stopped=${stopped !== null}>
     <video
       class="remote"
       autoplay
@@ -84,8 +90,19 @@ export function otherTile({ party, role, live, seen, stream, muted, resized, hel
           }</span>`
         : nothing
     }
-    ${over}
+    ${veil(party.name, stopped)}${over}
   </section>`;
+}
+
+/**
+ * What stands over the picture of somebody whose sound or picture has stopped. The bar says it to screen
+ * readers.
+ *
+ * @param {string} name
+ * @param {Stopped | null} stopped
+ */
+export function veil(name, stopped) {
+  return stopped ? html`<p class="veil">${veilWords({ name, stopped })}</p>` : nothing;
 }
 
 /**

@@ -11,6 +11,7 @@ import { announce, ask, toast } from "../shared/ui.js";
 import { codeOf } from "../signalling/errors.js";
 import { Asides } from "./asides.js";
 import { bar } from "./bar.js";
+import { CallWatch, LOOK_EVERY_MS } from "./call_watch.js";
 import { callButtons, startButtons } from "./controls.js";
 import { DeviceChoice, deviceTroubles } from "./device_choice.js";
 import { tellDevices } from "./device_news.js";
@@ -24,7 +25,6 @@ import { otherSpoken, ownWords, qualityWords } from "./words.js";
 
 /** @typedef {import("./pair.js").Video} Video */
 
-const STATS_EVERY_MS = 2_000;
 /** @type {Record<Role, "patient" | "provider">} */
 const OTHER = { patient: "provider", provider: "patient", guest: "patient" };
 
@@ -49,8 +49,7 @@ export class Session {
   /** @type {Protocol.VisitPart | null} */
   #visit = null;
   #devices;
-  /** @type {import("./words.js").Quality | null} */
-  #quality = null;
+  #watch;
   #pressing = false;
   #sound;
   #wakeLock = new WakeLock();
@@ -113,6 +112,7 @@ export class Session {
     this.#phone = phone;
     this.#link = new MediaLink(client, visit, party);
     this.#link.addEventListener("change", redraw);
+    this.#watch = new CallWatch(this.#link, redraw);
     tellDevices(this.#link, () => this.#live);
     this.#sound = new Sound({ videos: () => this.#stage?.querySelectorAll("video.remote") ?? [], redraw });
     this.#devices = new DeviceChoice({ link: this.#link, sound: this.#sound, redraw });
@@ -124,7 +124,7 @@ export class Session {
     const { signal } = this.#stop;
     this.#link.open();
     this.#asides.start();
-    this.#timer = setInterval(() => this.#measure(), STATS_EVERY_MS);
+    this.#timer = setInterval(() => this.#watch.look(), LOOK_EVERY_MS);
     document.addEventListener("fullscreenchange", this.#redraw, { signal });
     this.#wakeLock.hold();
   }
@@ -137,6 +137,7 @@ export class Session {
   update(visit) {
     this.#visit = visit;
     this.#link.send(this.#live || this.#me.started);
+    if (this.#live !== this.#wasLive) this.#watch.restart(this.#live);
     if (this.#live && !this.#wasLive) this.#listen();
     this.#wasLive = this.#live;
     const spoken = this.#live
@@ -218,14 +219,6 @@ export class Session {
     }
   }
 
-  async #measure() {
-    if (!this.#live || !this.#link.media) return;
-    const stats = await this.#link.media.stats().catch(() => null);
-    if (stats?.words === this.#quality) return;
-    this.#quality = stats?.words ?? null;
-    this.#redraw();
-  }
-
   /** Play the others as soon as they are drawn: before the call there is nothing to hear. */
   #listen() {
     setTimeout(() => this.#live && this.#sound.listen());
@@ -266,7 +259,8 @@ export class Session {
         quality: qualityWords({
           path: this.#link.path,
           blocked: this.#link.blocked(this.party),
-          words: this.#quality,
+          words: this.#watch.quality,
+          standstill: this.#watch.first(othersOf(this.#visit, this.party)),
         }),
         asides: all,
         open,
@@ -334,6 +328,7 @@ export class Session {
     const opposite = OTHER[this.role];
     const live = this.#live;
     const own = ownTile({ link: this.#link, live, started: this.#me.started });
+    const stopped = (/** @type {string} */ key) => this.#watch.of(key, visit.parties[key]);
     const call = {
       soundBlocked: live && this.#sound.blocked,
       listen: () => this.#sound.press(),
@@ -341,7 +336,7 @@ export class Session {
     };
     if (others.length > 1) {
       return html`<div class="tiles many" data-count=${others.length}>
-        ${this.#tiles.view({ others, link: this.#link, live, opposite })}${own}
+        ${this.#tiles.view({ others, link: this.#link, live, opposite, stopped })}${own}
         ${overTiles({ ...call, sound: t("Press to hear everybody") })}
       </div>`;
     }
@@ -357,6 +352,7 @@ export class Session {
         this.#remote = video;
       },
       over: overTiles({ ...call, sound: t("Press to hear {name}", this.#other) }),
+      stopped: stopped(opposite),
     });
     return html`<div class="tiles">${other}${own}</div>`;
   }

@@ -3,6 +3,7 @@
 import { initials } from "../shared/format.js";
 import { html, live as kept, nothing, repeat } from "../shared/lit.js";
 import { inEach, t } from "../shared/text.js";
+import { veil } from "./pair.js";
 
 const RELATIONS = inEach(
   /** @returns {Record<string, string>} */ () => ({
@@ -14,6 +15,7 @@ const RELATIONS = inEach(
 );
 const ORDER = ["patient", "provider"]; // the two that the visit is about come first
 
+/** @typedef {import("../media/arrivals.js").Stopped} Stopped */
 /** @typedef {[key: string, party: Protocol.PartyPart]} Other */
 
 /**
@@ -84,9 +86,10 @@ export class Tiles {
    *   link: import("./media_link.js").MediaLink,
    *   live: boolean,
    *   opposite: Role,
+   *   stopped: (key: string) => Stopped | null,
    * }} call
    */
-  view({ others, link, live, opposite }) {
+  view({ others, link, live, opposite, stopped }) {
     /** @type {Map<string, MediaStream>} */
     const streams = link.media?.remotes ?? new Map();
     const stream = (/** @type {string} */ key) =>
@@ -94,16 +97,22 @@ export class Tiles {
     return repeat(
       others,
       ([key]) => key,
-      ([key, party]) => this.#tile(key, party, { stream: stream(key), live, off: link.mutedOf(key) }),
+      ([key, party]) =>
+        this.#tile(key, party, {
+          stream: stream(key),
+          live,
+          off: link.mutedOf(key),
+          stopped: stopped(key),
+        }),
     );
   }
 
   /**
    * @param {string} key
    * @param {Protocol.PartyPart} party
-   * @param {{ stream: MediaStream | null, live: boolean, off: Muted }} media
+   * @param {{ stream: MediaStream | null, live: boolean, off: Muted, stopped: Stopped | null }} media
    */
-  #tile(key, party, { stream, live, off }) {
+  #tile(key, party, { stream, live, off, stopped }) {
     const taking = live && party.present && party.started;
     const picture = taking && stream && !off.video && this.#seen.has(key);
     const [why, warn] = absence(party, { live, cameraOff: off.video });
@@ -115,7 +124,8 @@ export class Tiles {
       class="tile other"
       aria-label=${party.name}
       data-party=${key}
-      ?data-picture=${picture}>
+      ?data-picture=${picture}
+      ?data-stopped=${stopped !== null}>
       <video
         class="remote"
         autoplay
@@ -133,6 +143,7 @@ export class Tiles {
               ${quiet}
             </div>`
       }
+      ${veil(party.name, stopped)}
     </section>`;
   }
 }

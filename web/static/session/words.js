@@ -58,28 +58,43 @@ export function ownWords({ me, other, path }) {
     : t("You have pressed Start Session. It begins as soon as {name} presses too.", other);
 }
 
-/** @typedef {"good" | "fair" | "poor" | "lost"} Quality */
+/** @typedef {"good" | "fair" | "poor" | "quiet" | "lost"} Quality */
+/** @typedef {{ name: string, stopped: import("../media/arrivals.js").Stopped }} Standstill */
 
 const QUALITY = inEach(
   /** @returns {Record<Quality, [string, Tone]>} */ () => ({
     good: [t("Connection good"), "good"],
     fair: [t("Connection fair"), "quiet"],
     poor: [t("Connection poor: sound comes first"), "amber"],
+    quiet: [t("Connected"), "quiet"],
     lost: [t("Connection lost, reconnecting…"), "amber"],
   }),
 );
 
 /**
+ * What stands over the tile of somebody whose sound or picture has stopped.
+ *
+ * @param {Standstill} standstill
+ */
+export function veilWords({ name, stopped }) {
+  return stopped === "silent"
+    ? t("Nothing arrives from {name}. The call goes on by itself when they are back.", { name })
+    : t("{name}’s picture has stopped.", { name });
+}
+
+/**
  * Connection quality in words.
  *
- * @param {{ path: string, blocked: boolean, words: Quality | null }} call
- *   `blocked`: one's own network lets nothing through
+ * @param {{ path: string, blocked: boolean, words: Quality | null, standstill: Standstill | null }} call
+ *   `blocked`: one's own network lets nothing through; `standstill`: whose sound or picture has stopped
  * @returns {[text: string, tone: Tone]}
  */
-export function qualityWords({ path, blocked, words }) {
+export function qualityWords({ path, blocked, words, standstill }) {
   if (path === "unable") return [t("No video in this browser"), "amber"];
   if (blocked) return [t("No connection yet"), "amber"];
   if (path === "reconnecting") return QUALITY().lost;
   if (path === "joining") return [t("Connecting…"), "quiet"];
+  if (standstill?.stopped === "silent") return [t("Nothing arrives from {name}", standstill), "amber"];
+  if (standstill) return [t("{name}’s picture has stopped", standstill), "amber"];
   return words ? QUALITY()[words] : [t("Connected"), "good"];
 }

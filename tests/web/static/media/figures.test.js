@@ -47,10 +47,17 @@ test("a new connection, whose counters begin anew, has no loss and no negative r
   const figures = new Figures();
   figures.read(0, report({ bytesReceived: 9_000, packetsReceived: 90, packetsLost: 9 }), true);
   figures.restart();
-  const first = figures.read(1_000, report({ bytesReceived: 100 }), true);
+  const first = figures.read(1_000, report({ bytesReceived: 100, packetsReceived: 1 }), true);
   assert.deepEqual([first.bitrate, first.loss, first.words], [0, 0, "good"]);
 });
 
 test("a call without a connection is lost", () => {
   assert.equal(new Figures().read(0, undefined, false).words, "lost");
+});
+
+test("a connection over which nothing arrives is quiet, not good", () => {
+  const figures = new Figures();
+  assert.equal(figures.read(0, report({}), true).words, "quiet");
+  assert.equal(figures.read(2_000, report({ packetsReceived: 5 }), true).words, "good");
+  assert.equal(figures.read(4_000, report({ packetsReceived: 5 }), true).words, "quiet");
 });

@@ -1,10 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { qualityWords } from "../../../../web/static/session/words.js";
+import { qualityWords, veilWords } from "../../../../web/static/session/words.js";
 
 test("a page without a path does not say that it connects", () => {
-  assert.deepEqual(qualityWords({ path: "joining", blocked: true, words: null }), [
+  assert.deepEqual(qualityWords({ path: "joining", blocked: true, words: null, standstill: null }), [
     "No connection yet",
     "amber",
   ]);
+});
+
+test("over silence and over a face that stands still the connection is not called good", () => {
+  const call = { path: "connected", blocked: false, words: /** @type {"good"} */ ("good") };
+  const words = (/** @type {"silent" | "still"} */ stopped) =>
+    qualityWords({ ...call, standstill: { name: "Ana", stopped } })[0];
+  assert.equal(words("silent"), "Nothing arrives from Ana");
+  assert.equal(words("still"), "Ana’s picture has stopped");
+  assert.match(veilWords({ name: "Ana", stopped: "silent" }), /goes on by itself/);
+  assert.equal(qualityWords({ ...call, words: "quiet", standstill: null })[0], "Connected");
+  assert.equal(qualityWords({ ...call, standstill: null })[0], "Connection good");
 });

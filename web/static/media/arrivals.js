@@ -1,0 +1,73 @@
+/**
+ * Whose packets or pictures have stopped arriving, from the counters of getStats.
+ *
+ * Knows reports (https://www.w3.org/TR/webrtc-stats/) and one limit. Does not know the connection they come
+ * from, nor the time.
+ */
+
+export const STOPPED_MS = 2_000;
+
+/** @typedef {"silent" | "still"} Stopped `silent`: nothing arrives; `still`: sound does, but no new picture */
+
+export class Arrivals {
+  /** @type {Map<string, { count: number, at_ms: number }>} by party and counter: when it last changed */
+  #changed = new Map();
+  /** @type {Set<string>} the counters that have ever counted: what never came cannot stop */
+  #came = new Set();
+  #read_ms = 0;
+
+  /** The next reports are of another connection, whose counters begin anew. */
+  restart() {
+    this.#changed.clear();
+  }
+
+  /**
+   * Return the parties of whom nothing arrived for STOPPED_MS, though they have something switched on.
+   *
+   * @param {number} at_ms
+   * @param {RTCStatsReport | undefined} reports
+   * @param {(track: string) => string | undefined} partyOf
+   * @param {(party: string) => { audio: boolean, video: boolean }} offOf what a party has switched off
+   * @returns {Map<string, Stopped>}
+   */
+  read(at_ms, reports, partyOf, offOf) {
+    if (at_ms - this.#read_ms > STOPPED_MS) this.restart(); // nobody has looked: the page was hidden or asleep
+    this.#read_ms = at_ms;
+    /** @type {Map<string, { packets: number, frames: number }>} */
+    const counts = new Map();
+    for (const report of reports?.values() ?? []) {
+      const party = report.type === "inbound-rtp" ? partyOf(report.trackIdentifier) : undefined;
+      if (party === undefined) continue;
+      const before = counts.get(party) ?? { packets: 0, frames: 0 };
+      counts.set(party, {
+        packets: before.packets + (report.packetsReceived ?? 0),
+        frames: before.frames + (report.framesDecoded ?? 0),
+      });
+    }
+    /** @type {Map<string, Stopped>} */
+    const stopped = new Map();
+    for (const [party, { packets, frames }] of counts) {
+      const { audio, video } = offOf(party);
+      const still = this.#stands(`${party} frames`, frames, video, at_ms);
+      const silent = this.#stands(`${party} packets`, packets, audio && video, at_ms);
+      if (silent || still) stopped.set(party, silent ? "silent" : "still");
+    }
+    return stopped;
+  }
+
+  /**
+   * @param {string} counter
+   * @param {number} count
+   * @param {boolean} off nothing is expected
+   * @param {number} at_ms
+   */
+  #stands(counter, count, off, at_ms) {
+    if (count > 0) this.#came.add(counter);
+    const before = this.#changed.get(counter);
+    if (off || before?.count !== count) {
+      this.#changed.set(counter, { count, at_ms });
+      return false;
+    }
+    return this.#came.has(counter) && at_ms - before.at_ms >= STOPPED_MS;
+  }
+}

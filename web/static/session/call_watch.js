@@ -1,0 +1,83 @@
+/* How the call is, looked at twice a second: the connection in a word, and whose sound or picture has stopped.
+   Knows the media link, no DOM but whether the page is hidden: a hidden page need not decode pictures. */
+
+export const LOOK_EVERY_MS = 500;
+const LOOKS_PER_WORD = 4;
+
+/** @typedef {import("../media/arrivals.js").Stopped} Stopped */
+
+export class CallWatch {
+  /** @type {import("./words.js").Quality | null} */
+  quality = null;
+  /** @type {Map<string, Stopped>} */
+  #stopped = new Map();
+  #looks = 0;
+  #live = false;
+  #link;
+  #redraw;
+
+  /**
+   * @param {import("./media_link.js").MediaLink} link
+   * @param {() => void} redraw
+   */
+  constructor(link, redraw) {
+    this.#link = link;
+    this.#redraw = redraw;
+  }
+
+  /**
+   * Begin anew: the call has begun, or is over.
+   *
+   * @param {boolean} live
+   */
+  restart(live) {
+    this.#live = live;
+    this.quality = null;
+    this.#stopped.clear();
+    this.#looks = 0;
+  }
+
+  /** Called every LOOK_EVERY_MS. */
+  async look() {
+    const { media } = this.#link;
+    if (!this.#live || !media || document.hidden) return;
+    const before = this.#state();
+    try {
+      this.#stopped = await media.stopped((party) => this.#link.mutedOf(party));
+      if (this.#looks++ % LOOKS_PER_WORD === 0) this.quality = (await media.stats()).words;
+    } catch {
+      this.restart(this.#live); // the connection was closed meanwhile
+    }
+    if (this.#state() !== before) this.#redraw();
+  }
+
+  /**
+   * What of a party has stopped; null if they do not take part, or if it is one's own connection that is lost.
+   *
+   * @param {string} key
+   * @param {Protocol.PartyPart} party
+   * @returns {Stopped | null}
+   */
+  of(key, { present, started }) {
+    if (!this.#live || !present || !started || this.#link.path !== "connected") return null;
+    return this.#stopped.get(key) ?? (this.#link.lost(key) ? "silent" : null);
+  }
+
+  /**
+   * The first of the others who has stopped: one who is silent comes before one who stands still.
+   *
+   * @param {import("./tiles.js").Other[]} others
+   * @returns {import("./words.js").Standstill | null}
+   */
+  first(others) {
+    const found = others.flatMap(([key, party]) => {
+      const stopped = this.of(key, party);
+      return stopped ? [{ name: party.name, stopped }] : [];
+    });
+    return found.find(({ stopped }) => stopped === "silent") ?? found[0] ?? null;
+  }
+
+  #state() {
+    return JSON.stringify([this.quality, ...this.#stopped]);
+  }
+}
