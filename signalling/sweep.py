@@ -195,7 +195,7 @@ class Sweep:
                     await service.set_on_call(actor, on=False, notice=True)
 
     def holders(self) -> Iterator[str]:
-        """Yield the workers that hold a party's connection; their death must be noticed."""
+        """Yield each worker that holds the connection of a party. The sweep must notice when such a worker dies."""
         for mirror in self._service.mirrors:
             yield from mirror.visits.holders
 

@@ -310,9 +310,8 @@ class Rooms:
         try:
             await self._leases.keep_muted(member, room.fence, kinds)
         except UnavailableError:
-            log.info(
-                "room.mute_not_kept", visit=member.visit
-            )  # in force here; the next owner will not know it
+            # The microphone is muted in this room, but was not stored as muted: the room's next owner will not know.
+            log.info("room.mute_not_kept", visit=member.visit)
 
     def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:
         self._send(room, member, server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted))

@@ -288,7 +288,10 @@ async def _restore(worker: Worker, connection: Connection) -> None:
 
 
 async def _enter_again(worker: Worker, connection: Connection) -> None:
-    """Enter the visits' pages and rooms of a resumed connection. Raises `UnavailableError` and `SupersededError`."""
+    """Put a resumed connection back into the visits and rooms that it was in before it was lost.
+
+    Raises `UnavailableError` and `SupersededError`.
+    """
     actor = connection.actor
     for visit_id in list(connection.entered):
         # Read from the store: the mirror may be behind, and the record may show the person as away by now.

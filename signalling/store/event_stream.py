@@ -67,8 +67,8 @@ def decode_entry(data: bytes) -> StreamEntry:
 def mark_of(entry: StreamEntry) -> bytes:
     """Return bytes that distinguish an event from any other with the same number.
 
-    `commit.lua` keeps the newest event's. The beginning of the sealed record holds its nonce, which is never used twice
-    (`encryption.py`).
+    `commit.lua` stores the mark of the newest event. The mark is the beginning of the sealed record, which holds the
+    nonce; a nonce is never used twice (`encryption.py`).
     """
     return entry.record[:32]
 

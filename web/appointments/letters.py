@@ -27,7 +27,7 @@ class Promises(Protocol):
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """Return the entry for a commit that queues a mail, which is written when it is due."""
+        """Return the entry that a commit adds to queue a mail. The mail's text is written only when the mail is due."""
 
 
 class Promised:
@@ -37,7 +37,7 @@ class Promised:
         self._promises = promises
 
     def about(self, before: Appointment | None, after: Appointment, now_ms: int) -> Sequence[JobEntry]:
-        """Return the entries of the mail about the change, if it needs one, and of the reminders."""
+        """Return the entries for a commit: the mail about this change, if it needs one, and the reminders."""
         name = _name(before, after)
         if name is None:
             return ()

@@ -40,7 +40,7 @@ class Invitations:
         return token
 
     async def look(self, organisation: str, name: str) -> Account | None:
-        """Return the account of the token with this `name_of`, without using it up; None if the link is not valid."""
+        """Return the account that a link is for, without using the link up; None if it is not valid."""
         async with answering():
             kept = await self._links.look(keys.INVITATION(organisation, name))
             return await self._account(organisation, kept)

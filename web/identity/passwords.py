@@ -17,7 +17,7 @@ from web.requests.unicode import normalized
 
 LEAST_OWN = 6
 """The least number of characters that must be left after all easily guessed parts are removed."""
-LONGEST = 256  # characters that are judged; NFKC may make eighteen of one
+LONGEST = 256  # characters that are checked, counted after NFKC, which may turn one into eighteen
 MOST_BASES = 2
 """A password of at most this many common words is weak; more words make a good phrase."""
 ROWS = (

@@ -1,8 +1,9 @@
 """The coordinator's side of a run with helpers: which machines have joined, and a pipe to each of their processes.
 
 A small HTTPS server in a thread of its own copies messages between WebSockets and pipes, so that `Crew` sees processes
-like its own. Its certificate is made for the run; a request without the run's key is refused before the upgrade. A
-helper that leaves before the run begins is replaced by another; later its pipes report the loss. Knows no credential.
+like its own. Its certificate is made for the run; a request without the run's key is refused before the upgrade. If a
+helper leaves before the run begins, another takes its place; if it leaves during the run, its pipes report the loss.
+Knows no credential.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Present(Message, frozen=True):
 
 
 class Ready(Message, frozen=True):
-    """The staff of a process of a helper is On-Call. `process` counts the processes of that helper from 0."""
+    """All staff that one process of a helper plays are On-Call. `process`: its number in that helper, from 0."""
 
     process: Number
 

@@ -1,7 +1,8 @@
 """Thresholds on the command line, such as `pulled_in.p99>5ms`, for use in continuous integration.
 
-Pure. Knows the syntax of expressions and the figures of a run. An expression is broken if it is true. An expression
-about a step that was never taken is broken too: a run that measured nothing must not pass.
+Pure. Knows the syntax of expressions and the figures of a run. An expression describes a failure: the threshold
+`pulled_in.p99>5ms` is broken if that is true. It is broken too if its step was never taken: a run that measured nothing
+must not pass.
 """
 
 from __future__ import annotations
