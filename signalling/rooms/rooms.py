@@ -19,6 +19,7 @@ from signalling.protocol import server_messages as server
 from signalling.protocol.errors import error
 from signalling.rooms import worker_messages as wire
 from signalling.rooms.lease import Leases
+from signalling.rooms.mute_store import MuteStore
 from signalling.rooms.participants import Participant, Room
 from signalling.rooms.path_watch import PathWatch
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
@@ -69,6 +70,7 @@ class Rooms:
         self._draining = False
         self.calls = CallWatch(self._rooms, service.store, spawn)
         self.paths = PathWatch(self._send)
+        self._mutes = MuteStore(leases, spawn)
         service.mirrors.observers.append(self.news)
 
     # --- one worker owns a room
@@ -303,15 +305,8 @@ class Rooms:
         for other in room.participants.values():
             if other is not participant:
                 self._send_muted(room, other.member, member.party, kind, message.muted)
-        self._spawn(self._keep_muted(room, member, kinds))
+        self._mutes.keep(room, member)
         self._done(room, message)
-
-    async def _keep_muted(self, room: Room, member: Member, kinds: frozenset[MediaKind]) -> None:
-        try:
-            await self._leases.keep_muted(member, room.fence, kinds)
-        except UnavailableError:
-            # The microphone is muted in this room, but was not stored as muted: the room's next owner will not know.
-            log.info("room.mute_not_kept", visit=member.visit)
 
     def _send_muted(self, room: Room, member: Member, party: str, kind: MediaKind, muted: bool) -> None:
         self._send(room, member, server.MediaMuted(visit=member.visit, party=party, kind=kind, muted=muted))

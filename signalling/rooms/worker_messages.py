@@ -23,7 +23,7 @@ class Member(msgspec.Struct, frozen=True, array_like=True):
     codec: str
 
     def is_in(self, visit: Visit) -> bool:
-        """Return True if the person still is this party of the visit: another provider may have claimed it meanwhile."""
+        """Return True if the person still is this party of the visit; another provider may have claimed it by now."""
         party = visit.parties.get(self.party)
         return party is not None and party.id == self.person
 

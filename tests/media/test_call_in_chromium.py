@@ -48,7 +48,7 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
         for person in (a, b):
             await decoded(person, 20)
             async with asyncio.timeout(SHOWN_MS / 1000):
-                while (await person.stats())["audioEnergy"] <= 0.001:
+                while (await person.stats())["audioEnergy"] <= 0.001:  # noqa: ASYNC110 - a page is asked
                     await asyncio.sleep(0.2)
             figures = await person.stats()
             assert figures["words"] in ("good", "fair")
