@@ -174,6 +174,26 @@ async def test_s47_a_visit_keeps_a_limited_number_of_chat_lines_and_staff_can_st
     await another.request("chat.send", visit=other, text="hello")
 
 
+async def test_s47_chat_far_below_its_limit_does_not_ask_for_the_number_of_messages_each_time(
+    two: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, asked = two.workers[0].service.store, 0
+    count = store.count_lines
+
+    async def counted(organisation: str, visit: str) -> int:
+        nonlocal asked
+        asked += 1
+        return await count(organisation, visit)
+
+    monkeypatch.setattr(store, "count_lines", counted)
+    provider = await staff(two, OSEI, 1)
+    visit, patient = await waiting(two)
+    await provider.request("visit.claim", visit=visit)
+    for number in range(30):
+        await patient.request("chat.send", visit=visit, text=f"line {number}")
+    assert asked == 1
+
+
 async def test_a_chat_message_sent_right_after_a_claim_through_another_worker_is_accepted(
     two: Clinic,
 ) -> None:
