@@ -10,6 +10,7 @@ from typing import Any
 from playwright.async_api import ElementHandle, Locator, Page, expect
 
 MOST_STOPS = 150
+SCROLLED_MS = 300  # a page may still scroll to what has the focus
 
 # What has the focus, what is wrong with how it shows it, and whether it is the target.
 LOOK = """(target) => {
@@ -46,6 +47,9 @@ class Keyboard:
 
     async def _looked(self, target: ElementHandle | None) -> dict[str, Any]:
         found: dict[str, Any] = await self.page.evaluate(LOOK, target)
+        if found["wrong"]:
+            await self.page.wait_for_timeout(SCROLLED_MS)
+            found = await self.page.evaluate(LOOK, target)
         if found["wrong"]:
             self.unseen.append(f"{self.page.url}: {found['name']}: {found['wrong']}")
         return found
