@@ -17,6 +17,7 @@ from redis.asyncio import Connection
 from redis.asyncio.connection import DefaultParser
 from redis.exceptions import InvalidResponse, NoScriptError, RedisError, ResponseError
 
+CHUNK_BYTES = 1 << 12
 TEST_S = 5.0
 log = structlog.get_logger()
 
@@ -199,7 +200,7 @@ _SCRIPT = {
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Reply to each command by the script, with OK to others; close the connection at QUIT."""
     commands = hiredis.Reader()
-    while not writer.is_closing() and (data := await reader.read(4096)):
+    while not writer.is_closing() and (data := await reader.read(CHUNK_BYTES)):
         commands.feed(data)
         while (command := commands.gets()) is not False:
             if command[0] == b"QUIT":

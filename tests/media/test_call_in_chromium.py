@@ -50,6 +50,7 @@ async def test_both_see_and_hear_each_other_once_both_have_pressed(camera_browse
             async with asyncio.timeout(SHOWN_MS / 1000):
                 while (await person.stats())["audioEnergy"] <= 0.001:  # noqa: ASYNC110 - a page is asked
                     await asyncio.sleep(0.2)
+            await asyncio.sleep(1)  # rates are over the time since the last look
             figures = await person.stats()
             assert figures["words"] in ("good", "fair")
             assert figures["framesDecoded"] > 20

@@ -2,8 +2,9 @@
  * The browser's half of a call: camera, microphone, one RTCPeerConnection that answers what the server
  * offers.
  *
- * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a call
- * good in `media/figures.js`, who has stopped in `media/arrivals.js`. Does not know the page (no DOM), nor how an offer arrives: hand it to `accept`.
+ * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a
+ * call good in `media/figures.js`, who has stopped in `media/arrivals.js`. Does not know the page (no DOM),
+ * nor how an offer arrives: hand it to `accept`.
  * This is the module to import; the three are its own.
  *
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone

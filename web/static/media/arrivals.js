@@ -7,7 +7,11 @@
 
 export const STOPPED_MS = 2_000;
 
-/** @typedef {"silent" | "still"} Stopped `silent`: nothing arrives; `still`: sound does, but no new picture */
+/**
+ * `silent`: nothing arrives; `still`: sound does, but no new picture.
+ *
+ * @typedef {"silent" | "still"} Stopped
+ */
 
 export class Arrivals {
   /** @type {Map<string, { count: number, at_ms: number }>} by party and counter: when it last changed */
@@ -31,7 +35,8 @@ export class Arrivals {
    * @returns {Map<string, Stopped>}
    */
   read(at_ms, reports, partyOf, offOf) {
-    if (at_ms - this.#read_ms > STOPPED_MS) this.restart(); // nobody has looked: the page was hidden or asleep
+    // Nobody has looked for so long: the page was hidden or asleep.
+    if (at_ms - this.#read_ms > STOPPED_MS) this.restart();
     this.#read_ms = at_ms;
     /** @type {Map<string, { packets: number, frames: number }>} */
     const counts = new Map();

@@ -1,5 +1,6 @@
-/* How the call is, looked at twice a second: the connection in a word, and whose sound or picture has stopped.
-   Knows the media link, no DOM but whether the page is hidden: a hidden page need not decode pictures. */
+/* How the call is, looked at twice a second: the connection in a word, and whose sound or picture has
+   stopped. Knows the media link, no DOM but whether the page is hidden: a hidden page need not decode
+   pictures. */
 
 export const LOOK_EVERY_MS = 500;
 const LOOKS_PER_WORD = 4;
@@ -52,7 +53,8 @@ export class CallWatch {
   }
 
   /**
-   * What of a party has stopped; null if they do not take part, or if it is one's own connection that is lost.
+   * What of a party has stopped; null if they do not take part, or if it is one's own connection that is
+   * lost.
    *
    * @param {string} key
    * @param {Protocol.PartyPart} party
