@@ -237,7 +237,7 @@ class Forwarder:
             return
         self.stray_looks -= 1
         ssrc = _U32.unpack_from(self._buffer, SSRC_AT)[0]
-        for endpoint in set(self.endpoints.values()):
+        for endpoint in self.endpoints.values():
             if endpoint.rx is not None and ssrc in endpoint.sources:
                 self._length[0] = size
                 if not self._binding.unprotect(endpoint.rx, self._handle, self._length):

@@ -148,12 +148,13 @@ class Stream:
         self._on_readable(self)
         if self._ended and not self._closed:
             self._on_end(self)
-        elif self._stop - self._start >= 2 and self._has_packet():
+        elif self._has_packet():
             # The reader stopped after its batch; the socket may stay silent, so that the rest is read in the next turn.
             self._loop.call_soon(self._readable)
 
     def _has_packet(self) -> bool:
-        return bool(self._stop - self._start >= 2 + _SIZE.unpack_from(self._input, self._start)[0])
+        held = self._stop - self._start
+        return bool(held >= 2 and held >= 2 + _SIZE.unpack_from(self._input, self._start)[0])
 
     def _flush(self) -> None:
         if self._closed:

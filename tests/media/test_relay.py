@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 import time
+from typing import get_args
 
 import pytest
 
@@ -19,6 +20,7 @@ from media import (
 )
 from media.party import CLOSED_BY_PARTY, CONSENT_EXPIRED
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.ice import Transport
 from media.transport.srtp import Binding, native_binding, public_binding
 from tests.media.duo import Speaker, call, duo, until
 
@@ -46,9 +48,12 @@ async def test_what_arrives_has_the_ssrc_that_the_server_offered() -> None:
         assert {packet.ssrc for packet in b.of(AUDIO)} == {sinks["audio"].ssrc}
 
 
-async def test_nothing_crosses_while_the_gate_is_closed_and_all_does_after_it_opens() -> None:
+@pytest.mark.parametrize("transport", get_args(Transport))
+async def test_nothing_crosses_while_the_gate_is_closed_and_all_does_after_it_opens(
+    transport: Transport,
+) -> None:
     async with duo() as stage:
-        a, b = await stage.join("a"), await stage.join("b")
+        a, b = await stage.join("a", transport=transport), await stage.join("b", transport=transport)
         for number in range(1, 31):
             a.video(number, key=number == 1)
             a.audio(number)

@@ -50,21 +50,6 @@ async def test_sound_and_picture_cross_both_ways_where_a_party_comes_over_tcp(
         assert stage.relay.stats.faults == 0
 
 
-async def test_nothing_crosses_over_tcp_while_the_gate_is_closed() -> None:
-    async with duo() as stage:
-        a, b = await stage.join("a", transport="tcp"), await stage.join("b", transport="tcp")
-        for number in range(1, 31):
-            a.video(number, key=number == 1)
-            a.audio(number)
-        await stage.handled(60)
-        await stage.quiet()
-        assert b.received == 0
-        stage.room.set_gate(True)
-        a.video(31, key=True)
-        a.audio(31)
-        await until(lambda: b.received == 2)
-
-
 async def test_a_burst_of_many_packets_arrives_whole_and_in_order() -> None:
     async with pair() as (_stage, a, b):
         for number in range(2, 302):
