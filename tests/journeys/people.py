@@ -159,6 +159,21 @@ class Staff(Person):
         await row.first.get_by_role("button", name=re.compile("Claim")).click(timeout=SHOWN_MS)
 
 
+async def in_call(browser: Browser, server: RunningServer, *scripts: str) -> tuple[Patient, Staff]:
+    """Return a patient and a provider who see and hear each other. `scripts`: run in the patient's pages first."""
+    provider = await on_call(browser, server)
+    patient: Patient = await person(browser, server, Patient)
+    for script in scripts:
+        await patient.page.add_init_script(script)
+    await patient.meet_now()
+    await provider.claim()
+    await patient.press("Start Session")
+    await provider.press("Start Session")
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    return patient, provider
+
+
 async def person(browser: Browser, server: RunningServer, kind: type[Any], **how: Any) -> Any:
     """Return a new person with a browser profile of their own."""
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **how})

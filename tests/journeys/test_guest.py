@@ -12,7 +12,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Person, Staff, on_call, person
+from tests.journeys.people import Patient, Person, Staff, in_call, on_call, person
 
 pytestmark = pytest.mark.timeout(300)  # three browsers, each with a camera to encode, on two busy cores
 
@@ -83,14 +83,7 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
-    provider = await on_call(browser, server)
-    patient: Patient = await person(browser, server, Patient)
-    await patient.meet_now()
-    await provider.claim()
-    await patient.press("Start Session")
-    await provider.press("Start Session")
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    patient, provider = await in_call(browser, server)
 
     link = await invite(provider, "Rosa Diaz")
     await patient.sees("Rosa Diaz")

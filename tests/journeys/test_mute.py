@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, on_call, person
+from tests.journeys.people import in_call
 
 QUIET_S = 2.0
 
@@ -17,14 +17,7 @@ async def test_a_muted_microphone_stays_off_over_a_reload_until_its_owner_unmute
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
-    provider = await on_call(browser, server)
-    patient: Patient = await person(browser, server, Patient)
-    await patient.meet_now()
-    await provider.claim()
-    await patient.press("Start Session")
-    await provider.press("Start Session")
-    await patient.sees_and_hears()
-    await provider.sees_and_hears()
+    patient, provider = await in_call(browser, server)
     await patient.press("Mute")
     await provider.sees("Microphone is off")
     await patient.page.reload()

@@ -8,9 +8,8 @@ from pathlib import Path
 from playwright.async_api import Browser
 
 from tests.conftest import StartServer
-from tests.journeys.people import Patient, Staff, on_call, person
+from tests.journeys.people import in_call
 from tests.journeys.turn import SECRET, coturn
-from tests.server import RunningServer
 
 ONLY_TCP = """
 const set = RTCPeerConnection.prototype.setRemoteDescription;
@@ -47,25 +46,10 @@ window.__connections = [];
 """
 
 
-async def _visit(browser: Browser, server: RunningServer, network: str) -> tuple[Patient, Staff]:
-    """Return the two people of a call whose patient is in such a network."""
-    provider = await on_call(browser, server)
-    patient: Patient = await person(browser, server, Patient)
-    for script in (network, CONNECTIONS):
-        await patient.page.add_init_script(script)
-    await patient.meet_now()
-    await provider.claim()
-    for side in (provider, patient):
-        await side.press("Start Session")
-    for side in (provider, patient):
-        await side.sees_and_hears()
-    return patient, provider
-
-
 async def test_a_visit_where_the_patients_network_blocks_udp(
     browser: Browser, greenroom_server: StartServer
 ) -> None:
-    patient, provider = await _visit(browser, greenroom_server(), ONLY_TCP)
+    patient, provider = await in_call(browser, greenroom_server(), ONLY_TCP, CONNECTIONS)
     path = await patient.page.evaluate(PATH)
     assert path["protocol"] == "tcp"
     await patient.page.reload()
@@ -80,7 +64,7 @@ async def test_a_visit_through_a_turn_server_with_credentials_that_expire(
     async with coturn(tmp_path) as port:
         url = f"turn:127.0.0.1:{port}?transport=tcp"
         server = greenroom_server(media={"turn": [url], "turn_secret": SECRET})
-        patient, provider = await _visit(browser, server, ONLY_TURN)
+        patient, provider = await in_call(browser, server, ONLY_TURN, CONNECTIONS)
         path = await patient.page.evaluate(PATH)
         assert (path["local"], path["relay"]) == ("relay", "tcp")
         assert [*patient.problems, *provider.problems] == []
