@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from media.address_checks import AddressChecks
 from media.forwarding.endpoint import Endpoint
 from media.forwarding.forwarder import STRAY_LOOKS, Counters, Forwarder
 from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
-from media.path_checks import PathChecks
 from media.protocols import ice, rtcp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
 from media.protocols.ice import Address, Candidate
@@ -54,7 +54,7 @@ class Relay:
         self._identity = Identity(time.monotonic())
         # Other workers check with these whether this relay answers.
         self.probed_by: ice.Credentials | None = None
-        self._checks = PathChecks()
+        self._checks = AddressChecks()
         self._timer: asyncio.TimerHandle | None = None
         self._ticked_s = 0.0
         self._closed = False

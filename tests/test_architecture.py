@@ -42,7 +42,7 @@ PURE_FILES = sorted(
 
 
 FLOORS: dict[str, tuple[str, ...]] = {
-    "media": ("errors", "protocols", "transport", "forwarding", "party path_checks room relay", "peers"),
+    "media": ("errors", "protocols", "transport", "forwarding", "address_checks party room relay", "peers"),
     "signalling": (
         "errors visit supervision repeated",
         "protocol clients",

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from media import Connected, Disconnected
+from media.address_checks import LASTS_S, PENDING_MAX, AddressChecks
 from media.party import CONSENT_EXPIRED
-from media.path_checks import LASTS_S, PENDING_MAX, PathChecks
 from media.protocols.codecs import OPUS
 from media.protocols.ice import Address, Credentials
 from tests.media.duo import Duo, Speaker, call, duo, until
@@ -147,19 +147,19 @@ class Sent:
 REMOTE = Credentials("theirs", "their password of 22 characters")
 
 
-def _send(checks: PathChecks, sock: Sent, port: int, now_s: float) -> None:
+def _send(checks: AddressChecks, sock: Sent, port: int, now_s: float) -> None:
     checks.send(("192.0.2.1", port), sock, REMOTE, "ours", lambda address, sock: None, now_s)
 
 
 def test_an_address_is_asked_ten_times_a_second_at_most() -> None:
-    checks, sock = PathChecks(), Sent()
+    checks, sock = AddressChecks(), Sent()
     for now_s in (0.0, 0.05, 0.09, 0.1, 0.15):
         _send(checks, sock, 1, now_s)
     assert len(sock.packets) == 2
 
 
 def test_a_limited_number_of_checks_waits_and_the_oldest_are_dropped() -> None:
-    checks, sock = PathChecks(), Sent()
+    checks, sock = AddressChecks(), Sent()
     for port in range(PENDING_MAX + 10):
         _send(checks, sock, port + 1, 0.0)
     assert len(sock.packets) == PENDING_MAX

@@ -28,7 +28,7 @@ class _Check:
     on_answer: Callable[[Address, PacketSocket], None]
 
 
-class PathChecks:
+class AddressChecks:
     """The checks of a relay that wait for an answer, the oldest first."""
 
     def __init__(self) -> None:
