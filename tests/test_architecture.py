@@ -59,7 +59,7 @@ FLOORS: dict[str, tuple[str, ...]] = {
         "organisations",
         "identity jobs",
         "audit intake mail programs",
-        "appointments api demo retention websocket",
+        "appointments api retention websocket",
         "pages peers",
         "app",
         "commands",
@@ -131,6 +131,14 @@ def test_no_room_imports_from_a_floor_above_it(package: str) -> None:
             if own != "__init__" and parts[0] == package and len(parts) > 1 and floor[parts[1]] > floor[own]:
                 wrong.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
     assert not wrong, "\n".join(wrong)
+
+
+LOOSE = 6
+
+
+def test_at_most_six_modules_of_web_are_in_no_room() -> None:
+    loose = sorted(path.stem for path in (ROOT / "web").glob("*.py") if path.name != "__init__.py")
+    assert len(loose) <= LOOSE, f"a folder of web/ is to have one of {loose}"
 
 
 def test_no_two_classes_of_signalling_have_one_name() -> None:

@@ -16,8 +16,8 @@ import pytest
 import greenroom
 from tests.conftest import StartServer
 from tests.web.site import OSEI
-from web import demo
 from web.config import parse
+from web.organisations import demo
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("greenroom", "media", "signalling", "web")

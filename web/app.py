@@ -12,7 +12,7 @@ import aiohttp_session
 from aiohttp import web
 
 from signalling.store.encryption import Seal
-from web import demo, jobs, mail, retention
+from web import jobs, mail, retention
 from web.api.dispatch import is_api
 from web.api.dispatch import routes as api_routes
 from web.audit.noting import audited
@@ -37,6 +37,7 @@ from web.keys import (
     THROTTLE,
 )
 from web.languages.i18n import language_middleware
+from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.organisations.facilities import Facilities
 from web.pages import api_reference, rendering

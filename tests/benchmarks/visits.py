@@ -21,10 +21,10 @@ from signalling.visit.record import PatientInformation, Visit
 from signalling.visit.relations import Context, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
 from tests.benchmarks.peers import Seat
-from web import demo
 from web.config import Settings
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key
+from web.organisations import demo
 from web.server.data_key import data_key, key_id
 
 AT_ONCE = 32

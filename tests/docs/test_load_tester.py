@@ -9,7 +9,7 @@ from tests.docs.marked import DOCS
 from tests.web.conftest import OpenSite as OpenSite
 from tests.web.conftest import open_site as open_site
 from tests.web.site import OSEI
-from web import demo
+from web.organisations import demo
 
 PAGE = (DOCS / "LOAD-TESTER.md").read_text("utf-8")
 

@@ -22,8 +22,8 @@ from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import CONSOLE_SCRIPT, RunningServer
 from tests.web.site import FORM, OSEI
-from web import demo
 from web.config import load
+from web.organisations import demo
 from web.server.processes import bind
 
 F_SETPIPE_SZ = 1031

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from tests.conftest import StartServer
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
-from web import demo
 from web.config import parse
+from web.organisations import demo
 from web.peers.cli.command import peers_app
 from web.peers.run.observations import Observations
 from web.peers.run.presence import Presence

@@ -16,8 +16,8 @@ from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
-from web import demo
 from web.config import parse
+from web.organisations import demo
 from web.server.throwaway import UNLIMITED
 
 GREENROOM = str(Path(sys.executable).with_name("greenroom"))

@@ -19,7 +19,7 @@ from signalling.visit.rules import decide, next_deadline_ms
 from signalling.visit.setup_guide import Guide, Kind
 from tests.conftest import StartServer
 from tests.journeys.people import on_call
-from web import demo
+from web.organisations import demo
 from web.server.data_key import data_key, key_id
 
 CROWD = (Path(__file__).with_name("crowd.js")).read_text("utf-8")

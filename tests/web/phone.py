@@ -9,9 +9,9 @@ import re
 import pytest
 
 from tests.web.site import Person, Site
-from web import demo
 from web.identity import totp
 from web.keys import SERVICE
+from web.organisations import demo
 
 HOME = "/demo/staff/two-factor"
 CODE = "/demo/staff/sign-in/code"

@@ -11,10 +11,10 @@ from aiohttp import ClientResponse, ClientWebSocketResponse, CookieJar, TCPConne
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
-from web import demo
 from web.app import create_app
 from web.config import Settings, parse
 from web.keys import ORGANISATIONS
+from web.organisations import demo
 
 FORM = {
     "name": "Ana Ruiz",

@@ -16,9 +16,9 @@ from redis.exceptions import ConnectionError
 
 from tests.conftest import StartServer
 from tests.web.site import FORM, OSEI, Site
-from web import demo
 from web.config import load
 from web.keys import ACCOUNTS, BUILD, DRAINING
+from web.organisations import demo
 from web.pages import rendering
 
 # --- static files

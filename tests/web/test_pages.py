@@ -11,9 +11,9 @@ from aiohttp import ClientResponse
 
 from signalling.visit.record import Policy, Visit
 from tests.web.site import FORM, OSEI, Site
-from web import demo
 from web.intake import information_form as patient_form
 from web.keys import SERVICE
+from web.organisations import demo
 
 
 async def boot(response: ClientResponse) -> dict[str, Any]:

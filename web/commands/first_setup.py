@@ -67,10 +67,9 @@ async def first(
     office: Office, name: str, slug: str, timezone: str, email: str, person: str, password: str | None
 ) -> list[str]:
     """Create organisation and administrator; return lines for the operator. Raises CommandError, AccountError."""
-    from web import demo
     from web.identity.accounts import check_new, check_password
     from web.identity.invitations import HOURS, Invitations
-    from web.organisations import starter
+    from web.organisations import demo, starter
     from web.organisations.settings import validated
     from web.server.data_key import make_data_key
 

@@ -126,14 +126,10 @@ def peers(context: typer.Context) -> None:
 
 
 def welcome(settings: Settings) -> str:
-    """Return the text for the person who started the server: the links, and how to sign in to the demo."""
-    from web import demo
-    from web.server.tls import lan_links
+    """Return the text for the person who started the server; imports what draws it when the server answers."""
+    from web.commands.welcome import welcome as text
 
-    lines = [demo.welcome(settings)]
-    if settings.tls.certificate and not is_loopback(settings.server.host):
-        lines += [f"  From a phone on this network: {link}" for link in lan_links(settings)]
-    return "\n".join(lines)
+    return text(settings)
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from tests.signalling.waits import until
 from tests.web.conftest import OpenSite as OpenSite
 from tests.web.conftest import open_site as open_site
 from tests.web.site import OSEI
-from web import demo
+from web.organisations import demo
 
 PAGE = Path(signalling.__file__).with_name("protocol").joinpath("CLIENT-PYTHON.md").read_text("utf-8")
 

@@ -10,8 +10,8 @@ from tests.web.conftest import OpenSite
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.programs.test_webhooks import LOOPBACK, made, receiver
 from tests.web.site import FORM, Site
-from web import demo
 from web.keys import KNOWN_WEBHOOKS, ORGANISATIONS
+from web.organisations import demo
 
 
 async def test_a_key_a_link_and_a_facility_of_one_organisation_open_nothing_of_another(site: Site) -> None:

@@ -13,8 +13,8 @@ from tests.web.browsing import pages
 from tests.web.pages.facility.test_kiosk import link
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
 from web.keys import FACILITIES
+from web.organisations import demo
 from web.pages.facility import kiosk
 
 

@@ -15,9 +15,9 @@ from tests.web.browsing import OpenPage, pages
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
 from web.appointments.slots import MINUTE_MS
 from web.keys import DESK, SERVICE
+from web.organisations import demo
 from web.organisations.settings import Booking
 
 SOON_MS = 90_000

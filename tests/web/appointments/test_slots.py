@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web import demo
 from web.appointments.slots import (
     HOUR_MS,
     MINUTE_MS,
@@ -21,6 +20,7 @@ from web.appointments.slots import (
     slot_at,
     slots,
 )
+from web.organisations import demo
 from web.organisations.opening_hours import is_open
 from web.organisations.settings import Booking, Organisation
 

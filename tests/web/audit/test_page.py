@@ -8,9 +8,9 @@ from playwright.async_api import Browser
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.desk import desk
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web import demo
 from web.identity.accounts import pseudonym
 from web.keys import AUDIT_LOG
+from web.organisations import demo
 from web.pages.setup import audit as page_of
 
 PATH = "/demo/staff/setup/audit"

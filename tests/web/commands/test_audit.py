@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from tests.conftest import StartServer
 from tests.server import RunningServer
 from tests.web.commands.test_organisations import Browser
-from web import demo
 from web.audit.seen_entries import SeenEntriesFile
 from web.commands.main import app
 from web.config import load
+from web.organisations import demo
 from web.server.data_key import FILE
 from web.server.valkey import address_file
 

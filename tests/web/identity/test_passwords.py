@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.web.site import OSEI, Site
-from web import demo
 from web.errors import AccountError
 from web.identity.accounts import check_password
 from web.identity.invitations import Invitations
 from web.identity.passwords import LIST, Weak, weakness
 from web.keys import ACCOUNTS, REDIS
+from web.organisations import demo
 
 OWN = (OSEI, "Dr Maya Osei", "demo", "Riverside Clinic", "Greenroom")
 REFUSED = {

@@ -14,9 +14,9 @@ from tests.browsers import SHOWN_MS
 from tests.conftest import StartServer
 from tests.web.conftest import OpenSite
 from tests.web.site import OSEI, Person, Site
-from web import demo
 from web.config import Sessions, load
 from web.identity.sessions import Session, Storage
+from web.organisations import demo
 
 
 async def signed_in(site: Site) -> Person:

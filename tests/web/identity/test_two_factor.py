@@ -15,10 +15,10 @@ from tests.web.phone import CODE, HOME, Clock, Phone, key_in, recovery_codes_in,
 from tests.web.setup.desk import desk
 from tests.web.setup.test_people import account, change, link_in
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
-from web import demo
 from web.identity import totp
 from web.identity.visitors import HALF_MS
 from web.keys import MAIL_QUEUE, SECOND_FACTORS, SERVICE, THROTTLE
+from web.organisations import demo
 from web.organisations.settings import Organisation
 from web.pages.staff.sign_in_code import CODE as CODE_RULE
 

@@ -10,8 +10,8 @@ from tests.web.browsing import OpenPage, pages
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.phone import CODE, HOME, Clock, Phone
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
 from web.identity import totp
+from web.organisations import demo
 from web.pages.qr import inline
 
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from web.demo import ORGANISATION
 from web.errors import LetterError
 from web.languages.i18n import languages
 from web.mail.letters import NAMES, Attachment, Letter, readable, written
+from web.organisations.demo import ORGANISATION
 
 NOW = datetime(2026, 11, 23, 16, 30, tzinfo=UTC)
 CONTEXT: dict[str, Any] = {

@@ -16,8 +16,8 @@ from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Option, Step
 from tests.web.setup.desk import Fields, desk
 from tests.web.site import Site
-from web import demo
 from web.errors import OrganisationError
+from web.organisations import demo
 from web.organisations.settings import Booking, Day, Organisation, bounds, bounds_of, parsed
 from web.pages.setup import calendar_form, guide, guide_form, mail, overview, policy_form
 from web.pages.setup.frame import Section

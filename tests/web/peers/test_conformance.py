@@ -14,8 +14,8 @@ from signalling.sockets import heartbeat
 from tests.signalling.protocol.test_protocol import DOCUMENT
 from tests.web.peers.broken import Broken
 from tests.web.site import ADMIN, LIND, OSEI, Site
-from web import demo
 from web.keys import SERVICE
+from web.organisations import demo
 from web.peers.conformance import admins, bell, door, media, server
 from web.peers.conformance.stage import Stage
 from web.peers.conformance.table import CHECKS, Outcome, print_outcomes

@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from tests.web.site import OSEI, Site
-from web import demo
+from web.organisations import demo
 from web.peers.cli.command import peers_app
 
 Said = tuple[int, str, str]

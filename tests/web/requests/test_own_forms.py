@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from tests.web.site import ADMIN, FORM, OSEI, Person, Site
-from web import demo
+from web.organisations import demo
 from web.pages.rendering import STATIC, TEMPLATES
 from web.requests.own_forms import FIELD
 from web.requests.own_forms import FORM as FORM_TAG

@@ -15,8 +15,8 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.test_logo import png
 from tests.web.setup.test_saving import stored
 from tests.web.site import ADMIN, FORM, OSEI, Site
-from web import demo
 from web.keys import SERVICE
+from web.organisations import demo
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.web.pages.test_accessibility import LOOKS, is_accessible
 from tests.web.setup.desk import desk
 from tests.web.setup.test_saving import stored
 from tests.web.site import ADMIN, OSEI, Site
-from web import demo
 from web.keys import JOBS
+from web.organisations import demo
 
 MAIL = "/demo/staff/setup/mail"
 

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 
 from signalling.visit.record import Role
-from web import demo
 from web.config import Settings
 from web.identity.accounts import Account, Accounts, Hasher
+from web.organisations import demo
 from web.organisations.documents import Organisations
 from web.peers.run.plan import Credential
 from web.server.redis_client import connect

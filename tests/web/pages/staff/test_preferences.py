@@ -11,8 +11,8 @@ from playwright.async_api import Browser, Page, expect
 from tests.web.conftest import OpenSite
 from tests.web.pages.test_accessibility import is_accessible
 from tests.web.site import FORM, LIND, OSEI, Person, Site
-from web import demo
 from web.keys import ACCOUNTS, THROTTLE
+from web.organisations import demo
 from web.requests.security import SIGN_IN
 
 

@@ -21,8 +21,8 @@ from typer.testing import CliRunner, Result
 
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
-from web import demo
 from web.config import parse
+from web.organisations import demo
 from web.peers.cli import local
 from web.peers.cli.command import peers_app
 from web.peers.people.people import Provider

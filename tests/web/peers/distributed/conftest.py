@@ -9,8 +9,8 @@ import pytest
 
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
-from web import demo
 from web.config import parse
+from web.organisations import demo
 
 
 @pytest.fixture(scope="module")

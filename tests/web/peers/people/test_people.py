@@ -14,7 +14,7 @@ import pytest
 
 from tests.web.conftest import OpenSite
 from tests.web.site import LIND, OSEI, Site
-from web import demo
+from web.organisations import demo
 from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.media.flow import Flow
 from web.peers.media.light import LightMedia

@@ -4,25 +4,26 @@ Knows its content and how to sign in to it. It is added only to a store without 
 ask for it. Its passwords are derived from this installation's data key, and printed only by the start that creates it.
 """
 
+from __future__ import annotations
+
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import msgspec
-import redis
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from signalling.store import keys
 from signalling.visit.record import Role
 from signalling.visit.setup_guide import Guide, Kind, Step
 from web.config import Settings
 from web.errors import AccountError, ConfigError
-from web.identity.accounts import Account, Accounts
-from web.mail.carriers import where
 from web.organisations.documents import Organisations
 from web.organisations.settings import Booking, Organisation
 from web.organisations.starter import basic_steps
 from web.server.data_key import data_key, derived
+
+if TYPE_CHECKING:
+    from web.identity.accounts import Accounts
 
 ID = "demo"
 PEOPLE: tuple[tuple[str, str, str, Role, tuple[str, ...]], ...] = (
@@ -133,54 +134,3 @@ async def _refuse_untouched(accounts: Accounts) -> None:
                 f"server.demo: the demo organisation would be served to other machines, where {email} can sign in with "
                 "a printed password; start with --demo if you want that, or name another folder with --data"
             )
-
-
-def welcome(settings: Settings) -> str:
-    """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
-
-    Without the demo it lists the organisations; without any, the command that creates one. If the store does not
-    answer, it is only the origin. Passwords are included once: in the first call after the demo was created.
-    """
-    try:
-        names, people, fresh = _found(settings)
-    except (RedisError, OSError):
-        return f"Greenroom is at {settings.origin}"
-    lines = [f"Greenroom is at {settings.origin}"]
-    for name in names:
-        lines += [f"  Patients  {settings.origin}/{name}", f"  Staff     {settings.origin}/{name}/staff"]
-    lines.append(f"  Mail      {where(settings)}")
-    if not names:
-        lines.append(
-            "  There is no organisation yet. Set up the first one and its administrator, at another terminal:"
-        )
-        lines.append(
-            "    greenroom init        (with the --config or --data that the server was started with)"
-        )
-    shown = [row for row in PEOPLE if row[1] in people and not people[row[1]].disabled]
-    if shown:
-        lines.append("  Sign in to the demo as")
-    for _, email, name, role, _ in shown:
-        secret = password(settings, email) if fresh and people[email].generation == 1 else ""
-        lines.append(
-            f"    {email:<24} {secret:<30} {name}, {role}" if fresh else f"    {email:<24} {name}, {role}"
-        )
-    if shown and fresh:
-        lines.append("  These passwords are printed this once.")
-    elif shown:
-        lines.append(
-            "  Their passwords were printed when the demo was made; for a new one: greenroom user password EMAIL"
-        )
-    return "\n".join(lines)
-
-
-def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
-    """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
-    client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
-    try:
-        names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]
-        kept = client.hvals(keys.ACCOUNTS(ID))
-        found = [msgspec.json.decode(record, type=Account) for record in kept]
-        fresh = ID in names and client.getdel(FRESH) is not None
-    finally:
-        client.close()
-    return names, {account.email: account for account in found}, fresh

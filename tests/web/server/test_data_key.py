@@ -1,0 +1,52 @@
+"""The data key: made once, missed if it is lost, and compared with the store's."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.conftest import StartServer
+from web.errors import ConfigError
+from web.server import data_key as secret
+
+
+def test_the_data_key_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
+    secret.make_data_key(tmp_path / "data")
+    key = secret.data_key(tmp_path / "data")
+    secret.make_data_key(tmp_path / "data")
+    path = tmp_path / "data" / "secret.key"
+    assert len(key) == 32
+    assert secret.data_key(tmp_path / "data") == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [found.name for found in path.parent.iterdir()] == ["secret.key"]
+
+
+def test_a_data_key_that_is_lost_is_missed_and_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        secret.data_key(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_truncated_data_key_is_reported_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "secret.key").write_bytes(b"short")
+    secret.make_data_key(tmp_path)
+    with pytest.raises(ConfigError, match="must hold 32 bytes"):
+        secret.data_key(tmp_path)
+    assert (tmp_path / "secret.key").read_bytes() == b"short"
+
+
+async def test_a_server_with_another_key_does_not_touch_the_store(valkey: Redis) -> None:
+    await secret.check(valkey, b"a" * 32)
+    await secret.check(valkey, b"a" * 32)
+    with pytest.raises(ConfigError, match="not the key"):
+        await secret.check(valkey, b"b" * 32)
+
+
+def test_a_server_with_another_key_says_so_and_exits_2(start_server: StartServer) -> None:
+    server = start_server().wait()
+    server.stop()
+    (server.data / "secret.key").write_bytes(b"x" * 32)
+    second = start_server()
+    assert second.process.wait(20) == 2
+    assert "secret.key" in second.log + second.output

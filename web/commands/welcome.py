@@ -1,0 +1,74 @@
+"""The text that the terminal shows when the server answers: its links, and how to sign in to the demo.
+
+Reads the store itself: the process that prints it has no app.
+"""
+
+import msgspec
+import redis
+from redis.exceptions import RedisError
+
+from signalling.store import keys
+from web.config import Settings, is_loopback
+from web.identity.accounts import Account
+from web.mail.carriers import where
+from web.organisations import demo
+from web.server.tls import lan_links
+
+
+def welcome(settings: Settings) -> str:
+    """Return the text for the terminal: the links for patients and staff, and how to sign in to the demo.
+
+    Without the demo it lists the organisations; without any, the command that creates one. If the store does not
+    answer, it is only the origin and the links for phones nearby. Passwords are included once: in the first call after
+    the demo was created.
+    """
+    try:
+        names, people, fresh = _found(settings)
+    except (RedisError, OSError):
+        return "\n".join([f"Greenroom is at {settings.origin}", *_nearby(settings)])
+    lines = [f"Greenroom is at {settings.origin}"]
+    for name in names:
+        lines += [f"  Patients  {settings.origin}/{name}", f"  Staff     {settings.origin}/{name}/staff"]
+    lines.append(f"  Mail      {where(settings)}")
+    if not names:
+        lines.append(
+            "  There is no organisation yet. Set up the first one and its administrator, at another terminal:"
+        )
+        lines.append(
+            "    greenroom init        (with the --config or --data that the server was started with)"
+        )
+    shown = [row for row in demo.PEOPLE if row[1] in people and not people[row[1]].disabled]
+    if shown:
+        lines.append("  Sign in to the demo as")
+    for _, email, name, role, _ in shown:
+        secret = demo.password(settings, email) if fresh and people[email].generation == 1 else ""
+        lines.append(
+            f"    {email:<24} {secret:<30} {name}, {role}" if fresh else f"    {email:<24} {name}, {role}"
+        )
+    if shown and fresh:
+        lines.append("  These passwords are printed this once.")
+    elif shown:
+        lines.append(
+            "  Their passwords were printed when the demo was made; for a new one: greenroom user password EMAIL"
+        )
+    return "\n".join([*lines, *_nearby(settings)])
+
+
+def _nearby(settings: Settings) -> list[str]:
+    """Return a line for each link by which a phone on this network reaches the server."""
+    if not settings.tls.certificate or is_loopback(settings.server.host):
+        return []
+    return [f"  From a phone on this network: {link}" for link in lan_links(settings)]
+
+
+def _found(settings: Settings) -> tuple[list[str], dict[str, Account], bool]:
+    """Return the organisations in the store, the demo's accounts by email address, and whether it was just created."""
+    client = redis.Redis.from_url(settings.redis.url, socket_timeout=settings.redis.socket_timeout_s)
+    try:
+        names = sorted(name.decode() for name in client.smembers(keys.ORGANISATIONS()))  # type: ignore[union-attr]
+        kept = client.hvals(keys.ACCOUNTS(demo.ID))
+        found = [msgspec.json.decode(record, type=Account) for record in kept]
+        fresh = demo.ID in names and client.getdel(demo.FRESH) is not None
+    finally:
+        client.close()
+    return names, {account.email: account for account in found}, fresh
