@@ -5,7 +5,9 @@ With GREENROOM_NO_SKIP set (as in CI), a test that would be skipped fails.
 
 import asyncio
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,33 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell in the background hands that on, and a command that is tested would not hear its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+MEMORY = "/dev/shm"
+LEAST_MEMORY = 2 << 30  # bytes
+
+
+def use_memory_for_files() -> None:
+    """Make the temporary folders of this process and its children in memory, if there is such a folder with space.
+
+    Stores write each command to their disk before they answer: that takes seconds if the disk is busy.
+    `make faults` publishes times, and uses the disk.
+    """
+    if os.environ.get("GREENROOM_FAULTS") == "all" or not os.access(MEMORY, os.W_OK):
+        return
+    if os.statvfs(MEMORY).f_flag & os.ST_NOEXEC or shutil.disk_usage(MEMORY).free < LEAST_MEMORY:
+        return  # tests write programs, too
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
+
+
+use_memory_for_files()
+
 hypothesis.settings.register_profile("greenroom", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("greenroom")
 
 expect.set_options(timeout=SHOWN_MS)
+# A failed assert of a helper shows its values, as one of a test does.
+pytest.register_assert_rewrite(
+    *(f"tests.{name}" for name in ("faults", "journeys", "media", "signalling", "web"))
+)
 
 StartServer = Callable[..., RunningServer]
 

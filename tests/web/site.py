@@ -3,6 +3,7 @@
 A `Person` is a browser: its cookies, its Origin, the forms it sends. Not a test.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,16 @@ class Site:
         await self.app[ORGANISATIONS].save(changed)
 
 
+class Answer(ClientResponse):
+    """A response that a failed assert shows with its status and text."""
+
+    def __repr__(self) -> str:
+        text = re.sub(
+            r"<(style|title|nav).*?</\1>|<[^>]*>", " ", (self._body or b"").decode(errors="replace")
+        )
+        return f"<{self.status} {self.url.path}: {' '.join(text.split())[:160]}>"
+
+
 class Person:
     """A browser: keeps cookies, and says where its requests come from."""
 
@@ -74,7 +85,11 @@ class Person:
         self.site = site
         # A connection each, as browsers have: nobody waits behind somebody else's delayed answer.
         self.client: TestClient[Request, Application] = TestClient(
-            site.server, cookie_jar=CookieJar(unsafe=True), connector=TCPConnector(), headers=headers
+            site.server,
+            cookie_jar=CookieJar(unsafe=True),
+            connector=TCPConnector(),
+            headers=headers,
+            response_class=Answer,
         )
 
     @property
@@ -98,7 +113,9 @@ class Person:
     async def post(self, path: str, data: Any = None, **headers: str) -> ClientResponse:
         """POST from a page of this site, without following redirects."""
         headers = {"Origin": self.origin, **headers}
-        return await self.client.post(path, data=data, headers=headers, allow_redirects=False)
+        answer = await self.client.post(path, data=data, headers=headers, allow_redirects=False)
+        await answer.read()
+        return answer
 
     async def ask_for_a_visit(self, **fields: str) -> ClientResponse:
         """Fills in the patient information and sends it."""
