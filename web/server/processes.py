@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from ssl import SSLContext
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -38,13 +37,10 @@ from web.config import EXIT_CODE, Settings, refuse_plain_http
 from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import logs, output, tls
-from web.server.runner import Runner
+from web.server.runner import BACKLOG, Runner, works
 from web.server.socket_shares import Shares
 from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store
 
-BACKLOG = 2048
-"""The number of connections that wait for a busy worker; the system closes further ones without an answer. uvloop
-accepts one per turn of the loop, so that many new connections delay each other, but not the people in a visit."""
 FROZEN_S = 30
 """A worker whose event loop has not run for this many seconds is replaced."""
 REBOOT_PAUSE_S = 1.0
@@ -185,6 +181,7 @@ class Processes(BaseApplication):
         self.welcome = welcome
         self.worker = Worker(0, "", 0)
         self._descriptor = listener.detach()
+        self._listeners: list[socket.socket] = []
         self._folder = folder
         self._shares = Shares(settings.server.workers)
         super().__init__()
@@ -199,8 +196,6 @@ class Processes(BaseApplication):
             "timeout": FROZEN_S,
             "graceful_timeout": max(1, round(server.drain_s)),
             "control_socket_disable": True,
-            "certfile": self.settings.tls.certificate or None,
-            "keyfile": self.settings.tls.key or None,
             "pre_fork": self._pre_fork,
             "post_fork": self._post_fork,
             "child_exit": self._child_exit,
@@ -213,12 +208,20 @@ class Processes(BaseApplication):
         return self._make_runner
 
     async def _make_runner(self) -> web.AppRunner:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        gc.set_threshold(*GARBAGE)
+        asyncio.get_running_loop().set_exception_handler(_unhandled)
         app = self.create_app(self.settings)
         app[WORKER] = self.worker
+        files = self.settings.tls
+        context = tls.server_context(files.certificate, files.key) if files.certificate else None
         # Objects made at start-up stay for ever: the garbage collector need not visit them.
         gc.freeze()
         return Runner(
             app,
+            self._listeners,
+            context,
+            private=await works(),
             access_log_class=logs.AccessLog,
             access_log=logs.ACCESS,
             keepalive_timeout=IDLE_S,
@@ -234,6 +237,8 @@ class Processes(BaseApplication):
     def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
         self._folder.close()
         self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares)
+        # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own.
+        self._listeners, worker.sockets = worker.sockets, []
 
     def _child_exit(self, master: Arbiter, worker: "WorkerProcess") -> None:
         """Announce to the other workers that this one has ended; else they notice only when its key in the store
@@ -283,24 +288,13 @@ class WorkerProcess(GunicornUVLoopWebWorker):
         log.error("worker.failed", worker=self.index, exc_info=error)
         return Arbiter.WORKER_BOOT_ERROR
 
-    async def _run(self) -> None:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
-        gc.set_threshold(*GARBAGE)
-        asyncio.get_running_loop().set_exception_handler(_unhandled)
-        await super()._run()
-
     def notify(self) -> None:
         """Show the master that the event loop runs; at the first call, also print the welcome."""
         super().notify()
         output.retry()
-        if not self._listens:
-            self._listens = True
-            for listener in self.sockets:
-                listener.listen(BACKLOG)  # aiohttp has just reduced it to 128, too few for a busy second
         if self.age == 1 and self._greeting is None:
             self._greeting = self.loop.run_in_executor(None, self._greet)
 
-    _listens = False
     _greeting: "asyncio.Future[None] | None" = None
 
     def _greet(self) -> None:
@@ -321,10 +315,6 @@ class WorkerProcess(GunicornUVLoopWebWorker):
     def _beat(self) -> None:
         super().notify()
         self.loop.call_later(1.0, self._beat)
-
-    @staticmethod
-    def _create_ssl_context(cfg: Any) -> SSLContext:
-        return tls.server_context(cfg.certfile, cfg.keyfile)
 
 
 def _unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -6,49 +6,92 @@ same headers as all others: every request belongs to the app from its first byte
 A worker that stops answers what it has accepted. aiohttp ignores what arrives after the stop began: a request on a
 connection that was just accepted, the rest of a form, a frame of a WebSocket. Their clients would wait until a time-out
 ends the connection. Here requests are answered until the app has stopped, each with `Connection: close`; then all
-connections without a request are closed. Knows private parts of aiohttp, whose version is bounded.
+connections without a request are closed.
+
+Three private attributes of aiohttp are needed for that. A worker tests them at its start. If the test fails, responses
+that no handler made have aiohttp's headers only, and connections are closed as aiohttp does it: what arrives after the
+app has stopped is ignored.
 """
 
 import asyncio
+import logging
+import socket
 import time
+from collections.abc import Callable, Sequence
+from ssl import SSLContext
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.web_urldispatcher import MatchInfoError
 
+BACKLOG = 2048
+"""The number of connections that wait for a busy worker; the system closes further ones without an answer. uvloop
+accepts one per turn of the loop, so that many new connections delay each other, but not the people in a visit."""
 FIRST_S = 0.5
 """How long after the stop began the first request of a new connection is awaited."""
 LOOK_S = 0.02
 LEAST_S = 0.1  # aiohttp takes 0 for no time-out
+TEST_S = 2.0
 
 log = structlog.get_logger("web.serve")
 
 
 class Runner(web.AppRunner):
-    """`web.AppRunner` whose app prepares every response, and which leaves no accepted request without an answer."""
+    """`web.AppRunner` whose app prepares every response, and which leaves no accepted request without an answer.
+
+    `private` permits the use of aiohttp's private attributes; pass the result of `works`.
+    """
 
     _stopped_s = float("inf")  # monotonic
 
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
+    def __init__(
+        self,
+        app: web.Application,
+        listeners: Sequence[socket.socket] = (),
+        tls: SSLContext | None = None,
+        *,
+        private: bool,
+        shutdown_timeout: float,
+        **how: Any,
+    ) -> None:
+        super().__init__(app, shutdown_timeout=shutdown_timeout, **how)
+        self._listeners, self._tls = listeners, tls
+        self._private = private
+        self._stop_s = shutdown_timeout
+
+    async def setup(self) -> None:
+        """Start the app, then accept connections of the listeners. Raises what the app's start raises."""
+        await super().setup()
+        self._change()
+        for listener in self._listeners:
+            await web.SockSite(self, listener, ssl_context=self._tls, backlog=BACKLOG).start()
+
+    def _change(self) -> None:
+        assert self.server is not None
         unresolved = MatchInfoError(web.HTTPBadRequest())
         unresolved.add_app(self.app)
         unresolved.freeze()
-        make = server.request_factory
+        make = self.server.request_factory
 
         def request(message: Any, *parts: Any) -> web.BaseRequest:
             if self._stopped_s < time.monotonic():
                 message = message._replace(should_close=True)
             made = make(message, *parts)
-            assert isinstance(made, web.Request)
-            made._match_info = unresolved  # until the router sets the real one
+            if self._private:
+                assign(made, unresolved)
             return made
 
-        server.request_factory = request
+        self.server.request_factory = request
         # aiohttp's own would make all connections ignore what arrives. `shutdown` comes next.
-        server.pre_shutdown = self._stop  # type: ignore[method-assign]
-        return server
+        self.server.pre_shutdown = self._stop  # type: ignore[method-assign]
+        end = self.server.shutdown
+
+        async def end_in_time(timeout: float | None = None) -> None:
+            # aiohttp cancels the requests that are left, after this time-out.
+            await end(max(LEAST_S, self._stopped_s + self._stop_s - time.monotonic()))
+
+        self.server.shutdown = end_in_time  # type: ignore[method-assign]
 
     def _stop(self) -> None:
         self._stopped_s = time.monotonic()
@@ -58,24 +101,102 @@ class Runner(web.AppRunner):
 
         Takes at most the time-out of this runner, in which the app's own `on_shutdown` is included.
         """
-        end_s = self._stopped_s + self._shutdown_timeout
         try:
-            async with asyncio.timeout(self._shutdown_timeout):
+            async with asyncio.timeout(self._stop_s):
                 await super().shutdown()
                 while self._close_idle():  # noqa: ASYNC110 (aiohttp has no event for it)
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             log.warning("worker.stop_timed_out")
-        # aiohttp cancels the requests that are left, after this time-out.
-        self._shutdown_timeout = max(LEAST_S, end_s - time.monotonic())
 
     def _close_idle(self) -> int:
-        """Close the connections that wait for a request; return how many are left that have a client."""
+        """Close the connections that wait for a request; return how many are left that have a client.
+
+        Without private attributes it ends them as aiohttp does, which then waits for the requests that have begun.
+        """
         assert self.server is not None
-        first_s = self._stopped_s + FIRST_S
+        first_over = time.monotonic() > self._stopped_s + FIRST_S
         open_ones = [each for each in self.server.connections if each.transport is not None]
-        for connection in open_ones:
-            waits = connection._waiter is not None and not connection._waiter.done()
-            if waits and (connection._request_count or time.monotonic() > first_s):
-                connection.force_close()
+        if self._private:
+            for connection in open_ones:
+                if waits(connection) and (first_over or requests(connection)):
+                    connection.force_close()
+        elif first_over:
+            for connection in open_ones:
+                connection.close()
+            return 0
         return len(open_ones)
+
+
+# --- aiohttp's private attributes
+
+
+def assign(request: Any, unresolved: MatchInfoError) -> None:
+    """Let the app of `unresolved` prepare the response, until the router finds the real route."""
+    request._match_info = unresolved
+
+
+def waits(connection: Any) -> bool:
+    """Return True if a connection waits for a request."""
+    return connection._waiter is not None and not connection._waiter.done()
+
+
+def requests(connection: Any) -> int:
+    """Return how many requests have arrived on a connection."""
+    return int(connection._request_count)
+
+
+async def works() -> bool:
+    """Return True if the three functions above do what they say; otherwise log a warning. Serves a socket to itself."""
+    problem = "wrong values"
+    try:
+        async with asyncio.timeout(TEST_S):
+            if await _as_expected():
+                return True
+    except (AttributeError, TypeError, TimeoutError) as error:
+        problem = type(error).__name__
+    log.warning("server.runner_changed", problem=problem)
+    return False
+
+
+async def _as_expected() -> bool:
+    loop = asyncio.get_running_loop()
+    found: list[Any] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        found.append((waits(request.protocol), requests(request.protocol)))
+        return web.Response()
+
+    async def mark(request: web.BaseRequest, response: web.StreamResponse) -> None:
+        response.headers["X-Marked"] = "1"
+
+    app = web.Application()
+    app.router.add_get("/", handle)
+    app.on_response_prepare.append(mark)
+    silent = logging.Logger("aiohttp", logging.CRITICAL + 1)
+    runner = Runner(app, private=True, shutdown_timeout=LEAST_S, access_log=None, logger=silent)
+    await runner.setup()
+    here, there = socket.socketpair()
+    here.setblocking(False)
+    with here:
+        try:
+            assert runner.server is not None
+            await loop.connect_accepted_socket(runner.server, there)
+            (connection,) = runner.server.connections
+            await _until(lambda: waits(connection))
+            found.append(requests(connection))
+            await loop.sock_sendall(here, b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+            found.append(b"X-Marked" in await loop.sock_recv(here, 4096))
+            await _until(lambda: waits(connection))
+            found.append(requests(connection))
+            await loop.sock_sendall(here, b"no HTTP\r\n\r\n")
+            found.append(b"X-Marked" in await loop.sock_recv(here, 4096))
+        finally:
+            here.close()
+            await runner.cleanup()
+    return found == [0, (False, 1), True, 1, True]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 (aiohttp has no event for it)
+        await asyncio.sleep(0)

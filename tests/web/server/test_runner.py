@@ -1,14 +1,21 @@
 """Answers that no handler made: to bytes that are no HTTP, to requests that fail before their route is known."""
 
+import asyncio
 import random
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from structlog.testing import capture_logs
 
 from tests.conftest import StartServer
 from tests.server import RunningServer
 from web.requests.security import HEADERS, host_of
+from web.server import runner
+from web.server.runner import Runner
 
 TOP = b"GET / HTTP/1.1\r\nHost: a\r\n"
 FORM = b"POST /demo/information HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\n"
@@ -94,3 +101,69 @@ def test_s40_low_level_errors_have_the_headers_and_no_version_and_are_one_debug_
 def test_s40_a_request_without_a_host_asks_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getfqdn", lambda: pytest.fail("a name server was asked"))
     assert host_of(make_mocked_request("GET", "/")) == ""
+
+
+# --- without aiohttp's private attributes
+
+
+def gone(*_: Any) -> Any:
+    raise AttributeError("renamed")
+
+
+async def test_what_the_runner_knows_of_aiohttp_is_so() -> None:
+    with capture_logs() as logs:
+        assert await runner.works()
+    assert logs == []
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("waits", gone),
+        ("requests", gone),
+        ("waits", lambda _: True),
+        ("requests", lambda _: 0),
+        ("requests", lambda _: 1),
+        ("assign", lambda *_: None),
+    ],
+)
+async def test_a_changed_aiohttp_is_noticed_at_the_start(
+    name: str, instead: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, name, instead)
+    with capture_logs() as logs:
+        assert not await runner.works()
+    assert [entry["event"] for entry in logs] == ["server.runner_changed"]
+
+
+async def test_without_private_attributes_requests_are_answered_and_a_stop_ends_every_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("assign", "waits", "requests"):
+        monkeypatch.setattr(runner, name, gone)
+    begun, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        begun.set()
+        await goes_on.wait()
+        return web.Response(text="done")
+
+    app = web.Application()
+    app.router.add_get("/", slow)
+    with socket.create_server(("127.0.0.1", 0)) as listener, capture_logs() as logs:
+        served = Runner(app, [listener], private=False, shutdown_timeout=20, access_log=None)
+        await served.setup()
+        host, port = listener.getsockname()
+        idle, busy, wrong = [await asyncio.open_connection(host, port) for _ in range(3)]
+        wrong[1].write(b"no HTTP\r\n\r\n")
+        assert b" 400 " in await wrong[0].readline()
+        busy[1].write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await begun.wait()
+        stopped = asyncio.create_task(served.cleanup())
+        goes_on.set()
+        assert (await busy[0].read()).endswith(b"done")
+        assert await idle[0].read() == b""
+        await stopped
+        for _, writer in (idle, busy, wrong):
+            writer.close()
+    assert logs == []
