@@ -30,7 +30,7 @@ PURE = (
     "signalling/errors signalling/visit/* signalling/protocol/* signalling/store/keys signalling/rooms/ports "
     "signalling/rooms/worker_messages signalling/topics/rights media/errors media/protocols/* "
     "media/forwarding/streams media/forwarding/quality media/forwarding/rtcp_translation "
-    "web/errors web/peers/people/frames web/requests/unicode"
+    "web/errors web/peers/network/network web/peers/network/offers web/peers/people/frames web/requests/unicode"
 ).split()
 """Folders and modules that call themselves pure."""
 PURE_FILES = sorted(

@@ -19,7 +19,8 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browsers import ARGUMENTS, SHOWN_MS, find_chromium
-from tests.media.stage import LossyLink, Stage, staged
+from tests.media.stage import Stage, staged
+from web.peers.network.network import Network, lossy
 
 CAMERA = "--use-fake-device-for-media-stream"
 SWITCHES = [
@@ -146,7 +147,7 @@ async def frames_under_loss(stage: Stage, b: Person, loss: float, seconds: float
     """(frames a second, freezes) on b's screen while a share of the packets is lost between a and b, and
     between b and a."""
     assert stage.link is not None
-    stage.link.loss = loss / 2  # each packet passes the link twice: up and down
+    stage.link.change(lossy(loss / 2))  # each packet passes the link twice: up and down
     before, freezes = await b.ask("call.frames.length"), (await b.stats())["freezes"]
     await asyncio.sleep(seconds)
     frames = await b.ask("call.frames.length") - before
@@ -163,7 +164,7 @@ async def measure() -> dict[str, Any]:
                 await decoded(b, 60)
                 gaps = await reload_gaps(stage, a, b, "room", 5)
         async with staged() as stage:
-            stage.link = LossyLink(stage.relay.ports[0])
+            await stage.behind(Network())
             async with pair(browser, stage) as (a, b):
                 await talking(a, b)
                 await decoded(b, 90)

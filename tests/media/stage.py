@@ -7,26 +7,24 @@ tested elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
-import random
-import re
-import socket
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
 from media import Party, PartyEvent, Relay, RelaySettings, Room
+from web.peers.network.network import Network
+from web.peers.network.offers import led_through
+from web.peers.network.proxy import Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PAGES = Path(__file__).parent / "pages"
 STATIC = Path(__file__).parents[2] / "web" / "static"
-_CANDIDATE = re.compile(r"(a=candidate:\S+ 1 udp \d+ \S+ )\d+ ")
 
 
 class Seat:
@@ -39,85 +37,13 @@ class Seat:
         self.events: list[PartyEvent] = []
 
 
-class LossyLink:
-    """A UDP forwarder in front of a relay that loses a share of what passes, in each direction alike."""
-
-    def __init__(self, relay_port: int, seed: int = 1) -> None:
-        self.loss = 0.0
-        self.lost = self.passed = 0
-        self._relay = ("127.0.0.1", relay_port)
-        self._random = random.Random(seed)
-        self._front = self._socket()
-        self._backs: dict[Any, socket.socket] = {}
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._front.fileno(), self._from_browser)
-
-    @property
-    def port(self) -> int:
-        """Where browsers reach it."""
-        return int(self._front.getsockname()[1])
-
-    def close(self) -> None:
-        """Stop forwarding."""
-        for sock in (self._front, *self._backs.values()):
-            self._loop.remove_reader(sock.fileno())
-            sock.close()
-
-    def rebind(self) -> None:
-        """The network changes: from now on every browser comes to the relay from another port (a NAT that
-        forgot)."""
-        for sock in self._backs.values():
-            self._loop.remove_reader(sock.fileno())
-            sock.close()
-        self._backs.clear()
-
-    @staticmethod
-    def _socket() -> socket.socket:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.setblocking(False)
-        sock.bind(("127.0.0.1", 0))
-        return sock
-
-    def _passes(self, datagram: bytes) -> bool:
-        if 127 < datagram[0] < 192 and self._random.random() < self.loss:
-            self.lost += 1
-            return False
-        self.passed += 1
-        return True
-
-    def _from_browser(self) -> None:
-        while True:
-            try:
-                datagram, address = self._front.recvfrom(2048)
-            except BlockingIOError:
-                return
-            back = self._backs.get(address)
-            if back is None:
-                back = self._backs[address] = self._socket()
-                self._loop.add_reader(back.fileno(), self._from_relay, back, address)
-            if self._passes(datagram):
-                back.sendto(datagram, self._relay)
-
-    def _from_relay(self, back: socket.socket, address: Any) -> None:
-        while True:
-            try:
-                datagram = back.recv(2048)
-            except OSError:
-                return
-            if self._passes(datagram):
-                self._front.sendto(datagram, address)
-
-
 class Stage:
     """See the module. `seats` are by (room, party)."""
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.seats: dict[tuple[str, str], Seat] = {}
-        self.link: LossyLink | None = None
-        self.silent: socket.socket | None = (
-            None  # receives UDP and answers nothing, like a network that blocks it
-        )
+        self.link: Proxy | None = None
         self.url = ""
         self._offers = itertools.count(1)
 
@@ -125,17 +51,15 @@ class Stage:
         """The relay's room of this name."""
         return self.relay.room(name)
 
-    def block_udp(self) -> None:
-        """Let no datagram of a page that enters from now on arrive."""
-        self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.silent.bind(("127.0.0.1", 0))
+    async def behind(self, network: Network) -> Proxy:
+        """Let pages that enter from now on reach the relay through a network; return the way to it."""
+        self.link = await Proxy.open(network, ("127.0.0.1", self.relay.ports[0]))
+        return self.link
 
     async def offer(self, seat: Seat, sdp: str, fresh: bool) -> None:
         """Send an offer to a page."""
         if self.link is not None:
-            sdp = _CANDIDATE.sub(rf"\g<1>{self.link.port} ", sdp)
-        if self.silent is not None:
-            sdp = _CANDIDATE.sub(rf"\g<1>{self.silent.getsockname()[1]} ", sdp)
+            sdp = led_through(sdp, "127.0.0.1", self.link.port)
         await seat.ws.send_json({"id": next(self._offers), "sdp": sdp, "fresh": fresh})
 
     async def sit(self, key: tuple[str, str], ws: web.WebSocketResponse) -> Seat:
@@ -204,7 +128,5 @@ async def staged(settings: RelaySettings | None = None) -> AsyncIterator[Stage]:
         await stage.relay.close()
         await relay.close()
         if stage.link is not None:
-            stage.link.close()
-        if stage.silent is not None:
-            stage.silent.close()
+            await stage.link.close()
         await runner.cleanup()

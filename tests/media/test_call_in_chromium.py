@@ -25,7 +25,8 @@ from tests.media.people import (
     reload_gaps,
     talking,
 )
-from tests.media.stage import LossyLink, staged
+from tests.media.stage import staged
+from web.peers.network.network import Network
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ async def test_both_see_and_hear_each_other_where_the_network_of_both_blocks_udp
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
     async with staged() as stage:
-        stage.block_udp()
+        await stage.behind(Network(udp=False))
         rows = await press_to_picture(camera_browser, stage, 1)
         record_property("second_press_to_first_frame_over_tcp_ms", rows)
         assert rows[0]["early"] == 0
@@ -150,22 +151,22 @@ async def test_a_call_lives_with_five_percent_loss(
     camera_browser: Browser, record_property: Callable[[str, object], None]
 ) -> None:
     async with staged() as stage:
-        stage.link = LossyLink(stage.relay.ports[0])
+        link = await stage.behind(Network())
         async with pair(camera_browser, stage) as (a, b):
             await talking(a, b)
             await decoded(b, 60)
             rates = {loss: (await frames_under_loss(stage, b, loss, 4))[0] for loss in (0.0, 0.05)}
             record_property("frames_per_s_at_5_percent_loss", rates[0.05])
-            assert stage.link.lost > 20
+            assert link.lost > 20
             assert rates[0.05] > 0.5 * rates[0.0]  # 0.98 is the target where nothing else runs
 
 
 async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Browser) -> None:
     async with staged() as stage:
-        stage.link = LossyLink(stage.relay.ports[0])
+        link = await stage.behind(Network())
         async with pair(camera_browser, stage) as (a, b):
             await talking(a, b)
-            stage.link.rebind()
+            link.rebind()
             await decoded(a, 5)
             await decoded(b, 5)
             seat = stage.seats["room", "a"]
@@ -174,28 +175,26 @@ async def test_an_ice_restart_and_a_new_network_keep_the_call(camera_browser: Br
             assert await a.ask("call.states") == ["connecting", "connected"]
 
 
-async def test_lost_packets_are_silence_of_the_other_side_while_the_transport_is_fine(
+async def test_media_that_stops_is_silence_of_the_other_side_while_the_transport_is_fine(
     camera_browser: Browser,
 ) -> None:
-    async with staged(RelaySettings(tcp=False)) as stage:  # Chromium would go on over TCP
-        stage.link = LossyLink(stage.relay.ports[0])
-        async with pair(camera_browser, stage) as (a, b):
-            await talking(a, b)
-            ask = "call.media.stopped(() => ({ audio: false, video: false })).then((found) => [...found])"
+    async with staged() as stage, pair(camera_browser, stage) as (a, b):
+        await talking(a, b)
+        ask = "call.media.stopped(() => ({ audio: false, video: false })).then((found) => [...found])"
 
-            async def becomes(stopped: list[list[str]]) -> None:
-                async with asyncio.timeout(20):
-                    while await a.ask(ask) != stopped:  # noqa: ASYNC110 - the page has no event for it
-                        await asyncio.sleep(0.2)
+        async def becomes(stopped: list[list[str]]) -> None:
+            async with asyncio.timeout(20):
+                while await a.ask(ask) != stopped:  # noqa: ASYNC110 - the page has no event for it
+                    await asyncio.sleep(0.2)
 
-            assert await a.ask(ask) == []
-            stage.link.loss = 1.0
-            await becomes([["remote", "silent"]])
-            await a.stats()
-            await a.page.wait_for_timeout(500)
-            assert (await a.ask("call.media.state"), (await a.stats())["words"]) == ("connected", "quiet")
-            stage.link.loss = 0.0
-            await becomes([])
+        assert await a.ask(ask) == []
+        stage.room("room").set_gate(False)
+        await becomes([["remote", "silent"]])
+        await a.stats()
+        await a.page.wait_for_timeout(500)
+        assert (await a.ask("call.media.state"), (await a.stats())["words"]) == ("connected", "quiet")
+        stage.room("room").set_gate(True)
+        await becomes([])
 
 
 async def test_another_worker_takes_over_a_live_call_without_anybody_pressing(

@@ -113,7 +113,15 @@ def run(
     race: Annotated[int, typer.Option(min=1, help="So many providers press Claim on each patient.")] = 1,
     reload: Annotated[str, typer.Option(help="So many patients reload their page: 5%.")] = "0%",
     vanish: Annotated[str, typer.Option(help="So many patients lose their network for a moment: 5%.")] = "0%",
-    loss: Annotated[str, typer.Option(help="So many media packets are lost on the way: 2%.")] = "0%",
+    loss: Annotated[
+        str, typer.Option(help="So many packets of the media are lost on the way, in each direction: 2%.")
+    ] = "0%",
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="A TOML file with the network that everybody’s media crosses: losses, delays, outages."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same people.")] = 1,
     processes: Annotated[int, typer.Option(min=1, max=256, help="Drive from so many processes.")] = 1,
     part: Annotated[
@@ -171,6 +179,10 @@ def run(
     }
     if helpers:
         shown["helpers"] = str(helpers)
+    if network is not None:
+        shown["network"] = str(network)
+    elif loss != "0%":
+        shown["loss"] = loss
     if local:
         shown["server"] = "its own"  # its port differs each time, which is no difference between two runs
     try:
@@ -197,7 +209,7 @@ def run(
             race=race,
             reload=options.share(reload),
             vanish=options.share(vanish),
-            loss=options.share(loss),
+            network=options.network(network, options.share(loss), seed, media),
             seed=seed,
         )
         pids = options.watched(server_pid)

@@ -13,6 +13,8 @@ from datetime import time as clock
 from pathlib import Path
 
 from web.peers.errors import PlanError
+from web.peers.network.network import Network, lossy
+from web.peers.network.reading import read
 from web.peers.run.plan import Credential, credentials
 from web.peers.run.server import sample
 
@@ -53,6 +55,19 @@ def share(text: str) -> float:
     if not 0 <= found <= 1:
         raise PlanError(f"expected a share like 5%; found {text!r}")
     return found
+
+
+def network(path: Path | None, loss: float, seed: int, media: str) -> Network | None:
+    """Return the network in the file, or one that loses a share, or None. Raises PlanError, OSError."""
+    if path is None:
+        return lossy(loss, seed) if loss else None
+    if loss:
+        raise PlanError("expected --loss or --network, not both: the file says what is lost")
+    if media == "none":
+        raise PlanError(
+            "expected --media light or real with --network: it is the media that crosses the network"
+        )
+    return read(path)
 
 
 def part(text: str) -> tuple[int, int]:

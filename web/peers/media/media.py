@@ -10,23 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from web.peers.media.flow import Flow, Media
-
-if TYPE_CHECKING:
-    from web.peers.people.faults import LossyLink
+from web.peers.network.network import Network
+from web.peers.network.offers import led_through, server_of
+from web.peers.network.proxy import Proxy
 
 KINDS = ("none", "light", "real")
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The kind of media (`none`, `light` or `real`), the `file` to play in real media, and the lossy `link` to use."""
+    """The kind of media (`none`, `light` or `real`), the `file` to play in real media, and the `network` to cross.
+
+    `number`: people with other numbers have other luck in the same network.
+    """
 
     kind: str = "none"
     file: Path | None = None
-    link: LossyLink | None = None
+    network: Network | None = None
+    number: int = 0
 
     def prepare(self) -> None:
         """Import the media's modules now, as that would delay the first claim."""
@@ -45,29 +48,34 @@ class Sources:
         if self.kind == "light":
             from web.peers.media.light import LightMedia
 
-            return _behind(self.link, LightMedia(changed, flow))
+            return self._behind(LightMedia(changed, flow))
         from web.peers.media.real import RealMedia
 
-        return _behind(self.link, RealMedia(changed, self.file, flow))
+        return self._behind(RealMedia(changed, self.file, flow))
+
+    def _behind(self, media: Media) -> Media:
+        return media if self.network is None else Proxied(media, self.network, self.number)
 
 
-def _behind(link: LossyLink | None, media: Media) -> Media:
-    return media if link is None else Linked(media, link)
+class Proxied:
+    """Media that reaches the relay through a network; its phases count from the first offer."""
 
-
-class Linked:
-    """Media that reaches the relay through a lossy link."""
-
-    def __init__(self, media: Media, link: LossyLink) -> None:
+    def __init__(self, media: Media, network: Network, number: int) -> None:
         self.flow = media.flow
-        self._media, self._link = media, link
+        self.proxy: Proxy | None = None
+        self._media, self._network, self._number = media, network, number
         self.start, self.stop, self.wait_connected = media.start, media.stop, media.wait_connected
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
-        """See Media; the offer is changed to name the link instead of the relay."""
-        return await self._media.take_offer(await self._link.through(offer), fresh=fresh)
+        """See Media; the offer is changed to name the proxy instead of the relay."""
+        server = server_of(offer)
+        if self.proxy is None:
+            self.proxy = await Proxy.open(self._network, server, number=self._number)
+        self.proxy.lead_to(server)
+        return await self._media.take_offer(led_through(offer, "127.0.0.1", self.proxy.port), fresh=fresh)
 
     async def close(self) -> None:
-        """Close the media and the link's sockets."""
+        """Close the media and the proxy."""
         await self._media.close()
-        self._link.close()
+        if self.proxy is not None:
+            await self.proxy.close()

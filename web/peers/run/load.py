@@ -14,7 +14,6 @@ from typing import Any
 
 from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.media.media import Sources
-from web.peers.people.faults import LossyLink
 from web.peers.people.people import Clinic, Patient, Person, Provider, Room
 from web.peers.run.arrivals import Visitor
 from web.peers.run.floor import Floor, Meeting
@@ -71,8 +70,7 @@ class Driver:
             await provider.on_call()
 
     def _sources(self, number: int) -> Sources:
-        link = LossyLink(self.plan.loss, seed=number) if self.plan.loss else None
-        return Sources(self.plan.media, self.plan.media_file, link)
+        return Sources(self.plan.media, self.plan.media_file, self.plan.network, number)
 
     async def play(self, seen: Observations, *, began: float | None = None) -> None:
         """Play the share, from `began` (time.monotonic) on; return when all patients are done, or soon after `stop`."""

@@ -14,6 +14,7 @@ from typing import Annotated, Self
 import msgspec
 
 from web.peers.errors import PlanError
+from web.peers.network.network import Network
 from web.peers.run.arrivals import Arrivals, Span, Visitor, visitors
 
 AT_ONCE = Span()
@@ -43,7 +44,7 @@ class SharedPlan:
     """The plan as it is for all machines. Faults are shares (0.0 to 1.0) of the patients.
 
     `race`: how many providers press Claim on each patient. `patience_s`: how long a patient waits before leaving the
-    queue. `timeout_s`: how long any answer may take.
+    queue. `timeout_s`: how long any answer may take. `network`: what everybody's media has to cross.
     """
 
     url: str
@@ -61,7 +62,7 @@ class SharedPlan:
     race: AtLeastOne = 1
     reload: PartOf = 0.0
     vanish: PartOf = 0.0
-    loss: PartOf = 0.0
+    network: Network | None = None
     seed: int = 1
 
 
@@ -117,7 +118,6 @@ class Plan(SharedPlan):
             "race": str(self.race) if self.race > 1 else "",
             "reload": f"{self.reload:.0%}" if self.reload else "",
             "vanish": f"{self.vanish:.0%}" if self.vanish else "",
-            "loss": f"{self.loss:.0%}" if self.loss else "",
         }
         return {name: text for name, text in pairs.items() if text}
 

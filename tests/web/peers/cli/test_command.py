@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.docs.marked import DOCS
 from tests.server import RunningServer
 from tests.web.site import LIND, OSEI
 from web.config import parse
@@ -100,12 +101,15 @@ def test_a_broken_threshold_is_named_and_ends_with_1(
     assert sum(seen.counts["claims_lost"].values) == 1
 
 
-def test_light_media_is_measured_from_the_second_start_to_the_first_packet(
+def test_light_media_is_measured_from_the_second_start_to_the_first_packet_through_the_documented_network(
     server: RunningServer, staff: Path, tmp_path: Path
 ) -> None:
+    network = tmp_path / "bad.toml"
+    page = (DOCS / "LOAD-TESTER.md").read_text("utf-8")
+    network.write_text("".join(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)))
     result = run(
         server.url,
-        *("-n", 2, "-p", 2, "-a", "at-once", "--media", "light", "--talk", "200ms", "--loss", "1%"),
+        *("-n", 2, "-p", 2, "-a", "at-once", "--media", "light", "--talk", "200ms", "--network", network),
         *("--credentials", staff, "--report", tmp_path / "r", "--fail-if", "errors>0"),
     )
     assert result.exit_code == 0, result.output
@@ -237,6 +241,9 @@ def listening(context: ssl.SSLContext | None = None) -> Iterator[str]:
         (["http://x", "--talk", "long"], "expected a duration"),
         (["http://x", "--media", "loud"], "expected none, light or real for --media; found 'loud'"),
         (["http://x", "--loss", "150%"], "expected a share like 5%"),
+        (["http://x", "--network", "/nowhere", "--media", "light"], "/nowhere: No such file"),
+        (["http://x", "--network", "/nowhere"], "expected --media light or real with --network"),
+        (["http://x", "--network", "/nowhere", "--loss", "1%"], "expected --loss or --network, not both"),
         (["http://x", "--part", "3/2"], "expected a part like 2/5"),
         (["http://x", "--start-at", "soon"], "expected a moment like 14:30"),
         (["http://x", "--fail-if", "pulled_inn.p99>5ms"], "pulled_inn"),
@@ -250,6 +257,13 @@ def test_what_cannot_be_used_is_one_clear_sentence_and_exit_2(
     if words and "--credentials" not in words:
         words = [*words, "--credentials", str(staff)]
     assert sentence in refused(run(*words))
+
+
+def test_a_mistake_in_the_file_of_a_network_is_one_sentence_and_exit_2(staff: Path, tmp_path: Path) -> None:
+    network = tmp_path / "network.toml"
+    network.write_text("[up]\nloss = 5")
+    words = ("--credentials", staff, "--media", "light", "--network", network)
+    assert f"{network}: up.loss: expected a share from 0 to 1; found 5" in refused(run("http://x", *words))
 
 
 @pytest.mark.parametrize(

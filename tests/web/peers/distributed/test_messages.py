@@ -33,6 +33,7 @@ from web.peers.distributed.messages import (
     pieces,
 )
 from web.peers.errors import ChannelLostError, PlanError, UnknownMessageError
+from web.peers.network.network import lossy
 from web.peers.run.arrivals import Arrivals
 from web.peers.run.plan import Credential, Plan, SharedPlan
 
@@ -85,6 +86,7 @@ def test_a_plan_is_sent_without_the_parts_of_one_machine() -> None:
         {"patients": 8},
         {"talk": replace(PLAN.talk, high_s=1)},
         {"media": "light"},
+        {"network": lossy(0.1)},
     ],
 )
 def test_a_plan_that_differs_in_anything_has_another_digest(other: dict[str, object]) -> None:
@@ -113,7 +115,7 @@ def test_what_is_no_message_of_a_coordinator_is_refused(bad: object) -> None:
     [
         ("media", "loud"),
         ("patients", -1),
-        ("loss", 2.0),
+        ("network", {"up": {"loss": 2.0}}),
         ("arrivals", {"kind": "day", "recorded_s": []}),
         ("arrivals", {"kind": "never", "rate": 1.0}),
     ],

@@ -18,9 +18,9 @@ from web.organisations import demo
 from web.peers.errors import EntryError, RefusedError, VisitEndedError
 from web.peers.media.flow import Flow
 from web.peers.media.light import LightMedia
-from web.peers.media.media import Sources
+from web.peers.media.media import Proxied, Sources
 from web.peers.media.real import tracks
-from web.peers.people.faults import LossyLink
+from web.peers.network.network import Network, Way
 from web.peers.people.people import Patient, Provider, Room
 
 OnCall = Callable[..., Awaitable[Provider]]
@@ -230,16 +230,21 @@ async def _until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_lossy_link_drops_media_by_its_seed_and_the_call_continues(url: str, on_call: OnCall) -> None:
+async def test_a_network_loses_its_share_of_a_persons_packets_and_the_call_continues(
+    url: str, on_call: OnCall
+) -> None:
     provider = await on_call(media="light")
-    link = LossyLink(loss=0.3, delay_s=0.01, seed=4)
-    async with Patient(url, media=Sources("light", link=link)) as patient:
+    way = Way(loss=0.1, delay_ms=10)
+    async with Patient(url, media=Sources("light", network=Network(seed=4, up=way, down=way))) as patient:
         await patient.meet_now()
         ours, theirs = await call(patient, provider)
         await live(ours, theirs)
         await asyncio.gather(ours.first_frame(), theirs.first_frame())
-        await _until(lambda: link.lost + link.passed > 300)
-        assert 0.2 < link.lost / (link.lost + link.passed) < 0.4
+        assert isinstance(ours.media, Proxied)
+        link = ours.media.proxy
+        assert link is not None
+        await _until(lambda: link.lost + link.passed > 400)
+        assert 0.05 < link.lost / (link.lost + link.passed) < 0.2
 
 
 @pytest.fixture

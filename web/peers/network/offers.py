@@ -1,0 +1,41 @@
+"""The candidates of an offer: where the server is, and the same offer that leads through a proxy.
+
+Pure. Knows the lines `a=candidate` of an SDP, and nothing else of it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+CANDIDATE: Final = re.compile(
+    r"^(a=candidate:\S+ \d+ (?:udp|tcp) \d+) (\S+) (\d+)( typ host[^\r\n]*)\r?\n",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def server_of(offer: str) -> tuple[str, int]:
+    """Return the host and port of the offer's first candidate. Raises ValueError if it has none."""
+    found = CANDIDATE.search(offer)
+    if found is None:
+        raise ValueError("the offer has no candidate")
+    return found[2], int(found[3])
+
+
+def led_through(offer: str, host: str, port: int) -> str:
+    """Return the offer with the proxy's address in all candidates, each of them once in a section."""
+    sections = re.split(r"(?=^m=)", offer, flags=re.MULTILINE)
+    return "".join(_led(section, f"{host} {port}") for section in sections)
+
+
+def _led(section: str, address: str) -> str:
+    protocols: set[str] = set()
+
+    def led(candidate: re.Match[str]) -> str:
+        protocol = candidate[1].split()[2].lower()
+        if protocol in protocols:
+            return ""
+        protocols.add(protocol)
+        return f"{candidate[1]} {address}{candidate[4]}\r\n"
+
+    return CANDIDATE.sub(led, section)

@@ -1,0 +1,270 @@
+"""A port for UDP and TCP that leads to a server through a bad network.
+
+Does the I/O for `network.py`, which decides. For tests, benchmarks and synthetic people. Knows no contents: a client
+that uses the port instead of the server's notices nothing but the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from random import Random
+from typing import Any, Final, get_args
+
+from web.peers.network.network import Direction, Network, Side
+
+MOST_WAITING: Final = 4096
+"""Datagrams on their way at a time; further ones are dropped."""
+MOST_FLOWS: Final = 256
+"""Client addresses, and TCP connections, at a time; the oldest gives way."""
+SEGMENT: Final = 1448
+SEGMENTS: Final = 256
+"""Segments on their way in each direction of a TCP connection; then the sender has to wait."""
+READ_AT_ONCE: Final = 64
+DATAGRAM: Final = 65_536
+LOOK_S: Final = 0.02
+PORTS_TRIED: Final = 20
+
+
+class Proxy:
+    """A port on loopback in front of `server` (host, port). Make it with `Proxy.open`, end it with `close`.
+
+    The directions are those of the client: `up` is what it sends. Their `counts` are by packets and segments.
+    `blocked` counts datagrams that were sent while UDP was blocked, `crowded` those above MOST_WAITING.
+    """
+
+    def __init__(self, network: Network, server: tuple[str, int], front: socket.socket, number: int) -> None:
+        self.blocked = self.crowded = 0
+        self._server = server
+        self._number = number
+        self._front = front
+        self._loop = asyncio.get_running_loop()
+        self._flows: dict[Any, socket.socket] = {}
+        self._connections: dict[asyncio.Task[None], list[asyncio.StreamWriter]] = {}
+        self._listening: asyncio.Server | None = None
+        self._waiting: list[tuple[float, int, Callable[[], Any]]] = []
+        self._order = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+        self._rebinds: list[asyncio.TimerHandle] = []
+        self.change(network)
+
+    @classmethod
+    async def open(
+        cls, network: Network, server: tuple[str, int], *, host: str = "127.0.0.1", number: int = 0
+    ) -> Proxy:
+        """Listen on a free port of `host`. `number`: proxies with the same seed and other numbers have other luck."""
+        udp, tcp = _same_port(host)
+        proxy = cls(network, server, udp, number)
+        proxy._loop.add_reader(udp.fileno(), proxy._from_client)
+        proxy._listening = await asyncio.start_server(proxy._serve, sock=tcp)
+        return proxy
+
+    @property
+    def port(self) -> int:
+        """The port, of UDP and TCP, that clients use instead of the server's."""
+        return int(self._front.getsockname()[1])
+
+    @property
+    def lost(self) -> int:
+        """How many packets and segments were lost or found the queue full, in both directions."""
+        return self._count("lost") + self._count("queue_full")
+
+    @property
+    def passed(self) -> int:
+        """How many packets and segments passed, in both directions."""
+        return self._count("passed")
+
+    def lead_to(self, server: tuple[str, int]) -> None:
+        """Lead to this server from now on; flows to another one end."""
+        if server != self._server:
+            self._server = server
+            self.rebind()
+
+    def change(self, network: Network) -> None:
+        """Become another network; its phases count from now. What is on its way arrives as it was to."""
+        self.network, self._began_s = network, time.monotonic()
+        self.directions = {side: self._direction(side) for side in get_args(Side)}
+        for timer in self._rebinds:
+            timer.cancel()
+        self._rebinds = [self._loop.call_later(at_s, self.rebind) for at_s in network.rebinds_s]
+
+    def rebind(self) -> None:
+        """Give the clients other addresses, as a NAT does that has forgotten them; TCP connections are reset."""
+        for back in self._flows.values():
+            self._end(back)
+        self._flows.clear()
+        for ends in self._connections.values():
+            _abort(ends)
+
+    async def close(self) -> None:
+        """Close all sockets; what is on its way is lost."""
+        for timer in (self._timer, *self._rebinds):
+            if timer is not None:
+                timer.cancel()
+        self._waiting.clear()
+        if self._listening is not None:
+            self._listening.close()
+        self.rebind()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+        self._end(self._front)
+
+    def _direction(self, side: Side) -> Direction:
+        luck = Random(f"{self.network.seed}/{self._number}/{side}")  # noqa: S311 - reproducible
+        return Direction(luck.random)
+
+    def _count(self, fate: str) -> int:
+        return sum(direction.counts[fate] for direction in self.directions.values())
+
+    def _now(self) -> Network:
+        return self.network.at(time.monotonic() - self._began_s)
+
+    # --- UDP
+
+    def _from_client(self) -> None:
+        for _ in range(READ_AT_ONCE):
+            try:
+                datagram, address = self._front.recvfrom(DATAGRAM)
+            except OSError:
+                return
+            back = self._flows.get(address) or self._flow(address)
+            self._pass("up", len(datagram), partial(back.send, datagram))
+
+    def _flow(self, address: Any) -> socket.socket:
+        """Return a new socket that stands for this client."""
+        if len(self._flows) >= MOST_FLOWS:
+            self._end(self._flows.pop(next(iter(self._flows))))
+        family = socket.AF_INET6 if ":" in self._server[0] else socket.AF_INET
+        back = self._flows[address] = socket.socket(family, socket.SOCK_DGRAM)
+        back.setblocking(False)
+        back.connect(self._server)
+        self._loop.add_reader(back.fileno(), self._from_server, back, address)
+        return back
+
+    def _from_server(self, back: socket.socket, address: Any) -> None:
+        for _ in range(READ_AT_ONCE):
+            try:
+                datagram = back.recv(DATAGRAM)
+            except OSError:
+                return
+            self._pass("down", len(datagram), partial(self._front.sendto, datagram, address))
+
+    def _pass(self, side: Side, size: int, send: Callable[[], Any]) -> None:
+        now, now_s = self._now(), time.monotonic()
+        if not now.udp:
+            self.blocked += 1
+            return
+        for arrives_s in self.directions[side].packet(now.way(side), size, now_s):
+            if len(self._waiting) >= MOST_WAITING:
+                self.crowded += 1
+            else:
+                heapq.heappush(self._waiting, (arrives_s, next(self._order), send))
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Send what is due, and wake up for the next."""
+        waiting, now_s = self._waiting, time.monotonic()
+        while waiting and waiting[0][0] <= now_s:
+            with contextlib.suppress(OSError):  # the server's port is closed, or the flow has ended
+                heapq.heappop(waiting)[2]()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(waiting[0][0] - now_s, self._deliver) if waiting else None
+
+    def _end(self, sock: socket.socket) -> None:
+        self._loop.remove_reader(sock.fileno())
+        sock.close()
+
+    # --- TCP
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        if len(self._connections) >= MOST_FLOWS:
+            _abort(next(iter(self._connections.values())))
+        ends = self._connections[task] = [writer]
+        try:
+            await self._until_tcp()
+            far_reader, far = await asyncio.open_connection(*self._server)
+            ends.append(far)
+            async with asyncio.TaskGroup() as group:
+                ways: list[tuple[Side, asyncio.StreamReader, asyncio.StreamWriter]]
+                ways = [("up", reader, far), ("down", far_reader, writer)]
+                for side, source, sink in ways:
+                    waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(SEGMENTS)
+                    group.create_task(self._take(side, source, waiting))
+                    group.create_task(self._give(waiting, sink))
+        except* OSError:
+            pass  # one side is gone, so the other goes too
+        finally:
+            _abort(self._connections.pop(task))
+
+    async def _take(
+        self, side: Side, reader: asyncio.StreamReader, waiting: asyncio.Queue[tuple[float, bytes]]
+    ) -> None:
+        """Read one side of a connection, up to its end. Raises OSError if it is gone."""
+        data = b"-"
+        while data:
+            data = await reader.read(SEGMENT)
+            way = self._now().way(side)
+            await waiting.put((self.directions[side].segment(way, len(data), time.monotonic()), data))
+
+    async def _give(self, waiting: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+        """Write what was read when it is due. Raises OSError if the receiver is gone."""
+        while True:
+            arrives_s, data = await waiting.get()
+            if (early_s := arrives_s - time.monotonic()) > 0:
+                await asyncio.sleep(early_s)
+            await self._until_tcp()
+            if not data:
+                writer.write_eof()
+                return
+            writer.write(data)
+            await writer.drain()
+
+    async def _until_tcp(self) -> None:
+        """Return once TCP is let through."""
+        while not self._now().tcp:  # noqa: ASYNC110 - the network is a timetable, and may change
+            await asyncio.sleep(LOOK_S)
+
+
+def _abort(ends: list[asyncio.StreamWriter]) -> None:
+    for writer in ends:
+        writer.transport.abort()
+
+
+def _same_port(host: str) -> tuple[socket.socket, socket.socket]:
+    """Return a UDP and a listening TCP socket on the same free port. Raises OSError if none is found."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for attempt in itertools.count(1):
+        udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_STREAM)
+        udp.setblocking(False)
+        try:
+            udp.bind((host, 0))
+            tcp.bind((host, udp.getsockname()[1]))
+        except OSError:
+            udp.close()
+            tcp.close()
+            if attempt == PORTS_TRIED:
+                raise
+        else:
+            return udp, tcp
+    raise AssertionError
+
+
+@asynccontextmanager
+async def proxied(network: Network, server: tuple[str, int], **how: Any) -> AsyncIterator[Proxy]:
+    """Open a proxy, and close it at the end; `how` are the arguments of `Proxy.open`."""
+    proxy = await Proxy.open(network, server, **how)
+    try:
+        yield proxy
+    finally:
+        await proxy.close()
