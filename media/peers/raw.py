@@ -16,10 +16,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Any, Final
 
-from aioice import stun
-
 from media.errors import DtlsError
-from media.protocols import rtp
+from media.protocols import ice, rtp, stun
 from media.protocols.codecs import OPUS, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.protocols.rtcp import split
@@ -174,14 +172,15 @@ class RawPeer:
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
         """Send an ICE binding request, with a wrong `password` or `ufrag` if one is given."""
-        message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-        message.attributes["USERNAME"] = f"{ufrag or self.remote_ufrag}:{self.ufrag}"
-        message.attributes["PRIORITY"] = 1845501695
-        message.attributes["ICE-CONTROLLING"] = 1
+        attributes = [
+            (stun.USERNAME, f"{ufrag or self.remote_ufrag}:{self.ufrag}".encode()),
+            (stun.PRIORITY, (1845501695).to_bytes(4, "big")),
+            (stun.ICE_CONTROLLING, (1).to_bytes(8, "big")),
+        ]
         if nominate:
-            message.attributes["USE-CANDIDATE"] = None
-        message.add_message_integrity((password or self.remote_password).encode())
-        self.send(bytes(message))
+            attributes.append((stun.USE_CANDIDATE, b""))
+        transaction_id = secrets.token_bytes(12)
+        self.send(stun.build(stun.Kind.REQUEST, transaction_id, attributes, password or self.remote_password))
 
     def tick(self, now_s: float) -> None:
         """Send ICE checks: often until connected, then to keep consent; retransmit a DTLS flight if it is due."""
@@ -237,29 +236,23 @@ class RawPeer:
         self.sock.close()
 
     def _stun(self, datagram: bytes) -> None:
-        try:
-            message = stun.parse_message(datagram)
-        except ValueError:
+        message = stun.parse(datagram)
+        if message is None:
             return
-        if message.message_class == stun.Class.REQUEST:
+        if message.kind == stun.Kind.REQUEST:
             self._answer_check(message)
-        elif message.message_class == stun.Class.RESPONSE:
+        else:
             self.answered_checks += 1
             if self.association is None:
                 self.association = Association(self.identity, self.send, client=True)
                 self.association.begin()
 
     def _answer_check(self, message: stun.Message) -> None:
-        if not message.check_message_integrity(self.password.encode()):
+        if not message.is_signed_with(self.password):
             return
         self.received_checks += 1
         if self.answers_checks:
-            answer = stun.Message(
-                stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
-            )
-            answer.attributes["XOR-MAPPED-ADDRESS"] = self.remote[:2]
-            answer.add_message_integrity(self.password.encode())
-            self.send(bytes(answer))
+            self.send(ice.response(message, self.remote, self.password))
 
     def _dtls(self, datagram: bytes) -> None:
         assert self.association is not None

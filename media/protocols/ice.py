@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from aioice import stun
+from media.protocols import stun
 
 CONSENT_S: Final = 30.0  # RFC 7675 §5.1
 SILENT_S: Final = 3.0  # a path without a packet for this long gives way to a checked one
@@ -28,11 +28,6 @@ Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
 
 Transport = Literal["udp", "tcp"]
 
-_COOKIE: Final = stun.COOKIE.to_bytes(4, "big")
-_BINDING_REQUEST: Final = b"\x00\x01"
-_BINDING_RESPONSE: Final = b"\x01\x01"
-_USERNAME: Final = 0x0006
-
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -40,14 +35,6 @@ class Credentials:
 
     ufrag: str
     password: str
-
-
-@dataclass(frozen=True, slots=True)
-class BindingRequest:
-    """A binding request whose password was checked."""
-
-    message: stun.Message
-    nominates: bool
 
 
 def local_ufrag(datagram: bytes) -> str | None:
@@ -58,45 +45,38 @@ def local_ufrag(datagram: bytes) -> str | None:
     if (
         len(datagram) < 28
         or len(datagram) > 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
-        or not datagram.startswith(_BINDING_REQUEST)
-        or datagram[4:8] != _COOKIE
+        or not datagram.startswith(stun.Kind.REQUEST.value)
+        or datagram[4:8] != stun.COOKIE
         or int.from_bytes(datagram[2:4], "big") + 20 != len(datagram)
     ):
         return None
     at = 20
     while at + 4 <= len(datagram):
         kind, length = struct.unpack_from("!HH", datagram, at)
-        if kind == _USERNAME:
+        if kind == stun.USERNAME:
             value = datagram[at + 4 : at + 4 + length].partition(b":")[0]
             return value.decode("ascii") if value.isascii() else None
         at += 4 + length + (-length & 3)
     return None
 
 
-def check(datagram: bytes, password: str) -> BindingRequest | None:
+def check(datagram: bytes, password: str) -> stun.Message | None:
     """Return the request if its MESSAGE-INTEGRITY was made with `password` (RFC 8445 §7.3), otherwise None.
 
     The caller sends no reply to a wrong request.
     """
-    try:
-        message = stun.parse_message(datagram)
-    except (ValueError, struct.error, IndexError, KeyError):
+    message = stun.parse(datagram)
+    if message is None or message.kind != stun.Kind.REQUEST or not message.is_signed_with(password):
         return None
-    if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
-        return None
-    if not message.check_message_integrity(password.encode()):
-        return None
-    return BindingRequest(message, "USE-CANDIDATE" in message.attributes)
+    return message
 
 
-def response(request: BindingRequest, address: Address, password: str) -> bytes:
+def response(request: stun.Message, address: Address, password: str) -> bytes:
     """Return the success response, with the address that the request came from (RFC 8489 §6.3.1)."""
-    answer = stun.Message(
-        stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=request.message.transaction_id
+    mapped = stun.xor_address(address[0], address[1], request.transaction_id)
+    return stun.build(
+        stun.Kind.RESPONSE, request.transaction_id, [(stun.XOR_MAPPED_ADDRESS, mapped)], password
     )
-    answer.attributes["XOR-MAPPED-ADDRESS"] = address[:2]
-    answer.add_message_integrity(password.encode())
-    return bytes(answer)
 
 
 def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: bytes) -> bytes:
@@ -104,28 +84,29 @@ def request(to_ufrag: str, own_ufrag: str, to_password: str, transaction_id: byt
 
     A lite agent need not send any. The relay does, to ask at a new address whether the browser is there.
     """
-    message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, transaction_id=transaction_id)
-    message.attributes["USERNAME"] = f"{to_ufrag}:{own_ufrag}"
-    message.attributes["PRIORITY"] = UDP_PREFERENCE << 24
-    message.attributes["ICE-CONTROLLED"] = int.from_bytes(transaction_id[:8], "big")
-    message.add_message_integrity(to_password.encode())
-    return bytes(message)
+    attributes = [
+        (stun.USERNAME, f"{to_ufrag}:{own_ufrag}".encode()),
+        (stun.PRIORITY, (UDP_PREFERENCE << 24).to_bytes(4, "big")),
+        (stun.ICE_CONTROLLED, transaction_id[:8]),
+    ]
+    return stun.build(stun.Kind.REQUEST, transaction_id, attributes, to_password)
 
 
 def answered(datagram: bytes) -> bytes | None:
     """Return the transaction id of a success response, None if the datagram is none. Verifies nothing."""
-    if len(datagram) < 20 or not datagram.startswith(_BINDING_RESPONSE) or datagram[4:8] != _COOKIE:
+    if (
+        len(datagram) < stun.HEADER_BYTES
+        or not datagram.startswith(stun.Kind.RESPONSE.value)
+        or datagram[4:8] != stun.COOKIE
+    ):
         return None
-    return datagram[8:20]
+    return datagram[8 : stun.HEADER_BYTES]
 
 
 def is_answer(datagram: bytes, password: str) -> bool:
     """Return True if a success response was made with `password`."""
-    try:
-        message = stun.parse_message(datagram)
-    except (ValueError, struct.error, IndexError, KeyError):
-        return False
-    return bool(message.check_message_integrity(password.encode()))
+    message = stun.parse(datagram)
+    return message is not None and message.is_signed_with(password)
 
 
 class Path:

@@ -7,11 +7,11 @@ the password, so that a relay answers no one else (`ice.check`).
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterable
 from typing import Final
 
-from aioice import stun
-
+from media.protocols import stun
 from media.protocols.ice import Credentials
 
 RETRY_S: Final = 0.1
@@ -21,22 +21,21 @@ TRIES: Final = 5  # a datagram may be lost, and a busy loop may be late
 class _ReachCheck(asyncio.DatagramProtocol):
     """A check of one address. `refused` is set if the port is closed, `answered` if the right response came."""
 
-    def __init__(self, request: stun.Message, password: bytes, changed: asyncio.Event) -> None:
-        self._request = request
+    def __init__(self, transaction_id: bytes, password: str, changed: asyncio.Event) -> None:
+        self._transaction_id = transaction_id
         self._password = password
         self._changed = changed
         self.answered = self.refused = False
 
     def datagram_received(self, data: bytes, address: tuple[str | object, int]) -> None:
         """Take a response (called by asyncio)."""
-        try:
-            answer = stun.parse_message(data)
-        except (ValueError, LookupError):
+        answer = stun.parse(data)
+        if answer is None:
             return
         self.answered = (
-            answer.transaction_id == self._request.transaction_id
-            and answer.message_class == stun.Class.RESPONSE
-            and bool(answer.check_message_integrity(self._password))
+            answer.transaction_id == self._transaction_id
+            and answer.kind == stun.Kind.RESPONSE
+            and answer.is_signed_with(self._password)
         )
         self._changed.set()
 
@@ -49,18 +48,17 @@ class _ReachCheck(asyncio.DatagramProtocol):
 async def reaches(addresses: Iterable[tuple[str, int]], credentials: Credentials) -> bool:
     """Return True if a relay with these credentials answers at one of its addresses; False after half a second."""
     loop = asyncio.get_running_loop()
-    password = credentials.password.encode()
-    request = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
-    request.attributes["USERNAME"] = f"{credentials.ufrag}:"
-    request.add_message_integrity(password)
-    datagram, changed = bytes(request), asyncio.Event()
+    transaction_id, password = secrets.token_bytes(12), credentials.password
+    username = (stun.USERNAME, f"{credentials.ufrag}:".encode())
+    datagram = stun.build(stun.Kind.REQUEST, transaction_id, [username], password)
+    changed = asyncio.Event()
     checks: list[tuple[asyncio.DatagramTransport, _ReachCheck]] = []
     try:
         for address in addresses:
             try:
                 checks.append(
                     await loop.create_datagram_endpoint(
-                        lambda: _ReachCheck(request, password, changed), remote_addr=address
+                        lambda: _ReachCheck(transaction_id, password, changed), remote_addr=address
                     )
                 )
             except OSError:

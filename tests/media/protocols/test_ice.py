@@ -112,7 +112,7 @@ def test_the_answer_names_the_address_and_is_signed(address: Address, told: Addr
     assert found is not None
     answer = stun.parse_message(response(found, address, PASSWORD))
     assert (answer.message_method, answer.message_class) == (stun.Method.BINDING, stun.Class.RESPONSE)
-    assert answer.transaction_id == found.message.transaction_id
+    assert answer.transaction_id == found.transaction_id
     assert answer.attributes["XOR-MAPPED-ADDRESS"] == told
     assert answer.check_message_integrity(PASSWORD.encode())
 

@@ -1,0 +1,137 @@
+"""STUN (RFC 8489): binding requests and success responses, signed with a password of ICE.
+
+Pure. Knows the attributes that ICE needs (RFC 8445 §7.1) and skips all others.
+"""
+
+from __future__ import annotations
+
+import enum
+import hmac
+import ipaddress
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+COOKIE: Final = 0x2112A442.to_bytes(4, "big")
+HEADER_BYTES: Final = 20
+USERNAME: Final = 0x0006
+PRIORITY: Final = 0x0024
+USE_CANDIDATE: Final = 0x0025
+ICE_CONTROLLED: Final = 0x8029
+ICE_CONTROLLING: Final = 0x802A
+XOR_MAPPED_ADDRESS: Final = 0x0020
+MESSAGE_INTEGRITY: Final = 0x0008
+FINGERPRINT: Final = 0x8028
+_SHA1_BYTES: Final = 20
+_CRC_XOR: Final = 0x5354554E
+_CRC_BYTES: Final = 8  # of the attribute with its head
+
+Attribute = tuple[int, bytes]
+"""Type and value."""
+
+
+class Kind(enum.Enum):
+    """The first two bytes of a message: method and class. Of other messages nothing is read."""
+
+    REQUEST = b"\x00\x01"
+    RESPONSE = b"\x01\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message whose signature is not checked yet; no attribute after the signature is in it."""
+
+    kind: Kind
+    transaction_id: bytes
+    attributes: dict[int, bytes]
+    signed: bytes
+    """What MESSAGE-INTEGRITY covers; empty if there is none."""
+
+    @property
+    def nominates(self) -> bool:
+        """Return True if the sender chooses this path."""
+        return USE_CANDIDATE in self.attributes
+
+    def is_signed_with(self, password: str) -> bool:
+        """Return True if MESSAGE-INTEGRITY was made with `password`."""
+        if not self.signed:
+            return False
+        return hmac.compare_digest(self.attributes[MESSAGE_INTEGRITY], _signature(self.signed, password))
+
+
+def build(kind: Kind, transaction_id: bytes, attributes: Iterable[Attribute], password: str) -> bytes:
+    """Return a message with these attributes, MESSAGE-INTEGRITY and FINGERPRINT."""
+    body = b"".join(_encoded(*attribute) for attribute in attributes)
+    signed = _headed(kind, transaction_id, body, 4 + _SHA1_BYTES)
+    body += _encoded(MESSAGE_INTEGRITY, _signature(signed, password))
+    covered = _headed(kind, transaction_id, body, _CRC_BYTES)
+    return covered + _encoded(FINGERPRINT, _checksum(covered))
+
+
+def parse(datagram: bytes) -> Message | None:
+    """Return the message in a datagram; None if it is no binding request or response, or is damaged."""
+    if (
+        len(datagram) < HEADER_BYTES
+        or datagram[4:8] != COOKIE
+        or int.from_bytes(datagram[2:4], "big") + HEADER_BYTES != len(datagram)
+    ):
+        return None
+    try:
+        kind = Kind(datagram[:2])
+    except ValueError:
+        return None
+    attributes, signed = dict[int, bytes](), b""
+    for at, name, value in _attributes(datagram):
+        if name == FINGERPRINT:
+            if value != _checksum(_of_length(datagram[:at], _CRC_BYTES)):
+                return None
+        elif not signed:  # RFC 8489 §9: what comes after the signature is not covered by it
+            attributes[name] = value
+            if name == MESSAGE_INTEGRITY:
+                signed = _of_length(datagram[:at], 4 + _SHA1_BYTES)
+    return Message(kind, datagram[8:HEADER_BYTES], attributes, signed)
+
+
+def xor_address(host: str, port: int, transaction_id: bytes) -> bytes:
+    """Return the value of XOR-MAPPED-ADDRESS (RFC 8489 §14.2)."""
+    address = ipaddress.ip_address(host)
+    plain = port.to_bytes(2, "big") + address.packed
+    mask = COOKIE[:2] + COOKIE + transaction_id
+    family = 1 if address.version == 4 else 2
+    return bytes((0, family)) + bytes(a ^ b for a, b in zip(plain, mask, strict=False))
+
+
+def _attributes(datagram: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (offset, type, value) of each attribute that is complete."""
+    at = HEADER_BYTES
+    while at + 4 <= len(datagram):
+        name, length = struct.unpack_from("!HH", datagram, at)
+        value = datagram[at + 4 : at + 4 + length]
+        if len(value) < length:
+            return
+        yield at, name, value
+        at += 4 + length + (-length & 3)
+
+
+def _encoded(name: int, value: bytes) -> bytes:
+    return struct.pack("!HH", name, len(value)) + value + bytes(-len(value) & 3)
+
+
+def _headed(kind: Kind, transaction_id: bytes, body: bytes, more: int) -> bytes:
+    """Return a message whose length counts `more` bytes that are added later."""
+    return kind.value + (len(body) + more).to_bytes(2, "big") + COOKIE + transaction_id + body
+
+
+def _of_length(part: bytes, more: int) -> bytes:
+    """Return the first part of a message as if only `more` bytes came after it."""
+    return part[:2] + (len(part) - HEADER_BYTES + more).to_bytes(2, "big") + part[4:]
+
+
+def _signature(signed: bytes, password: str) -> bytes:
+    return hmac.digest(password.encode(), signed, "sha1")
+
+
+def _checksum(covered: bytes) -> bytes:
+    return (zlib.crc32(covered) ^ _CRC_XOR).to_bytes(4, "big")
