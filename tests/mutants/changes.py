@@ -62,6 +62,17 @@ def changes(source: bytes) -> list[Change]:
     return sorted(set(_Finder(source).visit_all()))
 
 
+def statement_lines(source: bytes, line: int) -> range:
+    """Return the lines of the smallest statement that `line` is part of; of one with a body, the lines before that."""
+    found = range(line, line + 1)
+    for node in ast.walk(ast.parse(source)):  # outer nodes come first
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            body = getattr(node, "body", None)
+            end = body[0].lineno if body else (node.end_lineno or node.lineno) + 1
+            found = range(node.lineno, max(end, node.lineno + 1))
+    return found
+
+
 def _short(text: str) -> str:
     words = " ".join(text.split())
     return words if len(words) <= 70 else words[:69] + "…"

@@ -1,9 +1,9 @@
 """`make mutants`: put small faults into the sources, one at a time, and count which ones a file's own tests notice.
 
-Draws `--number` changes (`changes.py`) of the sources with a seed. For each: a copy of this folder gets the change, the
-file's own tests (`tests/mirror.py`) run in it, and the change is killed if one fails or if they take much longer than
-without. Prints the survivors; writes results.md. A survivor gets a test, or a reason in equivalents.toml if nobody can
-notice it.
+Draws `--number` changes (`changes.py`) of the sources with a seed. For each: a copy of this folder gets the change,
+those of the file's own tests (`tests/mirror.py`) that run the changed statement run in it, the quickest first
+(`reached.py`), and the change is killed if one fails, or if one takes much longer than without, twice. Prints each
+judgement; writes results.md. A survivor gets a test, or a reason in equivalents.toml if nobody can notice it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import pickle
 import random
 import shutil
 import signal
@@ -19,6 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -32,14 +34,15 @@ import redis.asyncio  # noqa: F401
 import schemathesis  # noqa: F401
 
 from tests.mirror import ROOT, own_tests
-from tests.mutants.changes import Change, changes
+from tests.mutants.changes import Change, changes, statement_lines
+from tests.mutants.reached import Chosen, Reached, Recorder
 
 HERE = Path(__file__).parent
 EQUIVALENTS = HERE / "equivalents.toml"
 RESULTS = HERE / "results.md"
 SOURCES = ("signalling", "media")
-LONGER, GRACE_S = 3, 10.0  # tests that take so much longer than without a change hang
-LONGEST_S = 300.0
+LONGER, GRACE_S = 4, 15.0  # a test that takes so much longer than without a change hangs
+PATIENCE = 3  # the second judgement of what took too long waits so many times as long
 BAR = "\\|"  # in a table of Markdown
 PYTEST = ("-q", "-m", "not browser", "-p", "no:cacheprovider", "-p", "no:xdist")
 
@@ -54,6 +57,10 @@ class Mutant(NamedTuple):
     def __str__(self) -> str:
         return f"{self.source}:{self.change.line}"
 
+    def lines(self) -> range:
+        """Return the lines of the changed statement."""
+        return statement_lines((ROOT / self.source).read_bytes(), self.change.line)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
@@ -61,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.nice(15)
     mutants = draw(options.paths, options.number, options.seed)
     with tempfile.TemporaryDirectory(prefix="greenroom-mutants-") as folder:
-        bench = Bench(Path(folder))
+        bench = Bench(Path(folder), mutants)
         reasons, outcome = _reasons(), dict[Mutant, str]()
         with contextlib.suppress(KeyboardInterrupt):  # what was judged until Ctrl-C is a smaller sample
             for mutant in mutants:
@@ -78,7 +85,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make mutants", description=__doc__.splitlines()[0] if __doc__ else ""
     )
-    parser.add_argument("paths", nargs="*", default=list(SOURCES), help="folders and files of sources")
+    parser.add_argument(
+        "paths", nargs="*", default=list(SOURCES), help="folders, files, and lines as file:line"
+    )
     parser.add_argument("--number", type=int, default=200, help="how many changes to draw")
     parser.add_argument(
         "--seed", type=int, default=7, help="the same seed draws the same changes of the same sources"
@@ -88,16 +97,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def draw(paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
-    """Return `number` random changes of the sources, in random order."""
-    files = sorted(
-        {
-            file
-            for path in paths
-            for file in ([ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("*.py"))
-        }
-    )
-    found = [mutant for file in files for mutant in _mutants(file)]
-    return random.Random(seed).sample(found, min(number, len(found)))
+    """Return `number` random changes of the sources, in random order. A path is a folder, a file, or `file:line`."""
+    found = dict[Mutant, None]()
+    for path in sorted(paths):
+        name, _, line = path.partition(":")
+        files = [ROOT / name] if name.endswith(".py") else sorted((ROOT / name).rglob("*.py"))
+        for file in files:
+            found |= dict.fromkeys(one for one in _mutants(file) if line in ("", str(one.change.line)))
+    return random.Random(seed).sample(list(found), min(number, len(found)))
 
 
 def _mutants(file: Path) -> Iterator[Mutant]:
@@ -127,11 +134,14 @@ def _judged(bench: Bench, mutant: Mutant, reasons: dict[tuple[str, str, str], st
 class Bench:
     """A copy of this folder, where sources are changed and their tests run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, mutants: Iterable[Mutant]) -> None:
         self._root = folder / "copy"
         self._log = folder / "log"
-        self._took_s: dict[Path, float] = {}
-        self._broken: list[str] = []
+        self._shown = folder / "reached"
+        self._reached: dict[Path, Reached] = {}
+        self._wanted = defaultdict[str, set[int]](set)
+        for mutant in mutants:
+            self._wanted[str(mutant.source)].update(mutant.lines())
         listed = subprocess.run(
             ["git", "ls-files", "-co", "--exclude-standard", "-z"],
             cwd=ROOT,
@@ -144,33 +154,30 @@ class Bench:
                 (self._root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, self._root / name)
 
-    def _measured(self, test: Path) -> float:
-        """Return how long a test file takes without a change (s); its tests that fail even so are left out from now on.
-
-        A file is measured before its first use: most changes are killed by the first of a source's test files.
-        """
-        if test not in self._took_s:
-            began_s = time.monotonic()
-            self._run(test, LONGEST_S)
-            self._took_s[test] = time.monotonic() - began_s
-            failed = [
-                line.split()[1]
-                for line in self._log.read_text("utf-8").splitlines()
-                if line.startswith(("FAILED ", "ERROR "))
-            ]
-            self._broken += failed
-            print(f"{self._took_s[test]:.1f} s without a change: {test} {failed or ''}", flush=True)
-        return self._took_s[test]
-
     def judge(self, mutant: Mutant) -> str:
         """Return "killed", "late" or "survived"."""
+        reached = Reached()
         for test in own_tests(mutant.source):
-            longest_s = GRACE_S + LONGER * self._measured(test)
-            with self._changed(mutant):
-                code = self._run(test, longest_s, "-x")
-            if code != 0:
-                return "late" if code is None else "killed"
-        return "survived"
+            reached.add(self._without_change(test))
+        tests = reached.by(str(mutant.source), mutant.lines())
+        with self._changed(mutant):
+            for patience in (1, PATIENCE):
+                longest_s = {test: patience * (GRACE_S + LONGER * reached.took_s[test]) for test in tests}
+                chosen = Chosen(longest_s, reached.took_s.keys() - set(tests))
+                code = self._run({test.split("::")[0] for test in tests}, chosen)
+                if code != -signal.SIGALRM:
+                    return "killed" if code else "survived"
+        return "late"
+
+    def _without_change(self, test: Path) -> Reached:
+        """Return what a test file's run without a change shows; it is run before its first use."""
+        if test not in self._reached:
+            self._shown.unlink(missing_ok=True)
+            self._run([str(test)], Recorder(self._root, self._wanted))
+            self._reached[test] = found = Reached(**pickle.loads(self._shown.read_bytes()))
+            took_s = sum(found.took_s.values())
+            print(f"{took_s:.1f} s without a change: {test} {sorted(found.failed) or ''}", flush=True)
+        return self._reached[test]
 
     @contextlib.contextmanager
     def _changed(self, mutant: Mutant) -> Iterator[None]:
@@ -185,30 +192,20 @@ class Bench:
             file.write_bytes(kept)
             os.utime(file, (times.st_atime, times.st_mtime))
 
-    def _run(self, test: Path, longest_s: float, *options: str) -> int | None:
-        """Run a test file in a process of their own; return its exit code, or None if it took too long.
+    def _run(self, tests: Iterable[str], plugin: Recorder | Chosen) -> int:
+        """Run test files in a process of their own; return its exit code, or less than 0 if a signal ended it.
 
         The process is a fork of this one, which has loaded what is not ours, so that it begins at once.
         """
         pid = os.fork()
         if pid == 0:
-            left_out = (f"--deselect={name}" for name in self._broken)
-            self._in_child([str(test), *left_out, *options, *PYTEST])
-        deadline_s = time.monotonic() + longest_s
-        code = None
-        while code is None and time.monotonic() < deadline_s:
-            ended, status = os.waitpid(pid, os.WNOHANG)
-            if ended:
-                code = os.waitstatus_to_exitcode(status)
-            else:
-                time.sleep(0.05)
+            self._in_child(sorted(tests), plugin)
+        _, status = os.waitpid(pid, 0)
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # what hangs, and what it started
-        if code is None:
-            os.waitpid(pid, 0)
-        return code
+            os.killpg(pid, signal.SIGKILL)  # what it started and left
+        return os.waitstatus_to_exitcode(status)
 
-    def _in_child(self, arguments: list[str]) -> NoReturn:
+    def _in_child(self, tests: Sequence[str], plugin: Recorder | Chosen) -> NoReturn:
         os.setsid()
         os.chdir(self._root)
         with self._log.open("wb") as log:
@@ -220,7 +217,11 @@ class Bench:
             del sys.modules[name]
         code = 3
         try:
-            code = pytest.main(arguments)
+            plugin.start()
+            code = pytest.main([*PYTEST, *plugin.options, *tests], plugins=[plugin])
+            if isinstance(plugin, Recorder):
+                sys.settrace(None)
+                self._shown.write_bytes(pickle.dumps(vars(plugin.reached)))
         finally:
             os._exit(int(code))
 

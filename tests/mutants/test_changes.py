@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from tests.mutants.changes import changes
+from tests.mutants.changes import changes, statement_lines
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,20 @@ def test_prose_and_types_are_left_alone(source: str) -> None:
 def test_a_change_names_its_line_and_what_becomes_what() -> None:
     (change,) = changes(b"x = (\n    a\n    < b\n)")
     assert (change.line, str(change)) == (3, "`<` → `<=`")
+
+
+@pytest.mark.parametrize(
+    ("line", "lines"),
+    [(1, [1]), (2, [2, 3]), (3, [2, 3]), (4, [4, 5, 6]), (5, [4, 5, 6]), (7, [7]), (8, [8])],
+)
+def test_a_test_that_runs_any_line_of_the_changed_statement_may_notice(line: int, lines: list[int]) -> None:
+    source = b"""def f(a):
+    if (a
+            < 1):
+        return [
+            a
+        ]
+    while a:
+        a = 1
+"""
+    assert list(statement_lines(source, line)) == lines

@@ -1,0 +1,114 @@
+"""Plugins of pytest for `make mutants`: note which tests run which lines, and run chosen tests only."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+AT_IMPORT = ""
+"""Stands for all tests of a file: the line runs while the file is loaded."""
+LONGEST_S = 120
+"""Bounds what nothing is known of: the imports, and a test that a change renames."""
+_Line = tuple[str, int]
+
+
+@dataclass
+class Reached:
+    """What a run of a test file showed; paths are relative to the folder where it ran."""
+
+    took_s: dict[str, float] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    tests: dict[_Line, set[str]] = field(default_factory=dict)
+
+    def add(self, other: Reached) -> None:
+        """Add what the run of another test file showed."""
+        self.took_s |= other.took_s
+        self.failed |= other.failed
+        for line, tests in other.tests.items():
+            self.tests.setdefault(line, set()).update(tests)
+
+    def by(self, file: str, lines: Iterable[int]) -> list[str]:
+        """Return the tests that passed and run one of the lines, the quickest first; all if none is known to."""
+        passed = self.took_s.keys() - self.failed
+        found = set[str]().union(*(self.tests.get((file, line), set()) for line in lines))
+        chosen = passed if AT_IMPORT in found else found & passed or passed
+        return sorted(chosen, key=lambda test: (self.took_s[test], test))
+
+
+class Recorder:
+    """Notes in `reached` which tests run which of the `wanted` lines of the sources in `folder`."""
+
+    options: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, wanted: Mapping[str, set[int]]) -> None:
+        self.reached = Reached()
+        self._files = {str(folder / name): (name, lines) for name, lines in wanted.items()}
+        self._traced: dict[CodeType, bool] = {}
+        self._test = AT_IMPORT
+
+    def start(self) -> None:
+        """Trace this thread and those that it starts."""
+        threading.settrace(self._calls)
+        sys.settrace(self._calls)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._test = item.nodeid
+        began_s = time.monotonic()
+        result = yield
+        self.reached.took_s[item.nodeid] = time.monotonic() - began_s
+        return result
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.passed:
+            self.reached.failed.add(report.nodeid)
+
+    def _calls(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        code = frame.f_code
+        if code not in self._traced:
+            _, wanted = self._files.get(code.co_filename, ("", set()))
+            self._traced[code] = any(line in wanted for _, _, line in code.co_lines())
+        return self._lines if self._traced[code] else None
+
+    def _lines(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            name, wanted = self._files[frame.f_code.co_filename]
+            if frame.f_lineno in wanted:
+                self.reached.tests.setdefault((name, frame.f_lineno), set()).add(self._test)
+        return self._lines
+
+
+class Chosen:
+    """Runs the tests that `longest_s` names, in its order; a test that takes longer ends the process by SIGALRM.
+
+    Tests that are neither there nor in `left_out` run last: a change may rename them.
+    """
+
+    options: tuple[str, ...] = ("-x",)
+
+    def __init__(self, longest_s: Mapping[str, float], left_out: Collection[str]) -> None:
+        self._longest_s, self._left_out = longest_s, left_out
+        self._places = {test: place for place, test in enumerate(longest_s)}
+
+    def start(self) -> None:
+        """Bound the time until the first test."""
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(LONGEST_S)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        chosen = [item for item in items if item.nodeid not in self._left_out]
+        items[:] = sorted(chosen, key=lambda item: self._places.get(item.nodeid, len(self._places)))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> None:
+        signal.alarm(int(self._longest_s.get(item.nodeid, LONGEST_S)) + 1)
