@@ -16,7 +16,7 @@ CLINIC = "signalling/test_clinic signalling/test_clinic_side"
 RELAYED = "media/test_relay media/test_groups media/test_hostile"
 
 BESIDES: dict[str, str] = {
-    "media/forwarding/forwarder": "media/test_relay",
+    "media/forwarding/forwarder": "media/forwarding/test_group_forwarder media/test_relay",
     "media/forwarding/group_forwarder": "media/test_groups",
     "media/party": f"{RELAYED} media/test_continuity",
     "media/peers/raw": RELAYED,
@@ -30,8 +30,8 @@ BESIDES: dict[str, str] = {
     f"{PROTOCOL}server_messages": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}shapes": f"{PROTOCOL}test_codec {PROTOCOL}test_protocol",
     f"{PROTOCOL}typescript": f"{PROTOCOL}test_protocol",
-    "signalling/errors": CLINIC,
-    "signalling/rooms/lease": "signalling/rooms/test_rooms",
+    "signalling/errors": f"{PROTOCOL}test_codec {CLINIC}",
+    "signalling/rooms/lease": "signalling/rooms/test_rooms signalling/rooms/test_mute",
     "signalling/rooms/liveness": "signalling/rooms/test_rooms",
     "signalling/rooms/participants": "signalling/rooms/test_guests signalling/rooms/test_rooms",
     "signalling/rooms/ports": "signalling/rooms/test_rooms",
@@ -43,6 +43,7 @@ BESIDES: dict[str, str] = {
     "signalling/sockets/reader_websocket": "signalling/sockets/test_websocket signalling/sockets/test_connection",
     "signalling/sockets/services": "signalling/sockets/test_connection",
     "signalling/store/audit_reader": "signalling/store/test_audit_log",
+    "signalling/store/keys": "docs/test_made",
     "signalling/store/guest_links": "web/pages/patient/test_guest",
     "signalling/store/event_stream": "signalling/store/test_records signalling/store/test_mirror",
     "signalling/store/notices": f"web/test_retention {CLINIC}",
@@ -58,7 +59,8 @@ BESIDES: dict[str, str] = {
     f"{VISIT}effects": f"{VISIT}test_rules {VISIT}test_matrix {VISIT}test_rules_properties",
     f"{VISIT}rules": f"{VISIT}test_matrix {VISIT}test_replay",
     f"{VISIT}setup_guide": f"{VISIT}test_branching",
-    "signalling/worker": "signalling/test_hub signalling/sockets/test_presence",
+    "signalling/worker": "signalling/test_hub signalling/sockets/test_presence signalling/sockets/test_connection "
+    "signalling/rooms/test_rooms",
 }
 """Source files, and the tests of other names that test them."""
 

@@ -153,6 +153,9 @@ async def test_a_wrong_fingerprint_is_refused_and_reported() -> None:
         everything(a)
         await crosses_nothing(stage, b)
         assert not party.connected
+        assert a.sock.getsockname() not in stage.relay.forwarder.endpoints, (
+            "its address means nothing any more"
+        )
 
 
 async def test_no_media_is_taken_before_the_answer_has_said_whose_certificate_it_is() -> None:

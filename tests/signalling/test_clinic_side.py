@@ -157,12 +157,12 @@ async def test_staff_write_to_a_patient_who_waits_and_the_parties_to_each_other(
 async def test_s47_a_visit_keeps_a_limited_number_of_chat_lines_and_staff_can_still_write(
     two: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES", 2)
-    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES_WITH_STAFF", 4)
+    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES", 20)
+    monkeypatch.setattr("signalling.topics.chat.MOST_MESSAGES_WITH_STAFF", 22)
     provider = await staff(two, OSEI, 1)
     visit, patient = await waiting(two)
     await provider.request("visit.claim", visit=visit)
-    for _ in range(2):
+    for _ in range(20):
         await patient.request("chat.send", visit=visit, text="again and again")
     assert await refused(patient, "chat.send", visit=visit, text="more") == "limit_reached"
     for _ in range(2):

@@ -13,6 +13,7 @@ import pytest
 import uvloop
 from msgspec.structs import replace
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from signalling.clients.client import MSGPACK
 from signalling.hub import RING, Hub, Socket, frame
@@ -67,8 +68,10 @@ def test_r24_no_method_of_a_socket_raises_because_its_transport_has_closed(act: 
             "abort": dead.abort,
             "close": lambda: dead.close(1001),
         }
-        acts[act]()
+        with capture_logs() as logs:
+            acts[act]()
         assert not dead.open
+        assert [line["event"] for line in logs] == ([] if act == "abort" else ["hub.socket_died"])
 
     uvloop.run(story())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from signalling.store.records import Store
 from signalling.visit.record import Status, Visit
 from signalling.visit.relations import Event
 from tests.signalling.clinic import ORG, Clinic, clinic
+from tests.signalling.sockets.test_presence import record
 from tests.signalling.waits import until
 
 MANY = 200
@@ -62,3 +64,51 @@ async def test_two_hundred_deadlines_that_lead_to_nothing_delay_no_other(valkey:
         assert await valkey.zcount(key, "-inf", now_ms) == 0, "what leads to nothing is not read again"
         if kind == "not due":
             assert await valkey.zcount(key, now_ms + AWAY_MS // 2, "+inf") == MANY, "and is kept until it is"
+
+
+async def test_a_stream_gets_the_identity_of_its_store_and_a_new_epoch_in_another(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.sweep.PERIOD_S", 0.02)
+    async with clinic(valkey, workers=1) as opened:
+        await opened.arrive()
+        stream = opened.workers[0].service.store.stream
+        before, identity = await stream.head(ORG), await stream.identity()
+
+        async def owned() -> bool:
+            return (await stream.head(ORG)).store == identity
+
+        await until(owned)
+        assert (await stream.head(ORG)).epoch == before.epoch
+        await valkey.hset(keys.HEAD(ORG), "store", "another")
+        await until(owned)
+        assert (await stream.head(ORG)).epoch != before.epoch
+
+
+async def test_an_organisation_that_is_no_longer_listed_is_not_swept(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signalling.sweep.PERIOD_S", 0.02)
+    async with clinic(valkey, workers=1, away_expiry_ms=AWAY_MS) as opened:
+        late, service, rounds = await opened.arrive(), opened.workers[0].service, list[str]()
+
+        async def none() -> list[str]:
+            rounds.append("begun")
+            return []
+
+        async def status() -> Status:
+            return (await record(opened, late)).status
+
+        with monkeypatch.context() as patch:
+            patch.setattr(service.organisations, "list", none)
+            await until(lambda: len(rounds) > 1)
+            await go_away(service.store, late.visit or "", service.store.clock_ms())
+            begun = len(rounds)
+            await until(lambda: len(rounds) > begun + 2)
+            assert await status() is Status.QUEUED
+        await until(lambda: ended(status))
+
+
+async def ended(status: Callable[[], Awaitable[Status]]) -> bool:
+    """Return whether the visit has ended by now."""
+    return await status() is Status.ENDED

@@ -128,6 +128,18 @@ def test_what_srtp_refuses_is_counted_by_its_reason(status: int, name: str) -> N
     assert a.sources[1].packets == 0
 
 
+def test_a_known_stream_from_a_new_address_is_passed_on_if_it_is_authentic_and_counted_if_not() -> None:
+    line, a, _ = pair()
+    line.forwarder.stray_looks = 3
+    line.reads((sound(1)[0], C))
+    assert line.others.moved == [(a, C)]
+    assert line.counted() == {"strays": 1}
+    a.rx.unprotect = 7
+    line.reads((sound(2)[0], C), (build(AUDIO, 3, 0, 99, b"unknown"), C), (sound(4)[0], C))
+    assert line.others.moved == [(a, C)]
+    assert line.counted() == {"strays": 4, "unauthentic": 1}, "three were looked at, of which two were a's"
+
+
 def test_a_packet_that_cannot_be_sent_is_dropped() -> None:
     line, _, b = pair()
     b.tx.protect = 1

@@ -1,7 +1,9 @@
 """Synthetic parties: a call between two aiortc peers, one between such a peer and black, and a group of three."""
 
+import time
+
 from media import Connected, OfferNeeded, Relay, RelaySettings
-from media.peers.aiortc_peer import SyntheticParty
+from media.peers.aiortc_peer import AUDIO_FRAME_S, SyntheticParty, ToneTrack
 
 
 async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
@@ -24,6 +26,14 @@ async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
     for peer in peers.values():
         await peer.close()
     await relay.close()
+
+
+async def test_a_track_hands_out_its_frames_when_they_are_due() -> None:
+    track, began_s = ToneTrack(), time.monotonic()
+    frames = [await track.recv() for _ in range(4)]
+    assert time.monotonic() - began_s > 3 * AUDIO_FRAME_S
+    samples = frames[0].samples
+    assert [frame.pts for frame in frames] == [samples, 2 * samples, 3 * samples, 4 * samples]
 
 
 async def test_a_synthetic_party_sends_black_and_silence_until_it_starts() -> None:

@@ -124,6 +124,7 @@ async def test_a_party_that_leaves_has_its_stream_closed() -> None:
         stage.parties["a"].leave()
         await until(lambda: a.ended)
         assert len(stage.relay.streams) == 0
+        assert not stage.relay.streams._hosts, "an address without streams takes no memory"
 
 
 async def test_a_call_moves_from_udp_to_tcp_when_its_party_nominates_it() -> None:

@@ -6,12 +6,16 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from signalling.clients.client import SignallingClient
+from signalling.errors import UnavailableError
 from signalling.rooms.liveness import death_of
 from signalling.service import Accepted
 from signalling.store import keys
+from signalling.store.mirror import Change
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role, Visit
 from signalling.visit.relations import Decided, Event
@@ -222,6 +226,56 @@ async def test_r30_a_worker_that_starts_after_a_death_was_announced_believes_it_
     async with clinic(valkey, 1) as later:
         assert await later.workers[0].liveness.is_dead("w9-dead0001")
         assert not await later.workers[0].liveness.is_dead("w9-dead0002")
+
+
+async def test_news_of_a_lost_room_that_comes_twice_moves_its_members_once(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(provider, patient)
+        await join(their, patient)
+        memberships, owner = two.workers[0].memberships, two.workers[1].id
+        with capture_logs() as logs:
+            for _ in range(2):
+                memberships.move_from(frozenset({owner}))
+        assert [line["event"] for line in logs] == ["room.moving"]
+        assert (await their.expect("media.offer"))["fresh"]
+
+
+async def test_who_is_no_longer_the_party_has_no_membership(valkey: Redis) -> None:
+    async with clinic(valkey) as two:
+        patient, their, provider = await both(two, 1, 0)
+        await join(their, patient)
+        await join(provider, patient)
+        memberships = two.workers[1].memberships
+        before = await record(two, patient)
+        after = replace(before, parties={"patient": before.parties["patient"]}, version=before.version + 1)
+        memberships.news(Change(ORG, 99, "released", before, before))
+        assert memberships.holds(provider.welcome["connection"])
+        memberships.news(Change(ORG, 99, "released", before, after))
+        assert not memberships.holds(provider.welcome["connection"])
+
+
+async def test_after_an_outage_of_the_store_a_worker_without_a_sign_is_not_called_dead(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey, 1) as one:
+        liveness = one.workers[0].liveness
+        await until(lambda: liveness._written_s > 0)
+        liveness._distrusted_until = 0.0  # as a while after the start
+        assert await liveness.is_dead("w9-silent")
+
+        async def fail() -> None:
+            raise UnavailableError("store")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(liveness, "_once", fail)
+            await until(lambda: not liveness.healthy)
+        assert not await liveness.is_dead("w9-silent")
+        with capture_logs() as logs:
+            await until(lambda: liveness.healthy)
+            for _ in range(2):
+                await liveness._once()
+        assert [line["event"] for line in logs if line["event"].startswith("store.")] == ["store.available"]
 
 
 async def test_a_connection_moved_by_a_drain_keeps_its_media_in_another_workers_room(valkey: Redis) -> None:

@@ -160,6 +160,46 @@ async def test_bye_ends_the_connection_for_good(two: Clinic) -> None:
     assert await client.wait_closed() == 1000
 
 
+async def test_who_leaves_a_visits_page_leaves_its_media_too(two: Clinic) -> None:
+    patient, provider = await two.arrive(), await two.on_call(two.provider(), 0)
+    await provider.request("visit.claim", visit=patient.visit)
+    await provider.request("visit.enter", visit=patient.visit)
+    await provider.request("media.join", visit=patient.visit)
+    connection = provider.welcome["connection"]
+    worker = two.workers[0]
+    assert worker.connections[connection].entered == {patient.visit}
+    assert worker.memberships.holds(connection)
+    await provider.request("visit.leave", visit=patient.visit)
+    assert worker.connections[connection].entered == set()
+    assert not worker.memberships.holds(connection)
+
+
+async def test_each_request_that_a_person_may_not_make_is_refused_with_its_code(two: Clinic) -> None:
+    patient = await two.arrive()
+    theirs, staffs = await two.connect(patient, 0), await two.connect(two.provider(), 1)
+    own, unknown = {"visit": patient.visit}, {"visit": "v_unknown"}
+    for client, request, fields, code in (
+        (theirs, "media.join", own, "wrong_status"),
+        (theirs, "media.restart", own, "wrong_status"),
+        (staffs, "media.join", own, "not_allowed"),
+        (staffs, "media.restart", own, "not_allowed"),
+        (staffs, "media.restart", unknown, "not_found"),
+        (theirs, "bell.mark", {"until_ms": 1}, "not_allowed"),
+        (theirs, "sessions.past", {"text": "Ruiz"}, "not_allowed"),
+        (theirs, "visit.history", own, "not_allowed"),
+    ):
+        with pytest.raises(RequestError) as refusal:
+            await client.request(request, **fields)
+        assert (request, refusal.value.code) == (request, code)
+
+
+async def test_a_lost_connection_counts_as_held_while_it_may_be_resumed(two: Clinic) -> None:
+    provider = await two.connect(two.provider(), 0)
+    connection, worker = provider.welcome["connection"], two.workers[0]
+    provider.vanish()
+    await until(lambda: connection not in worker.connections and worker.holds(connection))
+
+
 async def test_a_worker_that_drains_closes_all_sockets_with_1001(two: Clinic) -> None:
     clients = [await two.connect(two.provider(f"Dr {i}"), 0) for i in range(6)]
     stays = await two.connect(two.provider("Dr Stays"), 1)

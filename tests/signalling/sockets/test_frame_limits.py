@@ -36,6 +36,14 @@ def raw(first: int, payload: bytes, mask: bytes, wide: int) -> bytes:
     return bytes((first,)) + length + mask + payload
 
 
+def test_s30_a_read_that_ends_inside_a_frame_is_not_taken_for_a_whole_one() -> None:
+    frame = raw(0x82, bytes(256 + 5), b"mask", 2)
+    reader, _, _ = counted(MANY)
+    for part in (frame[:13], frame[13:], frame):  # the first part is as long as a frame of 5 bytes
+        reader.feed_data(part)
+    assert reader._frames == 2
+
+
 FRAMES = st.builds(
     raw,
     st.integers(0, 255),

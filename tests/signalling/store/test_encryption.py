@@ -18,6 +18,11 @@ def test_a_sealed_record_opens_in_its_place() -> None:
     assert seal.open(seal.close(b"Ana Ruiz", PLACE), PLACE) == b"Ana Ruiz"
 
 
+def test_a_record_that_the_first_version_sealed_still_opens() -> None:
+    stored = "0131000102030405060708090a0bf67485c002fa2befe31992931cda71649679b5ef307a35e4"
+    assert Seal(OLD).open(bytes.fromhex(stored), PLACE) == b"Ana Ruiz"
+
+
 @pytest.mark.parametrize(
     "elsewhere",
     ["riverside/visit/v_2", "hillside/visit/v_1", "riverside/history/v_1", "riverside/visit/v_1 ", ""],

@@ -6,12 +6,13 @@ import asyncio
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from signalling.store import keys
 from signalling.store.encryption import Seal
 from signalling.store.mirror import Change, Mirror, Reset
-from signalling.store.records import Store
+from signalling.store.records import Committed, Snapshot, Store
 from signalling.visit import commands as c
 from tests.signalling.clinic import ANA, ORG, Clinic, clinic
 from tests.signalling.screen import Screen, screen
@@ -149,6 +150,26 @@ async def test_a_mirror_that_missed_more_events_than_the_stream_keeps_is_reset(v
         assert [type(n) for n in news] == [Reset, Change]
 
 
+async def test_an_event_that_is_received_while_the_copy_is_loaded_is_not_lost(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        store = Store(valkey, Seal({b"1": b"k" * 32}))
+        mirror, read = Mirror(ORG, store, []), store.snapshot
+
+        async def snapshot(organisation: str) -> Snapshot:
+            found = await read(organisation)
+            await one.arrive()
+            seq, entry = (await store.stream.after(ORG, found.head.seq))[-1]
+            mirror.committed(Committed(seq, found.head.epoch, entry))
+            return found
+
+        monkeypatch.setattr(store, "snapshot", snapshot)
+        await mirror.open()
+        await until(lambda: len(mirror.visits) == 2)
+
+
 @pytest.mark.parametrize("ahead", [-3, 3])
 async def test_another_epoch_resets_the_mirror(valkey: Redis, ahead: int) -> None:
     async with clinic(valkey, 1) as one:
@@ -170,6 +191,29 @@ async def test_a_late_message_of_an_old_epoch_delays_nothing(valkey: Redis) -> N
         mirror._take(900, "e_old", entry)
         await until(lambda: mirror._repairing is None, 1)
         assert mirror.seq == 1
+
+
+async def test_an_event_that_comes_twice_asks_the_store_for_nothing(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        news: list[Change | Reset] = []
+        mirror = await alone(valkey, news)
+        (seq, entry), *_ = await one.workers[0].service.store.stream.after(ORG, mirror.seq - 1)
+        mirror._take(seq, mirror.epoch, entry)
+        assert (mirror._repairing, news) == (None, [])
+
+
+async def test_another_event_under_a_known_number_begins_a_new_epoch(valkey: Redis) -> None:
+    async with clinic(valkey, 1) as one:
+        await one.arrive()
+        news: list[Change | Reset] = []
+        mirror = await alone(valkey, news)
+        epoch = mirror.epoch
+        (seq, entry), *_ = await one.workers[0].service.store.stream.after(ORG, mirror.seq - 1)
+        mirror._take(seq, epoch, replace(entry, record=entry.record[::-1]))
+        await until(lambda: mirror._repairing is None)
+        assert mirror.epoch != epoch
+        assert news == [Reset(ORG)]
 
 
 async def test_after_a_new_epoch_screens_are_reset_and_updated_from_there(valkey: Redis) -> None:

@@ -19,7 +19,7 @@ from redis.backoff import ConstantBackoff
 from signalling.errors import SealError, UnavailableError
 from signalling.store import keys
 from signalling.store.encryption import Seal
-from signalling.store.records import Committed, Store
+from signalling.store.records import Committed, Place, Store
 from signalling.store.redis_connection import SharedRedis
 from signalling.visit.record import Visit
 from signalling.visit.relations import Event
@@ -90,6 +90,31 @@ async def test_a_record_is_read_as_it_was_written_and_stays_in_its_place(valkey:
         await store.load(ORG, Visit, "v_2")
     snapshot = await store.snapshot(ORG)
     assert list(snapshot.visits) == ["v_1"], "one record that cannot be read does not close the organisation"
+
+
+async def test_a_stores_identity_names_its_process_and_its_copy_of_the_data(valkey: Redis) -> None:
+    about = await valkey.info()
+    assert await store_of(valkey).stream.identity() == f"{about['run_id']} {about['master_replid']}"
+
+
+async def test_ended_visits_are_listed_in_pages_in_both_orders(valkey: Redis) -> None:
+    store = store_of(valkey)
+    ended = [("v_1", T0), ("v_2", T0 + 1), ("v_3", T0 + 1), ("v_4", T0 + 1), ("v_5", T0 + 2)]
+    await valkey.zadd(keys.ENDED(ORG), dict(ended))
+    places = [(ended_ms, name) for name, ended_ms in ended]
+    last, first = (T0 + 9, ""), (0, "")
+    assert await store.ended(ORG, None, last, 9) == places[::-1]
+    assert await store.ended(ORG, T0 + 1, last, 9) == places[:0:-1]
+    assert await store.ended(ORG, None, first, 9, oldest_first=True) == places
+    assert await store.ended(ORG, T0 + 1, first, 9, oldest_first=True) == places[1:]
+    for start, oldest_first in ((last, False), (first, True)):
+        shown, place = list[Place](), start
+        while page := await store.ended(ORG, None, place, 2, oldest_first=oldest_first):
+            assert len(page) <= 2
+            shown += page
+            place = page[-1]
+        assert shown == (places if oldest_first else places[::-1]), "three of one millisecond, two on a page"
+    assert await store.count_ended(ORG, places[3]) == 4
 
 
 async def test_a_commit_is_complete_or_absent_after_the_store_was_killed(

@@ -6,14 +6,15 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, ResponseError, TimeoutError
 
-from signalling.store.redis_connection import SharedRedis
+from signalling.store import redis_connection
+from signalling.store.redis_connection import SharedConnection, SharedRedis, connected
 from web.server.valkey import EmbeddedStore
 
 PATIENCE_S = 0.3
@@ -141,3 +142,54 @@ async def test_who_no_longer_waits_leaves_the_others_their_answers(shared: Redis
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert found[1::2] == [str(number).encode() for number in range(1, 20, 2)]
     assert await shared.get("word") == b"x"
+
+
+@pytest.mark.parametrize("problem", [OSError(), None], ids=["refused", "no answer in time"])
+async def test_what_a_failed_attempt_to_connect_has_opened_is_closed(problem: OSError | None) -> None:
+    told: list[str] = []
+
+    async def connect() -> None:
+        if problem is not None:
+            raise problem
+        await asyncio.Event().wait()
+
+    async def disconnect(*, nowait: bool) -> None:
+        told.append(f"disconnect, nowait={nowait}")
+
+    attempt = SimpleNamespace(connect=connect, disconnect=disconnect)
+    with pytest.raises(OSError if problem is not None else TimeoutError):
+        await connected(SimpleNamespace(make_connection=lambda: attempt), 0.01)
+    assert told == ["disconnect, nowait=True"]
+
+
+async def test_an_answer_is_late_when_its_own_time_is_over_and_not_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = SharedConnection(SimpleNamespace(connection_kwargs={"socket_timeout": 5.0}))
+    looks: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(in_s: float, look: Callable[[], None]) -> str:
+        looks.append((in_s, look))
+        return "a timer"
+
+    loop = SimpleNamespace(call_soon=lambda _: None, call_later=call_later)
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr(connection, "_loop", loop)
+    monkeypatch.setattr(connection, "_transport", SimpleNamespace(write=len, abort=lambda: None))
+    monkeypatch.setattr(redis_connection, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    first, second, third = (asyncio.get_running_loop().create_future() for _ in range(3))
+    connection.send(("PING",), first)
+    clock.now_s = 103.0
+    connection.reply_received(b"PONG")
+    connection.send(("PING",), second)
+    clock.now_s = 105.0
+    looks[0][1]()
+    assert (first.result(), second.done()) == ([b"PONG"], False)
+    connection.reply_received(b"PONG")
+    clock.now_s = 108.0
+    looks[1][1]()
+    connection.send(("PING",), third)
+    assert [in_s for in_s, _ in looks] == [5.0, 3.0, 5.0], "each is looked after, also behind a pause"
+    clock.now_s = 113.0
+    looks[2][1]()
+    assert isinstance(third.exception(), TimeoutError)

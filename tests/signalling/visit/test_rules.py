@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from signalling.visit import commands as c
+from signalling.visit import setup_guide as guides
 from signalling.visit.record import Outcome, Policy, Status, Visit
 from signalling.visit.relations import PATIENT as PATIENTS_SIDE
 from signalling.visit.relations import PROVIDER, Decided, Refusal
@@ -27,6 +28,7 @@ from tests.signalling.visits import (
     ANA,
     CLAIMANT,
     COLLEAGUE,
+    GUIDE,
     PATIENT,
     PEOPLE,
     SYSTEM,
@@ -71,7 +73,8 @@ def test_a_draft_is_kept_unchecked_and_an_answer_is_checked_when_its_step_is_lef
     visit = does(queued(), c.Save("since", "20", left=False), PATIENT)
     assert (visit.typing, visit.step, visit.answers) == ("since", 2, {"since": "20"})
     wrong = refused(visit, c.Save("since", "20", left=True), PATIENT)
-    assert (wrong.code, wrong.details["step"]) == ("invalid_answer", "since")
+    assert wrong.code == "invalid_answer"
+    assert wrong.details == {"step": "since", "problem": guides.problem(GUIDE.steps[1], "20")}
     visit = does(visit, c.Save("since", SIGNED, left=True), PATIENT)
     assert (visit.typing, visit.step, visit.answers) == (None, 2, {"since": SIGNED})
     assert does(visit, c.Save("since", None, left=True), PATIENT).answers == {}

@@ -1,0 +1,48 @@
+"""A probe's counters, and which of its packets it takes for media and which for control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from media.peers.raw import RawPeer
+from media.transport.dtls import Identity
+from media.transport.srtp import native_binding
+from tests.media.duo import call
+
+
+async def test_a_probe_counts_what_it_sends_and_receives() -> None:
+    async with call() as (_, a, b):
+        assert (a.sent, b.sent) == (2, 2)
+        assert (a.received, a.unauthentic) == (2, 0)
+
+
+@pytest.fixture
+def probe() -> Iterator[RawPeer]:
+    """A probe that nobody answers: what it sends comes back to it."""
+    made = RawPeer(native_binding(), Identity(0.0))
+    made.remote = made.udp.getsockname()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("kind", "control"), [(191, False), (192, True), (223, True), (224, False)])
+def test_a_probe_takes_packets_of_types_192_to_223_for_control(
+    probe: RawPeer, kind: int, control: bool
+) -> None:
+    probe.send(bytes((0x80, kind)) + bytes(10))
+    probe.readable()
+    assert (probe.received, probe.received_rtcp) == (int(not control), int(control))
+
+
+def test_a_probe_checks_its_path_often_until_it_is_connected_and_then_every_2_5_s(probe: RawPeer) -> None:
+    checked_s = list[float]()
+    for ready in (False, True):
+        probe.tx = "keys" if ready else None
+        for tenth in range(100):
+            now_s = 100.0 + ready * 10 + tenth / 10
+            probe.send = lambda _, now_s=now_s: checked_s.append(now_s)  # type: ignore[method-assign, misc]
+            probe.tick(now_s)
+    assert [now_s for now_s in checked_s if now_s >= 110] == [112.4, 114.9, 117.4, 119.9]
+    assert len(checked_s) > 20
