@@ -19,6 +19,7 @@ from signalling.errors import UnavailableError
 from signalling.store import keys
 from signalling.store.mirror import Mirror, Mirrors, version_of
 from signalling.store.past_visits import PastVisits
+from signalling.store.photos import Photos
 from signalling.store.pubsub import Bus
 from signalling.store.records import Extra, Origin, Store
 from signalling.visit.commands import Command, Open
@@ -130,6 +131,7 @@ class Service:
         self.organisations = organisations
         self.mirrors = Mirrors(store, self._subscribe)
         self.past = PastVisits(store, self.mirrors)
+        self.photos = Photos(store)
         self.consequences: Consequences = lambda settings, before, after, event: ()
         self._guides: dict[tuple[str, int], Guide] = {}
         self._turns: WeakValueDictionary[tuple[str, str], _Turn] = WeakValueDictionary()

@@ -30,6 +30,7 @@ from web.keys import (
     OPENINGS,
     ORGANISATIONS,
     PATIENT_LINKS,
+    PICTURES,
     REDIS,
     SECOND_FACTORS,
     SESSIONS,
@@ -44,7 +45,7 @@ from web.pages import api_reference, rendering
 from web.pages.appointments import routes as calendar_routes
 from web.pages.errors import error_pages, is_own_form
 from web.pages.facility import kiosk
-from web.pages.patient import entry_links, guest
+from web.pages.patient import entry_links, guest, photos
 from web.pages.patient import visit as public
 from web.pages.setup.routes import ROUTES as SETUP
 from web.pages.staff import (
@@ -58,6 +59,7 @@ from web.pages.staff import (
 )
 from web.programs import setup as programs
 from web.requests.forms import refuse_other_encodings
+from web.requests.pictures import Pictures
 from web.requests.security import Throttle, headers_signal, same_site_middleware
 from web.server import data_key as secret
 from web.server import store_rewriting as rewriting
@@ -88,6 +90,7 @@ ROUTES = (
     *sign_in_code.ROUTES,
     *two_factor.ROUTES,
     *guest.ROUTES,
+    *photos.ROUTES,
     web.get("/{organisation}/staff/reports", reports.reports),
     web.get("/{organisation}/staff/reports.csv", reports.table),
     *api_routes(),
@@ -126,6 +129,7 @@ def create_app(settings: Settings) -> web.Application:
     app[THROTTLE] = Throttle(redis)
     app[OPENINGS] = Openings(app[THROTTLE], settings)
     app[PATIENT_LINKS] = PatientLinks(redis)
+    app[PICTURES] = Pictures()
     app[FACILITIES] = Facilities(redis, secret.data_key(Path(settings.data.folder)))
     app[DRAINING] = asyncio.Event()
     app.on_shutdown.append(drain)

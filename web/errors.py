@@ -43,6 +43,10 @@ class LogoError(WebError):
     """The picture cannot be a logo; the text is an English sentence for the person who sent it, to be translated."""
 
 
+class PictureError(WebError):
+    """The picture cannot be taken; the text is an English sentence for the person who sent it, to be translated."""
+
+
 # --- accounts, and guesses of passwords, codes and links
 
 

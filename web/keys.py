@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from web.organisations.settings import Organisation
     from web.programs.keys import ApiKeys
     from web.programs.webhooks import Known, Webhooks
+    from web.requests.pictures import Pictures
     from web.requests.security import Throttle
     from web.server.processes import Worker as Process
 
@@ -57,6 +58,7 @@ AUDIT_LOG: web.AppKey[AuditLog] = web.AppKey("audit log")
 OPENINGS: web.AppKey[Openings] = web.AppKey("openings")
 INVITES: web.AppKey[GuestLinks] = web.AppKey("invites")
 PATIENT_LINKS: web.AppKey[PatientLinks] = web.AppKey("patient links")
+PICTURES: web.AppKey[Pictures] = web.AppKey("pictures")
 DESK: web.AppKey[Desk] = web.AppKey("desk")
 
 # People and organisations

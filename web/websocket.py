@@ -25,18 +25,13 @@ from signalling.worker import Limits, Worker
 from web.audit.seen_entries import SeenEntriesFile
 from web.config import Settings, first_line
 from web.errors import BusyError
-from web.identity import sessions
 from web.identity.accounts import Changed
 from web.identity.throttle import Door, guess
 from web.identity.visitors import (
+    ACTORS,
     StaffActor,
-    account_of,
-    guest,
-    guest_of,
     off_call,
     owes_second_factor,
-    patient,
-    visit_of,
 )
 from web.keys import (
     ACCOUNTS,
@@ -120,43 +115,7 @@ async def _authenticate(request: web.Request, role: str) -> Actor | None:
     """Return the actor of this browser in that role, read now: the socket may have been opened before the sign-in."""
     async with answering():
         session = await request.app[SESSIONS].look(request)
-        return await IDENTIFIED[role](request.app, session, request.match_info["organisation"])
-
-
-async def _staff(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
-    account = await account_of(session, organisation, app[ACCOUNTS])
-    if account is None or session.key is None:
-        return None
-    settings = await app[ORGANISATIONS].get(organisation)
-    if settings is None or owes_second_factor(settings, account):
-        return None
-    return StaffActor(
-        organisation=organisation,
-        id=account.id,
-        name=account.name,
-        role=account.role,
-        session=session.key,
-        generation=account.generation,
-    )
-
-
-async def _patient(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
-    visit_id = visit_of(session, organisation)
-    visit = None if visit_id is None else await app[SERVICE].visit(organisation, visit_id)
-    return None if visit is None else patient(organisation, visit.id, visit.patient.name)
-
-
-async def _guest(app: web.Application, session: sessions.Session, organisation: str) -> Actor | None:
-    found = guest_of(session, organisation)
-    if found is None:
-        return None
-    visit = await app[SERVICE].visit_now(
-        organisation, found[0]
-    )  # the guest may arrive before the mirror has received the invitation
-    return None if visit is None else guest(visit, found[1])
-
-
-IDENTIFIED = {"staff": _staff, "patient": _patient, "guest": _guest}
+        return await ACTORS[role](request.app, session, request.match_info["organisation"])
 
 
 async def signalling(app: web.Application) -> AsyncIterator[None]:

@@ -280,6 +280,19 @@ class PatientPart(Part, frozen=True, kw_only=True):
     filled_in_by: FilledInBy
 
 
+class PhotoPart(Part, frozen=True, kw_only=True):
+    """A photo that the patient added."""
+
+    id: Annotated[str, Meta(description="the photo's id")]
+    path: Annotated[
+        str, Meta(description="where the JPEG file is; for those who may see the topic, with their session")
+    ]
+    at_ms: Annotated[int, Meta(description="when it was added")]
+    width: Annotated[int, Meta(description="its width in pixels")]
+    height: Annotated[int, Meta(description="its height in pixels")]
+    text: Annotated[str, Meta(description="what it shows, in the patient's words; empty if not said")]
+
+
 class CasePart(Part, frozen=True, kw_only=True):
     """Case Information: the patient information, the setup guide's steps and the answers so far."""
 
@@ -292,3 +305,4 @@ class CasePart(Part, frozen=True, kw_only=True):
     typing: Annotated[str | None, Meta(description="the id of the step that the patient is filling in now")]
     step: StepNumber
     guide_done: GuideDone
+    photos: Annotated[tuple[PhotoPart, ...], Meta(description="the photos, oldest first")]

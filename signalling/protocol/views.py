@@ -143,6 +143,17 @@ def case(visit: Visit, guide: Guide) -> shapes.CasePart:
         typing=visit.typing,
         step=visit.step,
         guide_done=visit.guide_done_ms is not None,
+        photos=tuple(
+            shapes.PhotoPart(
+                id=photo.id,
+                path=f"/{visit.organisation}/visits/{visit.id}/photos/{photo.id}",
+                at_ms=photo.at_ms,
+                width=photo.width,
+                height=photo.height,
+                text=photo.text,
+            )
+            for photo in visit.photos
+        ),
     )
 
 

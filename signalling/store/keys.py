@@ -75,6 +75,7 @@ VISIT = Key("{<organisation>}:visit:<visit>", "hash", "the record of a visit", _
 HISTORY = Key("{<organisation>}:history:<visit>", "list", "the events of a visit", _RETENTION, _DAYS, True)
 CHAT = Key("{<organisation>}:chat:<visit>", "zset", "ids of a visit's chat lines", _RETENTION, _DAYS)
 LINE = Key("{<organisation>}:line:<line>", "hash", "a chat line", _RETENTION, _DAYS, True)
+PHOTOS = Key("{<organisation>}:photos:<visit>", "hash", "a visit's photos by id", _RETENTION, _DAYS, True)
 CALLS = Key("{<organisation>}:calls:<visit>", "hash", "quality of a visit's calls", _RETENTION, _DAYS, True)
 LEASE = Key(
     "{<organisation>}:lease:<visit>", "hash", "the worker that carries its media; mutes", _EXPIRY, "a day"

@@ -37,6 +37,21 @@ class Withdraw(Command, frozen=True):
     """Take the patient out of the queue; sent by the patient, or by the facility that placed them."""
 
 
+class AddPhoto(Command, frozen=True):
+    """Add a photo, whose bytes are stored already. `width`, `height`: in pixels."""
+
+    photo: str
+    width: int
+    height: int
+    text: str
+
+
+class RemovePhoto(Command, frozen=True):
+    """Remove a photo."""
+
+    photo: str
+
+
 class Assign(Command, frozen=True):
     """Assign the visit to an available provider; sent by an admin."""
 

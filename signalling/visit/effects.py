@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from signalling.visit import setup_guide as guides
 from signalling.visit.commands import (
+    AddPhoto,
     Assign,
     Command,
     Decline,
@@ -21,15 +22,17 @@ from signalling.visit.commands import (
     Invite,
     Leave,
     Open,
+    RemovePhoto,
     Save,
     Transfer,
 )
-from signalling.visit.record import HELD, Actor, Outcome, Party, Person, Policy, Role, Status, Visit
+from signalling.visit.record import HELD, Actor, Outcome, Party, Person, Photo, Policy, Role, Status, Visit
 from signalling.visit.relations import (
     ADMIN,
     ASSIGNEE,
     GUEST_PREFIX,
     MOST_GUESTS,
+    MOST_PHOTOS,
     PATIENT,
     PROVIDER,
     Context,
@@ -105,6 +108,21 @@ def newly_asked(visit: Visit, answers: dict[str, Any], context: Context) -> bool
 
 def finished(visit: Visit, _: Command, __: Actor, context: Context) -> Visit:
     return replace(visit, guide_done_ms=visit.guide_done_ms or context.now_ms, typing=None, step=visit.steps)
+
+
+def photo_added(visit: Visit, command: AddPhoto, _: Actor, context: Context) -> Visit:
+    photo = Photo(
+        id=command.photo,
+        at_ms=context.now_ms,
+        width=command.width,
+        height=command.height,
+        text=command.text,
+    )
+    return replace(visit, photos=(*visit.photos, photo))
+
+
+def photo_removed(visit: Visit, command: RemovePhoto, _: Actor, __: Context) -> Visit:
+    return replace(visit, photos=tuple(photo for photo in visit.photos if photo.id != command.photo))
 
 
 def assigned(visit: Visit, command: Assign | Transfer, actor: Actor, context: Context) -> Visit:
@@ -219,6 +237,10 @@ def answer_fits(_: Visit, command: Save, __: Actor, context: Context) -> Refusal
 def guide_complete(visit: Visit, _: Command, __: Actor, context: Context) -> Refusal | None:
     steps = guides.missing(context.guide, visit.answers)
     return Refusal("guide_incomplete", {"steps": list(steps)}) if steps else None
+
+
+def room_for_photo(visit: Visit, *_: Any) -> Refusal | None:
+    return Refusal("limit_reached", {"most": MOST_PHOTOS}) if len(visit.photos) >= MOST_PHOTOS else None
 
 
 def front_desk(visit: Visit, _: Command, actor: Actor, context: Context) -> Refusal | None:

@@ -130,6 +130,19 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.connections)
 
 
+class Photo(msgspec.Struct, frozen=True, kw_only=True):
+    """A photo that the patient added; its bytes are in `store/photos.py`. `text`: what it shows, "" if not said.
+
+    `width` and `height`: in pixels.
+    """
+
+    id: str
+    at_ms: int
+    width: int
+    height: int
+    text: str
+
+
 class Visit(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one visit. `arrived_ms`: when the setup guide was entered; it never changes.
 
@@ -166,6 +179,7 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     returned: int = 0
     parties: dict[str, Party] = {}
+    photos: tuple[Photo, ...] = ()
 
     @property
     def is_open(self) -> bool:

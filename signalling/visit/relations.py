@@ -16,6 +16,7 @@ from signalling.visit.record import STAFF_ROLES, Actor, Person, Policy, Role, St
 PATIENT, PROVIDER = "patient", "provider"  # the keys of Visit.parties; guests' begin with GUEST_PREFIX
 GUEST_PREFIX = "guest-"
 MOST_GUESTS = 4
+MOST_PHOTOS = 6
 
 
 # ----------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from signalling.visit import effects as do
 from signalling.visit.commands import (
+    AddPhoto,
     Assign,
     Claim,
     Command,
@@ -29,6 +30,7 @@ from signalling.visit.commands import (
     Leave,
     Open,
     Release,
+    RemovePhoto,
     Reopen,
     Save,
     Start,
@@ -83,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     Rule((), Open, (PATIENT, FACILITY), Status.QUEUED, "opened", do.opened),
     Rule(OPEN, Save, (PATIENT,), SAME, "saved", do.saved, (do.answer_fits,)),
     Rule(OPEN, Finish, (PATIENT,), SAME, "guide_finished", do.finished, (do.guide_complete,)),
+    Rule(OPEN, AddPhoto, (PATIENT,), SAME, "photo_added", do.photo_added, (do.room_for_photo,)),
+    Rule(OPEN, RemovePhoto, PARTIES, SAME, "photo_removed", do.photo_removed),
     Rule(QUEUED, Withdraw, (PATIENT, FACILITY), Status.ENDED, "withdrawn", do.ended(Outcome.WITHDRAWN)),
     Rule(QUEUED, Assign, (ADMIN,), SAME, "assigned", do.assigned, (do.available,)),
     Rule(QUEUED, Unassign, (ADMIN,), SAME, "unassigned", do.unassigned),
@@ -167,7 +171,7 @@ DONE_BEFORE: tuple[DoneBefore, ...] = (
 
 MOST_CHANGES = 20_000
 """The most changes of one party. A page saves at most every 0.4 s: this is two hours of typing without a pause."""
-BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, Enter, Start, Invite})
+BOUNDED: frozenset[type[Command]] = frozenset({Save, Finish, AddPhoto, Enter, Start, Invite})
 """The commands refused to a party that has made MOST_CHANGES: the others undo what these do, or end the visit."""
 
 QUIET = frozenset({"saved", "entered", "left"})  # too frequent to be kept in the history

@@ -5,13 +5,15 @@ eyes and ears.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page, WebSocket, expect
+from PIL import Image
+from playwright.async_api import Browser, FilePayload, Page, WebSocket, expect
 
 from tests.browsers import SHOWN_MS
 from tests.server import RunningServer
@@ -60,6 +62,13 @@ class Person:
         """Say yes to the question in front."""
         await self.page.locator("dialog[open] button").last.click(timeout=SHOWN_MS)
 
+    async def sees_photo(self, text: str) -> None:
+        """Fail unless a photo with these words comes to be shown."""
+        photo = self.page.get_by_alt_text(text)
+        await expect(photo).to_be_visible(timeout=SHOWN_MS)
+        await expect(photo).to_have_js_property("complete", True, timeout=SHOWN_MS)
+        assert await photo.evaluate("image => image.naturalWidth") > 16, "the picture has come"
+
     async def other_worker(self, than: str) -> None:
         """Come back until another worker answers."""
         for _ in range(40):
@@ -97,6 +106,13 @@ class Person:
         raise AssertionError(f"the picture is dark or stands still: {picture}")
 
 
+def _photo() -> FilePayload:
+    """Return a photo as a phone takes it, larger than is kept."""
+    out = io.BytesIO()
+    Image.radial_gradient("L").resize((2400, 1800)).save(out, "JPEG")
+    return {"name": "IMG_0001.jpg", "mimeType": "image/jpeg", "buffer": out.getvalue()}
+
+
 async def credentials(server: RunningServer, who: str) -> tuple[str, str]:
     """Return a demo account's email and password, as the server prints them once it answers."""
     for _ in range(200):
@@ -129,6 +145,13 @@ class Patient(Person):
         await self.press("Get in line")
         await self.page.wait_for_url("**/demo/visit**")
         await self.sees(re.compile(r"Step 1 of \d"))
+
+    async def adds_photo(self, text: str) -> None:
+        """Choose a photo, say what it shows, and send it; return when it is on the own page."""
+        await self.page.get_by_label("Add a photo").set_input_files(_photo())
+        await self.page.get_by_label("What does it show?").fill(text)
+        await self.press("Send photo")
+        await self.sees_photo(text)
 
 
 class Staff(Person):

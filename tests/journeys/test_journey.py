@@ -54,6 +54,11 @@ async def test_a_patient_meets_a_provider(
     await patient.press("Start Session")
     await patient.sees_and_hears()
     await provider.sees_and_hears()
+    # A photo of the patient is beside Case Information at once.
+    await patient.press("Setup guide")
+    await patient.adds_photo("My left arm")
+    await provider.sees(re.compile("added a photo"))
+    await provider.sees_photo("My left arm")
     # A reload is no end, and nobody presses again.
     await patient.page.reload()
     await patient.sees_and_hears()
@@ -73,7 +78,7 @@ async def test_a_patient_meets_a_provider(
     await patient.sees(re.compile("Maya Osei"))
     await expect(patient.page.locator("video:visible")).to_have_count(0, timeout=SHOWN_MS)
     assert [*patient.problems, *provider.problems] == []
-    for canary in ("Ana", "Ruiz", "512 555", "5550142", "Rash", "ana@example.org"):
+    for canary in ("Ana", "Ruiz", "512 555", "5550142", "Rash", "left arm", "ana@example.org"):
         assert canary not in server.log, "patient data in the log"
 
 

@@ -93,6 +93,7 @@ async def test_every_kind_of_key_that_is_left_to_the_retention_is_erased(site: S
     await audit_log.flush()
     await audit_log.bind_all("demo")
     await valkey.hset(keys.CALLS("demo", visit_id), "part", "sealed")
+    await valkey.hset(keys.PHOTOS("demo", visit_id), "p_1", "sealed")
     await valkey.zadd(keys.CHAT("demo", visit_id), {"l_1": 0})
     await valkey.hset(keys.LINE("demo", "l_1"), "record", "sealed")
     await valkey.zadd(keys.APPOINTMENTS("demo"), {"a_1": now_ms})
@@ -238,6 +239,11 @@ async def test_s34_no_key_of_the_store_names_a_patient_when_the_time_of_the_visi
     await office.call("POST", "/visits", opened, headers={"Idempotency-Key": "one"})
     service = site.app[SERVICE]
     visits = [visit.id for visit in (await service.mirrors.get("demo")).visits.values()]
+    for visit in visits:
+        await service.photos.keep("demo", visit, "p_1", NAME.encode())
+        assert not isinstance(
+            await service.command(patient("demo", visit, NAME), visit, c.AddPhoto("p_1", 8, 6, NAME)), Refusal
+        )
     sockets = []
     for person, email in ((osei, OSEI), (admin, ADMIN)):
         assert (await person.sign_in(email)).status == 303

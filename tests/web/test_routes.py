@@ -16,6 +16,7 @@ from aiohttp import ClientResponse, web
 
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
+from signalling.visit.relations import Decided
 from tests.web.appointments.visitor import BOOKING, appointments, book, offered
 from tests.web.conftest import OpenSite
 from tests.web.identity.test_throttle import WAYS, right_token
@@ -26,6 +27,7 @@ from web.api import dispatch as api_door
 from web.api.operations import OPERATIONS
 from web.identity import throttle as doors
 from web.identity.throttle import Door
+from web.identity.visitors import patient
 from web.keys import ACCOUNTS, API_KEYS, BUILD, FACILITIES, SERVICE
 from web.programs.scopes import Scope
 from web.requests.security import Rule
@@ -66,6 +68,9 @@ GET    O/visit                   patient, over
 GET    O/logo/{name}             nobody (there is none)
 GET    O/qr.svg                  everybody
 GET    O/api                     everybody
+POST   O/visits/{visit}/photos   patient
+GET    O/visits/{visit}/photos/{photo}          patient, admin (and staff who are on call)
+POST   O/visits/{visit}/photos/{photo}/remove   patient (and the claimant)
 GET    O/ws                      everybody (who speaks there is asked at hello)
 GET    O/guest                   guest
 GET    O/join/{token}            holder
@@ -261,7 +266,10 @@ class Cast:
             visits = (await site.app[SERVICE].mirrors.get("demo")).visits
             visit = list(visits)[-1]
             if who == "patient":
-                self.parts["visit"] = visit
+                self.parts |= {"visit": visit, "photo": "p_1"}
+                ana, photo = patient("demo", visit, CANARY), c.AddPhoto("p_1", 8, 6, CANARY)
+                assert isinstance(await site.app[SERVICE].command(ana, visit, photo), Decided)
+                await site.app[SERVICE].photos.keep("demo", visit, "p_1", b"a JPEG")
             else:
                 await site.app[SERVICE].command(ROBIN, visit, c.Decline("No"))
         elif who == "guest":

@@ -90,6 +90,11 @@ DECLARED: dict[tuple[str, str], Declared] = {
     ("GET", "/{organisation}/information"): FORM,
     ("POST", "/{organisation}/information"): NoEntry("the commit of the visit leaves one"),
     ("GET", "/{organisation}/visit"): SOCKET,
+    ("POST", "/{organisation}/visits/{visit}/photos"): NoEntry("the commit of the visit leaves one"),
+    ("GET", "/{organisation}/visits/{visit}/photos/{photo}"): ByHandler(("photo.read",)),
+    ("POST", "/{organisation}/visits/{visit}/photos/{photo}/remove"): NoEntry(
+        "the commit of the visit leaves one"
+    ),
     ("GET", "/{organisation}/ws"): SOCKET,
     ("GET", "/{organisation}/guest"): SOCKET,
     ("GET", "/{organisation}/join/{token}"): FORM,

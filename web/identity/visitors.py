@@ -16,7 +16,7 @@ from signalling.visit.relations import Event
 from web.identity import sessions
 from web.identity.accounts import Account, Accounts, publish
 from web.identity.sessions import Session
-from web.keys import ACCOUNTS, ORGANISATION, SESSIONS, SIGNED_IN
+from web.keys import ACCOUNTS, ORGANISATION, ORGANISATIONS, SERVICE, SESSIONS, SIGNED_IN
 from web.organisations.settings import Organisation
 
 STAFF, HALF = "staff", "half"
@@ -204,3 +204,40 @@ def guest(visit: Visit, key: str) -> Actor | None:
     if party is None or party.relation is None:
         return None
     return Actor(organisation=visit.organisation, id=key, name=party.name, role=Role.GUEST, visit=visit.id)
+
+
+async def _staff_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
+    account = await account_of(session, organisation, app[ACCOUNTS])
+    if account is None or session.key is None:
+        return None
+    settings = await app[ORGANISATIONS].get(organisation)
+    if settings is None or owes_second_factor(settings, account):
+        return None
+    return StaffActor(
+        organisation=organisation,
+        id=account.id,
+        name=account.name,
+        role=account.role,
+        session=session.key,
+        generation=account.generation,
+    )
+
+
+async def _patient_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
+    visit_id = visit_of(session, organisation)
+    visit = None if visit_id is None else await app[SERVICE].visit(organisation, visit_id)
+    return None if visit is None else patient(organisation, visit.id, visit.patient.name)
+
+
+async def _guest_actor(app: web.Application, session: Session, organisation: str) -> Actor | None:
+    found = guest_of(session, organisation)
+    if found is None:
+        return None
+    visit = await app[SERVICE].visit_now(
+        organisation, found[0]
+    )  # the guest may arrive before the mirror has received the invitation
+    return None if visit is None else guest(visit, found[1])
+
+
+ACTORS = {"staff": _staff_actor, "patient": _patient_actor, "guest": _guest_actor}
+"""Role -> the function that returns the actor of a browser in that role, as it is now, or None."""

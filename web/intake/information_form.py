@@ -55,7 +55,7 @@ class Checked(NamedTuple):
 def check(posted: Mapping[str, object], languages: Collection[str], today: date) -> Checked:
     """Return a posted form, checked. `languages` are the organisation's codes; `today` is the patient's date."""
     fields = _fields(languages, today)
-    form = {name: _clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
+    form = {name: clean(posted.get(name), field.longest + 1) for name, field in fields.items()}
     found = {name: _problem(fields[name], text) for name, text in form.items()}
     errors = {name: sentence for name, sentence in found.items() if sentence is not None}
     if errors:
@@ -121,7 +121,7 @@ def _problem(field: Field, text: str) -> str | None:
     return field.problem(text)
 
 
-def _clean(value: object, longest: int) -> str:
+def clean(value: object, longest: int) -> str:
     """Return at most `longest` characters of the text, without line breaks, control and direction characters."""
     if not isinstance(value, str):
         return ""

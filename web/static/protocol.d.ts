@@ -153,6 +153,7 @@ declare namespace Protocol {
     typing: string | null;
     step: number;
     guide_done: boolean;
+    photos: PhotoPart[];
   }
 
   interface PatientPart {
@@ -180,6 +181,15 @@ declare namespace Protocol {
   interface Condition {
     step: string;
     answer: string | boolean;
+  }
+
+  interface PhotoPart {
+    id: string;
+    path: string;
+    at_ms: number;
+    width: number;
+    height: number;
+    text: string;
   }
 
   interface IceServer {

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from signalling.protocol import views
 from signalling.visit.call_quality import HEARD_LOST, PICTURE, ROUND_TRIP, SENT_LOST, Tally
-from signalling.visit.record import Outcome, Person, Policy, Staff, Status, Visit
+from signalling.visit.record import Outcome, Person, Photo, Policy, Staff, Status, Visit
 from tests.signalling.visits import ADMIN, ANA, GUIDE, STAFF, T0, assigned, claimed, ended, live, queued
 
 
@@ -144,6 +144,15 @@ def test_case_information_is_everything_that_was_collected() -> None:
         True,
     )
     assert part.visit == "v_1"
+    photo = Photo(id="p_1", at_ms=T0, width=8, height=6, text="My arm")
+    assert shown(views.case(replace(FULL, photos=(photo,)), GUIDE).photos[0]) == {
+        "id": "p_1",
+        "path": f"/{FULL.organisation}/visits/{FULL.id}/photos/p_1",
+        "at_ms": T0,
+        "width": 8,
+        "height": 6,
+        "text": "My arm",
+    }
     assert shown(part.patient) == shown(replace(ANA, filled_in_by="Ben"))
     assert not views.case(queued(), GUIDE).guide_done
 

@@ -31,6 +31,8 @@ COMMANDS: dict[str, c.Command] = {
     "open": c.Open(VISIT, ANA),
     "save": c.Save("allergies", "Penicillin", left=True),
     "finish": c.Finish(),
+    "add photo": c.AddPhoto("p_1", 800, 600, "My arm"),
+    "remove photo": c.RemovePhoto("p_0"),
     "withdraw": c.Withdraw(),
     "assign": c.Assign("lin"),
     "unassign": c.Unassign(),
@@ -57,6 +59,8 @@ ALLOWED = """
 new      open      patient, other patient, facility
 queued   save      patient
 queued   finish    patient
+queued   add photo  patient
+queued   remove photo  patient
 queued   withdraw  patient
 queued   assign    admin
 queued   unassign  admin
@@ -67,6 +71,8 @@ queued   leave     patient, system
 queued   due       (system)
 claimed  save      patient
 claimed  finish    patient
+claimed  add photo  patient
+claimed  remove photo  patient, claimant
 claimed  claim     (claimant)
 claimed  enter     patient, claimant, guest
 claimed  leave     patient, claimant, guest, system
@@ -80,6 +86,8 @@ claimed  end       claimant, admin
 claimed  due       (system)
 live     save      patient
 live     finish    patient
+live     add photo  patient
+live     remove photo  patient, claimant
 live     claim     (claimant)
 live     enter     patient, claimant, guest
 live     leave     patient, claimant, guest, system
@@ -125,6 +133,7 @@ def outcomes(everybody: dict[str, Actor]) -> Iterator[tuple[str, str, str, str]]
                 visit = with_guest(Status(status))
             if visit.is_open:
                 visit = does(visit, c.Save("allergies", "None", left=True), people()["patient"])
+                visit = does(visit, c.AddPhoto("p_0", 800, 600, ""), people()["patient"])
         for name, command in COMMANDS.items():
             for who, actor in everybody.items():
                 decided = decide(visit, command, actor, context(T0 + 70_000, staff=on_call("lin")))

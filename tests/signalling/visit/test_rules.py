@@ -331,6 +331,20 @@ def test_every_command_that_may_be_repeated_has_a_test_here() -> None:
     }  # fmt: skip
 
 
+def test_a_visit_has_room_for_six_photos_and_for_another_when_one_is_removed() -> None:
+    visit, ana = queued(), PATIENT
+    for number in range(6):
+        visit = does(visit, c.AddPhoto(f"p_{number}", 800, 600, "My arm"), ana)
+    refused = decide(visit, c.AddPhoto("p_6", 800, 600, ""), ana, context())
+    assert refused == Refusal("limit_reached", {"most": 6})
+    visit = does(visit, c.RemovePhoto("p_2"), ana)
+    again = decide(visit, c.RemovePhoto("p_2"), ana, context())
+    assert isinstance(again, Decided)
+    assert again.event is None, "removed before: no error"
+    visit = does(visit, c.AddPhoto("p_6", 800, 600, ""), ana)
+    assert [photo.id for photo in visit.photos] == ["p_0", "p_1", "p_3", "p_4", "p_5", "p_6"]
+
+
 def test_the_printed_tables_have_every_row() -> None:
     printed = tables()
     assert printed.count("\n") == len(RULES) + len(DEADLINES) + 4
@@ -340,7 +354,8 @@ def test_the_printed_tables_have_every_row() -> None:
 
 def test_the_events_are_stored_under_these_names() -> None:
     assert [row.event for row in RULES] == (
-        "opened saved guide_finished withdrawn assigned unassigned claimed declined entered left invited dismissed "
+        "opened saved guide_finished photo_added photo_removed withdrawn assigned unassigned claimed declined entered "
+        "left invited dismissed "
         "guest_started started went_live hung_up released transferred ended reopened"
     ).split()
     assert [row.event for row in DEADLINES] == "expired assignment_lapsed returned paused paused".split()

@@ -42,6 +42,17 @@ for _step in STEPS:
 Command = Callable[["Clinic", JSON, web.WebSocketResponse], Awaitable[JSON | None]]
 
 
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw=="
+PHOTO = {
+    "id": "p_1",
+    "path": PIXEL,
+    "at_ms": 1,
+    "width": 1600,
+    "height": 1200,
+    "text": "The rash on my left arm",
+}
+
+
 class RefusedError(Exception):
     """Raised by an override of a request: the reply is an error with this code, text and details."""
 
@@ -101,6 +112,7 @@ class Clinic:
             "typing": None,
             "step": 1,
             "guide_done": False,
+            "photos": [],
         }
         self.place: JSON = {
             "place": 2,

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.web.pages.clinic import LIND, OSEI, Clinic
+from tests.web.pages.clinic import LIND, OSEI, PHOTO, Clinic
 from tests.web.pages.conftest import OpenPage
 
 AXE = (Path(__file__).parents[2] / "vendor/axe-core/axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+PICTURE = Path(__file__).parents[2] / "pictures/bell.png"
 LOOKS = [(1280, False), (320, True)]
 
 
@@ -59,11 +60,16 @@ async def test_the_patients_pages_are_accessible(
     clinic.case |= {
         "guide_done": True,
         "answers": {"devices": {"camera": "denied", "microphone": "on", "network": "good"}},
+        "photos": [PHOTO, {**PHOTO, "id": "p_2", "text": ""}],
     }
     await clinic.tell_case()
     await page.goto(f"{clinic.url}/demo/visit")
     await page.get_by_role("heading", name="You are second in line").wait_for()
     await is_accessible(page)
+    await page.get_by_label("Add a photo").set_input_files(PICTURE)
+    await page.get_by_role("dialog", name="Send this photo?").wait_for()
+    await is_accessible(page)
+    await page.get_by_role("button", name="Cancel").click()
     await clinic.claimed_by()
     await page.get_by_label("Camera").wait_for()
     await is_accessible(page)
@@ -85,7 +91,7 @@ async def test_the_staffs_pages_are_accessible(
     clinic.row("v_2", "Jon Bell", 1_900, online=False, away_since_ms=1, returned=1)
     clinic.row("v_3", "Mei Lin", 700, guide_done=True, assignee=LIND, filled_in_by="Hua Lin, daughter")
     clinic.row("v_1", "Ana Ruiz", 60, language="es")
-    clinic.case |= {"answers": {"allergies": "Penicill"}, "typing": "allergies"}
+    clinic.case |= {"answers": {"allergies": "Penicill"}, "typing": "allergies", "photos": [PHOTO]}
     page = await open_page("/demo/staff", width=width, dark=dark)
     await page.get_by_text("You are off call").wait_for()
     await is_accessible(page)

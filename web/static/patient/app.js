@@ -11,6 +11,7 @@ import { refusalWords } from "../shared/refusals.js";
 import { inEach, t, tn } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
 import { guideStep } from "./guide.js";
+import { Photos } from "./photos.js";
 import { PatientVisit } from "./visit.js";
 import { afterVisit, messages, placeLine, waitingRoom } from "./waiting.js";
 
@@ -36,6 +37,7 @@ const bar = inEach(() => ({
   },
 }));
 
+const photos = new Photos(`${boot.home}/visits/${boot.visit}/photos`, redraw);
 const chat = new Chat(client, boot.visit, "patient", wrote);
 /** @type {Session | null} */
 let session = null;
@@ -151,6 +153,12 @@ async function leaveLine() {
   }
 }
 
+/** What the patient can give besides answers, beside the call. */
+function photosBeside() {
+  return html`<h2>${t("Photos")}</h2>
+    ${photos.view(state.info?.photos ?? [])}`;
+}
+
 function restOfTheGuide() {
   beside ??= state.firstOpenStep.id; // it stays until it is left, also once it is answered
   const step = state.steps.find(({ id }) => id === beside) ?? state.firstOpenStep;
@@ -173,10 +181,10 @@ function restOfTheGuide() {
   </div>`;
 }
 
-/** What stands beside the call for a patient: the rest of the setup guide. */
+/** What stands beside the call for a patient: the rest of the setup guide, and the photos. */
 function asideOfCall() {
   const finished = state.info?.guide_done ?? false;
-  if (!state.steps.length || (finished && !beside)) return null;
+  if (!state.steps.length || (finished && !beside)) return { label: t("Photos"), view: photosBeside };
   const open = state.steps.filter((step) => step.required && state.answer(step.id) === undefined).length;
   return {
     label: finished
@@ -185,7 +193,7 @@ function asideOfCall() {
         ? tn("Setup guide · {n} to answer", "Setup guide · {n} to answer", open)
         : t("Setup guide · finish"),
     short: open ? `${t("Setup guide")} · ${open}` : t("Setup guide"),
-    view: restOfTheGuide,
+    view: () => html`${restOfTheGuide()}${photosBeside()}`,
   };
 }
 
@@ -280,7 +288,7 @@ const VIEWS = {
   waiting: () => {
     const { visit } = state;
     const act = { leave: leaveLine, step: goTo };
-    return visit ? waitingRoom({ state, visit, organisation, lines: chat.lines, act }) : nothing;
+    return visit ? waitingRoom({ state, visit, organisation, lines: chat.lines, photos, act }) : nothing;
   },
   after: () => {
     const { visit } = state;

@@ -101,9 +101,10 @@ export function messages(lines) {
  *   act: { leave: () => void, step: (step: Protocol.Step) => void },
  *   organisation: Organisation,
  *   lines: Protocol.ChatMessagePart[],
+ *   photos: import("./photos.js").Photos,
  * }} options `lines` is what was written
  */
-export function waitingRoom({ state, visit, act, organisation, lines }) {
+export function waitingRoom({ state, visit, act, organisation, lines, photos }) {
   const { place } = state;
   const wait = waitWords(place?.wait_low_ms, place?.wait_high_ms);
   const check = state.steps.find(({ kind }) => kind === "device_check");
@@ -131,6 +132,10 @@ export function waitingRoom({ state, visit, act, organisation, lines }) {
           organisation,
         )}
       </p>
+    </section>
+    <section class="card stack">
+      <h2>${t("Photos")}</h2>
+      ${photos.view(state.info?.photos ?? [])}
     </section>
     <section class="card stack">
       <h2>${t("You are ready")}</h2>

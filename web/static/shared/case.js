@@ -3,6 +3,7 @@
 import { age, dateWords, languageName, stateName } from "./format.js";
 import { visibleSteps } from "./guide.js";
 import { html, nothing, repeat } from "./lit.js";
+import { photoList } from "./photos.js";
 import { inEach, t, tn } from "./text.js";
 
 const DEVICES = inEach(
@@ -91,12 +92,14 @@ function answer(step, info) {
 }
 
 /**
- * The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age.
+ * The whole of it. `info` is the `case` of a case.state; undefined while it loads. `now_ms` gives the age,
+ * `remove` removes a photo where one may.
  *
  * @param {Protocol.CasePart | undefined} info
  * @param {number} now_ms
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove
  */
-export function caseInformation(info, now_ms) {
+export function caseInformation(info, now_ms, remove = null) {
   if (!info) return html`<p class="quiet">${t("Opening Case Information…")}</p>`;
   const { patient } = info;
   const years = age(patient.birth_date, now_ms);
@@ -117,6 +120,12 @@ export function caseInformation(info, now_ms) {
       ${item(t("Email"), patient.email)} ${item(t("Language"), languageName(patient.language))}
       ${item(t("Filled in by"), patient.filled_in_by)}
     </dl>
+    ${
+      info.photos.length
+        ? html`<h3 class="of-case">${t("Photos")}</h3>
+            ${photoList(info.photos, remove)}`
+        : nothing
+    }
     <h3 class="of-case">
       ${t("Setup guide")}
       <span class="quiet num"

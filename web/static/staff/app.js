@@ -5,6 +5,7 @@ import { caseInformation } from "../shared/case.js";
 import { stateName } from "../shared/format.js";
 import { html, nothing } from "../shared/lit.js";
 import { LivePage } from "../shared/live_page.js";
+import { removePhoto } from "../shared/photos.js";
 import { refusalWords } from "../shared/refusals.js";
 import { inEach, t } from "../shared/text.js";
 import { announce, ask, connectionBar, toast } from "../shared/ui.js";
@@ -28,7 +29,7 @@ const { queue, drawer } = news;
 const sessions = new Sessions();
 /** @type {Set<string>} */
 const claiming = new Set();
-const cases = new Cases(client, redraw);
+const cases = new Cases(client, redraw, ({ patient }) => toast(t("{name} added a photo.", patient)));
 const past = new Past(client, redraw);
 const acts = new Acts({ client, queue, sessions, drawer, me, guests: boot.guests, claimed });
 const own = new OwnVisit({
@@ -102,7 +103,7 @@ function newSession(visit) {
       label: t("Case Information"),
       view: () =>
         html`<h2>${t("Case Information")}</h2>
-          ${caseInformation(cases.get(visit)?.info, client.now())}`,
+          ${caseInformation(cases.get(visit)?.info, client.now(), removePhoto)}`,
     }),
     more: () => acts.inSession(own.visit),
     phone: () => cases.get(visit)?.info?.patient.phone ?? null,

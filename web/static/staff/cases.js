@@ -20,16 +20,19 @@ const NO_CASE = inEach(
 export class Cases {
   #client;
   #changed;
+  #photo;
   /** @type {Map<string, OpenCase>} by visit */
   #open = new Map();
 
   /**
    * @param {import("../signalling.js").SignallingClient} client
    * @param {() => void} changed
+   * @param {(info: Protocol.CasePart) => void} photo called when a photo was added to an open one
    */
-  constructor(client, changed) {
+  constructor(client, changed, photo) {
     this.#client = client;
     this.#changed = changed;
+    this.#photo = photo;
   }
 
   /** @param {string} visit */
@@ -51,7 +54,9 @@ export class Cases {
     entry.drop = this.#client.subscribe(
       `case/${visit}`,
       (message) => {
+        const before = entry.info?.photos.length ?? message.case.photos.length;
         entry.info = message.case;
+        if (message.case.photos.length > before) this.#photo(message.case);
         this.#changed();
       },
       (error) => {

@@ -17,6 +17,8 @@ import { callsView } from "./calls.js";
 const SENTENCES = {
   opened: (by) => t("{by} entered the setup guide.", { by }),
   guide_finished: (by) => t("{by} finished the setup guide.", { by }),
+  photo_added: (by) => t("{by} added a photo.", { by }),
+  photo_removed: (by) => t("{by} removed a photo.", { by }),
   assigned: (by) => t("{by} assigned it.", { by }),
   unassigned: (by) => t("{by} took the assignment back.", { by }),
   assignment_lapsed: () => t("The assignment was not taken up in time."),

@@ -1,0 +1,41 @@
+"""The photos of a visit in the store: JPEG files, sealed, by visit and id.
+
+Which photos a visit has is in its record (`visit/record.py`); a file without a place there is shown to nobody and is
+erased with the visit. All methods raise `UnavailableError` if the store does not answer.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from signalling.store import keys
+from signalling.store.records import Store
+from signalling.store.unavailable import answering
+
+
+def _place(organisation: str, visit: str, photo: str) -> str:
+    return f"{organisation}/photo/{visit}/{photo}"
+
+
+class Photos:
+    """Stores, reads and erases photos."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def keep(self, organisation: str, visit: str, photo: str, data: bytes) -> None:
+        """Store a photo."""
+        sealed = self._store.seal.close(data, _place(organisation, visit, photo))
+        async with answering():
+            await self._store.redis.hset(keys.PHOTOS(organisation, visit), photo, sealed)
+
+    async def get(self, organisation: str, visit: str, photo: str) -> bytes | None:
+        """Return a photo, or None. Raises `SealError` if what is stored was not sealed for this place."""
+        async with answering():
+            sealed = cast(bytes | None, await self._store.redis.hget(keys.PHOTOS(organisation, visit), photo))
+        return None if sealed is None else self._store.seal.open(sealed, _place(organisation, visit, photo))
+
+    async def erase(self, organisation: str, visit: str, photo: str) -> None:
+        """Erase a photo. Does nothing if there is none."""
+        async with answering():
+            await self._store.redis.hdel(keys.PHOTOS(organisation, visit), photo)

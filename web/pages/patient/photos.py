@@ -1,0 +1,152 @@
+"""Photos of a visit: the patient adds them; those who may see Case Information see them.
+
+Knows forms, headers, and in which order a photo is checked, stored and named in the visit's record. Which commands are
+allowed is defined in `signalling/visit/rules.py`, who may see Case Information in `signalling/topics/rights.py`.
+"""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from signalling.service import new_id
+from signalling.topics.rights import may_see
+from signalling.visit import commands as c
+from signalling.visit.record import Actor, Visit
+from signalling.visit.relations import Refusal
+from web.audit.noting import noted
+from web.errors import BlockedError, BusyError, PictureError
+from web.identity import sessions
+from web.identity.visitors import ACTORS
+from web.intake.information_form import clean
+from web.keys import PICTURES, REDIS, SERVICE, THROTTLE
+from web.languages.i18n import N_, gettext
+from web.organisations.by_path import organisation_of
+from web.requests.forms import MULTIPART, read_posted
+from web.requests.pictures import MOST_BYTES
+from web.requests.security import RETRY_S, Rule
+from web.server.store_rewriting import erasing
+
+MOST_TEXT = 200
+FORM_BYTES = MOST_BYTES + 16 * 1024
+RATE = Rule("photo", limit=30, window_ms=10 * 60_000, first_delay_ms=0)
+"""How many photos may be sent for one visit, also those that are refused or removed again."""
+HEADERS = {"Content-Disposition": 'inline; filename="photo.jpg"'}
+TOO_LARGE = N_("The picture is larger than {most} MB. Please choose a smaller one.")
+FULL = N_("No more photos can be kept in this visit. Remove one first.")
+MOVED_ON = N_("This visit has moved on; that is no longer possible.")
+BUSY = N_("Many photos are being sent just now. Please try again in a moment.")
+MANY = N_("Many photos have been sent in this visit. Please wait {minutes} min before you send another.")
+SLOW = N_(
+    "The photo did not arrive in time. Please try again, with a smaller picture or a better connection."
+)
+
+
+def _problem(status: HTTPStatus, words: str, retry_s: int | None = None) -> web.Response:
+    headers = {} if retry_s is None else {"Retry-After": str(retry_s)}
+    return web.json_response({"problem": words}, status=status, headers=headers)
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    if refusal.code in ("not_found", "not_allowed"):
+        raise web.HTTPNotFound  # a stranger learns nothing about visits
+    words = FULL if refusal.code == "limit_reached" else MOVED_ON
+    return _problem(HTTPStatus.CONFLICT, gettext(words))
+
+
+async def _actors(request: web.Request, *roles: str) -> list[Actor]:
+    """Return who this browser is at the path's organisation, of these roles; a browser may be several."""
+    organisation, session = await organisation_of(request), await sessions.get(request)
+    found = [await ACTORS[role](request.app, session, organisation.id) for role in roles]
+    return [actor for actor in found if actor is not None]
+
+
+async def photo(request: web.Request) -> web.Response:
+    """GET …/photos/{photo}: the JPEG file."""
+    actors = await _actors(request, "staff", "patient")
+    service, at = request.app[SERVICE], request.match_info
+    visit = await service.visit_now(at["organisation"], at["visit"]) if actors else None
+    reader = None if visit is None else await _reader(request, visit, actors)
+    if visit is None or reader is None or at["photo"] not in {photo.id for photo in visit.photos}:
+        raise web.HTTPNotFound
+    data = await service.photos.get(visit.organisation, visit.id, at["photo"])
+    if data is None:
+        raise web.HTTPNotFound
+    if reader.is_staff:
+        await noted(request, "photo.read", visit.id, who=reader.id)
+    return web.Response(body=data, content_type="image/jpeg", headers=HEADERS)
+
+
+async def _reader(request: web.Request, visit: Visit, actors: list[Actor]) -> Actor | None:
+    staff = (await request.app[SERVICE].mirrors.get(visit.organisation)).staff
+    return next((actor for actor in actors if may_see("case", visit, actor, staff)), None)
+
+
+async def add_photo(request: web.Request) -> web.Response:
+    """POST …/photos with `photo` and `text`: 204, or a problem in words."""
+    actors = [a for a in await _actors(request, "patient") if a.visit == request.match_info["visit"]]
+    if not actors:
+        raise web.HTTPNotFound
+    (actor,) = actors
+    try:
+        async with request.app[THROTTLE].attempt(RATE, actor.organisation, request.match_info["visit"]):
+            return await _taken(request, actor)
+    except BlockedError as blocked:
+        words = gettext(MANY).format(minutes=-(-blocked.retry_s // 60))
+        return _problem(HTTPStatus.TOO_MANY_REQUESTS, words, blocked.retry_s)
+    except BusyError:
+        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, gettext(BUSY), RETRY_S)
+
+
+async def _taken(request: web.Request, actor: Actor) -> web.Response:
+    """Read, check and store a photo; return the response. A refused photo is a response too: it counts."""
+    try:
+        posted = await read_posted(request, FORM_BYTES, MULTIPART)
+        picture = await request.app[PICTURES].plain(posted.files.get("photo", b""))
+    except web.HTTPRequestEntityTooLarge:
+        return _unread(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, gettext(TOO_LARGE).format(most=MOST_BYTES >> 20))
+    except web.HTTPRequestTimeout:
+        return _unread(HTTPStatus.REQUEST_TIMEOUT, gettext(SLOW))
+    except PictureError as error:
+        return _problem(HTTPStatus.UNPROCESSABLE_ENTITY, gettext(str(error)))
+    service, visit, name = request.app[SERVICE], request.match_info["visit"], new_id("p")
+    text = clean(posted.fields.get("text"), MOST_TEXT)
+    # First, so that nobody is shown a photo that is not there yet.
+    await service.photos.keep(actor.organisation, visit, name, picture.data)
+    outcome = await service.command(actor, visit, c.AddPhoto(name, picture.width, picture.height, text))
+    if isinstance(outcome, Refusal):
+        await service.photos.erase(actor.organisation, visit, name)
+        return _refused(outcome)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
+
+
+def _unread(status: HTTPStatus, words: str) -> web.Response:
+    response = _problem(status, words)
+    response.force_close()  # do not wait for the rest of the body
+    return response
+
+
+async def remove_photo(request: web.Request) -> web.Response:
+    """POST …/photos/{photo}/remove: 204, also if it was removed before; or a problem in words."""
+    outcome: object = None
+    service, visit, name = (
+        request.app[SERVICE],
+        request.match_info["visit"],
+        request.match_info["photo"],
+    )
+    for actor in await _actors(request, "staff", "patient"):
+        outcome = await service.command(actor, visit, c.RemovePhoto(name))
+        if not isinstance(outcome, Refusal):
+            async with erasing(request.app[REDIS]):
+                await service.photos.erase(actor.organisation, visit, name)
+            return web.Response(status=HTTPStatus.NO_CONTENT)
+    if not isinstance(outcome, Refusal):
+        raise web.HTTPNotFound
+    return _refused(outcome)
+
+
+PHOTOS = "/{organisation}/visits/{visit}/photos"
+ROUTES = (
+    web.post(PHOTOS, add_photo),
+    web.get(f"{PHOTOS}/{{photo}}", photo),
+    web.post(f"{PHOTOS}/{{photo}}/remove", remove_photo),
+)

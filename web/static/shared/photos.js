@@ -1,0 +1,79 @@
+/* The photos of a visit, as everybody sees them who may, and how one is removed. */
+import { html, nothing, repeat } from "./lit.js";
+import { t } from "./text.js";
+import { announce, ask, toast } from "./ui.js";
+
+/**
+ * Send a form to a path of photos. Says what went wrong; returns whether it was taken.
+ *
+ * @param {string} path
+ * @param {FormData | null} body
+ */
+export async function sendForm(path, body) {
+  /** @type {string | undefined} */
+  let problem;
+  try {
+    const answer = await fetch(path, { method: "POST", body });
+    if (answer.status === 204) return true;
+    problem = (await answer.json()).problem;
+  } catch {
+    // No connection, or an error page: there are no words for it.
+  }
+  toast(problem ?? t("That did not work. Nothing was changed; please try again."), { bad: true });
+  return false;
+}
+
+/**
+ * Remove a photo, after a question.
+ *
+ * @param {Protocol.PhotoPart} photo
+ */
+export async function removePhoto({ path }) {
+  const sure = await ask({
+    title: t("Remove this photo?"),
+    text: t("It is erased for everybody, and cannot be brought back."),
+    yes: t("Remove"),
+    no: t("Keep it"),
+    danger: true,
+  });
+  if (sure && (await sendForm(`${path}/remove`, null))) announce(t("The photo was removed."));
+}
+
+/**
+ * The photos, each with what it shows. `remove` is there for those who may remove them.
+ *
+ * @param {Protocol.PhotoPart[]} photos
+ * @param {((photo: Protocol.PhotoPart) => void) | null} remove
+ */
+export function photoList(photos, remove) {
+  return html`<ul role="list" class="photos">
+    ${repeat(
+      photos,
+      ({ id }) => id,
+      (photo, index) => {
+        const n = index + 1;
+        return html`<li>
+          <a href=${photo.path} target="_blank" rel="noopener"
+            ><img
+              src=${photo.path}
+              width=${photo.width}
+              height=${photo.height}
+              alt=${photo.text ? t("Photo {n}: {text}", { n, text: photo.text }) : t("Photo {n}", { n })}
+          /></a>
+          ${photo.text ? html`<p class="small" aria-hidden="true">${photo.text}</p>` : nothing}
+          ${
+            remove
+              ? html`<button
+                  type="button"
+                  class="btn plain"
+                  aria-label=${t("Remove photo {n}", { n })}
+                  @click=${() => remove(photo)}>
+                  ${t("Remove")}
+                </button>`
+              : nothing
+          }
+        </li>`;
+      },
+    )}
+  </ul>`;
+}
