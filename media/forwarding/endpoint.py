@@ -14,7 +14,13 @@ from typing import Any, Final
 from media.forwarding.quality import Meter
 from media.forwarding.streams import SEQUENCE_MASK, Sink, Source
 from media.forwarding.subscriptions import Subscription
-from media.protocols.codecs import BY_PAYLOAD_TYPE, STREAM_KINDS, Kind, StreamKind
+from media.protocols.codecs import (
+    AUDIO_TYPES,
+    BY_PAYLOAD_TYPE,
+    STREAM_KINDS,
+    Kind,
+    StreamKind,
+)
 from media.protocols.ice import Address, Path
 from media.protocols.rtp import transport_cc_at
 from media.protocols.transport_cc import Arrivals
@@ -57,6 +63,7 @@ class Endpoint:
         "sinks",
         "sources",
         "subscribers",
+        "takes_red",
         "tx",
         "withheld",
     )
@@ -78,6 +85,7 @@ class Endpoint:
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
+        self.takes_red = False  # as a receiver
         self.arrivals = Arrivals()
         self.withheld = 0  # packets since the last feedback
         self.answering = False  # the server itself sends transport-cc feedback
@@ -165,7 +173,14 @@ class Endpoint:
         """Mark the sources whose packets need changes behind the fixed header, for the hot path."""
         special = self.answering or self.cc_want is not None or self.cc_shift != 0
         for source in self.current.values():
-            source.special = special or source.kind == "rtx"
+            source.special = special or source.kind == "rtx" or source.shapes_red
+
+    def follow(self, source: Source, payload_type: int) -> bool:
+        """Take a change between RED and plain Opus; return True if this packet of the source is forwarded."""
+        if source.kind == "audio" and payload_type in AUDIO_TYPES:
+            source.payload_type = payload_type
+            self.mark()
+        return source.forward and payload_type == source.payload_type
 
     def withhold(self, packet: bytearray, length: int) -> None:
         """Count a packet that is not forwarded. It counts as arrived for the sender's bandwidth estimate."""

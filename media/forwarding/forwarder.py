@@ -136,7 +136,9 @@ class Forwarder:
                 endpoint.last_from = address
                 source.packets += 1
                 source.octets += size
-                if not source.forward or buffer[1] & 0x7F != source.payload_type:
+                if (not source.forward or buffer[1] & 0x7F != source.payload_type) and not endpoint.follow(
+                    source, buffer[1] & 0x7F
+                ):
                     if endpoint.subscribers and buffer[1] & 0x7F == source.payload_type:
                         endpoint.budget -= size
                         if endpoint.budget < 0:
@@ -279,15 +281,22 @@ class Forwarder:
                 self.ask_for_keyframe(endpoint, source, now)
             return False
         source.settle(sequence, timestamp, now)
+        endpoint.mark()
         return True
 
     def _special(self, endpoint: Endpoint, source: Source) -> bool:
         """Rewrite fields behind the fixed header.
 
-        Returns False for a retransmission of a packet that was not forwarded.
+        Returns False for a retransmission of a packet that was not forwarded, and for malformed RED.
         """
         buffer, length = self._buffer, self._length[0]
-        if source.kind == "rtx":
+        if source.shapes_red:
+            length = self._length[0] = source.shape_red(buffer, length)
+            if not length:
+                return False
+            if not source.guarding:
+                endpoint.mark()
+        elif source.kind == "rtx":
             video = endpoint.current.get("video")
             at = original_sequence_at(buffer, length)
             if video is None or not video.settled:

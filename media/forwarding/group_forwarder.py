@@ -43,6 +43,7 @@ class GroupForwarder:
             if copy is None:
                 continue
             copy.packets += 1
+            copy.payload_type = source.payload_type
             if not copy.forward:
                 continue
             if not copy.settled and not self._settle(source, copy, packet, length, now_s):
@@ -80,6 +81,10 @@ class GroupForwarder:
         buffer[:length] = packet[:length]
         if copy.kind == "rtx" and not self._retransmission(subscription, copy, length):
             return 0
+        if copy.shapes_red:
+            length = copy.shape_red(buffer, length)
+            if not length:
+                return 0
         if number_at:
             _U16.pack_into(buffer, number_at, to.cc_next)
             to.cc_next = (to.cc_next + 1) & SEQUENCE_MASK

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from media.protocols.codecs import BY_STREAM, StreamKind
+from media.protocols.codecs import BY_STREAM, RED, StreamKind
+from media.protocols.red import AGE_MAX, keep_newer, unwrap
 
 if TYPE_CHECKING:
     from media.forwarding.endpoint import Endpoint
@@ -41,6 +42,7 @@ class Source:
     __slots__ = (
         "first_forwarded",
         "forward",
+        "guarding",
         "keyframe_due_s",
         "kind",
         "octets",
@@ -49,6 +51,7 @@ class Source:
         "reports",
         "sequence_shift",
         "settled",
+        "settled_at",
         "sink",
         "special",
         "ssrc",
@@ -63,6 +66,8 @@ class Source:
         self.sink: Sink | None = None
         self.forward = False
         self.settled = False  # its numbers fit the sink's, and its video began with a keyframe
+        self.settled_at = 0  # the timestamp of the packet with which it settled
+        self.guarding = False  # its RED may still carry payloads from before it settled
         self.special = False  # its packets need changes behind the fixed header
         self.sequence_shift = 0
         self.timestamp_shift = 0
@@ -80,6 +85,7 @@ class Source:
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
         copy.packets, copy.first_forwarded = self.packets, self.first_forwarded
+        copy.settled_at, copy.guarding = self.settled_at, self.guarding
         if self.sink is not None and self.sink.feeder is self:
             self.sink.feeder = copy
         return copy
@@ -121,7 +127,28 @@ class Source:
         sink.feeder = self
         sink.sequence = (sequence + self.sequence_shift - 1) & SEQUENCE_MASK
         self.first_forwarded = self.packets
+        self.settled_at = timestamp
+        self.guarding = self.kind == "audio"
         self.settled = True
+
+    @property
+    def shapes_red(self) -> bool:
+        """Return True if its packets are RED that the receiver must not get as it is."""
+        if self.payload_type != RED.payload_type or self.sink is None:
+            return False
+        return self.guarding or not self.sink.endpoint.takes_red
+
+    def shape_red(self, packet: bytearray, length: int) -> int:
+        """Make of a RED packet what the receiver may get and takes, in place; return its new length, 0 for nothing.
+
+        Payloads from before the gate opened or a mute ended are removed.
+        """
+        assert self.sink is not None
+        age_max = (int.from_bytes(packet[4:8]) - self.settled_at) & TIMESTAMP_MASK
+        if age_max >= TIMESTAMP_MASK >> 1:  # the packet itself is older
+            age_max = 0
+        self.guarding = self.guarding and age_max <= AGE_MAX
+        return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
 
     def predates_settling(self, original_sequence: int) -> bool:
         """Return True if a retransmitted packet was first sent before this source was forwarded.

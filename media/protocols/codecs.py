@@ -39,8 +39,10 @@ class Codec:
         return f"{self.encoding}/{self.clock_rate}" + (f"/{self.channels}" if self.channels > 1 else "")
 
 
+# First, so that a peer that knows RED (RFC 2198) sends it: a lost packet is in the next one again.
+RED: Final = Codec(63, "audio", "red", 48_000, 2, "111/111")
 OPUS: Final = Codec(
-    111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("transport-cc",)
+    111, "audio", "opus", 48_000, 2, "minptime=10;useinbandfec=1;usedtx=1", feedback=("nack", "transport-cc")
 )
 # Chromium starts its bandwidth estimate at 300 kbit/s, and would then spread the first keyframe over 100 ms. While only
 # black frames are sent, the estimate stays where it started. If the network cannot carry it, the estimate falls within
@@ -57,9 +59,10 @@ VP8: Final = Codec(
 )
 VP8_RTX: Final = Codec(97, "rtx", "rtx", 90_000, parameters="apt=96")
 
-CODECS: Final[tuple[Codec, ...]] = (OPUS, VP8, VP8_RTX)
+CODECS: Final[tuple[Codec, ...]] = (RED, OPUS, VP8, VP8_RTX)
 BY_PAYLOAD_TYPE: Final[dict[int, Codec]] = {codec.payload_type: codec for codec in CODECS}
-BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in CODECS}
+BY_STREAM: Final[dict[StreamKind, Codec]] = {codec.stream: codec for codec in (OPUS, VP8, VP8_RTX)}
+AUDIO_TYPES: Final = frozenset({RED.payload_type, OPUS.payload_type})  # of one stream, from packet to packet
 
 ABS_SEND_TIME_ID: Final = 2
 TRANSPORT_CC_ID: Final = 3

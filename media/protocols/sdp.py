@@ -13,7 +13,6 @@ from typing import Final
 
 from media.errors import SdpError
 from media.protocols.codecs import (
-    BY_PAYLOAD_TYPE,
     BY_STREAM,
     CODECS,
     EXTENSIONS,
@@ -55,6 +54,8 @@ class Answer:
     sources: Mapping[StreamKind, int]
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
+    payload_types: frozenset[int]  # those that it takes
+    mends: frozenset[Kind]  # the kinds whose lost packets it sends again and asks for (generic NACK, RFC 4585)
 
 
 def offer(
@@ -68,7 +69,7 @@ def offer(
     label: str = UNNAMED,
     further: Sequence[tuple[str, Mapping[StreamKind, int]]] = (),
 ) -> str:
-    """Return the server's offer: one bundled transport, `ice-lite`, Opus, VP8 with RTX, and the server's SSRCs.
+    """Return the server's offer: one bundled transport, `ice-lite`, Opus with RED, VP8 with RTX, the server's SSRCs.
 
     The same for every connection except for the arguments, so that payload types need no translation. The video's SSRC
     comes before its RTX's: in the other order Chromium shows no video. `label`: the id of the stream (RFC 8830) that
@@ -109,7 +110,7 @@ def offer(
             if codec.parameters:
                 lines.append(f"a=fmtp:{codec.payload_type} {codec.parameters}")
             lines += [f"a=rtcp-fb:{codec.payload_type} {feedback}" for feedback in codec.feedback]
-        streams: list[StreamKind] = [codec.stream for codec in codecs]
+        streams: list[StreamKind] = list(dict.fromkeys(codec.stream for codec in codecs))
         if "rtx" in streams:
             lines.append(f"a=ssrc-group:FID {ssrcs['video']} {ssrcs['rtx']}")
         lines += [f"a=ssrc:{ssrcs[stream]} cname:{stream_id}" for stream in streams]
@@ -158,14 +159,20 @@ def parse_answer(text: str, others: int = 1) -> Answer:
     password = ""
     sending: set[Kind] = set()
     rejected: set[Kind] = set()
+    taken: set[int] = set()
+    mends: set[Kind] = set()
     for place, ((_, kind), section) in enumerate(zip(enumerate_mids(others), sections, strict=True)):
         if place >= len(KINDS):
             _accepted(kind, section[0])
             fingerprints += [f for f in _fingerprints(session + section) if f not in fingerprints]
             continue  # its direction is ignored: the party may not send here
-        if not _accepted(kind, section[0]):
+        payload_types = _accepted(kind, section[0])
+        if not payload_types:
             rejected.add(kind)
             continue
+        taken |= payload_types
+        if f"a=rtcp-fb:{BY_STREAM[kind].payload_type} nack" in section:
+            mends.add(kind)
         attributes = session + section
         fingerprints += [found for found in _fingerprints(attributes) if found not in fingerprints]
         ufrags.add(_one(attributes, "a=ice-ufrag:", "ice"))
@@ -188,12 +195,19 @@ def parse_answer(text: str, others: int = 1) -> Answer:
     if len(set(sources.values())) != len(sources):
         raise SdpError("ssrc", "two streams claim one SSRC")
     return Answer(
-        tuple(fingerprints), ufrags.pop(), password, sources, frozenset(sending), frozenset(rejected)
+        tuple(fingerprints),
+        ufrags.pop(),
+        password,
+        sources,
+        frozenset(sending),
+        frozenset(rejected),
+        frozenset(taken),
+        frozenset(mends),
     )
 
 
-def _accepted(kind: Kind, line: str) -> bool:
-    """Return True if an m-line accepts the offered one, False if it is rejected with port 0 (RFC 3264 §6).
+def _accepted(kind: Kind, line: str) -> set[int]:
+    """Return the payload types that an m-line accepts, none if it is rejected with port 0 (RFC 3264 §6).
 
     Raises SdpError if it does not match the offer.
     """
@@ -201,13 +215,12 @@ def _accepted(kind: Kind, line: str) -> bool:
     if match is None or match[1] != kind:
         raise SdpError("media", f"the {kind} section does not fit the one that was offered")
     if match[2] == "0":
-        return False
+        return set()
     offered = {codec.payload_type for codec in CODECS if codec.media == kind}
     payload_types = {int(number) for number in match[3].split()}
     if not payload_types <= offered or BY_STREAM[kind].payload_type not in payload_types:
         raise SdpError("codec", f"the {kind} section names payload types that were not offered")
-    assert payload_types <= set(BY_PAYLOAD_TYPE)
-    return True
+    return payload_types
 
 
 def _fingerprints(attributes: list[str]) -> list[Fingerprint]:

@@ -3,9 +3,9 @@
  * offers.
  *
  * Knows the connection and SDP; the person's own devices are known in `media/devices.js`, what makes a
- * call good in `media/figures.js`, who has stopped in `media/arrivals.js`. Does not know the page (no DOM),
- * nor how an offer arrives: hand it to `accept`.
- * This is the module to import; the three are its own.
+ * call good in `media/figures.js`, who has stopped in `media/arrivals.js`, what an answer says beside the
+ * browser's own words in `media/answer.js`. Does not know the page (no DOM), nor how an offer arrives: hand
+ * it to `accept`. This is the module to import; the four are its own.
  *
  * Privacy: what is sent are clones of the live tracks, born with `enabled = false`. Until `start()` a clone
  * yields black and silence, so the connection, the encoder and the bandwidth estimate are warm while nothing
@@ -16,6 +16,7 @@
  * `trackended`, `trackrestored` and `tracksilent`, which `isSilent` tells more of (detail: the kind).
  */
 
+import { withNackForSound } from "./media/answer.js";
 import { Arrivals } from "./media/arrivals.js";
 import { kindOf, OwnDevices } from "./media/devices.js";
 import { Figures } from "./media/figures.js";
@@ -272,9 +273,23 @@ export class MediaSession extends Target {
     }
     this.#sort(connection, streamsOf(sdp));
     await this.#attach();
-    await connection.setLocalDescription();
+    await this.#describe(connection, sdp);
     const answer = connection.localDescription;
     if (answer && connection === this.#connection) await this.#sendAnswer(answer.sdp, id);
+  }
+
+  /**
+   * Answer an offer with NACK for sound, or without it if the browser allows no change of its answer.
+   *
+   * @param {RTCPeerConnection} connection
+   * @param {string} offer
+   */
+  async #describe(connection, offer) {
+    const own = await connection.createAnswer();
+    const sdp = withNackForSound(own.sdp ?? "", offer);
+    await connection
+      .setLocalDescription({ type: "answer", sdp })
+      .catch(() => connection.setLocalDescription());
   }
 
   /**

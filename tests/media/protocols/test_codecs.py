@@ -1,12 +1,14 @@
 """The one table of what the server offers: changing a row changes what every browser negotiates."""
 
 from media.protocols.codecs import (
+    AUDIO_TYPES,
     BY_PAYLOAD_TYPE,
     BY_STREAM,
     CODECS,
     EXTENSIONS,
     KINDS,
     OPUS,
+    RED,
     START_KBPS,
     STREAM_KINDS,
     TRANSPORT_CC_ID,
@@ -18,22 +20,26 @@ from media.protocols.codecs import (
 
 def test_sound_and_picture_have_the_numbers_that_browsers_know() -> None:
     assert [(codec.payload_type, codec.stream, codec.media, codec.rtpmap) for codec in CODECS] == [
+        (63, "audio", "audio", "red/48000/2"),
         (111, "audio", "audio", "opus/48000/2"),
         (96, "video", "video", "VP8/90000"),
         (97, "rtx", "video", "rtx/90000"),
     ]
     assert (OPUS.parameters, VP8_RTX.parameters) == ("minptime=10;useinbandfec=1;usedtx=1", "apt=96")
+    assert RED.parameters == "111/111"
     assert (VP8.parameters, START_KBPS) == ("x-google-start-bitrate=1000", 1000)
     assert [codec.feedback for codec in CODECS] == [
-        ("transport-cc",),
+        (),
+        ("nack", "transport-cc"),
         ("nack", "nack pli", "ccm fir", "transport-cc"),
         (),
     ]
 
 
 def test_a_codec_is_found_by_its_number_and_by_its_stream() -> None:
-    assert BY_PAYLOAD_TYPE == {111: OPUS, 96: VP8, 97: VP8_RTX}
+    assert BY_PAYLOAD_TYPE == {63: RED, 111: OPUS, 96: VP8, 97: VP8_RTX}
     assert BY_STREAM == {"audio": OPUS, "video": VP8, "rtx": VP8_RTX}
+    assert AUDIO_TYPES == {63, 111}
     assert (KINDS, STREAM_KINDS) == (("audio", "video"), ("audio", "video", "rtx"))
 
 

@@ -42,9 +42,12 @@ a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time
 a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01
 """
 AUDIO = """\
-m=audio 9 UDP/TLS/RTP/SAVPF 111
-{section}a=rtpmap:111 opus/48000/2
+m=audio 9 UDP/TLS/RTP/SAVPF 63 111
+{section}a=rtpmap:63 red/48000/2
+a=fmtp:63 111/111
+a=rtpmap:111 opus/48000/2
 a=fmtp:111 minptime=10;useinbandfec=1;usedtx=1
+a=rtcp-fb:111 nack
 a=rtcp-fb:111 transport-cc
 a=ssrc:{audio} cname:{label}
 """
@@ -125,6 +128,16 @@ def test_an_answer_says_who_sends_what() -> None:
     assert dict(answer.sources) == {"audio": 11, "video": 22, "rtx": 33}
     assert answer.sending == {"video"}
     assert not answer.rejected
+
+
+def test_an_answer_says_which_codecs_and_which_mending_it_takes() -> None:
+    answer = sdp.parse_answer(ANSWER)
+    assert (answer.payload_types, answer.mends) == ({63, 111, 96, 97}, {"audio", "video"})
+    plain = ANSWER.replace("SAVPF 63 111", "SAVPF 111").replace("a=rtcp-fb:111 nack\r\n", "")
+    answer = sdp.parse_answer(plain)
+    assert (answer.payload_types, answer.mends) == ({111, 96, 97}, {"video"})
+    silent = sdp.parse_answer(ANSWER.replace("m=audio 9", "m=audio 0"))
+    assert (silent.payload_types, silent.mends, silent.rejected) == ({96, 97}, {"video"}, {"audio"})
 
 
 @pytest.mark.parametrize(
@@ -218,7 +231,7 @@ def test_one_section_may_be_rejected() -> None:
         ("not-sdp", "v=0", "v=1"),
         ("not-sdp", "s=-", "nonsense"),
         ("media", "m=audio", "m=application"),
-        ("codec", "SAVPF 111", "SAVPF 8"),
+        ("codec", "SAVPF 63 111", "SAVPF 63"),
         ("fingerprint", "a=fingerprint:sha-256", "a=fingerprint:sha-1"),
         ("fingerprint", "AB:AB:AB:", "AB:AB:"),
         ("fingerprint", "a=fingerprint", "a=nofingerprint"),

@@ -1,0 +1,102 @@
+"""Redundant sound (RED, RFC 2198): a packet carries earlier payloads again, so that a lost one is not missed.
+
+Pure. Knows the blocks of one packet, no stream and no receiver. Packets come from untrusted senders: every function
+accepts any bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from media.protocols.codecs import OPUS, RED
+from media.protocols.rtp import payload_start
+
+BLOCKS_MAX: Final = 8  # earlier payloads in one packet; browsers send one or two
+AGE_MAX: Final = 0x3FFF  # of an earlier payload, in RTP clock ticks: 14 bits
+SIZE_MAX: Final = 0x3FF  # of an earlier payload, in bytes: 10 bits
+_FOLLOWS: Final = 0x80
+_PADDED: Final = 0x20
+
+
+class Block(NamedTuple):
+    """One payload: its type, its age in RTP clock ticks (0 for the packet's own), its first byte and its length."""
+
+    payload_type: int
+    age: int
+    at: int
+    size: int
+
+
+def blocks(packet: bytes | bytearray, length: int) -> list[Block]:
+    """Return the payloads of a RED packet, oldest first and its own last; an empty list if it is malformed."""
+    at = payload_start(packet, length)
+    padding = packet[length - 1] if at and packet[0] & _PADDED else 0
+    end = length - padding
+    announced: list[tuple[int, int, int]] = []
+    while at and at < end:
+        first = packet[at]
+        if not first & _FOLLOWS:
+            return _place(announced, first, at + 1, end)
+        if at + 4 > end or len(announced) == BLOCKS_MAX:
+            return []
+        fields = packet[at + 1] << 16 | packet[at + 2] << 8 | packet[at + 3]
+        announced.append((first & 0x7F, fields >> 10, fields & SIZE_MAX))
+        at += 4
+    return []
+
+
+def _place(announced: list[tuple[int, int, int]], own: int, at: int, end: int) -> list[Block]:
+    found = []
+    for payload_type, age, size in announced:
+        found.append(Block(payload_type, age, at, size))
+        at += size
+    if at > end:
+        return []
+    found.append(Block(own, 0, at, end - at))
+    return found
+
+
+def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
+    """Return the payload of a RED packet of Opus. `earlier`: (age, payload), oldest first, within AGE_MAX and SIZE_MAX."""
+    head = bytearray()
+    for age, payload in earlier:
+        head.append(_FOLLOWS | OPUS.payload_type)
+        head += (age << 10 | len(payload)).to_bytes(3, "big")
+    head.append(OPUS.payload_type)
+    return bytes(head) + b"".join(payload for _, payload in earlier) + own
+
+
+def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
+    """Remove the payloads older than `age_max` ticks, in place; return the packet's new length, 0 if it is malformed."""
+    found = blocks(packet, length)
+    if not found:
+        return 0
+    kept = [
+        (block.age, bytes(packet[block.at : block.at + block.size]))
+        for block in found[:-1]
+        if 0 < block.age <= age_max and block.payload_type == OPUS.payload_type
+    ]
+    return _replace(packet, length, RED.payload_type, build(_own(packet, found), kept)) if _opus(found) else 0
+
+
+def unwrap(packet: bytearray, length: int) -> int:
+    """Make a plain Opus packet of a RED packet, in place; return its new length, 0 if it is malformed."""
+    found = blocks(packet, length)
+    return _replace(packet, length, OPUS.payload_type, _own(packet, found)) if _opus(found) else 0
+
+
+def _opus(found: list[Block]) -> bool:
+    return bool(found) and found[-1].payload_type == OPUS.payload_type
+
+
+def _own(packet: bytearray, found: list[Block]) -> bytes:
+    return bytes(packet[found[-1].at : found[-1].at + found[-1].size])
+
+
+def _replace(packet: bytearray, length: int, payload_type: int, payload: bytes) -> int:
+    """Write another payload, never a longer one than before."""
+    start = payload_start(packet, length)
+    packet[0] &= ~_PADDED & 0xFF
+    packet[1] = packet[1] & 0x80 | payload_type
+    packet[start : start + len(payload)] = payload
+    return start + len(payload)

@@ -1,0 +1,124 @@
+"""RED through the forwarder: between sides that take it and sides that do not, and nothing older than the gate."""
+
+from __future__ import annotations
+
+import pytest
+
+from media.forwarding.endpoint import Endpoint
+from media.protocols import red
+from media.protocols.rtp import build
+from tests.media.forwarding.test_group_forwarder import three
+from tests.media.forwarding.unencrypted import AUDIO, A, B, C, Line, pair, sound
+
+RED = 63
+FRAME = 960
+
+
+def redundant(number: int, *ages: int, ssrc: int = 1, sequence: int | None = None) -> bytes:
+    """Return a packet of A's sound with earlier payloads of these ages, in frames; each names its moment."""
+    earlier = [(FRAME * age, b"%d" % (number - age)) for age in ages]
+    payload = red.build(b"%d" % number, earlier)
+    return build(RED, number if sequence is None else sequence, FRAME * number, ssrc, payload)
+
+
+def listening(takes_red: bool = True) -> tuple[Line, Endpoint, Endpoint]:
+    """Return two endpoints with an open gate; B takes RED or not."""
+    line, a, b = pair()
+    b.takes_red = takes_red
+    return line, a, b
+
+
+def test_redundant_sound_crosses_as_it_is_where_both_know_it() -> None:
+    line, a, _ = listening()
+    line.reads(*((redundant(n, 1), A) for n in range(100, 120)))
+    assert line.sent[B][1:] == [redundant(n, 1, ssrc=20) for n in range(101, 120)]
+    assert not a.sources[1].special, "no packet is looked into any more"
+    assert line.counted()["forwarded"] == 20
+
+
+def test_a_side_without_red_gets_plain_opus() -> None:
+    line, a, _ = listening(takes_red=False)
+    line.reads(*((redundant(n, 2, 1), A) for n in range(100, 120)))
+    assert line.sent[B] == [build(AUDIO, n, FRAME * n, 20, b"%d" % n) for n in range(100, 120)]
+    assert a.sources[1].special
+
+
+def test_a_sender_may_change_between_red_and_plain_opus() -> None:
+    line, a, _ = listening()
+    line.reads(sound(7), (redundant(8, 1), A), sound(9), (redundant(10, 1), A))
+    assert [packet[1] for packet in line.sent[B]] == [AUDIO, RED, AUDIO, RED]
+    assert a.sources[1].payload_type == RED
+    line.reads((build(96, 11, 1, 1, b"video"), A))
+    assert line.counted() == {
+        "received": 5, "forwarded": 4, "forwarded_octets": line.forwarder.counters.forwarded_octets, "withheld": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("malformed", [b"", b"\xef\x0f", b"\x08other"])
+@pytest.mark.parametrize("takes_red", [True, False])
+def test_malformed_red_is_withheld_where_it_is_looked_into(malformed: bytes, takes_red: bool) -> None:
+    line, _, _ = listening(takes_red)
+    line.reads((build(RED, 100, FRAME, 1, malformed), A))
+    assert (line.sent[B], line.counted()) == ([], {"received": 1, "withheld": 1})
+
+
+# --- nothing older than the gate
+
+
+def test_red_carries_nothing_from_before_the_gate_opened() -> None:
+    line, a, b = listening()
+    a.route(b, False)
+    line.reads(*((redundant(n, 2, 1), A) for n in range(90, 100)))
+    assert line.sent[B] == []
+    a.route(b, True)
+    line.reads(*((redundant(n, 2, 1), A) for n in range(100, 104)))
+    assert line.sent[B] == [
+        redundant(100, ssrc=20),
+        redundant(101, 1, ssrc=20),
+        redundant(102, 2, 1, ssrc=20),
+        redundant(103, 2, 1, ssrc=20),
+    ]
+
+
+def test_red_carries_nothing_of_a_muted_time() -> None:
+    line, a, b = listening()
+    line.reads(*((redundant(n, 1), A) for n in range(100, 150)))
+    a.allowed.discard("audio")
+    a.route(b, True)
+    line.reads(*((redundant(n, 1), A) for n in range(150, 160)))
+    a.allowed.add("audio")
+    a.route(b, True)
+    del line.sent[B][:]
+    line.reads(*((redundant(n, 1), A) for n in range(160, 162)))
+    assert line.sent[B] == [
+        redundant(160, ssrc=20, sequence=150),
+        redundant(161, 1, ssrc=20, sequence=151),
+    ]
+
+
+def test_a_late_red_packet_is_looked_into_as_long_as_its_payloads_can_be_older_than_the_gate() -> None:
+    line, a, _ = listening()
+    oldest = red.AGE_MAX // FRAME
+    line.reads((redundant(100), A), (redundant(100 + oldest, oldest), A))
+    assert line.sent[B][-1] == redundant(100 + oldest, oldest, ssrc=20)
+    line.reads((redundant(99 + oldest, oldest, 3), A))
+    assert line.sent[B][-1] == redundant(99 + oldest, 3, ssrc=20)
+    assert a.sources[1].special
+    line.reads((redundant(101 + oldest, oldest), A))
+    assert line.sent[B][-1] == redundant(101 + oldest, oldest, ssrc=20)
+    assert not a.sources[1].special
+
+
+def test_in_a_group_each_side_gets_what_it_takes_and_nothing_older_than_its_own_gate() -> None:
+    line, _, to = three()
+    to[B].to.takes_red = True
+    to[B].open = False
+    to[B].refresh()
+    line.reads((redundant(100, 1), A))
+    to[B].open = True
+    to[B].refresh()
+    line.reads(*((redundant(n, 1), A) for n in (101, 102)))
+    assert line.sent[B] == [redundant(101, ssrc=20), redundant(102, 1, ssrc=20)]
+    assert line.sent[C] == [build(AUDIO, n, FRAME * n, 30, b"%d" % n) for n in (100, 101, 102)]
+    line.reads((build(RED, 103, FRAME * 103, 1, b"\xef\x0f"), A))
+    assert (len(line.sent[B]), len(line.sent[C]), line.counted()["withheld"]) == (2, 3, 1)

@@ -1,0 +1,124 @@
+"""RED, byte by byte: what a packet carries, and what is left of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.protocols import red
+from media.protocols.red import Block, blocks, build, keep_newer, unwrap
+from media.protocols.rtp import build as rtp
+
+TWO = build(b"own", [(1920, b"older"), (960, b"old")])
+
+
+def packet(payload: bytes, padding: int = 0, transport_cc: int | None = None) -> bytearray:
+    """Return a RED packet with bytes of padding."""
+    made = bytearray(rtp(63, 7, 48_000, 5, payload, transport_cc=transport_cc))
+    if padding:
+        made[0] |= 0x20
+        made += bytes(padding - 1) + bytes((padding,))
+    return made
+
+
+def test_a_payload_is_these_bytes() -> None:
+    assert TWO == b"\xef\x1e\x00\x05" + b"\xef\x0f\x00\x03" + b"\x6f" + b"older" + b"old" + b"own"
+    assert build(b"own", []) == b"\x6fown"
+
+
+@pytest.mark.parametrize("padding", [0, 4])
+def test_the_blocks_of_a_packet_are_found_oldest_first(padding: int) -> None:
+    data = packet(TWO, padding=padding)
+    assert blocks(data, len(data)) == [Block(111, 1920, 21, 5), Block(111, 960, 26, 3), Block(111, 0, 29, 3)]
+    assert blocks(data + b"behind", len(data)) == blocks(data, len(data))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\xef",
+        b"\xef\x1e\x00",
+        b"\xef\x1e\x00\x05",  # only an announcement
+        b"\xef\x1e\x00\x05\x6fold",  # shorter than announced
+        build(b"own", [(960, b"")] * (red.BLOCKS_MAX + 1)),
+    ],
+)
+def test_what_is_malformed_has_no_blocks_and_is_not_kept(payload: bytes) -> None:
+    data = packet(payload)
+    assert blocks(data, len(data)) == []
+    assert keep_newer(bytearray(data), len(data), red.AGE_MAX) == unwrap(data, len(data)) == 0
+    assert blocks(b"\x80", 1) == []
+
+
+def test_a_packet_may_carry_eight_earlier_payloads() -> None:
+    data = packet(build(b"own", [(960, b"")] * red.BLOCKS_MAX))
+    assert len(blocks(data, len(data))) == red.BLOCKS_MAX + 1
+
+
+@pytest.mark.parametrize(
+    ("age_max", "left"),
+    [
+        (1920, TWO),
+        (1919, build(b"own", [(960, b"old")])),
+        (960, build(b"own", [(960, b"old")])),
+        (959, build(b"own", [])),
+        (0, build(b"own", [])),
+    ],
+)
+@pytest.mark.parametrize("transport_cc", [None, 3])
+def test_older_payloads_are_removed(age_max: int, left: bytes, transport_cc: int | None) -> None:
+    data = packet(TWO, 2, transport_cc)
+    size = keep_newer(data, len(data), age_max)
+    assert bytes(data[:size]) == bytes(packet(left, 0, transport_cc))
+
+
+def test_only_opus_is_kept_and_a_payload_of_no_age_is_not_an_earlier_one() -> None:
+    other = bytearray(TWO)
+    other[0] = 0x80 | 8
+    data = packet(bytes(other))
+    assert bytes(data[: keep_newer(data, len(data), 9999)]) == bytes(packet(build(b"own", [(960, b"old")])))
+    data = packet(build(b"own", [(0, b"twin")]))
+    assert bytes(data[: keep_newer(data, len(data), 9999)]) == bytes(packet(build(b"own", [])))
+    data = packet(b"\x08own")
+    assert keep_newer(bytearray(data), len(data), 9999) == unwrap(data, len(data)) == 0
+
+
+def test_a_plain_packet_has_the_payload_of_its_own_moment() -> None:
+    data = packet(TWO, padding=3, transport_cc=9)
+    data[1] |= 0x80
+    size = unwrap(data, len(data))
+    assert bytes(data[:size]) == rtp(111, 7, 48_000, 5, b"own", transport_cc=9, marker=True)
+
+
+@pytest.mark.parametrize("inputs", [300, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_any_bytes_are_blocks_inside_the_packet_or_none(inputs: int) -> None:
+    chance = random.Random(inputs)
+    sound = bytes(packet(TWO, transport_cc=9))
+    for _ in range(inputs):
+        data = bytearray(sound if chance.random() < 0.5 else chance.randbytes(chance.randrange(80)))
+        for _ in range(chance.randrange(1, 6)):
+            if data:
+                data[chance.randrange(len(data))] = chance.randrange(256)
+        size = chance.randrange(len(data) + 1)
+        found = blocks(data, size)
+        assert all(0 < at <= at + length <= size for _, _, at, length in found)
+        for change in (lambda copy, size: keep_newer(copy, size, 1000), unwrap):
+            copy = bytearray(data)
+            assert 0 <= change(copy, size) <= size
+            assert len(copy) == len(data)
+            assert copy[size:] == data[size:]
+
+
+@given(
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(1, red.AGE_MAX), st.binary(max_size=red.SIZE_MAX)), max_size=3),
+)
+def test_what_is_built_is_read_again(own: bytes, earlier: list[tuple[int, bytes]]) -> None:
+    data = packet(build(own, earlier))
+    *older, newest = blocks(data, len(data))
+    assert [(block.age, bytes(data[block.at :][: block.size])) for block in older] == earlier
+    assert bytes(data[newest.at :][: newest.size]) == own
