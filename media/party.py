@@ -18,7 +18,7 @@ from media.forwarding.endpoint import SOURCES_MAX, Endpoint, SendTo
 from media.forwarding.quality import Quality
 from media.forwarding.streams import Sink
 from media.protocols import ice, sdp
-from media.protocols.codecs import RED, Kind, StreamKind
+from media.protocols.codecs import RED, VP8_RTX, Kind, StreamKind
 from media.protocols.ice import Address, Credentials
 from media.transport.dtls import Association
 from media.transport.tcp import PacketSocket
@@ -138,6 +138,8 @@ class Party:
             raise SdpError("ssrc", f"at most {SOURCES_MAX} SSRCs in the life of a connection")
         self._answer = parsed
         self.endpoint.takes_red = RED.payload_type in parsed.payload_types
+        self.endpoint.takes_rtx = VP8_RTX.payload_type in parsed.payload_types
+        self.endpoint.mends = parsed.mends
         for kind, ssrc in parsed.sources.items():
             self.endpoint.learn(ssrc, kind)
         self.room.reroute()

@@ -231,6 +231,7 @@ class Relay:
                 feedback = endpoint.feedback()
                 if feedback is not None:
                     self.forwarder.send_rtcp(endpoint, feedback)
+                self.forwarder.mender.retry(endpoint, now_s)
                 endpoint.meter.sample(endpoint.current, now_s)
                 if endpoint.subscribers:
                     self._limit(party, now_s)

@@ -53,6 +53,7 @@ class Endpoint:
         "gate",
         "last_from",
         "limited_s",
+        "mends",
         "meter",
         "path",
         "peer",
@@ -64,6 +65,7 @@ class Endpoint:
         "sources",
         "subscribers",
         "takes_red",
+        "takes_rtx",
         "tx",
         "withheld",
     )
@@ -85,7 +87,8 @@ class Endpoint:
         self.subscribers: dict[Endpoint, Subscription] = {}
         self.gate = False
         self.allowed: set[Kind] = {"audio", "video"}
-        self.takes_red = False  # as a receiver
+        self.takes_red = self.takes_rtx = False  # as a receiver
+        self.mends: frozenset[StreamKind] = frozenset()  # what it sends again if it is asked
         self.arrivals = Arrivals()
         self.withheld = 0  # packets since the last feedback
         self.answering = False  # the server itself sends transport-cc feedback
@@ -147,6 +150,8 @@ class Endpoint:
                 if kind == "video":
                     waiting.append(source)
             source.forward = forward
+            if not forward:
+                source.missing.clear()
             if peer is not None:
                 peer.received[peer.sinks[kind].ssrc] = source
         if opened:
@@ -177,7 +182,7 @@ class Endpoint:
 
     def follow(self, source: Source, payload_type: int) -> bool:
         """Take a change between RED and plain Opus; return True if this packet of the source is forwarded."""
-        if source.kind == "audio" and payload_type in AUDIO_TYPES:
+        if payload_type != source.payload_type and source.kind == "audio" and payload_type in AUDIO_TYPES:
             source.payload_type = payload_type
             self.mark()
         return source.forward and payload_type == source.payload_type
@@ -195,6 +200,20 @@ class Endpoint:
         at = transport_cc_at(packet, length)
         if at:
             self.arrivals.add(packet[at] << 8 | packet[at + 1], time.monotonic_ns() // 1000)
+
+    def renumber(self, packet: bytearray, length: int) -> None:
+        """Write the peer's transport-wide number into a packet, if it has one."""
+        at = transport_cc_at(packet, length)
+        if not at:
+            return
+        number = packet[at] << 8 | packet[at + 1]
+        if self.answering:
+            self.note_arrival(packet, length)
+        if self.cc_want is not None:
+            self.cc_shift, self.cc_want = (self.cc_want - number) & SEQUENCE_MASK, None
+            self.mark()
+        number = (number + self.cc_shift) & SEQUENCE_MASK
+        packet[at], packet[at + 1] = number >> 8, number & 0xFF
 
     def refill(self, passed_s: float) -> None:
         """Add the bytes of `passed_s` seconds to the budget. Packets beyond the budget are dropped."""

@@ -17,16 +17,15 @@ from typing import Final, Protocol
 from media.errors import RtcpError
 from media.forwarding.endpoint import REPORTERS_MAX, SOURCES_MAX, Endpoint
 from media.forwarding.group_forwarder import GroupForwarder
+from media.forwarding.mending import Mender
 from media.forwarding.rtcp_translation import translate
-from media.forwarding.streams import KEYFRAME_RETRY_S, Source
+from media.forwarding.streams import KEPT, KEYFRAME_RETRY_S, Source
 from media.protocols import rtcp
 from media.protocols.ice import Address
 from media.protocols.rtp import (
     FIXED_HEADER,
     KEYFRAME_START,
     SSRC_AT,
-    original_sequence_at,
-    transport_cc_at,
 )
 from media.transport.srtp import BUFFER_BYTES, PACKET_MAX, REPLAYED, Binding
 from media.transport.tcp import PacketSocket
@@ -89,7 +88,8 @@ class Forwarder:
         self._own_view = memoryview(self._own_buffer)
         self._own_handle = binding.handle(self._own_buffer)
         self._own_length = binding.length()
-        self._group = GroupForwarder(binding, self.ask_for_keyframe)
+        self.mender = Mender(binding, self.send_rtcp, self.ask_for_keyframe)
+        self._group = GroupForwarder(binding, self.mender, self.ask_for_keyframe)
 
     def read(self, sock: PacketSocket) -> None:
         """Handle the datagrams that wait on a socket, at most BATCH."""
@@ -168,8 +168,15 @@ class Forwarder:
                 timestamp = (timestamp + source.timestamp_shift) & 0xFFFFFFFF
                 assert sink is not None  # a source that is forwarded has one
                 write_numbers(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
-                if (sequence - sink.sequence) & 0x8000 == 0:
+                ahead = (sequence - sink.sequence) & 0xFFFF
+                if ahead < 0x8000:
+                    if ahead > 1:
+                        self.mender.miss(endpoint, source, sequence - source.sequence_shift, ahead - 1, now)
                     sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now
+                elif not source.takes_late(sequence):
+                    withheld += 1
+                    continue
+                sink.kept[sequence % KEPT] = bytes(view[: length[0]])
                 to = sink.endpoint
                 if protect(to.tx, handle, length):
                     dropped += 1
@@ -297,29 +304,26 @@ class Forwarder:
             if not source.guarding:
                 endpoint.mark()
         elif source.kind == "rtx":
-            video = endpoint.current.get("video")
-            at = original_sequence_at(buffer, length)
-            if video is None or not video.settled:
-                endpoint.withhold(buffer, length)
-                return False
-            if at:
-                original = buffer[at] << 8 | buffer[at + 1]
-                if video.predates_settling(original):
-                    endpoint.withhold(buffer, length)
-                    return False
-                original = (original + video.sequence_shift) & 0xFFFF
-                buffer[at], buffer[at + 1] = original >> 8, original & 0xFF
-            source.timestamp_shift = video.timestamp_shift
-        at = transport_cc_at(buffer, length)
-        if at:
-            number = buffer[at] << 8 | buffer[at + 1]
-            if endpoint.answering:
-                endpoint.note_arrival(buffer, length)
-            if endpoint.cc_want is not None:
-                endpoint.cc_shift, endpoint.cc_want = (endpoint.cc_want - number) & 0xFFFF, None
-                endpoint.mark()
-            number = (number + endpoint.cc_shift) & 0xFFFF
-            buffer[at], buffer[at + 1] = number >> 8, number & 0xFF
+            return self._retransmission(endpoint, source, length)
+        endpoint.renumber(buffer, length)
+        return True
+
+    def _retransmission(self, endpoint: Endpoint, source: Source, length: int) -> bool:
+        buffer, video, sink = self._buffer, endpoint.current.get("video"), source.sink
+        assert sink is not None
+        at = video.repeat(buffer, length) if video is not None else -1
+        if video is None or at < 0:
+            endpoint.withhold(buffer, length)
+            return False
+        endpoint.renumber(buffer, length)
+        mended = video.keep_repeated(buffer, length, at)
+        if not sink.endpoint.takes_rtx:
+            if mended is not None:
+                self.mender.send(sink.endpoint, mended)
+            return False
+        # The server's own retransmissions are in the same stream.
+        source.sequence_shift = (sink.sequence + 1 - (buffer[2] << 8 | buffer[3])) & 0xFFFF
+        source.timestamp_shift = video.timestamp_shift
         return True
 
     def _control(self, endpoint: Endpoint, size: int, now: float, address: Address) -> None:
@@ -359,8 +363,12 @@ class Forwarder:
         if translation.transport_cc_last is not None:
             endpoint.cc_last = translation.transport_cc_last
         endpoint.meter.observe(translation, now)
-        if translation.payload and endpoint.gate:
+        if not endpoint.gate:
+            return
+        if translation.payload:
             self.send_rtcp(peer, translation.payload)
+        for source, numbers in translation.requested:
+            self.mender.answer(peer, source, endpoint.sinks, numbers, now)
 
     def _control_group(self, endpoint: Endpoint, data: bytes, now: float) -> None:
         """Send each other party the reports on its streams and the requests for them."""
@@ -376,6 +384,8 @@ class Forwarder:
             )
             endpoint.meter.observe(translation, now)
             if back is not None:
+                for source, numbers in translation.requested:
+                    self.mender.answer(subscription.to, source, back.sinks, numbers, now)
                 for block in translation.blocks:
                     if block.source.kind == "video":
                         back.estimate.observe(block.loss, subscription.to.meter.kbps("video"))

@@ -27,6 +27,7 @@ from media.protocols.rtcp import (
     TRANSPORT_FEEDBACK,
     U32,
     picture_loss,
+    requested,
     split,
 )
 
@@ -53,6 +54,9 @@ class Translation:
     payload: bytes = b""  # for the other connection; empty if nothing is forwarded
     blocks: list[ReportBlock] = field(default_factory=list)
     sender_reports: list[tuple[Source, int]] = field(default_factory=list)  # middle 32 bits of the NTP time
+    requested: list[tuple[Source, list[int]]] = field(
+        default_factory=list
+    )  # lost packets, in the receiver's numbers
     transport_cc_last: int | None = None  # the last transport-wide number that the receiver has reported
 
 
@@ -97,7 +101,7 @@ def translate(
             if packet_type == PAYLOAD_FEEDBACK and count == PICTURE_LOSS:
                 out.append(picture_loss(shown, source.ssrc))
             elif packet_type == TRANSPORT_FEEDBACK and count == GENERIC_NACK:
-                out.append(_nack(packet, shown, source))
+                translation.requested.append((source, requested(packet)))
     translation.payload = b"".join(out)
     return translation
 
@@ -159,14 +163,3 @@ def _transport_cc(
     rest += bytes(-len(rest) % 4)
     header = HEADER.pack(0x80 | TRANSPORT_CC, TRANSPORT_FEEDBACK, 3 + len(rest) // 4, shown)
     return header + U32.pack(source.ssrc) + PAIR.pack((base - shift) & SEQUENCE_MASK, statuses) + rest
-
-
-def _nack(packet: bytes, shown: int, source: Source) -> bytes:
-    entries = bytearray()
-    for at in range(12, len(packet) - 3, 4):
-        lost, mask = PAIR.unpack_from(packet, at)
-        entries += PAIR.pack((lost - source.sequence_shift) & SEQUENCE_MASK, mask)
-    if not entries:
-        return b""
-    header = HEADER.pack(0x80 | GENERIC_NACK, TRANSPORT_FEEDBACK, 2 + len(entries) // 4, shown)
-    return header + U32.pack(source.ssrc) + bytes(entries)

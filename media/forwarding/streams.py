@@ -6,24 +6,41 @@ Knows no packet, key or socket. `now_s`: any monotonic clock, in seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from media.protocols.codecs import BY_STREAM, RED, StreamKind
 from media.protocols.red import AGE_MAX, keep_newer, unwrap
+from media.protocols.rtp import original, original_sequence_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from media.forwarding.endpoint import Endpoint
 
+# Packets that a sink keeps to send them again: a second of sound, 0.2-0.4 s of video, at most 60 KB.
+KEPT: Final = 48
+# Packets in a row that are asked for. More of sound would come too late; for more of video, a keyframe is quicker.
+GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 100, "rtx": 0}
+MISSING_MAX: Final = 256
+ASKED_MAX: Final = 8  # times
+ASK_AGAIN_S: Final = 0.020  # or a round trip, if that is longer
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
 TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
+class _KeepsNothing(list[bytes | None]):
+    """The `kept` of retransmissions, which are not sent again themselves."""
+
+    def __setitem__(self, *_: Any) -> None:
+        pass
+
+
 class Sink:
     """One kind of media that an endpoint receives. The server chooses its SSRC, which stays when its source changes."""
 
-    __slots__ = ("at_s", "endpoint", "feeder", "kind", "sequence", "ssrc", "timestamp", "used")
+    __slots__ = ("at_s", "endpoint", "feeder", "kept", "kind", "sequence", "ssrc", "timestamp", "used")
 
     def __init__(self, kind: StreamKind, ssrc: int, endpoint: Endpoint) -> None:
         self.kind: StreamKind = kind
@@ -34,6 +51,71 @@ class Sink:
         self.sequence = 0  # the highest sent, in the receiver's numbers
         self.timestamp = 0
         self.at_s = 0.0
+        # The newest packets sent, decrypted, at their number modulo KEPT.
+        self.kept: list[bytes | None] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Keep no packet sent so far."""
+        self.kept = _KeepsNothing() if self.kind == "rtx" else [None] * KEPT
+
+    def takes_late(self, sequence: int) -> bool:
+        """Return True if an older packet, in the receiver's numbers, is not too old and was not sent before."""
+        if (self.sequence - sequence) & SEQUENCE_MASK >= KEPT:
+            return False
+        kept = self.kept[sequence % KEPT]
+        return kept is None or kept[2] << 8 | kept[3] != sequence
+
+
+class Missing:
+    """The packets of a source that the server did not receive, in the source's numbers. At most MISSING_MAX."""
+
+    __slots__ = ("_asked",)
+
+    def __init__(self) -> None:
+        self._asked: dict[int, tuple[int, float]] = {}  # number -> how often it was asked for, and when last
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._asked
+
+    def add(self, kind: StreamKind, sequence: int, count: int, now_s: float) -> list[int]:
+        """Add the `count` packets before `sequence`; return their numbers, none if they are too many to be mended."""
+        if count > GAP_MAX[kind] or len(self._asked) + count > MISSING_MAX:
+            self._asked.clear()
+            return []
+        numbers = [(sequence - ahead) & SEQUENCE_MASK for ahead in range(count, 0, -1)]
+        for number in numbers:
+            self._asked[number] = 1, now_s
+        return numbers
+
+    def due(self, now_s: float, rtt_ms: float | None, wanted: Iterable[int] | None = None) -> list[int]:
+        """Return the numbers to ask for again, only of those `wanted` if they are given.
+
+        A number that was asked for ASKED_MAX times is given up.
+        """
+        pause_s = max(ASK_AGAIN_S, (rtt_ms or 0.0) / 1000)
+        found = []
+        for number in list(self._asked) if wanted is None else wanted:
+            asked, at_s = self._asked.get(number, (0, now_s))
+            if now_s - at_s < pause_s:
+                continue
+            if asked >= ASKED_MAX:
+                del self._asked[number]
+                continue
+            self._asked[number] = asked + 1, now_s
+            found.append(number)
+        return found
+
+    def arrived(self, number: int) -> None:
+        """Take a packet off the list."""
+        self._asked.pop(number, None)
+
+    def clear(self) -> None:
+        """Give up all."""
+        self._asked.clear()
 
 
 class Source:
@@ -41,10 +123,13 @@ class Source:
 
     __slots__ = (
         "first_forwarded",
+        "first_sequence",
         "forward",
         "guarding",
         "keyframe_due_s",
         "kind",
+        "missing",
+        "newest",
         "octets",
         "packets",
         "payload_type",
@@ -74,6 +159,9 @@ class Source:
         self.packets = 0
         self.octets = 0
         self.first_forwarded = 0  # `packets` when it last settled
+        self.first_sequence = 0  # of the packet with which it settled
+        self.missing = Missing()
+        self.newest: int | None = None  # in a room of more than two: the highest number received
         self.keyframe_due_s = 0.0
         self.waiting_s = 0.0  # when its first packet came after `unsettle`
         # The middle 32 bits of a sender report's NTP time -> when the report was forwarded.
@@ -85,6 +173,7 @@ class Source:
         copy.sink, copy.forward, copy.settled = self.sink, self.forward, self.settled
         copy.sequence_shift, copy.timestamp_shift = self.sequence_shift, self.timestamp_shift
         copy.packets, copy.first_forwarded = self.packets, self.first_forwarded
+        copy.first_sequence = self.first_sequence
         copy.settled_at, copy.guarding = self.settled_at, self.guarding
         if self.sink is not None and self.sink.feeder is self:
             self.sink.feeder = copy
@@ -105,6 +194,9 @@ class Source:
         """Require the next packet to be adapted to the sink again (and to start a keyframe, if it is video)."""
         self.settled = False
         self.waiting_s = 0.0
+        self.missing.clear()
+        if self.sink is not None:
+            self.sink.forget()
 
     def settle(self, sequence: int, timestamp: int, now_s: float) -> None:
         """Continue the sink's numbers with this packet; `sequence` and `timestamp` are the source's own.
@@ -127,6 +219,7 @@ class Source:
         sink.feeder = self
         sink.sequence = (sequence + self.sequence_shift - 1) & SEQUENCE_MASK
         self.first_forwarded = self.packets
+        self.first_sequence = sequence
         self.settled_at = timestamp
         self.guarding = self.kind == "audio"
         self.settled = True
@@ -137,6 +230,49 @@ class Source:
         if self.payload_type != RED.payload_type or self.sink is None:
             return False
         return self.guarding or not self.sink.endpoint.takes_red
+
+    def advance(self, sequence: int) -> int:
+        """Take a packet's own number in a room of more than two; return how many are missing before it."""
+        newest, ahead = self.newest, 1
+        if newest is not None:
+            ahead = (sequence - newest) & SEQUENCE_MASK
+        if ahead < 0x8000:
+            self.newest = sequence
+            return max(0, ahead - 1)
+        self.missing.arrived(sequence)
+        return 0
+
+    def takes_late(self, sequence: int) -> bool:
+        """Return True if a packet that is older than the newest one, in the receiver's numbers, may still be sent."""
+        own = (sequence - self.sequence_shift) & SEQUENCE_MASK
+        self.missing.arrived(own)
+        return self.sink is not None and self.sink.takes_late(sequence) and not self.predates_settling(own)
+
+    def repeat(self, packet: bytearray, length: int) -> int:
+        """Write into a retransmission of this video the number of its original as the receiver knows it.
+
+        Returns where it is, 0 if the packet is only padding, and -1 if the receiver must not get it.
+        """
+        at = original_sequence_at(packet, length)
+        if not self.settled:
+            return -1
+        if at:
+            number = packet[at] << 8 | packet[at + 1]
+            self.missing.arrived(number)
+            if self.predates_settling(number):
+                return -1
+            number = (number + self.sequence_shift) & SEQUENCE_MASK
+            packet[at], packet[at + 1] = number >> 8, number & 0xFF
+        return at
+
+    def keep_repeated(self, packet: bytearray, length: int, at: int) -> bytes | None:
+        """Keep the original of a retransmission that `repeat` has changed; return it if it was not sent before."""
+        sink, number = self.sink, packet[at] << 8 | packet[at + 1]
+        if not at or sink is None or not sink.takes_late(number):
+            return None
+        timestamp = (int.from_bytes(packet[4:8]) + self.timestamp_shift) & TIMESTAMP_MASK
+        kept = sink.kept[number % KEPT] = original(packet, length, at, timestamp, sink.ssrc)
+        return kept
 
     def shape_red(self, packet: bytearray, length: int) -> int:
         """Make of a RED packet what the receiver may get and takes, in place; return its new length, 0 for nothing.
@@ -150,17 +286,15 @@ class Source:
         self.guarding = self.guarding and age_max <= AGE_MAX
         return keep_newer(packet, length, age_max) if self.sink.endpoint.takes_red else unwrap(packet, length)
 
-    def predates_settling(self, original_sequence: int) -> bool:
-        """Return True if a retransmitted packet was first sent before this source was forwarded.
+    def predates_settling(self, sequence: int) -> bool:
+        """Return True if a late or repeated packet, in the source's own numbers, is older than the first forwarded one.
 
         Such a packet must be dropped.
         """
-        sink = self.sink
-        if sink is None or not self.settled:
+        if self.sink is None or not self.settled:
             return True
-        newest = (sink.sequence - self.sequence_shift) & SEQUENCE_MASK
-        age = (newest - original_sequence) & SEQUENCE_MASK
-        return age < 0x8000 and age > self.packets - self.first_forwarded
+        recent = self.packets - self.first_forwarded < 0x4000  # later, numbers from before are used again
+        return recent and sequence_older(sequence, self.first_sequence, SEQUENCE_MASK)
 
 
 def sequence_older(number: int, than: int, mask: int) -> bool:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from media.errors import DtlsError
 from media.protocols import ice, rtp, stun
-from media.protocols.codecs import OPUS, VP8, VP8_RTX
+from media.protocols.codecs import OPUS, RED, VP8, VP8_RTX
 from media.protocols.ice import Transport
 from media.protocols.rtcp import split
 from media.transport import srtp
@@ -95,6 +95,7 @@ class RawPeer:
         self.sent = self.received = self.received_rtcp = self.unauthentic = 0
         self.answered_checks = self.received_checks = 0
         self.answers_checks = True
+        self.takes_red = False
         self.received_octets = 0
         self.streams: dict[int, str] = {}  # the SSRCs of the newest offer -> the stream's id (RFC 8830)
         self.association: Association | None = None
@@ -135,12 +136,15 @@ class RawPeer:
             "a=setup:active",
             "a=sendrecv",
         ]
-        audio = [f"m=audio 9 UDP/TLS/RTP/SAVPF {OPUS.payload_type}", *transport, "a=mid:0"]
+        sound = f"{RED.payload_type} {OPUS.payload_type}" if self.takes_red else str(OPUS.payload_type)
+        audio = [f"m=audio 9 UDP/TLS/RTP/SAVPF {sound}", *transport, "a=mid:0"]
         video = [
             f"m=video 9 UDP/TLS/RTP/SAVPF {VP8.payload_type} {VP8_RTX.payload_type}",
             *transport,
             "a=mid:1",
         ]
+        audio.append(f"a=rtcp-fb:{OPUS.payload_type} nack")
+        video.append(f"a=rtcp-fb:{VP8.payload_type} nack")
         if sources:
             audio.append(f"a=ssrc:{self.audio_ssrc} cname:probe")
             video += [

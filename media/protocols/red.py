@@ -57,7 +57,10 @@ def _place(announced: list[tuple[int, int, int]], own: int, at: int, end: int) -
 
 
 def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
-    """Return the payload of a RED packet of Opus. `earlier`: (age, payload), oldest first, within AGE_MAX and SIZE_MAX."""
+    """Return the payload of a RED packet of Opus.
+
+    `earlier`: (age, payload), oldest first; an age is at most AGE_MAX, a payload has at most SIZE_MAX bytes.
+    """
     head = bytearray()
     for age, payload in earlier:
         head.append(_FOLLOWS | OPUS.payload_type)
@@ -67,7 +70,10 @@ def build(own: bytes | bytearray, earlier: list[tuple[int, bytes]]) -> bytes:
 
 
 def keep_newer(packet: bytearray, length: int, age_max: int) -> int:
-    """Remove the payloads older than `age_max` ticks, in place; return the packet's new length, 0 if it is malformed."""
+    """Remove the payloads older than `age_max` ticks, in place.
+
+    Returns the packet's new length, 0 if it is malformed.
+    """
     found = blocks(packet, length)
     if not found:
         return 0

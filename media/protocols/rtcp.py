@@ -5,7 +5,7 @@ Knows no connection, key, socket or clock. Packets are translated between connec
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 from typing import Final
 
@@ -15,6 +15,7 @@ SENDER_REPORT, RECEIVER_REPORT, TRANSPORT_FEEDBACK, PAYLOAD_FEEDBACK = 200, 201,
 GENERIC_NACK, TRANSPORT_CC = 1, 15
 PICTURE_LOSS, FULL_INTRA_REQUEST, APPLICATION_LAYER = 1, 4, 15
 BLOCK: Final = 24
+REQUESTED_MAX: Final = 256  # packets in one request: as many entries fit into a datagram
 
 U32 = Struct("!I")
 HEADER = Struct("!BBHI")
@@ -57,6 +58,33 @@ def bitrate_limit(sender_ssrc: int, media_ssrc: int, kbps: float) -> bytes:
     return (
         header + U32.pack(0) + b"REMB" + U32.pack(1 << 24 | exponent << 18 | mantissa) + U32.pack(media_ssrc)
     )
+
+
+def nack(sender_ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes:
+    """Return a request for at most REQUESTED_MAX lost packets (generic NACK, RFC 4585 §6.2.1)."""
+    entries: list[tuple[int, int]] = []
+    for number in numbers:
+        after = (number - entries[-1][0] - 1) & 0xFFFF if entries else 16
+        if after < 16:
+            entries[-1] = entries[-1][0], entries[-1][1] | 1 << after
+        else:
+            entries.append((number, 0))
+    header = HEADER.pack(0x80 | GENERIC_NACK, TRANSPORT_FEEDBACK, 2 + len(entries), sender_ssrc)
+    return header + U32.pack(media_ssrc) + b"".join(PAIR.pack(*entry) for entry in entries)
+
+
+def requested(packet: bytes) -> list[int]:
+    """Return the numbers that a generic NACK asks for, each once, at most REQUESTED_MAX."""
+    numbers: dict[int, None] = {}
+    for at in range(12, len(packet) - 3, 4):
+        first, mask = PAIR.unpack_from(packet, at)
+        numbers[first] = None
+        for bit in range(16):
+            if mask >> bit & 1:
+                numbers[(first + 1 + bit) & 0xFFFF] = None
+        if len(numbers) >= REQUESTED_MAX:
+            break
+    return list(numbers)[:REQUESTED_MAX]
 
 
 def picture_loss(sender_ssrc: int, media_ssrc: int) -> bytes:

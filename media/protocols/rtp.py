@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from media.protocols.codecs import TRANSPORT_CC_ID, VP8
+from media.protocols.codecs import TRANSPORT_CC_ID, VP8, VP8_RTX
 
 SSRC_AT: Final = 8
 FIXED_HEADER: Final = 12
@@ -70,6 +70,21 @@ def original_sequence_at(packet: Packet, length: int) -> int:
         return 0
     padding = packet[length - 1] if packet[0] & 0x20 else 0
     return start if start + 2 <= length - padding else 0
+
+
+def retransmission(packet: bytes, sequence: int, ssrc: int) -> bytes:
+    """Return the retransmission of a well-formed VP8 packet, in a stream of its own (RFC 4588 §4)."""
+    start = payload_start(packet, len(packet))
+    second = packet[1] & 0x80 | VP8_RTX.payload_type
+    head = _HEADER.pack(packet[0], second, sequence, int.from_bytes(packet[4:8]), ssrc)
+    return head + packet[FIXED_HEADER:start] + packet[2:4] + packet[start:]
+
+
+def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:
+    """Return the VP8 packet that a retransmission repeats. `at`: where its number is (`original_sequence_at`)."""
+    second = packet[1] & 0x80 | VP8.payload_type
+    head = _HEADER.pack(packet[0], second, packet[at] << 8 | packet[at + 1], timestamp, ssrc)
+    return head + bytes(packet[FIXED_HEADER:at]) + bytes(packet[at + 2 : length])
 
 
 def is_vp8_keyframe_start(packet: Packet, length: int) -> bool:

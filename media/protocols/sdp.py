@@ -55,7 +55,9 @@ class Answer:
     sending: frozenset[Kind]
     rejected: frozenset[Kind]
     payload_types: frozenset[int]  # those that it takes
-    mends: frozenset[Kind]  # the kinds whose lost packets it sends again and asks for (generic NACK, RFC 4585)
+    mends: frozenset[
+        StreamKind
+    ]  # the kinds whose lost packets it sends again and asks for (generic NACK, RFC 4585)
 
 
 def offer(
@@ -160,7 +162,7 @@ def parse_answer(text: str, others: int = 1) -> Answer:
     sending: set[Kind] = set()
     rejected: set[Kind] = set()
     taken: set[int] = set()
-    mends: set[Kind] = set()
+    mends: set[StreamKind] = set()
     for place, ((_, kind), section) in enumerate(zip(enumerate_mids(others), sections, strict=True)):
         if place >= len(KINDS):
             _accepted(kind, section[0])

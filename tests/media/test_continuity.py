@@ -63,17 +63,20 @@ async def test_retransmissions_after_a_reload_name_the_packet_as_the_receiver_kn
         assert resent.timestamp == delta.timestamp
 
 
-async def test_a_request_for_lost_packets_reaches_the_sender_in_its_own_numbers() -> None:
+async def test_what_the_server_misses_it_asks_of_the_sender_in_the_senders_numbers() -> None:
     async with call() as (stage, _a, b):
         again = await stage.join("a")
         again.video(500, key=True)
-        await until(lambda: len(b.of(VIDEO)) == 2)
-        key = b.of(VIDEO)[-1]
-        lost = (key.sequence + 4) & 0xFFFF
-        b.send_rtcp(struct.pack("!BBHIIHH", 0x81, 205, 3, 1, key.ssrc, lost, 5))
-        await until(lambda: bool(again.rtcp(205, 1)))
-        _, about, number, mask = struct.unpack_from("!IIHH", again.rtcp(205, 1)[0], 4)
-        assert (about, number, mask) == (again.video_ssrc, 504, 5)
+        again.video(504)
+        again.audio(70)
+        again.audio(72)
+        await until(lambda: len(again.rtcp(205, 1)) >= 2)
+        requests = [struct.unpack_from("!IHH", packet, 8) for packet in again.rtcp(205, 1)]
+        assert {(again.video_ssrc, 501, 3), (again.audio_ssrc, 71, 0)} <= set(requests)
+        again.audio(71, text=b"again")
+        await until(lambda: b.of(AUDIO)[-1].payload == b"again")
+        first, newest, late = (packet.sequence for packet in b.of(AUDIO)[-3:])
+        assert ((late - first) & 0xFFFF, (newest - late) & 0xFFFF) == (1, 1)
 
 
 async def test_transport_wide_numbers_go_on_after_a_reload_and_their_feedback_comes_back() -> None:

@@ -241,7 +241,7 @@ async def test_no_packet_of_a_group_reaches_another_room() -> None:
 # --- control
 
 
-async def test_a_lost_packet_is_asked_of_its_sender_and_comes_again_with_the_right_number() -> None:
+async def test_what_one_receiver_lost_is_sent_again_to_it_alone_and_nobody_is_asked() -> None:
     async with group("patient", "provider", "guest-a") as (_, people):
         patient, guest = people["patient"], people["guest-a"]
         patient.video(500, key=True)
@@ -257,14 +257,25 @@ async def test_a_lost_packet_is_asked_of_its_sender_and_comes_again_with_the_rig
             + lost.sequence.to_bytes(2, "big")
             + bytes(2)
         )
+        await until(lambda: bool(guest.of(RTX)))
+        assert guest.of(RTX)[0].payload == lost.sequence.to_bytes(2, "big") + lost.payload
+        assert not patient.rtcp(205, 1)
+        assert not people["provider"].of(RTX)
+
+
+async def test_what_the_server_lost_is_asked_of_the_sender_once_for_all_and_comes_again_to_all() -> None:
+    async with group("patient", "provider", "guest-a") as (_, people):
+        patient, others = people["patient"], (people["provider"], people["guest-a"])
+        patient.video(500, key=True)
+        patient.video(502)
         await until(lambda: bool(patient.rtcp(205, 1)))
         nack = patient.rtcp(205, 1)[0]
-        assert nack[8:12] == patient.video_ssrc.to_bytes(4, "big")
-        assert int.from_bytes(nack[12:14], "big") == 501
-        assert not people["provider"].rtcp(205, 1)
+        assert nack[8:] == patient.video_ssrc.to_bytes(4, "big") + (501).to_bytes(2, "big") + bytes(2)
         patient.rtx(1, 501, text=b"again")
-        await until(lambda: bool(guest.of(RTX)))
-        assert int.from_bytes(guest.of(RTX)[0].payload[:2], "big") == lost.sequence
+        await until(lambda: all(other.of(RTX) for other in others))
+        for other in others:
+            key, _ = other.of(VIDEO)
+            assert int.from_bytes(other.of(RTX)[0].payload[:2], "big") == (key.sequence + 1) & 0xFFFF
 
 
 async def test_a_keyframe_is_asked_of_the_one_who_is_to_send_it() -> None:

@@ -43,9 +43,9 @@ def test_sound_crosses_with_the_number_of_the_receivers_stream() -> None:
 
 def test_an_older_packet_crosses_and_moves_nothing_back() -> None:
     line, a, b = pair()
-    line.reads(sound(9), sound(8))
-    assert len(line.sent[B]) == 2
-    assert (b.sinks["audio"].sequence, a.sources[1].packets, a.sources[1].octets) == (9, 2, 2 * SIZE)
+    line.reads(sound(7), sound(9), sound(8))
+    assert len(line.sent[B]) == 3
+    assert (b.sinks["audio"].sequence, a.sources[1].packets, a.sources[1].octets) == (9, 3, 3 * SIZE)
 
 
 def test_a_new_stream_goes_on_in_the_numbers_of_the_one_before() -> None:

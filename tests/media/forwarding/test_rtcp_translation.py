@@ -144,9 +144,11 @@ def test_feedback_on_what_is_not_forwarded_does_not_cross() -> None:
         assert cross(data, forward=False)[0].payload == b""
 
 
-def test_lost_packets_are_requested_in_the_senders_numbers() -> None:
-    translation, _, _ = cross(packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2)))
-    assert translation.payload == packet(205, 1, pack("!IIHHHH", SHOWN_AS, OTHER, 65_533, 0x8001, 490, 2))
+def test_a_request_for_lost_packets_is_read_and_not_passed_on() -> None:
+    request = packet(205, 1, pack("!IIHHHH", OWN, SEEN_AS, 7, 0x8001, 500, 2))
+    translation, _, other = cross(request)
+    assert (translation.payload, translation.requested) == (b"", [(other, [7, 8, 23, 500, 502])])
+    assert cross(request, forward=False)[0].requested == []
 
 
 def test_transport_feedback_crosses_in_the_others_numbers() -> None:

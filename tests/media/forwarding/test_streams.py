@@ -63,7 +63,6 @@ def test_after_a_pause_the_sequence_has_no_gap_and_timestamps_show_the_time(
 
 def test_what_was_sent_before_a_source_settled_is_known_across_the_roll_over() -> None:
     _, source = fed(65_530, 0, 0.0)
-    source.first_forwarded = source.packets = 100
     for number in range(1, 11):
         source.packets += 1
         sent(source, (65_530 + number) & 0xFFFF, 0, 0.0)
@@ -75,7 +74,9 @@ def test_what_was_sent_before_a_source_settled_is_known_across_the_roll_over() -
 def test_a_source_that_is_not_forwarded_yet_knows_no_earlier_packet() -> None:
     _, source = fed(100, 0, 0.0)
     source.packets, source.first_forwarded = 7, 5
-    assert [source.predates_settling(number) for number in (97, 98, 99, 100)] == [True, False, False, False]
+    assert [source.predates_settling(number) for number in (99, 100, 101)] == [True, False, False]
+    source.packets = source.first_forwarded + 0x4000
+    assert not source.predates_settling(99), "numbers are used again"
     source.unsettle()
     assert source.predates_settling(100)
     source.settled, source.sink = True, None

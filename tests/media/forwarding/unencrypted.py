@@ -94,6 +94,7 @@ class Line:
     def _endpoint(self, ssrc: int, address: Address) -> Endpoint:
         made = Endpoint({"audio": ssrc, "video": ssrc + 1, "rtx": ssrc + 2})
         made.address, made.rx, made.tx = address, Keys(), Keys()
+        made.takes_rtx = True
 
         def sendto(packet: bytes | memoryview, to: Any) -> int:
             self.sent[to].append(bytes(packet))

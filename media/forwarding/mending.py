@@ -1,0 +1,118 @@
+"""Mends lost packets where they were lost: between a sender and the server, and between the server and a receiver.
+
+What a receiver misses is sent again from the newest packets that its sink keeps. What the server misses is asked for
+at once, and again until it is given up. Knows the numbers of packets; knows no party, and not why a gate is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from struct import Struct
+from typing import Final
+
+from media.forwarding.endpoint import Endpoint
+from media.forwarding.streams import KEPT, SEQUENCE_MASK, Sink, Source
+from media.protocols import rtcp
+from media.protocols.codecs import StreamKind
+from media.protocols.rtp import retransmission
+from media.transport.srtp import BUFFER_BYTES, Binding
+
+_U16 = Struct("!H")
+FORWARDED_MAX: Final = 500  # numbers back to which a receiver's request may be passed on to the sender
+
+
+class Mender:
+    """Sends packets again and asks for missing ones, in a buffer of its own."""
+
+    def __init__(
+        self,
+        binding: Binding,
+        send_rtcp: Callable[[Endpoint, bytes], None],
+        ask_for_keyframe: Callable[[Endpoint, Source, float], None],
+    ) -> None:
+        self._protect = binding.protect
+        self._send_rtcp = send_rtcp
+        self._ask_for_keyframe = ask_for_keyframe
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._handle = binding.handle(self._buffer)
+        self._length = binding.length()
+
+    def miss(self, endpoint: Endpoint, source: Source, sequence: int, count: int, now_s: float) -> None:
+        """Ask a sender for the `count` packets before `sequence`, in its own numbers.
+
+        If they are too many, a keyframe is asked for instead.
+        """
+        if source.kind in endpoint.mends:
+            numbers = source.missing.add(source.kind, sequence, count, now_s)
+            if numbers:
+                self._ask(endpoint, source, numbers)
+            elif source.kind == "video" and now_s >= source.keyframe_due_s:
+                self._ask_for_keyframe(endpoint, source, now_s)
+
+    def retry(self, endpoint: Endpoint, now_s: float) -> None:
+        """Ask a sender again for what is still missing. Call every 50 ms."""
+        for source in endpoint.current.values():
+            if source.missing:
+                numbers = source.missing.due(now_s, endpoint.meter.rtt_ms)
+                if numbers:
+                    self._ask(endpoint, source, numbers)
+
+    def answer(
+        self,
+        sender: Endpoint,
+        source: Source,
+        sinks: Mapping[StreamKind, Sink],
+        numbers: Iterable[int],
+        now_s: float,
+    ) -> None:
+        """Send a receiver again what it misses of a source, in its own numbers. What is not kept is asked for.
+
+        `sinks`: the receiver's, for this sender. Costs the receiver's budget.
+        """
+        sink = sinks[source.kind]
+        unknown = []
+        for number in numbers:
+            packet = sink.kept[number % KEPT]
+            if packet is None or _U16.unpack_from(packet, 2)[0] != number:
+                unknown.append((number - source.sequence_shift) & SEQUENCE_MASK)
+                continue
+            sink.endpoint.budget -= len(packet)
+            if sink.endpoint.budget < 0:
+                return
+            if source.kind == "video" and sink.endpoint.takes_rtx:
+                rtx = sinks["rtx"]
+                rtx.used, rtx.sequence = True, (rtx.sequence + 1) & SEQUENCE_MASK
+                packet = retransmission(packet, rtx.sequence, rtx.ssrc)
+            self.send(sink.endpoint, packet)
+        own = sender.sources.get(source.ssrc)
+        if unknown and own is not None and source.kind in sender.mends:
+            again = own.missing.due(now_s, sender.meter.rtt_ms, unknown)
+            newest = (sink.sequence - source.sequence_shift) & SEQUENCE_MASK
+            if source.kind == "video":
+                again += [
+                    number
+                    for number in unknown
+                    if number not in own.missing
+                    and (newest - number) & SEQUENCE_MASK < FORWARDED_MAX
+                    and not source.predates_settling(number)
+                ]
+            if again:
+                self._ask(sender, own, again)
+
+    def _ask(self, endpoint: Endpoint, source: Source, numbers: list[int]) -> None:
+        self._send_rtcp(endpoint, rtcp.nack(endpoint.sinks[source.kind].ssrc, source.ssrc, numbers))
+
+    def send(self, to: Endpoint, packet: bytes) -> None:
+        """Encrypt a packet and send it.
+
+        One that was sent before has the same bytes: AES-GCM must not encrypt two texts under one number.
+        """
+        self._buffer[: len(packet)] = packet
+        self._length[0] = len(packet)
+        if to.tx is None or to.sendto is None or self._protect(to.tx, self._handle, self._length):
+            return
+        try:
+            to.sendto(self._view[: self._length[0]], to.address)
+        except OSError:
+            return  # the packet is lost, and asked for again

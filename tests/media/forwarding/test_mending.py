@@ -1,0 +1,319 @@
+"""Lost packets, mended where they were lost: from the server to a receiver, and from a sender to the server."""
+
+from __future__ import annotations
+
+from struct import pack, unpack_from
+from typing import Any
+
+import pytest
+
+from media.forwarding.endpoint import Endpoint
+from media.forwarding.streams import ASK_AGAIN_S, ASKED_MAX, GAP_MAX, KEPT
+from media.protocols import rtcp
+from media.protocols.rtp import build
+from tests.media.forwarding.test_group_forwarder import three
+from tests.media.forwarding.unencrypted import (
+    DELTA,
+    KEY,
+    RTX,
+    VIDEO,
+    A,
+    B,
+    C,
+    Line,
+    pair,
+    picture,
+    sound,
+)
+
+SOUND, PICTURE, AGAIN = 20, 21, 22  # A's streams as B receives them
+SHIFT = 1000  # of A's numbers to B's
+
+
+def mended(mends: bool = True) -> tuple[Line, Endpoint, Endpoint]:
+    """Return two endpoints with an open gate; A sends lost packets again. B's numbers are A's + SHIFT."""
+    line, a, b = pair()
+    a.mends = frozenset({"audio", "video"} if mends else set())
+    for kind in ("audio", "video"):
+        sink = b.sinks[kind]
+        sink.used, sink.sequence, sink.feeder = True, SHIFT + 9, a.current[kind]
+    line.reads(sound(10), picture(10, KEY))
+    del line.sent[B][:]
+    return line, a, b
+
+
+def request(ssrc: int, *numbers: int, sender: Any = B) -> tuple[bytes, Any]:
+    """Return a receiver's request for packets of a stream, in its own numbers."""
+    return rtcp.nack(7, ssrc, numbers), sender
+
+
+def asked(line: Line) -> list[tuple[int, list[int]]]:
+    """Return what A was asked for since the last call, as (stream, numbers)."""
+    sent, line.sent[A] = line.sent[A], []
+    return [(unpack_from("!I", data, 8)[0], rtcp.requested(data)) for data in sent if data[1] == 205]
+
+
+def repeated(number: int, original: int, **more: Any) -> tuple[bytes, Any]:
+    """Return A's retransmission of a picture."""
+    return build(RTX, number, 3000 * original, 3, pack("!H", original) + DELTA, **more), A
+
+
+# --- the last hop
+
+
+def test_lost_sound_is_sent_again_byte_for_byte_and_the_sender_is_not_asked() -> None:
+    line, _, _ = mended()
+    line.reads(sound(11, transport_cc=5), sound(12, transport_cc=6))
+    first = line.sent[B][0]
+    line.reads(request(SOUND, SHIFT + 11))
+    assert line.sent[B][2:] == [first]
+    assert asked(line) == []
+
+
+def test_a_lost_picture_is_sent_again_as_a_retransmission_with_numbers_of_its_own() -> None:
+    line, _, _ = mended()
+    line.reads(picture(11, marker=True, transport_cc=5), picture(12))
+    line.reads(request(PICTURE, SHIFT + 11, SHIFT + 12))
+    assert line.sent[B][2:] == [
+        build(RTX, 1, 33_000, AGAIN, pack("!H", SHIFT + 11) + DELTA, marker=True, transport_cc=5),
+        build(RTX, 2, 36_000, AGAIN, pack("!H", SHIFT + 12) + DELTA),
+    ]
+    assert asked(line) == []
+
+
+def test_a_receiver_without_retransmissions_gets_the_picture_byte_for_byte() -> None:
+    line, _, b = mended()
+    b.takes_rtx = False
+    line.reads(picture(11))
+    line.reads(request(PICTURE, SHIFT + 11))
+    assert line.sent[B][1:] == line.sent[B][:1]
+
+
+def test_retransmissions_of_the_server_and_of_the_sender_are_one_stream() -> None:
+    line, _, _ = mended()
+    line.reads(picture(11), picture(13))
+    line.reads(request(PICTURE, SHIFT + 11), repeated(400, 12), repeated(401, 12))
+    line.reads(request(PICTURE, SHIFT + 11))
+    numbers = [unpack_from("!H", data, 2)[0] for data in line.sent[B] if data[1] & 0x7F == RTX]
+    assert numbers == [1, 2, 3, 4]
+
+
+def test_the_newest_packets_are_kept_and_no_more() -> None:
+    line, a, b = mended(mends=False)
+    line.reads(*(picture(number) for number in range(11, 11 + KEPT)))
+    line.reads(request(PICTURE, SHIFT + 10, SHIFT + 11, SHIFT + 10 + KEPT, SHIFT + 11 + KEPT))
+    again = [unpack_from("!H", data, 12)[0] - SHIFT for data in line.sent[B] if data[1] & 0x7F == RTX]
+    assert again == [11, 10 + KEPT]
+    for sink in b.sinks.values():
+        assert len(sink.kept) == (0 if sink.kind == "rtx" else KEPT)
+    assert a.sources[2].missing._asked == {}
+
+
+def test_what_is_no_longer_kept_is_asked_of_the_sender_if_it_can_be_a_picture() -> None:
+    line, _, _ = mended()
+    line.reads(*(picture(number) for number in range(11, 13 + KEPT)))
+    line.reads(*(sound(number) for number in range(11, 13 + KEPT)))
+    line.reads(request(PICTURE, SHIFT + 9, SHIFT + 10, SHIFT + 11, SHIFT + 500), request(SOUND, SHIFT + 11))
+    assert asked(line) == [(2, [10, 11])]
+
+
+def test_sending_again_costs_the_budget_of_who_asks() -> None:
+    line, _, b = mended()
+    line.reads(picture(11), picture(12), picture(13))
+    size = len(line.sent[B][0])
+    ask = request(PICTURE, SHIFT + 11, SHIFT + 12, SHIFT + 13)
+    b.budget = len(ask[0]) + 2 * size
+    line.reads(ask)
+    assert len(line.sent[B]) == 3 + 2
+
+
+def test_a_receiver_that_cannot_be_reached_gets_nothing_again() -> None:
+    line, _, b = mended()
+    line.reads(picture(11))
+    b.tx.protect = 1
+    line.reads(request(PICTURE, SHIFT + 11))
+    b.tx.protect = 0
+
+    def full(packet: Any, to: Any) -> int:
+        raise OSError
+
+    b.sendto = full
+    line.reads(request(PICTURE, SHIFT + 11))
+    assert len(line.sent[B]) == 1
+    assert line.forwarder.counters.faults == 0
+
+
+# --- the first hop
+
+
+def test_a_gap_is_asked_for_at_once_in_the_senders_numbers() -> None:
+    line, _, _ = mended()
+    line.reads(picture(13), sound(12), picture(14))
+    assert asked(line) == [(2, [11, 12]), (1, [11])]
+
+
+def test_a_sender_that_does_not_send_again_is_not_asked() -> None:
+    line, a, _ = mended(mends=False)
+    line.reads(picture(13), sound(12))
+    line.forwarder.mender.retry(a, 200.0)
+    assert asked(line) == []
+
+
+def test_what_is_missing_is_asked_for_again_until_it_is_given_up() -> None:
+    line, a, _ = mended()
+    a.meter.rtt_ms = 100.0
+    line.reads(picture(12))
+    for _ in range(ASKED_MAX + 3):
+        line.now_s += 0.06
+        line.forwarder.mender.retry(a, line.now_s)
+    assert asked(line) == [(2, [11])] * 6, "at once, then each second time"
+    for _ in range(20):
+        line.now_s += 0.1
+        line.forwarder.mender.retry(a, line.now_s)
+    assert asked(line) == [(2, [11])] * (ASKED_MAX - 6)
+    assert not a.sources[2].missing
+
+
+def test_what_a_receiver_misses_too_is_asked_for_again_sooner() -> None:
+    line, _, _ = mended()
+    line.reads(picture(12), request(PICTURE, SHIFT + 11))
+    assert asked(line) == [(2, [11])]
+    line.now_s += ASK_AGAIN_S + 0.001
+    line.reads(request(PICTURE, SHIFT + 11))
+    assert asked(line) == [(2, [11])]
+
+
+def test_late_sound_is_sent_on_once_and_is_no_longer_missing() -> None:
+    line, a, _ = mended()
+    line.reads(sound(12), sound(11), sound(11))
+    assert [unpack_from("!H", data, 2)[0] - SHIFT for data in line.sent[B]] == [12, 11]
+    assert not a.sources[1].missing
+    assert line.counted()["withheld"] == 1
+
+
+def test_a_retransmission_mends_the_servers_gap_and_is_kept_for_the_last_hop() -> None:
+    line, a, b = mended()
+    a.cc_shift = 7
+    a.mark()
+    line.reads(picture(12, transport_cc=5), repeated(400, 11, transport_cc=6, marker=True))
+    assert not a.sources[2].missing
+    assert line.sent[B][-1] == build(
+        RTX, 400, 33_000, AGAIN, pack("!H", SHIFT + 11) + DELTA, transport_cc=13, marker=True
+    )
+    line.reads(request(PICTURE, SHIFT + 11))
+    assert line.sent[B][-1][12:] == line.sent[B][-2][12:]
+    assert b.sinks["video"].kept[(SHIFT + 11) % KEPT] == build(
+        VIDEO, SHIFT + 11, 33_000, PICTURE, DELTA, transport_cc=13, marker=True
+    )
+    sent = len(line.sent[B])
+    line.reads(picture(11))
+    assert len(line.sent[B]) == sent, "the late original is not sent as well"
+
+
+def test_a_receiver_without_retransmissions_gets_the_original_of_one_once() -> None:
+    line, _, b = mended()
+    b.takes_rtx = False
+    line.reads(picture(12), repeated(400, 11), repeated(401, 11))
+    assert line.sent[B][1:] == [build(VIDEO, SHIFT + 11, 33_000, PICTURE, DELTA)]
+
+
+@pytest.mark.parametrize(("kind", "ssrc"), [("audio", 1), ("video", 2)])
+def test_a_gap_that_is_too_long_is_not_asked_for(kind: Any, ssrc: int) -> None:
+    line, a, _ = mended()
+    packet = sound if kind == "audio" else picture
+    line.reads(packet(11 + GAP_MAX[kind]))
+    assert asked(line) == [(ssrc, [*range(11, 11 + GAP_MAX[kind])])]
+    a.sources[2].keyframe_due_s = 0.0
+    line.reads(packet(13 + 2 * GAP_MAX[kind]))
+    keyframes = [data for data in line.sent[A] if data[1] == 206]
+    assert (len(keyframes), len(a.sources[ssrc].missing)) == (int(kind == "video"), 0)
+
+
+# --- nothing older than the gate
+
+
+def test_nothing_from_before_the_gate_opened_is_kept_asked_for_or_sent_again() -> None:
+    line, a, b = mended()
+    a.route(b, False)
+    line.reads(*(sound(number) for number in (11, 12, 14)), *(picture(number) for number in (11, 12, 14)))
+    a.route(b, True)
+    assert asked(line) == []
+    # The next packets continue the receiver's numbers: SHIFT + 11 is the first one now, and nothing was before it.
+    line.reads(sound(16), picture(16, KEY))
+    assert asked(line) == []
+    del line.sent[B][:]
+    everything = range(SHIFT, SHIFT + 11)
+    line.reads(request(SOUND, *everything), request(PICTURE, *everything))
+    line.reads(sound(15), picture(15), picture(13), repeated(400, 15), sound(13))
+    assert (line.sent[B], asked(line)) == ([], [])
+
+
+def test_while_the_gate_is_closed_nothing_is_sent_again() -> None:
+    line, a, b = mended()
+    line.reads(sound(11), picture(11), sound(13))
+    a.route(b, False)
+    b.route(a, False)
+    del line.sent[B][:]
+    asked(line)
+    line.reads(request(SOUND, SHIFT + 11, SHIFT + 12), request(PICTURE, SHIFT + 11))
+    line.now_s += 1
+    line.forwarder.mender.retry(a, line.now_s)
+    line.reads(sound(12))
+    assert (line.sent[B], asked(line)) == ([], [])
+
+
+def test_nothing_of_a_muted_time_is_sent_again() -> None:
+    line, a, b = mended()
+    line.reads(sound(11), sound(13))
+    a.allowed.discard("audio")
+    a.route(b, True)
+    line.reads(sound(12), sound(14))
+    a.allowed.add("audio")
+    a.route(b, True)
+    line.reads(sound(16))
+    del line.sent[B][:]
+    asked(line)
+    line.reads(request(SOUND, *range(SHIFT, SHIFT + 17)), sound(15), sound(14))
+    assert [unpack_from("!I", data, 4)[0] // 960 for data in line.sent[B]] == [16]
+    assert asked(line) == []
+
+
+# --- rooms of more than two
+
+
+def test_in_a_group_each_receiver_is_mended_by_itself_and_the_sender_asked_once() -> None:
+    line, a, _ = three()
+    a.mends = frozenset({"audio", "video"})
+    line.reads(sound(10, transport_cc=1), sound(12, transport_cc=3))
+    assert asked(line) == [(1, [11])]
+    line.reads(sound(11, transport_cc=2))
+    assert not a.sources[1].missing
+    assert [unpack_from("!H", data, 2)[0] for data in line.sent[C]] == [10, 12, 11]
+    line.reads(request(30, 12, sender=C))
+    assert line.sent[C][3:] == [line.sent[C][1]]
+    assert len(line.sent[B]) == 3
+
+
+def test_in_a_group_a_receiver_without_retransmissions_gets_the_original_once() -> None:
+    line, a, to = three()
+    a.mends = frozenset({"video"})
+    to[C].to.takes_rtx = False
+    line.reads(picture(10, KEY), picture(12), repeated(400, 11), repeated(401, 11))
+    assert not a.sources[2].missing
+    assert [data[1] & 0x7F for data in line.sent[B]] == [VIDEO, VIDEO, RTX, RTX]
+    assert line.sent[C][2:] == [build(VIDEO, 11, 33_000, 31, DELTA)]
+    line.reads(picture(11))
+    assert (len(line.sent[B]), len(line.sent[C])) == (4, 3)
+
+
+def test_in_a_group_nothing_from_before_a_gate_opened_is_sent_again() -> None:
+    line, a, to = three()
+    a.mends = frozenset({"audio", "video"})
+    to[B].open = False
+    to[B].refresh()
+    line.reads(sound(10), sound(11), sound(13))
+    to[B].open = True
+    to[B].refresh()
+    asked(line)
+    line.reads(sound(14), sound(12), request(SOUND, *range(16)))
+    assert [unpack_from("!I", data, 4)[0] // 960 for data in line.sent[B]] == [14, 14]
