@@ -1,8 +1,8 @@
 """Which tests are a source file's own: those at the mirrored path, and those that this list names besides.
 
 `signalling/visit/rules.py` is tested by `tests/signalling/visit/test_rules.py` and `test_rules_*.py` beside it. A
-file without one, or with a part that others test better, has a line in `BESIDES`. tests/test_architecture.py checks
-the rule; `make mutants` runs a file's own tests, in this order.
+file without one, or with a part that others test better, has a line in `BESIDES`, or its room has one in `ROOMS`.
+tests/test_architecture.py checks the rule; `make mutants` runs a file's own tests, in this order.
 """
 
 from __future__ import annotations
@@ -64,6 +64,92 @@ BESIDES: dict[str, str] = {
 }
 """Source files, and the tests of other names that test them."""
 
+CONFORMANCE = "web/peers/conformance/"
+PAGES = "web/pages/"
+PEERS = "web/peers/"
+
+BESIDES |= {
+    # Words, tables and types: tested where they are drawn, sent or read
+    "web/errors": "web/test_app",
+    "web/keys": "web/test_app",
+    "web/appointments/week": f"{PAGES}appointments/test_booking",
+    "web/appointments/words": f"web/appointments/test_letters {PAGES}appointments/test_booking",
+    "web/appointments/ics": "web/appointments/test_letters",
+    "web/appointments/appointment": "web/appointments/test_desk web/appointments/test_book",
+    "web/appointments/links": f"{PAGES}appointments/test_visit web/identity/test_throttle",
+    "web/mail/visits": "web/mail/test_mail_queue",
+    "web/reports/words": "web/reports/test_reports",
+    f"{PEERS}report/words": f"{PEERS}report/test_writing",
+    # Parts of what one test asks as a whole: over HTTP, or from the command line
+    "web/commands/options": "web/commands/test_main",
+    "web/identity/invitations": f"{PAGES}setup/test_people web/identity/test_throttle",
+    "web/identity/second_factor": f"{PAGES}staff/test_two_factor",
+    "web/identity/visitors": "web/identity/test_sessions web/test_pages",
+    "web/intake/availability": "web/test_pages",
+    "web/intake/information_form": "web/test_pages web/requests/test_unicode",
+    "web/intake/patient_links": "web/api/test_visits web/identity/test_throttle",
+    "web/languages/messages": "web/languages/test_i18n",
+    "web/mail/carriers": "web/mail/test_mail_queue",
+    "web/mail/outbox": "web/mail/test_mail_queue web/test_retention",
+    "web/organisations/by_path": "web/test_organisations_apart",
+    "web/organisations/documents": "web/test_organisations_apart",
+    "web/organisations/facilities": f"{PAGES}facility/test_kiosk {PAGES}setup/test_programs",
+    "web/organisations/guide_versions": f"{PAGES}setup/test_guide",
+    "web/organisations/logos": f"{PAGES}setup/test_logo",
+    "web/organisations/starter": "web/commands/test_organisations",
+    "web/reports/chart": "web/reports/test_figures",
+    "web/reports/table": "web/reports/test_figures",
+    "web/requests/fields": "web/requests/test_forms",
+    # Pages: their states are walked through by one person, in one test
+    f"{PAGES}api_reference": "web/api/test_in_a_browser",
+    f"{PAGES}appointments/routes": "web/test_routes",
+    f"{PAGES}appointments/staff": f"{PAGES}appointments/test_booking_pages web/appointments/test_desk",
+    f"{PAGES}appointments/week": f"{PAGES}appointments/test_booking_pages",
+    f"{PAGES}errors": "web/test_app",
+    f"{PAGES}patient/entry_links": "web/api/test_in_a_browser web/api/test_visits",
+    f"{PAGES}qr": f"{PAGES}staff/test_two_factor_in_a_browser",
+    f"{PAGES}rendering": "web/test_app",
+    f"{PAGES}setup/calendar_form": f"web/organisations/test_settings {PAGES}setup/test_frame",
+    f"{PAGES}setup/facilities": f"{PAGES}setup/test_programs {PAGES}facility/test_kiosk",
+    f"{PAGES}setup/guide_form": f"{PAGES}setup/test_guide web/organisations/test_settings",
+    f"{PAGES}setup/overview": f"{PAGES}setup/test_frame",
+    f"{PAGES}setup/policy_form": f"{PAGES}setup/test_frame web/organisations/test_settings",
+    f"{PAGES}setup/routes": "web/test_routes",
+    f"{PAGES}staff/frame": "web/test_pages",
+    f"{PAGES}staff/password": "web/identity/test_passwords",
+    f"{PAGES}staff/reports": "web/reports/test_reports",
+    f"{PAGES}staff/sign_in_code": f"{PAGES}staff/test_two_factor",
+    # The load tester: a run is tested whole, on a real site and relay
+    f"{PEERS}cli/options": f"{PEERS}cli/test_command",
+    f"{PEERS}people/answers": f"{PEERS}run/test_plan",
+    f"{PEERS}people/entry": f"{PEERS}people/test_people {PEERS}people/test_wire",
+    f"{PEERS}people/person": f"{PEERS}people/test_people",
+    f"{PEERS}people/room": f"{PEERS}people/test_people",
+    f"{PEERS}report/compare_page": f"{PEERS}report/test_comparing",
+    f"{PEERS}report/notes": f"{PEERS}report/test_figures",
+    f"{PEERS}report/page": f"{PEERS}report/test_writing",
+    f"{PEERS}report/plots": f"{PEERS}report/test_figures",
+    f"{PEERS}report/units": f"{PEERS}report/test_figures",
+    f"{PEERS}run/floor": f"{PEERS}cli/test_command",
+    f"{PEERS}run/load": f"{PEERS}cli/test_command",
+    f"{PEERS}run/machines": f"{PEERS}cli/test_command",
+    f"{PEERS}run/presence": f"{PEERS}cli/test_command",
+    f"{PEERS}run/tasks": f"{PEERS}cli/test_command",
+    "web/server/subprocesses": "web/server/test_processes",
+}
+
+ROOMS: dict[str, str] = {
+    "web/api": "web/api/test_visits web/api/test_openapi web/programs/test_webhooks web/test_routes",
+    "web/audit": "web/audit/test_noting web/commands/test_audit",
+    "web/config": "web/config/test_config web/config/test_secrets",
+    "web/peers/conformance": f"{CONFORMANCE}test_server {CONFORMANCE}test_endpoint",
+    "web/peers/distributed": f"{PEERS}distributed/test_joining {PEERS}distributed/test_coordinator",
+    "web/peers/examples": "docs/test_load_tester",
+    "web/peers/media": f"{PEERS}people/test_people",
+    "web/programs": "web/programs/test_webhooks web/programs/test_scopes web/api/test_visits",
+}
+"""Rooms whose files only work together, and the tests of each of their files that has none of its own."""
+
 
 def mirrored(source: Path, root: Path = ROOT) -> list[Path]:
     """Return the test files at the mirrored path of `source`; paths are relative to `root`."""
@@ -74,5 +160,6 @@ def mirrored(source: Path, root: Path = ROOT) -> list[Path]:
 
 def own_tests(source: Path, root: Path = ROOT) -> list[Path]:
     """Return the test files of `source`, the mirrored ones first."""
-    besides = [Path("tests") / f"{name}.py" for name in BESIDES.get(str(source.with_suffix("")), "").split()]
-    return list(dict.fromkeys([*mirrored(source, root), *besides]))
+    found = mirrored(source, root)
+    besides = BESIDES.get(str(source.with_suffix("")), "" if found else ROOMS.get(str(source.parent), ""))
+    return list(dict.fromkeys([*found, *(Path("tests") / f"{name}.py" for name in besides.split())]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mirror import BESIDES, mirrored, own_tests
+from tests.mirror import BESIDES, ROOMS, mirrored, own_tests
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("media", "signalling", "web")
@@ -170,12 +170,14 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 def test_every_source_file_has_a_test_at_the_mirrored_path_or_a_line_in_the_list() -> None:
-    files = [path.relative_to(ROOT) for package in ("media", "signalling") for path in sources(package)]
+    files = [path.relative_to(ROOT) for package in PACKAGES for path in sources(package)]
     files = [path for path in files if path.name != "__init__.py"]
-    without = [str(path) for path in files if not mirrored(path) and str(path.with_suffix("")) not in BESIDES]
+    without = [str(path) for path in files if not own_tests(path)]
     assert not without, f"no tests/…/test_….py, no line in tests/mirror.py: {without}"
     gone = sorted(BESIDES.keys() - {str(path.with_suffix("")) for path in files})
     assert not gone, f"lines in tests/mirror.py of files that do not exist: {gone}"
+    needless = sorted(ROOMS.keys() - {str(path.parent) for path in files if not mirrored(path)})
+    assert not needless, f"rooms in tests/mirror.py whose files all have tests: {needless}"
     missing = {str(test) for path in files for test in own_tests(path) if not (ROOT / test).exists()}
     assert not missing, f"tests named in tests/mirror.py that do not exist: {missing}"
 

@@ -19,7 +19,7 @@ from signalling.visit.relations import Refusal
 from tests.stored import kind_of
 from tests.web.api.client import PATIENT, program
 from tests.web.appointments.visitor import BOOKING, book, offered
-from tests.web.setup.desk import desk
+from tests.web.pages.setup.desk import desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.identity.visitors import patient
 from web.keys import AUDIT_LOG, JOBS, ORGANISATIONS, SERVICE, SETTINGS

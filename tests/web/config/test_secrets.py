@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.conftest import StartServer
 from tests.server import toml
 from tests.web.conftest import OpenSite
-from tests.web.setup.desk import desk
+from tests.web.pages.setup.desk import desk
 from tests.web.site import settings_for
 from web.app import ROUTES
 from web.commands import main as cli

@@ -14,7 +14,7 @@ from multidict import MultiDict, MultiDictProxy
 
 from signalling.visit.record import Policy
 from signalling.visit.setup_guide import Option, Step
-from tests.web.setup.desk import Fields, desk
+from tests.web.pages.setup.desk import Fields, desk
 from tests.web.site import Site
 from web.errors import OrganisationError
 from web.organisations import demo

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from signalling.store import jobs
 from tests.web.api.client import PATIENT, Program, program
 from tests.web.conftest import OpenSite
-from tests.web.setup.desk import desk
+from tests.web.pages.setup.desk import desk
 from tests.web.site import Site
 from web.programs.delivery import EVENTS, signature
 from web.programs.public_addresses import Resolver, connector, may_call, networks, url_problem

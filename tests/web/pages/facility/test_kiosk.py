@@ -6,7 +6,7 @@ import re
 from redis.asyncio import Redis
 
 from tests.web.api.client import program
-from tests.web.setup.desk import Form, changed
+from tests.web.pages.setup.desk import Form, changed
 from tests.web.site import FORM, Person, Site
 from web.keys import FACILITIES
 

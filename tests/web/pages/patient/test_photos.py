@@ -11,7 +11,7 @@ from signalling.store.guest_links import GuestLink
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Visit
 from signalling.visit.relations import Refusal
-from tests.web.audit.test_entries import entries_of
+from tests.web.audit.test_noting import entries_of
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from web.keys import ACCOUNTS, INVITES, REDIS, SERVICE
 from web.pages.patient import photos

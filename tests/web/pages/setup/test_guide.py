@@ -3,8 +3,8 @@
 import pytest
 
 from signalling.visit.setup_guide import Condition, Kind
-from tests.web.setup.desk import Desk, Fields, changed, desk
-from tests.web.setup.test_saving import stored
+from tests.web.pages.setup.desk import Desk, Fields, changed, desk
+from tests.web.pages.setup.test_frame import stored
 from tests.web.site import Site
 from web.keys import SERVICE
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from aiohttp import ClientResponse
 
 from tests.web.api.client import Program, program
-from tests.web.setup.desk import Desk, desk
+from tests.web.pages.setup.desk import Desk, desk
 from tests.web.site import OSEI, Site
 
 

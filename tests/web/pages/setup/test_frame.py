@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from signalling.visit.record import Policy
-from tests.web.setup.desk import changed, desk
+from tests.web.pages.setup.desk import changed, desk
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import ORGANISATIONS
 from web.organisations.settings import Organisation

@@ -8,9 +8,9 @@ from playwright.async_api import Browser, expect
 from signalling.store.jobs import new_job
 from tests.web.conftest import OpenSite
 from tests.web.mail.smtp import mail_server
+from tests.web.pages.setup.desk import desk
+from tests.web.pages.setup.test_frame import stored
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.setup.desk import desk
-from tests.web.setup.test_saving import stored
 from tests.web.site import ADMIN, OSEI, Site
 from web.keys import JOBS
 from web.organisations import demo

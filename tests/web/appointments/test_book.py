@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from signalling import repeated
-from tests.web.appointments.test_booking_mail import mails
+from tests.web.appointments.test_letters import mails
 from tests.web.appointments.visitor import BOOKING, appointments, book, hold, offered
 from tests.web.conftest import OpenSite
 from tests.web.site import FORM, Person, Site

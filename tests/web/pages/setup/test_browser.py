@@ -11,9 +11,9 @@ from playwright.async_api import Browser, FilePayload, Page, Route, expect
 from signalling.visit.commands import Assign
 from signalling.visit.record import Actor, Role
 from tests.web.browsing import OpenPage, pages
+from tests.web.pages.setup.test_frame import stored
+from tests.web.pages.setup.test_logo import png
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.setup.test_logo import png
-from tests.web.setup.test_saving import stored
 from tests.web.site import ADMIN, FORM, OSEI, Site
 from web.keys import SERVICE
 from web.organisations import demo

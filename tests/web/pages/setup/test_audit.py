@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.async_api import Browser
 
+from tests.web.pages.setup.desk import desk
 from tests.web.pages.test_accessibility import LOOKS, is_accessible
-from tests.web.setup.desk import desk
 from tests.web.site import ADMIN, FORM, OSEI, Site
 from web.identity.accounts import pseudonym
 from web.keys import AUDIT_LOG

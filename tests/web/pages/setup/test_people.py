@@ -6,7 +6,7 @@ import re
 import pytest
 
 from signalling.visit.record import Role, Staff
-from tests.web.setup.desk import Desk, desk
+from tests.web.pages.setup.desk import Desk, desk
 from tests.web.site import ADMIN, LIND, OSEI, Site
 from web.identity.accounts import Account
 from web.keys import ACCOUNTS, SERVICE

@@ -6,8 +6,8 @@ import zlib
 import pytest
 from aiohttp import ClientResponse, FormData
 
-from tests.web.setup.desk import Desk, desk
-from tests.web.setup.test_saving import stored
+from tests.web.pages.setup.desk import Desk, desk
+from tests.web.pages.setup.test_frame import stored
 from tests.web.site import Site
 from web.errors import LogoError
 from web.organisations.logos import MOST_BYTES, checked

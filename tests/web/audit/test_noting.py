@@ -9,8 +9,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from signalling.visit.audit_entries import BROKEN, FORGED, OF_EVENTS, OF_TOPICS, Act
 from tests.web.api.client import program
-from tests.web.setup.desk import Desk, desk
-from tests.web.setup.test_people import NEW, account, change, link_in
+from tests.web.pages.setup.desk import Desk, desk
+from tests.web.pages.setup.test_people import NEW, account, change, link_in
 from tests.web.site import ADMIN, FORM, LIND, OSEI, Person, Site
 from web.api.dispatch import BASE
 from web.api.operations import OPERATIONS

@@ -174,7 +174,7 @@ async def test_what_a_patient_wrote_is_nowhere_in_the_store_in_the_clear(site: S
 
 
 async def test_an_administrator_says_which_hours_can_be_booked(site: Site) -> None:
-    from tests.web.setup.desk import desk
+    from tests.web.pages.setup.desk import desk
 
     admin = await desk(site)
     assert (await admin.change("calendar", bookable_from="10:00", bookable_to="12:00")).status == 303

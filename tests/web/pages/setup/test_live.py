@@ -4,8 +4,8 @@ from signalling.service import Accepted
 from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from signalling.visit.relations import Refusal
-from tests.web.setup.desk import desk
-from tests.web.setup.test_people import account, change
+from tests.web.pages.setup.desk import desk
+from tests.web.pages.setup.test_people import account, change
 from tests.web.site import OSEI, Site
 from web.keys import SERVICE
 

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from tests.server import CONSOLE_SCRIPT, toml
 from tests.web.conftest import OpenSite
+from tests.web.pages.setup.desk import desk
+from tests.web.pages.setup.test_people import account, change, link_in
 from tests.web.phone import CODE, HOME, Clock, Phone, key_in, recovery_codes_in, set_up
-from tests.web.setup.desk import desk
-from tests.web.setup.test_people import account, change, link_in
 from tests.web.site import ADMIN, LIND, OSEI, Person, Site
 from web.identity import totp
 from web.identity.visitors import HALF_MS

@@ -1,0 +1,3 @@
+"""The clinic of tests/web/appointments, for the pages of booked visits."""
+
+from tests.web.appointments.conftest import site as site
