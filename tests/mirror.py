@@ -34,6 +34,7 @@ BESIDES: dict[str, str] = {
     "signalling/rooms/lease": "signalling/rooms/test_rooms signalling/rooms/test_mute",
     "signalling/rooms/liveness": "signalling/rooms/test_rooms",
     "signalling/rooms/participants": "signalling/rooms/test_guests signalling/rooms/test_rooms",
+    "signalling/rooms/rooms": "signalling/rooms/test_guests signalling/rooms/test_mute",
     "signalling/rooms/ports": "signalling/rooms/test_rooms",
     "signalling/rooms/memberships": "signalling/rooms/test_rooms",
     "signalling/rooms/worker_messages": "signalling/rooms/test_rooms",

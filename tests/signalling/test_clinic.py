@@ -8,9 +8,11 @@ from redis.asyncio import Redis
 
 from signalling.clients.client import SignallingClient
 from signalling.errors import RequestError
+from signalling.service import Accepted
 from signalling.sockets import handshake
+from signalling.visit import commands as c
 from signalling.visit.record import Role
-from tests.signalling.clinic import Clinic, clinic
+from tests.signalling.clinic import ORG, Clinic, clinic
 from tests.signalling.waits import until
 
 
@@ -230,3 +232,45 @@ async def test_a_subscription_from_before_the_first_event_gets_the_state_after_a
     back = await two.connect(two.provider(), 1)
     await back.request("subscribe", topic="queue", epoch=held["epoch"], version=held["version"])
     assert len((await back.expect("queue.snapshot"))["rows"]) == 1
+
+
+async def test_topics_of_a_visit_are_sent_whole_after_events_were_lost(two: Clinic) -> None:
+    provider = await two.on_call(two.provider(), 0)
+    patient = await two.arrive()
+    shown = {"visit.state": f"visit/{patient.visit}", "case.state": f"case/{patient.visit}"}
+    for message, topic in shown.items():
+        await provider.request("subscribe", topic=topic)
+        await provider.expect(message)
+    await (await two.workers[0].service.mirrors.get(ORG))._reload()
+    for message, topic in shown.items():
+        assert (await provider.expect(message))["topic"] == topic
+
+
+async def test_a_topic_ends_with_a_right_whose_end_was_among_lost_events(two: Clinic) -> None:
+    provider, colleague = await two.on_call(two.provider(), 0), two.provider("Dr B. Lin")
+    await two.on_call(colleague, 1)
+    patient = await two.arrive()
+    await provider.request("visit.claim", visit=patient.visit)
+    await provider.request("subscribe", topic=f"chat/{patient.visit}")
+    mirror = await two.workers[0].service.mirrors.get(ORG)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mirror, "_take", lambda *_: None)
+        patch.setattr(mirror, "repair", lambda *_: None)
+        for actor, command in ((two.provider(), c.Release()), (colleague, c.Claim())):
+            outcome = await two.workers[1].service.command(actor, f"{patient.visit}", command)
+            assert isinstance(outcome, Accepted)
+        await mirror._reload()
+    assert (await provider.expect("gone"))["topic"] == f"chat/{patient.visit}"
+
+
+async def test_a_topic_is_not_sent_for_a_change_that_it_does_not_show(two: Clinic) -> None:
+    provider, patient = await two.on_call(two.provider(), 0), await two.arrive()
+    await provider.request("subscribe", topic=f"visit/{patient.visit}")
+    await provider.request("subscribe", topic=f"case/{patient.visit}")
+    await provider.expect("visit.state")
+    await provider.expect("case.state")
+    save = c.Save("allergies", "none", left=False)
+    await two.workers[0].service.command(patient, f"{patient.visit}", save)
+    assert (await provider.expect("case.state"))["case"]["typing"] == "allergies"
+    await provider.request("visit.claim", visit=patient.visit)
+    assert (await provider.expect("visit.state"))["visit"]["status"] == "claimed"

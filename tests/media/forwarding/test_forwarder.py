@@ -109,6 +109,26 @@ def test_a_turn_reads_64_datagrams() -> None:
     assert len(inbox.waiting) == 6
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        (bytes(11), A),
+        (b"\x00" + bytes(11), A),
+        (b"\x80\x6f" + bytes(10), C),
+        (b"\x80\xc8" + bytes(10), A),
+        (build(AUDIO, 1, 1, 99, b"too many"), A),
+        (build(99, 1, 1, 1, b"odd"), A),
+    ],
+    ids=["too short", "stun", "stray", "control", "one stream too many", "unknown type"],
+)
+def test_what_does_not_cross_ends_no_turn(first: tuple[bytes, Any]) -> None:
+    line, a, _ = pair()
+    for ssrc in range(50, 63):
+        a.learn(ssrc, "rtx")
+    inbox = line.reads(first, sound(2))
+    assert (inbox.waiting, len(line.sent[B])) == ([], 1)
+
+
 def test_errors_of_the_socket_and_of_ours_end_the_turn_and_are_counted() -> None:
     line, a, _ = pair()
     line.reads(sound(1), OSError(), sound(2))

@@ -1,5 +1,6 @@
 """Synthetic parties: a call between two aiortc peers, one between such a peer and black, and a group of three."""
 
+import re
 import time
 
 from media import Connected, OfferNeeded, Relay, RelaySettings
@@ -13,7 +14,10 @@ async def test_two_synthetic_parties_see_and_hear_each_other() -> None:
     peers = {name: SyntheticParty() for name in events}
     for name, peer in peers.items():
         party = room.join(name, events[name].append)
-        party.accept(await peer.answer(party.offer()))
+        answer = await peer.answer(party.offer())
+        assert not peer.connected, "it has only just said where it is"
+        assert len(set(re.findall("a=candidate:.*", answer))) == 1, "on this machine alone, as the relay is"
+        party.accept(answer)
     for peer in peers.values():
         await peer.wait_connected()
         peer.start()

@@ -205,6 +205,15 @@ def test_a_path_that_expires_forgets_every_address() -> None:
     assert (path.address, path.proven, path.expire()) == (None, [], [])
 
 
+def test_a_passive_tcp_candidate_says_so_and_comes_after_every_udp_candidate() -> None:
+    tcp = Candidate("192.0.2.1", 5000, "tcp")
+    assert candidate_lines([Candidate("192.0.2.1", 5000), tcp, tcp]) == [
+        "1 1 udp 2130706431 192.0.2.1 5000 typ host",
+        "2 1 tcp 1520434943 192.0.2.1 5000 typ host tcptype passive",
+        "3 1 tcp 1520434687 192.0.2.1 5000 typ host tcptype passive",
+    ]
+
+
 def test_candidates_are_numbered_and_ranked_in_the_given_order() -> None:
     lines = candidate_lines([Candidate("192.0.2.1", 5000), Candidate("2001:db8::1", 5001)])
     assert lines == [

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from redis.asyncio import Redis
@@ -14,7 +17,13 @@ from media import KindQuality, Quality
 from media.peers.aiortc_peer import SyntheticParty
 from signalling.clients.client import SignallingClient
 from signalling.protocol import views
+from signalling.rooms import quality_watch
+from signalling.rooms.participants import Participant, Room
+from signalling.rooms.quality_watch import CallWatch, calls_of
+from signalling.rooms.worker_messages import Member
 from signalling.store import keys
+from signalling.store.encryption import Seal
+from signalling.store.records import Store
 from signalling.visit import call_quality as t
 from signalling.visit.record import Actor
 from tests.signalling.clinic import ORG, Clinic, clinic
@@ -114,6 +123,24 @@ def quality(loss: float | None, rtt_ms: float | None, kbps: float) -> Quality:
     silent = KindQuality(0.0, None, None)
     picture = KindQuality(kbps, loss, None)
     return Quality(rtt_ms, {"audio": silent, "video": picture}, {"audio": silent, "video": picture})
+
+
+async def test_the_time_since_the_last_look_counts_when_a_room_is_given_up(
+    valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now_s=100.0)
+    monkeypatch.setattr(quality_watch, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    store = Store(valkey, Seal({b"1": b"k" * 32}))
+    watch = CallWatch({}, store, asyncio.ensure_future)
+    leg: Any = SimpleNamespace(connected=True, quality=lambda: quality(None, None, 0.0))
+    member = Member(ORG, "v_1", "patient", "patient:v_1", "c1", "w1", "json")
+    room = Room(ORG, SimpleNamespace(), 7, {})
+    room.participants["patient"] = Participant(member, leg, 0)
+    watch.talking(room, {"patient": "Ana Ruiz"})
+    clock.now_s = 103.0
+    await watch.finish("v_1", room)
+    assert [tally.connected_ms for tally in await calls_of(store, ORG, "v_1")] == [3000.0]
+    assert room.talking == {}
 
 
 def test_the_round_trip_is_the_median_and_the_loss_is_the_total_loss() -> None:

@@ -17,6 +17,7 @@ from signalling.clients.client import JSON, MSGPACK
 from signalling.errors import ClosedError, RequestError
 from signalling.protocol.client_messages import Bye, Hello
 from signalling.protocol.reference import client_types
+from signalling.sockets import handshake
 from signalling.sockets.handlers import HANDLERS
 from signalling.visit.record import Actor
 from signalling.worker import Limits
@@ -304,6 +305,16 @@ async def test_resuming_a_connection_whose_socket_is_still_open_takes_it_over(
     assert newer.welcome["connection"] == older.welcome["connection"]
     assert await older.wait_closed() == 4203
     await newer.request("ping")
+
+
+async def test_who_is_no_longer_in_a_visit_does_not_return_to_it_by_a_resume(two: Clinic) -> None:
+    patient, colleague = await two.arrive(), await two.on_call(two.provider("Dr B. Lin"), 0)
+    await colleague.request("visit.claim", visit=patient.visit)
+    provider, worker = await two.connect(two.provider(), 0), two.workers[0]
+    connection = worker.connections[provider.welcome["connection"]]
+    connection.entered |= {f"{patient.visit}", "v_gone"}
+    await handshake._enter_again(worker, connection)
+    assert not worker.memberships.holds(connection.id)
 
 
 async def test_of_many_sockets_that_resume_one_connection_at_once_one_stays(two: Clinic) -> None:

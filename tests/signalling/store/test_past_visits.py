@@ -53,6 +53,14 @@ async def test_r32_a_visit_that_ends_is_found_by_every_worker_that_was_searched_
     await provider.close()
 
 
+async def test_without_a_text_past_visits_are_listed_whole_and_none_is_unread(two: Clinic) -> None:
+    provider = await two.on_call(two.provider(), 1)
+    patients = [await ends(two, provider) for _ in range(2)]
+    answer = await two.workers[1].topics.sessions.past(two.provider(), SessionsPast(id=1))
+    assert {row.visit for row in answer.rows} == {patient.visit for patient in patients}
+    assert (answer.more, answer.unread) == (False, 0)
+
+
 async def test_r32_what_is_erased_is_neither_found_nor_kept_in_memory(two: Clinic, valkey: "Redis") -> None:
     service = two.workers[0].service
     await write_ended(valkey, service.store.seal, (ended_visit(ORG, number) for number in range(20)))
