@@ -87,7 +87,7 @@ class Party:
         self.endpoint = Endpoint(room.relay.new_ssrcs())
         self.slots = [Slot(opposite or sdp.UNNAMED, opposite, self.endpoint.sinks)]
         self._offered = 1
-        self.credentials = _new_credentials()
+        self.credentials = room.relay.new_credentials()
         self.previous_credentials: Credentials | None = None
         self.gone = False
         self._failed = False
@@ -153,7 +153,7 @@ class Party:
         self._check_usable()
         if self.previous_credentials is not None:
             self.room.relay.remove_ufrag(self.previous_credentials.ufrag)
-        self.previous_credentials, self.credentials = self.credentials, _new_credentials()
+        self.previous_credentials, self.credentials = self.credentials, self.room.relay.new_credentials()
         self.room.relay.add_ufrag(self.credentials.ufrag, self)
         return self.offer()
 
@@ -380,8 +380,3 @@ class Party:
                 self.endpoint.sendto(datagram, self.endpoint.address)
             except OSError:
                 return  # the datagram is lost; DTLS sends it again
-
-
-def _new_credentials() -> Credentials:
-    # RFC 8445 §5.3: at least 24 and 128 bits.
-    return Credentials(secrets.token_hex(6), secrets.token_hex(16))

@@ -23,7 +23,7 @@ from media.forwarding.subscriptions import limit_kbps
 from media.party import Party
 from media.protocols import ice, rtcp
 from media.protocols.codecs import STREAM_KINDS, StreamKind
-from media.protocols.ice import Address, Candidate
+from media.protocols.ice import Address, Candidate, Credentials
 from media.room import Room
 from media.transport import srtp, tcp
 from media.transport import udp as sockets
@@ -106,7 +106,16 @@ class Relay:
     def candidates(self) -> list[Candidate]:
         """Return the candidates at which this relay is reached."""
         found = sockets.candidates(self.settings, self._sockets)
-        return [*found, *self.streams.candidates(found)]
+        shared = self.settings.pages_port if self.settings.tcp else 0
+        return [
+            *found,
+            *self.streams.candidates(found),
+            *(Candidate(candidate.host, shared, "tcp") for candidate in found if shared),
+        ]
+
+    def new_credentials(self) -> Credentials:
+        """Return new ICE credentials; the ufrag names this relay (RFC 8445 §5.3: at least 24 and 128 bits)."""
+        return Credentials(ice.ufrag(self.settings.index, secrets.token_hex(6)), secrets.token_hex(16))
 
     def identity(self) -> Identity:
         """Return the certificate for a new endpoint."""

@@ -149,6 +149,9 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     watch = Watch(app, worker)
     await worker.start()
     await watch.start()
+    stop_receiving = None
+    if process is not None and process.streams is not None:
+        stop_receiving = process.streams.receive(index, relay.streams.take)
     if process is not None and process.shares is not None:
         balance = Balance(process.shares, index, partial(_sockets, app), worker.move)
         worker.supervisor.keep("balance", balance.run)
@@ -156,6 +159,8 @@ async def signalling(app: web.Application) -> AsyncIterator[None]:
     yield
     await watch.close()
     await worker.close()
+    if stop_receiving is not None:
+        stop_receiving()
     await relay.close()
 
 
@@ -185,7 +190,14 @@ def relay_settings(settings: Settings, index: int) -> RelaySettings:
     """
     ports = settings.media_ports(index)
     media = settings.media
-    return RelaySettings(host=settings.media_host, ports=ports, announce=media.announce, tcp=media.tcp)
+    return RelaySettings(
+        host=settings.media_host,
+        ports=ports,
+        announce=media.announce,
+        tcp=media.tcp,
+        pages_port=settings.direct_port,
+        index=index,
+    )
 
 
 class Watch:

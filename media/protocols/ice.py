@@ -21,6 +21,9 @@ FOLLOWS: Final = 2  # looks in a row at which media came from another proven add
 UDP_PREFERENCE: Final = 126  # type preference of a host candidate (RFC 8445 §5.1.2.2)
 TCP_PREFERENCE: Final = 90
 PASSIVE: Final = 4  # direction preference (RFC 6544 §4.2)
+UFRAG_INDEXES: Final = 0xFFF + 1  # three digits of each ufrag name the relay that made it
+REQUEST_MAX: Final = 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
+FRAME_LENGTH: Final = 2  # RFC 4571: two bytes of length before each packet over TCP
 ADDRESSES_MAX: Final = 8  # proven addresses kept per connection; the oldest is dropped first
 
 Address = tuple[str, int] | tuple[str, int, int, int] | tuple[str, int, str]
@@ -44,7 +47,7 @@ def local_ufrag(datagram: bytes) -> str | None:
     """
     if (
         len(datagram) < 28
-        or len(datagram) > 548  # RFC 8489 §6.1: a request fits into the smallest IPv4 path
+        or len(datagram) > REQUEST_MAX
         or not datagram.startswith(stun.Kind.REQUEST.value)
         or datagram[4:8] != stun.COOKIE
         or int.from_bytes(datagram[2:4], "big") + 20 != len(datagram)
@@ -58,6 +61,37 @@ def local_ufrag(datagram: bytes) -> str | None:
             return value.decode("ascii") if value.isascii() else None
         at += 4 + length + (-length & 3)
     return None
+
+
+def ufrag(index: int, rest: str) -> str:
+    """Return a ufrag of the relay with this index, below UFRAG_INDEXES. `rest`: hexadecimal, and random."""
+    return f"{index:03x}{rest}"
+
+
+def is_framed(data: bytes) -> bool:
+    """Return whether a connection over TCP begins with a STUN request in a frame, and not with HTTP or TLS.
+
+    HTTP begins with a letter, TLS with the byte 0x16, and a frame with a length of at most REQUEST_MAX.
+    """
+    return data[0] <= REQUEST_MAX >> 8
+
+
+def frame_size(data: bytes) -> int:
+    """Return the number of bytes of the first frame with its length, FRAME_LENGTH while that is not complete."""
+    return (
+        FRAME_LENGTH + int.from_bytes(data[:FRAME_LENGTH], "big")
+        if len(data) >= FRAME_LENGTH
+        else FRAME_LENGTH
+    )
+
+
+def relay_index(frame: bytes) -> int | None:
+    """Return the index of the relay to which the request in a frame belongs, None if it is no request for any."""
+    name = local_ufrag(frame[FRAME_LENGTH:])
+    try:
+        return int((name or "")[:3], 16)
+    except ValueError:
+        return None
 
 
 def check(datagram: bytes, password: str) -> stun.Message | None:

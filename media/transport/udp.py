@@ -28,13 +28,17 @@ class RelaySettings:
     """The address and ports of a relay. `ports` are tried in order; 0 means any.
 
     `announce`: the addresses for candidates. If empty: the bind address, or for a wildcard all local addresses and
-    127.0.0.1. `tcp`: also accept ICE over TCP, on the same port numbers.
+    127.0.0.1. `tcp`: also accept ICE over TCP, on the same port numbers. `pages_port`: a port that is served by others,
+    who pass on its connections with ICE over TCP (`Listener.take`); 0 for none. `index`: tells the relays of a machine
+    apart, in each ufrag.
     """
 
     host: str = LOOPBACK
     ports: Sequence[int] = (0,)
     announce: tuple[str, ...] = ()
     tcp: bool = True
+    pages_port: int = 0
+    index: int = 0
 
 
 def bind(settings: RelaySettings) -> list[socket.socket]:

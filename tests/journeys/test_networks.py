@@ -19,6 +19,15 @@ RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
 """
 """The browser sees no UDP candidate, as if no answer ever came from one."""
 
+ONLY_THE_PAGES_PORT = """
+const set = RTCPeerConnection.prototype.setRemoteDescription;
+RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
+  const others = new RegExp(String.raw`a=candidate:(?!\\S+ 1 tcp \\d+ \\S+ ${location.port} ).*\\r\\n`, "g");
+  return set.call(this, { type, sdp: sdp.replace(others, "") });
+};
+"""
+"""A firewall that lets out what pages need: the browser reaches no other port."""
+
 ONLY_TURN = """
 const Made = RTCPeerConnection;
 window.RTCPeerConnection = class extends Made {
@@ -32,7 +41,8 @@ PATH = """async () => {
   const pair = find(({ type, nominated, state }) => type === "candidate-pair" && nominated && state === "succeeded");
   const local = find(({ id }) => id === pair.localCandidateId);
   const remote = find(({ id }) => id === pair.remoteCandidateId);
-  return { local: local.candidateType, protocol: remote.protocol, relay: local.relayProtocol ?? null };
+  const { protocol, port } = remote;
+  return { local: local.candidateType, protocol, port, relay: local.relayProtocol ?? null };
 }"""
 
 CONNECTIONS = """
@@ -52,6 +62,19 @@ async def test_a_visit_where_the_patients_network_blocks_udp(
     patient, provider = await in_call(browser, greenroom_server(), ONLY_TCP, CONNECTIONS)
     path = await patient.page.evaluate(PATH)
     assert path["protocol"] == "tcp"
+    await patient.page.reload()
+    await patient.sees_and_hears()
+    await provider.sees_and_hears()
+    assert [*patient.problems, *provider.problems] == []
+
+
+async def test_a_visit_over_the_pages_own_port_whichever_worker_accepts(
+    browser: Browser, greenroom_server: StartServer
+) -> None:
+    server = greenroom_server(workers=2)
+    patient, provider = await in_call(browser, server, ONLY_THE_PAGES_PORT, CONNECTIONS)
+    path = await patient.page.evaluate(PATH)
+    assert (path["protocol"], path["port"]) == ("tcp", int(server.url.rpartition(":")[2]))
     await patient.page.reload()
     await patient.sees_and_hears()
     await provider.sees_and_hears()

@@ -7,6 +7,7 @@ read or how a setting is used. The `config.toml` at the root describes each key;
 import functools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -243,6 +244,16 @@ class Settings(Section, frozen=True):
         """
         first, count = self.media.ports, 2 * self.server.workers
         return tuple(first + (index + step) % count for step in range(count)) if first else (0,)
+
+    @property
+    def direct_port(self) -> int:
+        """The port of the pages if browsers connect to this server itself; 0 if a proxy of your own is between them.
+
+        Media over TCP can share it.
+        """
+        if self.server.trusted_proxies or (self.server.public_url and not self.tls.certificate):
+            return 0
+        return urlsplit(self.origin).port or (443 if self.secure else 80)
 
     @property
     def secure(self) -> bool:

@@ -37,6 +37,7 @@ from web.config import EXIT_CODE, Settings, refuse_plain_http
 from web.errors import ConfigError
 from web.keys import WORKER
 from web.server import logs, output, tls
+from web.server.passed_streams import PassedStreams
 from web.server.runner import BACKLOG, Runner, works
 from web.server.socket_shares import Shares
 from web.server.valkey import EmbeddedStore, LockedFolder, check_own_store
@@ -60,13 +61,15 @@ log = structlog.get_logger("web.serve")
 class Worker:
     """The identity of a process: a replacement takes over `index`, which counts from 0; `id` is never used again.
 
-    `shares`: how many sockets each worker holds; None if there is only this process.
+    `shares`: how many sockets each worker holds; None if there is only this process. `streams`: connections with media
+    that other workers have accepted.
     """
 
     index: int
     id: str
     pid: int
     shares: Shares | None = None
+    streams: PassedStreams | None = None
 
 
 AppFactory = Callable[[Settings], web.Application]
@@ -184,6 +187,7 @@ class Processes(BaseApplication):
         self._listeners: list[socket.socket] = []
         self._folder = folder
         self._shares = Shares(settings.server.workers)
+        self._streams = PassedStreams(settings.server.workers)
         super().__init__()
 
     def load_config(self) -> None:
@@ -221,6 +225,7 @@ class Processes(BaseApplication):
             app,
             self._listeners,
             context,
+            self._streams.send,
             private=await works(),
             access_log_class=logs.AccessLog,
             access_log=logs.ACCESS,
@@ -236,7 +241,7 @@ class Processes(BaseApplication):
 
     def _post_fork(self, master: Arbiter, worker: "WorkerProcess") -> None:
         self._folder.close()
-        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares)
+        self.worker = Worker(worker.index, worker.id, os.getpid(), self._shares, self._streams)
         # `Runner` listens, with our TLS and backlog; aiohttp's worker would do so with its own.
         self._listeners, worker.sockets = worker.sockets, []
 

@@ -25,9 +25,11 @@ import structlog
 from aiohttp import web
 from aiohttp.web_urldispatcher import MatchInfoError
 
+from web.server.pages_port import FIRST_BYTES_S, PassOn, Site, to_nobody
+
 BACKLOG = 2048
-"""The number of connections that wait for a busy worker; the system closes further ones without an answer. uvloop
-accepts one per turn of the loop, so that many new connections delay each other, but not the people in a visit."""
+"""The number of connections that wait for a busy worker; the system closes further ones without an answer. A
+worker accepts one per turn of the loop: many new connections delay each other, but not the people in a visit."""
 FIRST_S = 0.5
 """How long after the stop began the first request of a new connection is awaited."""
 LOOK_S = 0.02
@@ -40,7 +42,8 @@ log = structlog.get_logger("web.serve")
 class Runner(web.AppRunner):
     """`web.AppRunner` whose app prepares every response, and which leaves no accepted request without an answer.
 
-    `private` permits the use of aiohttp's private attributes; pass the result of `works`.
+    `pass_on` gets the connections with media. `private` permits the use of aiohttp's private attributes; pass the
+    result of `works`.
     """
 
     _stopped_s = float("inf")  # monotonic
@@ -50,13 +53,16 @@ class Runner(web.AppRunner):
         app: web.Application,
         listeners: Sequence[socket.socket] = (),
         tls: SSLContext | None = None,
+        pass_on: PassOn = to_nobody,
         *,
         private: bool,
         shutdown_timeout: float,
+        keepalive_timeout: float = FIRST_BYTES_S,
         **how: Any,
     ) -> None:
-        super().__init__(app, shutdown_timeout=shutdown_timeout, **how)
+        super().__init__(app, shutdown_timeout=shutdown_timeout, keepalive_timeout=keepalive_timeout, **how)
         self._listeners, self._tls = listeners, tls
+        self._pass_on, self._first_bytes_s = pass_on, keepalive_timeout
         self._private = private
         self._stop_s = shutdown_timeout
 
@@ -65,7 +71,7 @@ class Runner(web.AppRunner):
         await super().setup()
         self._change()
         for listener in self._listeners:
-            await web.SockSite(self, listener, ssl_context=self._tls, backlog=BACKLOG).start()
+            await Site(self, listener, self._tls, self._pass_on, self._first_bytes_s).start()
 
     def _change(self) -> None:
         assert self.server is not None

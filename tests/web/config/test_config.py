@@ -195,6 +195,27 @@ def test_links_and_the_relay_follow_from_the_settings(
     assert settings.media_host == media_host
 
 
+@pytest.mark.parametrize(
+    ("raw", "port"),
+    [
+        ({}, 8000),
+        ({"tls": {"certificate": "c", "key": "k"}, "server": {"port": 8443}}, 8443),
+        (
+            {
+                "tls": {"certificate": "c", "key": "k"},
+                "server": {"port": 8443, "public_url": "https://a.example"},
+            },
+            443,
+        ),
+        ({"server": {"public_url": "https://a.example"}}, 0),
+        ({"tls": {"certificate": "c", "key": "k"}, "server": {"trusted_proxies": ["10.0.0.1"]}}, 0),
+    ],
+    ids=["this machine", "own TLS", "a forwarded port", "a proxy with TLS", "a proxy before TLS"],
+)
+def test_media_share_the_pages_port_if_no_proxy_is_before_it(raw: dict[str, Any], port: int) -> None:
+    assert parse(raw, "config.toml").direct_port == port
+
+
 def test_a_worker_and_its_successor_find_a_port_of_the_range_each() -> None:
     settings = parse({"media": {"ports": 40000}, "server": {"workers": 2}}, "")
     assert [settings.media_ports(index)[0] for index in range(4)] == [40000, 40001, 40002, 40003]

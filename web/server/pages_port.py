@@ -1,0 +1,165 @@
+"""Accepts connections on the pages' port, and tells ICE over TCP from TLS and HTTP by their first bytes.
+
+A network that blocks UDP and unknown ports often lets port 443 out. The bytes are peeked at, not read, so that aiohttp
+finds its connections untouched, and another worker finds the frames that belong to its call. Knows no request, and of
+the packets only what `media.protocols.ice` says about the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from ssl import SSLContext
+
+import structlog
+from aiohttp import web
+
+from media.protocols import ice
+
+FIRST_BYTES_S = 15.0
+WAITING_MAX = 10_000
+PAUSE_S = 1.0
+"""How long no connection is accepted after the system had no descriptor for one."""
+LEAVING_S = 0.5
+"""How long a worker that stops lets TLS handshakes finish that have begun."""
+
+log = structlog.get_logger("web.serve")
+
+PassOn = Callable[[int, socket.socket], bool]
+"""Takes the index of a worker and a connection; returns whether the worker has got it."""
+
+
+def to_nobody(index: int, sock: socket.socket) -> bool:
+    """Pass no connection on."""
+    return False
+
+
+class Site(web.BaseSite):
+    """A listening socket of pages. `pass_on` gets the connections with ICE over TCP.
+
+    `first_bytes_s`: a connection is closed if its first bytes have not arrived after this time.
+    """
+
+    def __init__(
+        self,
+        runner: web.BaseRunner,
+        listening: socket.socket,
+        ssl_context: SSLContext | None,
+        pass_on: PassOn,
+        first_bytes_s: float,
+    ) -> None:
+        super().__init__(runner, ssl_context=ssl_context)
+        assert runner.server is not None  # `BaseSite` has checked it
+        self._pages = runner.server
+        self._listening = listening
+        self._tls = ssl_context
+        self._pass_on = pass_on
+        self._first_bytes_s = first_bytes_s
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
+        self._seen: dict[socket.socket, int] = {}  # the bytes of a first frame that is not complete
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.passed = 0
+        self.refused = 0  # bytes that are neither a page's nor the whole request of a call, or none in time
+
+    @property
+    def name(self) -> str:
+        """Return the address, as aiohttp's own sites do."""
+        return f"fd://{self._listening.fileno()}"
+
+    async def start(self) -> None:
+        """Begin to accept connections."""
+        await super().start()
+        self._listening.setblocking(False)
+        self._resume()
+
+    async def stop(self) -> None:
+        """Accept no more. What has been accepted is served, so that `Runner` answers or closes it."""
+        self._loop.remove_reader(self._listening.fileno())
+        for sock in list(self._waiting):
+            self._settle(sock)
+            self._serve(sock)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=LEAVING_S)
+        for task in self._tasks:
+            task.cancel()
+        await super().stop()
+
+    def _resume(self) -> None:
+        self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        """Accept one connection in a turn of the loop, so that idle workers get the others."""
+        try:
+            sock, _address = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return  # another worker was faster, or the client has left
+        except OSError:
+            log.warning("server.accept_failed")
+            self._loop.remove_reader(self._listening.fileno())
+            self._loop.call_later(PAUSE_S, self._resume)
+            return
+        sock.setblocking(False)
+        if len(self._waiting) >= WAITING_MAX:
+            self._refuse(sock)
+            return
+        self._waiting[sock] = self._loop.call_later(self._first_bytes_s, self._late, sock)
+        self._loop.add_reader(sock.fileno(), self._look, sock)
+
+    def _look(self, sock: socket.socket) -> None:
+        """Look at the first bytes of a connection, and give it to those who serve it."""
+        try:
+            data = sock.recv(ice.FRAME_LENGTH + ice.REQUEST_MAX, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._settle(sock)
+            sock.close()
+        elif not ice.is_framed(data):
+            self._settle(sock)
+            self._serve(sock)
+        else:
+            self._look_at_frame(sock, data)
+
+    def _look_at_frame(self, sock: socket.socket, data: bytes) -> None:
+        size = ice.frame_size(data)
+        if len(data) < size <= ice.FRAME_LENGTH + ice.REQUEST_MAX and len(data) > self._seen.get(sock, 0):
+            # The loop is called again when the whole frame is here, or the end, which adds no byte.
+            self._seen[sock] = len(data)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+            return
+        index = ice.relay_index(data[:size]) if len(data) >= size else None
+        self._settle(sock)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        if index is not None and self._pass_on(index, sock):
+            self.passed += 1
+            sock.close()
+        else:
+            self._refuse(sock)
+
+    def _settle(self, sock: socket.socket) -> None:
+        """Stop waiting for the first bytes of a connection."""
+        self._waiting.pop(sock).cancel()
+        self._seen.pop(sock, None)
+        self._loop.remove_reader(sock.fileno())
+
+    def _late(self, sock: socket.socket) -> None:
+        self._settle(sock)
+        self._refuse(sock)
+
+    def _refuse(self, sock: socket.socket) -> None:
+        self.refused += 1
+        sock.close()
+
+    def _serve(self, sock: socket.socket) -> None:
+        task = self._loop.create_task(self._hand_over(sock))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _hand_over(self, sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client has left, or speaks no TLS
+            await self._loop.connect_accepted_socket(self._pages, sock, ssl=self._tls)

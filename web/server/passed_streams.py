@@ -1,0 +1,69 @@
+"""Passes connections with ICE over TCP to the worker that serves their call.
+
+All workers accept from the pages' port, so that a browser's connection arrives at any of them. The ufrag of its first
+packet names the worker of the call (`media.protocols.ice.relay_index`), to which the socket is sent as a descriptor
+(SCM_RIGHTS). Nothing of the connection has been read before. Knows no packet and no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+BATCH = 32  # connections in one turn of the loop
+
+
+class PassedStreams:
+    """Two ends of a Unix socket for each index of a worker, made by the master before it forks.
+
+    A descriptor that a worker left there when it died is taken by its successor, which finds no call for it and
+    closes it.
+    """
+
+    def __init__(self, workers: int) -> None:
+        # While a worker stops, its successor already runs.
+        self._ends = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2 * workers)]
+        for receiving, sending in self._ends:
+            receiving.setblocking(False)
+            sending.setblocking(False)
+
+    def send(self, index: int, sock: socket.socket) -> bool:
+        """Pass a connection to the worker with this index; return whether it is there and has room.
+
+        The caller closes its own descriptor in any case.
+        """
+        if index >= len(self._ends):
+            return False
+        try:
+            socket.send_fds(self._ends[index][1], [b"\0"], [sock.fileno()])
+        except OSError:
+            return False
+        return True
+
+    def receive(self, index: int, take: Callable[[socket.socket], None]) -> Callable[[], None]:
+        """Call `take` with each connection that is passed to this index; return a function that ends this.
+
+        Without descriptors to spare, the kernel drops them.
+        """
+        loop, receiving = asyncio.get_running_loop(), self._ends[index][0]
+
+        def read() -> None:
+            for _ in range(BATCH):
+                try:
+                    _data, descriptors, _flags, _address = socket.recv_fds(receiving, 1, 1)
+                except OSError:
+                    return
+                for descriptor in descriptors:
+                    sock = socket.socket(fileno=descriptor)
+                    try:
+                        take(sock)
+                    except OSError:
+                        sock.close()
+
+        loop.add_reader(receiving.fileno(), read)
+
+        def end() -> None:
+            loop.remove_reader(receiving.fileno())
+
+        return end
