@@ -7,6 +7,7 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ NO_SKIP = "GREENROOM_NO_SKIP"
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell in the background hands that on, and a command that is tested would not hear its Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Keep what is compiled, or each of the servers and commands that tests start compiles all our files once more.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 MEMORY = "/dev/shm"
 LEAST_MEMORY = 2 << 30  # bytes

@@ -9,35 +9,21 @@ import pytest
 
 from signalling.visit.record import Policy
 from tests.docs import imports
-from tests.docs.keys_parts import parts as keys_parts
 from tests.docs.marked import DOCS, names
-from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import folders, sentence_of
-from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import limits
-from tests.docs.visit_parts import parts as visit_parts
-from tests.docs.write import made
+from tests.docs.write import MADE, PARTS, made
 from tests.test_architecture import PACKAGES
-
-MADE = made()
 
 
 @pytest.mark.parametrize("path", MADE, ids=lambda path: path.name)
 def test_generated_parts_of_documents_equal_the_code(path: Path) -> None:
-    assert path.read_text("utf-8") == MADE[path], "the code has changed: run `make docs`"
+    assert path.read_text("utf-8") == made(path), "the code has changed: run `make docs`"
 
 
-@pytest.mark.parametrize(
-    ("document", "parts"),
-    [
-        ("VISIT.md", visit_parts()),
-        ("ARCHITECTURE.md", rooms_parts()),
-        ("OPERATIONS.md", keys_parts()),
-        ("LOAD-TESTER.md", peers_parts()),
-    ],
-)
-def test_every_generated_part_is_in_its_document_once(document: str, parts: dict[str, str]) -> None:
-    assert sorted(names((DOCS / document).read_text("utf-8"))) == sorted(parts)
+@pytest.mark.parametrize("document", PARTS)
+def test_every_generated_part_is_in_its_document_once(document: str) -> None:
+    assert sorted(names((DOCS / document).read_text("utf-8"))) == sorted(PARTS[document]())
 
 
 @pytest.mark.parametrize("package", PACKAGES)

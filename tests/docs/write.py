@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.docs import imports
@@ -11,21 +12,24 @@ from tests.docs.peers_parts import parts as peers_parts
 from tests.docs.rooms_parts import parts as rooms_parts
 from tests.docs.visit_parts import parts as visit_parts
 
+PARTS: dict[str, Callable[[], dict[str, str]]] = {
+    "VISIT.md": visit_parts,
+    "ARCHITECTURE.md": rooms_parts,
+    "OPERATIONS.md": keys_parts,
+    "LOAD-TESTER.md": peers_parts,
+}
+"""The documents that hold parts that are made, and what makes the parts."""
 
-def made() -> dict[Path, str]:
-    """Return every file that is made, or holds parts that are made, as it is to read."""
-    parts = {
-        DOCS / "VISIT.md": visit_parts(),
-        DOCS / "ARCHITECTURE.md": rooms_parts(),
-        DOCS / "OPERATIONS.md": keys_parts(),
-        DOCS / "LOAD-TESTER.md": peers_parts(),
-    }
-    return {
-        **{path: renewed(path.read_text("utf-8"), its) for path, its in parts.items()},
-        imports.PATH: imports.drawing(),
-    }
+MADE = [*(DOCS / name for name in PARTS), imports.PATH]
+
+
+def made(path: Path) -> str:
+    """Return the text of one of MADE as it is to read."""
+    if path == imports.PATH:
+        return imports.drawing()
+    return renewed(path.read_text("utf-8"), PARTS[path.name]())
 
 
 if __name__ == "__main__":
-    for path, text in made().items():
-        path.write_text(text, "utf-8")
+    for path in MADE:
+        path.write_text(made(path), "utf-8")

