@@ -237,7 +237,7 @@ class Relay:
         for endpoint, party in list(self._by_endpoint.items()):
             try:
                 endpoint.refill(passed_s)
-                feedback = endpoint.feedback()
+                feedback = endpoint.feedback(now_s)
                 if feedback is not None:
                     self.forwarder.send_rtcp(endpoint, feedback)
                 self.forwarder.mender.retry(endpoint, now_s)

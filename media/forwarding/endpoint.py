@@ -30,6 +30,7 @@ REPORTERS_MAX: Final = 32
 # Transport-wide numbers skipped after a pause: packets that are still on their way have the numbers before.
 CC_MARGIN: Final = 64
 BITS_PER_S_MAX: Final = 12_000_000
+SILENT_S: Final = 0.4  # without feedback from a receiver
 BUDGET_WINDOW_S: Final = 1.0
 BUDGET_MAX: Final = int(BITS_PER_S_MAX / 8 * BUDGET_WINDOW_S)
 
@@ -50,6 +51,7 @@ class Endpoint:
         "cc_shift",
         "cc_want",
         "current",
+        "feedback_s",
         "gate",
         "last_from",
         "limited_s",
@@ -95,6 +97,7 @@ class Endpoint:
         self.cc_shift = 0  # added to this endpoint's transport-wide numbers when forwarded to the peer
         self.cc_want: int | None = None  # the transport-wide number that the next packet to the peer must get
         self.cc_last: int | None = None  # the last number that this endpoint has reported as a receiver
+        self.feedback_s = 0.0  # when it last sent transport-cc feedback as a receiver
         self.cc_next = 0  # in a room of more than two: the next transport-wide number to this endpoint
         self.limited_s = 0.0  # when the server last sent this endpoint a limit for its video
         self.budget = BUDGET_MAX
@@ -219,11 +222,21 @@ class Endpoint:
         """Add the bytes of `passed_s` seconds to the budget. Packets beyond the budget are dropped."""
         self.budget = min(BUDGET_MAX, self.budget + int(BITS_PER_S_MAX / 8 * passed_s))
 
-    def feedback(self) -> bytes | None:
-        """Return the server's own transport-cc packet if one is due, otherwise None. Call every 50 ms."""
+    def feedback(self, now_s: float) -> bytes | None:
+        """Return the server's own transport-cc packets if some are due, otherwise None. Call every 50 ms.
+
+        They are due while packets are withheld, and while the receiver is silent: its bad path must not lower what the
+        sender sends.
+        """
+        peer = self.peer
+        unheard = peer is not None and self.gate and 0 < peer.feedback_s < now_s - SILENT_S
+        if unheard and not self.answering:
+            self.answering = True
+            self.mark()
         if not self.answering:
             return None
-        if not self.withheld:  # none for a whole interval: the receiver's own feedback is forwarded again
+        # If none was withheld for a whole interval, the receiver's own feedback is forwarded again.
+        if not self.withheld and not unheard:
             self.answering = False
             self.mark()
         self.withheld = 0

@@ -359,9 +359,11 @@ class Forwarder:
             sender_ssrc=peer.sinks["video"].ssrc,
             transport_cc_shift=peer.cc_shift,
             answered_here=peer.answering,
+            arrivals=peer.arrivals,
         )
         if translation.transport_cc_last is not None:
             endpoint.cc_last = translation.transport_cc_last
+            self.mender.hear(endpoint, peer, now)
         endpoint.meter.observe(translation, now)
         if not endpoint.gate:
             return
@@ -381,6 +383,7 @@ class Forwarder:
                 sender_ssrc=subscription.sinks["video"].ssrc,
                 transport_cc_shift=0,
                 answered_here=True,
+                arrivals=subscription.to.arrivals,
             )
             endpoint.meter.observe(translation, now)
             if back is not None:

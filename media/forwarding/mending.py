@@ -6,18 +6,19 @@ at once, and again until it is given up. Knows the numbers of packets; knows no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 from typing import Final
 
 from media.forwarding.endpoint import Endpoint
-from media.forwarding.streams import KEPT, SEQUENCE_MASK, Sink, Source
+from media.forwarding.streams import GAP_MAX, KEPT, SEQUENCE_MASK, Sink, Source
 from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
 _U16 = Struct("!H")
+OUTAGE_S: Final = 0.8  # without feedback from a receiver
 FORWARDED_MAX: Final = 500  # numbers back to which a receiver's request may be passed on to the sender
 
 
@@ -63,14 +64,21 @@ class Mender:
         sender: Endpoint,
         source: Source,
         sinks: Mapping[StreamKind, Sink],
-        numbers: Iterable[int],
+        numbers: Sequence[int],
         now_s: float,
     ) -> None:
         """Send a receiver again what it misses of a source, in its own numbers. What is not kept is asked for.
 
+        If too much of a picture is missing, a keyframe is asked for instead.
+
         `sinks`: the receiver's, for this sender. Costs the receiver's budget.
         """
         sink = sinks[source.kind]
+        own = sender.sources.get(source.ssrc)
+        if source.kind == "video" and len(numbers) > GAP_MAX["video"]:
+            if own is not None and now_s >= own.keyframe_due_s:
+                self._ask_for_keyframe(sender, own, now_s)
+            return
         unknown = []
         for number in numbers:
             packet = sink.kept[number % KEPT]
@@ -85,7 +93,6 @@ class Mender:
                 rtx.used, rtx.sequence = True, (rtx.sequence + 1) & SEQUENCE_MASK
                 packet = retransmission(packet, rtx.sequence, rtx.ssrc)
             self.send(sink.endpoint, packet)
-        own = sender.sources.get(source.ssrc)
         if unknown and own is not None and source.kind in sender.mends:
             again = own.missing.due(now_s, sender.meter.rtt_ms, unknown)
             newest = (sink.sequence - source.sequence_shift) & SEQUENCE_MASK
@@ -99,6 +106,18 @@ class Mender:
                 ]
             if again:
                 self._ask(sender, own, again)
+
+    def hear(self, receiver: Endpoint, sender: Endpoint, now_s: float) -> None:
+        """Take a receiver's feedback. After its silence a keyframe is quicker than the end of its own patience."""
+        silent_s, receiver.feedback_s = now_s - receiver.feedback_s, now_s
+        video = receiver.received.get(receiver.sinks["video"].ssrc)
+        if (
+            OUTAGE_S < silent_s < now_s
+            and video is not None
+            and video.forward
+            and now_s >= video.keyframe_due_s
+        ):
+            self._ask_for_keyframe(sender, video, now_s)
 
     def _ask(self, endpoint: Endpoint, source: Source, numbers: list[int]) -> None:
         self._send_rtcp(endpoint, rtcp.nack(endpoint.sinks[source.kind].ssrc, source.ssrc, numbers))

@@ -30,6 +30,7 @@ from media.protocols.rtcp import (
     requested,
     split,
 )
+from media.protocols.transport_cc import Arrivals, is_whole, read_feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +69,14 @@ def translate(
     sender_ssrc: int,
     transport_cc_shift: int,
     answered_here: bool,
+    arrivals: Arrivals,
 ) -> Translation:
     """Return a decrypted compound packet of one connection in the numbers of the other.
 
     `sent`: the sender's own sources by SSRC. `received`: the other's sources by the SSRC under which the sender
     receives them. `sender_ssrc` replaces reporters that the other side does not know. `transport_cc_shift`: what was
     added to the other's transport-wide numbers. `answered_here`: True if the server itself sends that feedback now.
+    `arrivals`: the other's, for feedback with losses.
     Reports on sources that are not forwarded are dropped. Raises RtcpError.
     """
     translation = Translation()
@@ -89,7 +92,9 @@ def translate(
             if packet_type == TRANSPORT_FEEDBACK and count == TRANSPORT_CC:
                 if len(packet) >= 20:
                     out.append(
-                        _transport_cc(packet, shown, received, transport_cc_shift, answered_here, translation)
+                        _transport_cc(
+                            packet, shown, received, transport_cc_shift, answered_here, arrivals, translation
+                        )
                     )
                 continue
             if packet_type == PAYLOAD_FEEDBACK and count == FULL_INTRA_REQUEST and len(packet) >= 20:
@@ -150,6 +155,7 @@ def _transport_cc(
     received: Mapping[int, Source],
     shift: int,
     answered_here: bool,
+    arrivals: Arrivals,
     translation: Translation,
 ) -> bytes:
     base, statuses = PAIR.unpack_from(packet, 12)
@@ -159,6 +165,12 @@ def _transport_cc(
         return b""
     (about,) = U32.unpack_from(packet, 8)
     source = received.get(about, forwarded)
+    seen, lost = (None, 0) if is_whole(packet) else read_feedback(packet)
+    if not lost:
+        arrivals.losses.observe(statuses, 0)
+    elif seen:
+        own = [((number - shift) & SEQUENCE_MASK, at_us) for number, at_us in seen]
+        return arrivals.describe(own, shown, source.ssrc)
     rest = packet[16:]
     rest += bytes(-len(rest) % 4)
     header = HEADER.pack(0x80 | TRANSPORT_CC, TRANSPORT_FEEDBACK, 3 + len(rest) // 4, shown)

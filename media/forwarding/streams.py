@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Packets that a sink keeps to send them again: a second of sound, 0.2-0.4 s of video, at most 60 KB.
 KEPT: Final = 48
 # Packets in a row that are asked for. More of sound would come too late; for more of video, a keyframe is quicker.
-GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 100, "rtx": 0}
+GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
 ASKED_MAX: Final = 8  # times
 ASK_AGAIN_S: Final = 0.020  # or a round trip, if that is longer

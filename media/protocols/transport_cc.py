@@ -1,7 +1,12 @@
-"""Builds transport-wide congestion control feedback for packets that the server received and did not forward.
+"""Builds and reads transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-01).
 
-Format: draft-holmer-rmcat-transport-wide-cc-01. The feedback keeps the sender's bandwidth estimate current while the
-gate is closed. Knows the arrivals of one connection; arrival times are arguments. Knows no stream, key or clock.
+Built for packets that the server received and does not forward, or whose receiver is silent: it keeps the sender's
+bandwidth estimate current. Knows the arrivals of one connection; arrival times are arguments. Knows no stream, key or
+clock.
+
+A lost packet is left out: feedback covers only packets without a gap, in several pieces. A browser lowers its bit rate
+for losses, which makes nothing better where they are mended; it goes on to lower it for growing delay, the sign of a
+full link. If very many are lost, the link may be full and have no queue: then the losses are shown.
 """
 
 from __future__ import annotations
@@ -10,6 +15,9 @@ from struct import Struct
 from typing import Final
 
 _FEEDBACK = Struct("!BBHIIHH")
+_NUMBERS = Struct("!HH")
+_TWO_BITS: Final = range(12, -1, -2)
+_ONE_BIT: Final = range(13, -1, -1)
 _DELTA_US: Final = 250
 _REFERENCE_US: Final = 64_000
 _RUN_MAX: Final = 8191
@@ -17,16 +25,45 @@ _RUN_MAX: Final = 8191
 _SPAN_MAX: Final = 2_000
 _FIT_MAX: Final = 400  # packets that one feedback may describe, so that it fits into a datagram
 
+_PIECES_MAX: Final = 40  # so that all of them fit into a datagram
+LOSS_SHOWN: Final = 0.35  # the share from which losses are shown
+_LOSS_MEMORY: Final = 0.01  # the weight of one packet in that share
+OUTAGE: Final = 100  # packets lost in one feedback: the path was away, which says nothing of its rate
+
 NOT_RECEIVED, SMALL_DELTA, LARGE_DELTA = 0, 1, 2
+
+
+Seen = list[tuple[int, int]]  # (sequence number, arrival in µs)
+
+
+class Losses:
+    """The share of a sender's packets that were lost lately, from feedback."""
+
+    __slots__ = ("share",)
+
+    def __init__(self) -> None:
+        self.share = 0.0
+
+    @property
+    def shown(self) -> bool:
+        """Return True if the sender is told of losses."""
+        return self.share > LOSS_SHOWN
+
+    def observe(self, received: int, lost: int) -> None:
+        """Take the counts of one feedback."""
+        counted = lost if lost < OUTAGE else 0
+        memory = (1 - _LOSS_MEMORY) ** (received + counted)
+        self.share = self.share * memory + (1 - memory) * counted / max(1, received + counted)
 
 
 class Arrivals:
     """The transport-wide sequence numbers that arrived since the last feedback. At most _FIT_MAX are kept."""
 
-    __slots__ = ("_count", "_seen")
+    __slots__ = ("_count", "_seen", "losses")
 
     def __init__(self) -> None:
-        self._seen: list[tuple[int, int]] = []
+        self.losses = Losses()
+        self._seen: Seen = []
         self._count = 0
 
     def __len__(self) -> int:
@@ -38,16 +75,83 @@ class Arrivals:
             self._seen.append((sequence, now_us))
 
     def feedback(self, sender_ssrc: int, media_ssrc: int) -> bytes | None:
-        """Return the RTCP packet (RTPFB, FMT 15) for the arrivals since the last call, or None if there are none."""
+        """Return RTCP packets (RTPFB, FMT 15) for the arrivals since the last call, or None if there are none."""
         seen, self._seen = self._seen, []
         if not seen:
             return None
-        packet = build_feedback(seen, self._count & 0xFF, sender_ssrc, media_ssrc)
-        self._count += 1
-        return packet
+        return self.describe(seen, sender_ssrc, media_ssrc)
+
+    def describe(self, seen: Seen, sender_ssrc: int, media_ssrc: int) -> bytes:
+        """Return RTCP packets for arrivals, with a piece for each row of packets without a gap."""
+        pieces = split_at_gaps(seen)
+        self.losses.observe(len(seen), ((pieces[-1][-1][0] - pieces[0][0][0]) & 0xFFFF) + 1 - len(seen))
+        if self.losses.shown or len(pieces) > _PIECES_MAX:
+            pieces = [seen]
+        packets = [
+            build_feedback(piece, (self._count + place) & 0xFF, sender_ssrc, media_ssrc)
+            for place, piece in enumerate(pieces)
+        ]
+        self._count += len(pieces)
+        return b"".join(packets)
 
 
-def build_feedback(seen: list[tuple[int, int]], count: int, sender_ssrc: int, media_ssrc: int) -> bytes:
+def split_at_gaps(seen: Seen) -> list[Seen]:
+    """Return arrivals by their number, in pieces in which no number is missing."""
+    anchor = seen[0][0]
+    ordered = sorted(seen, key=lambda found: ((found[0] - anchor + 0x8000) & 0xFFFF, found[1]))
+    pieces = [ordered[:1]]
+    for found in ordered[1:]:
+        if (found[0] - pieces[-1][-1][0]) & 0xFFFF > 1:
+            pieces.append([])
+        pieces[-1].append(found)
+    return pieces
+
+
+def is_whole(packet: bytes) -> bool:
+    """Return True if a feedback packet plainly names no lost packet: all are in one run."""
+    chunk = packet[20] << 8 | packet[21] if len(packet) > 21 else 0
+    return 0 < chunk >> 13 < 3 and chunk & _RUN_MAX >= (packet[14] << 8 | packet[15])
+
+
+def read_feedback(packet: bytes) -> tuple[Seen, int]:
+    """Return the arrivals that a feedback packet names, and how many packets it calls lost.
+
+    Arrivals are in the receiver's clock. Returns none, and 0, if it is malformed.
+    """
+    base, statuses = _NUMBERS.unpack_from(packet, 12)
+    received: list[tuple[int, int]] = []  # (place, symbol)
+    at, place = 20, 0
+    while place < statuses:
+        if at + 2 > len(packet):
+            return [], 0
+        chunk = packet[at] << 8 | packet[at + 1]
+        at += 2
+        if chunk & 0x8000:
+            wide = bool(chunk & 0x4000)
+            symbols = [chunk >> shift & (3 if wide else 1) for shift in (_TWO_BITS if wide else _ONE_BIT)]
+        else:
+            symbols = [chunk >> 13] * (chunk & 0x1FFF) if chunk >> 13 else []
+            place += 0 if symbols else chunk & 0x1FFF
+            if not chunk & 0x1FFF:
+                return [], 0
+        symbols = symbols[: max(0, statuses - place)]
+        received += [(place + step, symbol) for step, symbol in enumerate(symbols) if symbol]
+        place += len(symbols)
+        if len(received) > len(packet):
+            return [], 0
+    clock_us = int.from_bytes(packet[16:19]) * _REFERENCE_US
+    seen = []
+    for place, symbol in received:
+        size = symbol  # a small delta has one byte, a large one two
+        if size > 2 or at + size > len(packet):
+            return [], 0
+        clock_us += int.from_bytes(packet[at : at + size], signed=size == 2) * _DELTA_US
+        at += size
+        seen.append(((base + place) & 0xFFFF, clock_us))
+    return seen, statuses - len(seen)
+
+
+def build_feedback(seen: Seen, count: int, sender_ssrc: int, media_ssrc: int) -> bytes:
     """Return a transport-cc feedback packet for (sequence number, arrival in µs) pairs in any order.
 
     `seen` must not be empty.

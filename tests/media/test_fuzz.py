@@ -14,7 +14,7 @@ from media.forwarding.rtcp_translation import translate
 from media.protocols import ice, rtcp, rtp, sdp
 from media.protocols.ice import Candidate, Credentials
 from media.protocols.sdp import Fingerprint
-from media.protocols.transport_cc import build_feedback
+from media.protocols.transport_cc import build_feedback, is_whole, read_feedback
 from media.transport.dtls import Association, Identity, datagrams, is_record
 
 IDENTITY = Identity(0.0)
@@ -95,7 +95,13 @@ def test_any_rtcp_crosses_whole_or_not(packets: list[tuple[int, int, bytes]], ta
     for data in (compound, compound + tail, tail):
         with contextlib.suppress(RtcpError):
             translation = translate(
-                data, a.sources, a.received, sender_ssrc=7, transport_cc_shift=3, answered_here=False
+                data,
+                a.sources,
+                a.received,
+                sender_ssrc=7,
+                transport_cc_shift=3,
+                answered_here=False,
+                arrivals=a.arrivals,
             )
             if translation.payload:
                 kinds = {kind for _, kind, _ in rtcp.split(translation.payload)}
@@ -145,6 +151,15 @@ def test_feedback_for_any_arrivals_is_one_rtcp_packet_that_fits(
     packet = build_feedback(seen, count, 1, 2)
     assert len(packet) <= 1600
     assert [kind for _, kind, _ in rtcp.split(packet)] == [205]
+
+
+@given(anything)
+def test_any_bytes_are_feedback_or_not(data: bytes) -> None:
+    for packet in (bytes(20) + data, bytes(12) + data + bytes(8)):
+        is_whole(packet)
+        seen, lost = read_feedback(packet)
+        assert len(seen) <= len(packet)
+        assert 0 <= lost <= 0xFFFF
 
 
 def test_the_offer_itself_is_well_formed() -> None:

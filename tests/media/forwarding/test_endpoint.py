@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from media.forwarding.endpoint import Endpoint
+from media.forwarding.endpoint import SILENT_S, Endpoint
 from media.protocols.codecs import StreamKind
 from media.protocols.rtp import build
 from tests.media.forwarding.unencrypted import A, B, Line, pair
@@ -129,34 +129,56 @@ def test_packets_that_need_more_than_new_numbers_are_marked(
 
 def test_withheld_packets_are_answered_until_an_interval_without_any() -> None:
     _, a, _ = pair()
-    assert a.feedback() is None
+    assert a.feedback(100.0) is None
     packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=0x1234))
     a.withhold(packet, len(packet))
     a.withhold(packet, len(packet))
     assert (a.withheld, a.answering, a.current["audio"].special) == (2, True, True)
-    found = a.feedback()
+    found = a.feedback(100.0)
     assert found is not None
     assert found[4:16] == bytes.fromhex("0000000b 00000002 12340001")
     assert (a.withheld, a.answering) == (0, True)
-    assert a.feedback() is None
+    assert a.feedback(100.0) is None
     assert (a.answering, a.current["audio"].special) == (False, False)
     a.note_arrival(packet, len(packet))
-    assert a.feedback() is None
+    assert a.feedback(100.0) is None
+
+
+def test_while_a_receiver_that_gave_feedback_is_silent_the_server_gives_it() -> None:
+    _, a, b = pair()
+    packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=5))
+
+    def answers(now_s: float) -> bool:
+        a.note_arrival(packet, len(packet))
+        return a.feedback(now_s) is not None
+
+    assert not answers(100.0), "it never gave any"
+    b.feedback_s = 100.0
+    assert not answers(100.0 + SILENT_S)
+    assert answers(100.1 + SILENT_S)
+    assert a.current["audio"].special
+    assert answers(200.0)
+    b.feedback_s = 200.0
+    answers(200.1)
+    assert not answers(200.15)
+    assert not a.current["audio"].special
+    a.route(b, False)
+    assert not answers(300.0)
 
 
 def test_feedback_is_about_the_video_or_else_the_sound_or_nothing() -> None:
     made = Endpoint(SSRCS)
     packet = bytearray(build(111, 1, 1, 1, b"", transport_cc=1))
     made.withhold(packet, len(packet))
-    assert made.feedback() is None
+    assert made.feedback(100.0) is None
     made.learn(77, "audio")
     made.withhold(packet, len(packet))
-    found = made.feedback()
+    found = made.feedback(100.0)
     assert found is not None
     assert found[8:12] == bytes((0, 0, 0, 77))
     without = bytearray(build(111, 1, 1, 1, b""))
     made.withhold(without, len(without))
-    assert made.feedback() is None, "it has no transport-wide number"
+    assert made.feedback(100.0) is None, "it has no transport-wide number"
 
 
 def test_the_budget_is_a_second_of_12_mbit() -> None:

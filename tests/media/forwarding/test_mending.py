@@ -11,6 +11,7 @@ from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import ASK_AGAIN_S, ASKED_MAX, GAP_MAX, KEPT
 from media.protocols import rtcp
 from media.protocols.rtp import build
+from media.protocols.transport_cc import build_feedback
 from tests.media.forwarding.test_group_forwarder import three
 from tests.media.forwarding.unencrypted import (
     DELTA,
@@ -227,6 +228,36 @@ def test_a_gap_that_is_too_long_is_not_asked_for(kind: Any, ssrc: int) -> None:
     line.reads(packet(13 + 2 * GAP_MAX[kind]))
     keyframes = [data for data in line.sent[A] if data[1] == 206]
     assert (len(keyframes), len(a.sources[ssrc].missing)) == (int(kind == "video"), 0)
+
+
+@pytest.mark.parametrize("count", [GAP_MAX["video"], GAP_MAX["video"] + 1])
+def test_a_receiver_that_misses_too_much_of_a_picture_gets_a_keyframe(count: int) -> None:
+    line, a, _ = mended()
+    a.sources[2].keyframe_due_s = 0.0
+    line.reads(picture(11), picture(12))
+    ask = request(PICTURE, *range(SHIFT + 11, SHIFT + 11 + count))
+    line.reads(ask, ask)
+    again = [data for data in line.sent[B] if data[1] & 0x7F == RTX]
+    keyframes = [data for data in line.sent[A] if data[1] == 206]
+    assert (len(again), len(keyframes)) == ((4, 0) if count == GAP_MAX["video"] else (0, 1))
+
+
+def test_a_receiver_that_was_silent_gets_a_keyframe() -> None:
+    line, a, b = mended()
+    a.sources[2].keyframe_due_s = 0.0
+    feedback = build_feedback([(1, 0)], 0, 9, PICTURE), B
+    asked_s = []
+    for now_s in (100.0, 100.7, 101.6, 101.65, 110.0):
+        line.now_s = now_s
+        line.reads(feedback)
+        asked_s += [now_s] * sum(data[1] == 206 for data in line.sent[A])
+        del line.sent[A][:]
+    assert asked_s == [101.6, 110.0]
+    a.allowed.discard("video")
+    a.route(b, True)
+    line.now_s = 120.0
+    line.reads(feedback)
+    assert not any(data[1] == 206 for data in line.sent[A])
 
 
 # --- nothing older than the gate

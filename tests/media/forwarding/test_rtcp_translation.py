@@ -11,7 +11,9 @@ import pytest
 from media.errors import RtcpError
 from media.forwarding.rtcp_translation import ReportBlock, Translation, translate
 from media.forwarding.streams import Sink, Source
+from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
+from media.protocols.transport_cc import Arrivals, build_feedback, read_feedback
 
 OWN, SHOWN_AS, SERVER = 0x0A, 0x1A, 0x99  # the sender's stream, its name at the other side, and the server's
 OTHER, SEEN_AS = 0x0B, 0x1B  # the other's stream, and the name under which the sender receives it
@@ -42,6 +44,7 @@ def cross(
         sender_ssrc=SERVER,
         transport_cc_shift=shift,
         answered_here=here,
+        arrivals=Arrivals(),
     )
     return translation, own, other
 
@@ -82,7 +85,13 @@ def test_nothing_of_a_report_crosses_a_closed_gate() -> None:
     unsettled.settled = False
     data = packet(200, 0, pack("!I", OWN) + INFO)
     found = translate(
-        data, {OWN: unsettled}, {}, sender_ssrc=SERVER, transport_cc_shift=0, answered_here=False
+        data,
+        {OWN: unsettled},
+        {},
+        sender_ssrc=SERVER,
+        transport_cc_shift=0,
+        answered_here=False,
+        arrivals=Arrivals(),
     )
     assert found.payload == b"", "its timestamps are not known yet"
 
@@ -163,6 +172,26 @@ def test_transport_feedback_crosses_in_the_others_numbers() -> None:
     assert cross(bytes((padded[0] | 0x20,)) + padded[1:])[0].payload == packet(
         205, 15, pack("!IIHH", SHOWN_AS, OTHER, 4, 2) + rest[:5] + bytes(3)
     )
+
+
+def test_lost_packets_are_left_out_of_transport_feedback() -> None:
+    seen = [(number, 1_000 * number) for number in (7, 8, 10, 11, 12, 15)]
+    data = build_feedback(seen, 0, OWN, SEEN_AS)
+    translation, _, _ = cross(data)
+    pieces = [split for _, _, split in rtcp.split(translation.payload)]
+    assert [piece[4:12] for piece in pieces] == [pack("!II", SHOWN_AS, OTHER)] * 3
+    assert [piece[19] for piece in pieces] == [0, 1, 2]
+    found = [read_feedback(piece) for piece in pieces]
+    assert [[number + 5 for number, _ in piece] for piece, _ in found] == [[7, 8], [10, 11, 12], [15]]
+    assert [lost for _, lost in found] == [0, 0, 0]
+    moments = [at_us for piece, _ in found for _, at_us in piece]
+    assert [moment - moments[0] for moment in moments] == [at_us - seen[0][1] for _, at_us in seen]
+    assert translation.transport_cc_last == 16
+
+
+def test_transport_feedback_without_any_arrival_crosses_as_it_is() -> None:
+    data = packet(205, 15, pack("!IIHH", OWN, SEEN_AS, 3, 2) + b"\x00\x00\x01\x07\x00\x02\x00\x00")
+    assert cross(data)[0].payload[12:] == pack("!HH", 65_534, 2) + data[16:]
 
 
 def test_transport_feedback_that_the_server_answers_itself_is_only_read() -> None:

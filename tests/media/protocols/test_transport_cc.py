@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.protocols.transport_cc import Arrivals, build_feedback
+from media.protocols import rtcp
+from media.protocols.transport_cc import (
+    LOSS_SHOWN,
+    OUTAGE,
+    Arrivals,
+    build_feedback,
+    is_whole,
+    read_feedback,
+    split_at_gaps,
+)
+from media.transport.srtp import PACKET_MAX
 
 
 def read(packet: bytes) -> tuple[int, dict[int, int]]:
@@ -140,3 +150,104 @@ def test_the_count_of_feedbacks_begins_again_after_255() -> None:
         assert packet is not None
         counts.append(packet[19])
     assert counts[254:] == [254, 255, 0, 1]
+
+
+# --- feedback that is read, and losses that are left out
+
+
+@given(
+    st.integers(0, 0xFFFF),
+    st.lists(st.tuples(st.integers(1, 12), st.integers(0, 100_000)), min_size=1, max_size=100),
+)
+def test_feedback_is_read_as_it_was_built(first: int, steps: list[tuple[int, int]]) -> None:
+    sequence, at_us, seen = first, 64_000, []
+    for skip, wait_us in steps:
+        sequence, at_us = sequence + skip, at_us + wait_us
+        seen.append((sequence & 0xFFFF, at_us))
+    packet = build_feedback(seen, 0, 1, 2)
+    found, lost = read_feedback(packet)
+    _, arrived = read(packet)
+    assert [(number, at // 250) for number, at in found] == list(arrived.items())
+    assert lost == sum(skip - 1 for skip, _ in steps[1:])
+    assert not is_whole(packet) or not lost
+
+
+def feedback(statuses: int, rest: str) -> bytes:
+    """Return a feedback packet for `statuses` packets from 9 on."""
+    return bytes(12) + struct.pack("!HH", 9, statuses) + bytes(4) + bytes.fromhex(rest)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "rest", "read"),
+    [
+        (2, "2002 04 08", ([(9, 1_000), (10, 3_000)], 0)),
+        (3, "a800 04 08", ([(9, 1_000), (11, 3_000)], 1)),  # a vector of fourteen
+        (3, "d200 04 fffc", ([(9, 1_000), (11, 0)], 1)),  # a vector of seven, the last with a large delta
+        (9000, "1fff 0329 ", ([], 9000)),
+        (2, "2002 04", ([], 0)),
+        (2, "4001 04", ([], 0)),
+        (2, "6002 0404", ([], 0)),  # the symbol that is reserved
+        (2, "2000 0404", ([], 0)),
+        (2, "0000 0404", ([], 0)),
+        (2, "20", ([], 0)),
+        (8191, "3fff 0404", ([], 0)),
+    ],
+)
+def test_feedback_that_is_malformed_names_nothing(
+    statuses: int, rest: str, read: tuple[list[tuple[int, int]], int]
+) -> None:
+    assert read_feedback(feedback(statuses, rest)) == read
+
+
+@pytest.mark.parametrize(
+    ("statuses", "rest", "whole"),
+    [(2, "2002 0404", True), (2, "4003", True), (3, "2002", False), (2, "0002", False), (2, "6002", False),
+     (2, "a000", False), (2, "", False)],
+)  # fmt: skip
+def test_feedback_in_one_run_is_known_at_a_glance(statuses: int, rest: str, whole: bool) -> None:
+    assert is_whole(feedback(statuses, rest)) is whole
+
+
+def test_arrivals_are_split_where_a_number_is_missing() -> None:
+    seen = [(1, 50), (65_534, 10), (0, 40), (65_533, 20), (0, 41), (4, 60)]
+    assert split_at_gaps(seen) == [[(65_533, 20), (65_534, 10)], [(0, 40), (0, 41), (1, 50)], [(4, 60)]]
+
+
+def counted(arrivals: Arrivals, seen: list[tuple[int, int]]) -> list[int]:
+    """Return the number of packets that each piece of feedback covers."""
+    return [
+        struct.unpack_from("!H", piece, 14)[0] for _, _, piece in rtcp.split(arrivals.describe(seen, 1, 2))
+    ]
+
+
+def test_the_server_tells_a_sender_of_arrivals_and_of_no_loss() -> None:
+    assert counted(Arrivals(), [(number, number) for number in (1, 2, 5, 6, 7, 9)]) == [2, 3, 1]
+
+
+def test_losses_are_shown_while_more_than_a_third_of_the_packets_is_lost() -> None:
+    arrivals = Arrivals()
+    for _ in range(50):
+        assert len(counted(arrivals, [(number, number) for number in range(20) if number % 5])) == 4
+    assert 0.1 < arrivals.losses.share < LOSS_SHOWN
+    for _ in range(20):
+        found = counted(arrivals, [(number, number) for number in range(0, 20, 2)])
+    assert (found, arrivals.losses.shown) == ([19], True)
+    arrivals.losses.observe(200, 0)
+    assert not arrivals.losses.shown
+
+
+def test_an_outage_is_not_counted_as_loss() -> None:
+    arrivals = Arrivals()
+    assert counted(arrivals, [(1, 1), (2, 2), (5_000, 3)]) == [2, 1]
+    assert arrivals.losses.share == 0.0
+    arrivals.losses.observe(10, OUTAGE - 1)
+    assert arrivals.losses.shown
+
+
+def test_feedback_in_more_pieces_than_fit_is_given_as_one() -> None:
+    assert len(counted(Arrivals(), [(number, 0) for number in range(0, 80, 2)])) == 40
+    assert counted(Arrivals(), [(number, 0) for number in range(0, 82, 2)]) == [81]
+    assert (
+        len(Arrivals().describe([(number, number * 100_000) for number in range(0, 80, 2)], 1, 2))
+        <= PACKET_MAX
+    )

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { withNackForSound } from "/static/media/answer.js";
+import { withNackForSound } from "../../../../web/static/media/answer.js";
 
 const OFFER = "m=audio\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 nack\r\na=rtcp-fb:111 transport-cc\r\n";
 const ANSWER = "m=audio\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\nm=video\r\n";
