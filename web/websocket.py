@@ -26,7 +26,7 @@ from web.audit.seen_entries import SeenEntriesFile
 from web.config import Settings, first_line
 from web.errors import BusyError
 from web.identity.accounts import Changed
-from web.identity.throttle import Door, guess
+from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import (
     ACTORS,
     StaffActor,
@@ -105,7 +105,7 @@ async def _admit(request: web.Request) -> str:
 
 async def _guessed(request: web.Request) -> None:
     try:
-        async with answering(), guess(request, request.match_info["organisation"], Door.RESUME):
+        async with answering(), guess(request, request.match_info["organisation"], TokenKind.RESUME):
             pass  # `succeeded` is not called, so the guess counts as wrong
     except (web.HTTPTooManyRequests, BusyError):
         raise TooManyGuessesError from None

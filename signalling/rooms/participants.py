@@ -16,16 +16,16 @@ from signalling.visit.call_quality import MediaKind, Tally
 
 
 class Participant:
-    """One party of a room: its leg in the relay, and the number of its newest offer.
+    """One party of a room: its party in the relay, and the number of its newest offer.
 
     `path`: whether media can flow, None while that is not known; `overdue`: the timer of a party without a path.
     """
 
-    __slots__ = ("leg", "member", "offer", "overdue", "path")
+    __slots__ = ("media", "member", "offer", "overdue", "path")
 
-    def __init__(self, member: Member, leg: MediaParty, offer: int) -> None:
+    def __init__(self, member: Member, media: MediaParty, offer: int) -> None:
         self.member = member
-        self.leg = leg
+        self.media = media
         self.offer = offer
         self.path: PathState | None = None
         self.overdue: asyncio.TimerHandle | None = None

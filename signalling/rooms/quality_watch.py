@@ -93,8 +93,8 @@ class CallWatch:
             if since_s is not None:
                 tally = self._tally(room, party)
                 tally.connected_ms += (now_s - since_s) * 1000
-                tally.take(participant.leg.quality())
-            if participant.leg.connected:
+                tally.take(participant.media.quality())
+            if participant.media.connected:
                 room.since_s[party] = now_s
         for party in room.since_s.keys() - room.participants.keys():
             del room.since_s[party]

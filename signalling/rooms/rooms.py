@@ -185,7 +185,7 @@ class Rooms:
         elif isinstance(message, wire.Answer):
             self._answer(room, participant, message)
         elif isinstance(message, wire.Restart):
-            self._offer(room, participant, fresh=False, sdp=participant.leg.restart_ice())
+            self._offer(room, participant, fresh=False, sdp=participant.media.restart_ice())
             self._done(room, message)
         else:
             self._mute(room, participant, message)
@@ -214,7 +214,7 @@ class Rooms:
         self._set_gate(room, visit)
         before = room.participants.get(member.party)
         try:
-            leg = room.media.join(
+            party_media = room.media.join(
                 member.party,
                 lambda event: self._media_news(room, member.party, event),
                 opposite=_OPPOSITE.get(member.party, PATIENT),
@@ -225,13 +225,13 @@ class Rooms:
             return
         if before is not None and before.member.connection != member.connection:
             self._send(room, before.member, server.MediaTakenOver(visit=member.visit))
-        participant = Participant(member, leg, before.offer if before is not None else 0)
+        participant = Participant(member, party_media, before.offer if before is not None else 0)
         room.participants[member.party] = participant
         self.paths.joined(room, participant, before)
         for kind in room.muted_by(member):
-            leg.set_receiving(kind, False)
+            party_media.set_receiving(kind, False)
         self._done(room, message)
-        self._offer(room, participant, fresh=True, sdp=leg.offer())
+        self._offer(room, participant, fresh=True, sdp=party_media.offer())
         for party, other in room.participants.items():  # itself, too: its page may have been reloaded
             for kind in sorted(room.muted_by(other.member)):
                 self._send_muted(room, member, party, kind, True)
@@ -258,7 +258,7 @@ class Rooms:
         self.paths.follow(room, party, event)
         participant = room.participants.get(party)
         if participant is not None and isinstance(event, OfferNeeded):
-            self._offer(room, participant, fresh=False, sdp=participant.leg.offer())
+            self._offer(room, participant, fresh=False, sdp=participant.media.offer())
 
     # --- replies and offers
 
@@ -291,7 +291,7 @@ class Rooms:
         # The answer to an older offer is dropped: the answer to the newer offer is on its way.
         if message.offer == participant.offer:
             try:
-                participant.leg.accept(message.sdp)
+                participant.media.accept(message.sdp)
             except BadSdpError as bad:
                 self._refuse(message, "bad_sdp", {"problem": bad.problem})
                 return
@@ -301,7 +301,7 @@ class Rooms:
         member, kind = participant.member, message.kind
         kinds = room.muted_by(member) - {kind} | ({kind} if message.muted else set())
         room.muted[member.party, member.person] = kinds
-        participant.leg.set_receiving(kind, not message.muted)
+        participant.media.set_receiving(kind, not message.muted)
         for other in room.participants.values():
             if other is not participant:
                 self._send_muted(room, other.member, member.party, kind, message.muted)
@@ -335,7 +335,7 @@ class Rooms:
         if visit is not None and visit.status in WITH_MEDIA:
             for party, participant in list(room.participants.items()):
                 if participant.member.is_in(visit):
-                    participant.leg.set_admitted(_admitted(visit, party))
+                    participant.media.set_admitted(_admitted(visit, party))
                 else:  # a dismissed guest or a former provider; the topic of the visit shows it to them
                     self._remove(room, participant.member)
                     for kind in room.muted_by(participant.member):  # of whoever is this party next
@@ -358,7 +358,7 @@ class Rooms:
         self.calls.look(room)
         self.calls.keep(member.visit, room)
         participant = room.participants.pop(member.party)
-        participant.leg.leave()
+        participant.media.leave()
         self.paths.left(room, participant)
 
     async def _give_back(self, visit_id: str, room: Room) -> None:

@@ -24,7 +24,7 @@ class KindQuality(Protocol):
     def loss(self) -> float | None: ...
 
 
-class LegQuality(Protocol):
+class PartyQuality(Protocol):
     """What a relay measures of a party's connection at one moment. `received`: media sent to the party."""
 
     @property
@@ -44,7 +44,7 @@ class Tally(msgspec.Struct, kw_only=True):
     interruptions: int = 0
     seen: dict[str, dict[int, int]] = {}
 
-    def take(self, quality: LegQuality) -> None:
+    def take(self, quality: PartyQuality) -> None:
         """Count the values of one measurement."""
         heard = [kind.loss for kind in quality.received.values() if kind.loss is not None]
         sent = [kind.loss for kind in quality.sent.values() if kind.loss is not None]

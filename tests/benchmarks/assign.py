@@ -14,9 +14,9 @@ import uvloop
 
 from signalling.visit.record import Role
 from tests.benchmarks.figures import Figure, Made, percentile
-from tests.benchmarks.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from tests.benchmarks.peers import Endpoint, Login, Peer, answers, decode, enter_evenly, refuse_errors
 from tests.benchmarks.process import Child
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from web.identity import sessions
 from web.identity.accounts import Accounts, Hasher
 from web.peers.cli.local import WORDS
@@ -36,12 +36,12 @@ class Heard(NamedTuple):
     unheard: int
 
 
-def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
+def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
     """Plays the rounds. Raises ChildError."""
-    (assignee,) = stage.staff(1, 1)
-    admin = asyncio.run(_admin(stage))
-    _, visit = stage.patient()
-    heard: Heard = Child(assign, stage.door, admin, assignee, visit, rounds).result(LIMIT_S, progress)
+    (assignee,) = server.staff(1, 1)
+    admin = asyncio.run(_admin(server))
+    _, visit = server.patient()
+    heard: Heard = Child(assign, server.endpoint, admin, assignee, visit, rounds).result(LIMIT_S, progress)
     name, note = "assign to the assignee’s bell on the other worker", f"{rounds} rounds, two workers"
     figures = [
         Figure("assign_p50_ms", f"{name}, p50", percentile(heard.late_ms, 50), "ms", note=note),
@@ -51,26 +51,28 @@ def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
     return Made(figures=figures)
 
 
-async def _admin(stage: Stage) -> Seat:
-    """An administrator's browser."""
-    client = redis.asyncio.Redis.from_url(stage.settings.redis.url, socket_timeout=5)
+async def _admin(server: BenchServer) -> Login:
+    """Return an administrator's browser."""
+    client = redis.asyncio.Redis.from_url(server.settings.redis.url, socket_timeout=5)
     hasher = Hasher()
     try:
         account = await Accounts(client, hasher).add(
-            stage.organisation, email="desk@bench.example", name="Desk", role=Role.ADMIN, password=WORDS
+            server.organisation, email="desk@bench.example", name="Desk", role=Role.ADMIN, password=WORDS
         )
-        return await stage.browser(sessions.storage(client, stage.settings), account)
+        return await server.browser(sessions.storage(client, server.settings), account)
     finally:
         hasher.close()
         await client.aclose()
 
 
-def assign(tell: Tell, door: Door, admin: Seat, assignee: Seat, visit: str, rounds: int) -> Heard:
-    """The process of both."""
-    return uvloop.run(_assign(tell, door, admin, assignee, visit, rounds))
+def assign(tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit: str, rounds: int) -> Heard:
+    """Run both in a process of their own."""
+    return uvloop.run(_assign(tell, endpoint, admin, assignee, visit, rounds))
 
 
-async def _assign(tell: Tell, door: Door, admin: Seat, assignee: Seat, visit: str, rounds: int) -> Heard:
+async def _assign(
+    tell: Tell, endpoint: Endpoint, admin: Login, assignee: Login, visit: str, rounds: int
+) -> Heard:
     rung: asyncio.Queue[int] = asyncio.Queue()
 
     def news(peer: Peer, payload: bytes, now_ns: int) -> None:
@@ -78,7 +80,7 @@ async def _assign(tell: Tell, door: Door, admin: Seat, assignee: Seat, visit: st
         if message["type"] == "bell.item" and message["item"]["kind"] == "assigned":
             rung.put_nowait(now_ns)
 
-    peers = {peer.seat: peer for peer in await enter_evenly(door, [admin, assignee], news)}
+    peers = {peer.login: peer for peer in await enter_evenly(endpoint, [admin, assignee], news)}
     desk, provider = peers[admin], peers[assignee]
     for answer in await answers([provider.ask("subscribe", topic="bell"), provider.ask("on_call", on=True)]):
         refuse_errors(answer)

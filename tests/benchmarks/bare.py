@@ -37,7 +37,7 @@ def write_us(sockets: int, rate: float, seconds: float) -> float:
 
 
 def write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: float) -> float:
-    """The writer's process."""
+    """Run in the writer's process."""
     return uvloop.run(_write_all(tell, port, sockets, rate, seconds))
 
 
@@ -66,7 +66,7 @@ async def _write_all(tell: Tell, port: int, sockets: int, rate: float, seconds: 
 
 
 def read_all(tell: Tell, port: int, sockets: int) -> None:
-    """The readers' process; it is ended from outside."""
+    """Run in the readers' process until it is ended from outside."""
     uvloop.run(_read_all(port, sockets))
 
 

@@ -19,7 +19,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 
 ARRIVE_S = 10.0
 LIMIT_S = 1800.0
@@ -59,7 +59,7 @@ class Spent(NamedTuple):
 Played = Field[dict[Way, Spent]]
 
 
-def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays all ways on all stacks. Raises ChildError."""
     with stacks(ours, others, (size.pairs, size.pairs, size.pairs * len(WAYS) + 1), say) as company:
         played: Played = Child(talk, company.stacks, size).result(LIMIT_S, progress)
@@ -94,32 +94,34 @@ def _ours(compared: Comparison, note: str) -> Figure:
 
 
 def talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """The people's process."""
+    """Run in the people's process."""
     return uvloop.run(_talk(tell, found, size))
 
 
 async def _talk(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
     clients = await companies(found)
     stacks_by_name = {stack.name: stack for stack in found}
-    lanes: dict[str, dict[Way, Lane]] = {name: {} for name in stacks_by_name}
+    exchanges: dict[str, dict[Way, Exchange]] = {name: {} for name in stacks_by_name}
     field: Played = Field(stacks_by_name)
 
     async def enter(name: str) -> None:
         for way in WAYS:
-            lane = lanes[name][way] = Lane(stacks_by_name[name])
-            lane.pairs = await clients[name].pairs(size.pairs, way, lane.heard)
-            lane.marker = clients[name].told
-            await lane.busy(10)  # what is made at first use is made by now, and what is compiled is compiled
+            exchange = exchanges[name][way] = Exchange(stacks_by_name[name])
+            exchange.pairs = await clients[name].pairs(size.pairs, way, exchange.heard)
+            exchange.marker = clients[name].told
+            await exchange.busy(
+                10
+            )  # what is made at first use is made by now, and what is compiled is compiled
 
     async def turn(name: str) -> dict[Way, Spent]:
-        return {way: await lane.spend(size) for way, lane in lanes[name].items()}
+        return {way: await exchange.spend(size) for way, exchange in exchanges[name].items()}
 
     await field.each(enter)
     await field.play(size.rounds, turn, tell)
     return field
 
 
-class Lane:
+class Exchange:
     """One stack's pairs of one way."""
 
     def __init__(self, stack: Stack) -> None:
@@ -136,7 +138,7 @@ class Lane:
                 waiting.set_result(now_ns)
 
     async def _one(self, pair: Pair) -> int:
-        """A message's time from sending to reading, ns. Raises TimeoutError."""
+        """Send a message; return the time until it was read, in ns. Raises TimeoutError."""
         waiting = self._waits[pair.hears] = asyncio.get_running_loop().create_future()
         sent = time.monotonic_ns()
         pair.tell()

@@ -73,7 +73,7 @@ def measure() -> list[Figure] | Skipped:
 
 
 def _tests() -> list[str]:
-    """The tests that say a figure, as pytest names them."""
+    """Return the ids of the tests that report a figure."""
     return [
         f"{file}::{test.group(1)}"
         for file in sorted(TESTS.rglob("test_*.py"))
@@ -83,7 +83,7 @@ def _tests() -> list[str]:
 
 
 def read(report: Path) -> list[Figure]:
-    """The figures in a JUnit report of ours."""
+    """Return the figures in a JUnit report of ours."""
     said = {
         element.attrib["name"]: ast.literal_eval(element.attrib["value"])
         for element in ElementTree.parse(report).iter("property")

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import uvloop
 
 from tests.benchmarks.figures import Figure, Made, percentile
-from tests.benchmarks.peers import Door, Peer, Seat, answers, decode, enter_evenly, refuse_errors
+from tests.benchmarks.peers import Endpoint, Login, Peer, answers, decode, enter_evenly, refuse_errors
 from tests.benchmarks.process import Child
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 
 PROVIDERS = 50
 ROUNDS = 300
@@ -38,14 +38,16 @@ Seen = dict[int, dict[str, int]]
 """By version of the patient's topic: when the page on each worker knew it, monotonic ns."""
 
 
-def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
+def measure(server: BenchServer, rounds: int, progress: Tell) -> Made:
     """Plays the races. Raises ChildError."""
-    staff = stage.staff(PROVIDERS, PROVIDERS)
-    patient, visit = stage.patient()
-    page = Child(watch, stage.door, patient, visit, rounds + WARM_UP)
+    staff = server.staff(PROVIDERS, PROVIDERS)
+    patient, visit = server.patient()
+    page = Child(watch, server.endpoint, patient, visit, rounds + WARM_UP)
     try:
         page.wait_for(0.0, 30)
-        races: list[Round] = Child(race, stage.door, staff, visit, rounds + WARM_UP).result(LIMIT_S, progress)
+        races: list[Round] = Child(race, server.endpoint, staff, visit, rounds + WARM_UP).result(
+            LIMIT_S, progress
+        )
         seen: Seen = page.result(10)
     finally:
         page.stop()
@@ -53,7 +55,7 @@ def measure(stage: Stage, rounds: int, progress: Tell) -> Made:
 
 
 def judge(races: list[Round], seen: Seen) -> list[Figure]:
-    """The figures from what the providers and the patient's pages saw."""
+    """Return the figures from what the providers and the patient's pages saw."""
     late_ms = [
         (at - played.sent_ns) / 1e6
         for played in races
@@ -73,13 +75,13 @@ def judge(races: list[Round], seen: Seen) -> list[Figure]:
     ]
 
 
-def race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> list[Round]:
-    """The providers' process."""
-    return uvloop.run(_race(tell, door, seats, visit, rounds))
+def race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
+    """Run in the providers' process."""
+    return uvloop.run(_race(tell, endpoint, logins, visit, rounds))
 
 
-async def _race(tell: Tell, door: Door, seats: list[Seat], visit: str, rounds: int) -> list[Round]:
-    providers = await enter_evenly(door, seats)
+async def _race(tell: Tell, endpoint: Endpoint, logins: list[Login], visit: str, rounds: int) -> list[Round]:
+    providers = await enter_evenly(endpoint, logins)
     for answer in await answers([provider.ask("on_call", on=True) for provider in providers]):
         refuse_errors(answer)
     providers = _alternating(providers)
@@ -119,12 +121,12 @@ def _alternating(providers: list[Peer]) -> list[Peer]:
     return [provider for pair in zip(first, second, strict=True) for provider in pair]
 
 
-def watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) -> Seen:
-    """The patient's process: one page on each worker. Says 0.0 once both hear of the visit."""
-    return uvloop.run(_watch(tell, door, seat, visit, rounds))
+def watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
+    """Run in the patient's process: one page on each worker. Send 0.0 once both have received the visit."""
+    return uvloop.run(_watch(tell, endpoint, login, visit, rounds))
 
 
-async def _watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) -> Seen:
+async def _watch(tell: Tell, endpoint: Endpoint, login: Login, visit: str, rounds: int) -> Seen:
     seen: Seen = {}
     complete = asyncio.Event()
 
@@ -135,7 +137,7 @@ async def _watch(tell: Tell, door: Door, seat: Seat, visit: str, rounds: int) ->
             if len(seen) >= rounds and all(len(workers) == 2 for workers in seen.values()):
                 complete.set()
 
-    pages = await enter_evenly(door, [seat, seat], news)
+    pages = await enter_evenly(endpoint, [login, login], news)
     for answer in await answers([page.ask("subscribe", topic=f"visit/{visit}") for page in pages]):
         refuse_errors(answer)
     tell(0.0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from web.server.throwaway import Throwaway, throwaway
 
 NUMBERS = itertools.count(1)
@@ -21,6 +21,6 @@ def server() -> Iterator[Throwaway]:
 
 
 @pytest.fixture
-def ours(server: Throwaway) -> Stage:
+def ours(server: Throwaway) -> BenchServer:
     """An organisation that nobody has used."""
-    return Stage(server, f"bench-{next(NUMBERS)}")
+    return BenchServer(server, f"bench-{next(NUMBERS)}")

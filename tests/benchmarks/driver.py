@@ -85,7 +85,7 @@ def measure(size: Size, tell: Tell) -> Made:
 
 
 def run(patients: int, providers: int, media: str, arrivals: str, **options: str) -> dict[str, Any]:
-    """What one run comes to: the figures of its report.json."""
+    """Return the figures of a run's report.json."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         words = {
             "patients": patients,

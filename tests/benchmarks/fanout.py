@@ -20,7 +20,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import OURS, Stack, stacks
 from tests.benchmarks.others.turns import Field
 from tests.benchmarks.process import Child, cpu_ns
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from tests.benchmarks.wire import PeerError
 
 SOCKETS = 1000
@@ -76,7 +76,7 @@ Played = Field[dict[str, Spent]]
 """What each stack's turn took, by phase."""
 
 
-def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays all phases on all stacks. Raises ChildError."""
     with stacks(ours, others, (min(PEOPLE, size.sockets), size.sockets, MAKERS), say) as company:
         played: Played = Child(listen, company.stacks, size).result(LIMIT_S, progress)
@@ -150,7 +150,7 @@ def _comparisons(played: Played, size: Size) -> list[Comparison]:
 
 
 def listen(tell: Tell, found: Sequence[Stack], size: Size) -> Played:
-    """The people's process: what each phase took each stack."""
+    """Run in the people's process; return what each phase took each stack."""
     return uvloop.run(_listen(tell, found, size))
 
 
@@ -218,7 +218,7 @@ class Audience:
             self._wake.set()
 
     async def spend(self, times: int, at_once: int, rate: float) -> Spent:
-        """Makes `at_once` events, so many times a second at most; each time waits until everybody has heard them."""
+        """Make `at_once` events, `times` times, at most `rate` times a second; wait each time for all receivers."""
         loop = asyncio.get_running_loop()
         began, last_ns = loop.time(), []
 
@@ -234,7 +234,7 @@ class Audience:
         return await self._spent(play, last_ns)
 
     async def flood(self, events: int) -> Spent:
-        """Keeps `IN_FLIGHT` events on their way until so many were made."""
+        """Keep `IN_FLIGHT` events on their way until the given number were made."""
 
         async def play() -> None:
             for number in range(events):

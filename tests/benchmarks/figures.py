@@ -179,7 +179,7 @@ def times(number: int, what: str) -> str:
 
 
 def written(value: float) -> str:
-    """A value as it stands in the table: three digits that matter, and no more than two after the point."""
+    """Return a value as the table shows it: three significant digits, at most two after the point."""
     if value != value or math.isinf(value):
         return "none"
     digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2

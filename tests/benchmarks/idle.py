@@ -10,9 +10,9 @@ from collections.abc import Callable
 import uvloop
 
 from tests.benchmarks.figures import Figure, Made
-from tests.benchmarks.peers import Door, Peer, Seat, answers, enter_all, refuse_errors
+from tests.benchmarks.peers import Endpoint, Login, Peer, answers, enter_all, refuse_errors
 from tests.benchmarks.process import Child, cpu_ns, resident_bytes
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 
 SOCKETS = 1000
 WARM_UP = 10  # few: what they leave free is taken by those who count
@@ -23,12 +23,12 @@ LIMIT_S = 120.0
 Tell = Callable[[float], None]
 
 
-def measure(stage: Stage, sockets: int, progress: Tell) -> Made:
-    """Connects everybody and looks at the worker. Raises ChildError."""
-    staff = stage.staff(PEOPLE, sockets // 2 + WARM_UP)
-    patient, visit = stage.patient()
+def measure(server: BenchServer, sockets: int, progress: Tell) -> Made:
+    """Connect all clients; return the worker's figures. Raises ChildError."""
+    staff = server.staff(PEOPLE, sockets // 2 + WARM_UP)
+    patient, visit = server.patient()
     silent, subscribed, busy = Child(
-        wait_about, stage.door, staff, patient, visit, sockets, stage.workers
+        wait_about, server.endpoint, staff, patient, visit, sockets, server.workers
     ).result(LIMIT_S, progress)
     note = f"{sockets} on one worker"
     return Made(
@@ -43,17 +43,29 @@ def measure(stage: Stage, sockets: int, progress: Tell) -> Made:
 
 
 def wait_about(
-    tell: Tell, door: Door, staff: list[Seat], patient: Seat, visit: str, sockets: int, workers: list[int]
+    tell: Tell,
+    endpoint: Endpoint,
+    staff: list[Login],
+    patient: Login,
+    visit: str,
+    sockets: int,
+    workers: list[int],
 ) -> tuple[float, float, float]:
-    """The people's process: bytes a socket after hello, and after subscribing; the share of a core that quiet takes."""
-    return uvloop.run(_wait_about(tell, door, staff, patient, visit, sockets, workers))
+    """Run in the people's process; return bytes a socket after hello and after subscribing, and idle CPU."""
+    return uvloop.run(_wait_about(tell, endpoint, staff, patient, visit, sockets, workers))
 
 
 async def _wait_about(
-    tell: Tell, door: Door, staff: list[Seat], patient: Seat, visit: str, sockets: int, workers: list[int]
+    tell: Tell,
+    endpoint: Endpoint,
+    staff: list[Login],
+    patient: Login,
+    visit: str,
+    sockets: int,
+    workers: list[int],
 ) -> tuple[float, float, float]:
     # What a worker takes once, whoever comes, is no socket's: some come, hear a topic, and go before it counts.
-    early = await enter_all(door, [*staff[:WARM_UP], patient])
+    early = await enter_all(endpoint, [*staff[:WARM_UP], patient])
     await _subscribe(early, visit)
     for peer in early:
         await peer.bye()
@@ -61,7 +73,7 @@ async def _wait_about(
     before = resident_bytes(workers)
     half = sockets // 2
     peers = await enter_all(
-        door, [*staff[WARM_UP:], *[patient] * (sockets - half)], tell=lambda part: tell(part * 0.7)
+        endpoint, [*staff[WARM_UP:], *[patient] * (sockets - half)], tell=lambda part: tell(part * 0.7)
     )
     await asyncio.sleep(SETTLE_S)
     silent = resident_bytes(workers)
@@ -78,6 +90,6 @@ async def _wait_about(
 async def _subscribe(peers: list[Peer], visit: str) -> None:
     topics = {"staff": "queue", "patient": f"visit/{visit}"}
     for start in range(0, len(peers), 100):
-        asked = [peer.ask("subscribe", topic=topics[peer.seat.role]) for peer in peers[start : start + 100]]
+        asked = [peer.ask("subscribe", topic=topics[peer.login.role]) for peer in peers[start : start + 100]]
         for answer in await answers(asked):
             refuse_errors(answer)

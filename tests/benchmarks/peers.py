@@ -25,7 +25,7 @@ encode_text = msgspec.json.Encoder().encode
 decode_text = msgspec.json.Decoder().decode
 
 
-class Door(NamedTuple):
+class Endpoint(NamedTuple):
     """Where the server is, and the organisation whose socket is meant."""
 
     host: str
@@ -33,7 +33,7 @@ class Door(NamedTuple):
     organisation: str
 
 
-class Seat(NamedTuple):
+class Login(NamedTuple):
     """As whom a peer comes in: the Cookie header of a browser, and the role in which it speaks."""
 
     cookie: str
@@ -47,16 +47,16 @@ News = Callable[["Peer", bytes, int], None]
 class Peer(TimedWire):
     """One socket. `worker` and `me` are who answered and as whom. With `text` it speaks JSON, as a browser does."""
 
-    def __init__(self, door: Door, seat: Seat, news: News, text: bool = False) -> None:
+    def __init__(self, endpoint: Endpoint, login: Login, news: News, text: bool = False) -> None:
         codec = "json" if text else "msgpack"
         super().__init__(
-            door.host,
-            door.port,
-            f"/{door.organisation}/ws",
+            endpoint.host,
+            endpoint.port,
+            f"/{endpoint.organisation}/ws",
             f"greenroom.v1.{codec}",
-            f"Cookie: {seat.cookie}\r\n",
+            f"Cookie: {login.cookie}\r\n",
         )
-        self.seat, self.news = seat, news
+        self.login, self.news = login, news
         self.worker = ""
         self.me = ""
         self._opcode = TEXT if text else BINARY
@@ -67,11 +67,11 @@ class Peer(TimedWire):
     async def hello(self) -> None:
         """Says hello and keeps who answered. Raises PeerError, TimeoutError."""
         async with asyncio.timeout(OPEN_S):
-            welcome = await self.ask("hello", role=self.seat.role)
+            welcome = await self.ask("hello", role=self.login.role)
         self.worker, self.me = refuse_errors(welcome)["worker"], welcome["me"]["id"]
 
     def ask(self, kind: str, /, **fields: Any) -> asyncio.Future[dict[str, Any]]:
-        """Sends a request at once; the future is its answer, an error of the protocol included."""
+        """Send a request at once; return a future of its answer, which may be an error of the protocol."""
         request = next(self._ids)
         answer = self._answers[request] = asyncio.get_running_loop().create_future()
         self.say(self._encode({"type": kind, "id": request, **fields}), self._opcode)
@@ -85,7 +85,7 @@ class Peer(TimedWire):
         self.abort()
 
     def heard(self, payload: bytes) -> None:
-        """An answer goes to whoever asked; all else is news."""
+        """Give an answer to its request, and all other messages to `news`."""
         if b"reply_to" in payload:
             message = self._decode(payload)
             answer = self._answers.pop(message.get("reply_to"), None)
@@ -101,7 +101,7 @@ class Peer(TimedWire):
 
 
 def refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
-    """The answer, where it is a yes. Raises PeerError for an error of the protocol."""
+    """Return the answer. Raises PeerError if it is an error of the protocol."""
     if answer["type"] == "error":
         raise PeerError(answer["code"])
     return answer
@@ -111,42 +111,42 @@ def no_news(peer: Peer, payload: bytes, now: int) -> None:
     """For peers that listen to nothing."""
 
 
-async def enter(door: Door, seat: Seat, news: News = no_news, text: bool = False) -> Peer:
-    """A peer that was welcomed. Raises PeerError, OSError, TimeoutError."""
-    peer = Peer(door, seat, news, text)
+async def enter(endpoint: Endpoint, login: Login, news: News = no_news, text: bool = False) -> Peer:
+    """Return a peer that was welcomed. Raises PeerError, OSError, TimeoutError."""
+    peer = Peer(endpoint, login, news, text)
     await peer.open()
     await peer.hello()
     return peer
 
 
 async def enter_all(
-    door: Door,
-    seats: Sequence[Seat],
+    endpoint: Endpoint,
+    logins: Sequence[Login],
     news: News = no_news,
     tell: Callable[[float], None] = lambda _: None,
     text: bool = False,
 ) -> list[Peer]:
-    """A peer for each seat, some at a time; they spread over the workers as the kernel likes."""
+    """Return a peer for each login, connected some at a time; the kernel chooses their workers."""
     peers: list[Peer] = []
-    for start in range(0, len(seats), AT_ONCE):
-        batch = [enter(door, seat, news, text) for seat in seats[start : start + AT_ONCE]]
+    for start in range(0, len(logins), AT_ONCE):
+        batch = [enter(endpoint, login, news, text) for login in logins[start : start + AT_ONCE]]
         peers += await asyncio.gather(*batch)
-        tell(len(peers) / len(seats))
+        tell(len(peers) / len(logins))
     return peers
 
 
-async def enter_evenly(door: Door, seats: Sequence[Seat], news: News = no_news) -> list[Peer]:
-    """A peer for each seat, half of them on each of two workers. Raises PeerError if one worker takes them all."""
+async def enter_evenly(endpoint: Endpoint, logins: Sequence[Login], news: News = no_news) -> list[Peer]:
+    """Return a peer for each login, half on each of two workers. Raises PeerError if one worker takes them all."""
     kept: list[Peer] = []
     share: Counter[str] = Counter()
-    missing = list(seats)
+    missing = list(logins)
     for _ in range(ROUNDS):
         tried = list(itertools.islice(itertools.cycle(missing), max(4, len(missing))))
-        for peer in await enter_all(door, tried, news):
-            if peer.seat in missing and share[peer.worker] < len(seats) // 2:
+        for peer in await enter_all(endpoint, tried, news):
+            if peer.login in missing and share[peer.worker] < len(logins) // 2:
                 share[peer.worker] += 1
                 kept.append(peer)
-                missing.remove(peer.seat)
+                missing.remove(peer.login)
             else:
                 peer.abort()
         if not missing:
@@ -155,6 +155,6 @@ async def enter_evenly(door: Door, seats: Sequence[Seat], news: News = no_news) 
 
 
 async def answers(asked: Sequence[asyncio.Future[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """The answers to several requests, in their order. Raises PeerError, TimeoutError."""
+    """Return the answers to several requests, in their order. Raises PeerError, TimeoutError."""
     async with asyncio.timeout(ANSWER_S):
         return list(await asyncio.gather(*asked))

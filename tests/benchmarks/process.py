@@ -17,7 +17,7 @@ PACKAGES = ("aiohttp", "uvloop", "redis", "hiredis", "msgspec", "gunicorn", "pyl
 
 
 def cpu_ns(pids: Iterable[int]) -> int:
-    """The CPU time of all threads of these processes since they began, in ns (proc_pid_schedstat: the first field)."""
+    """Return the CPU time of all threads of these processes since they began, in ns (first field of schedstat)."""
     total = 0
     for pid in pids:
         for thread in (PROC / str(pid) / "task").iterdir():
@@ -26,7 +26,7 @@ def cpu_ns(pids: Iterable[int]) -> int:
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """The memory that these processes have in RAM, what they share included."""
+    """Return the memory that these processes have in RAM, what they share included."""
     return sum(
         int(line.split()[1]) * 1024
         for pid in pids
@@ -36,12 +36,12 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def versions() -> dict[str, str]:
-    """What it was measured with."""
+    """Return the machine and the versions of a measurement."""
     return {"Python": platform.python_version(), **versions_of(*PACKAGES)}
 
 
 def versions_of(*packages: str) -> dict[str, str]:
-    """The versions of installed packages."""
+    """Return the versions of installed packages."""
     return {name: version(name) for name in packages}
 
 
@@ -60,7 +60,7 @@ class Child:
         theirs.close()
 
     def result(self, timeout_s: float, progress: Callable[[float], None] = lambda _: None) -> Any:
-        """What the function returned. Raises ChildError if it raised, died, or took too long."""
+        """Return what the function returned. Raises ChildError if it raised, died, or took too long."""
         deadline = time.monotonic() + timeout_s
         try:
             while (left := deadline - time.monotonic()) > 0:
@@ -78,7 +78,7 @@ class Child:
         raise ChildError(f"no result after {timeout_s:.0f} s")
 
     def wait_for(self, fraction: float, timeout_s: float) -> None:
-        """Returns once the function has said that it is so far. Raises ChildError."""
+        """Wait until the function has reported that it is ready. Raises ChildError."""
         deadline = time.monotonic() + timeout_s
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -93,7 +93,7 @@ class Child:
         raise ChildError(f"not ready after {timeout_s:.0f} s")
 
     def stop(self) -> None:
-        """Ends the process, if it still runs."""
+        """End the process if it still runs."""
         self._process.terminate()
         self._process.join(5)
         self._pipe.close()

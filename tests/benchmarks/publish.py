@@ -21,7 +21,7 @@ README = ROOT / "README.md"
 
 
 def publish(report: Report, whole: bool = True) -> None:
-    """Keeps a run as the published one, and writes the README's table. Raises ConfigError outside of a checkout.
+    """Keep a run as the published one, and write the README's table. Raises ConfigError outside of a checkout.
 
     A run of some measurements only (not `whole`) takes their place among those that were published before.
     """
@@ -31,7 +31,7 @@ def publish(report: Report, whole: bool = True) -> None:
 
 
 def joined(before: Report, newer: Report) -> Report:
-    """A published run with some measurements made anew by a later one; `command` names both."""
+    """Return a published run with some measurements made anew by a later one; `command` names both."""
     return msgspec.structs.replace(
         before,
         command=f"{before.command}; {newer.command}",
@@ -49,12 +49,12 @@ def _renewed(before: list[T], newer: list[T]) -> list[T]:
 
 
 def encoded(report: Report) -> bytes:
-    """The report as JSON, for people too."""
+    """Return the report as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(report)) + b"\n"
 
 
 def published() -> Report:
-    """The published run. Raises ConfigError if there is none."""
+    """Return the published run. Raises ConfigError if there is none."""
     try:
         return msgspec.json.decode(RESULTS.read_bytes(), type=Report)
     except (OSError, msgspec.DecodeError):
@@ -64,12 +64,12 @@ def published() -> Report:
 
 
 def table() -> str:
-    """The README's table as the published results make it."""
+    """Return the README's table of the published results."""
     return readme(published(), str(PAGE.relative_to(ROOT)))
 
 
 def write_tables() -> None:
-    """Writes the page, the picture and the README's table anew from the results. Raises ConfigError if it cannot."""
+    """Write the page, the picture and the README's table anew from the results. Raises ConfigError if it cannot."""
     refuse_outside()
     report = published()
     if report.curve:
@@ -82,6 +82,6 @@ def write_tables() -> None:
 
 
 def refuse_outside() -> None:
-    """Raises ConfigError if there is no checkout to write results into."""
+    """Raise ConfigError if there is no checkout to write results into."""
     if not FOLDER.is_dir() or not README.is_file():
         raise ConfigError("bench: --publish expects a checkout, with its tests and its README")

@@ -1,7 +1,7 @@
 """A run of the benchmark: the measurements in turn, on a terminal, with a table and files at the end.
 
-Knows which measurements there are, how much of each a quick and a whole run makes, and what is shown. How one is made
-stands in its own module.
+Knows which measurements there are, how much of each a quick and a whole run makes, and what is shown. Each
+measurement is defined in its own module.
 """
 
 import os
@@ -37,7 +37,7 @@ from tests.benchmarks.options import NAMES, Options
 from tests.benchmarks.others import media, memory, race
 from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import RECIPES
-from tests.benchmarks.stage import stage
+from tests.benchmarks.server import running_server
 from tests.benchmarks.tables import cell, document
 from tests.benchmarks.wire import PeerError
 from web.errors import ConfigError, ServerNotReadyError
@@ -57,27 +57,27 @@ class Measurement(NamedTuple):
 
 
 def _claim(quick: bool, tell: Tell) -> Made:
-    with stage(2) as ready:
+    with running_server(2) as ready:
         return claim.measure(ready, 30 if quick else claim.ROUNDS, tell)
 
 
 def _assign(quick: bool, tell: Tell) -> Made:
-    with stage(2) as ready:
+    with running_server(2) as ready:
         return assign.measure(ready, 30 if quick else assign.ROUNDS, tell)
 
 
 def _idle(quick: bool, tell: Tell) -> Made:
-    with stage(1) as ready:
+    with running_server(1) as ready:
         return idle.measure(ready, 200 if quick else idle.SOCKETS, tell)
 
 
 def _waiting(quick: bool, tell: Tell) -> Made:
     if quick:
-        with stage(1) as ready:
+        with running_server(1) as ready:
             return waiting.measure(ready, waiting.QUICK, tell)
-    with stage(1) as ready:
+    with running_server(1) as ready:
         away = waiting.measure(ready, waiting.WHOLE, lambda part: tell(part / 2))
-    with stage(1) as ready:
+    with running_server(1) as ready:
         here = waiting.measure(ready, waiting.WHOLE, lambda part: tell(0.5 + part / 2), pages=True)
     return Made([*away.figures, *here.figures], curve=[*away.curve, *here.curve])
 
@@ -95,26 +95,26 @@ def _store(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> M
 
 
 def _fan_out(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    with stage(2) as ours:
+    with running_server(2) as ours:
         return fanout.measure(ours, fanout.QUICK if options.quick else fanout.WHOLE, others, say, tell)
 
 
 def _sockets(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
-    with stage(2) as ours:
+    with running_server(2) as ours:
         return between.measure(ours, between.QUICK if options.quick else between.WHOLE, others, say, tell)
 
 
 def _races(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
     if not others:
         return Made()
-    with stage(2) as ours:
+    with running_server(2) as ours:
         return race.measure(ours, race.QUICK if options.quick else race.WHOLE, others, say, tell)
 
 
 def _memory(options: Options, others: tuple[str, ...], say: Say, tell: Tell) -> Made:
     if not others:
         return Made()
-    with stage(1) as ours:
+    with running_server(1) as ours:
         return memory.measure(ours, memory.FEW if options.quick else memory.SOCKETS, others, say, tell)
 
 
@@ -197,7 +197,7 @@ def _play(console: Console, options: Options) -> Made:
             _add(whole, found)
 
         def say(words: str) -> None:
-            """A line above the bars."""
+            """Return a line above the bars."""
             progress.console.print(words, markup=False)
 
         for name in options.only:
@@ -269,7 +269,7 @@ def _figures(report: Report) -> Table:
 
 
 def _compared(names: tuple[str, ...], group: list[Comparison]) -> Table:
-    """A line for each kind of work, and under it what was measured of it."""
+    """Return a line for each kind of work, and under it what was measured of it."""
     table = Table("", *names, box=None, pad_edge=False)
     shown = ""
     for comparison in group:

@@ -55,7 +55,7 @@ What differs, and for whom:
 
 
 def document(report: Report, curve: str | None = None) -> str:
-    """The report as a Markdown document. `curve` is where the picture of the curve is, if it is anywhere."""
+    """Return the report as a Markdown document. `curve` is where the picture of the curve is, if it is anywhere."""
     machine = report.machine
     lines = [
         "# Benchmark",
@@ -95,7 +95,7 @@ def readme(report: Report, results: str) -> str:
 
 
 def placed(text: str, table: str) -> str:
-    """The README with this table between its markers. Raises ValueError if it has none."""
+    """Return the README with this table between its markers. Raises ValueError if it has none."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -130,7 +130,7 @@ def _comparisons(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def cell(value: Value, unit: str) -> str:
-    """A server's value, and how many times ours it is; where that is below its target, the target too."""
+    """Return a server's value and its ratio to ours; below the target, also the target."""
     said = f"{written(value.value)} {unit}".rstrip()
     if value.ratio is not None and math.isfinite(value.ratio):
         said += f" (×{written(value.ratio)})"
@@ -164,7 +164,7 @@ LINES = (
 
 
 def picture(curve: Sequence[Point]) -> str:
-    """The curve as SVG, both axes by powers of ten; of patients who are away, so that a claim is all that happens."""
+    """Return the curve as SVG with logarithmic axes. Its patients have no page open: claims are the only load."""
     curve = [point for point in curve if not point.pages]
     values = [getattr(point, field) * scale for point in curve for field, _, _, scale in LINES]
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))

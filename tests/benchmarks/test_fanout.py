@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import fanout
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 
 
 def test_every_client_receives_every_row_and_a_missing_server_is_named_with_the_reason(
-    ours: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ours: BenchServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     made = fanout.measure(ours, fanout.Size(20, 1, 0.4, 1, 10), ["socket.io"], print, print)

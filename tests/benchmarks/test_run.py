@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from tests.benchmarks import run
 from tests.benchmarks.__main__ import app
 from tests.benchmarks.options import NAMES
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from web.server.throwaway import Throwaway
 
 
@@ -23,10 +23,10 @@ def test_quick_claims_on_the_real_server_have_one_winner_each_and_every_assignme
     organisations = iter(("claims", "assignments"))
 
     @contextmanager
-    def stage(workers: int) -> Iterator[Stage]:
-        yield Stage(server, next(organisations))
+    def running_server(workers: int) -> Iterator[BenchServer]:
+        yield BenchServer(server, next(organisations))
 
-    monkeypatch.setattr(run, "stage", stage)
+    monkeypatch.setattr(run, "running_server", running_server)
     said, page = tmp_path / "figures.json", tmp_path / "figures.md"
     words = "--quick --alone --only claim --only assign".split()
     ended = CliRunner().invoke(app, [*words, "--json", str(said), "--markdown", str(page)])

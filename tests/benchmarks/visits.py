@@ -20,7 +20,7 @@ from signalling.visit.commands import Open
 from signalling.visit.record import PatientInformation, Visit
 from signalling.visit.relations import Context, Refusal
 from signalling.visit.rules import decide, next_deadline_ms
-from tests.benchmarks.peers import Seat
+from tests.benchmarks.peers import Login
 from web.config import Settings
 from web.identity import sessions
 from web.identity.visitors import patient, visit_key
@@ -41,7 +41,7 @@ INFORMATION = PatientInformation(
 
 @asynccontextmanager
 async def client(settings: Settings) -> AsyncIterator[Any]:
-    """A client of the stage's store."""
+    """Return a client of the server's store."""
     found = redis.asyncio.Redis.from_url(settings.redis.url, socket_timeout=10)
     try:
         yield found
@@ -49,16 +49,16 @@ async def client(settings: Settings) -> AsyncIterator[Any]:
         await found.aclose()
 
 
-async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Seat:
-    """A browser whose session holds `value` under `key`."""
+async def browser(storage: sessions.Storage, key: str, value: object, role: str) -> Login:
+    """Return a browser whose session holds `value` under `key`."""
     session, response = await storage.new_session(), web.Response()
     session[key] = value
     await storage.save_session(make_mocked_request("GET", "/"), response, session)
-    return Seat(f"{storage.cookie_name}={response.cookies[storage.cookie_name].value}", role)
+    return Login(f"{storage.cookie_name}={response.cookies[storage.cookie_name].value}", role)
 
 
 async def open_visits(settings: Settings, organisation: str, number: int) -> list[str]:
-    """The ids of so many new visits that wait, in the order in which they came."""
+    """Return the ids of so many new visits that wait, in the order in which they came."""
     key = data_key(Path(settings.data.folder))
     async with client(settings) as found:
         store = Store(found, Seal({key_id(key): key}))
@@ -88,8 +88,8 @@ async def _open(store: Store, organisation: str) -> str:
     return visit_id
 
 
-async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Seat]:
-    """The browser of each visit's patient."""
+async def patients(settings: Settings, organisation: str, visits: Sequence[str]) -> list[Login]:
+    """Return the browser of each visit's patient."""
     async with client(settings) as found:
         storage = sessions.storage(found, settings)
         return [await browser(storage, visit_key(organisation), visit, "patient") for visit in visits]

@@ -16,9 +16,9 @@ from tests.benchmarks import visits
 from tests.benchmarks.figures import Figure, Made, Point, percentile
 from tests.benchmarks.peers import (
     AT_ONCE,
-    Door,
+    Endpoint,
+    Login,
     Peer,
-    Seat,
     answers,
     enter,
     enter_all,
@@ -26,7 +26,7 @@ from tests.benchmarks.peers import (
     refuse_errors,
 )
 from tests.benchmarks.process import Child, cpu_ns
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from web.config import Settings
 
 LISTENING = 10
@@ -51,12 +51,12 @@ WHOLE = Size((10, 100, 1000, 10_000), 5, 100)
 QUICK = Size((10, 100, 1000), 3, 30)
 
 
-def measure(stage: Stage, size: Size, progress: Tell, *, pages: bool = False) -> Made:
-    """Fills the queue step by step; with `pages`, everybody who waits has their page open. Raises ChildError."""
-    staff = stage.staff(LISTENING, LISTENING)
-    curve: list[Point] = Child(fill, stage.settings, stage.door, staff, stage.workers, size, pages).result(
-        LIMIT_S, progress
-    )
+def measure(server: BenchServer, size: Size, progress: Tell, *, pages: bool = False) -> Made:
+    """Fill the queue step by step; with `pages`, each patient has a page open. Raises ChildError."""
+    staff = server.staff(LISTENING, LISTENING)
+    curve: list[Point] = Child(
+        fill, server.settings, server.endpoint, staff, server.workers, size, pages
+    ).result(LIMIT_S, progress)
     return Made(_with_pages(curve[-1]) if pages else _figures(curve[0], curve[-1]), curve=curve)
 
 
@@ -90,22 +90,22 @@ class Place(NamedTuple):
     """Where it happens and who is there."""
 
     settings: Settings
-    door: Door
-    staff: list[Seat]
+    endpoint: Endpoint
+    staff: list[Login]
     workers: list[int]
 
 
 def fill(
     tell: Tell,
     settings: Settings,
-    door: Door,
-    staff: list[Seat],
+    endpoint: Endpoint,
+    staff: list[Login],
     workers: list[int],
     size: Size,
     pages: bool,
 ) -> list[Point]:
-    """The people's process: a point for each number of patients."""
-    return uvloop.run(_fill(tell, Place(settings, door, staff, workers), size, pages))
+    """Run in the people's process; return a point for each number of patients."""
+    return uvloop.run(_fill(tell, Place(settings, endpoint, staff, workers), size, pages))
 
 
 async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point]:
@@ -113,7 +113,7 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
     points: list[Point] = []
     present: list[Peer] = []
     for number in size.waiting:
-        opened += await visits.open_visits(place.settings, place.door.organisation, number - len(opened))
+        opened += await visits.open_visits(place.settings, place.endpoint.organisation, number - len(opened))
         tell(0.5 * number / size.waiting[-1] + 0.5 * len(points) / len(size.waiting))
         if pages:
             present += await _pages(place, opened[len(present) :])
@@ -126,9 +126,9 @@ async def _fill(tell: Tell, place: Place, size: Size, pages: bool) -> list[Point
 
 
 async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
-    """The pages of these visits' patients, each hearing its visit and place."""
-    seats = await visits.patients(place.settings, place.door.organisation, opened)
-    peers = await enter_all(place.door, seats, text=True)
+    """Return the pages of these visits' patients, each subscribed to its visit and its place."""
+    logins = await visits.patients(place.settings, place.endpoint.organisation, opened)
+    peers = await enter_all(place.endpoint, logins, text=True)
     for start in range(0, len(peers), AT_ONCE):
         some = list(zip(peers, opened, strict=True))[start : start + AT_ONCE]
         asked = [p.ask("subscribe", topic=f"{what}/{v}") for p, v in some for what in ("visit", "place")]
@@ -138,12 +138,12 @@ async def _pages(place: Place, opened: Sequence[str]) -> list[Peer]:
 
 
 async def _point(place: Place, visit: str, size: Size, number: int, pages: int) -> Point:
-    _, door, staff, workers = place
-    patient = (await visits.patients(place.settings, place.door.organisation, [visit]))[0]
+    _, endpoint, staff, workers = place
+    patient = (await visits.patients(place.settings, place.endpoint.organisation, [visit]))[0]
     open_ms = []
     listening: list[Peer] = []
     for at in range(max(size.opens, len(staff))):
-        peer = await enter(door, staff[at % len(staff)], no_news, text=True)
+        peer = await enter(endpoint, staff[at % len(staff)], no_news, text=True)
         sent = time.monotonic_ns()
         async with asyncio.timeout(ARRIVE_S):
             # The snapshot comes before the answer, or right behind it.
@@ -158,7 +158,7 @@ async def _point(place: Place, visit: str, size: Size, number: int, pages: int) 
         if b'"visit.state"' in payload and waits is not None and not waits.done():
             waits.set_result(now_ns)
 
-    page = await enter(door, patient, news, text=True)
+    page = await enter(endpoint, patient, news, text=True)
     for topic in (f"visit/{visit}", f"place/{visit}"):
         refuse_errors(await page.ask("subscribe", topic=topic))
     provider = listening[0]

@@ -149,7 +149,7 @@ async def test_a_request_of_a_party_whose_media_connection_has_failed_is_answere
     await patient.request("media.join", visit=ana.visit)
     await provider.request("media.join", visit=ana.visit)
     participant = clinic.workers[0].rooms._rooms[f"{ana.visit}"].participants["provider"]
-    leg: Any = participant.leg
+    leg: Any = participant.media
     leg._party._fail("wrong fingerprint")
     with pytest.raises(RequestError) as refused:
         await provider.request("media.restart", visit=ana.visit)

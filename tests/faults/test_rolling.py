@@ -15,8 +15,8 @@ import aiohttp
 import pytest
 
 from signalling.clients.reconnecting import ReturningClient
-from tests.benchmarks.peers import Seat
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.peers import Login
+from tests.benchmarks.server import BenchServer
 from tests.conftest import StartServer
 from tests.faults.conftest import Measured
 from tests.server import RunningServer
@@ -31,7 +31,7 @@ START_S = 60.0
 class Member:
     """One of the staff, whose page is open: where it is connected, and for how long it was not."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, seat: Seat) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, seat: Login) -> None:
         headers = {"Cookie": seat.cookie, "Origin": url}
         self._client = ReturningClient.to(
             http, f"{url}/{ORGANISATION}/ws", seat.role, headers=headers, timeout_s=20
@@ -76,7 +76,7 @@ class Member:
 async def members(server: RunningServer, valkey_url: str, number: int) -> AsyncIterator[list[Member]]:
     """So many of the staff with an open page each."""
     settings = parse({"redis": {"url": valkey_url}, "data": {"folder": str(server.data)}}, "test")
-    seats = await Stage(Throwaway(settings, server.url, [], 0)).seated(20, number)
+    seats = await BenchServer(Throwaway(settings, server.url, [], 0)).signed_in(20, number)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         everybody = [Member(http, server.url, seat) for seat in seats]

@@ -79,14 +79,14 @@ async def browser_with(playwright: Playwright, film: Path) -> Browser:
 
 
 async def shoot(who: Person, name: str) -> None:
-    """Keep what somebody sees."""
+    """Save a picture of a person's page."""
     await who.page.wait_for_timeout(600)
     await who.page.screenshot(path=HERE / f"{name}.png")
     sys.stdout.write(f"  {name}.png\n")
 
 
 async def report(browser: Browser, folder: Path) -> None:
-    """Keep the first screen of a load test's report."""
+    """Save a picture of the first screen of a load test's report."""
     # Enough providers that nobody waits for one: the picture is of the server, not of a queue.
     told = "--local --patients 120 --arrivals poisson:3/s --providers 20 --talk 3s..6s --media light --report"
     program = Path(sys.executable).with_name("greenroom")

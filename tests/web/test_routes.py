@@ -26,7 +26,7 @@ from tests.web.test_organisations_apart import PASSWORD, lakeside
 from web.api import dispatch as api_door
 from web.api.operations import OPERATIONS
 from web.identity import throttle as doors
-from web.identity.throttle import Door
+from web.identity.throttle import TokenKind
 from web.identity.visitors import patient
 from web.keys import ACCOUNTS, API_KEYS, BUILD, FACILITIES, SERVICE
 from web.programs.scopes import Scope
@@ -180,7 +180,7 @@ def reviewed() -> dict[tuple[str, str], set[str]]:
 
 
 def routes(app: web.Application) -> list[tuple[str, str]]:
-    """Method and path of every route; of one for any method those that it answers to."""
+    """Return (method, path) of every route. A route for any method counts once for each method that it answers."""
     methods: dict[str, list[str]] = {}
     for row in OPERATIONS:
         methods.setdefault(API + row.path, []).append(row.method)
@@ -273,7 +273,7 @@ class Cast:
             else:
                 await site.app[SERVICE].command(ROBIN, visit, c.Decline("No"))
         elif who == "guest":
-            token = await right_token(site, Door.GUEST)
+            token = await right_token(site, TokenKind.GUEST)
             assert (await person.post(f"/demo/join/{token}")).status == 303
         elif who in ("provider", "admin"):
             assert (await person.sign_in(OSEI if who == "provider" else ADMIN)).status == 303
@@ -281,7 +281,7 @@ class Cast:
             await site.app[ACCOUNTS].set_second_factor("demo", LIND, on=True)
             assert (await person.sign_in(LIND)).headers["Location"] == "/demo/staff/sign-in/code"
         elif who == "invited":
-            token = await right_token(site, Door.INVITATION)
+            token = await right_token(site, TokenKind.INVITATION)
             assert (await person.get(f"/demo/staff/invitation/{token}")).status == 303
         elif who in KEYS_OF:
             _, self.tokens[who] = await site.app[API_KEYS].add("demo", who, [KEYS_OF[who]], "Robin Hale")
@@ -345,7 +345,7 @@ async def test_s46_every_route_lets_in_whom_its_row_names_and_nobody_else(
     open_site: OpenSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = await open_site(server={"trusted_proxies": ["127.0.0.1"]}, limits={"visits_per_address": 0})
-    for door in Door:
+    for door in TokenKind:
         monkeypatch.setitem(doors.RULES, door, Rule(door, limit=0, first_delay_ms=0))
     monkeypatch.setattr(api_door, "WRONG_PER_WINDOW", 100_000)
     cast, rows = Cast(site), reviewed()

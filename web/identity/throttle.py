@@ -16,7 +16,7 @@ from web.keys import SETTINGS, THROTTLE
 from web.requests.security import Attempt, Rule, neighbourhood, remote_of
 
 
-class Door(StrEnum):
+class TokenKind(StrEnum):
     """The kinds of tokens."""
 
     INVITATION = "link"
@@ -27,11 +27,13 @@ class Door(StrEnum):
     RESUME = "resume"
 
 
-RULES = {door: Rule(door) for door in Door}
+RULES = {kind: Rule(kind) for kind in TokenKind}
 
 
 @asynccontextmanager
-async def guess(request: web.Request, organisation: str, door: Door, of: str = "") -> AsyncIterator[Attempt]:
+async def guess(
+    request: web.Request, organisation: str, kind: TokenKind, of: str = ""
+) -> AsyncIterator[Attempt]:
     """Check a token inside this context; it counts as a wrong guess unless `succeeded` is called on the attempt.
 
     `of` names the existing thing that the token is for, if any: guesses at other things then do not block it. Raises
@@ -40,7 +42,7 @@ async def guess(request: web.Request, organisation: str, door: Door, of: str = "
     address = neighbourhood(remote_of(request, request.app[SETTINGS].server.trusted_proxies))
     who = f"{address}/{of}" if of else address
     try:
-        async with request.app[THROTTLE].attempt(RULES[door], organisation, who) as attempt:
+        async with request.app[THROTTLE].attempt(RULES[kind], organisation, who) as attempt:
             yield attempt
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None

@@ -75,17 +75,17 @@ class Party(Speaker):
         self._sounded = itertools.count()
 
     def offer(self) -> str:
-        """A description of what it would send and hear; it takes the DTLS client's part."""
+        """Return a description of what it would send and receive; it is the DTLS client."""
         return self._description([("0", "audio"), ("1", "video")])
 
     def answer_to(self, offer: str) -> str:
-        """Takes an offer; returns the answer. The offering side controls ICE."""
+        """Take an offer; return the answer. The offering side controls ICE."""
         self.controlling = False
         self.accept(offer)
         return self._description(re.findall(r"a=mid:(\S+)", offer), offer)
 
     def accept(self, description: str) -> None:
-        """Takes the other side's description. Raises ValueError if it has no candidate."""
+        """Take the other side's description. Raises ValueError if it has no candidate."""
         remote, candidate = _REMOTE.search(description), _CANDIDATE.search(description)
         if remote is None or candidate is None:
             raise ValueError("no IPv4 candidate")
@@ -130,7 +130,7 @@ class Party(Speaker):
         return "\r\n".join(lines) + "\r\n"
 
     def check(self, *, password: str | None = None, ufrag: str | None = None, nominate: bool = True) -> None:
-        """An ICE binding request, in this side's role."""
+        """Return an ICE binding request, in this side's role."""
         if self.remote is None:
             return
         if self.controlling:
@@ -193,7 +193,7 @@ class Party(Speaker):
         )
 
     def report(self) -> None:
-        """A sender report."""
+        """Return a sender report."""
         if self.ready:
             super().report()
 

@@ -14,8 +14,8 @@ from tests.benchmarks.others.stacks import Stack
 from tests.benchmarks.peers import (
     AT_ONCE,
     ROUNDS,
+    Login,
     Peer,
-    Seat,
     answers,
     decode_text,
     enter,
@@ -95,33 +95,33 @@ class Ours:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.door = stack.doors[0]
+        self.endpoint = stack.endpoints[0]
         self._paired = 0
 
     async def audience(self, number: int, heard: Heard) -> list[Peer]:
         """Staff who hear the queue."""
-        peers = await enter_all(self.door, self.stack.staff[:number], heard, text=True)
+        peers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         await _subscribe(peers, "queue")
         return peers
 
     async def makers(self, number: int) -> list[Act]:
         """Patients who go back and forth between two steps of the setup guide."""
-        peers = await enter_all(self.door, self.stack.patients[:number], text=True)
+        peers = await enter_all(self.endpoint, self.stack.patients[:number], text=True)
         return [_answering(peer, visit) for peer, visit in zip(peers, self.stack.visits, strict=False)]
 
     async def pairs(self, number: int, way: Way, heard: Heard) -> list[Pair]:
-        """A patient and their provider: a line of the chat, or the microphone switched off and on."""
+        """Let a patient and their provider send a line of the chat, or switch the microphone off and on."""
         self.told = b'"chat.line"' if way.kept else b'"media.muted"'
-        providers = await enter_all(self.door, self.stack.staff[:number], heard, text=True)
+        providers = await enter_all(self.endpoint, self.stack.staff[:number], heard, text=True)
         made = []
         mine = slice(self._paired, self._paired + number)  # the visits that no pair has yet
         self._paired += number
-        for provider, seat, visit in zip(
+        for provider, login, visit in zip(
             providers, self.stack.patients[mine], self.stack.visits[mine], strict=True
         ):
             refuse_errors(await provider.ask("on_call", on=True))
             refuse_errors(await provider.ask("visit.claim", visit=visit))
-            patient = await self._beside(seat, provider.worker, way.across)
+            patient = await self._beside(login, provider.worker, way.across)
             if way.kept:
                 refuse_errors(await provider.ask("subscribe", topic=f"chat/{visit}"))
                 made.append(Pair(_writing(patient, visit), provider))
@@ -132,11 +132,13 @@ class Ours:
                 made.append(Pair(_muting(patient, visit), provider))
         return made
 
-    async def _beside(self, seat: Seat, worker: str, across: bool, heard: Heard = no_news) -> Peer:
-        """A socket on that worker, or on another: the kernel chooses, so until it has."""
+    async def _beside(self, login: Login, worker: str, across: bool, heard: Heard = no_news) -> Peer:
+        """Return a socket on that worker, or on another one; connect again until the kernel has chosen so."""
         for _ in range(ROUNDS):
             # Some at once: of quiet workers, one that has just accepted tends to be given the next as well.
-            some = await asyncio.gather(*(enter(self.door, seat, heard, text=True) for _ in range(TRIED)))
+            some = await asyncio.gather(
+                *(enter(self.endpoint, login, heard, text=True) for _ in range(TRIED))
+            )
             fit = next((peer for peer in some if (peer.worker != worker) is across), None)
             for peer in some:
                 if peer is not fit:
@@ -146,12 +148,12 @@ class Ours:
         raise PeerError("all connections come to one worker")
 
     async def racers(self, number: int, heard: Heard) -> tuple[list[Racer], str, dict[TimedWire, object]]:
-        """Providers on call; the patient's page on both workers hears the visit."""
-        peers = await enter_all(self.door, self.stack.staff[:number], text=True)
+        """Put providers on call, and subscribe the patient's page on both workers to the visit."""
+        peers = await enter_all(self.endpoint, self.stack.staff[:number], text=True)
         for answer in await answers([peer.ask("on_call", on=True) for peer in peers]):
             refuse_errors(answer)
         visit = self.stack.visits[0]
-        first = await enter(self.door, self.stack.patients[0], heard, text=True)
+        first = await enter(self.endpoint, self.stack.patients[0], heard, text=True)
         second = await self._beside(self.stack.patients[0], first.worker, across=True, heard=heard)
         pages = [first, second]
         await _subscribe(pages, f"visit/{visit}")
@@ -186,7 +188,7 @@ def _muting(peer: Peer, visit: str) -> Act:
 
 
 def _watched(answer: "asyncio.Future[dict[str, Any]]") -> None:
-    """An act that is refused is no act: the run ends there, loudly."""
+    """Raise the error of an act that was refused, so that the run ends."""
 
     def look(done: "asyncio.Future[dict[str, Any]]") -> None:
         if not done.cancelled() and done.exception() is None and done.result()["type"] == "error":
@@ -219,14 +221,14 @@ class Other(TimedWire):
         self.waits: dict[str, asyncio.Future[bool]] = {}
 
     async def enter(self) -> None:
-        """Connects and is greeted. Raises PeerError, OSError, TimeoutError."""
+        """Connect and wait for the greeting. Raises PeerError, OSError, TimeoutError."""
         await self.open()
         if self._socket_io:
             async with asyncio.timeout(OPEN_S):
                 await self.entered
 
     def emit(self, name: str, data: Any, answered: bool = False) -> None:
-        """Sends an event; `answered` asks the server to say that it has done what it asks for."""
+        """Send an event; with `answered`, ask the server for an acknowledgement."""
         asked = next(self._asked) if answered else None
         if self._socket_io:
             head = "42" if asked is None else f"42{asked}"
@@ -264,10 +266,12 @@ class Others:
 
     async def _enter(self, number: int, heard: Heard, worker: int | None = None) -> list[Other]:
         """So many clients, in turn on each worker, or on one."""
-        doors = itertools.cycle(self.stack.doors if worker is None else [self.stack.doors[worker]])
+        endpoints = itertools.cycle(
+            self.stack.endpoints if worker is None else [self.stack.endpoints[worker]]
+        )
         found = [
-            Other(door.host, door.port, heard, self.stack.speaks == "socket.io")
-            for door in itertools.islice(doors, number)
+            Other(endpoint.host, endpoint.port, heard, self.stack.speaks == "socket.io")
+            for endpoint in itertools.islice(endpoints, number)
         ]
         for start in range(0, number, AT_ONCE):
             await asyncio.gather(*(other.enter() for other in found[start : start + AT_ONCE]))
@@ -304,15 +308,15 @@ class Others:
         racing = await self._enter(number, _settled)
         for other in racing:
             other.emit("hello", f"provider-{next(self._numbers)}")
-        pages = await self._enter(len(self.stack.doors), heard)
+        pages = await self._enter(len(self.stack.endpoints), heard)
         for page in pages:
             page.emit("hello", f"patient:{visit}")
         await asyncio.sleep(JOIN_S)
-        doors = len(self.stack.doors)
+        endpoints = len(self.stack.endpoints)
         return (
-            [_other_racing(other, at % doors) for at, other in enumerate(racing)],
+            [_other_racing(other, at % endpoints) for at, other in enumerate(racing)],
             visit,
-            {cast(TimedWire, page): at % doors for at, page in enumerate(pages)},
+            {cast(TimedWire, page): at % endpoints for at, page in enumerate(pages)},
         )
 
 
@@ -339,7 +343,7 @@ def _other_racing(other: Other, worker: int) -> Racer:
 
 
 async def example(ours: Ours) -> dict[str, Any]:
-    """A row as ours really sends it, for the others to carry too; without what their event's name says."""
+    """Return a row as our server sends it, for the others too; without the type, which is their event's name."""
     heard: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
 
     def news(peer: Peer, payload: bytes, now_ns: int) -> None:
@@ -358,7 +362,7 @@ async def example(ours: Ours) -> dict[str, Any]:
 
 
 async def companies(stacks: Sequence[Stack]) -> dict[str, Company]:
-    """The clients of each stack by its name; ours must be the first."""
+    """Return the clients of each stack by its name; ours must be the first."""
     ours = Ours(stacks[0])
     row = await example(ours)
     return {stacks[0].name: ours} | {stack.name: Others(stack, row) for stack in stacks[1:]}

@@ -32,7 +32,7 @@ STOP_S = 5.0
 
 
 def address() -> str:
-    """An IPv4 address of this machine that is not the loopback's. Raises MissingServerError if it has none."""
+    """Return an IPv4 address of this machine that is not the loopback's. Raises MissingServerError if it has none."""
     for adapter in ifaddr.get_adapters():
         for found in adapter.ips:
             if isinstance(found.ip, str) and not found.ip.startswith("127."):
@@ -44,7 +44,7 @@ def address() -> str:
 
 @contextmanager
 def running(program: str) -> Iterator[tuple[int, str]]:
-    """A Janus: its process, and where its HTTP interface is. Raises MissingServerError if it does not start."""
+    """Return a Janus: its process, and where its HTTP interface is. Raises MissingServerError if it does not start."""
     folder = Path(tempfile.mkdtemp(prefix="greenroom-bench-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -124,7 +124,7 @@ class Handle:
         self._say({"request": "call", "username": other}, {"type": "offer", "sdp": offer})
 
     def incoming(self) -> str:
-        """The offer that rings here."""
+        """Return the offer of the incoming call."""
         return str(self._event("incomingcall")["jsep"]["sdp"])
 
     def pick_up(self, answer: str) -> None:
@@ -132,7 +132,7 @@ class Handle:
         self._say({"request": "accept"}, {"type": "answer", "sdp": answer})
 
     def accepted(self) -> str:
-        """The other side's answer, as Janus makes it."""
+        """Return the other side's answer, as Janus makes it."""
         return str(self._event("accepted", lambda event: "jsep" in event)["jsep"]["sdp"])
 
     def _say(self, body: dict[str, Any], jsep: dict[str, str] | None = None) -> None:

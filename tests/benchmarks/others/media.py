@@ -104,7 +104,7 @@ class Janus:
         self._kept: list[janus.Handle] = []
 
     def prepare(self, load: Load, parties: tuple[Party, Party], name: str) -> Callable[[], None]:
-        """The caller rings."""
+        """Call the other side."""
         caller, callee = (janus.Handle(self._url, f"{name}-{key}") for key in "ab")
         self._kept += [caller, callee]
         caller.call(callee.name, parties[0].offer())

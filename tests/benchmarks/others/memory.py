@@ -17,7 +17,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import OURS, Stack, stacks
 from tests.benchmarks.peers import AT_ONCE, enter_all, no_news
 from tests.benchmarks.process import Child, resident_bytes
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from tests.benchmarks.wire import TimedWire
 
 EARLY = 0.3
@@ -27,8 +27,8 @@ SOCKETS, FEW = 1000, 200
 Tell = Callable[[float], None]
 
 
-def measure(ours: Stage, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
-    """Connects everybody to each. Raises ChildError."""
+def measure(ours: BenchServer, sockets: int, others: Sequence[str], say: Say, progress: Tell) -> Made:
+    """Connect all clients to each stack. Raises ChildError."""
     with stacks(ours, others, (20, round(sockets * (1 + EARLY)), 1), say) as company:
         found: dict[str, float] = Child(wait, company.stacks, sockets).result(LIMIT_S, progress)
     one = {name: [value / 1024] for name, value in found.items()}
@@ -38,7 +38,7 @@ def measure(ours: Stage, sockets: int, others: Sequence[str], say: Say, progress
 
 
 def wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, float]:
-    """The people's process: bytes a socket, by stack."""
+    """Run in the people's process; return bytes a socket, by stack."""
     return uvloop.run(_wait(tell, found, sockets))
 
 
@@ -57,7 +57,7 @@ async def _wait(tell: Tell, found: Sequence[Stack], sockets: int) -> dict[str, f
 
 
 async def _resident(stack: Stack) -> int:
-    """What the worker has in memory once it is quiet; the others' throw away first what they no longer need."""
+    """Return the worker's memory once it is idle; the other stacks collect garbage first."""
     await asyncio.sleep(SETTLE_S)
     if stack.name != OURS:
         for pid in stack.workers:
@@ -68,9 +68,9 @@ async def _resident(stack: Stack) -> int:
 
 async def _enter(stack: Stack, number: int) -> Sequence[TimedWire]:
     if stack.staff:
-        return await enter_all(stack.doors[0], stack.staff[-number:], text=True)
-    door = stack.doors[0]
-    wires = [Other(door.host, door.port, no_news, stack.speaks == "socket.io") for _ in range(number)]
+        return await enter_all(stack.endpoints[0], stack.staff[-number:], text=True)
+    endpoint = stack.endpoints[0]
+    wires = [Other(endpoint.host, endpoint.port, no_news, stack.speaks == "socket.io") for _ in range(number)]
     for start in range(0, number, AT_ONCE):
         await asyncio.gather(*(wire.enter() for wire in wires[start : start + AT_ONCE]))
     return wires

@@ -19,7 +19,7 @@ from tests.benchmarks.others.setup import Say
 from tests.benchmarks.others.stacks import Stack, stacks
 from tests.benchmarks.others.turns import Field, all_done
 from tests.benchmarks.process import Child, cpu_ns
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.server import BenchServer
 from tests.benchmarks.wire import PeerError, TimedWire
 
 ARRIVE_S = 10.0
@@ -47,7 +47,7 @@ class Spent(NamedTuple):
     store_us: float
 
 
-def measure(ours: Stage, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
+def measure(ours: BenchServer, size: Size, others: Sequence[str], say: Say, progress: Tell) -> Made:
     """Plays the races on all stacks. Raises ChildError."""
     with stacks(ours, others, (PROVIDERS, PROVIDERS, 1), say) as company:
         played: Field[Spent] = Child(race, company.stacks, size).result(LIMIT_S, progress)
@@ -77,7 +77,7 @@ def _column(played: Field[Spent], field: str) -> dict[str, list[float]]:
 
 
 def race(tell: Tell, found: Sequence[Stack], size: Size) -> Field[Spent]:
-    """The people's process."""
+    """Run in the people's process."""
     return uvloop.run(_race(tell, found, size))
 
 
@@ -108,7 +108,7 @@ class Track:
         self._started = 0
 
     def heard(self, wire: Any, payload: bytes, now_ns: int) -> None:
-        """A patient's page was told something."""
+        """Take a message of a patient's page."""
         if self._marker in payload:
             knew = self._knew.get(self.pages[wire])
             if knew is not None and not knew.done():

@@ -51,5 +51,5 @@ async def _serve(control: Connection) -> None:
 
 
 def running() -> AbstractContextManager[tuple[int, Connection]]:
-    """The server: its process, and its pipe."""
+    """Return the server: its process, and its pipe."""
     return in_child(_serve, ("stop", None))

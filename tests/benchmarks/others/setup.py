@@ -45,13 +45,13 @@ class Program(NamedTuple):
 
 
 def cache() -> Path:
-    """The folder in which what is fetched stays: `greenroom/bench` in the user's cache."""
+    """Return the folder in which what is fetched stays: `greenroom/bench` in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home else Path.home() / ".cache") / "greenroom" / "bench"
 
 
 def python_environment(say: Say) -> Program:
-    """A Python with python-socketio. Raises MissingServerError."""
+    """Return a Python with python-socketio. Raises MissingServerError."""
     folder = cache() / "python"
     python = folder / "bin" / "python"
 
@@ -102,7 +102,7 @@ def janus(say: Say, *, install: bool) -> Program:
 
 
 def _once(folder: Path, recipe: str, make: Callable[[], None]) -> None:
-    """Makes the folder unless it was made by this recipe before. A half-made one is made anew."""
+    """Make the folder unless it was made by this recipe before; replace one that is incomplete."""
     mark, digest = folder / ".made-from", hashlib.sha256(recipe.encode()).hexdigest()
     if mark.exists() and mark.read_text() == digest:
         return

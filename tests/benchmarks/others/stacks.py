@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from tests.benchmarks.figures import Skipped
 from tests.benchmarks.others import setup
-from tests.benchmarks.peers import Door, Seat
-from tests.benchmarks.stage import Stage
+from tests.benchmarks.peers import Endpoint, Login
+from tests.benchmarks.server import BenchServer
 from web.server.subprocesses import end
 from web.server.valkey import EmbeddedStore, LockedFolder
 
@@ -27,15 +27,15 @@ HOST = "127.0.0.1"
 
 
 class Stack(NamedTuple):
-    """A server that runs. `speaks` is how its clients talk; `doors` has one for each worker, ours one for all."""
+    """A server that runs. `speaks` is how its clients talk; `endpoints` has one for each worker, ours one for all."""
 
     name: str
     speaks: str
-    doors: tuple[Door, ...]
+    endpoints: tuple[Endpoint, ...]
     workers: list[int]
     store: int
-    staff: list[Seat]
-    patients: list[Seat]
+    staff: list[Login]
+    patients: list[Login]
     visits: list[str]
 
 
@@ -80,7 +80,7 @@ class Company(NamedTuple):
 
 @contextmanager
 def stacks(
-    ours: Stage, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
+    ours: BenchServer, others: Sequence[str], people: tuple[int, int, int], say: setup.Say
 ) -> Iterator[Company]:
     """Start the others that can be had, with as many workers as ours; give ours `people`; yield all of them.
 
@@ -101,10 +101,10 @@ def stacks(
         yield Company(found, skipped, versions)
 
 
-def _ours(ours: Stage, people: int, seats: int, waiting: int) -> Stack:
-    staff = ours.staff(people, seats)
+def _ours(ours: BenchServer, people: int, logins: int, waiting: int) -> Stack:
+    staff = ours.staff(people, logins)
     patients, visits = ours.waiting(waiting)
-    return Stack(OURS, "greenroom", (ours.door,), ours.workers, ours.store, staff, patients, visits)
+    return Stack(OURS, "greenroom", (ours.endpoint,), ours.workers, ours.store, staff, patients, visits)
 
 
 @contextmanager
@@ -121,13 +121,13 @@ def _other(name: str, recipe: Recipe, command: list[str], workers: int) -> Itera
         place = store.url if recipe.by_url else store.url.removeprefix("unix://")
         started = [place if word == "STORE" else word for word in command]
         processes = [running.enter_context(_worker(name, started)) for _ in range(workers)]
-        doors = tuple(Door(HOST, port, "") for _, port in processes)
-        yield Stack(name, recipe.speaks, doors, [pid for pid, _ in processes], store.pid, [], [], [])
+        endpoints = tuple(Endpoint(HOST, port, "") for _, port in processes)
+        yield Stack(name, recipe.speaks, endpoints, [pid for pid, _ in processes], store.pid, [], [], [])
 
 
 @contextmanager
 def _worker(name: str, command: list[str]) -> Iterator[tuple[int, int]]:
-    """A worker's process and its port, once it has said it. Raises MissingServerError."""
+    """Return a worker's process and its port, once it has said it. Raises MissingServerError."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True

@@ -63,6 +63,6 @@ class Field(Generic[T]):
 
 
 async def all_done(waiting: Sequence["asyncio.Future[Any]"], limit_s: float) -> list[Any]:
-    """What several wait for. Raises TimeoutError."""
+    """Return what several wait for. Raises TimeoutError."""
     async with asyncio.timeout(limit_s):
         return list(await asyncio.gather(*waiting))

@@ -38,7 +38,7 @@ def room_of(open_: Clinic, patient: Actor) -> Room:
 
 def admitted(open_: Clinic, patient: Actor, party: str) -> bool:
     """Whether the relay lets a party take part."""
-    found: Any = room_of(open_, patient).participants[party].leg
+    found: Any = room_of(open_, patient).participants[party].media
     return bool(found._party.admitted)
 
 
@@ -83,7 +83,7 @@ async def test_a_dismissed_guest_loses_the_media_and_all_subscriptions(valkey: R
         await join(their, patient)
         await join(rosa, patient)
         room = room_of(two, patient)
-        leg: Any = room.participants[key].leg
+        leg: Any = room.participants[key].media
         await provider.request("visit.dismiss", visit=patient.visit, guest=key)
         await rosa.expect("visit.state", lambda m: key not in m["visit"]["parties"])
         await until(lambda: key not in room.participants)

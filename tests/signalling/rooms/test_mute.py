@@ -30,7 +30,7 @@ async def muted(client: SignallingClient) -> tuple[str, str, bool]:
 def forwards(open_: Clinic, patient: Actor, party: str, worker: int = 0) -> set[str]:
     """Return the kinds of a party's media that the relay of the room's owner would forward."""
     participant: Any = open_.workers[worker].rooms._rooms[str(patient.visit)].participants[party]
-    return set(participant.leg._party.endpoint.allowed)
+    return set(participant.media._party.endpoint.allowed)
 
 
 async def test_a_party_that_reloads_stays_muted_and_is_sent_its_own_state(valkey: Redis) -> None:

@@ -18,7 +18,7 @@ ANA = Member("clinic", "v_1", "patient", "patient:v_1", "c1", "w1", "json")
 
 
 class Leases:
-    """Keeps what is written; `away` refuses it."""
+    """The store of muted kinds, in memory; with `away` it raises UnavailableError."""
 
     def __init__(self) -> None:
         self.written: list[tuple[int, frozenset[str]]] = []

@@ -287,12 +287,12 @@ async def test_a_connection_moved_by_a_drain_keeps_its_media_in_another_workers_
         await join(their, patient)
         assert await owner_of(valkey, patient) == two.workers[1].id
         room = two.workers[1].rooms._rooms[f"{patient.visit}"]
-        leg = room.participants["patient"].leg
+        leg = room.participants["patient"].media
         await two.workers[0].drain()
         assert await their.wait_closed() == 1001
         back = await two.connect(patient, 1, resume=their.welcome["resume"])
         await until(lambda: room.participants["patient"].member.worker == two.workers[1].id)
-        assert room.participants["patient"].leg is leg
+        assert room.participants["patient"].media is leg
         await back.request("media.mute", visit=patient.visit, kind="video", muted=True)
 
 

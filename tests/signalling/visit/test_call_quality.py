@@ -27,7 +27,7 @@ class Measured(NamedTuple):
     loss: float | None = None
 
 
-class Leg(NamedTuple):
+class Quality(NamedTuple):
     """One measurement of a party's connection."""
 
     rtt_ms: float | None = None
@@ -38,14 +38,14 @@ class Leg(NamedTuple):
 def test_a_measurement_counts_the_worse_loss_the_round_trip_and_the_picture() -> None:
     tally = Tally(party="patient", name="Ana")
     tally.take(
-        Leg(
+        Quality(
             rtt_ms=87.4,
             sent={"audio": Measured(loss=0.004), "video": Measured(loss=0.002)},
             received={"audio": Measured(loss=0.001), "video": Measured(1234, 0.0255)},
         )
     )
     assert tally.seen == {HEARD_LOST: {26: 1}, SENT_LOST: {4: 1}, ROUND_TRIP: {87: 1}, PICTURE: {1200: 1}}
-    tally.take(Leg(rtt_ms=86.6, received={"video": Measured(1.0)}))
+    tally.take(Quality(rtt_ms=86.6, received={"video": Measured(1.0)}))
     assert tally.seen[ROUND_TRIP] == {87: 2}
     assert tally.seen[PICTURE] == {1200: 1, 1: 1}
     assert (tally.seen[HEARD_LOST], tally.seen[SENT_LOST]) == ({26: 1}, {4: 1})
@@ -53,7 +53,9 @@ def test_a_measurement_counts_the_worse_loss_the_round_trip_and_the_picture() ->
 
 def test_values_that_were_not_measured_are_not_counted() -> None:
     tally = Tally(party="patient", name="Ana")
-    tally.take(Leg(received={"audio": Measured(40), "video": Measured(0.9)}, sent={"audio": Measured(40)}))
+    tally.take(
+        Quality(received={"audio": Measured(40), "video": Measured(0.9)}, sent={"audio": Measured(40)})
+    )
     assert tally.seen == {}, "a camera that is off is no bad video"
 
 

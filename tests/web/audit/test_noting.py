@@ -202,7 +202,7 @@ def declared() -> dict[tuple[str, str], Declared]:
 
 
 def routes(site: Site) -> set[tuple[str, str]]:
-    """Method and path of every route; the API's operations by the methods that they take."""
+    """Return (method, path) of every route; for the API, of every operation."""
     paths = {BASE + row.path for row in OPERATIONS}
     found = {(row.method, BASE + row.path) for row in OPERATIONS}
     for route in site.app.router.routes():

@@ -20,21 +20,21 @@ from tests.web.pages.facility.test_kiosk import link
 from tests.web.site import ADMIN, Person, Site
 from web.identity import throttle as doors
 from web.identity.invitations import Invitations, name_of
-from web.identity.throttle import RULES, Door
+from web.identity.throttle import RULES, TokenKind
 from web.keys import ACCOUNTS, DESK, INVITES, PATIENT_LINKS, SERVICE
 from web.requests.security import Rule
 
 # Every door with a path, and where a guess at it is made; `resume` is asked for on the socket.
-WAYS: dict[Door, tuple[str, ...]] = {
-    Door.INVITATION: ("/{organisation}/staff/invitation/{token}",),
-    Door.GUEST: ("/{organisation}/join/{token}",),
-    Door.PATIENT: ("/{organisation}/enter/{token}",),
-    Door.FACILITY: (
+WAYS: dict[TokenKind, tuple[str, ...]] = {
+    TokenKind.INVITATION: ("/{organisation}/staff/invitation/{token}",),
+    TokenKind.GUEST: ("/{organisation}/join/{token}",),
+    TokenKind.PATIENT: ("/{organisation}/enter/{token}",),
+    TokenKind.FACILITY: (
         "/{organisation}/facility/{token}",
         "/{organisation}/facility/{token}/list",
         "/{organisation}/facility/{token}/visits/{visit}",
     ),
-    Door.BOOKING: (
+    TokenKind.BOOKING: (
         "/{organisation}/appointments/{token}",
         "/{organisation}/appointments/{token}/move",
         "/{organisation}/appointments/{token}/cancel",
@@ -47,31 +47,31 @@ WAYS: dict[Door, tuple[str, ...]] = {
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Guesses are counted, and wait for nothing."""
-    for door in Door:
+    for door in TokenKind:
         monkeypatch.setitem(doors.RULES, door, Rule(door, first_delay_ms=0))
 
 
-def wrong_token(door: Door) -> str:
+def wrong_token(door: TokenKind) -> str:
     """Something of the right shape."""
-    if door is Door.FACILITY:
+    if door is TokenKind.FACILITY:
         return f"{secrets.token_hex(6)}-{secrets.token_urlsafe(32)}"
-    if door is Door.BOOKING:
+    if door is TokenKind.BOOKING:
         return f"a_{secrets.token_urlsafe(9)}~{secrets.token_urlsafe(18)}"
     return secrets.token_urlsafe(24)
 
 
-async def right_token(site: Site, door: Door) -> str:
+async def right_token(site: Site, door: TokenKind) -> str:
     """A fresh token that opens something."""
-    if door is Door.INVITATION:
+    if door is TokenKind.INVITATION:
         account = await site.app[ACCOUNTS].find("demo", ADMIN)
         assert account is not None
         return await Invitations(site.app[SERVICE].store.redis, site.app[ACCOUNTS]).make("demo", account)
-    if door is Door.FACILITY:
+    if door is TokenKind.FACILITY:
         return (await link(site, f"Ward {secrets.token_hex(3)}")).rsplit("/", 1)[1]
-    if door is Door.BOOKING:
+    if door is TokenKind.BOOKING:
         return site.app[DESK].links.token("demo", "a_genuine")
     visit = (await (await program(site)).open())["visit"]["id"]
-    if door is Door.PATIENT:
+    if door is TokenKind.PATIENT:
         return (await site.app[PATIENT_LINKS].issue("demo", visit)).token
     service = site.app[SERVICE]
     claimant = Actor(organisation="demo", id="u_1", name="Dr Osei", role=Role.ADMIN)
@@ -98,7 +98,7 @@ async def tried(person: Person, method: str, path: str, token: str) -> int:
 
 async def test_s41_every_route_with_a_token_counts_wrong_guesses(site: Site) -> None:
     assert {path for _, path in token_routes(site)} == {path for ways in WAYS.values() for path in ways}
-    assert set(WAYS) | {Door.RESUME} == set(Door)
+    assert set(WAYS) | {TokenKind.RESUME} == set(TokenKind)
 
 
 def test_s41_guesses_wait_from_a_tenth_of_a_second_on_and_end_after_ten(
@@ -122,7 +122,7 @@ async def test_s41_each_kind_of_token_is_blocked_after_ten_wrong_ones_on_any_of_
             assert await tried(guesser, method, path, wrong_token(door)) == 404, (door, number)
         for method, path in routes:
             assert await tried(guesser, method, path, wrong_token(door)) == 429, (door, method, path)
-        if door is not Door.FACILITY:  # whose own link stays open, see below
+        if door is not TokenKind.FACILITY:  # whose own link stays open, see below
             assert await tried(guesser, *routes[0], right) == 429, door
         answer = await guesser.get(
             routes[0][1].format(organisation="demo", token=wrong_token(door), visit="v_1")
@@ -135,7 +135,7 @@ async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(
     path = await link(site)
     kiosk, guesser = site.person(), site.person()
     for _ in range(12):
-        await guesser.get(f"/demo/facility/{wrong_token(Door.FACILITY)}")
+        await guesser.get(f"/demo/facility/{wrong_token(TokenKind.FACILITY)}")
     assert (await kiosk.get(path)).status == 200
     own = path[: path.rindex("/") + 1 + 12]  # with the facility's id
     for _ in range(10):
@@ -144,7 +144,7 @@ async def test_s41_guesses_at_facility_links_block_no_kiosk_at_the_same_address(
 
 
 async def test_s41_a_link_that_was_used_is_no_guess_and_opens_nothing(site: Site) -> None:
-    for door in (Door.PATIENT, Door.GUEST):
+    for door in (TokenKind.PATIENT, TokenKind.GUEST):
         (path,) = WAYS[door]
         used, fresh = await right_token(site, door), await right_token(site, door)
         assert await tried(site.person(), "POST", path, used) == 303
@@ -156,14 +156,14 @@ async def test_s41_a_link_that_was_used_is_no_guess_and_opens_nothing(site: Site
 
 
 async def test_s41_an_invitation_that_was_used_is_no_guess_either(site: Site) -> None:
-    (path,) = WAYS[Door.INVITATION]
-    token = await right_token(site, Door.INVITATION)
+    (path,) = WAYS[TokenKind.INVITATION]
+    token = await right_token(site, TokenKind.INVITATION)
     invitations = Invitations(site.app[SERVICE].store.redis, site.app[ACCOUNTS])
     assert await invitations.use("demo", name_of(token)) is not None
     assert await invitations.use("demo", name_of(token)) is None
     for _ in range(12):
         assert await tried(site.person(), "GET", path, token) == 404
-    assert await tried(site.person(), "GET", path, await right_token(site, Door.INVITATION)) == 303
+    assert await tried(site.person(), "GET", path, await right_token(site, TokenKind.INVITATION)) == 303
 
 
 async def hello(person: Person, resume: str) -> str:
@@ -226,7 +226,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
     assert (await ana.ask_for_a_visit()).status == 303
     assert (await staff.sign_in(ADMIN)).status == 303
     tokens = {door: await right_token(site, door) for door in WAYS}
-    opened = await invited.get(f"/demo/staff/invitation/{tokens[Door.INVITATION]}")
+    opened = await invited.get(f"/demo/staff/invitation/{tokens[TokenKind.INVITATION]}")
     assert (opened.status, opened.headers["Location"]) == (303, "/demo/staff/password")
     ws = await ana.socket("patient")
     office = await program(site)
@@ -242,7 +242,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
             if len(cookie.value) >= 16
         },
     }
-    for door in (Door.PATIENT, Door.GUEST):  # used, too
+    for door in (TokenKind.PATIENT, TokenKind.GUEST):  # used, too
         await tried(site.person(), "POST", WAYS[door][0], tokens[door])
     text = await kept(valkey)
     assert b"session:" in text
@@ -251,7 +251,7 @@ async def test_s41_no_secret_that_opens_something_lies_in_the_store(site: Site, 
 
 
 async def test_s41_a_session_of_an_earlier_version_keeps_its_invitation(site: Site, valkey: Redis) -> None:
-    invited, token = site.person(), await right_token(site, Door.INVITATION)
+    invited, token = site.person(), await right_token(site, TokenKind.INVITATION)
     await invited.get(f"/demo/staff/invitation/{token}")
     (key,) = [key async for key in valkey.scan_iter("session:*") if await valkey.hexists(key, "k:invitation")]
     await valkey.hset(key, "k:invitation", f'{{"organisation": "demo", "token": "{token}"}}')

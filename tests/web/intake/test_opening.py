@@ -19,7 +19,7 @@ from web.requests.security import Attempt
 
 
 class Counted:
-    """Counts like the limit of an address: every attempt that did not say that it opened nothing."""
+    """Counts visits as the limit of an address does: each attempt, unless it reports that it opened no visit."""
 
     def __init__(self) -> None:
         self.visits = 0

@@ -16,7 +16,7 @@ from web.appointments.letters import entry_words
 from web.appointments.words import when_words
 from web.errors import BlockedError, TimeTakenError, TooLateError
 from web.identity import sessions
-from web.identity.throttle import Door, guess
+from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import visit_key
 from web.keys import DESK, OPENINGS, SETTINGS
 from web.languages.i18n import N_, gettext
@@ -126,7 +126,7 @@ async def download(
 
 async def _found(request: web.Request, organisation: Organisation) -> Appointment | None:
     desk = request.app[DESK]
-    async with guess(request, organisation.id, Door.BOOKING) as attempt:
+    async with guess(request, organisation.id, TokenKind.BOOKING) as attempt:
         appointment_id = desk.links.read(organisation.id, request.match_info["token"])
         if appointment_id is not None:
             attempt.succeeded()

@@ -14,7 +14,7 @@ from signalling.visit import waiting
 from signalling.visit.record import Actor, Outcome, Role, Status, Visit
 from web.audit.noting import noted
 from web.identity import sessions
-from web.identity.throttle import Door, guess
+from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import visit_key
 from web.intake import information_form as patient_form
 from web.intake.availability import availability, wait_at
@@ -105,7 +105,7 @@ async def _facility(request: web.Request) -> tuple[Organisation, Facility | None
     organisation = await organisation_of(request)
     facilities, token = request.app[FACILITIES], request.match_info["token"]
     named = await facilities.named(organisation.id, token)
-    async with guess(request, organisation.id, Door.FACILITY, named.id if named else "") as attempt:
+    async with guess(request, organisation.id, TokenKind.FACILITY, named.id if named else "") as attempt:
         if named is None or not facilities.opens(named, token):
             return organisation, None
         attempt.succeeded()

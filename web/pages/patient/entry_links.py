@@ -8,7 +8,7 @@ from aiohttp import web
 
 from web.audit.noting import noted
 from web.identity import sessions
-from web.identity.throttle import Door, guess
+from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import visit_key
 from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
@@ -21,7 +21,7 @@ async def enter_page(request: web.Request) -> web.Response:
     """GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
-    async with guess(request, organisation.id, Door.PATIENT) as attempt:
+    async with guess(request, organisation.id, TokenKind.PATIENT) as attempt:
         visit_id = await links.peek(organisation.id, token)
         if visit_id is not None or await links.was_used(organisation.id, token):
             attempt.succeeded()
@@ -34,7 +34,7 @@ async def enter(request: web.Request) -> web.Response:
     """POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
-    async with guess(request, organisation.id, Door.PATIENT) as attempt:
+    async with guess(request, organisation.id, TokenKind.PATIENT) as attempt:
         visit_id = await links.redeem(organisation.id, token)
         if visit_id is not None or await links.was_used(organisation.id, token):
             attempt.succeeded()

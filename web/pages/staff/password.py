@@ -10,7 +10,7 @@ from web.errors import AccountError
 from web.identity import sessions
 from web.identity.accounts import Account, check_password
 from web.identity.invitations import Invitations, name_of
-from web.identity.throttle import Door, guess
+from web.identity.throttle import TokenKind, guess
 from web.identity.visitors import enrol, let_in
 from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
@@ -27,7 +27,7 @@ async def open_link(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
-    async with guess(request, organisation.id, Door.INVITATION) as attempt:
+    async with guess(request, organisation.id, TokenKind.INVITATION) as attempt:
         if await _invitations(request).look(organisation.id, name) is None:
             if await _invitations(request).was_used(organisation.id, name):
                 attempt.succeeded()

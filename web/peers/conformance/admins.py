@@ -7,7 +7,7 @@ The notifications that follow are checked in `bell.py`.
 from __future__ import annotations
 
 from web.peers.conformance.checked_socket import CheckedSocket, Message
-from web.peers.conformance.stage import Stage, off_call
+from web.peers.conformance.people import People, off_call
 from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
 from web.peers.conformance.visits import status
@@ -36,9 +36,9 @@ async def stands(line: CheckedSocket, visit: str, wanted: str) -> Message:
 
 
 @check("assign", "an assigned request names its assignee in everybody’s queue", "admins", codecs=True)
-async def assigned(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def assigned(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, _ = await people.in_line()
     for line in (admin, provider):
         await whole(line, "queue", "queue.snapshot")
     done = await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
@@ -50,9 +50,9 @@ async def assigned(stage: Stage) -> None:
 
 
 @check("assign", "an unassigned request is everybody’s again", "admins")
-async def unassigned(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def unassigned(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, _ = await people.in_line()
     await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
     await whole(provider, "queue", "queue.snapshot")
     await admin.get("visit.unassign", visit=patient.visit)
@@ -63,9 +63,9 @@ async def unassigned(stage: Stage) -> None:
 
 
 @check("assign", "nobody is assigned who is not on call, or whom nobody knows", "errors")
-async def not_available(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def not_available(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, _ = await people.in_line()
     await admin.refused("not_found", "visit.assign", visit=patient.visit, to=NOBODY)
     async with off_call(provider):
         to = provider.me["id"]
@@ -74,9 +74,9 @@ async def not_available(stage: Stage) -> None:
 
 
 @check("assign", "the assignee may claim without being on call", "commands")
-async def assignee_claims(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, line = await stage.in_line()
+async def assignee_claims(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await admin.get("visit.assign", visit=patient.visit, to=provider.me["id"])
     async with off_call(provider):
@@ -86,9 +86,9 @@ async def assignee_claims(stage: Stage) -> None:
 
 
 @check("assign", "nobody but an admin assigns, unassigns or declines", "commands")
-async def admins_alone(stage: Stage) -> None:
-    provider = await stage.provider()
-    patient, line = await stage.in_line()
+async def admins_alone(people: People) -> None:
+    provider = await people.provider()
+    patient, line = await people.in_line()
     for who in (provider, line):
         await who.refused("not_allowed", "visit.assign", visit=patient.visit, to=provider.me["id"])
         await who.refused("not_allowed", "visit.unassign", visit=patient.visit)
@@ -100,9 +100,9 @@ async def admins_alone(stage: Stage) -> None:
 
 
 @check("decline", "the patient is told, with the reason; the queue’s row goes", "admins", codecs=True)
-async def declined(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, line = await stage.in_line()
+async def declined(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await whole(provider, "queue", "queue.snapshot")
     await admin.get("visit.decline", visit=patient.visit, reason=REASON)
@@ -114,9 +114,9 @@ async def declined(stage: Stage) -> None:
 
 
 @check("decline", "a declined visit is among the past with its outcome and reason", "history")
-async def past_declined(stage: Stage) -> None:
-    admin = await stage.admin()
-    patient, _ = await stage.in_line()
+async def past_declined(people: People) -> None:
+    admin = await people.admin()
+    patient, _ = await people.in_line()
     await admin.get("visit.decline", visit=patient.visit, reason=REASON)
     found = await admin.get("sessions.past", "past", text=patient.visit, outcome="declined")
     admin.want(
@@ -127,9 +127,9 @@ async def past_declined(stage: Stage) -> None:
 
 
 @check("decline", "a claimed visit can be neither declined nor assigned", "commands")
-async def too_late(stage: Stage) -> None:
-    admin = await stage.admin()
-    patient, provider, visit = await stage.claimed_visit()
+async def too_late(people: People) -> None:
+    admin = await people.admin()
+    patient, provider, visit = await people.claimed_visit()
     for kind, fields in (
         ("visit.decline", {"reason": REASON}),
         ("visit.assign", {"to": provider.me["id"]}),
@@ -144,10 +144,10 @@ async def too_late(stage: Stage) -> None:
 
 
 @check("claim", "an admin claims without being on call, and invites as any claimant", "commands")
-async def admin_claims(stage: Stage) -> None:
-    admin = await stage.admin()
-    await stage.provider()  # Meet Now is open only while a provider is on call
-    patient, line = await stage.in_line()
+async def admin_claims(people: People) -> None:
+    admin = await people.admin()
+    await people.provider()  # Meet Now is open only while a provider is on call
+    patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await admin.get("on_call", on=False)
     await admin.get("visit.claim", visit=patient.visit)
@@ -159,9 +159,9 @@ async def admin_claims(stage: Stage) -> None:
 
 
 @check("visit", "an admin returns a colleague’s visit to its original place", "commands")
-async def admin_returns(stage: Stage) -> None:
-    admin = await stage.admin()
-    patient, _, visit = await stage.claimed_visit()
+async def admin_returns(people: People) -> None:
+    admin = await people.admin()
+    patient, _, visit = await people.claimed_visit()
     before = await stands(patient, visit, "claimed")
     await whole(admin, "queue", "queue.snapshot")
     await admin.get("visit.release", visit=visit)
@@ -174,26 +174,26 @@ async def admin_returns(stage: Stage) -> None:
 
 
 @check("visit", "an admin ends a colleague’s visit", "commands")
-async def admin_ends(stage: Stage) -> None:
-    admin = await stage.admin()
-    patient, _, visit = await stage.claimed_visit()
+async def admin_ends(people: People) -> None:
+    admin = await people.admin()
+    patient, _, visit = await people.claimed_visit()
     await admin.get("visit.end", visit=visit)
     state = await status(patient, visit, "ended")
     patient.want(state["outcome"] == "completed", "`outcome` completed", state)
 
 
 @check("visit", "an admin reads the case of a visit that a colleague has claimed", "topics")
-async def admin_reads(stage: Stage) -> None:
-    admin = await stage.admin()
-    _, _, visit = await stage.claimed_visit()
+async def admin_reads(people: People) -> None:
+    admin = await people.admin()
+    _, _, visit = await people.claimed_visit()
     case = (await whole(admin, f"case/{visit}", "case.state"))["case"]
     admin.want(case["visit"] == visit, f"the case of {visit}", case)
 
 
 @check("guests", "an admin neither invites to nor dismisses from a colleague’s visit", "commands")
-async def admin_does_not_invite(stage: Stage) -> None:
-    admin = await stage.admin()
-    patient, provider, visit = await stage.claimed_visit()
+async def admin_does_not_invite(people: People) -> None:
+    admin = await people.admin()
+    patient, provider, visit = await people.claimed_visit()
     asked = {"visit": visit, "name": "Rosa Diaz", "relation": "family"}
     for who in (admin, patient):
         await who.refused("not_allowed", "visit.invite", **asked)
@@ -202,9 +202,9 @@ async def admin_does_not_invite(stage: Stage) -> None:
 
 
 @check("chat", "an admin writes to who waits without being on call, and no more after the claim", "chat")
-async def admin_writes(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, line = await stage.in_line()
+async def admin_writes(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, line = await people.in_line()
     await admin.get("on_call", on=False)
     for reader in (line, provider):
         await whole(reader, f"chat/{patient.visit}", "chat.snapshot")
@@ -229,9 +229,9 @@ async def admin_writes(stage: Stage) -> None:
     "staffs",
     codecs=True,
 )
-async def transferred(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    patient, provider, visit = await stage.claimed_visit()
+async def transferred(people: People) -> None:
+    colleague = await people.provider(1)
+    patient, provider, visit = await people.claimed_visit()
     before = await stands(patient, visit, "claimed")
     await whole(provider, "queue", "queue.snapshot")
     await provider.get("visit.transfer", visit=visit, to=colleague.me["id"])
@@ -244,9 +244,9 @@ async def transferred(stage: Stage) -> None:
 
 
 @check("transfer", "nobody is transferred to who is not on call", "errors")
-async def not_to_the_absent(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    patient, provider, visit = await stage.claimed_visit()
+async def not_to_the_absent(people: People) -> None:
+    colleague = await people.provider(1)
+    patient, provider, visit = await people.claimed_visit()
     async with off_call(colleague):
         to = colleague.me["id"]
         details = await provider.refused("not_on_call", "visit.transfer", visit=visit, to=to)
@@ -256,9 +256,9 @@ async def not_to_the_absent(stage: Stage) -> None:
 
 
 @check("transfer", "an admin transfers a colleague’s visit", "commands")
-async def admin_transfers(stage: Stage) -> None:
-    admin, colleague = await stage.admin(), await stage.provider(1)
-    patient, _, visit = await stage.claimed_visit()
+async def admin_transfers(people: People) -> None:
+    admin, colleague = await people.admin(), await people.provider(1)
+    patient, _, visit = await people.claimed_visit()
     await whole(admin, "queue", "queue.snapshot")
     await admin.get("visit.transfer", visit=visit, to=colleague.me["id"])
     row = await row_of(admin, visit, "of who was transferred")
@@ -269,9 +269,9 @@ async def admin_transfers(stage: Stage) -> None:
 @check(
     "transfer", "whoever is neither the claimant nor an admin returns, transfers and ends nothing", "commands"
 )
-async def not_a_colleagues(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    patient, _, visit = await stage.claimed_visit()
+async def not_a_colleagues(people: People) -> None:
+    colleague = await people.provider(1)
+    patient, _, visit = await people.claimed_visit()
     for who in (colleague, patient):
         await who.refused("not_allowed", "visit.release", visit=visit)
         await who.refused("not_allowed", "visit.transfer", visit=visit, to=colleague.me["id"])

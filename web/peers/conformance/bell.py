@@ -9,7 +9,7 @@ import asyncio
 
 from web.peers.conformance.admins import REASON
 from web.peers.conformance.checked_socket import CheckedSocket, Message
-from web.peers.conformance.stage import PatientBrowser, Stage
+from web.peers.conformance.people import PatientBrowser, People
 from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
 
@@ -38,9 +38,9 @@ async def assign(admin: CheckedSocket, patient: PatientBrowser, provider: Checke
 
 
 @check("bell", "the assignee’s rings once, nobody else’s, and counts what is unread", "bell", codecs=True)
-async def rings(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def rings(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, _ = await people.in_line()
     await listening(admin)
     before = await listening(provider)
     await assign(admin, patient, provider)
@@ -55,16 +55,16 @@ async def rings(stage: Stage) -> None:
 
 
 @check("bell", "what it held is there for who opens it later, newest first", "bell")
-async def keeps(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
+async def keeps(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
     await listening(provider)
     ids: list[str] = []
     for _ in range(2):
-        patient, _ = await stage.in_line()
+        patient, _ = await people.in_line()
         await assign(admin, patient, provider)
         found = await rung(provider, patient.visit, "assigned", admin)
         ids.insert(0, found["item"]["id"])
-    later = await stage.provider()
+    later = await people.provider()
     bell = await listening(later)
     newest = [item["id"] for item in bell["items"][:2]]
     later.want(newest == ids, f"the newest items {ids}, as they were told", newest)
@@ -74,9 +74,9 @@ async def keeps(stage: Stage) -> None:
 
 
 @check("bell", "what is marked as read is read in all tabs, and later", "bell", codecs=True)
-async def marked(stage: Stage) -> None:
-    admin, provider, tab = await stage.admin(), await stage.provider(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def marked(people: People) -> None:
+    admin, provider, tab = await people.admin(), await people.provider(), await people.provider()
+    patient, _ = await people.in_line()
     await listening(provider, tab)
     await assign(admin, patient, provider)
     received = [await rung(line, patient.visit, "assigned", admin) for line in (provider, tab)]
@@ -89,14 +89,14 @@ async def marked(stage: Stage) -> None:
             f"`until_ms` {until_ms}, `unread` 0",
             marked,
         )
-    bell = await listening(await stage.provider())
+    bell = await listening(await people.provider())
     tab.want(bell["unread"] == 0, "`unread` 0 in a snapshot after it", bell["unread"])
 
 
 @check("bell", "the assignee hears of a decline, with its reason", "bell")
-async def hears_of_a_decline(stage: Stage) -> None:
-    admin, provider = await stage.admin(), await stage.provider()
-    patient, _ = await stage.in_line()
+async def hears_of_a_decline(people: People) -> None:
+    admin, provider = await people.admin(), await people.provider()
+    patient, _ = await people.in_line()
     await assign(admin, patient, provider)
     await listening(provider)
     await admin.get("visit.decline", visit=patient.visit, reason=REASON)
@@ -104,9 +104,9 @@ async def hears_of_a_decline(stage: Stage) -> None:
 
 
 @check("bell", "whose visit an admin returns or transfers hears of it", "bell")
-async def hears_of_a_return(stage: Stage) -> None:
-    admin, colleague = await stage.admin(), await stage.provider(1)
-    _, provider, visit = await stage.claimed_visit()
+async def hears_of_a_return(people: People) -> None:
+    admin, colleague = await people.admin(), await people.provider(1)
+    _, provider, visit = await people.claimed_visit()
     await listening(provider, colleague)
     await admin.get("visit.release", visit=visit)
     await rung(provider, visit, "returned", admin)
@@ -117,9 +117,9 @@ async def hears_of_a_return(stage: Stage) -> None:
 
 
 @check("bell", "the colleague hears of a transfer to them", "bell")
-async def hears_of_a_transfer(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    _, provider, visit = await stage.claimed_visit()
+async def hears_of_a_transfer(people: People) -> None:
+    colleague = await people.provider(1)
+    _, provider, visit = await people.claimed_visit()
     await listening(colleague)
     await provider.get("visit.transfer", visit=visit, to=colleague.me["id"])
     await rung(colleague, visit, "transferred", provider)

@@ -215,7 +215,7 @@ class CheckedSocket:
                 return message
 
     async def quiet(self, expected: str, allowed: Callable[[Message], bool] = lambda _: False) -> None:
-        """Return if for QUIET_S nothing arrives except what is allowed."""
+        """Return after QUIET_S without a message, except allowed ones. Raises ViolationError if another one arrives."""
         try:
             async with asyncio.timeout(QUIET_S):
                 while True:

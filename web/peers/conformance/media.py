@@ -8,7 +8,7 @@ import re
 from typing import Any, Final
 
 from web.peers.conformance.checked_socket import CheckedSocket
-from web.peers.conformance.stage import Stage
+from web.peers.conformance.people import People
 from web.peers.conformance.table import check
 from web.peers.conformance.visits import status
 from web.peers.errors import ViolationError
@@ -64,18 +64,18 @@ def line_of(sdp: str, pattern: str) -> str:
 
 
 @check("media", "media cannot be joined before the claim, nor answered before it is joined", "media")
-async def too_early(stage: Stage) -> None:
-    patient, line = await stage.in_line()
+async def too_early(people: People) -> None:
+    patient, line = await people.in_line()
     details = await line.refused("wrong_status", "media.join", visit=patient.visit)
     line.want(details.get("status") == "queued", "`details.status` queued", details)
-    claimed, _, visit = await stage.claimed_visit()
+    claimed, _, visit = await people.claimed_visit()
     await claimed.refused("no_room", "media.mute", visit=visit, kind="video", muted=True)
     await claimed.refused("no_room", "media.restart", visit=visit)
 
 
 @check("media", "the offer is what the document says", "media", codecs=True)
-async def offer(stage: Stage) -> None:
-    patient, _, visit = await stage.claimed_visit()
+async def offer(people: People) -> None:
+    patient, _, visit = await people.claimed_visit()
     sdp = (await offered(patient, visit))["sdp"]
     for pattern, what in OFFERS:
         patient.want(bool(line_of(sdp.replace("\r", ""), pattern)), f"an offer with {what}", sdp)
@@ -83,8 +83,8 @@ async def offer(stage: Stage) -> None:
 
 
 @check("media", "an answer that cannot be used is bad_sdp, and says what is wrong", "media")
-async def bad_answers(stage: Stage) -> None:
-    patient, _, visit = await stage.claimed_visit()
+async def bad_answers(people: People) -> None:
+    patient, _, visit = await people.claimed_visit()
     made = await offered(patient, visit)
     media = LightMedia(lambda: None)
     try:
@@ -106,8 +106,8 @@ async def bad_answers(stage: Stage) -> None:
 
 
 @check("media", "a restart brings new ICE credentials on the same session", "media")
-async def restarts(stage: Stage) -> None:
-    patient, _, visit = await stage.claimed_visit()
+async def restarts(people: People) -> None:
+    patient, _, visit = await people.claimed_visit()
     first = await offered(patient, visit)
     await patient.get("media.restart", visit=visit)
     again = await patient.expect("media.offer", what="after media.restart")
@@ -120,8 +120,8 @@ async def restarts(stage: Stage) -> None:
 
 
 @check("media", "a switched-off camera is told to the other side", "media")
-async def mutes(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def mutes(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     for line in (patient, provider):
         await offered(line, visit)
     await patient.get("media.mute", visit=visit, kind="video", muted=True)
@@ -131,8 +131,8 @@ async def mutes(stage: Stage) -> None:
 
 
 @check("media", "a party whose path is open, and then lost, is told to the other side", "media")
-async def paths(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def paths(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     await offered(provider, visit)
     media = LightMedia(lambda: None)
     wanted = {"type": "media.path", "visit": visit, "party": "patient", "path": "open"}
@@ -140,7 +140,9 @@ async def paths(stage: Stage) -> None:
         await connected(patient, visit, media)
         message = await provider.expect("media.path", what="of the patient’s connection")
         provider.want(message == wanted, str(wanted), message)
-        await offered(await stage.hello(stage.patients[-1].browser, "patient"), visit)  # takes the media over
+        await offered(
+            await people.hello(people.patients[-1].browser, "patient"), visit
+        )  # takes the media over
         message = await provider.expect("media.path", what="of the connection that was given up")
         provider.want(message == wanted | {"path": "lost"}, str(wanted | {"path": "lost"}), message)
     finally:
@@ -148,18 +150,18 @@ async def paths(stage: Stage) -> None:
 
 
 @check("media", "who joins from another tab takes the media over", "media")
-async def takes_over(stage: Stage) -> None:
-    patient, _, visit = await stage.claimed_visit()
+async def takes_over(people: People) -> None:
+    patient, _, visit = await people.claimed_visit()
     await offered(patient, visit)
-    other = await stage.hello(stage.patients[-1].browser, "patient")
+    other = await people.hello(people.patients[-1].browser, "patient")
     await offered(other, visit)
     message = await patient.expect("media.taken_over", what="on the socket that had it")
     patient.want(message["visit"] == visit, f"`visit` {visit}", message)
 
 
 @check("media", "nothing crosses before both have pressed Start, nor after hanging up", "media")
-async def gate(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def gate(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     crossed = asyncio.Event()
     sends, hears = LightMedia(lambda: None), LightMedia(crossed.set)
     try:

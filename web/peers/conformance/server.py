@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL, MSGPACK_SUBPROTOCOL
-from web.peers.conformance import admins, asking, bell, door, media, topics, visits
+from web.peers.conformance import admins, asking, bell, connecting, media, topics, visits
 from web.peers.conformance.checked_socket import CheckedSocket
-from web.peers.conformance.stage import Stage
+from web.peers.conformance.people import People
 from web.peers.conformance.table import CHECKS, Check, Outcome
 from web.peers.errors import EntryError, MissingPersonError, UntestableError, ViolationError
 from web.peers.people.entry import Clinic
 
 CHECK_S: Final = 30.0
 SLOW_S: Final = 60.0
-ORDER: Final = [room.__name__ for room in (door, asking, topics, visits, admins, bell, media)]
+ORDER: Final = [room.__name__ for room in (connecting, asking, topics, visits, admins, bell, media)]
 """The modules whose checks make the table, in its order."""
 CODECS: Final = {JSON_SUBPROTOCOL: "JSON", MSGPACK_SUBPROTOCOL: "MessagePack"}
 
@@ -40,30 +40,30 @@ async def run(
     no such server or sign-in fails.
     """
     await clinic.check()
-    stage = Stage(clinic, tuple(credentials))
-    if not stage.credentials:
+    people = People(clinic, tuple(credentials))
+    if not people.credentials:
         raise EntryError("name at least one member of staff, a provider, in the credentials")
-    await stage.open_doors()
-    host = await stage.on_call()  # Meet Now may need a provider on call
+    await people.sign_in()
+    host = await people.on_call()  # Meet Now may need a provider on call
     listens = asyncio.create_task(_listen(host))
     try:
-        return await play(stage, only=only, slow=slow, on_outcome=on_outcome)
+        return await play(people, only=only, slow=slow, on_outcome=on_outcome)
     finally:
         listens.cancel()
-        for number in range(len(stage.staff_browsers) - len(stage.admins) or 1):
-            await (await stage.staff(number)).ask("on_call", on=False)
-        await stage.tidy()
+        for number in range(len(people.staff_browsers) - len(people.admins) or 1):
+            await (await people.staff(number)).ask("on_call", on=False)
+        await people.tidy()
 
 
 async def play(
-    stage: Stage,
+    people: People,
     *,
     only: Sequence[str] = (),
     slow: bool = False,
     subprotocols: Sequence[str] = tuple(CODECS),
     on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Do what `run` does, on a stage whose staff is signed in, in these codecs."""
+    """Do what `run` does, with people whose staff is signed in, in these codecs."""
     wanted = [
         (check, subprotocol)
         for check in sorted(CHECKS, key=lambda check: ORDER.index(check.run.__module__))
@@ -74,7 +74,7 @@ async def play(
 
     async def one(place: int) -> None:
         check, subprotocol = wanted[place]
-        outcomes[place] = outcome = await _outcome(check, stage.speaking(subprotocol))
+        outcomes[place] = outcome = await _outcome(check, people.speaking(subprotocol))
         on_outcome(outcome)
 
     async with asyncio.TaskGroup() as group:
@@ -97,12 +97,12 @@ def _fits(check: Check, only: Sequence[str]) -> bool:
     return not only or any(check.room == word or fnmatch.fnmatch(check.name, f"*{word}*") for word in only)
 
 
-async def _outcome(check: Check, stage: Stage) -> Outcome:
-    name = f"{check.name} ({CODECS[stage.subprotocol]})" if check.codecs else check.name
+async def _outcome(check: Check, people: People) -> Outcome:
+    name = f"{check.name} ({CODECS[people.subprotocol]})" if check.codecs else check.name
     fault, undecided, tried = None, "", True
     try:
         async with asyncio.timeout(SLOW_S if check.slow else CHECK_S):
-            await check.run(stage)
+            await check.run(people)
     except ViolationError as wrong:
         fault = wrong
     except UntestableError as reason:
@@ -115,5 +115,5 @@ async def _outcome(check: Check, stage: Stage) -> Outcome:
         # A check read a part of a message that is missing or of another type than in the reference.
         fault = ViolationError("messages as the reference has them", f"{type(problem).__name__}: {problem}")
     finally:
-        await stage.tidy()
+        await people.tidy()
     return Outcome(check.room, name, check.section, fault, undecided, tried)

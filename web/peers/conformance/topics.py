@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from web.peers.conformance.checked_socket import CheckedSocket
-from web.peers.conformance.stage import Stage, off_call
+from web.peers.conformance.people import People, off_call
 from web.peers.conformance.table import check
 
 ENDS_WITHIN_S = 2.0
@@ -42,8 +42,8 @@ async def ended(line: CheckedSocket, topic: str) -> None:
 
 
 @check("topics", "staff are given the queue, the sessions and their bell", "topics", codecs=True)
-async def staffs(stage: Stage) -> None:
-    line = await stage.staff()
+async def staffs(people: People) -> None:
+    line = await people.staff()
     for topic, kind in STAFF_TOPICS.items():
         await whole(line, topic, kind)
     me = line.welcome["me"]
@@ -53,8 +53,8 @@ async def staffs(stage: Stage) -> None:
 
 
 @check("topics", "a patient is given their visit, case, place and chat", "topics", codecs=True)
-async def patients(stage: Stage) -> None:
-    patient, line = await stage.in_line()
+async def patients(people: People) -> None:
+    patient, line = await people.in_line()
     states = {
         room: await whole(line, f"{room}/{patient.visit}", kind) for room, kind in PATIENT_TOPICS.items()
     }
@@ -72,23 +72,23 @@ async def patients(stage: Stage) -> None:
 
 
 @check("topics", "staff’s topics are not a patient’s, nor another patient’s", "topics")
-async def not_theirs(stage: Stage) -> None:
-    one, line = await stage.in_line()
-    other, _ = await stage.in_line()
+async def not_theirs(people: People) -> None:
+    one, line = await people.in_line()
+    other, _ = await people.in_line()
     for topic in STAFF_TOPICS:
         await line.refused("not_allowed", "subscribe", topic=topic)
     for room in PATIENT_TOPICS:
         await line.refused("not_found", "subscribe", topic=f"{room}/{other.visit}")
     for topic in ("weather", "visit/v_nosuchvisit", f"recipes/{one.visit}", "visit/"):
         await line.refused("not_found", "subscribe", topic=topic)
-    staff = await stage.staff()
+    staff = await people.staff()
     await staff.refused("not_found", "subscribe", topic=f"place/{one.visit}")
 
 
 @check("topics", "a colleague on call sees no topic of a visit that another has claimed", "topics")
-async def not_a_colleagues(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    patient, provider, visit = await stage.claimed_visit()
+async def not_a_colleagues(people: People) -> None:
+    colleague = await people.provider(1)
+    patient, provider, visit = await people.claimed_visit()
     await patient.get("chat.send", visit=visit, text="For my provider alone.")
     for room in PATIENT_TOPICS:
         await colleague.refused("not_found", "subscribe", topic=f"{room}/{visit}")
@@ -104,14 +104,14 @@ async def not_a_colleagues(stage: Stage) -> None:
 
 
 @check("topics", "a colleague’s right ends with the claim, and they are told so", "topics", codecs=True)
-async def ends_with_the_claim(stage: Stage) -> None:
-    colleague = await stage.provider(1)
-    patient, line = await stage.in_line()
+async def ends_with_the_claim(people: People) -> None:
+    colleague = await people.provider(1)
+    patient, line = await people.in_line()
     visit = patient.visit
     rooms = {"case": "case.state", "chat": "chat.snapshot", "visit": "visit.state"}
     for room, kind in rooms.items():
         await whole(colleague, f"{room}/{visit}", kind)
-    provider = await stage.provider(0)
+    provider = await people.provider(0)
     await provider.get("visit.claim", visit=visit)
     for room in rooms:
         await ended(colleague, f"{room}/{visit}")
@@ -124,9 +124,9 @@ async def ends_with_the_claim(stage: Stage) -> None:
 
 
 @check("topics", "who goes off call is shown no case any more, and is told so", "topics")
-async def ends_off_call(stage: Stage) -> None:
-    provider = await stage.provider()
-    patient, _ = await stage.in_line()
+async def ends_off_call(people: People) -> None:
+    provider = await people.provider()
+    patient, _ = await people.in_line()
     await whole(provider, f"case/{patient.visit}", "case.state")
     async with off_call(provider):
         wanted = f"case/{patient.visit}"
@@ -135,8 +135,8 @@ async def ends_off_call(stage: Stage) -> None:
 
 
 @check("topics", "an ended visit shows its patient the end alone", "topics")
-async def over(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def over(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     for room in ("case", "chat"):
         await whole(patient, f"{room}/{visit}", PATIENT_TOPICS[room])
     await provider.get("visit.end", visit=visit)
@@ -149,10 +149,10 @@ async def over(stage: Stage) -> None:
 
 
 @check("queue", "whoever arrives appears once as fresh, and goes when they leave", "queue", codecs=True)
-async def arrives(stage: Stage) -> None:
-    staff = await stage.on_call()
+async def arrives(people: People) -> None:
+    staff = await people.on_call()
     await whole(staff, "queue", "queue.snapshot")
-    patient, line = await stage.in_line()
+    patient, line = await people.in_line()
     row = await staff.expect("queue.row", lambda m: m["row"]["visit"] == patient.visit, "of who arrived")
     staff.want(row["fresh"] is True, "`fresh` true", row)
     await line.get("visit.enter", visit=patient.visit)
@@ -171,13 +171,13 @@ async def arrives(stage: Stage) -> None:
     "topics",
     codecs=True,
 )
-async def catches_up(stage: Stage) -> None:
-    staff = await stage.on_call()
+async def catches_up(people: People) -> None:
+    staff = await people.on_call()
     held = await whole(staff, "queue", "queue.snapshot")
     await staff.vanish()
-    patient, line = await stage.in_line()
+    patient, line = await people.in_line()
     await line.get("visit.enter", visit=patient.visit)
-    back = await stage.hello(stage.staff_browser(), "staff", resume=staff.welcome["resume"])
+    back = await people.hello(people.staff_browser(), "staff", resume=staff.welcome["resume"])
     answer = await back.get(
         "subscribe", "subscribed", topic="queue", epoch=held["epoch"], version=held["version"]
     )
@@ -202,10 +202,10 @@ async def catches_up(stage: Stage) -> None:
 
 
 @check("queue", "whoever holds another epoch is given a snapshot", "topics")
-async def other_epoch(stage: Stage) -> None:
-    staff = await stage.staff()
+async def other_epoch(people: People) -> None:
+    staff = await people.staff()
     held = await whole(staff, "queue", "queue.snapshot")
-    again = await stage.staff()
+    again = await people.staff()
     await again.get(
         "subscribe", "subscribed", topic="queue", epoch="e_elsewhere", version=held["version"] + 1000
     )
@@ -213,31 +213,31 @@ async def other_epoch(stage: Stage) -> None:
 
 
 @check("queue", "whoever holds the newest is not given it again", "topics")
-async def holds_the_newest(stage: Stage) -> None:
-    staff = await stage.staff()
+async def holds_the_newest(people: People) -> None:
+    staff = await people.staff()
     held = await whole(staff, "queue", "queue.snapshot")
-    again = await stage.staff()
+    again = await people.staff()
     await again.get("subscribe", "subscribed", topic="queue", epoch=held["epoch"], version=held["version"])
     await again.quiet("nothing, or changes only", lambda m: m["type"] != "queue.snapshot")
 
 
 @check("topics", "what was let go is silent, and letting go twice is no error", "topics")
-async def lets_go(stage: Stage) -> None:
-    staff = await stage.on_call()
+async def lets_go(people: People) -> None:
+    staff = await people.on_call()
     await whole(staff, "queue", "queue.snapshot")
     await staff.get("unsubscribe", topic="queue")
     await staff.get("unsubscribe", topic="queue")
     staff.news.clear()
-    await stage.in_line()
+    await people.in_line()
     await staff.quiet("nothing of a topic that was let go", lambda m: m.get("topic") != "queue")
 
 
 @check("topics", "another socket of the same person hears the same, each once", "topics", codecs=True)
-async def two_sockets(stage: Stage) -> None:
-    one, other = await stage.on_call(), await stage.staff()
+async def two_sockets(people: People) -> None:
+    one, other = await people.on_call(), await people.staff()
     for line in (one, other):
         await whole(line, "queue", "queue.snapshot")
-    patient, _ = await stage.in_line()
+    patient, _ = await people.in_line()
     rows = [
         await line.expect("queue.row", lambda m: m["row"]["visit"] == patient.visit, "on each socket")
         for line in (one, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from web.peers.conformance.checked_socket import CheckedSocket
-from web.peers.conformance.stage import Stage
+from web.peers.conformance.people import People
 from web.peers.conformance.table import check
 from web.peers.conformance.topics import whole
 from web.peers.errors import UntestableError
@@ -32,9 +32,9 @@ async def status(line: CheckedSocket, visit: str, wanted: str) -> dict[str, Any]
     "the-patients",
     codecs=True,
 )
-async def guide(stage: Stage) -> None:
-    staff = await stage.on_call()
-    patient, line = await stage.in_line()
+async def guide(people: People) -> None:
+    staff = await people.on_call()
+    patient, line = await people.in_line()
     state = await whole(line, f"case/{patient.visit}", "case.state")
     await whole(staff, f"case/{patient.visit}", "case.state")
     steps = state["case"]["steps"]
@@ -65,8 +65,8 @@ async def guide(stage: Stage) -> None:
 
 
 @check("guide", "it cannot be finished while steps are missing, and can once all are there", "the-patients")
-async def finishes(stage: Stage) -> None:
-    patient, line = await stage.in_line()
+async def finishes(people: People) -> None:
+    patient, line = await people.in_line()
     steps = (await whole(line, f"case/{patient.visit}", "case.state"))["case"]["steps"]
     required = [step["id"] for step in asked(steps, {}) if step["required"]]
     if required:
@@ -87,11 +87,11 @@ async def finishes(stage: Stage) -> None:
 
 
 @check("claim", "whoever is not on call may not claim", "staffs")
-async def not_on_call(stage: Stage) -> None:
-    staff = await stage.on_call()
+async def not_on_call(people: People) -> None:
+    staff = await people.on_call()
     if staff.welcome["me"]["role"] == "admin":
         raise UntestableError("the first credentials are an admin’s, who may claim without being on call")
-    patient, _ = await stage.in_line()
+    patient, _ = await people.in_line()
     await staff.get("on_call", on=False)
     try:
         await staff.refused("not_on_call", "visit.claim", visit=patient.visit)
@@ -100,9 +100,9 @@ async def not_on_call(stage: Stage) -> None:
 
 
 @check("claim", "the patient is pulled in, the queue’s row goes, the sessions’ comes", "visit", codecs=True)
-async def claims(stage: Stage) -> None:
-    staff = await stage.on_call()
-    patient, line = await stage.in_line()
+async def claims(people: People) -> None:
+    staff = await people.on_call()
+    patient, line = await people.in_line()
     await whole(line, f"visit/{patient.visit}", "visit.state")
     await whole(staff, "queue", "queue.snapshot")
     await whole(staff, "sessions", "sessions.snapshot")
@@ -125,9 +125,9 @@ async def claims(stage: Stage) -> None:
 
 
 @check("claim", "a second provider is told who has it; the first may say it again", "staffs")
-async def second(stage: Stage) -> None:
-    first, other = await stage.on_call(0), await stage.on_call(1)
-    patient, _ = await stage.in_line()
+async def second(people: People) -> None:
+    first, other = await people.on_call(0), await people.on_call(1)
+    patient, _ = await people.in_line()
     await first.get("visit.claim", visit=patient.visit)
     await first.get("visit.claim", visit=patient.visit)
     details = await other.refused("already_claimed", "visit.claim", visit=patient.visit)
@@ -145,8 +145,8 @@ async def second(stage: Stage) -> None:
     "both-parties",
     codecs=True,
 )
-async def journey(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def journey(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     await patient.get("visit.start", visit=visit)
     state = await provider.expect(
         "visit.state", lambda m: m["visit"]["parties"]["patient"]["started"], "with the patient’s Start"
@@ -175,8 +175,8 @@ async def journey(stage: Stage) -> None:
 
 
 @check("visit", "returned to the queue it stands at its original place", "staffs")
-async def released(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def released(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     before = await whole(patient, f"visit/{visit}", "visit.state")
     await whole(provider, "queue", "queue.snapshot")
     await provider.get("visit.release", visit=visit)
@@ -190,8 +190,8 @@ async def released(stage: Stage) -> None:
 
 
 @check("visit", "who is on the page is seen there, and seen to leave", "both-parties")
-async def presence(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def presence(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     await provider.expect(
         "visit.state", lambda m: m["visit"]["parties"]["patient"]["present"], "with the patient present"
     )
@@ -209,9 +209,9 @@ async def presence(stage: Stage) -> None:
     "chat",
     codecs=True,
 )
-async def chat(stage: Stage) -> None:
-    staff = await stage.on_call()
-    patient, line = await stage.in_line()
+async def chat(people: People) -> None:
+    staff = await people.on_call()
+    patient, line = await people.in_line()
     visit = patient.visit
     await whole(line, f"chat/{visit}", "chat.snapshot")
     await staff.get("chat.send", visit=visit, text="Please have your pen ready.")
@@ -225,8 +225,8 @@ async def chat(stage: Stage) -> None:
 
 
 @check("guests", "an invitation is a path and a party; dismissed they are none", "staffs")
-async def guests(stage: Stage) -> None:
-    patient, provider, visit = await stage.claimed_visit()
+async def guests(people: People) -> None:
+    patient, provider, visit = await people.claimed_visit()
     made = await provider.get(
         "visit.invite", "invited", visit=visit, name="Rosa Diaz", relation="interpreter"
     )
@@ -245,19 +245,19 @@ async def guests(stage: Stage) -> None:
 
 
 @check("guests", "a link lets its guest in once, to that visit alone, until they are dismissed", "entry")
-async def link(stage: Stage) -> None:
-    _, provider, visit = await stage.claimed_visit()
-    other, _ = await stage.in_line()
+async def link(people: People) -> None:
+    _, provider, visit = await people.claimed_visit()
+    other, _ = await people.in_line()
     asked = {"visit": visit, "name": "Rosa Diaz", "relation": "family"}
     made = await provider.get("visit.invite", "invited", **asked)
-    browser, home = Browser(stage.clinic), f"{stage.clinic.path}/guest"
-    for who, enters in ((browser, True), (Browser(stage.clinic), False)):
+    browser, home = Browser(people.clinic), f"{people.clinic.path}/guest"
+    for who, enters in ((browser, True), (Browser(people.clinic), False)):
         page = await who.post(made["path"], {})
         came = (page.status, page.location) == (303, home)
         expected = f"303 to {home}" if enters else "no way in by a link that was used"
-        provider.sent = f"POST {stage.clinic.path}/join/…"
+        provider.sent = f"POST {people.clinic.path}/join/…"
         provider.want(came is enters, expected, f"{page.status} {page.location}")
-    guest = await stage.hello(browser, "guest")
+    guest = await people.hello(browser, "guest")
     guest.want(guest.welcome["me"]["role"] == "guest", "`me.role` guest", guest.welcome)
     await whole(guest, f"visit/{visit}", "visit.state")
     await guest.get("visit.enter", visit=visit)
@@ -273,8 +273,8 @@ async def link(stage: Stage) -> None:
 
 
 @check("past", "an ended visit is among the past, with its story", "history")
-async def past(stage: Stage) -> None:
-    _, provider, visit = await stage.claimed_visit()
+async def past(people: People) -> None:
+    _, provider, visit = await people.claimed_visit()
     await provider.get("visit.end", visit=visit)
     found = await provider.get("sessions.past", "past", text=visit)
     rows = [row["visit"] for row in found["rows"]]

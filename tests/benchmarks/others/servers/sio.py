@@ -18,7 +18,7 @@ LONG_S = 300
 
 
 def events(server: Any, store: Any) -> dict[str, Any]:
-    """What a client may ask for."""
+    """Handle what a client may ask for."""
 
     async def listen(sid: str, _: object = None) -> None:
         await server.enter_room(sid, "queue")
@@ -51,7 +51,7 @@ def events(server: Any, store: Any) -> dict[str, Any]:
 
 
 async def main(url: str) -> None:
-    """Serves until it is killed."""
+    """Serve until the process is killed."""
     server = socketio.AsyncServer(
         async_mode="asgi",
         client_manager=socketio.AsyncRedisManager(url),
@@ -73,12 +73,12 @@ async def main(url: str) -> None:
         lifespan="off",
     )
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, gc.collect)  # before memory is looked at
-    door = socket.socket()
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", 0))
-    door.listen(4096)
-    print(door.getsockname()[1], flush=True)
-    await uvicorn.Server(config).serve(sockets=[door])
+    endpoint = socket.socket()
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    endpoint.bind(("127.0.0.1", 0))
+    endpoint.listen(4096)
+    print(endpoint.getsockname()[1], flush=True)
+    await uvicorn.Server(config).serve(sockets=[endpoint])
 
 
 if __name__ == "__main__":

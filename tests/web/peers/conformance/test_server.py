@@ -16,8 +16,8 @@ from tests.web.peers.broken import Broken
 from tests.web.site import ADMIN, LIND, OSEI, Site
 from web.keys import SERVICE
 from web.organisations import demo
-from web.peers.conformance import admins, bell, door, media, server
-from web.peers.conformance.stage import Stage
+from web.peers.conformance import admins, bell, connecting, media, server
+from web.peers.conformance.people import People
 from web.peers.conformance.table import CHECKS, Outcome, print_outcomes
 from web.peers.errors import EntryError, ViolationError
 from web.peers.people.entry import Clinic
@@ -39,8 +39,8 @@ async def checked(site: Site, url: str, *only: str, slow: bool = False) -> list[
 
 async def test_our_own_server_keeps_to_every_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heartbeat, "TICK_S", 0.06)
-    monkeypatch.setattr(door, "PINGS_S", heartbeat.SLOTS * 0.06)
-    monkeypatch.setattr(door, "DEAD_S", heartbeat.SLOTS * 0.06 * 1.5)
+    monkeypatch.setattr(connecting, "PINGS_S", heartbeat.SLOTS * 0.06)
+    monkeypatch.setattr(connecting, "DEAD_S", heartbeat.SLOTS * 0.06 * 1.5)
     monkeypatch.setattr(media, "GATE_S", 0.3)
     outcomes = await checked(site, str(site.server.make_url("/demo")), slow=True)
     faults = [(o.name, o.fault.sent, o.fault.expected, o.fault.got) for o in outcomes if o.fault is not None]
@@ -127,11 +127,11 @@ async def missed(site: Site, faults: Sequence[tuple[str, str, str]], *emails: st
     """The faults that a broken server was not told, with what it was told instead."""
     found: list[object] = []
     async with Broken(str(site.server.make_url("")).rstrip("/")) as broken, Clinic(broken.url) as clinic:
-        stage = Stage(clinic, tuple(credentials(site, *emails)))
-        await stage.open_doors()
+        people = People(clinic, tuple(credentials(site, *emails)))
+        await people.sign_in()
         for fault, name, expected in faults:
             broken.fault = fault
-            outcomes = await server.play(stage, only=[name], subprotocols=[JSON])
+            outcomes = await server.play(people, only=[name], subprotocols=[JSON])
             wrong = [o.fault for o in outcomes if o.fault is not None]
             if not any(re.search(expected, w.expected) for w in wrong):
                 found.append((fault, name, [(w.expected, w.got) for w in wrong]))

@@ -10,7 +10,7 @@ import aiohttp
 
 from signalling.protocol.codec import JSON_SUBPROTOCOL
 from web.peers.conformance.checked_socket import ABNORMAL, CheckedSocket
-from web.peers.conformance.stage import Stage
+from web.peers.conformance.people import People
 from web.peers.conformance.table import check
 from web.peers.errors import UntestableError, ViolationError
 from web.peers.people.entry import Browser
@@ -21,10 +21,10 @@ TOO_MANY = 4005
 
 
 @check("connection", "a page of another origin gets 403 instead of the upgrade", "connection")
-async def foreign(stage: Stage) -> None:
+async def foreign(people: People) -> None:
     for headers in ({"Origin": "https://attacker.example"}, {}):
         try:
-            await stage.open(None, headers=headers)
+            await people.open(None, headers=headers)
         except ViolationError as refused:
             if refused.got != "HTTP 403":
                 raise ViolationError(
@@ -35,23 +35,23 @@ async def foreign(stage: Stage) -> None:
 
 
 @check("connection", "a client that offers no subprotocol is spoken to in JSON", "connection")
-async def no_subprotocol(stage: Stage) -> None:
-    line = await stage.open(stage.staff_browser(), JSON_SUBPROTOCOL, protocols=())
+async def no_subprotocol(people: People) -> None:
+    line = await people.open(people.staff_browser(), JSON_SUBPROTOCOL, protocols=())
     line.want(line.ws.protocol is None, "no subprotocol in the answer", line.ws.protocol)
     await line.get("hello", "welcome", role="staff")
 
 
 @check("connection", "messages are not compressed, even where the client offers it", "connection")
-async def uncompressed(stage: Stage) -> None:
-    line = await stage.open(stage.staff_browser(), compress=15)
+async def uncompressed(people: People) -> None:
+    line = await people.open(people.staff_browser(), compress=15)
     line.want(not line.ws.compress, "an answer without permessage-deflate", "permessage-deflate")
 
 
 @check(
     "hello", "welcome has the connection, its private token, and who speaks", "hello-and-welcome", codecs=True
 )
-async def welcome(stage: Stage) -> None:
-    line = await stage.staff()
+async def welcome(people: People) -> None:
+    line = await people.staff()
     said = line.welcome
     line.want(said["resumed"] is False, "`resumed` false", said)
     line.want(said["me"]["role"] in ("provider", "admin"), "`me.role` provider or admin", said)
@@ -59,7 +59,7 @@ async def welcome(stage: Stage) -> None:
     line.want(
         abs(said["server_ms"] / 1000 - time.time()) < 366 * 86_400, "`server_ms` in ms since 1970", said
     )
-    patient, line = await stage.in_line()
+    patient, line = await people.in_line()
     line.want(line.welcome["me"]["role"] == "patient", "`me.role` patient", line.welcome)
     line.want(bool(line.welcome["visit"]), "`visit` names the patient’s visit", line.welcome)
     del patient
@@ -68,18 +68,18 @@ async def welcome(stage: Stage) -> None:
 @check(
     "hello", "whoever is not signed in for that role is told so, and closed with 4202", "hello-and-welcome"
 )
-async def nobody(stage: Stage) -> None:
+async def nobody(people: People) -> None:
     for role in ("patient", "staff", "guest"):
-        line = await stage.open(Browser(stage.clinic))
+        line = await people.open(Browser(people.clinic))
         await line.refused("not_signed_in", "hello", role=role)
         await line.closes(4202)
-    line = await stage.open(stage.staff_browser())
+    line = await people.open(people.staff_browser())
     await line.refused("not_signed_in", "hello", role="patient")
     await line.closes(4202)
 
 
 @check("hello", "anything before hello is answered, and closed with 4003", "hello-and-welcome", codecs=True)
-async def before_hello(stage: Stage) -> None:
+async def before_hello(people: People) -> None:
     said: tuple[tuple[dict[str, Any], str], ...] = (
         ({"type": "ping", "id": 7}, "hello_first"),
         ({"type": "subscribe", "id": 7, "topic": "queue"}, "hello_first"),
@@ -87,21 +87,21 @@ async def before_hello(stage: Stage) -> None:
         ({"type": "hello", "id": 7, "role": "staff", "from": "u_boss"}, "bad_message"),
     )
     for message, code in said:
-        line = await stage.open(stage.staff_browser())
+        line = await people.open(people.staff_browser())
         await line.send(message)
         line.is_error(await line.answer(7), code)
         await line.closes(4003)
 
 
 @check("hello", "a socket that says nothing for 5 s is closed with 4003", "hello-and-welcome", waits=True)
-async def silent(stage: Stage) -> None:
-    line = await stage.open(stage.staff_browser())
+async def silent(people: People) -> None:
+    line = await people.open(people.staff_browser())
     await line.closes(4003, within_s=HELLO_S + SLACK_S)
 
 
 @check("hello", "a second hello is a bad message, and the socket stays open", "hello-and-welcome")
-async def second_hello(stage: Stage) -> None:
-    line = await stage.staff()
+async def second_hello(people: People) -> None:
+    line = await people.staff()
     await line.refused("bad_message", "hello", role="staff")
     await line.get("ping", "pong")
 
@@ -109,17 +109,17 @@ async def second_hello(stage: Stage) -> None:
 # --- resume
 
 
-async def lost(stage: Stage, number: int = 0) -> CheckedSocket:
+async def lost(people: People, number: int = 0) -> CheckedSocket:
     """Return a connection of a member of staff that has lost its socket."""
-    line = await stage.staff(number)
+    line = await people.staff(number)
     await line.vanish()
     return line
 
 
 @check("resume", "a connection that lost its socket is the same connection again", "resume", codecs=True)
-async def resumed(stage: Stage) -> None:
-    before = await lost(stage)
-    after = await stage.hello(stage.staff_browser(), "staff", resume=before.welcome["resume"])
+async def resumed(people: People) -> None:
+    before = await lost(people)
+    after = await people.hello(people.staff_browser(), "staff", resume=before.welcome["resume"])
     after.want(after.welcome["resumed"] is True, "`resumed` true", after.welcome)
     same = after.welcome["connection"] == before.welcome["connection"]
     after.want(same, f"`connection` {before.welcome['connection']}", after.welcome)
@@ -127,17 +127,17 @@ async def resumed(stage: Stage) -> None:
 
 
 @check("resume", "resuming a connection whose socket stands closes that socket with 4203", "resume")
-async def taken_over(stage: Stage) -> None:
-    older = await stage.staff()
-    newer = await stage.hello(stage.staff_browser(), "staff", resume=older.welcome["resume"])
+async def taken_over(people: People) -> None:
+    older = await people.staff()
+    newer = await people.hello(people.staff_browser(), "staff", resume=older.welcome["resume"])
     newer.want(newer.welcome["resumed"] is True, "`resumed` true", newer.welcome)
     older.sent = f"(on a newer socket) {newer.sent}"
     await older.closes(4203)
 
 
-async def refused_resume(stage: Stage, token: str, number: int, *codes: str) -> None:
+async def refused_resume(people: People, token: str, number: int, *codes: str) -> None:
     """Resume with a token that must be refused; the same socket may then send a hello without one."""
-    line = await stage.open(stage.staff_browser(number))
+    line = await people.open(people.staff_browser(number))
     line.is_error(await line.ask("hello", role="staff", resume=token), *codes)
     try:
         again = await line.get("hello", "welcome", role="staff")
@@ -151,34 +151,34 @@ async def refused_resume(stage: Stage, token: str, number: int, *codes: str) -> 
 
 
 @check("resume", "a public id is no token", "resume")
-async def public_id(stage: Stage) -> None:
-    line = await lost(stage)
-    await refused_resume(stage, line.welcome["connection"], 0, "resume_invalid")
+async def public_id(people: People) -> None:
+    line = await lost(people)
+    await refused_resume(people, line.welcome["connection"], 0, "resume_invalid")
 
 
 @check("resume", "a token that somebody made up is refused", "resume")
-async def made_up(stage: Stage) -> None:
-    token = (await lost(stage)).welcome["resume"]
+async def made_up(people: People) -> None:
+    token = (await lost(people)).welcome["resume"]
     middle = len(token) // 2
     altered = token[:middle] + ("A" if token[middle] != "A" else "B") + token[middle + 1 :]
     for wrong in (altered, "r_" + "A" * 46):
-        await refused_resume(stage, wrong, 0, "resume_invalid")
+        await refused_resume(people, wrong, 0, "resume_invalid")
 
 
 @check("resume", "another person’s token is refused", "resume")
-async def anothers(stage: Stage) -> None:
-    stage.staff_browser(1)
-    token = (await lost(stage)).welcome["resume"]
-    await refused_resume(stage, token, 1, "resume_invalid")
+async def anothers(people: People) -> None:
+    people.staff_browser(1)
+    token = (await lost(people)).welcome["resume"]
+    await refused_resume(people, token, 1, "resume_invalid")
 
 
 @check("bye", "bye closes with 1000, and its connection cannot be resumed", "bye", codecs=True)
-async def bye(stage: Stage) -> None:
-    line = await stage.staff()
+async def bye(people: People) -> None:
+    line = await people.staff()
     await line.send({"type": "bye", "id": 99})
     await line.closes(1000)
     for _ in range(20):  # the server may take a moment to note it
-        again = await stage.open(stage.staff_browser())
+        again = await people.open(people.staff_browser())
         answer = await again.ask("hello", role="staff", resume=line.welcome["resume"])
         if answer["type"] == "error":
             again.is_error(answer, "resume_ended")
@@ -192,8 +192,8 @@ async def bye(stage: Stage) -> None:
 
 
 @check("connection", "the server pings a silent socket every 25 s", "connection", waits=True, slow=True)
-async def pings(stage: Stage) -> None:
-    line = await stage.staff(autoping=False)
+async def pings(people: People) -> None:
+    line = await people.staff(autoping=False)
     try:
         async with asyncio.timeout(PINGS_S + SLACK_S):
             while (await line.ws.receive()).type is not aiohttp.WSMsgType.PING:
@@ -205,8 +205,8 @@ async def pings(stage: Stage) -> None:
 
 
 @check("connection", "a peer that answers no ping is given up", "connection", waits=True, slow=True)
-async def unanswered(stage: Stage) -> None:
-    line = await stage.staff(autoping=False)
+async def unanswered(people: People) -> None:
+    line = await people.staff(autoping=False)
     try:
         async with asyncio.timeout(DEAD_S + 2 * SLACK_S):
             while (frame := await line.ws.receive()).type in (aiohttp.WSMsgType.PING, aiohttp.WSMsgType.TEXT):
@@ -217,8 +217,8 @@ async def unanswered(stage: Stage) -> None:
 
 
 @check("connection", "a client’s WebSocket ping is answered", "connection", codecs=True)
-async def pong(stage: Stage) -> None:
-    line = await stage.staff(autoping=False)
+async def pong(people: People) -> None:
+    line = await people.staff(autoping=False)
     await line.ws.ping(b"here?")
     try:
         async with asyncio.timeout(SLACK_S):

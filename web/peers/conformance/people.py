@@ -42,7 +42,7 @@ async def off_call(line: CheckedSocket) -> AsyncIterator[None]:
 
 
 @dataclass(slots=True)
-class Stage:
+class People:
     """One server and its people. `subprotocol` is used for sockets unless a check asks for another.
 
     `staff_browsers`: the providers' first, then those of `admins`.
@@ -57,11 +57,11 @@ class Stage:
     lines: list[CheckedSocket] = field(default_factory=list)
     patients: list[PatientBrowser] = field(default_factory=list)
 
-    def speaking(self, subprotocol: str) -> Stage:
-        """Return the same stage for another check, with this subprotocol."""
+    def speaking(self, subprotocol: str) -> People:
+        """Return the same people for another check, with this subprotocol."""
         return replace(self, subprotocol=subprotocol, lines=[], patients=[])
 
-    async def open_doors(self) -> None:
+    async def sign_in(self) -> None:
         """Sign the staff in, and find out who is an administrator. Raises EntryError."""
         for email, password in self.credentials:
             browser = Browser(self.clinic)
