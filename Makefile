@@ -16,13 +16,17 @@ run: $(VENV)/.run
 test: $(VENV)/.test check
 	@.ci/chromium
 	@.ci/coturn
+	@.ci/gstreamer
+	@.ci/firefox
 	@.ci/node
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 # One test at a time: the figures are times.
 faults: $(VENV)/.test
 	@.ci/chromium
-	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults $(ARGS)
+	@.ci/gstreamer
+	@.ci/firefox
+	@GREENROOM_FAULTS=all $(BIN)/python -m pytest tests/faults tests/journeys/peers $(ARGS)
 
 check: $(VENV)/.test
 	@$(BIN)/ruff check --quiet .

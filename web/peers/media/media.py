@@ -58,21 +58,21 @@ class Sources:
 
 
 class Proxied:
-    """Media that reaches the relay through a network; its phases count from the first offer."""
+    """Media that reaches the relay through a network, at `host`; its phases count from the first offer."""
 
-    def __init__(self, media: Media, network: Network, number: int) -> None:
+    def __init__(self, media: Media, network: Network, number: int, host: str = "127.0.0.1") -> None:
         self.flow = media.flow
         self.proxy: Proxy | None = None
-        self._media, self._network, self._number = media, network, number
+        self._media, self._network, self._number, self._host = media, network, number, host
         self.start, self.stop, self.wait_connected = media.start, media.stop, media.wait_connected
 
     async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
         """See Media; the offer is changed to name the proxy instead of the relay."""
         server = server_of(offer)
         if self.proxy is None:
-            self.proxy = await Proxy.open(self._network, server, number=self._number)
+            self.proxy = await Proxy.open(self._network, server, host=self._host, number=self._number)
         self.proxy.lead_to(server)
-        return await self._media.take_offer(led_through(offer, "127.0.0.1", self.proxy.port), fresh=fresh)
+        return await self._media.take_offer(led_through(offer, self._host, self.proxy.port), fresh=fresh)
 
     async def close(self) -> None:
         """Close the media and the proxy."""

@@ -1,0 +1,5 @@
+"""The site of these tests is in their own process."""
+
+from tests.web.conftest import open_site, quick_passwords, site
+
+__all__ = ["open_site", "quick_passwords", "site"]

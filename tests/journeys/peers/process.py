@@ -1,0 +1,162 @@
+"""A standard peer in a process of its own, as the media of a synthetic person.
+
+The peer reads one JSON object a line and answers in the same way:
+`{"offer": sdp, "fresh": bool}` -> `{"answer": sdp}`, or `{"answer": null}` if it needs a fresh offer instead;
+`{"on": bool}`: picture and sound, or black and silence; `{"close": true}`: close the connection.
+It sends by itself `{"ready": true}` once, `{"connected": true}`, `{"problem": text}`, and as totals of the process
+`{"frames": n, "pictures": n, "sound": energy}` (`pictures`: frames that are not black). It ends with its input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from web.peers.media.flow import Flow, Media, until
+from web.peers.media.media import Proxied, Sources
+from web.peers.network.network import Network
+
+START_S = 120.0  # a browser on a machine with too much to do
+ANSWER_S = 60.0
+END_S = 5.0
+LINE_MAX = 1 << 20
+
+
+class PeerProcess:
+    """The process, its newest answer and totals. `media`: the half of a call that is told what changes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.media: ProcessMedia | None = None
+        self.totals: dict[str, float] = {"frames": 0, "pictures": 0, "sound": 0.0}
+        self.problems: list[str] = []
+        self.ready = asyncio.Event()
+        self._answer: asyncio.Future[str | None] | None = None
+        self._process = process
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a line to the peer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(message).encode() + b"\n")
+
+    async def answer(self, offer: str, *, fresh: bool) -> str | None:
+        """Return the peer's answer to an offer. Raises TimeoutError, and RuntimeError if the peer has failed."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.tell({"offer": offer, "fresh": fresh})
+        async with asyncio.timeout(ANSWER_S):
+            return await self._answer
+
+    async def read(self) -> None:
+        """Take what the peer sends until it ends."""
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self._take(json.loads(line))
+        self._fail("the peer's process has ended")
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if "answer" in message and self._answer is not None and not self._answer.done():
+            self._answer.set_result(message["answer"])
+        elif "problem" in message:
+            self._fail(message["problem"])
+        elif "frames" in message:
+            gained = {name: message[name] - total for name, total in self.totals.items()}
+            self.totals = message
+            if self.media is not None:
+                self.media.gained(gained)
+        elif "ready" in message:
+            self.ready.set()
+        elif "connected" in message and self.media is not None:
+            self.media.is_connected()
+
+    def _fail(self, problem: str) -> None:
+        self.problems.append(problem)
+        self.ready.set()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(RuntimeError(problem))
+
+
+class ProcessMedia:
+    """See `web.peers.media.flow.Media`: a connection of the peer's process, which outlives it."""
+
+    def __init__(self, peer: PeerProcess, changed: Callable[[], None], flow: Flow | None) -> None:
+        self.flow = flow or Flow()
+        self._peer, self._notify = peer, changed
+        self._connected, self._changed = False, asyncio.Event()
+        peer.media = self
+
+    async def take_offer(self, offer: str, *, fresh: bool) -> str | None:
+        """See Media."""
+        return await self._peer.answer(offer, fresh=fresh)
+
+    async def wait_connected(self, timeout_s: float) -> None:
+        """See Media."""
+        await until(lambda: self._connected, self._changed, timeout_s)
+
+    def start(self) -> None:
+        """See Media."""
+        self._peer.tell({"on": True})
+
+    def stop(self) -> None:
+        """See Media."""
+        self._peer.tell({"on": False})
+
+    async def close(self) -> None:
+        """See Media."""
+        self._peer.media = None
+        self._peer.tell({"close": True})
+
+    def is_connected(self) -> None:
+        """Packets can be sent."""
+        self._connected = True
+        self._changed.set()
+        self._notify()
+
+    def gained(self, gained: dict[str, float]) -> None:
+        """Add what the peer has received since it was last told."""
+        self.flow.frames += int(gained["frames"])
+        self.flow.pictures += int(gained["pictures"])
+        self.flow.sound += gained["sound"]
+        if gained["frames"]:
+            self.flow.add(time.monotonic())
+        self._notify()
+
+
+@dataclass(frozen=True)
+class ProcessSources(Sources):
+    """Sources of one person whose media is the peer's, behind a proxy at `host`."""
+
+    peer: PeerProcess | None = None
+    host: str = "127.0.0.1"
+
+    def open(self, changed: Callable[[], None], flow: Flow | None = None) -> Media:
+        """See Sources."""
+        assert self.peer is not None
+        return Proxied(ProcessMedia(self.peer, changed, flow), Network(), self.number, self.host)
+
+
+@asynccontextmanager
+async def peer_process(command: Sequence[str]) -> AsyncIterator[PeerProcess]:
+    """Run a peer; yield it once it is ready; end it afterwards. Raises TimeoutError."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LINE_MAX)
+    peer = PeerProcess(process)
+    reader = asyncio.create_task(peer.read())
+    try:
+        async with asyncio.timeout(START_S):
+            await peer.ready.wait()
+        yield peer
+    finally:
+        reader.cancel()
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(END_S):
+                await process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

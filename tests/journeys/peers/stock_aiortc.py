@@ -1,0 +1,102 @@
+"""aiortc as its documentation uses it: an RTCPeerConnection with its defaults. See process.py for what it speaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+
+from aiortc import (
+    MediaStreamError,
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from av import AudioFrame, VideoFrame
+
+from media.peers.aiortc_peer import PICTURE_LUMA, SAMPLING, PictureTrack, ToneTrack
+
+totals = {"frames": 0, "pictures": 0, "sound": 0.0}
+
+
+def say(message: object) -> None:
+    """Send a line to the test."""
+    print(json.dumps(message), flush=True)
+
+
+async def count(track: MediaStreamTrack) -> None:
+    """Count what arrives on a track, until it ends."""
+    while True:
+        try:
+            frame = await track.recv()
+        except MediaStreamError:
+            return
+        if isinstance(frame, VideoFrame):
+            totals["frames"] += 1
+            totals["pictures"] += max(bytes(frame.planes[0])[::SAMPLING]) > PICTURE_LUMA
+            say(totals)
+        elif isinstance(frame, AudioFrame):
+            samples = memoryview(bytes(frame.planes[0])).cast("h")[: frame.samples]
+            totals["sound"] += (
+                0.02 * sum((sample / 32768) ** 2 for sample in samples[::SAMPLING]) / len(samples[::SAMPLING])
+            )
+
+
+class Peer:
+    """One connection at a time; its tracks are those of the newest."""
+
+    def __init__(self) -> None:
+        self.connection: RTCPeerConnection | None = None
+        self.tracks: list[PictureTrack | ToneTrack] = []
+        self.counting: set[asyncio.Task[None]] = set()
+        self.on = False
+
+    async def answer(self, offer: str, fresh: bool) -> str | None:
+        """Return the answer; None for a restart of ICE, which aiortc does not know."""
+        if not fresh:
+            return None
+        await self.close()
+        self.connection = connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection.on("track", lambda track: self.counting.add(asyncio.ensure_future(count(track))))
+        connection.on(
+            "connectionstatechange",
+            lambda: say({"connected": True}) if connection.connectionState == "connected" else None,
+        )
+        self.tracks = [PictureTrack(), ToneTrack()]
+        self.switch(self.on)
+        for track in self.tracks:
+            connection.addTrack(track)
+        await connection.setRemoteDescription(RTCSessionDescription(offer, "offer"))
+        await connection.setLocalDescription(await connection.createAnswer())
+        return str(connection.localDescription.sdp)
+
+    def switch(self, on: bool) -> None:
+        """Send picture and sound, or black and silence."""
+        self.on = on
+        for track in self.tracks:
+            track.enabled = on
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self.connection is not None:
+            await self.connection.close()
+
+
+async def main() -> None:
+    """Do what each line says."""
+    peer, loop = Peer(), asyncio.get_running_loop()
+    say({"ready": True})
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        message = json.loads(line)
+        if "offer" in message:
+            say({"answer": await peer.answer(message["offer"], message["fresh"])})
+        elif "on" in message:
+            peer.switch(message["on"])
+        else:
+            peer.switch(on=False)
+            await peer.close()
+    await peer.close()
+
+
+asyncio.run(main())

@@ -1,0 +1,90 @@
+/**
+ * werift, a WebRTC peer without an encoder: once on it sends back what it receives, so that the other side sees its own
+ * picture. See process.py for what it speaks. The first argument is the folder of werift's package.
+ */
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+
+const { RTCPeerConnection, RTCRtpCodecParameters, MediaStreamTrack } = createRequire(import.meta.url)(
+  process.argv[2],
+);
+const SILENCE = 20; // bytes; a packet of silence has fewer
+const ENERGY = 0.001; // what a packet of sound counts
+const REPORT_MS = 100;
+const totals = { frames: 0, pictures: 0, sound: 0 };
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+const feedback = (...lines) =>
+  lines.map((line) => {
+    const [type, parameter] = line.split(" ");
+    return { type, parameter };
+  });
+const codecs = {
+  audio: [new RTCRtpCodecParameters({ mimeType: "audio/opus", clockRate: 48000, channels: 2 })],
+  video: [
+    new RTCRtpCodecParameters({
+      mimeType: "video/VP8",
+      clockRate: 90000,
+      rtcpFeedback: feedback("nack", "nack pli", "ccm fir", "transport-cc"),
+    }),
+  ],
+};
+let connection = null;
+let on = false;
+
+function connect() {
+  const made = new RTCPeerConnection({ codecs, iceServers: [], bundlePolicy: "max-bundle" });
+  const out = {};
+  for (const kind of ["audio", "video"]) {
+    out[kind] = new MediaStreamTrack({ kind });
+    made.addTransceiver(out[kind], { direction: "sendrecv" });
+  }
+  made.connectionStateChange.subscribe((state) => {
+    if (state === "connected") {
+      say({ connected: true });
+    }
+  });
+  made.onTrack.subscribe((track) => {
+    const receiver = made.getTransceivers().find(({ kind }) => kind === track.kind).receiver;
+    track.onReceiveRtp.subscribe((rtp) => {
+      if (track.kind === "audio") {
+        totals.sound += rtp.payload.length > SILENCE ? ENERGY : 0;
+      } else {
+        totals.frames += rtp.header.marker ? 1 : 0;
+        totals.pictures = totals.frames;
+      }
+      if (on) {
+        out[track.kind].writeRtp(rtp);
+      }
+    });
+    const sender = made.getTransceivers().find(({ kind }) => kind === track.kind).sender;
+    sender.onPictureLossIndication.subscribe(() => receiver.sendRtcpPLI(track.ssrc));
+  });
+  return made;
+}
+
+async function answer(offer, fresh) {
+  if (!fresh) {
+    return null; // it answers a restart of ICE, and then sends no checks
+  }
+  await connection?.close();
+  connection = connect();
+  await connection.setRemoteDescription({ type: "offer", sdp: offer });
+  await connection.setLocalDescription(await connection.createAnswer());
+  return connection.localDescription.sdp;
+}
+
+say({ ready: true });
+setInterval(() => say(totals), REPORT_MS).unref();
+for await (const line of createInterface({ input: process.stdin })) {
+  const message = JSON.parse(line);
+  if (message.offer) {
+    say({ answer: await answer(message.offer, message.fresh) });
+  } else if ("on" in message) {
+    on = message.on;
+  } else {
+    on = false;
+    await connection?.close();
+    connection = null;
+  }
+}
+process.exit(0);
