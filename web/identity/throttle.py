@@ -5,9 +5,10 @@ whether the token was right, or real but already used, which is not a guess. Eac
 store, across all workers.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -27,6 +28,7 @@ class TokenKind(StrEnum):
     RESUME = "resume"
 
 
+Found = TypeVar("Found")
 RULES = {kind: Rule(kind) for kind in TokenKind}
 
 
@@ -46,3 +48,22 @@ async def guess(
             yield attempt
     except BlockedError as blocked:
         raise web.HTTPTooManyRequests(headers={"Retry-After": str(blocked.retry_s)}) from None
+
+
+async def opened(
+    request: web.Request,
+    organisation: str,
+    kind: TokenKind,
+    token: str,
+    find: Callable[[str, str], Awaitable[Found | None]],
+    was_used: Callable[[str, str], Awaitable[bool]],
+) -> Found | None:
+    """Return what `find` finds for a token that works once; None if it opens nothing.
+
+    A token that was used before is no wrong guess. Raises what `guess` raises.
+    """
+    async with guess(request, organisation, kind) as attempt:
+        found = await find(organisation, token)
+        if found is not None or await was_used(organisation, token):
+            attempt.succeeded()
+    return found

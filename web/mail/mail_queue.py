@@ -37,26 +37,13 @@ class MailQueue:
         self._settings = settings
         self.resolvers: dict[str, Resolver] = {}
 
-    def entry(
-        self,
-        organisation: str,
-        kind: str,
-        to: str,
-        language: str,
-        context: dict[str, Any],
-        attachments: Iterable[Attachment] = (),
-        *,
-        now_ms: int,
-        due_ms: int | None = None,
-    ) -> Extra:
-        """Return a mail as (key, score, member) for a commit: the mail is sent if, and only if, the commit succeeds."""
-        letter = Letter(name=kind, to=to, language=language, context=context, attachments=tuple(attachments))
-        return self._jobs.entry(organisation, _job(letter, now_ms), due_ms)
-
     def promise(
         self, organisation: str, kind: str, payload: dict[str, Any], *, now_ms: int, due_ms: int | None = None
     ) -> Extra:
-        """Like `entry`, for a mail that its resolver writes when it is due."""
+        """Return (key, score, member) for a commit: the mail is queued if, and only if, the commit succeeds.
+
+        Its resolver writes it when it is due.
+        """
         job = new_job(KIND, {"mail": kind, **payload}, now_ms)
         return self._jobs.entry(organisation, job, due_ms)
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from web.audit.noting import noted
 from web.identity import sessions
-from web.identity.throttle import TokenKind, guess
+from web.identity.throttle import TokenKind, opened
 from web.identity.visitors import visit_key
 from web.keys import PATIENT_LINKS, SERVICE
 from web.languages.i18n import gettext as _
@@ -21,10 +21,7 @@ async def enter_page(request: web.Request) -> web.Response:
     """GET /{organisation}/enter/{token}: the page with the button that redeems the link."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
-    async with guess(request, organisation.id, TokenKind.PATIENT) as attempt:
-        visit_id = await links.peek(organisation.id, token)
-        if visit_id is not None or await links.was_used(organisation.id, token):
-            attempt.succeeded()
+    visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.peek, links.was_used)
     if visit_id is None:
         return _used_up(request)
     return page(request, "facility/enter.html", {"form_path": request.path}, title=_("Your visit"))
@@ -34,10 +31,7 @@ async def enter(request: web.Request) -> web.Response:
     """POST /{organisation}/enter/{token}: redeem the link; this browser follows the visit from now on."""
     organisation = await organisation_of(request)
     token, links = request.match_info["token"], request.app[PATIENT_LINKS]
-    async with guess(request, organisation.id, TokenKind.PATIENT) as attempt:
-        visit_id = await links.redeem(organisation.id, token)
-        if visit_id is not None or await links.was_used(organisation.id, token):
-            attempt.succeeded()
+    visit_id = await opened(request, organisation.id, TokenKind.PATIENT, token, links.redeem, links.was_used)
     if visit_id is None or await request.app[SERVICE].visit(organisation.id, visit_id) is None:
         return _used_up(request)
     session = await sessions.get(request)

@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from web.identity import sessions
-from web.identity.throttle import TokenKind, guess
+from web.identity.throttle import TokenKind, opened
 from web.identity.visitors import guest, guest_key, guest_of
 from web.keys import INVITES, SERVICE
 from web.languages.i18n import N_, gettext
@@ -30,10 +30,7 @@ async def join_page(request: web.Request) -> web.Response:
     organisation = await organisation_of(request)
     token = request.match_info["token"]
     invites = request.app[INVITES]
-    async with guess(request, organisation.id, TokenKind.GUEST) as attempt:
-        invite = await invites.look(organisation.id, token)
-        if invite is not None or await invites.was_used(organisation.id, token):
-            attempt.succeeded()
+    invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.look, invites.was_used)
     visit = None if invite is None else await request.app[SERVICE].visit_now(organisation.id, invite.visit)
     if invite is None or visit is None or not visit.is_open or invite.guest not in visit.parties:
         return _closed(request, organisation)
@@ -51,10 +48,7 @@ async def join(request: web.Request) -> web.Response:
     """POST /{organisation}/join/{token}: use the link up; this browser is the guest from now on."""
     organisation = await organisation_of(request)
     token, invites = request.match_info["token"], request.app[INVITES]
-    async with guess(request, organisation.id, TokenKind.GUEST) as attempt:
-        invite = await invites.redeem(organisation.id, token)
-        if invite is not None or await invites.was_used(organisation.id, token):
-            attempt.succeeded()
+    invite = await opened(request, organisation.id, TokenKind.GUEST, token, invites.redeem, invites.was_used)
     if invite is None:
         return _closed(request, organisation)
     session = await sessions.get(request)

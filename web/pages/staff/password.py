@@ -10,7 +10,7 @@ from web.errors import AccountError
 from web.identity import sessions
 from web.identity.accounts import Account, check_password
 from web.identity.invitations import Invitations, name_of
-from web.identity.throttle import TokenKind, guess
+from web.identity.throttle import TokenKind, opened
 from web.identity.visitors import enrol, let_in
 from web.keys import ACCOUNTS, REDIS, SERVICE
 from web.languages.i18n import gettext
@@ -27,12 +27,9 @@ async def open_link(request: web.Request) -> web.Response:
     """GET /{organisation}/staff/invitation/{token}: redirect to the page; invalid links all look the same."""
     organisation = await organisation_of(request)
     name = name_of(request.match_info["token"])
-    async with guess(request, organisation.id, TokenKind.INVITATION) as attempt:
-        if await _invitations(request).look(organisation.id, name) is None:
-            if await _invitations(request).was_used(organisation.id, name):
-                attempt.succeeded()
-            return _no_link(request, organisation)
-        attempt.succeeded()
+    links = _invitations(request)
+    if not await opened(request, organisation.id, TokenKind.INVITATION, name, links.look, links.was_used):
+        return _no_link(request, organisation)
     session = await sessions.renew(request)
     session[INVITATION] = {"organisation": organisation.id, "name": name}
     raise web.HTTPSeeOther(f"/{organisation.id}/staff/password")
