@@ -12,10 +12,11 @@ from signalling.visit import commands as c
 from signalling.visit.record import Actor, Role
 from tests.signalling.waits import until
 from tests.web.conftest import OpenSite
+from tests.web.sessions import is_held, passes
 from tests.web.site import OSEI, Site
 from web import websocket as sockets
 from web.identity.accounts import Account
-from web.keys import ACCOUNTS, SERVICE
+from web.keys import ACCOUNTS, REDIS, SERVICE
 
 WITHIN_S = 1.0
 
@@ -194,21 +195,22 @@ async def test_an_idle_sign_in_closes_its_sockets_and_pings_do_not_prolong_it(
     open_site: OpenSite, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(sockets, "WATCH_S", 0.1)
-    site = await open_site(sessions={"idle_s": 1.0})
+    site = await open_site(sessions={"idle_s": 100.0})
     osei = site.person()
     await osei.sign_in(OSEI)
     ws = await osei.socket("staff")
     await ask(ws, type="on_call", on=True)
-    for _ in range(3):
-        await asyncio.sleep(0.2)
+    for _ in range(2):
+        await passes(site.app[REDIS], osei.cookie, 40)
         assert (await ask(ws, type="ping"))["type"] == "pong"
-    assert await closes(ws, 3.0) == 4201
+    await passes(site.app[REDIS], osei.cookie, 40)
+    assert await closes(ws, 20.0) == 4201
     await goes_off_call(site)
 
 
 async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, monkeypatch: Any) -> None:
     monkeypatch.setattr(sockets, "WATCH_S", 0.1)
-    site = await open_site(sessions={"idle_s": 0.8, "absolute_s": 0.9})
+    site = await open_site(sessions={"idle_s": 40.0, "absolute_s": 45.0})
     osei, ana = site.person(), site.person()
     await ana.ask_for_a_visit()
     patient = await ana.socket("patient")
@@ -221,7 +223,10 @@ async def test_a_sign_in_does_not_end_during_a_live_visit(open_site: OpenSite, m
     await ask(staff, type="visit.enter", visit=visit)
     await ask(staff, type="visit.start", visit=visit)
     await ask(patient, type="visit.start", visit=visit)
-    await asyncio.sleep(1.5)
+    async with asyncio.timeout(20):
+        while not await is_held(site.app[REDIS], osei.cookie):  # noqa: ASYNC110 (the watch writes it)
+            await asyncio.sleep(0.02)
+    await passes(site.app[REDIS], osei.cookie, 50)
     assert (await ask(staff, type="ping"))["type"] == "pong"
     assert (await osei.get("/demo/staff")).status == 200
     assert (await ask(staff, type="visit.end", visit=visit))["type"] == "done"

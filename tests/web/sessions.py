@@ -1,0 +1,24 @@
+"""Time for sessions in the store, without waiting."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from web.identity.sessions import Session
+
+TIMES = ("at", "seen", "hold")
+
+
+async def passes(redis: Redis, cookie: str, seconds: float) -> None:
+    """Let time pass for the session of a cookie: move its times back."""
+    store: Any = redis
+    key = Session(cookie, {}).key
+    for field, value in zip(TIMES, await store.hmget(key, TIMES), strict=True):
+        if value is not None:
+            await store.hset(key, field, int(value) - round(seconds * 1000))
+
+
+async def is_held(redis: Redis, cookie: str) -> bool:
+    """Return whether a live visit holds the session of a cookie."""
+    store: Any = redis
+    return bool(await store.hexists(Session(cookie, {}).key, "hold"))
