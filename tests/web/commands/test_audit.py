@@ -5,26 +5,17 @@ import re
 from typing import Any
 
 import redis
-from typer.testing import CliRunner
 
 from tests.conftest import StartServer
 from tests.server import RunningServer
-from tests.web.commands.test_organisations import Browser
+from tests.web.commands.test_organisations import Browser, greenroom
 from web.audit.seen_entries import SeenEntriesFile
-from web.commands.main import app
 from web.config import load
 from web.organisations import demo
 from web.server.data_key import FILE
 from web.server.valkey import address_file
 
 LIND = "lind@riverside.example"
-
-
-def greenroom(server: RunningServer, *arguments: str, code: int = 0) -> str:
-    """What the command says on the server's data folder; it must exit with the code."""
-    found = CliRunner().invoke(app, [*arguments, "--config", str(server.config)])
-    assert found.exit_code == code, found.output
-    return found.output
 
 
 def store_of(server: RunningServer) -> Any:

@@ -15,7 +15,7 @@ import aiohttp
 from greenroom import SignallingClient
 from tests.conftest import StartServer
 from tests.server import RunningServer
-from tests.web.commands.test_audit import greenroom
+from tests.web.commands.test_organisations import greenroom
 
 FOLDER = Path(__file__).with_name("data") / "2026-11-27.tar.gz"
 OSEI, PASSWORD = "osei@riverside.example", "grain-ember-cloud-9803"
