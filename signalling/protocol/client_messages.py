@@ -21,6 +21,8 @@ Id = Annotated[str, Meta(min_length=1, max_length=80)]
 Topic = Annotated[str, Meta(min_length=1, max_length=120, description="the name of the topic")]
 Sdp = Annotated[str, Meta(max_length=32_768)]
 
+ScreenAct = Literal["share", "end", "ask", "decline"]
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all messages of a client. The reply carries `id` as `reply_to`.
@@ -247,6 +249,15 @@ class MediaMute(VisitRequest, frozen=True, kw_only=True, tag="media.mute"):
     muted: Annotated[bool, Meta(description="true if it is off")]
 
 
+class MediaShare(VisitRequest, frozen=True, kw_only=True, tag="media.share"):
+    """Share the sender's screen, end that, ask the patient to share, or decline: PROTOCOL.md#screens."""
+
+    act: Annotated[
+        ScreenAct,
+        Meta(description="`share` or `end` the own screen, `ask` the patient to share, `decline` to share"),
+    ]
+
+
 ClientMessage = (
     Hello
     | Bye
@@ -279,4 +290,5 @@ ClientMessage = (
     | MediaAnswer
     | MediaRestart
     | MediaMute
+    | MediaShare
 )

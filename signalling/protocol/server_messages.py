@@ -294,6 +294,13 @@ class MediaMuted(MediaMessage, frozen=True, kw_only=True, tag="media.muted"):
     muted: Annotated[bool, Meta(description="true if it is off")]
 
 
+class MediaShared(MediaMessage, frozen=True, kw_only=True, tag="media.shared"):
+    """A party shares its screen, or no longer, or the patient is asked to: PROTOCOL.md#screens."""
+
+    sharing: Annotated[str | None, Meta(description="the key of the party whose video is its screen, if any")]
+    asked: Annotated[bool, Meta(description="true while the patient is asked to share")]
+
+
 class MediaPath(MediaMessage, frozen=True, kw_only=True, tag="media.path"):
     """A party's network path to the media was found, lost, or not found: PROTOCOL.md#media."""
 
@@ -336,6 +343,7 @@ ServerMessage = (
     | PlaceState
     | MediaOffer
     | MediaMuted
+    | MediaShared
     | MediaPath
     | MediaTakenOver
     | MediaGone

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from typing import Final, get_args
+
+import msgspec
 
 from signalling.protocol.shapes import PathState
 from signalling.rooms.lease import Muted
 from signalling.rooms.ports import MediaParty, MediaRoom
 from signalling.rooms.worker_messages import Member, Moved, RoomMessage
 from signalling.visit.call_quality import MediaKind, Tally
+
+
+class Screen(msgspec.Struct, frozen=True):
+    """The screen that is shared in a room: whose it is, and whether the patient is asked to share."""
+
+    sharing: str | None = None
+    asked: bool = False
+
+
+NO_SCREEN: Final = Screen()
 
 
 class Participant:
@@ -39,6 +52,14 @@ class Participant:
             return self.member.connection == message.member.connection
         return self.member == message.member
 
+    def let_through(self, room: Room) -> None:
+        """Let the relay forward what the party has not muted. A camera that is off does not hide a shared screen."""
+        muted = room.muted_by(self.member)
+        if room.screen.sharing == self.member.party:
+            muted -= {"video"}
+        for kind in get_args(MediaKind):
+            self.media.set_receiving(kind, kind not in muted)
+
 
 class Room:
     """A room whose media this worker carries, by the lease with the number `fence`.
@@ -55,6 +76,7 @@ class Room:
         "name",
         "organisation",
         "participants",
+        "screen",
         "since_s",
         "talking",
         "tallies",
@@ -67,6 +89,7 @@ class Room:
         self.muted = muted
         self.name = secrets.token_hex(4)  # differs from the room of the same visit on another worker
         self.participants: dict[str, Participant] = {}
+        self.screen = NO_SCREEN
         self.talking: dict[str, str] = {}
         self.since_s: dict[str, float] = {}
         self.tallies: dict[tuple[str, str], Tally] = {}

@@ -24,6 +24,7 @@ from signalling.rooms.participants import Participant, Room
 from signalling.rooms.path_watch import PathWatch
 from signalling.rooms.ports import MediaEvent, MediaRelay, OfferNeeded
 from signalling.rooms.quality_watch import CallWatch
+from signalling.rooms.screen import Screens
 from signalling.rooms.worker_messages import Member
 from signalling.service import Service
 from signalling.store.mirror import Change, Reset
@@ -70,6 +71,7 @@ class Rooms:
         self._draining = False
         self.calls = CallWatch(self._rooms, service.store, spawn)
         self.paths = PathWatch(self._send)
+        self.screens = Screens(self._send)
         self._mutes = MuteStore(leases, spawn)
         service.mirrors.observers.append(self.news)
 
@@ -182,13 +184,18 @@ class Rooms:
         elif isinstance(message, wire.Moved):
             participant.member = member
             self.paths.tell(room, member, "open", "lost", "none")  # what it missed meanwhile
+            self.screens.tell(room, member)
         elif isinstance(message, wire.Answer):
             self._answer(room, participant, message)
         elif isinstance(message, wire.Restart):
             self._offer(room, participant, fresh=False, sdp=participant.media.restart_ice())
             self._done(room, message)
-        else:
+        elif isinstance(message, wire.Mute):
             self._mute(room, participant, message)
+        elif refused := self.screens.act(room, participant, message.act):
+            self._refuse(message, *refused)
+        else:
+            self._done(room, message)
         return None
 
     async def join(self, message: wire.Join) -> None:
@@ -203,9 +210,8 @@ class Rooms:
         if not member.is_in(visit):
             visit = await self._service.visit_now(member.organisation, member.visit)
         if visit is None or visit.status not in WITH_MEDIA or not member.is_in(visit):
-            self._refuse(
-                message, "not_allowed"
-            )  # a guest was dismissed, or another provider claimed the visit
+            # A guest was dismissed, or another provider claimed the visit.
+            self._refuse(message, "not_allowed")
             return
         room = self._rooms.get(member.visit) or await self._opened(message)
         if room is None:
@@ -228,10 +234,9 @@ class Rooms:
         participant = Participant(member, party_media, before.offer if before is not None else 0)
         room.participants[member.party] = participant
         self.paths.joined(room, participant, before)
-        for kind in room.muted_by(member):
-            party_media.set_receiving(kind, False)
         self._done(room, message)
         self._offer(room, participant, fresh=True, sdp=party_media.offer())
+        self.screens.joined(room, participant)
         for party, other in room.participants.items():  # itself, too: its page may have been reloaded
             for kind in sorted(room.muted_by(other.member)):
                 self._send_muted(room, member, party, kind, True)
@@ -301,7 +306,7 @@ class Rooms:
         member, kind = participant.member, message.kind
         kinds = room.muted_by(member) - {kind} | ({kind} if message.muted else set())
         room.muted[member.party, member.person] = kinds
-        participant.media.set_receiving(kind, not message.muted)
+        participant.let_through(room)
         for other in room.participants.values():
             if other is not participant:
                 self._send_muted(room, other.member, member.party, kind, message.muted)
@@ -352,6 +357,7 @@ class Rooms:
         talking = {key: party.name for key, party in visit.parties.items() if _admitted(visit, key)}
         self.calls.talking(room, talking if live else {})
         room.media.set_gate(live)
+        self.screens.follow(room, live)
 
     def _remove(self, room: Room, member: Member) -> None:
         """Remove a party from the room."""
@@ -360,6 +366,7 @@ class Rooms:
         participant = room.participants.pop(member.party)
         participant.media.leave()
         self.paths.left(room, participant)
+        self.screens.left(room, member.party)
 
     async def _give_back(self, visit_id: str, room: Room) -> None:
         """Give back the lease of a closed room, so that the next party to join decides its owner."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from signalling.protocol.client_messages import ScreenAct
 from signalling.visit.call_quality import MediaKind
 from signalling.visit.record import Visit
 
@@ -67,6 +68,13 @@ class Mute(ToRoom, frozen=True):
     muted: bool
 
 
+class Share(ToRoom, frozen=True):
+    """A party shares its screen, ends that, asks for another's, or declines."""
+
+    id: int
+    act: ScreenAct
+
+
 class Left(ToRoom, frozen=True):
     """A party's connection is gone."""
 
@@ -106,7 +114,7 @@ class Supersede(WorkerMessage, frozen=True):
     connection: str
 
 
-Request = Answer | Restart | Mute
+Request = Answer | Restart | Mute | Share
 """The requests of a party to its room, which replies to each."""
 
 RoomMessage = Request | Join | Left | Moved

@@ -113,7 +113,7 @@ WRITES = {
 }
 """Every message that changes something in the store."""
 READS = {"ping", "subscribe", "unsubscribe", "visit.history", "sessions.past"}
-OF_A_SEAT = {"media.answer", "media.restart", "media.mute"}
+OF_A_SEAT = {"media.answer", "media.restart", "media.mute", "media.share"}
 """Messages that the room's owner refuses, because the membership is another worker's (test_rooms.py)."""
 
 

@@ -141,6 +141,11 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
         assert await crossing(0.7) == [0, 0]
         await provider.request("visit.start", visit=visit)
         assert await crossing(0.7) == [0, 0], "one press is not two"
+        for act in ("share", "ask"):  # a screen goes the same way as the camera, through the same gate
+            with pytest.raises(RequestError) as refused:
+                await provider.request("media.share", visit=visit, act=act)
+            assert refused.value.code == "wrong_status"
+        assert await crossing(0.7) == [0, 0]
         await patient.request("visit.start", visit=visit)
         assert all(count > 20 for count in await crossing(1.0)), "both have pressed"
         await patient.request("media.mute", visit=visit, kind="video", muted=True)
@@ -148,6 +153,11 @@ async def test_nothing_crosses_before_both_have_pressed_nor_after_the_end(
         sides[1].probe.on_rtp = lambda packet: heard.append(packet.payload_type)
         await crossing(0.5)
         assert set(heard) == {OPUS.payload_type}, "a kind that is switched off does not cross"
+        with pytest.raises(RequestError) as refused:
+            await patient.request("media.share", visit=visit, act="share")
+        assert refused.value.code == "not_allowed", "the patient was not asked"
+        await crossing(0.5)
+        assert set(heard) == {OPUS.payload_type}
         await patient.request("visit.hang_up", visit=visit)
         assert await crossing(0.7) == [0, 0]
         await patient.request("visit.start", visit=visit)

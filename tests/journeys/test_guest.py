@@ -65,6 +65,31 @@ async def receives_nothing(who: Person) -> None:
     assert await who.received() == before
 
 
+SCREENS = """
+window.__screens = [];
+const choose = navigator.mediaDevices.getDisplayMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getDisplayMedia = async (how) => {
+  const stream = await choose(how);
+  window.__screens.push(...stream.getVideoTracks());
+  return stream;
+};
+"""
+"""Keeps the tracks of screens: in a headless browser nobody can press its own button that ends them."""
+
+
+async def sees_screen(who: Person, of: str) -> None:
+    """Fail unless somebody's screen, which is wider than any camera here, comes to be shown and to move."""
+    tile = who.page.locator(".tile.other", has_text=f"Screen of {of}")
+    await expect(tile).to_be_visible(timeout=SHOWN_MS)
+    await expect(tile.locator("video")).to_have_js_property("videoWidth", 1280, timeout=SHOWN_MS)
+
+
+async def sees_no_screen(who: Person) -> None:
+    """Fail unless the page comes to say that no screen is shared, and that nobody is asked to."""
+    await expect(who.page.locator("[data-screen-notice][data-empty]")).to_have_count(1, timeout=SHOWN_MS)
+    await expect(who.page.locator(".tag", has_text="Screen of")).to_have_count(0, timeout=SHOWN_MS)
+
+
 async def invite(provider: Staff, name: str) -> str:
     """Invite somebody from the session; return the link."""
     await provider.page.locator("details.more summary").click()
@@ -83,7 +108,21 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     browser: Browser, greenroom_server: StartServer
 ) -> None:
     server = greenroom_server(workers=2)
-    patient, provider = await in_call(browser, server)
+    patient, provider = await in_call(browser, server, SCREENS)
+
+    # The patient shares a screen after the provider's question and an own press; the browser's button ends it.
+    await provider.page.locator("details.more summary").click()
+    await provider.press("Ask Ana Ruiz to share the screen")
+    await patient.sees("Maya Osei asks to see your screen")
+    assert await patient.page.evaluate("window.__screens.length") == 0, "never by itself"
+    await patient.press("Choose what to show")
+    await sees_screen(provider, "Ana Ruiz")
+    await patient.page.evaluate(
+        "() => { const [track] = window.__screens; track.stop(); track.dispatchEvent(new Event('ended')); }"
+    )
+    for one in (provider, patient):
+        await sees_no_screen(one)
+    await sees_and_hears_all(provider, 1)
 
     link = await invite(provider, "Rosa Diaz")
     await patient.sees("Rosa Diaz")
@@ -117,6 +156,15 @@ async def test_a_guest_joins_by_a_link_takes_part_after_their_own_start_and_can_
     await rosa.page.reload()
     await sees_and_hears_all(rosa, 2)
     await sees_and_hears_all(patient, 2)
+
+    # Everybody sees the provider's screen; a reload of that page ends it, and all are told.
+    await provider.press("Share screen")
+    for who in (patient, rosa):
+        await sees_screen(who, "Dr Maya Osei")
+    await provider.page.reload()
+    for who in (patient, rosa, provider):
+        await sees_no_screen(who)
+        await sees_and_hears_all(who, 2)
 
     await provider.page.locator("details.more summary").click()
     await provider.press("Send Rosa Diaz away")

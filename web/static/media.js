@@ -172,6 +172,15 @@ export class MediaSession extends Target {
     this.#own.start();
   }
 
+  /**
+   * Send a screen in place of the camera, or, with null, the camera again.
+   *
+   * @param {MediaStreamTrack | null} track
+   */
+  show(track) {
+    return this.#own.show(track);
+  }
+
   /** Back to black and silence. */
   stop() {
     this.#own.stop();
@@ -249,8 +258,8 @@ export class MediaSession extends Target {
   async #attach() {
     for (const transceiver of this.#connection?.getTransceivers() ?? []) {
       if (!OWN_MIDS.has(transceiver.mid)) continue;
-      const clone = this.#own.sent(kindOf(transceiver.receiver.track));
-      if (clone && transceiver.sender.track !== clone) await transceiver.sender.replaceTrack(clone);
+      const track = this.#own.sent(kindOf(transceiver.receiver.track));
+      if (transceiver.sender.track !== track) await transceiver.sender.replaceTrack(track);
     }
   }
 

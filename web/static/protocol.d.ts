@@ -408,6 +408,13 @@ declare namespace Protocol {
     muted: boolean;
   }
 
+  interface MediaShared {
+    type: "media.shared";
+    visit: string;
+    sharing: string | null;
+    asked: boolean;
+  }
+
   interface MediaPath {
     type: "media.path";
     visit: string;
@@ -632,6 +639,13 @@ declare namespace Protocol {
     muted: boolean;
   }
 
+  interface MediaShare {
+    type: "media.share";
+    id: number;
+    visit: string;
+    act: "ask" | "decline" | "end" | "share";
+  }
+
   /** A client's messages by their type. */
   interface Requests {
     hello: Hello;
@@ -665,6 +679,7 @@ declare namespace Protocol {
     "media.answer": MediaAnswer;
     "media.restart": MediaRestart;
     "media.mute": MediaMute;
+    "media.share": MediaShare;
   }
 
   /** The reply to each of them, unless it is refused. */
@@ -700,6 +715,7 @@ declare namespace Protocol {
     "media.answer": Done;
     "media.restart": Done;
     "media.mute": Done;
+    "media.share": Done;
   }
 
   /** The server's messages by their type. */
@@ -730,6 +746,7 @@ declare namespace Protocol {
     "place.state": PlaceState;
     "media.offer": MediaOffer;
     "media.muted": MediaMuted;
+    "media.shared": MediaShared;
     "media.path": MediaPath;
     "media.taken_over": MediaTakenOver;
     "media.gone": MediaGone;

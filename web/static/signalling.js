@@ -28,6 +28,7 @@ const IDEMPOTENT = new Set([
   "visit.finish",
   "on_call",
   "media.mute",
+  "media.share",
 ]);
 
 /** @typedef {keyof Protocol.Requests} RequestType */

@@ -18,7 +18,7 @@ from signalling.protocol.codec import CODECS, Codec
 TYPES = sorted(
     "hello bye ping subscribe unsubscribe on_call visit.save visit.finish visit.withdraw visit.hang_up visit.claim "
     "visit.release visit.end visit.enter visit.leave visit.start media.join media.answer media.restart "
-    "media.mute".split()
+    "media.mute media.share".split()
 )
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=90),

@@ -84,6 +84,8 @@ export class OwnDevices {
   /** @type {Record<DeviceKind, string | undefined>} */
   #wanted = { audio: undefined, video: undefined };
   #muted = { audio: false, video: false };
+  /** @type {MediaStreamTrack | null} */
+  #screen = null;
   #preview = new MediaStream();
   #onDeviceChange = () => this.#tell("devicechange", null);
 
@@ -110,12 +112,23 @@ export class OwnDevices {
   }
 
   /**
-   * The clone of a kind that may be sent, or null.
+   * What may be sent of a kind, or null: a clone; or, once the person has pressed, the screen in place of the
+   * camera.
    *
    * @param {DeviceKind} kind
    */
   sent(kind) {
-    return this.#sent[kind];
+    return (kind === "video" && this.#started && this.#screen) || this.#sent[kind];
+  }
+
+  /**
+   * Send a screen in place of the camera, or, with null, the camera again.
+   *
+   * @param {MediaStreamTrack | null} track
+   */
+  show(track) {
+    this.#screen = track;
+    return this.#send();
   }
 
   /** As `MediaSession.prepare`. */

@@ -44,7 +44,7 @@ export class CallWatch {
     if (!this.#live || !media || document.hidden) return;
     const before = this.#state();
     try {
-      this.#stopped = await media.stopped((party) => this.#link.mutedOf(party));
+      this.#stopped = await media.stopped((party) => this.#link.quietOf(party));
       if (this.#looks++ % LOOKS_PER_WORD === 0) this.quality = (await media.stats()).words;
     } catch {
       this.restart(this.#live); // the connection was closed meanwhile

@@ -102,11 +102,12 @@ function openDevices(event) {
  *   full: boolean,
  *   canFull: boolean,
  *   toggleFull: () => void,
+ *   screen: { word: string, act: () => void } | null,
  *   devices: () => Drawn,
  *   leave: Leave,
  * }} session
  */
-export function callButtons({ role, link, other, full, canFull, toggleFull, devices, leave }) {
+export function callButtons({ role, link, other, full, canFull, toggleFull, screen, devices, leave }) {
   const { found, muted } = link;
   return html` ${
     found.audio === "on"
@@ -127,6 +128,7 @@ export function callButtons({ role, link, other, full, canFull, toggleFull, devi
           })
         : control({ icon: "cameraOff", word: t("No camera"), act: () => link.prepare() })
     }
+    ${screen ? control({ icon: "screen", ...screen }) : nothing}
     ${control({ icon: "devices", word: t("Devices"), act: openDevices })}
     ${
       canFull

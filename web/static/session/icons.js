@@ -24,6 +24,7 @@ export const icons = {
     "M10 7h3a2 2 0 0 1 2 2v2l6-3.5v9L17.5 14.5" +
       "M15 15a2 2 0 0 1-2 2H4a2 2 0 0 1-2-2V9a2 2 0 0 1 1.5-1.9M4 4l16 16",
   ),
+  screen: path("M4 5h16v11H4zM9 20h6M12 16v4M12 13V8M9.5 10.5 12 8l2.5 2.5"),
   devices: path("M4 7h9M17 7h3M4 17h3M11 17h9M15 4.5v5M9 14.5v5"),
   full: path("M8 4H4v4M16 4h4v4M8 20H4v-4M16 20h4v-4"),
   notFull: path("M4 8h4V4M20 8h-4V4M4 16h4v4M20 16h-4v4"),

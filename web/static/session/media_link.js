@@ -12,6 +12,8 @@ const FINAL = new Set(["not_allowed", "not_found", "wrong_status", "closed"]);
 /** @type {DeviceKind[]} */
 const KINDS = ["audio", "video"];
 
+const NO_SCREEN = { sharing: null, asked: false };
+
 /** @typedef {"joining" | "connected" | "reconnecting" | "taken_over" | "closed" | "unable"} Path */
 
 /**
@@ -27,6 +29,8 @@ export class MediaLink extends EventTarget {
   found = { audio: null, video: null };
   /** @type {Muted} */
   muted = { audio: false, video: false };
+  /** @type {Pick<Protocol.MediaShared, "sharing" | "asked">} */
+  screen = NO_SCREEN;
   /** @type {Partial<Muted>} what was switched on this page; before that the server's word counts */
   #chosen = {};
   /** @type {Record<string, Muted | undefined>} by party */
@@ -88,6 +92,11 @@ export class MediaLink extends EventTarget {
       { signal },
     );
     client.addEventListener(
+      "media.shared",
+      mine(({ sharing, asked }) => this.#set({ screen: { sharing, asked } })),
+      { signal },
+    );
+    client.addEventListener(
       "media.path",
       mine(({ party, path }) => {
         this.#paths[party] = path;
@@ -131,6 +140,45 @@ export class MediaLink extends EventTarget {
    */
   mutedOf(party) {
     return this.#mutedBy[party] ?? { audio: false, video: false };
+  }
+
+  /**
+   * What of a party need not move or be heard: what is off, and a screen, which stands still when nothing
+   * happens on it.
+   *
+   * @param {string} party
+   */
+  quietOf(party) {
+    const { audio, video } = this.mutedOf(party);
+    return { audio, video: video || this.screen.sharing === party };
+  }
+
+  /**
+   * What of a party cannot be seen or heard: a camera that is off hides no screen.
+   *
+   * @param {string} party
+   */
+  hiddenOf(party) {
+    const { audio, video } = this.mutedOf(party);
+    return { audio, video: video && this.screen.sharing !== party };
+  }
+
+  /**
+   * Share the screen, end that, ask the patient to, or decline. Rejects if the server refuses it.
+   *
+   * @param {Protocol.MediaShare["act"]} act
+   */
+  share(act) {
+    return this.#client.request({ type: "media.share", visit: this.#visit, act });
+  }
+
+  /**
+   * Send a screen in place of the camera, or, with null, the camera again.
+   *
+   * @param {MediaStreamTrack | null} track
+   */
+  async show(track) {
+    await this.media?.show(track);
   }
 
   /**
@@ -270,8 +318,8 @@ export class MediaLink extends EventTarget {
     const { media } = this;
     if (!media || this.path === "taken_over" || this.path === "unable") return;
     if (message.fresh) {
-      [this.#mutedBy, this.#paths] = [{}, {}]; // what is off or has no path follows the offer
-      this.#set({});
+      [this.#mutedBy, this.#paths] = [{}, {}]; // what is off, has no path or is shared follows the offer
+      this.#set({ screen: NO_SCREEN });
     }
     try {
       const { offer: id, sdp, fresh, ice_servers: iceServers } = message;
@@ -303,7 +351,7 @@ export class MediaLink extends EventTarget {
     this.#clear();
     this.media?.close();
     this.media = null;
-    this.#set({ path: "taken_over" });
+    this.#set({ path: "taken_over", screen: NO_SCREEN });
   }
 
   #clear() {
@@ -311,7 +359,7 @@ export class MediaLink extends EventTarget {
     this.#timers = { join: 0, restart: 0, rejoin: 0 };
   }
 
-  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path">>} values */
+  /** @param {Partial<Pick<MediaLink, "found" | "muted" | "path" | "screen">>} values */
   #set(values) {
     Object.assign(this, values);
     this.dispatchEvent(new Event("change"));

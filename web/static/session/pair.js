@@ -39,13 +39,14 @@ export function overTiles({ soundBlocked, sound, listen, interrupted }) {
  *   seen: boolean,
  *   stream: MediaStream | null,
  *   muted: Muted,
+ *   screen: boolean,
  *   resized: () => void,
  *   held: (video: Video | null) => void,
  *   over: Drawn,
  *   stopped: Stopped | null,
- * }} other `seen`: a frame of theirs has been decoded; `held` is told the element that shows them
+ * }} other `seen`: a frame of theirs has been decoded; `screen`: it shows their screen; `held` is told the element that shows them
  */
-export function otherTile({ party, role, live, seen, stream, muted, resized, held, over, stopped }) {
+export function otherTile({ party, role, live, seen, stream, muted, screen, resized, held, over, stopped }) {
   const words = otherInWords(party, { role });
   const here = live && party.present;
   const picture = here && !muted.video && seen;
@@ -85,7 +86,7 @@ export function otherTile({ party, role, live, seen, stream, muted, resized, hel
     }
     ${
       live
-        ? html`<span class="tag"><span>${party.name}</span> ${
+        ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : party.name}</span> ${
             muted.audio ? html`<span class="chip amber">${t("Microphone is off")}</span>` : nothing
           }</span>`
         : nothing

@@ -18,6 +18,7 @@ import { tellDevices } from "./device_news.js";
 import { MediaLink } from "./media_link.js";
 import { blockedNotice, blockedWords } from "./network.js";
 import { elsewhere, otherTile, overTiles, ownTile } from "./pair.js";
+import { Screen } from "./screen.js";
 import { Sound } from "./sound.js";
 import { guestWords, othersOf, Tiles } from "./tiles.js";
 import { WakeLock } from "./wake_lock.js";
@@ -52,6 +53,7 @@ export class Session {
   #watch;
   #pressing = false;
   #sound;
+  #screen;
   #wakeLock = new WakeLock();
   #timer = 0;
   #stop = new AbortController();
@@ -111,6 +113,7 @@ export class Session {
     this.#back = back;
     this.#phone = phone;
     this.#link = new MediaLink(client, visit, party);
+    this.#screen = new Screen({ link: this.#link, role, party, redraw });
     this.#link.addEventListener("change", redraw);
     this.#watch = new CallWatch(this.#link, redraw);
     tellDevices(this.#link, () => this.#live);
@@ -140,6 +143,7 @@ export class Session {
     if (this.#live !== this.#wasLive) this.#watch.restart(this.#live);
     if (this.#live && !this.#wasLive) this.#listen();
     this.#wasLive = this.#live;
+    this.#screen.follow(visit, this.#live);
     const spoken = this.#live
       ? t("The session has begun. You see and hear each other.")
       : otherSpoken(this.#other);
@@ -151,6 +155,7 @@ export class Session {
     this.#stop.abort();
     clearInterval(this.#timer);
     this.#asides.stop();
+    this.#screen.close();
     this.#link.close();
     this.#wakeLock.release();
     if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
@@ -266,10 +271,10 @@ export class Session {
         open,
         show: (which) => this.#asides.show(which),
         // Before the call the languages stand under the devices.
-        entries: [...this.#more(), ...(this.#live ? this.#language.entries() : [])],
+        entries: [...this.#more(), ...(this.#live ? this.#callEntries() : [])],
       })}
       <main id="main" tabindex="-1" class="floor">
-        ${this.#blocked(this.#visit)}
+        ${this.#blocked(this.#visit)} ${this.#live ? this.#screen.notice(this.#visit.parties) : nothing}
         ${this.#floor(this.#visit)}
         ${this.#live ? nothing : this.#lobby()}
       </main>
@@ -289,6 +294,10 @@ export class Session {
         }
       </footer>
     </div>`;
+  }
+
+  #callEntries() {
+    return [...this.#screen.entries, ...this.#language.entries()];
   }
 
   #home() {
@@ -346,7 +355,8 @@ export class Session {
       live,
       seen: this.#seen,
       stream: this.#link.media?.remote ?? null,
-      muted: this.#link.mutedOf(opposite),
+      muted: this.#link.hiddenOf(opposite),
+      screen: live && this.#link.screen.sharing === opposite,
       resized: () => this.#look(),
       held: (video) => {
         this.#remote = video;
@@ -381,6 +391,7 @@ export class Session {
       full: Boolean(document.fullscreenElement),
       canFull: Boolean(document.fullscreenEnabled || this.#remote?.webkitEnterFullscreen),
       toggleFull: () => this.#toggleFull(),
+      screen: this.#screen.button,
       devices: () => this.#devices.view(),
       leave: (...how) => this.#leave(...how),
     });

@@ -101,7 +101,8 @@ export class Tiles {
         this.#tile(key, party, {
           stream: stream(key),
           live,
-          off: link.mutedOf(key),
+          off: link.hiddenOf(key),
+          screen: link.screen.sharing === key,
           stopped: stopped(key),
         }),
     );
@@ -110,9 +111,15 @@ export class Tiles {
   /**
    * @param {string} key
    * @param {Protocol.PartyPart} party
-   * @param {{ stream: MediaStream | null, live: boolean, off: Muted, stopped: Stopped | null }} media
+   * @param {{
+   *   stream: MediaStream | null,
+   *   live: boolean,
+   *   off: Muted,
+   *   screen: boolean,
+   *   stopped: Stopped | null,
+   * }} media `screen`: the picture is their screen
    */
-  #tile(key, party, { stream, live, off, stopped }) {
+  #tile(key, party, { stream, live, off, screen, stopped }) {
     const taking = live && party.present && party.started;
     const picture = taking && stream && !off.video && this.#seen.has(key);
     const [why, warn] = absence(party, { live, cameraOff: off.video });
@@ -124,6 +131,7 @@ export class Tiles {
       class="tile other"
       aria-label=${party.name}
       data-party=${key}
+      ?data-screen=${screen}
       ?data-picture=${picture}
       ?data-stopped=${stopped !== null}>
       <video
@@ -135,7 +143,7 @@ export class Tiles {
         .srcObject=${kept(stream)}></video>
       ${
         picture
-          ? html`<span class="tag"><span>${name}</span>${quiet}</span>`
+          ? html`<span class="tag"><span>${screen ? t("Screen of {name}", party) : name}</span>${quiet}</span>`
           : html`<div class="who">
               <span class="face large" aria-hidden="true">${initials(party.name)}</span>
               <p class="name">${name}</p>

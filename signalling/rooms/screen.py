@@ -1,0 +1,88 @@
+"""The screen of a party, shown to the others in place of its camera: PROTOCOL.md#screens.
+
+`after` decides who may share; it is pure. `Screens` applies that to the rooms of a worker, and reports each change. A
+screen crosses as the party's video, so only while the gate is open, and to those who take part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from signalling.protocol import server_messages as server
+from signalling.protocol.client_messages import ScreenAct
+from signalling.rooms.participants import NO_SCREEN, Participant, Room, Screen
+from signalling.rooms.worker_messages import Member
+from signalling.visit.record import Status
+from signalling.visit.relations import PATIENT, PROVIDER
+
+Refused = tuple[str, dict[str, str]]
+
+
+def after(state: Screen, party: str, act: ScreenAct) -> Screen | None:
+    """Return the state after a party's act; None if the party may not do it. An act that was done changes nothing."""
+    match act, party:
+        case "share", "provider":
+            return replace(state, sharing=PROVIDER)
+        case "share", "patient" if state.asked or state.sharing == PATIENT:
+            return Screen(sharing=PATIENT)
+        case "end", _:
+            return replace(state, sharing=None) if state.sharing == party else state
+        case "ask", "provider":
+            return replace(state, asked=state.sharing != PATIENT)
+        case "decline", "patient":
+            return replace(state, asked=False)
+    return None
+
+
+class Screens:
+    """The shared screens of one worker's rooms."""
+
+    def __init__(self, send: Callable[[Room, Member, server.Message], None]) -> None:
+        self._send = send
+
+    def act(self, room: Room, participant: Participant, act: ScreenAct) -> Refused | None:
+        """Carry out a party's act; return None, or the code and the details of the refusal."""
+        if not room.media.gate:
+            return "wrong_status", {"status": Status.CLAIMED}
+        state = after(room.screen, participant.member.party, act)
+        if state is None:
+            return "not_allowed", {}
+        self._become(room, state)
+        return None
+
+    def joined(self, room: Room, participant: Participant) -> None:
+        """Begin with a party that has joined, perhaps again: its page shares nothing now. Send it the state."""
+        self._become(room, after(room.screen, participant.member.party, "end") or NO_SCREEN)
+        participant.let_through(room)
+        if room.screen != NO_SCREEN:
+            self.tell(room, participant.member)
+
+    def left(self, room: Room, party: str) -> None:
+        """End what a party that has left the room was sharing or asked for."""
+        asked = room.screen.asked and party not in (PATIENT, PROVIDER)
+        sharing = None if room.screen.sharing == party else room.screen.sharing
+        self._become(room, Screen(sharing, asked))
+
+    def follow(self, room: Room, live: bool) -> None:
+        """End everything if the visit is no longer live."""
+        if not live:
+            self._become(room, NO_SCREEN)
+
+    def tell(self, room: Room, member: Member) -> None:
+        """Send a party the state."""
+        state = room.screen
+        self._send(
+            room,
+            member,
+            server.MediaShared(visit=member.visit, sharing=state.sharing, asked=state.asked),
+        )
+
+    def _become(self, room: Room, state: Screen) -> None:
+        if state == room.screen:
+            return
+        room.screen = state
+        for participant in room.participants.values():
+            participant.let_through(room)
+            self.tell(room, participant.member)

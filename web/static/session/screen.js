@@ -1,0 +1,189 @@
+/* The screen of one side, shown in place of its camera: begun by a press alone, ended by the button, by the
+   browser's own, by the server or with the call. Draws the notice that says who shows what. */
+import { html, nothing } from "../shared/lit.js";
+import { refusalWords } from "../shared/refusals.js";
+import { t } from "../shared/text.js";
+import { toast } from "../shared/ui.js";
+
+/** A screen stands still most of the time, and must be read: few pictures, each sharp. */
+const HOW = { video: { frameRate: { ideal: 10, max: 15 } }, audio: false };
+
+/** Whether this browser can show its screen: those of phones cannot. */
+const canShare = () => Boolean(navigator.mediaDevices?.getDisplayMedia);
+
+export class Screen {
+  #link;
+  #role;
+  #party;
+  #redraw;
+  /** @type {MediaStreamTrack | null} */
+  #track = null;
+  #choosing = false;
+  #wasAsked = false;
+  /** @type {Protocol.PartyPart | null} */
+  #patient = null;
+  #live = false;
+
+  /**
+   * @param {{
+   *   link: import("./media_link.js").MediaLink,
+   *   role: Role,
+   *   party: string,
+   *   redraw: () => void,
+   * }} options `party` is one's own key
+   */
+  constructor({ link, role, party, redraw }) {
+    this.#link = link;
+    this.#role = role;
+    this.#party = party;
+    this.#redraw = redraw;
+    link.addEventListener("change", () => this.#look());
+  }
+
+  /** Whether this page shows its screen. */
+  get on() {
+    return this.#track !== null;
+  }
+
+  /** Let the person choose what is shown, and show it. The browser wants this in a press. */
+  async begin() {
+    if (this.#choosing || this.#track || !canShare()) return;
+    this.#choosing = true;
+    /** @type {MediaStreamTrack | undefined} */
+    let track;
+    try {
+      [track] = (await navigator.mediaDevices.getDisplayMedia(HOW)).getVideoTracks();
+      const shown = track;
+      shown.contentHint = "detail";
+      shown.addEventListener("ended", () => this.#track === shown && this.end());
+      await this.#link.share("share");
+      if (shown.readyState === "ended" || this.#link.screen.sharing !== this.#party) return this.#sayEnd();
+      this.#track = shown;
+      await this.#link.show(shown);
+    } catch (error) {
+      track?.stop();
+      // Whoever chooses nothing has not asked for anything either.
+      if (track) toast(refusalWords(error), { bad: true });
+    } finally {
+      this.#choosing = false;
+      this.#redraw();
+    }
+    return undefined;
+  }
+
+  /** The camera again. */
+  async end() {
+    await this.#release();
+    this.#sayEnd();
+  }
+
+  #sayEnd() {
+    this.#link.share("end").catch(() => {}); // then it has ended already
+    this.#redraw();
+  }
+
+  /** @param {"ask" | "decline"} act */
+  #say(act) {
+    this.#link.share(act).catch((error) => toast(refusalWords(error), { bad: true }));
+  }
+
+  async #release() {
+    const track = this.#track;
+    this.#track = null;
+    track?.stop();
+    await this.#link.show(null);
+  }
+
+  /**
+   * Take the visit's newest state: with the call the sharing ends.
+   *
+   * @param {Protocol.VisitPart} visit
+   * @param {boolean} live
+   */
+  follow({ parties }, live) {
+    this.#patient = parties.patient ?? null;
+    this.#live = live;
+    this.#look();
+  }
+
+  /** Take what the server says of screens: `media.shared`, or a fresh offer. */
+  #look() {
+    const { sharing, asked } = this.#link.screen;
+    if (this.#track && (sharing !== this.#party || !this.#live)) {
+      this.#release();
+      toast(t("Your screen is no longer shared."));
+    }
+    const refused = this.#wasAsked && !asked && sharing !== "patient";
+    if (refused && this.#role === "provider" && this.#live && this.#patient)
+      toast(t("{name} does not share the screen.", this.#patient));
+    this.#wasAsked = asked;
+  }
+
+  close() {
+    this.#track?.stop();
+    this.#track = null;
+  }
+
+  /** The button in the call's bar; null where there is none. */
+  get button() {
+    if (this.#role !== "provider" || !canShare()) return null;
+    return this.on
+      ? { word: t("Stop sharing"), act: () => this.end() }
+      : { word: t("Share screen"), act: () => this.begin() };
+  }
+
+  /**
+   * What the provider can ask for.
+   *
+   * @returns {Entry[]}
+   */
+  get entries() {
+    const { sharing, asked } = this.#link.screen;
+    if (this.#role !== "provider" || !this.#patient || asked || sharing === "patient") return [];
+    return [{ words: t("Ask {name} to share the screen", this.#patient), act: () => this.#say("ask") }];
+  }
+
+  /**
+   * Who shows what, and the patient's answer. The empty region stands there before, so that screen readers
+   * read what comes into it.
+   *
+   * @param {Record<string, Protocol.PartyPart>} parties
+   */
+  notice(parties) {
+    const [words, buttons] = this.#notice(parties);
+    return html`<div class="blocked notice" data-screen-notice ?data-empty=${!words}>
+      <p role="status">${words}</p>
+      ${buttons.length ? html`<p class="row">${buttons}</p>` : nothing}
+    </div>`;
+  }
+
+  /**
+   * @param {Record<string, Protocol.PartyPart>} parties
+   * @returns {[words: string, buttons: Drawn[]]}
+   */
+  #notice(parties) {
+    const { sharing, asked } = this.#link.screen;
+    const button = (/** @type {string} */ words, /** @type {() => void} */ act, main = false) =>
+      html`<button type="button" class="btn ${main ? "main" : ""}" @click=${act}>${words}</button>`;
+    if (this.on) return [t("You share your screen."), [button(t("Stop sharing"), () => this.end(), true)]];
+    if (asked && this.#role === "patient" && parties.provider) {
+      const no = () => this.#say("decline");
+      return canShare()
+        ? [
+            t(
+              "{name} asks to see your screen. You choose what is shown, and can stop at any time.",
+              parties.provider,
+            ),
+            [button(t("Choose what to show"), () => this.begin(), true), button(t("Not now"), no)],
+          ]
+        : [
+            t("{name} asks to see your screen, but this browser cannot show it.", parties.provider),
+            [button(t("Tell {name}", parties.provider), no)],
+          ];
+    }
+    if (sharing && parties[sharing]) return [t("{name} shares the screen.", parties[sharing]), []];
+    if (asked && this.#role === "provider" && parties.patient)
+      return [t("You asked {name} to share the screen.", parties.patient), []];
+    return ["", []];
+  }
+}
