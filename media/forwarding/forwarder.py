@@ -37,6 +37,7 @@ STRAY_LOOKS: Final = (
 )
 BATCH: Final = 64  # datagrams per turn of the loop, so that other work does not wait for long
 _U32 = Struct("!I")
+_OWN_NUMBERS = Struct("!HI")  # sequence number, timestamp
 _NUMBERS = Struct("!HII")  # sequence number, timestamp, SSRC
 _NUMBERS_AT: Final = 2
 
@@ -96,7 +97,7 @@ class Forwarder:
         receive, buffer, view, endpoints = sock.recvfrom_into, self._buffer, self._view, self.endpoints
         handle, length = self._handle, self._length
         unprotect, protect = self._binding.unprotect, self._binding.protect
-        ssrc_in, read_numbers, write_numbers = _U32.unpack_from, _NUMBERS.unpack_from, _NUMBERS.pack_into
+        ssrc_in, read_numbers, write_numbers = _U32.unpack_from, _OWN_NUMBERS.unpack_from, _NUMBERS.pack_into
         counters = self.counters
         received = forwarded = octets = withheld = dropped = 0
         now = self._clock()
@@ -114,7 +115,8 @@ class Forwarder:
                 if endpoint is None or endpoint.rx is None:
                     self._stray(size, address, sock)
                     continue
-                if 191 < buffer[1] < 224:
+                second = buffer[1]
+                if 191 < second < 224:
                     self._control(endpoint, size, now, address)
                     continue
                 received += 1
@@ -136,10 +138,11 @@ class Forwarder:
                 endpoint.last_from = address
                 source.packets += 1
                 source.octets += size
-                if (not source.forward or buffer[1] & 0x7F != source.payload_type) and not endpoint.follow(
-                    source, buffer[1] & 0x7F
+                payload_type = second & 0x7F
+                if (not source.forward or payload_type != source.payload_type) and not endpoint.follow(
+                    source, payload_type
                 ):
-                    if endpoint.subscribers and buffer[1] & 0x7F == source.payload_type:
+                    if endpoint.subscribers and payload_type == source.payload_type:
                         endpoint.budget -= size
                         if endpoint.budget < 0:
                             dropped += 1
@@ -152,7 +155,7 @@ class Forwarder:
                     withheld += 1
                     endpoint.withhold(buffer, length[0])
                     continue
-                sequence, timestamp, _ssrc = read_numbers(buffer, _NUMBERS_AT)
+                sequence, timestamp = read_numbers(buffer, _NUMBERS_AT)
                 if not source.settled and not self._settle(endpoint, source, sequence, timestamp, now):
                     withheld += 1
                     continue
@@ -176,7 +179,7 @@ class Forwarder:
                 elif not source.takes_late(sequence):
                     withheld += 1
                     continue
-                sink.kept[sequence % KEPT] = bytes(view[: length[0]])
+                sink.kept[sequence % KEPT] = buffer[: length[0]]
                 to = sink.endpoint
                 if protect(to.tx, handle, length):
                     dropped += 1

@@ -108,7 +108,7 @@ class GroupForwarder:
         _NUMBERS.pack_into(buffer, _NUMBERS_AT, sequence, timestamp, sink.ssrc)
         if newer:
             sink.sequence, sink.timestamp, sink.at_s = sequence, timestamp, now_s
-        sink.kept[sequence % KEPT] = bytes(self._view[:length])
+        sink.kept[sequence % KEPT] = buffer[:length]
         self._length[0] = length
         if to.tx is None or to.sendto is None or self._protect(to.tx, self._handle, self._length):
             return 0

@@ -14,7 +14,7 @@ from media.forwarding.endpoint import Endpoint
 from media.forwarding.streams import GAP_MAX, KEPT, SEQUENCE_MASK, Sink, Source
 from media.protocols import rtcp
 from media.protocols.codecs import StreamKind
-from media.protocols.rtp import retransmission
+from media.protocols.rtp import Packet, retransmission
 from media.transport.srtp import BUFFER_BYTES, Binding
 
 _U16 = Struct("!H")
@@ -122,7 +122,7 @@ class Mender:
     def _ask(self, endpoint: Endpoint, source: Source, numbers: list[int]) -> None:
         self._send_rtcp(endpoint, rtcp.nack(endpoint.sinks[source.kind].ssrc, source.ssrc, numbers))
 
-    def send(self, to: Endpoint, packet: bytes) -> None:
+    def send(self, to: Endpoint, packet: Packet) -> None:
         """Encrypt a packet and send it.
 
         One that was sent before has the same bytes: AES-GCM must not encrypt two texts under one number.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from media.protocols.codecs import BY_STREAM, RED, StreamKind
 from media.protocols.red import AGE_MAX, keep_newer, unwrap
-from media.protocols.rtp import original, original_sequence_at
+from media.protocols.rtp import Packet, original, original_sequence_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,15 +22,15 @@ KEPT: Final = 48
 # Packets in a row that are asked for. More of sound would come too late; for more of video, a keyframe is quicker.
 GAP_MAX: Final[dict[StreamKind, int]] = {"audio": 12, "video": 64, "rtx": 0}
 MISSING_MAX: Final = 256
-ASKED_MAX: Final = 8  # times
-ASK_AGAIN_S: Final = 0.020  # or a round trip, if that is longer
+ASKED_MAX: Final = 6  # times
+ASK_AGAIN_S: Final = 0.020  # or a round trip, if that is longer; after each time it is twice as long
 KEYFRAME_RETRY_S: Final = 0.150
 BLANK_PATIENCE_S: Final = 0.600
 SEQUENCE_MASK: Final = 0xFFFF
 TIMESTAMP_MASK: Final = 0xFFFFFFFF
 
 
-class _KeepsNothing(list[bytes | None]):
+class _KeepsNothing(list[Packet | None]):
     """The `kept` of retransmissions, which are not sent again themselves."""
 
     def __setitem__(self, *_: Any) -> None:
@@ -52,7 +52,7 @@ class Sink:
         self.timestamp = 0
         self.at_s = 0.0
         # The newest packets sent, decrypted, at their number modulo KEPT.
-        self.kept: list[bytes | None] = []
+        self.kept: list[Packet | None] = []
         self.forget()
 
     def forget(self) -> None:
@@ -100,7 +100,7 @@ class Missing:
         found = []
         for number in list(self._asked) if wanted is None else wanted:
             asked, at_s = self._asked.get(number, (0, now_s))
-            if now_s - at_s < pause_s:
+            if now_s - at_s < pause_s * 2 ** (asked - 1):
                 continue
             if asked >= ASKED_MAX:
                 del self._asked[number]

@@ -72,12 +72,12 @@ def original_sequence_at(packet: Packet, length: int) -> int:
     return start if start + 2 <= length - padding else 0
 
 
-def retransmission(packet: bytes, sequence: int, ssrc: int) -> bytes:
+def retransmission(packet: Packet, sequence: int, ssrc: int) -> bytes:
     """Return the retransmission of a well-formed VP8 packet, in a stream of its own (RFC 4588 §4)."""
     start = payload_start(packet, len(packet))
     second = packet[1] & 0x80 | VP8_RTX.payload_type
     head = _HEADER.pack(packet[0], second, sequence, int.from_bytes(packet[4:8]), ssrc)
-    return head + packet[FIXED_HEADER:start] + packet[2:4] + packet[start:]
+    return b"".join((head, packet[FIXED_HEADER:start], packet[2:4], packet[start:]))
 
 
 def original(packet: Packet, length: int, at: int, timestamp: int, ssrc: int) -> bytes:

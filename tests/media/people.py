@@ -154,6 +154,20 @@ async def frames_under_loss(stage: Stage, b: Person, loss: float, seconds: float
     return round(frames / seconds, 1), (await b.stats())["freezes"] - freezes
 
 
+async def sound_under_loss(stage: Stage, b: Person, loss: float, packets: int) -> dict[str, float]:
+    """What b's browser says of its sound after so many packets of it, while this share is lost on each way of a
+    and of b."""
+    assert stage.link is not None
+    stage.link.change(lossy(loss))
+    before = after = await b.ask("call.received('audio')")
+    async with asyncio.timeout(2 * SHOWN_MS / 1000):
+        while after["packetsReceived"] < before["packetsReceived"] + packets:
+            await asyncio.sleep(0.2)
+            after = await b.ask("call.received('audio')")
+    counted = ("packetsReceived", "packetsLost", "nackCount", "concealedSamples", "totalSamplesReceived")
+    return {name: after[name] - before[name] for name in counted}
+
+
 async def measure() -> dict[str, Any]:
     """All three."""
     async with chromium_with_camera() as browser:

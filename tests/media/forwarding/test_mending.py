@@ -162,16 +162,14 @@ def test_a_sender_that_does_not_send_again_is_not_asked() -> None:
 
 def test_what_is_missing_is_asked_for_again_until_it_is_given_up() -> None:
     line, a, _ = mended()
-    a.meter.rtt_ms = 100.0
+    a.meter.rtt_ms = 99.0
     line.reads(picture(12))
-    for _ in range(ASKED_MAX + 3):
-        line.now_s += 0.06
-        line.forwarder.mender.retry(a, line.now_s)
-    assert asked(line) == [(2, [11])] * 6, "at once, then each second time"
-    for _ in range(20):
-        line.now_s += 0.1
-        line.forwarder.mender.retry(a, line.now_s)
-    assert asked(line) == [(2, [11])] * (ASKED_MAX - 6)
+    asked_ms = []
+    for passed_ms in range(0, 20_000, 50):
+        line.forwarder.mender.retry(a, 100.0 + passed_ms / 1000)
+        asked_ms += [passed_ms] * len(asked(line))
+    assert asked_ms == [0, 100, 300, 700, 1500, 3100]
+    assert len(asked_ms) == ASKED_MAX
     assert not a.sources[2].missing
 
 

@@ -30,6 +30,19 @@ async function watch(track) {
   }
 }
 
+/** What a connection knows of the sound or picture that it receives. */
+const connections = [];
+globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...options) {
+    super(...options);
+    connections.push(this);
+  }
+};
+async function received(kind) {
+  const reports = [...(await connections.at(-1).getStats()).values()];
+  return reports.find((report) => report.type === "inbound-rtp" && report.kind === kind);
+}
+
 const socket = new WebSocket(`ws://${location.host}/ws${location.search}`);
 const send = (message) => socket.send(JSON.stringify(message));
 
@@ -63,4 +76,4 @@ function press() {
 const prepared = query.has("bare") ? Promise.resolve({}) : media.prepare({ audio: true, video: true });
 if (query.has("started")) media.start();
 
-window.call = { media, frames, states, seen, press, prepared, now };
+window.call = { media, frames, states, seen, press, prepared, now, received };
